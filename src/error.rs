@@ -1,0 +1,151 @@
+//! What every failure is made of, and how it is said: one line of what failed and why, one line of
+//! what to do next.
+//!
+//! ```text
+//! sockdoc: connect to 127.0.0.1:9: Connection refused (ECONNREFUSED): the host is up, but ...
+//!   next: on that host, list the listeners: ss -ltnp 'sport = :9'
+//! ```
+
+use std::fmt;
+use std::io;
+
+use crate::reference;
+
+/// Which exit status a failure has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// The command ran and the answer is bad: refused, no reply, a damaged reply. Exit 1.
+    BadAnswer,
+    /// The command could not do its work: usage, permission, no such file or name. Exit 2.
+    CannotRun,
+}
+
+impl Kind {
+    /// The process exit status.
+    pub fn exit_status(self) -> u8 {
+        match self {
+            Kind::BadAnswer => 1,
+            Kind::CannotRun => 2,
+        }
+    }
+}
+
+/// A failure that a user can act upon.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Error {
+    /// Decides the exit status.
+    pub kind: Kind,
+    /// What was tried: `connect`, `bind`, `read` ...
+    pub operation: String,
+    /// On what: an address, a path, a name.
+    pub subject: Option<String>,
+    /// The name of the errno or resolver code, where one is behind it: `ECONNREFUSED`.
+    pub code: Option<&'static str>,
+    /// Why, in words.
+    pub cause: String,
+    /// The next thing to try.
+    pub next: Option<String>,
+}
+
+/// The result of everything that can fail with an [`Error`].
+pub type Result<T> = std::result::Result<T, Error>;
+
+impl Error {
+    /// A failure without an errno behind it.
+    pub fn new(kind: Kind, operation: impl Into<String>, cause: impl Into<String>) -> Self {
+        Error {
+            kind,
+            operation: operation.into(),
+            subject: None,
+            code: None,
+            cause: cause.into(),
+            next: None,
+        }
+    }
+
+    /// A failure of the operating system: name, cause and next step come from [`reference`].
+    pub fn os(kind: Kind, operation: impl Into<String>, error: &io::Error) -> Self {
+        let mut this = Error::new(kind, operation, error.to_string());
+        if let Some(entry) = error.raw_os_error().and_then(reference::errno::by_number) {
+            this.code = Some(entry.name);
+            this.cause = format!("{} ({}): {}", entry.message, entry.name, entry.cause);
+            this.next = Some(entry.next.to_owned());
+        }
+        this
+    }
+
+    /// Says on what the operation failed. Fills `HOST` and `PORT` of the next step from an
+    /// `address:port`.
+    #[must_use]
+    pub fn on(mut self, subject: impl Into<String>) -> Self {
+        let subject = subject.into();
+        if let Some((host, port)) = split_address(&subject) {
+            self.next = self
+                .next
+                .map(|next| next.replace("HOST", host).replace("PORT", port));
+        }
+        self.subject = Some(subject);
+        self
+    }
+
+    /// Replaces the next step.
+    #[must_use]
+    pub fn next(mut self, next: impl Into<String>) -> Self {
+        self.next = Some(next.into());
+        self
+    }
+}
+
+/// `HOST:PORT` or `[HOST]:PORT` taken apart; `None` for a path, a name or a bare address.
+fn split_address(subject: &str) -> Option<(&str, &str)> {
+    let (host, port) = subject.rsplit_once(':')?;
+    port.parse::<u16>().ok()?;
+    let inner = host
+        .strip_prefix('[')
+        .and_then(|host| host.strip_suffix(']'));
+    match inner {
+        Some(inner) => Some((inner, port)),
+        None if host.is_empty() || host.contains([':', '/', ' ']) => None,
+        None => Some((host, port)),
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.operation)?;
+        if let Some(subject) = &self.subject {
+            write!(f, " {subject}")?;
+        }
+        write!(f, ": {}", self.cause)?;
+        if let Some(next) = &self.next {
+            write!(f, "\n  next: {next}")?;
+        }
+        Ok(())
+    }
+}
+
+impl std::error::Error for Error {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_os_error_says_name_cause_and_a_next_step_with_the_real_port() {
+        let refused = io::Error::from_raw_os_error(111);
+        let error = Error::os(Kind::BadAnswer, "connect to", &refused).on("127.0.0.1:9");
+        let text = error.to_string();
+        assert!(text.starts_with("connect to 127.0.0.1:9: Connection refused (ECONNREFUSED): "));
+        assert_eq!(text.lines().count(), 2, "{text}");
+        assert!(text.contains(":9'"), "{text}");
+        assert!(!text.contains("PORT"), "{text}");
+    }
+
+    #[test]
+    fn an_address_is_taken_apart_and_a_path_is_not() {
+        assert_eq!(split_address("[::1]:80"), Some(("::1", "80")));
+        assert_eq!(split_address("localhost:80"), Some(("localhost", "80")));
+        assert_eq!(split_address("::1"), None);
+        assert_eq!(split_address("/tmp/a:80"), None);
+    }
+}

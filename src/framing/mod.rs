@@ -1,0 +1,5 @@
+//! Message boundaries on a byte stream.
+
+mod assembler;
+
+pub use assembler::Assembler;

@@ -1,0 +1,44 @@
+//! sockdoc, the socket doctor: the map of the house.
+//!
+//! A network troubleshooting toolkit for Linux. It talks (echo and application servers and
+//! clients) and says in words what is wrong and what to do next.
+//!
+//! # Rooms
+//!
+//! | room | what it is | may import |
+//! |---|---|---|
+//! | [`cli`] | the clap parser, the list of commands, global flags, dispatch | `commands`, `render`, `sys`, `error` |
+//! | [`commands`] | one file per subcommand: its flags and `run()`: gather (`sys`), decide (pure rooms), show (`render`) | everything but `cli` |
+//! | [`error`] | what every failure is made of: kind, operation, address, cause, next step | `reference` |
+//! | [`message`] | pure: the application protocol: header, encoder, deframer, content | `framing` |
+//! | [`framing`] | pure: message boundaries on a byte stream: raw, line, delimiter, length, fixed, close | - |
+//! | [`service`] | pure: what a server does with bytes, without a socket: `app`, `echo` | `message`, `framing` |
+//! | [`load`] | pure: a load run: the schedule of requests, what counts as answered well, the figures | `message`, `framing`, `service` |
+//! | [`reference`] | pure: errno, ICMP, TCP-state and resolver tables, with cause and next step | - |
+//! | [`render`] | tables, JSON lines, Python literals, hex dumps, escaping; writes to an `io::Write` it is given | pure rooms, `error` |
+//! | [`sys`] | the edge: the only place that touches the kernel, the clock, the terminal, the environment | pure rooms, `error` |
+//!
+//! # Invariants
+//!
+//! - Imports go one way: `main -> cli -> commands -> {sys, render, pure rooms}`. A pure room takes
+//!   bytes and values and gives bytes and values: it never reads the clock, a socket, a file, the
+//!   environment or the terminal. Time is an argument.
+//! - One foreign crate, one room: clap only in `cli` and `commands`; comfy-table only in `render`;
+//!   nix, socket2, libc, mio and every `unsafe` only in `sys`.
+//! - What came from outside (a peer, a file, another process) is escaped by [`render::escape`]
+//!   before it reaches a terminal.
+//! - A limit is checked before memory is taken for what it limits.
+//!
+//! `tests/architecture.rs` reads the sources and fails when an import breaks these rules.
+
+pub mod cli;
+pub mod commands;
+pub mod error;
+pub mod framing;
+pub mod load;
+pub mod message;
+pub mod reference;
+pub mod render;
+pub mod service;
+#[allow(unsafe_code)]
+pub mod sys;

@@ -1,0 +1,1 @@
+//! Pure: a load run.

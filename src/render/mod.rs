@@ -1,0 +1,2 @@
+//! Values in, text out.
+pub mod escape;

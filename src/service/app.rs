@@ -1,0 +1,4 @@
+//! The application server's answers.
+/// A request.
+#[derive(Debug)]
+pub struct Request<'a>(pub &'a [u8]);

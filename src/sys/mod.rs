@@ -1,0 +1,1 @@
+//! The edge: kernel, clock, terminal, environment.
