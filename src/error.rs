@@ -18,12 +18,15 @@ pub enum Kind {
     BadAnswer,
     /// The command could not do its work: usage, permission, no such file or name. Exit 2.
     CannotRun,
+    /// Nobody reads our output any more (`| head`): no failure, the program ends quietly. Exit 0.
+    OutputClosed,
 }
 
 impl Kind {
     /// The process exit status.
     pub fn exit_status(self) -> u8 {
         match self {
+            Kind::OutputClosed => 0,
             Kind::BadAnswer => 1,
             Kind::CannotRun => 2,
         }
@@ -43,6 +46,8 @@ pub struct Error {
     pub code: Option<&'static str>,
     /// Why, in words.
     pub cause: String,
+    /// More lines of why, where one is not enough: an address each.
+    pub details: Vec<String>,
     /// The next thing to try.
     pub next: Option<String>,
 }
@@ -59,6 +64,7 @@ impl Error {
             subject: None,
             code: None,
             cause: cause.into(),
+            details: Vec::new(),
             next: None,
         }
     }
@@ -72,6 +78,16 @@ impl Error {
             this.next = Some(entry.next.to_owned());
         }
         this
+    }
+
+    /// Standard output could not be written.
+    // By value, for `map_err`.
+    #[allow(clippy::needless_pass_by_value)]
+    pub fn output(error: io::Error) -> Self {
+        if error.kind() == io::ErrorKind::BrokenPipe {
+            return Error::new(Kind::OutputClosed, "write the output", error.to_string());
+        }
+        Error::os(Kind::CannotRun, "write the output", &error)
     }
 
     /// Says on what the operation failed. Fills `HOST` and `PORT` of the next step from an
@@ -117,6 +133,9 @@ impl fmt::Display for Error {
             write!(f, " {subject}")?;
         }
         write!(f, ": {}", self.cause)?;
+        for detail in &self.details {
+            write!(f, "\n  {detail}")?;
+        }
         if let Some(next) = &self.next {
             write!(f, "\n  next: {next}")?;
         }

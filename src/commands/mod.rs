@@ -1,1 +1,50 @@
-//! One file per subcommand.
+//! One file for each subcommand: its flags, and `run()`: gather (`sys`), decide (pure rooms), show
+//! (`render`).
+//!
+//! Shared by several: [`endpoint`] (host and port as people type them), [`values`] (durations and
+//! sizes), [`options`] (groups of flags), [`serving`] (a server from its first line to its last),
+//! [`loading`] (a load run and its report).
+
+pub mod app_client;
+pub mod app_server;
+pub mod completions;
+pub mod echo_client;
+pub mod echo_server;
+pub mod endpoint;
+pub mod explain;
+pub mod loading;
+pub mod options;
+pub mod serving;
+pub mod values;
+
+use crate::render::Style;
+
+/// What every command knows of how it was called.
+#[derive(Debug, Clone, Copy)]
+pub struct Context {
+    /// `--json`.
+    pub json: bool,
+    /// `-v`.
+    pub verbose: bool,
+    /// Colours, if they are wanted on standard output.
+    pub style: Style,
+    /// Columns of the terminal on standard output; `None` when it is none, and nothing is cut or
+    /// wrapped.
+    pub width: Option<u16>,
+}
+
+/// How a command ended that ran.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Status {
+    /// The answer is good: exit status 0.
+    Good,
+    /// The answer is bad, and has been told: exit status 1.
+    Bad,
+}
+
+impl Status {
+    /// Good or bad.
+    pub fn of(good: bool) -> Status {
+        if good { Status::Good } else { Status::Bad }
+    }
+}

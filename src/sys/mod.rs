@@ -1,1 +1,29 @@
-//! The edge: kernel, clock, terminal, environment.
+//! The edge: the only place that touches the kernel, the clock, the terminal and the environment.
+//!
+//! | file | what it holds |
+//! |---|---|
+//! | [`socket`] | sockets made as the user asked: listeners, options, accept |
+//! | [`resolve`] | names to addresses, with the resolver's own error |
+//! | [`connect`] | several addresses tried in order and raced |
+//! | [`server`] | the event loop that drives a [`Service`](crate::service::Service) |
+//! | [`datagram`] | the loop of a datagram server, and one exchange of a client |
+//! | [`exchange`] | one connection of a client: send, stream, receive, with deadlines |
+//! | [`load`] | many connections that drive a [`Client`](crate::load::Client) |
+//! | [`activation`] | sockets passed in by a service manager |
+//! | [`holder`] | which process holds a port |
+//! | [`limits`] | the descriptor limit |
+//! | [`signals`] | SIGINT and SIGTERM as a readable descriptor |
+//! | [`terminal`] | is it a terminal, how wide, may it be coloured; progress |
+
+pub mod activation;
+pub mod connect;
+pub mod datagram;
+pub mod exchange;
+pub mod holder;
+pub mod limits;
+pub mod load;
+pub mod resolve;
+pub mod server;
+pub mod signals;
+pub mod socket;
+pub mod terminal;

@@ -1,0 +1,25 @@
+//! `sockdoc completions`.
+
+use std::io;
+
+use clap_complete::Shell;
+
+use crate::commands::Status;
+use crate::error::{Error, Result};
+
+/// Print a script that lets a shell complete sockdoc's commands and flags.
+///
+/// For bash: sockdoc completions bash > ~/.local/share/bash-completion/completions/sockdoc
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// The shell.
+    shell: Shell,
+}
+
+/// Runs the command.
+pub fn run(args: &Args, parser: fn() -> clap::Command) -> Result<Status> {
+    let mut script = Vec::new();
+    clap_complete::generate(args.shell, &mut parser(), "sockdoc", &mut script);
+    io::Write::write_all(&mut io::stdout().lock(), &script).map_err(Error::output)?;
+    Ok(Status::Good)
+}

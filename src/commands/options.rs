@@ -1,0 +1,159 @@
+//! Groups of flags that several commands share.
+
+use std::time::Duration;
+
+use clap::Args;
+
+use crate::commands::values;
+use crate::load::Plan;
+use crate::sys::limits;
+use crate::sys::resolve::Family;
+use crate::sys::server::Config;
+use crate::sys::socket::{Keepalive, Options};
+
+/// Options of the sockets.
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Socket options")]
+pub struct SocketArgs {
+    /// Ask for this send buffer (SO_SNDBUF); the kernel doubles it.
+    #[arg(long, value_name = "SIZE", value_parser = values::size)]
+    sndbuf: Option<usize>,
+    /// Ask for this receive buffer (SO_RCVBUF); the kernel doubles it.
+    #[arg(long, value_name = "SIZE", value_parser = values::size)]
+    rcvbuf: Option<usize>,
+    /// Send small segments at once (TCP_NODELAY).
+    #[arg(long)]
+    nodelay: bool,
+    /// Probe idle connections (SO_KEEPALIVE), the first time after IDLE.
+    #[arg(long, value_name = "IDLE", num_args = 0..=1, require_equals = true,
+          value_parser = values::positive_duration)]
+    keepalive: Option<Option<Duration>>,
+}
+
+impl SocketArgs {
+    /// The options; `nodelay` turns TCP_NODELAY on whatever the flags say.
+    pub fn options(&self, nodelay: bool) -> Options {
+        Options {
+            sndbuf: self.sndbuf,
+            rcvbuf: self.rcvbuf,
+            nodelay: self.nodelay || nodelay,
+            keepalive: self
+                .keepalive
+                .map(|idle| idle.map_or(Keepalive::System, Keepalive::After)),
+        }
+    }
+}
+
+/// Limits of a server.
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Limits")]
+pub struct ServerArgs {
+    /// Close a connection on which no byte moved for this long; 0 never does.
+    #[arg(long, value_name = "TIME", default_value = "0", value_parser = values::duration)]
+    idle_timeout: Duration,
+    /// Leave more connections than these in the accept queue; by default as many as the descriptor
+    /// limit allows.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    max_conns: Option<u64>,
+    /// Ask for an accept queue of this length; the kernel caps it at net.core.somaxconn.
+    #[arg(long, value_name = "N", default_value_t = 1024,
+          value_parser = clap::value_parser!(i32).range(0..))]
+    pub backlog: i32,
+    /// After SIGTERM or SIGINT, give what is in flight this long; a second signal ends at once.
+    #[arg(long, value_name = "TIME", default_value = "5s", value_parser = values::duration)]
+    drain: Duration,
+    /// Serve from this many threads, which share one listener.
+    #[arg(long, value_name = "N", default_value_t = 1,
+          value_parser = clap::value_parser!(u16).range(1..=256))]
+    threads: u16,
+}
+
+impl ServerArgs {
+    /// The limits as the event loop wants them. Raises the descriptor limit of this process.
+    pub fn config(&self, request_timeout: Duration, once: bool) -> Config {
+        limits::raise_descriptor_limit();
+        // Unset, the descriptors are the limit: then accept(2) itself says when it is reached,
+        // which is what a user who lowered it wants to see.
+        let max_conns = self.max_conns.unwrap_or(u64::MAX);
+        Config {
+            request_timeout: none_if_zero(request_timeout),
+            idle_timeout: none_if_zero(self.idle_timeout),
+            max_conns: usize::try_from(max_conns).unwrap_or(usize::MAX),
+            drain: self.drain,
+            once,
+            threads: if once { 1 } else { usize::from(self.threads) },
+        }
+    }
+}
+
+fn none_if_zero(duration: Duration) -> Option<Duration> {
+    (!duration.is_zero()).then_some(duration)
+}
+
+/// Which address family, and how long to wait.
+#[derive(Debug, Clone, Args)]
+pub struct ReachArgs {
+    /// Use IPv4 only.
+    #[arg(short = '4', long = "ipv4", conflicts_with = "ipv6")]
+    ipv4: bool,
+    /// Use IPv6 only.
+    #[arg(short = '6', long = "ipv6")]
+    ipv6: bool,
+    /// Give up connecting, or waiting for the next byte of a reply, after this time.
+    #[arg(long, value_name = "TIME", default_value = "10s",
+          value_parser = values::positive_duration)]
+    pub timeout: Duration,
+}
+
+impl ReachArgs {
+    /// The family asked for.
+    pub fn family(&self) -> Family {
+        match (self.ipv4, self.ipv6) {
+            (true, _) => Family::V4,
+            (_, true) => Family::V6,
+            _ => Family::Any,
+        }
+    }
+}
+
+/// Flags that turn a client into a load generator.
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Load")]
+pub struct LoadArgs {
+    /// Keep this many connections busy at the same time.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    conns: Option<u32>,
+    /// Send this many requests in all; by default one for each connection.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    count: Option<u64>,
+    /// Send this many requests a second in all, however slow the answers are; a latency then
+    /// counts from the time at which the request was due.
+    #[arg(long, value_name = "R", value_parser = values::rate)]
+    rate: Option<f64>,
+    /// Begin no request after this time.
+    #[arg(long, value_name = "TIME", value_parser = values::positive_duration)]
+    duration: Option<Duration>,
+}
+
+impl LoadArgs {
+    /// Whether a load run was asked for.
+    pub fn wanted(&self) -> bool {
+        self.conns.is_some() || self.count.is_some() || self.rate.is_some() || self.duration.is_some()
+    }
+
+    /// The plan of the run. Raises the descriptor limit of this process.
+    pub fn plan(&self, pipeline: usize, keep_open: bool, timeout: Duration) -> Plan {
+        limits::raise_descriptor_limit();
+        let conns = self.conns.unwrap_or(1);
+        let bounded = self.count.is_some() || self.duration.is_some();
+        Plan {
+            conns: conns as usize,
+            count: if bounded { self.count } else { Some(u64::from(conns)) },
+            rate: self.rate,
+            pipeline,
+            duration: self.duration,
+            keep_open,
+            timeout,
+        }
+    }
+}

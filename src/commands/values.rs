@@ -1,0 +1,90 @@
+//! Durations, sizes and rates as people type them.
+
+use std::time::Duration;
+
+/// `30`, `30s`, `500ms`, `2m`, `1h`; a number alone is seconds.
+pub fn duration(text: &str) -> Result<Duration, String> {
+    let split = text.find(|c: char| c.is_ascii_alphabetic()).unwrap_or(text.len());
+    let (number, unit) = text.split_at(split);
+    let seconds = match unit {
+        "us" => 1e-6,
+        "ms" => 1e-3,
+        "" | "s" => 1.0,
+        "m" | "min" => 60.0,
+        "h" => 3600.0,
+        _ => return Err(format!("'{unit}' is no unit of time: use ms, s, m or h")),
+    };
+    let number: f64 = number.parse().map_err(|_| "not a duration: try 30, 500ms or 2m".to_owned())?;
+    Duration::try_from_secs_f64(number * seconds)
+        .ok()
+        // Longer than a century is a slip of the finger, and would overflow a clock.
+        .filter(|duration| duration.as_secs() < 100 * 366 * 86_400)
+        .ok_or_else(|| "a duration must be positive, and not absurd".to_owned())
+}
+
+/// A duration that must not be zero.
+pub fn positive_duration(text: &str) -> Result<Duration, String> {
+    match duration(text)? {
+        Duration::ZERO => Err("must be more than 0".to_owned()),
+        duration => Ok(duration),
+    }
+}
+
+/// `65536`, `64K`, `64KiB`, `1M`: bytes, in powers of 1024.
+pub fn size(text: &str) -> Result<usize, String> {
+    let split = text.find(|c: char| c.is_ascii_alphabetic()).unwrap_or(text.len());
+    let (number, unit) = text.split_at(split);
+    let shift = match unit.to_ascii_lowercase().as_str() {
+        "" | "b" => 0,
+        "k" | "kb" | "kib" => 10,
+        "m" | "mb" | "mib" => 20,
+        "g" | "gb" | "gib" => 30,
+        _ => return Err(format!("'{unit}' is no unit of size: use K, M or G")),
+    };
+    let number: usize = number.parse().map_err(|_| "not a size: try 65536, 64K or 1M".to_owned())?;
+    number.checked_mul(1 << shift).ok_or_else(|| "too large".to_owned())
+}
+
+/// A rate: a positive number a second.
+pub fn rate(text: &str) -> Result<f64, String> {
+    match text.parse::<f64>() {
+        Ok(rate) if rate.is_finite() && (1e-6..=1e9).contains(&rate) => Ok(rate),
+        _ => Err("a rate is a positive number of requests a second".to_owned()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn durations_have_units_and_default_to_seconds() {
+        assert_eq!(duration("30"), Ok(Duration::from_secs(30)));
+        assert_eq!(duration("500ms"), Ok(Duration::from_millis(500)));
+        assert_eq!(duration("1.5s"), Ok(Duration::from_millis(1500)));
+        assert_eq!(duration("2m"), Ok(Duration::from_secs(120)));
+        assert_eq!(duration("0"), Ok(Duration::ZERO));
+        for wrong in ["", "s", "-1", "1d", "nan", "inf", "1e30", "5 s"] {
+            assert!(duration(wrong).is_err(), "{wrong}");
+        }
+        assert!(positive_duration("0").is_err());
+    }
+
+    #[test]
+    fn sizes_have_binary_units() {
+        assert_eq!(size("65536"), Ok(65536));
+        assert_eq!(size("64K"), Ok(65536));
+        assert_eq!(size("16MiB"), Ok(16 << 20));
+        for wrong in ["", "K", "-1", "1x", "99999999999999999999", "18446744073709551615K"] {
+            assert!(size(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn a_rate_is_positive() {
+        assert_eq!(rate("0.5"), Ok(0.5));
+        for wrong in ["0", "-1", "nan", "inf", "x"] {
+            assert!(rate(wrong).is_err(), "{wrong}");
+        }
+    }
+}

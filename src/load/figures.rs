@@ -1,0 +1,140 @@
+//! What a load run measured.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use hdrhistogram::Histogram;
+
+/// The longest latency that is told apart: one hour.
+const LONGEST_NS: u64 = 3_600_000_000_000;
+
+/// The figures of a run, collected while it runs.
+#[derive(Debug)]
+pub struct Figures {
+    /// Latencies of the requests that were answered well, in nanoseconds, to three digits.
+    latency: Histogram<u64>,
+    /// Requests answered well.
+    pub good: u64,
+    /// Requests that failed, by kind.
+    pub errors: BTreeMap<String, u64>,
+    /// Connections opened.
+    pub connections: u64,
+    /// Bytes written.
+    pub sent_bytes: u64,
+    /// Bytes read.
+    pub received_bytes: u64,
+    /// From the first request to the last reply.
+    pub elapsed: Duration,
+}
+
+/// A summary of the latencies.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Latency {
+    /// The shortest.
+    pub min: Duration,
+    /// The mean.
+    pub mean: Duration,
+    /// The longest.
+    pub max: Duration,
+}
+
+impl Default for Figures {
+    fn default() -> Self {
+        Figures::new()
+    }
+}
+
+impl Figures {
+    /// Nothing measured yet.
+    pub fn new() -> Self {
+        let mut latency = Histogram::new(3).expect("three significant digits are allowed");
+        latency.auto(true);
+        Figures {
+            latency,
+            good: 0,
+            errors: BTreeMap::new(),
+            connections: 0,
+            sent_bytes: 0,
+            received_bytes: 0,
+            elapsed: Duration::ZERO,
+        }
+    }
+
+    /// A request was answered well, this long after it was due.
+    pub fn answered(&mut self, latency: Duration) {
+        self.good += 1;
+        let ns = u64::try_from(latency.as_nanos()).unwrap_or(u64::MAX);
+        self.latency.saturating_record(ns.clamp(1, LONGEST_NS));
+    }
+
+    /// Requests failed.
+    pub fn failed(&mut self, kind: &str, requests: u64) {
+        if requests == 0 {
+            return;
+        }
+        if let Some(count) = self.errors.get_mut(kind) {
+            *count += requests;
+        } else {
+            self.errors.insert(kind.to_owned(), requests);
+        }
+    }
+
+    /// Requests that failed, of all kinds.
+    pub fn bad(&self) -> u64 {
+        self.errors.values().sum()
+    }
+
+    /// Requests answered well, a second; 0 for an empty run.
+    pub fn per_second(&self) -> f64 {
+        let seconds = self.elapsed.as_secs_f64();
+        if seconds > 0.0 { self.good as f64 / seconds } else { 0.0 }
+    }
+
+    /// Minimum, mean and maximum; `None` if nothing was answered.
+    pub fn latency(&self) -> Option<Latency> {
+        if self.latency.is_empty() {
+            return None;
+        }
+        // Means of positive numbers below one hour.
+        #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
+        let mean = self.latency.mean() as u64;
+        Some(Latency {
+            min: Duration::from_nanos(self.latency.min()),
+            mean: Duration::from_nanos(mean),
+            max: Duration::from_nanos(self.latency.max()),
+        })
+    }
+
+    /// The latency that `percentile` percent of the good requests did not exceed; `None` if nothing
+    /// was answered.
+    pub fn percentile(&self, percentile: f64) -> Option<Duration> {
+        (!self.latency.is_empty())
+            .then(|| Duration::from_nanos(self.latency.value_at_percentile(percentile)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn percentiles_are_those_of_the_good_requests() {
+        let mut figures = Figures::new();
+        for ms in 1..=100 {
+            figures.answered(Duration::from_millis(ms));
+        }
+        figures.failed("timed out", 2);
+        figures.failed("timed out", 1);
+        let p99 = figures.percentile(99.0).unwrap();
+        assert!((p99.as_secs_f64() - 0.099).abs() < 0.0002, "{p99:?}");
+        assert_eq!(figures.good, 100);
+        assert_eq!(figures.bad(), 3);
+        assert_eq!(figures.latency().unwrap().min.as_millis(), 1);
+    }
+
+    #[test]
+    fn an_empty_run_has_no_percentiles() {
+        assert_eq!(Figures::new().percentile(50.0), None);
+        assert_eq!(Figures::new().latency(), None);
+    }
+}

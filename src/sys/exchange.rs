@@ -1,0 +1,305 @@
+//! One connection of a client: send and receive at the same time, with a deadline.
+
+use std::fs::File;
+use std::io::{self, Read as _, Write as _};
+use std::net::SocketAddr;
+use std::os::fd::AsFd;
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use socket2::Socket;
+
+use crate::error::{Error, Kind, Result};
+use crate::service::Peer;
+use crate::sys::connect::{self, Failure};
+use crate::sys::socket::{Options, peer_of};
+
+/// One read takes at most this many bytes.
+const CHUNK: usize = 64 * 1024;
+
+/// What is sent.
+#[derive(Debug)]
+pub enum Source<'a> {
+    /// These bytes.
+    Bytes(&'a [u8]),
+    /// Whatever comes out of a file, a pipe or a terminal, until its end.
+    Stream(File),
+}
+
+/// What the taker of the received bytes wants.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Next {
+    /// More bytes.
+    More,
+    /// It has what it waited for.
+    Done,
+}
+
+/// Sees the bytes of an exchange as they go by. A closure is one that sees what is received.
+pub trait Taker {
+    /// These bytes were handed to the kernel.
+    fn sent(&mut self, bytes: &[u8]) {
+        let _ = bytes;
+    }
+    /// These bytes were received.
+    fn received(&mut self, bytes: &[u8]) -> Result<Next>;
+}
+
+impl<F: FnMut(&[u8]) -> Result<Next>> Taker for F {
+    fn received(&mut self, bytes: &[u8]) -> Result<Next> {
+        self(bytes)
+    }
+}
+
+/// How an exchange ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum End {
+    /// The taker had what it waited for.
+    Done,
+    /// The peer shut down its sending side.
+    Closed,
+}
+
+/// A client's connection, and what was measured on it.
+#[derive(Debug)]
+pub struct Connection {
+    socket: Socket,
+    timeout: Duration,
+    started: Instant,
+    /// Who is at the other end.
+    pub peer: Peer,
+    /// Our own address.
+    pub local: Peer,
+    /// How long connecting took.
+    pub connect_time: Duration,
+    /// From the start of connecting to the first byte received.
+    pub first_byte: Option<Duration>,
+    /// Bytes written.
+    pub sent_bytes: u64,
+    /// Bytes read.
+    pub received_bytes: u64,
+    /// Addresses that failed before this one.
+    pub failed: Vec<Failure>,
+}
+
+impl Connection {
+    /// Connects to the first of `addresses` that answers; `timeout` also bounds every wait of
+    /// later exchanges.
+    pub fn tcp(
+        name: &str,
+        addresses: &[SocketAddr],
+        options: &Options,
+        timeout: Duration,
+    ) -> Result<Connection> {
+        let connected = connect::connect(name, addresses, options, timeout)?;
+        let elapsed = connected.elapsed;
+        let mut this = Self::new(connected.socket, Peer::Ip(connected.address), elapsed, timeout);
+        this.failed = connected.failed;
+        Ok(this)
+    }
+
+    /// Connects to a unix-domain socket.
+    pub fn unix(path: &Path, options: &Options, timeout: Duration) -> Result<Connection> {
+        let started = Instant::now();
+        let socket = connect::connect_unix(path, options)?;
+        Ok(Self::new(socket, Peer::Unix(Some(path.to_owned())), started.elapsed(), timeout))
+    }
+
+    fn new(socket: Socket, peer: Peer, connect_time: Duration, timeout: Duration) -> Self {
+        let local = socket.local_addr().map_or(Peer::Unix(None), |address| peer_of(&address));
+        Connection {
+            socket,
+            timeout,
+            started: Instant::now().checked_sub(connect_time).unwrap_or_else(Instant::now),
+            peer,
+            local,
+            connect_time,
+            first_byte: None,
+            sent_bytes: 0,
+            received_bytes: 0,
+            failed: Vec::new(),
+        }
+    }
+
+    /// From the start of connecting to now.
+    pub fn elapsed(&self) -> Duration {
+        self.started.elapsed()
+    }
+
+    /// Sends `source` and gives what comes back to `taker`, both at the same time, so that neither
+    /// side can block the other. With `half_close` our sending side is shut down behind the source.
+    ///
+    /// # Errors
+    /// What the socket says; a wait longer than the timeout; what `taker` says. An error in sending
+    /// counts only if the peer's reply does not come either: a server may answer and close before
+    /// it has read everything.
+    pub fn exchange(
+        &mut self,
+        source: Source<'_>,
+        half_close: bool,
+        taker: &mut dyn Taker,
+    ) -> Result<End> {
+        let mut outgoing = Outgoing::new(source, half_close);
+        let mut buffer = vec![0; CHUNK];
+        loop {
+            self.wait(&outgoing)?;
+            outgoing.read_source().map_err(|error| {
+                Error::os(Kind::CannotRun, "read the file to send", &error)
+            })?;
+            self.sent_bytes += outgoing.write_to(&self.socket, taker);
+            loop {
+                match (&self.socket).read(&mut buffer) {
+                    Ok(0) => return outgoing.ended(&self.peer),
+                    Ok(n) => {
+                        self.received_bytes += n as u64;
+                        self.first_byte.get_or_insert_with(|| self.started.elapsed());
+                        if taker.received(&buffer[..n])? == Next::Done {
+                            return Ok(End::Done);
+                        }
+                        // A short read emptied the socket.
+                        if n < buffer.len() {
+                            break;
+                        }
+                    }
+                    Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
+                    Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                    Err(error) => return Err(self.failure("read from", &error)),
+                }
+            }
+        }
+    }
+
+    /// Waits until something can be done.
+    fn wait(&self, outgoing: &Outgoing<'_>) -> Result<()> {
+        let mut events = PollFlags::POLLIN;
+        if outgoing.wants_to_write() {
+            events |= PollFlags::POLLOUT;
+        }
+        let mut fds = vec![PollFd::new(self.socket.as_fd(), events)];
+        let mut timeout = PollTimeout::try_from(self.timeout).unwrap_or(PollTimeout::MAX);
+        if let Some(stream) = outgoing.wants_to_read() {
+            fds.push(PollFd::new(stream.as_fd(), PollFlags::POLLIN));
+            // A person at a terminal may take any time.
+            timeout = PollTimeout::NONE;
+        }
+        loop {
+            match poll(&mut fds, timeout) {
+                Ok(0) => {
+                    let error = io::Error::from_raw_os_error(libc::ETIMEDOUT);
+                    let mut failure = self.failure("wait for a reply from", &error);
+                    failure.cause = format!(
+                        "no byte came for {:?} (after {} sent and {} received)",
+                        self.timeout, self.sent_bytes, self.received_bytes
+                    );
+                    return Err(failure.next(
+                        "is the server waiting for more than was sent? see its log, and its \
+                         queues: ss -tnp",
+                    ));
+                }
+                Ok(_) => return Ok(()),
+                Err(nix::Error::EINTR) => {}
+                Err(errno) => return Err(self.failure("wait for", &errno.into())),
+            }
+        }
+    }
+
+    fn failure(&self, operation: &str, error: &io::Error) -> Error {
+        let mut failure = Error::os(Kind::BadAnswer, operation, error).on(self.peer.to_string());
+        if self.received_bytes > 0 {
+            failure.details.push(format!("{} bytes had been received", self.received_bytes));
+        }
+        failure
+    }
+}
+
+/// What is still to be sent.
+struct Outgoing<'a> {
+    bytes: &'a [u8],
+    /// A stream's bytes that were read and are not yet written.
+    chunk: Vec<u8>,
+    written: usize,
+    stream: Option<File>,
+    half_close: bool,
+    /// Sending failed; the reply may still come.
+    error: Option<io::Error>,
+}
+
+impl<'a> Outgoing<'a> {
+    fn new(source: Source<'a>, half_close: bool) -> Self {
+        let (bytes, stream) = match source {
+            Source::Bytes(bytes) => (bytes, None),
+            Source::Stream(file) => (&[][..], Some(file)),
+        };
+        Outgoing { bytes, chunk: Vec::new(), written: 0, stream, half_close, error: None }
+    }
+
+    fn wants_to_write(&self) -> bool {
+        self.error.is_none() && (!self.bytes.is_empty() || self.written < self.chunk.len())
+    }
+
+    fn wants_to_read(&self) -> Option<&File> {
+        self.stream.as_ref().filter(|_| !self.wants_to_write())
+    }
+
+    /// Reads the next chunk of a stream, if the last one is written and there is something to read.
+    fn read_source(&mut self) -> io::Result<()> {
+        if self.wants_to_write() {
+            return Ok(());
+        }
+        let Some(stream) = &mut self.stream else { return Ok(()) };
+        let mut fds = [PollFd::new(stream.as_fd(), PollFlags::POLLIN)];
+        if poll(&mut fds, PollTimeout::ZERO).unwrap_or(0) == 0 {
+            return Ok(());
+        }
+        self.chunk.resize(CHUNK, 0);
+        let n = stream.read(&mut self.chunk)?;
+        self.chunk.truncate(n);
+        self.written = 0;
+        if n == 0 {
+            self.stream = None;
+        }
+        Ok(())
+    }
+
+    /// Writes as much as there is room for, and shuts the sending side down behind the last byte.
+    fn write_to(&mut self, socket: &Socket, taker: &mut dyn Taker) -> u64 {
+        let mut sent = 0;
+        while self.wants_to_write() {
+            let from_chunk = self.bytes.is_empty();
+            let bytes = if from_chunk { &self.chunk[self.written..] } else { self.bytes };
+            match (&*socket).write(bytes) {
+                Ok(n) => {
+                    sent += n as u64;
+                    taker.sent(&bytes[..n]);
+                    if from_chunk {
+                        self.written += n;
+                    } else {
+                        self.bytes = &self.bytes[n..];
+                    }
+                }
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return sent,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => {
+                    self.error = Some(error);
+                    self.stream = None;
+                }
+            }
+        }
+        if self.half_close && self.stream.is_none() && self.error.is_none() {
+            self.half_close = false;
+            let _ = socket.shutdown(std::net::Shutdown::Write);
+        }
+        sent
+    }
+
+    /// The peer sent its last byte: in order, unless our sending had failed.
+    fn ended(self, peer: &Peer) -> Result<End> {
+        match self.error {
+            Some(error) => {
+                Err(Error::os(Kind::BadAnswer, "write to", &error).on(peer.to_string()))
+            }
+            None => Ok(End::Closed),
+        }
+    }
+}

@@ -1,0 +1,475 @@
+//! Many connections that drive a [`Client`]: the event loop of a load run.
+
+use std::collections::VecDeque;
+use std::io::{self, Read as _, Write as _};
+use std::net::SocketAddr;
+use std::os::fd::{AsFd, AsRawFd};
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+use mio::unix::SourceFd;
+use mio::{Events, Interest, Poll, Token};
+use nix::sys::time::TimeSpec;
+use nix::sys::timerfd::{ClockId, Expiration, TimerFd, TimerFlags, TimerSetTimeFlags};
+use socket2::{Socket, Type};
+
+use crate::error::{Error, Kind, Result};
+use crate::load::{Client, Figures, Plan, Reply, Schedule};
+use crate::reference;
+use crate::sys::connect::{self, connect_started};
+use crate::sys::signals::Signals;
+use crate::sys::socket::{Options, client};
+
+const SIGNALS: Token = Token(usize::MAX);
+const PACE: Token = Token(usize::MAX - 1);
+
+/// One read takes at most this many bytes; the buffer is shared by all connections.
+const READ_BUFFER: usize = 256 * 1024;
+/// A connection that failed rests so long before its next attempt: a server that is gone is not
+/// hammered.
+const REST: Duration = Duration::from_millis(100);
+/// How often timeouts are looked for and progress is told.
+const TICK: Duration = Duration::from_millis(50);
+
+/// Whom the load is for.
+#[derive(Debug, Clone)]
+pub enum Target {
+    /// A TCP server; the name is for errors.
+    Tcp(String, Vec<SocketAddr>),
+    /// A UDP server.
+    Udp(SocketAddr),
+    /// A unix-domain stream server.
+    Unix(PathBuf),
+}
+
+/// Runs the plan, and gives the figures; `progress` is called now and then. SIGINT ends the run
+/// early; what is unanswered then is not counted.
+///
+/// # Errors
+/// When the first connection fails.
+pub fn run<C: Client>(
+    target: &Target,
+    options: &Options,
+    plan: &Plan,
+    client: C,
+    progress: &mut dyn FnMut(&Figures),
+) -> Result<Figures> {
+    let fail = |error: io::Error| Error::os(Kind::CannotRun, "set up the event loop", &error);
+    let signals = Signals::open().map_err(fail)?;
+    let timer = TimerFd::new(
+        ClockId::CLOCK_MONOTONIC,
+        TimerFlags::TFD_NONBLOCK | TimerFlags::TFD_CLOEXEC,
+    )
+    .map_err(|errno| fail(errno.into()))?;
+    let poll = Poll::new().map_err(fail)?;
+    let registry = poll.registry();
+    let (signal_fd, timer_fd) = (signals.as_raw_fd(), timer.as_fd().as_raw_fd());
+    registry.register(&mut SourceFd(&signal_fd), SIGNALS, Interest::READABLE).map_err(fail)?;
+    registry.register(&mut SourceFd(&timer_fd), PACE, Interest::READABLE).map_err(fail)?;
+    let mut runner = Runner::new(target, options, plan, client, poll);
+    runner.open_first()?;
+    runner.run(&signals, &timer, progress).map_err(fail)?;
+    Ok(runner.figures)
+}
+
+struct Runner<'a, C: Client> {
+    target: Target,
+    options: &'a Options,
+    plan: &'a Plan,
+    client: C,
+    poll: Poll,
+    schedule: Schedule,
+    slots: Vec<Slot<C::Session>>,
+    /// Slots that may take another request, the longest idle first.
+    free: VecDeque<usize>,
+    /// Slots with something to write.
+    dirty: Vec<usize>,
+    buffer: Vec<u8>,
+    figures: Figures,
+    unanswered: usize,
+    last_reply: Instant,
+}
+
+/// A connection of the run, or the place of one.
+struct Slot<T> {
+    link: Option<Link<T>>,
+    /// The unanswered requests, oldest first: when each was due, and when it was begun.
+    waiting: VecDeque<(Instant, Instant)>,
+    out: Vec<u8>,
+    written: usize,
+    in_free: bool,
+    resting_until: Option<Instant>,
+}
+
+struct Link<T> {
+    socket: Socket,
+    session: T,
+    connected: bool,
+    writable: bool,
+    shut_down: bool,
+}
+
+impl<'a, C: Client> Runner<'a, C> {
+    fn new(
+        target: &Target,
+        options: &'a Options,
+        plan: &'a Plan,
+        client: C,
+        poll: Poll,
+    ) -> Self {
+        let slots = (0..plan.conns.max(1))
+            .map(|_| Slot {
+                link: None,
+                waiting: VecDeque::new(),
+                out: Vec::new(),
+                written: 0,
+                in_free: true,
+                resting_until: None,
+            })
+            .collect::<Vec<_>>();
+        let now = Instant::now();
+        Runner {
+            target: target.clone(),
+            options,
+            plan,
+            client,
+            poll,
+            schedule: Schedule::new(plan, now),
+            free: (0..slots.len()).collect(),
+            slots,
+            dirty: Vec::new(),
+            buffer: vec![0; READ_BUFFER],
+            figures: Figures::new(),
+            unanswered: 0,
+            last_reply: now,
+        }
+    }
+
+    /// Opens the first connection with all care: every address is tried, and a failure ends the run
+    /// with its reason. The others use the address that answered.
+    fn open_first(&mut self) -> Result<()> {
+        if let Target::Tcp(name, addresses) = &self.target {
+            let connected = connect::connect(name, addresses, self.options, self.plan.timeout)?;
+            self.target = Target::Tcp(name.clone(), vec![connected.address]);
+            self.attach(0, connected.socket, true).map_err(|error| {
+                Error::os(Kind::CannotRun, "watch the connection to", &error).on(name_of(&self.target))
+            })?;
+        } else {
+            self.open(0).map_err(|error| {
+                Error::os(Kind::BadAnswer, "connect to", &error).on(name_of(&self.target))
+            })?;
+        }
+        self.schedule = Schedule::new(self.plan, Instant::now());
+        Ok(())
+    }
+
+    fn run(
+        &mut self,
+        signals: &Signals,
+        timer: &TimerFd,
+        progress: &mut dyn FnMut(&Figures),
+    ) -> io::Result<()> {
+        let start = Instant::now();
+        self.last_reply = start;
+        let mut events = Events::with_capacity(1024);
+        let mut next_tick = start + TICK;
+        loop {
+            let mut now = Instant::now();
+            self.dispatch(now);
+            if self.unanswered == 0 && self.schedule.next_due(now).is_none() {
+                break;
+            }
+            self.set_pace(timer, now)?;
+            match self.poll.poll(&mut events, Some(next_tick.saturating_duration_since(now))) {
+                Err(error) if error.kind() != io::ErrorKind::Interrupted => return Err(error),
+                _ => {}
+            }
+            let mut interrupted = false;
+            for event in &events {
+                match event.token() {
+                    SIGNALS => interrupted = signals.take() > 0,
+                    // Reading it makes the next edge.
+                    PACE => drop(nix::unistd::read(timer.as_fd(), &mut [0; 8])),
+                    Token(slot) => self.ready(slot, event),
+                }
+            }
+            now = Instant::now();
+            if now >= next_tick {
+                next_tick = now + TICK;
+                self.expire(now);
+                self.figures.elapsed = now - start;
+                progress(&self.figures);
+            }
+            if interrupted {
+                self.last_reply = now;
+                break;
+            }
+        }
+        for slot in &mut self.slots {
+            if let Some(link) = slot.link.take() {
+                self.client.close(link.session);
+            }
+        }
+        self.figures.failed("never sent: no connection was free", self.schedule.missed(Instant::now()));
+        self.figures.elapsed = self.last_reply - start;
+        Ok(())
+    }
+
+    /// Arms the timer for the next request of a paced run. epoll(7) waits in milliseconds; the
+    /// timer is exact, so the client's own lateness stays out of the latencies.
+    fn set_pace(&self, timer: &TimerFd, now: Instant) -> io::Result<()> {
+        if self.plan.rate.is_none() || self.free.is_empty() {
+            return Ok(());
+        }
+        let Some(due) = self.schedule.next_due(now) else { return Ok(()) };
+        // Zero would disarm it.
+        let wait = due.saturating_duration_since(now).max(Duration::from_nanos(1));
+        timer.set(Expiration::OneShot(TimeSpec::from_duration(wait)), TimerSetTimeFlags::empty())?;
+        Ok(())
+    }
+
+    /// Hands out the requests that are due to the slots that are free, then writes.
+    fn dispatch(&mut self, now: Instant) {
+        while let Some(&index) = self.free.front() {
+            let Some(due) = self.schedule.take(now) else { break };
+            self.free.pop_front();
+            self.slots[index].in_free = false;
+            self.begin(index, due, now);
+        }
+        while let Some(index) = self.dirty.pop() {
+            self.flush(index);
+        }
+    }
+
+    fn begin(&mut self, index: usize, due: Instant, now: Instant) {
+        if self.slots[index].link.is_none() {
+            if let Err(error) = self.open(index) {
+                self.figures.failed(&kind_of(&error), 1);
+                self.slots[index].resting_until = Some(now + REST);
+                return;
+            }
+        }
+        let slot = &mut self.slots[index];
+        let Some(link) = &mut slot.link else { return };
+        self.client.request(&mut link.session, &mut slot.out);
+        slot.waiting.push_back((due, now));
+        self.unanswered += 1;
+        self.dirty.push(index);
+        self.offer(index);
+    }
+
+    /// Puts a slot in the queue of free ones, if it may take a request.
+    fn offer(&mut self, index: usize) {
+        let slot = &mut self.slots[index];
+        let room = slot.waiting.len() < self.plan.pipeline;
+        if room && !slot.in_free && slot.resting_until.is_none() {
+            slot.in_free = true;
+            self.free.push_back(index);
+        }
+    }
+
+    fn open(&mut self, index: usize) -> io::Result<()> {
+        let (socket, connected) = match &self.target {
+            Target::Tcp(_, addresses) => {
+                let socket = client(&addresses[0], Type::STREAM, self.options)?;
+                let connected = connect_started(&socket, addresses[0])?;
+                (socket, connected)
+            }
+            Target::Udp(address) => {
+                let socket = client(address, Type::DGRAM, self.options)?;
+                socket.connect(&(*address).into())?;
+                (socket, true)
+            }
+            Target::Unix(path) => {
+                let socket = Socket::new(socket2::Domain::UNIX, Type::STREAM.nonblocking(), None)?;
+                self.options.apply(&socket, false)?;
+                socket.connect(&socket2::SockAddr::unix(path)?)?;
+                (socket, true)
+            }
+        };
+        self.attach(index, socket, connected)
+    }
+
+    fn attach(&mut self, index: usize, socket: Socket, connected: bool) -> io::Result<()> {
+        let fd = socket.as_raw_fd();
+        let interest = Interest::READABLE | Interest::WRITABLE;
+        self.poll.registry().register(&mut SourceFd(&fd), Token(index), interest)?;
+        self.figures.connections += 1;
+        let session = self.client.open();
+        let slot = &mut self.slots[index];
+        slot.out.clear();
+        slot.written = 0;
+        slot.link =
+            Some(Link { socket, session, connected, writable: connected, shut_down: false });
+        Ok(())
+    }
+
+    fn ready(&mut self, index: usize, event: &mio::event::Event) {
+        let Some(link) = self.slots.get_mut(index).and_then(|slot| slot.link.as_mut()) else {
+            return;
+        };
+        if event.is_writable() || event.is_error() || event.is_write_closed() {
+            link.writable = true;
+            if !link.connected {
+                match link.socket.take_error() {
+                    Ok(None) => link.connected = true,
+                    Ok(Some(error)) | Err(error) => return self.fail(index, &kind_of(&error)),
+                }
+            }
+            self.flush(index);
+        }
+        if event.is_readable() || event.is_read_closed() || event.is_error() {
+            self.read(index);
+        }
+    }
+
+    fn flush(&mut self, index: usize) {
+        let slot = &mut self.slots[index];
+        let Some(link) = &mut slot.link else { return };
+        while link.connected && link.writable && slot.written < slot.out.len() {
+            match (&link.socket).write(&slot.out[slot.written..]) {
+                Ok(n) => {
+                    slot.written += n;
+                    self.figures.sent_bytes += n as u64;
+                }
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => link.writable = false,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                // The reply may have come before the peer closed; the read side decides.
+                Err(_) => return self.read(index),
+            }
+        }
+        if slot.written == slot.out.len() && !slot.out.is_empty() {
+            slot.out.clear();
+            slot.written = 0;
+            if self.client.shuts_down() && !link.shut_down {
+                link.shut_down = true;
+                let _ = link.socket.shutdown(std::net::Shutdown::Write);
+            }
+        }
+    }
+
+    fn read(&mut self, index: usize) {
+        let mut buffer = std::mem::take(&mut self.buffer);
+        self.read_into(index, &mut buffer);
+        self.buffer = buffer;
+    }
+
+    fn read_into(&mut self, index: usize, buffer: &mut [u8]) {
+        // Edge-triggered: until the socket is empty, gone, or closed by us.
+        while let Some(link) = &mut self.slots[index].link {
+            match (&link.socket).read(buffer) {
+                Ok(0) if !matches!(self.target, Target::Udp(_)) => return self.end(index),
+                Ok(n) => {
+                    self.figures.received_bytes += n as u64;
+                    if !self.take_replies(index, &buffer[..n]) {
+                        return;
+                    }
+                }
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => {
+                    let kind = kind_of(&error);
+                    return self.fail(index, &kind);
+                }
+            }
+        }
+    }
+
+    /// Hands input to the client; false when the connection was closed over it.
+    fn take_replies(&mut self, index: usize, mut input: &[u8]) -> bool {
+        let now = Instant::now();
+        loop {
+            let slot = &mut self.slots[index];
+            let Some(link) = &mut slot.link else { return false };
+            let reply = self.client.handle_input(&mut link.session, &mut input);
+            if reply == Reply::Incomplete {
+                return true;
+            }
+            let Some((due, _)) = slot.waiting.pop_front() else {
+                self.fail(index, "a reply that nobody asked for");
+                return false;
+            };
+            self.unanswered -= 1;
+            self.answered(reply, due, now);
+            if reply != Reply::Good || !self.plan.keep_open {
+                // A connection whose reply was bad may be out of step with us.
+                self.fail(index, "closed after a bad reply");
+                return false;
+            }
+            self.offer(index);
+        }
+    }
+
+    fn answered(&mut self, reply: Reply, due: Instant, now: Instant) {
+        self.last_reply = now;
+        match reply {
+            Reply::Good => self.figures.answered(now.saturating_duration_since(due)),
+            Reply::Bad(kind) => self.figures.failed(kind, 1),
+            Reply::Incomplete => {}
+        }
+    }
+
+    /// The server closed its side.
+    fn end(&mut self, index: usize) {
+        let slot = &mut self.slots[index];
+        if let (Some(link), Some(&(due, _))) = (&mut slot.link, slot.waiting.front()) {
+            let reply = self.client.handle_end(&mut link.session);
+            if reply != Reply::Incomplete {
+                slot.waiting.pop_front();
+                self.unanswered -= 1;
+                self.answered(reply, due, Instant::now());
+            }
+        }
+        self.fail(index, "closed before the reply was complete");
+    }
+
+    /// Closes a connection; its unanswered requests have failed for this reason.
+    fn fail(&mut self, index: usize, kind: &str) {
+        let slot = &mut self.slots[index];
+        let lost = slot.waiting.len();
+        slot.waiting.clear();
+        if let Some(link) = slot.link.take() {
+            self.client.close(link.session);
+        }
+        slot.out.clear();
+        slot.written = 0;
+        if lost > 0 {
+            self.unanswered -= lost;
+            self.last_reply = Instant::now();
+            self.figures.failed(kind, lost as u64);
+            slot.resting_until = Some(self.last_reply + REST);
+        }
+        self.offer(index);
+    }
+
+    /// Ends the requests whose time is over, and the rests.
+    fn expire(&mut self, now: Instant) {
+        for index in 0..self.slots.len() {
+            let slot = &mut self.slots[index];
+            if slot.resting_until.is_some_and(|until| until <= now) {
+                slot.resting_until = None;
+                self.offer(index);
+            } else if slot.waiting.front().is_some_and(|(_, begun)| *begun + self.plan.timeout <= now)
+            {
+                // A late reply must not be taken for the next one's: the connection ends with it.
+                self.fail(index, "timed out");
+            }
+        }
+    }
+}
+
+fn name_of(target: &Target) -> String {
+    match target {
+        Target::Tcp(name, _) => name.clone(),
+        Target::Udp(address) => address.to_string(),
+        Target::Unix(path) => path.display().to_string(),
+    }
+}
+
+/// The name of a socket error, to count by.
+fn kind_of(error: &io::Error) -> String {
+    match error.raw_os_error().and_then(reference::errno::by_number) {
+        Some(entry) => format!("{} ({})", entry.message, entry.name),
+        None => error.to_string(),
+    }
+}

@@ -1,0 +1,44 @@
+//! SIGINT and SIGTERM as a readable descriptor, so that an event loop sees them like any event.
+
+use std::io;
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd};
+
+use nix::sys::signal::{SigSet, Signal};
+use nix::sys::signalfd::{SfdFlags, SignalFd};
+
+/// The signals that ask the program to end.
+///
+/// They are blocked in this thread and in those it starts later, and read here instead
+/// (signalfd(2)). A blocked signal is queued even when its action is "ignore", so a server that a
+/// shell started in the background can be ended by SIGINT too.
+#[derive(Debug)]
+pub struct Signals(SignalFd);
+
+impl Signals {
+    /// Blocks the signals and opens the descriptor. Call it before starting threads.
+    pub fn open() -> io::Result<Signals> {
+        let mut set = SigSet::empty();
+        set.add(Signal::SIGINT);
+        set.add(Signal::SIGTERM);
+        set.thread_block()?;
+        let fd = SignalFd::with_flags(&set, SfdFlags::SFD_NONBLOCK | SfdFlags::SFD_CLOEXEC)?;
+        Ok(Signals(fd))
+    }
+
+    /// Takes the signals that came; gives how many.
+    pub fn take(&self) -> usize {
+        std::iter::from_fn(|| self.0.read_signal().ok().flatten()).count()
+    }
+}
+
+impl AsFd for Signals {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.0.as_fd()
+    }
+}
+
+impl AsRawFd for Signals {
+    fn as_raw_fd(&self) -> RawFd {
+        self.0.as_raw_fd()
+    }
+}

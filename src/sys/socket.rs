@@ -1,0 +1,266 @@
+//! Sockets made as the user asked.
+
+use std::io;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
+use std::os::unix::fs::FileTypeExt;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use socket2::{Domain, Protocol, SockAddr, Socket, TcpKeepalive, Type};
+
+use crate::error::{Error, Kind, Result};
+use crate::service::Peer;
+use crate::sys::{holder, resolve};
+
+/// Options of a socket, set before `listen` or `connect`; accepted sockets inherit them
+/// (`inet_csk_clone_lock` in the kernel copies the parent).
+#[derive(Debug, Clone, Default)]
+pub struct Options {
+    /// `SO_SNDBUF` in bytes; the kernel doubles it (socket(7)).
+    pub sndbuf: Option<usize>,
+    /// `SO_RCVBUF` in bytes; the kernel doubles it (socket(7)).
+    pub rcvbuf: Option<usize>,
+    /// `TCP_NODELAY`: no waiting for an ACK before a small segment (tcp(7)).
+    pub nodelay: bool,
+    /// `SO_KEEPALIVE`, with `TCP_KEEPIDLE` where a time is given.
+    pub keepalive: Option<Keepalive>,
+}
+
+/// How keep-alive probes are asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Keepalive {
+    /// `SO_KEEPALIVE` with the system's own times (2 hours by default).
+    System,
+    /// The first probe after this idle time.
+    After(Duration),
+}
+
+impl Options {
+    /// Sets the options on a socket of either domain; the TCP ones only where they exist.
+    pub fn apply(&self, socket: &Socket, is_tcp: bool) -> io::Result<()> {
+        if let Some(size) = self.sndbuf {
+            socket.set_send_buffer_size(size)?;
+        }
+        if let Some(size) = self.rcvbuf {
+            socket.set_recv_buffer_size(size)?;
+        }
+        if is_tcp && self.nodelay {
+            socket.set_tcp_nodelay(true)?;
+        }
+        match self.keepalive {
+            Some(Keepalive::After(idle)) if is_tcp => {
+                socket.set_tcp_keepalive(&TcpKeepalive::new().with_time(idle))
+            }
+            Some(_) => socket.set_keepalive(true),
+            None => Ok(()),
+        }
+    }
+}
+
+/// Where a server listens.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Place {
+    /// A host name, an address, or an empty string for all IPv4 interfaces, and a port.
+    Ip(String, u16),
+    /// A path of a unix-domain socket.
+    Unix(PathBuf),
+}
+
+/// A listening socket, or a bound datagram socket.
+#[derive(Debug)]
+pub struct Listener {
+    pub(crate) socket: Socket,
+    /// Where it really listens (the port is known even when 0 was asked for).
+    pub local: Peer,
+    /// The file to remove at the end.
+    unlink: Option<PathBuf>,
+}
+
+impl Drop for Listener {
+    fn drop(&mut self) {
+        if let Some(path) = &self.unlink {
+            let _ = std::fs::remove_file(path);
+        }
+    }
+}
+
+impl Listener {
+    /// Opens a listening stream socket.
+    pub fn stream(place: &Place, backlog: i32, options: &Options) -> Result<Listener> {
+        let listener = Self::bind(place, Type::STREAM, options)?;
+        listener.socket.listen(backlog).map_err(|error| listener.local_error("listen on", &error))?;
+        Ok(listener)
+    }
+
+    /// Opens a bound datagram socket.
+    pub fn datagram(place: &Place, options: &Options) -> Result<Listener> {
+        Self::bind(place, Type::DGRAM, options)
+    }
+
+    /// Wraps a socket that a service manager passed in.
+    pub fn inherited(fd: OwnedFd) -> Result<Listener> {
+        let socket = Socket::from(fd);
+        let local = socket
+            .local_addr()
+            .map_err(|error| Error::os(Kind::CannotRun, "use the inherited socket", &error))?;
+        socket
+            .set_nonblocking(true)
+            .map_err(|error| Error::os(Kind::CannotRun, "use the inherited socket", &error))?;
+        Ok(Listener { local: peer_of(&local), socket, unlink: None })
+    }
+
+    fn bind(place: &Place, kind: Type, options: &Options) -> Result<Listener> {
+        match place {
+            Place::Ip(host, port) => Self::bind_ip(host, *port, kind, options),
+            Place::Unix(path) => Self::bind_unix(path, kind, options),
+        }
+    }
+
+    fn bind_ip(host: &str, port: u16, kind: Type, options: &Options) -> Result<Listener> {
+        let address = listen_address(host, port)?;
+        let fail = |operation: &str, error: &io::Error| bind_error(operation, address, error);
+        let socket = Socket::new(Domain::for_address(address), kind.nonblocking(), None)
+            .map_err(|error| fail("open a socket for", &error))?;
+        // Restart while old connections are in TIME_WAIT. On a datagram socket the same option
+        // would let two servers share the port, which hides a mistake.
+        if kind == Type::STREAM {
+            socket.set_reuse_address(true).map_err(|error| fail("bind", &error))?;
+        }
+        if let SocketAddr::V6(v6) = address {
+            socket
+                .set_only_v6(!v6.ip().is_unspecified())
+                .map_err(|error| fail("bind", &error))?;
+        }
+        options
+            .apply(&socket, kind == Type::STREAM)
+            .map_err(|error| fail("set the options of", &error))?;
+        socket.bind(&address.into()).map_err(|error| fail("bind", &error))?;
+        let local = socket.local_addr().map_err(|error| fail("bind", &error))?;
+        Ok(Listener { local: peer_of(&local), socket, unlink: None })
+    }
+
+    fn bind_unix(path: &Path, kind: Type, options: &Options) -> Result<Listener> {
+        let fail = |operation: &str, error: &io::Error| {
+            Error::os(Kind::CannotRun, operation, error).on(path.display().to_string())
+        };
+        let address = SockAddr::unix(path).map_err(|error| {
+            let limit = "a socket path has at most 107 bytes (unix(7))";
+            fail("bind", &error).next(limit)
+        })?;
+        let socket =
+            Socket::new(Domain::UNIX, kind.nonblocking(), None).map_err(|e| fail("bind", &e))?;
+        options.apply(&socket, false).map_err(|error| fail("set the options of", &error))?;
+        remove_stale(path, kind);
+        socket.bind(&address).map_err(|error| {
+            let error = fail("bind", &error);
+            if error.code == Some("EADDRINUSE") {
+                let next = format!(
+                    "the file is there: if no server uses it any more, remove it: rm {}",
+                    path.display()
+                );
+                return error.next(next);
+            }
+            error
+        })?;
+        let local = Peer::Unix(Some(path.to_owned()));
+        Ok(Listener { socket, local, unlink: Some(path.to_owned()) })
+    }
+
+    fn local_error(&self, operation: &str, error: &io::Error) -> Error {
+        match &self.local {
+            Peer::Ip(address) => bind_error(operation, *address, error),
+            Peer::Unix(_) => {
+                Error::os(Kind::CannotRun, operation, error).on(self.local.to_string())
+            }
+        }
+    }
+
+    /// Accepts one connection: non-blocking, close-on-exec, with its peer, in one system call.
+    pub(crate) fn accept(&self) -> io::Result<(Socket, Peer)> {
+        let mut accepted = -1;
+        // SAFETY: `storage` and `length` describe a buffer that lives through the call, and
+        // accept4 writes at most `length` bytes of an address of the socket's own family into it.
+        let ((), address) = unsafe {
+            SockAddr::try_init(|storage, length| {
+                accepted = libc::accept4(
+                    self.socket.as_raw_fd(),
+                    storage.cast(),
+                    length,
+                    libc::SOCK_NONBLOCK | libc::SOCK_CLOEXEC,
+                );
+                if accepted < 0 { Err(io::Error::last_os_error()) } else { Ok(()) }
+            })?
+        };
+        // SAFETY: accept4 gave us this descriptor, and nobody else knows it.
+        let socket = unsafe { Socket::from_raw_fd(accepted) };
+        Ok((socket, peer_of(&address)))
+    }
+}
+
+/// The address to bind for what the user typed as the host: `''` and `*` are all IPv4 interfaces,
+/// `::` is dual stack.
+fn listen_address(host: &str, port: u16) -> Result<SocketAddr> {
+    match host {
+        "" | "*" => Ok(SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), port)),
+        "::" => Ok(SocketAddr::new(IpAddr::V6(Ipv6Addr::UNSPECIFIED), port)),
+        name => Ok(resolve::resolve(name, port, resolve::Family::Any)?[0]),
+    }
+}
+
+/// A bind error, with the process that holds the port named.
+fn bind_error(operation: &str, address: SocketAddr, error: &io::Error) -> Error {
+    let failure = Error::os(Kind::CannotRun, operation, error).on(address.to_string());
+    if failure.code == Some("EADDRINUSE") {
+        if let Some(holder) = holder::of_port(address.port()) {
+            let next = format!(
+                "it is held by {holder}: end it, or choose another port (0 takes a free one)"
+            );
+            return failure.next(next);
+        }
+    }
+    failure
+}
+
+/// Removes a socket file that no server answers on any more, and nothing else.
+fn remove_stale(path: &Path, kind: Type) {
+    let is_socket =
+        std::fs::symlink_metadata(path).is_ok_and(|meta| meta.file_type().is_socket());
+    if !is_socket {
+        return;
+    }
+    let refused = Socket::new(Domain::UNIX, kind, None)
+        .and_then(|probe| probe.connect(&SockAddr::unix(path)?))
+        .is_err_and(|error| error.raw_os_error() == Some(libc::ECONNREFUSED));
+    if refused {
+        let _ = std::fs::remove_file(path);
+    }
+}
+
+/// The peer that an address names; an IPv4 address that came in on an IPv6 socket is unmapped.
+pub(crate) fn peer_of(address: &SockAddr) -> Peer {
+    match address.as_socket() {
+        Some(address) => Peer::Ip(unmapped(address)),
+        None => Peer::Unix(address.as_pathname().map(Path::to_owned)),
+    }
+}
+
+/// `::ffff:1.2.3.4` as `1.2.3.4`.
+pub(crate) fn unmapped(address: SocketAddr) -> SocketAddr {
+    match address {
+        SocketAddr::V6(v6) => match v6.ip().to_ipv4_mapped() {
+            Some(v4) => SocketAddr::new(IpAddr::V4(v4), v6.port()),
+            None => address,
+        },
+        SocketAddr::V4(_) => address,
+    }
+}
+
+/// A non-blocking socket to connect with.
+pub(crate) fn client(address: &SocketAddr, kind: Type, options: &Options) -> io::Result<Socket> {
+    let protocol = if kind == Type::STREAM { Protocol::TCP } else { Protocol::UDP };
+    let socket =
+        Socket::new(Domain::for_address(*address), kind.nonblocking(), Some(protocol))?;
+    options.apply(&socket, kind == Type::STREAM)?;
+    Ok(socket)
+}

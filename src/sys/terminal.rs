@@ -1,0 +1,76 @@
+//! The terminal: is it one, how wide is it, may it be coloured; progress on it.
+
+use std::io::{self, IsTerminal};
+use std::time::Duration;
+
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+
+/// Whether standard output is a terminal.
+pub fn stdout_is_terminal() -> bool {
+    io::stdout().is_terminal()
+}
+
+/// Whether standard error is a terminal.
+pub fn stderr_is_terminal() -> bool {
+    io::stderr().is_terminal()
+}
+
+/// The width of the terminal on standard output in columns; `None` when it is no terminal.
+pub fn stdout_width() -> Option<u16> {
+    if !stdout_is_terminal() {
+        return None;
+    }
+    let mut size = libc::winsize { ws_row: 0, ws_col: 0, ws_xpixel: 0, ws_ypixel: 0 };
+    // SAFETY: TIOCGWINSZ writes one winsize (ioctl_tty(2)), which lives through the call.
+    let failed = unsafe { libc::ioctl(libc::STDOUT_FILENO, libc::TIOCGWINSZ, &raw mut size) } < 0;
+    if failed || size.ws_col == 0 { Some(80) } else { Some(size.ws_col) }
+}
+
+/// Whether the environment asks for no colour: `NO_COLOR` set and not empty, or `TERM=dumb`.
+pub fn environment_forbids_color() -> bool {
+    std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty())
+        || std::env::var_os("TERM").is_some_and(|term| term == "dumb")
+}
+
+/// A line on standard error that tells how far a long run is; nothing where standard error is no
+/// terminal.
+#[derive(Debug)]
+pub struct Progress(ProgressBar);
+
+impl Progress {
+    /// Starts one; `total` is the number of steps where it is known.
+    pub fn start(total: Option<u64>) -> Progress {
+        if !stderr_is_terminal() {
+            return Progress(ProgressBar::hidden());
+        }
+        // Ten times a second is quick enough for an eye and costs the run nothing.
+        let target = ProgressDrawTarget::stderr_with_hz(10);
+        let (bar, template) = match total {
+            Some(total) => (
+                ProgressBar::with_draw_target(Some(total), target),
+                "{elapsed} {wide_bar} {pos}/{len} {msg}",
+            ),
+            None => (ProgressBar::with_draw_target(None, target), "{elapsed} {pos} {msg}"),
+        };
+        if let Ok(style) = ProgressStyle::with_template(template) {
+            bar.set_style(style);
+        }
+        Progress(bar)
+    }
+
+    /// Shows the steps done and a word about them.
+    pub fn show(&self, done: u64, message: String) {
+        if !self.0.is_hidden() {
+            self.0.set_message(message);
+            self.0.set_position(done);
+        }
+    }
+
+    /// Removes the line.
+    pub fn finish(self) {
+        self.0.finish_and_clear();
+    }
+
+    /// How often it is worth calling [`Progress::show`].
+    pub const INTERVAL: Duration = Duration::from_millis(100);
+}
