@@ -144,7 +144,7 @@ impl Deframer {
         let assembler = &mut self.assembler;
         let limit = self.max_message;
         match &self.framing {
-            Framing::Raw => Ok((!input.is_empty()).then(|| Bounds {
+            Framing::Raw => Ok((!input.is_empty()).then_some(Bounds {
                 wire: input.len(),
                 payload: 0..input.len(),
             })),
@@ -217,7 +217,7 @@ fn locate_announced(
         .filter(|length| *length <= limit)
         .ok_or(FramingError::AnnouncedTooLong { announced, limit })?;
     let wire = prefix.saturating_add(length);
-    Ok(assembler.fill(wire, input).then(|| Bounds {
+    Ok(assembler.fill(wire, input).then_some(Bounds {
         wire,
         payload: prefix..wire,
     }))
