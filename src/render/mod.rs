@@ -1,2 +1,4 @@
 //! Values in, text out.
 pub mod escape;
+pub mod hexdump;
+pub mod python;
