@@ -1,0 +1,200 @@
+//! What can be wrong with a message and its frame, in words.
+
+use std::fmt;
+
+use super::escapes::escape;
+
+/// Why a message cannot be framed, or why what came is not a message.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum FramingError {
+    /// To send: the message does not fit into the fixed size.
+    LongerThanFixed {
+        /// The message's length.
+        len: usize,
+        /// The fixed size.
+        size: usize,
+    },
+    /// To send: the message ends with the padding byte, which the receiver takes away.
+    EndsWithPad {
+        /// The padding byte.
+        pad: u8,
+    },
+    /// To send: the receiver would find the delimiter before the message's end.
+    DelimiterInside {
+        /// At which byte of the message, from 0.
+        position: usize,
+        /// The delimiter.
+        delimiter: Box<[u8]>,
+    },
+    /// To send: the message ends with `\r`, which the receiver takes for a part of the line's end.
+    EndsWithReturn,
+    /// To send: the length does not fit into the length field.
+    LengthTooBig {
+        /// The message's length.
+        len: usize,
+        /// The greatest length that fits.
+        most: u64,
+    },
+    /// Received: the length field holds something else than digits.
+    NotDigits {
+        /// As much of the field as is there.
+        field: Vec<u8>,
+        /// How many digits were expected.
+        digits: usize,
+    },
+    /// Received: the announced length is beyond the limit.
+    AnnouncedTooLong {
+        /// The announced length.
+        announced: u64,
+        /// The greatest length that is accepted.
+        limit: usize,
+    },
+    /// Received: more bytes than the limit, and no delimiter among them.
+    NoDelimiter {
+        /// The greatest length that is accepted.
+        limit: usize,
+        /// The delimiter.
+        delimiter: Box<[u8]>,
+    },
+    /// Received: more bytes than the limit, and the peer has not shut down its sending side.
+    NoEnd {
+        /// The greatest length that is accepted.
+        limit: usize,
+    },
+    /// Received: the stream ended inside a message.
+    Ended(Unfinished),
+}
+
+impl fmt::Display for FramingError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            FramingError::LongerThanFixed { len, size } => write!(
+                f,
+                "the message has {len} bytes, the fixed size is {size} bytes"
+            ),
+            FramingError::EndsWithPad { pad } => write!(
+                f,
+                "the message ends with the padding byte \"{}\", which the receiver would take away",
+                escape(&[*pad])
+            ),
+            FramingError::DelimiterInside {
+                position,
+                delimiter,
+            } => write!(
+                f,
+                "the delimiter \"{}\" would be found at byte {position} of the message, \
+                 before its end",
+                escape(delimiter)
+            ),
+            FramingError::EndsWithReturn => f.write_str(
+                "the message ends with \"\\r\", which the receiver would take for a part of the \
+                 line's end",
+            ),
+            FramingError::LengthTooBig { len, most } => write!(
+                f,
+                "the message has {len} bytes, the length field can say at most {most}"
+            ),
+            FramingError::NotDigits { field, digits } => write!(
+                f,
+                "the length should be {digits} decimal digits, and \"{}\" came",
+                escape(field)
+            ),
+            FramingError::AnnouncedTooLong { announced, limit } => write!(
+                f,
+                "a message of {announced} bytes was announced, the limit is {limit}"
+            ),
+            FramingError::NoDelimiter { limit, delimiter } => write!(
+                f,
+                "more than {limit} bytes, the limit, came without the delimiter \"{}\"",
+                escape(delimiter)
+            ),
+            FramingError::NoEnd { limit } => write!(
+                f,
+                "more than {limit} bytes, the limit, came and the stream goes on"
+            ),
+            FramingError::Ended(unfinished) => write!(f, "the connection ended {unfinished}"),
+        }
+    }
+}
+
+impl std::error::Error for FramingError {}
+
+/// How far an unfinished message has come. The text begins with "after": put what happened in
+/// front of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Unfinished {
+    /// Inside a length of decimal digits.
+    LengthDigits {
+        /// How many digits came.
+        have: usize,
+        /// How many there are.
+        need: usize,
+    },
+    /// Inside a binary length.
+    LengthBytes {
+        /// How many bytes of it came.
+        have: usize,
+        /// How many there are.
+        need: usize,
+    },
+    /// Inside a message whose length was announced.
+    Announced {
+        /// How many bytes of the message came.
+        have: usize,
+        /// How many were announced.
+        announced: usize,
+    },
+    /// Inside a message of fixed size.
+    Fixed {
+        /// How many bytes came.
+        have: usize,
+        /// The fixed size.
+        size: usize,
+    },
+    /// In front of the delimiter.
+    Delimiter {
+        /// How many bytes came.
+        have: usize,
+        /// The delimiter.
+        delimiter: Box<[u8]>,
+    },
+    /// In a message that only the end of the stream ends.
+    Open {
+        /// How many bytes came.
+        have: usize,
+    },
+}
+
+impl fmt::Display for Unfinished {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Unfinished::LengthDigits { have, need } => {
+                write!(f, "after {have} of {need} length digits")
+            }
+            Unfinished::LengthBytes { have, need } => {
+                write!(f, "after {have} of {need} length bytes")
+            }
+            Unfinished::Announced { have, announced } => {
+                write!(f, "after {have} of the {announced} bytes announced")
+            }
+            Unfinished::Fixed { have, size } => {
+                write!(f, "after {have} of the {size} bytes of a message")
+            }
+            Unfinished::Delimiter { have, delimiter } => write!(
+                f,
+                "after {have} byte{}, before the delimiter \"{}\" came",
+                plural(*have),
+                escape(delimiter)
+            ),
+            Unfinished::Open { have } => write!(
+                f,
+                "after {have} byte{}, before the peer shut down its sending side",
+                plural(*have)
+            ),
+        }
+    }
+}
+
+fn plural(count: usize) -> &'static str {
+    if count == 1 { "" } else { "s" }
+}
