@@ -1,0 +1,26 @@
+//! Byte for byte as Python's `json.dumps(.., ensure_ascii=False)` and the tutorial's framing.
+
+use super::*;
+
+/// A value and the whole request to search for it, made by Python on a little-endian machine.
+const SEARCHES: &[(&str, &[u8])] = &[
+    ("ring", b"\x00g{\"byteorder\": \"little\", \"content-type\": \"text/json\", \"content-encoding\": \"utf-8\", \"content-length\": 37}{\"action\": \"search\", \"value\": \"ring\"}"),
+    ("morpheus", b"\x00g{\"byteorder\": \"little\", \"content-type\": \"text/json\", \"content-encoding\": \"utf-8\", \"content-length\": 41}{\"action\": \"search\", \"value\": \"morpheus\"}"),
+    ("\u{1f436}", b"\x00g{\"byteorder\": \"little\", \"content-type\": \"text/json\", \"content-encoding\": \"utf-8\", \"content-length\": 37}{\"action\": \"search\", \"value\": \"\xf0\x9f\x90\xb6\"}"),
+    ("nope", b"\x00g{\"byteorder\": \"little\", \"content-type\": \"text/json\", \"content-encoding\": \"utf-8\", \"content-length\": 37}{\"action\": \"search\", \"value\": \"nope\"}"),
+    ("", b"\x00g{\"byteorder\": \"little\", \"content-type\": \"text/json\", \"content-encoding\": \"utf-8\", \"content-length\": 33}{\"action\": \"search\", \"value\": \"\"}"),
+    ("a\"b\\c/d", b"\x00g{\"byteorder\": \"little\", \"content-type\": \"text/json\", \"content-encoding\": \"utf-8\", \"content-length\": 42}{\"action\": \"search\", \"value\": \"a\\\"b\\\\c/d\"}"),
+    ("\u{8}\u{c}\n\u{d}\u{9}", b"\x00g{\"byteorder\": \"little\", \"content-type\": \"text/json\", \"content-encoding\": \"utf-8\", \"content-length\": 43}{\"action\": \"search\", \"value\": \"\\b\\f\\n\\r\\t\"}"),
+    ("\u{0}\u{1}\u{1f}\u{7f}", b"\x00g{\"byteorder\": \"little\", \"content-type\": \"text/json\", \"content-encoding\": \"utf-8\", \"content-length\": 52}{\"action\": \"search\", \"value\": \"\\u0000\\u0001\\u001f\x7f\"}"),
+    ("\u{2028}\u{e9}", b"\x00g{\"byteorder\": \"little\", \"content-type\": \"text/json\", \"content-encoding\": \"utf-8\", \"content-length\": 38}{\"action\": \"search\", \"value\": \"\xe2\x80\xa8\xc3\xa9\"}"),
+];
+
+/// A result and the whole reply that gives it.
+const REPLIES: &[(&str, &[u8])] = &[
+    ("Follow the white rabbit. \u{1f430}", b"\x00g{\"byteorder\": \"little\", \"content-type\": \"text/json\", \"content-encoding\": \"utf-8\", \"content-length\": 43}{\"result\": \"Follow the white rabbit. \xf0\x9f\x90\xb0\"}"),
+    ("In the caves beneath the Misty Mountains. \u{1f48d}", b"\x00g{\"byteorder\": \"little\", \"content-type\": \"text/json\", \"content-encoding\": \"utf-8\", \"content-length\": 60}{\"result\": \"In the caves beneath the Misty Mountains. \xf0\x9f\x92\x8d\"}"),
+    ("\u{1f43e} Playing ball! \u{1f3d0}", b"\x00g{\"byteorder\": \"little\", \"content-type\": \"text/json\", \"content-encoding\": \"utf-8\", \"content-length\": 37}{\"result\": \"\xf0\x9f\x90\xbe Playing ball! \xf0\x9f\x8f\x90\"}"),
+    ("No match for 'nope'.", b"\x00g{\"byteorder\": \"little\", \"content-type\": \"text/json\", \"content-encoding\": \"utf-8\", \"content-length\": 34}{\"result\": \"No match for 'nope'.\"}"),
+    ("Error: invalid action 'delete'.", b"\x00g{\"byteorder\": \"little\", \"content-type\": \"text/json\", \"content-encoding\": \"utf-8\", \"content-length\": 45}{\"result\": \"Error: invalid action 'delete'.\"}"),
+    ("\u{1f}\u{7f}\u{80}\"\\/", b"\x00g{\"byteorder\": \"little\", \"content-type\": \"text/json\", \"content-encoding\": \"utf-8\", \"content-length\": 28}{\"result\": \"\\u001f\x7f\xc2\x80\\\"\\\\/\"}"),
+];
