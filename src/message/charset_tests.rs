@@ -61,9 +61,9 @@ const ENCODED: &[(&str, &str, &[u8])] = &[
     ("gbk", "h\u{e9}llo", b"{\"a\": \"h\xa8\xa6llo\"}"),
     ("cp936", "h\u{e9}llo", b"{\"a\": \"h\xa8\xa6llo\"}"),
     ("gb18030", "h\u{e9}llo", b"{\"a\": \"h\xa8\xa6llo\"}"),
-    ("big5", "\u{43f}\u{440}\u{438}\u{432}\u{435}\u{442}", b"{\"a\": \"\xc7\xd8\xc7\xd9\xc7\xd1\xc7\xca\xc7\xcd\xc7\xdb\"}"),
-    ("big5-hkscs", "h\u{e9}llo", b"{\"a\": \"h\x88mllo\"}"),
-    ("cp950", "\u{43f}\u{440}\u{438}\u{432}\u{435}\u{442}", b"{\"a\": \"\xc7\xd8\xc7\xd9\xc7\xd1\xc7\xca\xc7\xcd\xc7\xdb\"}"),
+    ("big5", "\u{4e2d}\u{6587}", b"{\"a\": \"\xa4\xa4\xa4\xe5\"}"),
+    ("big5-hkscs", "\u{4e2d}\u{6587}", b"{\"a\": \"\xa4\xa4\xa4\xe5\"}"),
+    ("cp950", "\u{4e2d}\u{6587}", b"{\"a\": \"\xa4\xa4\xa4\xe5\"}"),
 ];
 
 #[test]

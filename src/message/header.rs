@@ -7,13 +7,13 @@ use super::error::{MessageError, clip};
 use super::json;
 use super::value::Value;
 
-pub(super) const BYTEORDER: &str = "byteorder";
-pub(super) const CONTENT_TYPE: &str = "content-type";
-pub(super) const CONTENT_ENCODING: &str = "content-encoding";
-pub(super) const CONTENT_LENGTH: &str = "content-length";
-
 /// What must be there, in the order in which the tutorial's programs look.
-const REQUIRED: [&str; 4] = [BYTEORDER, CONTENT_LENGTH, CONTENT_TYPE, CONTENT_ENCODING];
+const REQUIRED: [&str; 4] = [
+    "byteorder",
+    "content-length",
+    "content-type",
+    "content-encoding",
+];
 
 /// A header that was read. Its values may be of any JSON type, but for the length; what is not a
 /// string stands here as Python's `str()` shows it.
@@ -102,8 +102,11 @@ fn describe(value: &Value<'_>) -> Box<str> {
 /// than reading. One for each thread.
 #[derive(Debug, Default, Clone)]
 pub struct HeaderCache {
-    slots: [Option<(Box<[u8]>, Arc<Header>)>; SLOTS],
+    slots: [Option<Known>; SLOTS],
 }
+
+/// A header's bytes on the wire, and what they say.
+type Known = (Box<[u8]>, Arc<Header>);
 
 const SLOTS: usize = 16;
 
