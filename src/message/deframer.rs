@@ -1,0 +1,162 @@
+//! Finds messages in a stream of bytes.
+
+use std::sync::Arc;
+
+use crate::framing::Assembler;
+
+use super::Message;
+use super::error::MessageError;
+use super::header::{Header, HeaderCache};
+
+/// The limit of a message's header and content together, unless another is given: 16 MiB.
+pub const DEFAULT_MAX_MESSAGE: usize = 16 << 20;
+
+/// The bytes of the header length.
+const PREFIX: usize = 2;
+
+/// Finds messages in chunks of any size.
+///
+/// The invariants: no byte is looked at twice for its own sake, so n bytes cost O(n) however they
+/// are cut; what a length announces is compared with the limit before anything is done about it,
+/// and memory is taken only for bytes that came; after an error nothing is found any more, since
+/// the next boundary is not known.
+#[derive(Debug)]
+pub struct Deframer {
+    assembler: Assembler,
+    max_message: usize,
+    stage: Stage,
+}
+
+/// What is known of the message in progress.
+#[derive(Debug)]
+enum Stage {
+    /// Nothing, or its header is incomplete.
+    Header,
+    /// Its header, and so the length of all of it.
+    Content { header: Arc<Header>, total: usize },
+    /// It is none.
+    Dead(Box<MessageError>),
+}
+
+impl Deframer {
+    /// A deframer at the beginning of a stream. `max_message` limits header and content together.
+    pub fn new(max_message: usize) -> Self {
+        Deframer {
+            assembler: Assembler::default(),
+            max_message,
+            stage: Stage::Header,
+        }
+    }
+
+    /// Takes the next message off the front of `input`. `None` says that all of `input` was taken
+    /// and more is needed.
+    pub fn next<'a, 'i: 'a>(
+        &'a mut self,
+        input: &mut &'i [u8],
+        cache: &mut HeaderCache,
+    ) -> Result<Option<Message<'a>>, MessageError> {
+        if let Err(error) = self.read_header(input, cache) {
+            self.assembler = Assembler::default();
+            self.stage = Stage::Dead(Box::new(error.clone()));
+            return Err(error);
+        }
+        let Stage::Content { total, .. } = self.stage else {
+            return Ok(None);
+        };
+        if !self.assembler.fill(total, input) {
+            return Ok(None);
+        }
+        let Stage::Content { header, .. } = std::mem::replace(&mut self.stage, Stage::Header)
+        else {
+            return Ok(None);
+        };
+        let wire = self.assembler.take(total, input);
+        let content = &wire[total - header.content_length..];
+        Ok(Some(Message {
+            header,
+            content,
+            wire,
+        }))
+    }
+
+    /// Gets to [`Stage::Content`] if the bytes of the header are there.
+    fn read_header(
+        &mut self,
+        input: &mut &[u8],
+        cache: &mut HeaderCache,
+    ) -> Result<(), MessageError> {
+        match &self.stage {
+            Stage::Header => {}
+            Stage::Content { .. } => return Ok(()),
+            Stage::Dead(error) => return Err(MessageError::clone(error)),
+        }
+        if !self.assembler.fill(PREFIX, input) {
+            return Ok(());
+        }
+        let length = header_length(self.assembler.view(input));
+        if length == 0 {
+            return Err(MessageError::EmptyHeader);
+        }
+        if length > self.max_message {
+            return Err(self.too_large("header", length));
+        }
+        let start = PREFIX + length;
+        if !self.assembler.fill(start, input) {
+            return Ok(());
+        }
+        let header = cache.read(&self.assembler.view(input)[PREFIX..start])?;
+        // The subtraction cannot wrap: the length of the header was compared above.
+        if header.content_length > self.max_message - length {
+            return Err(self.too_large("content", header.content_length));
+        }
+        let total = start + header.content_length;
+        self.stage = Stage::Content { header, total };
+        Ok(())
+    }
+
+    fn too_large(&self, part: &str, length: usize) -> MessageError {
+        let announced = match length {
+            usize::MAX => format!("a {part} of more than {} bytes", usize::MAX - 1),
+            length => format!("a {part} of {length} bytes"),
+        };
+        MessageError::TooLarge {
+            announced: announced.into(),
+            limit: self.max_message,
+        }
+    }
+
+    /// Whether a message has begun and is not complete.
+    pub fn in_message(&self) -> bool {
+        !self.assembler.is_empty()
+    }
+
+    /// The stream has ended, or will not be waited for: says what is missing, if anything is.
+    pub fn finish(&self) -> Result<(), MessageError> {
+        if let Stage::Dead(error) = &self.stage {
+            return Err(MessageError::clone(error));
+        }
+        let have = self.assembler.len();
+        if have == 0 {
+            return Ok(());
+        }
+        let (need, exact) = match self.stage {
+            Stage::Content { total, .. } => (total, true),
+            _ if have < PREFIX => (PREFIX, false),
+            // A message handed out before is no longer in the buffer once `in_message` is true.
+            _ => (PREFIX + header_length(self.assembler.view(&[])), false),
+        };
+        Err(MessageError::Cut { have, need, exact })
+    }
+}
+
+/// The number that the first two bytes are.
+///
+/// # Panics
+/// When there are fewer.
+fn header_length(bytes: &[u8]) -> usize {
+    usize::from(u16::from_be_bytes([bytes[0], bytes[1]]))
+}
+
+#[cfg(test)]
+#[path = "deframer_tests.rs"]
+mod tests;
