@@ -141,6 +141,11 @@ impl LoadArgs {
         self.conns.is_some() || self.count.is_some() || self.rate.is_some() || self.duration.is_some()
     }
 
+    /// Whether the number of connections is all that bounds the run.
+    pub fn only_conns(&self) -> bool {
+        self.count.is_none() && self.duration.is_none()
+    }
+
     /// The plan of the run. Raises the descriptor limit of this process.
     pub fn plan(&self, pipeline: usize, keep_open: bool, timeout: Duration) -> Plan {
         limits::raise_descriptor_limit();

@@ -14,5 +14,79 @@
 //! | [`transcript`] | the tutorial's lines, word for word |
 
 pub mod escape;
+pub mod failure;
 pub mod hexdump;
+pub mod json;
+pub mod load;
+pub mod overview;
 pub mod python;
+pub mod table;
+pub mod transcript;
+
+use std::fmt;
+
+/// Colours, or none.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Style {
+    color: bool,
+}
+
+impl Style {
+    /// With colours or without.
+    pub fn new(color: bool) -> Self {
+        Style { color }
+    }
+
+    /// Something that stands out.
+    pub fn bold(self, text: impl fmt::Display) -> impl fmt::Display {
+        self.painted("1", text)
+    }
+
+    /// Something bad.
+    pub fn bad(self, text: impl fmt::Display) -> impl fmt::Display {
+        self.painted("1;31", text)
+    }
+
+    /// Something good.
+    pub fn good(self, text: impl fmt::Display) -> impl fmt::Display {
+        self.painted("32", text)
+    }
+
+    fn painted(self, code: &'static str, text: impl fmt::Display) -> impl fmt::Display {
+        fmt::from_fn(move |f| {
+            if self.color { write!(f, "\x1b[{code}m{text}\x1b[0m") } else { text.fmt(f) }
+        })
+    }
+}
+
+/// A whole number with a comma between thousands.
+pub fn thousands(number: u64) -> String {
+    let digits = number.to_string();
+    let mut out = String::with_capacity(digits.len() + digits.len() / 3);
+    for (index, digit) in digits.chars().enumerate() {
+        if index > 0 && (digits.len() - index) % 3 == 0 {
+            out.push(',');
+        }
+        out.push(digit);
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn thousands_have_commas() {
+        assert_eq!(thousands(0), "0");
+        assert_eq!(thousands(999), "999");
+        assert_eq!(thousands(1_000), "1,000");
+        assert_eq!(thousands(12_345_678), "12,345,678");
+    }
+
+    #[test]
+    fn without_colour_nothing_is_added() {
+        assert_eq!(Style::new(false).bad("x").to_string(), "x");
+        assert_eq!(Style::new(true).bad("x").to_string(), "\x1b[1;31mx\x1b[0m");
+    }
+}

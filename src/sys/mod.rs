@@ -10,6 +10,7 @@
 //! | [`exchange`] | one connection of a client: send, stream, receive, with deadlines |
 //! | [`load`] | many connections that drive a [`Client`](crate::load::Client) |
 //! | [`activation`] | sockets passed in by a service manager |
+//! | [`files`] | files read whole, or streamed |
 //! | [`holder`] | which process holds a port |
 //! | [`limits`] | the descriptor limit |
 //! | [`signals`] | SIGINT and SIGTERM as a readable descriptor |
@@ -19,6 +20,7 @@ pub mod activation;
 pub mod connect;
 pub mod datagram;
 pub mod exchange;
+pub mod files;
 pub mod holder;
 pub mod limits;
 pub mod load;

@@ -1,0 +1,93 @@
+//! `sockdoc app-server`.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use crate::commands::endpoint::Endpoint;
+use crate::commands::options::{ServerArgs, SocketArgs};
+use crate::commands::serving::Voice;
+use crate::commands::{Context, Status, values};
+use crate::error::{Error, Kind, Result};
+use crate::service::app::{App, Entries};
+use crate::sys::activation;
+use crate::sys::files;
+use crate::sys::socket::{Listener, Place};
+
+/// Serve the tutorial's application protocol: search requests and binary ones.
+///
+/// A request is a length, a JSON header and a content, as the Python programs of the socket tutorial
+/// write them; the reply is byte for byte theirs. A search for morpheus, ring or a dog's face finds
+/// something. What can be framed but not accepted is answered with {"result": "Error: ..."}, and the
+/// connection is closed in order, so that the answer is not lost to a reset.
+///
+/// -v prints the tutorial's transcript, --json an object for each thing that happens. With LISTEN_FDS
+/// in the environment (socket activation) the socket that was passed in is used.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:\n  \
+    sockdoc app-server                       127.0.0.1, port 65432\n  \
+    sockdoc app-server '' 8080 -v            all IPv4 interfaces, with the transcript\n  \
+    sockdoc app-server :: 8080 --keep-open   IPv4 and IPv6, many requests a connection")]
+pub struct Args {
+    /// Where to listen: HOST, PORT, or both as two words or as HOST:PORT. '' or * is every IPv4
+    /// interface, :: every interface; port 0 takes a free one [default: 127.0.0.1 65432].
+    #[arg(value_name = "[HOST] [PORT]", num_args = 0..=2, hide_default_value = true)]
+    endpoint: Vec<String>,
+    /// Answer searches from this file instead: a JSON object of strings.
+    #[arg(long, value_name = "FILE.json")]
+    data: Option<PathBuf>,
+    /// Serve many requests on one connection, pipelined ones in order. Also sets TCP_NODELAY.
+    #[arg(long)]
+    keep_open: bool,
+    /// Refuse messages whose header and content together are larger.
+    #[arg(long, value_name = "SIZE", default_value = "16M", value_parser = values::size)]
+    max_message: usize,
+    /// A whole request, and its reply, may take this long; 0 is for ever.
+    #[arg(long, value_name = "TIME", default_value = "30s", value_parser = values::duration)]
+    request_timeout: Duration,
+    #[command(flatten)]
+    server: ServerArgs,
+    #[command(flatten)]
+    socket: SocketArgs,
+}
+
+/// Runs the command.
+pub fn run(args: &Args, context: &Context) -> Result<Status> {
+    let entries = match &args.data {
+        Some(path) => read_entries(path)?,
+        None => Entries::built_in(),
+    };
+    let listener = match activation::inherited_listener()? {
+        Some(listener) => listener,
+        None => {
+            let endpoint = Endpoint::parse(&args.endpoint)?;
+            let place = Place::Ip(endpoint.host, endpoint.port);
+            // A keep-open reply must not wait for the ACK of the one before it.
+            let options = args.socket.options(args.keep_open);
+            Listener::stream(&place, args.server.backlog, &options)?
+        }
+    };
+    let service = App::new(entries).keep_open(args.keep_open).max_message(args.max_message);
+    let voice = Voice {
+        command: "app-server",
+        sends: "Sending",
+        tells_received: false,
+        hexdump: false,
+        context: *context,
+    };
+    voice.serve(listener, &service, &args.server.config(args.request_timeout, false))?;
+    Ok(Status::Good)
+}
+
+/// A table of entries is a small file; a larger one is a mistake.
+const MAX_DATA: u64 = 256 << 20;
+
+fn read_entries(path: &Path) -> Result<Entries> {
+    let bytes = files::read(path, MAX_DATA)?;
+    let wrong = |cause: String| {
+        Error::new(Kind::CannotRun, "use the entries of", cause)
+            .on(path.display().to_string())
+            .next(r#"write an object of strings: {"value": "what a search for it finds"}"#)
+    };
+    let text = String::from_utf8(bytes).map_err(|error| wrong(error.to_string()))?;
+    Entries::from_json(&text).map_err(wrong)
+}

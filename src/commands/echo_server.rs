@@ -1,0 +1,144 @@
+//! `sockdoc echo-server`.
+
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::commands::endpoint::Endpoint;
+use crate::commands::options::{ServerArgs, SocketArgs};
+use crate::commands::serving::{Reporter, Voice, tell};
+use crate::commands::{Context, Status, values};
+use crate::error::{Error, Kind, Result};
+use crate::framing::{Framing, escapes};
+use crate::render::thousands;
+use crate::service::Note;
+use crate::service::echo::{Echo, Mode};
+use crate::sys::server::{Event, Observer as _};
+use crate::sys::socket::{Listener, Place};
+use crate::sys::{activation, datagram, files};
+
+/// Send back what comes: as it is, reversed, or with a fixed answer.
+///
+/// Many connections at a time; a peer may shut down its sending side and still gets everything; a
+/// peer that does not read is not read from, and nothing is dropped.
+///
+/// -v prints the transcript, --hexdump what came, --json an object for each thing that happens.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:\n  \
+    sockdoc echo-server                                    127.0.0.1, port 65432\n  \
+    sockdoc echo-server --once -v                          one connection, with the transcript\n  \
+    sockdoc echo-server --frame line --reverse             each line back, reversed\n  \
+    sockdoc echo-server 8080 --reply 'HTTP/1.0 200 OK\\r\\n\\r\\nhello' --hexdump")]
+pub struct Args {
+    /// Where to listen: HOST, PORT, or both as two words or as HOST:PORT. '' or * is every IPv4
+    /// interface, :: every interface; port 0 takes a free one [default: 127.0.0.1 65432].
+    #[arg(value_name = "[HOST] [PORT]", num_args = 0..=2)]
+    endpoint: Vec<String>,
+    /// Serve one connection (or one datagram), then exit.
+    #[arg(long)]
+    once: bool,
+    /// Send each message back reversed.
+    #[arg(long, conflicts_with = "reply")]
+    reverse: bool,
+    /// Read what comes, answer with this text (or with the contents of @FILE), and close. The
+    /// escapes \r \n \t \0 \\ \xNN are understood.
+    #[arg(long, value_name = "TEXT|@FILE")]
+    reply: Option<String>,
+    /// How a message's end is found: raw, line, delim:TEXT, digits:N, len16, len32, fixed:N[:PAD] or
+    /// close.
+    #[arg(long, value_name = "FRAME", default_value = "raw")]
+    frame: Framing,
+    /// Answer datagrams instead of connections.
+    #[arg(long, conflicts_with_all = ["unix", "frame"])]
+    udp: bool,
+    /// Listen on a unix-domain socket at this path.
+    #[arg(long, value_name = "PATH", conflicts_with = "endpoint")]
+    unix: Option<PathBuf>,
+    /// Show what comes in hexadecimal.
+    #[arg(long)]
+    hexdump: bool,
+    /// Refuse framed messages that are larger.
+    #[arg(long, value_name = "SIZE", default_value = "16M", value_parser = values::size)]
+    max_message: usize,
+    /// A whole framed message, and its echo, may take this long; 0 is for ever.
+    #[arg(long, value_name = "TIME", default_value = "0", value_parser = values::duration)]
+    request_timeout: Duration,
+    #[command(flatten)]
+    server: ServerArgs,
+    #[command(flatten)]
+    socket: SocketArgs,
+}
+
+/// Runs the command.
+pub fn run(args: &Args, context: &Context) -> Result<Status> {
+    let mode = match &args.reply {
+        Some(reply) => Mode::Reply(read_reply(reply)?),
+        None if args.reverse => Mode::Reverse,
+        None => Mode::Echo,
+    };
+    let voice = Voice {
+        command: "echo-server",
+        sends: if mode == Mode::Echo { "Echoing" } else { "Sending" },
+        tells_received: mode != Mode::Echo,
+        hexdump: args.hexdump,
+        context: *context,
+    };
+    let place = match &args.unix {
+        Some(path) => Place::Unix(path.clone()),
+        None => {
+            let endpoint = Endpoint::parse(&args.endpoint)?;
+            Place::Ip(endpoint.host, endpoint.port)
+        }
+    };
+    let options = args.socket.options(false);
+    if args.udp {
+        let listener = Listener::datagram(&place, &options)?;
+        return serve_datagrams(&listener, args.once, &mode, &voice);
+    }
+    let listener = match activation::inherited_listener()? {
+        Some(listener) => listener,
+        None => Listener::stream(&place, args.server.backlog, &options)?,
+    };
+    let service = Echo::new(mode, args.frame.clone(), args.max_message);
+    voice.serve(listener, &service, &args.server.config(args.request_timeout, args.once))?;
+    Ok(Status::Good)
+}
+
+/// A fixed answer is shared by all connections; this bounds what one of them can hold.
+const MAX_REPLY: u64 = 256 << 20;
+
+fn read_reply(reply: &str) -> Result<Arc<[u8]>> {
+    if let Some(path) = reply.strip_prefix('@') {
+        return files::read(Path::new(path), MAX_REPLY).map(Arc::from);
+    }
+    let bytes = escapes::unescape(reply).map_err(|error| {
+        Error::new(Kind::CannotRun, "read --reply", error.to_string())
+            .next(r"the escapes are \r \n \t \0 \\ and \xNN")
+    })?;
+    Ok(bytes.into())
+}
+
+fn serve_datagrams(listener: &Listener, once: bool, mode: &Mode, voice: &Voice) -> Result<Status> {
+    voice.listening(&listener.local)?;
+    let mut reporter = Reporter::new(*voice);
+    let totals = datagram::run(listener, once, &mut |peer, datagram, answer| {
+        match mode {
+            Mode::Echo => answer.extend_from_slice(datagram),
+            Mode::Reverse => answer.extend(datagram.iter().rev()),
+            Mode::Reply(reply) => answer.extend_from_slice(reply),
+        }
+        if reporter.wants_messages() {
+            reporter.event(&Event::Note(peer, &Note::Received(datagram)));
+            reporter.event(&Event::Note(peer, &Note::Sending(answer)));
+            reporter.flush()?;
+        }
+        Ok::<bool, io::Error>(true)
+    })?;
+    tell(&format!(
+        "Answered {} of {} datagrams",
+        thousands(totals.sent),
+        thousands(totals.received)
+    ));
+    Ok(Status::Good)
+}

@@ -1,0 +1,41 @@
+//! A load run and its report.
+
+use crate::commands::serving::print;
+use crate::commands::{Context, Status};
+use crate::error::{Error, Result};
+use crate::load::{Client, Plan};
+use crate::render::{json, load, thousands};
+use crate::sys::load::{self as runner, Target};
+use crate::sys::socket::Options;
+use crate::sys::terminal::Progress;
+
+/// Runs a plan with a progress line, and reports. Good if every request was answered well.
+pub fn run<C: Client>(
+    command: &str,
+    target: &Target,
+    options: &Options,
+    plan: &Plan,
+    client: C,
+    context: &Context,
+) -> Result<Status> {
+    let progress = Progress::start(plan.count);
+    let result = runner::run(target, options, plan, client, &mut |figures| {
+        let failed = match figures.bad() {
+            0 => String::new(),
+            bad => format!(", {} failed", thousands(bad)),
+        };
+        let message = format!("{} a second{failed}", thousands(figures.per_second() as u64));
+        progress.show(figures.good + figures.bad(), message);
+    });
+    progress.finish();
+    let figures = result?;
+    let mut out = Vec::new();
+    if context.json {
+        let report = load::json(&figures, plan, &format!("sockdoc.{command}/1"));
+        json::line(&mut out, &report).map_err(Error::output)?;
+    } else {
+        load::write(&mut out, &figures, plan, context.style).map_err(Error::output)?;
+    }
+    print(&out).map_err(Error::output)?;
+    Ok(Status::of(figures.bad() == 0 && figures.good > 0))
+}

@@ -1,0 +1,104 @@
+//! Values as JSON: one document for a snapshot, one object a line for a stream of events.
+
+use std::io::{self, Write};
+use std::time::Duration;
+
+use serde::Serialize;
+use serde_json::{Value, json};
+
+use crate::message::{Content, Header};
+use crate::service::Peer;
+use crate::service::app::Request;
+
+/// One object on one line.
+pub fn line(out: &mut impl Write, object: &impl Serialize) -> io::Result<()> {
+    serde_json::to_writer(&mut *out, object)?;
+    out.write_all(b"\n")
+}
+
+/// Who is at the other end: address, port and scope, or a path.
+pub fn peer(peer: &Peer) -> Value {
+    match peer {
+        Peer::Ip(address) => {
+            let scope = match address {
+                std::net::SocketAddr::V6(v6) if v6.scope_id() != 0 => Some(v6.scope_id()),
+                _ => None,
+            };
+            json!({ "addr": address.ip().to_string(), "port": address.port(), "scope": scope })
+        }
+        Peer::Unix(path) => match path {
+            None => json!({ "path": null }),
+            Some(path) => {
+                let mut object = serde_json::Map::new();
+                bytes(&mut object, "path", path.as_os_str().as_encoded_bytes());
+                Value::Object(object)
+            }
+        },
+    }
+}
+
+/// Puts bytes into an object as text; if they are not UTF-8 lossy, with an exact `_hex` twin.
+pub fn bytes(object: &mut serde_json::Map<String, Value>, key: &str, bytes: &[u8]) {
+    object.insert(key.to_owned(), String::from_utf8_lossy(bytes).into());
+    if std::str::from_utf8(bytes).is_err() {
+        object.insert(format!("{key}_hex"), hex(bytes).into());
+    }
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// A duration in microseconds, to the nanosecond.
+pub fn micros(duration: Duration) -> Value {
+    json!(duration.as_nanos() as f64 / 1000.0)
+}
+
+/// A duration that may be unknown.
+pub fn maybe_micros(duration: Option<Duration>) -> Value {
+    duration.map_or(Value::Null, micros)
+}
+
+/// A header of the application protocol.
+pub fn header(header: &Header) -> Value {
+    json!({
+        "byteorder": header.byteorder,
+        "content-type": header.content_type,
+        "content-encoding": header.content_encoding,
+        "content-length": header.content_length,
+    })
+}
+
+/// A decoded content: under `json`, or under `content`.
+pub fn content(object: &mut serde_json::Map<String, Value>, content: &Content<'_>) {
+    match content {
+        Content::Json(value) => {
+            object.insert("json".to_owned(), json!(value));
+        }
+        Content::Binary(content) => bytes(object, "content", content),
+    }
+}
+
+/// A request that the application server understood.
+pub fn request(request: &Request<'_>) -> Value {
+    let mut object = serde_json::Map::new();
+    object.insert("header".to_owned(), header(request.header));
+    content(&mut object, &request.content);
+    Value::Object(object)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bytes_that_are_not_text_have_an_exact_twin() {
+        let mut object = serde_json::Map::new();
+        bytes(&mut object, "path", b"a\xff");
+        bytes(&mut object, "name", b"a");
+        assert_eq!(
+            Value::Object(object),
+            json!({ "path": "a\u{fffd}", "path_hex": "61ff", "name": "a" })
+        );
+    }
+}

@@ -1,0 +1,163 @@
+//! The report of a load run.
+
+use std::io::{self, Write};
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use super::escape::text;
+use super::json::{maybe_micros, micros};
+use super::{Style, thousands};
+use crate::load::{Figures, Plan};
+
+/// The percentiles of a report.
+const PERCENTILES: [f64; 5] = [50.0, 90.0, 99.0, 99.9, 100.0];
+
+/// The report for people.
+///
+/// ```text
+/// 10,000 of 10,000 requests answered well in 0.52 s: 19,230 a second
+/// latency   min 0.021   mean 0.049   50% 0.047   90% 0.066   99% 0.110   99.9% 0.3   max 1.2 ms
+/// ```
+pub fn write(
+    out: &mut impl Write,
+    figures: &Figures,
+    plan: &Plan,
+    style: Style,
+) -> io::Result<()> {
+    let all = figures.good + figures.bad();
+    let verdict = format!("{} of {}", thousands(figures.good), thousands(all));
+    let verdict: Box<dyn std::fmt::Display> = if figures.bad() == 0 {
+        Box::new(style.good(verdict))
+    } else {
+        Box::new(style.bad(verdict))
+    };
+    writeln!(
+        out,
+        "{verdict} requests answered well in {:.3} s: {} a second",
+        figures.elapsed.as_secs_f64(),
+        per_second(figures.per_second()),
+    )?;
+    writeln!(
+        out,
+        "connections  {} opened, {} at a time; {} sent, {} received",
+        thousands(figures.connections),
+        thousands(plan.conns as u64),
+        bytes(figures.sent_bytes),
+        bytes(figures.received_bytes),
+    )?;
+    if let Some(latency) = figures.latency() {
+        let since = if plan.rate.is_some() { "since each was due" } else { "since each was sent" };
+        write!(out, "latency ms   min {}  mean {}", ms(latency.min), ms(latency.mean))?;
+        for percentile in PERCENTILES.iter().filter(|&&percentile| percentile < 100.0) {
+            let value = figures.percentile(*percentile).unwrap_or_default();
+            write!(out, "  {percentile}% {}", ms(value))?;
+        }
+        writeln!(out, "  max {}", ms(latency.max))?;
+        writeln!(out, "             ({since})")?;
+    }
+    for (kind, count) in &figures.errors {
+        writeln!(out, "{} {} {}", style.bad("failed"), thousands(*count), text(kind))?;
+    }
+    Ok(())
+}
+
+/// The report for programs.
+pub fn json(figures: &Figures, plan: &Plan, schema: &str) -> Value {
+    let percentiles: serde_json::Map<String, Value> = PERCENTILES
+        .iter()
+        .map(|&percentile| (percentile.to_string(), maybe_micros(figures.percentile(percentile))))
+        .collect();
+    let latency = figures.latency();
+    json!({
+        "schema": schema,
+        "event": "load",
+        "requests": figures.good + figures.bad(),
+        "good": figures.good,
+        "failed": figures.bad(),
+        "errors": figures.errors,
+        "elapsed_us": micros(figures.elapsed),
+        "requests_per_second": figures.per_second(),
+        "connections": figures.connections,
+        "concurrent": plan.conns,
+        "pipeline": plan.pipeline,
+        "rate": plan.rate,
+        "sent_bytes": figures.sent_bytes,
+        "received_bytes": figures.received_bytes,
+        "latency": {
+            "since": if plan.rate.is_some() { "due" } else { "sent" },
+            "min_us": maybe_micros(latency.map(|latency| latency.min)),
+            "mean_us": maybe_micros(latency.map(|latency| latency.mean)),
+            "max_us": maybe_micros(latency.map(|latency| latency.max)),
+            "percentiles_us": percentiles,
+        },
+    })
+}
+
+/// Milliseconds with three digits that matter.
+fn ms(duration: Duration) -> String {
+    let ms = duration.as_secs_f64() * 1000.0;
+    match ms {
+        ms if ms < 10.0 => format!("{ms:.3}"),
+        ms if ms < 100.0 => format!("{ms:.1}"),
+        ms => format!("{ms:.0}"),
+    }
+}
+
+fn per_second(rate: f64) -> String {
+    if rate < 100.0 {
+        return format!("{rate:.1}");
+    }
+    // Positive and far below 2^64.
+    #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
+    thousands(rate as u64)
+}
+
+/// A number of bytes in the unit that reads best.
+pub fn bytes(bytes: u64) -> String {
+    let value = bytes as f64;
+    match bytes {
+        0..10_000 => format!("{} B", thousands(bytes)),
+        10_000..10_240_000 => format!("{:.1} KiB", value / 1024.0),
+        10_240_000..10_485_760_000 => format!("{:.1} MiB", value / 1_048_576.0),
+        _ => format!("{:.1} GiB", value / 1_073_741_824.0),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn plan() -> Plan {
+        Plan {
+            conns: 2,
+            count: None,
+            rate: None,
+            pipeline: 1,
+            duration: None,
+            keep_open: false,
+            timeout: Duration::from_secs(1),
+        }
+    }
+
+    #[test]
+    fn a_failed_request_is_told_with_its_kind_and_escaped() {
+        let mut figures = Figures::new();
+        figures.answered(Duration::from_micros(1500));
+        figures.failed("bad\x1b[2J", 2);
+        figures.elapsed = Duration::from_secs(1);
+        let mut out = Vec::new();
+        write(&mut out, &figures, &plan(), Style::new(false)).unwrap();
+        let report = String::from_utf8(out).unwrap();
+        assert!(report.starts_with("1 of 3 requests answered well in 1.000 s: 1.0 a second\n"));
+        assert!(report.contains("failed 2 bad\\x1b[2J\n"), "{report}");
+        assert!(report.contains("50% 1.5"), "{report}");
+    }
+
+    #[test]
+    fn what_was_not_measured_is_null() {
+        let report = json(&Figures::new(), &plan(), "sockdoc.app-client/1");
+        assert_eq!(report["latency"]["min_us"], Value::Null);
+        assert_eq!(report["latency"]["percentiles_us"]["99"], Value::Null);
+    }
+}
