@@ -1,2 +1,3 @@
 //! Values in, text out.
 pub mod escape;
+pub mod table;
