@@ -1,6 +1,6 @@
 //! The tables of what can go wrong, with cause and next step.
 //!
-//! Ask the table of a kind when the
+//! Ask [`look_up`] when all there is is text that somebody pasted. Ask the table of a kind when the
 //! number is at hand: [`errno::by_number`], [`resolver::by_number`], [`icmp::describe`],
 //! [`tcp_state::by_number`].
 //!
@@ -9,10 +9,13 @@
 
 pub mod errno;
 pub mod icmp;
+mod lookup;
 pub mod python;
 pub mod resolver;
 pub mod spelling;
 pub mod tcp_state;
+
+pub use lookup::{Lookup, look_up};
 
 use errno::Errno;
 use icmp::{Icmp, Version};
