@@ -1,2 +1,145 @@
 //! The tables of what can go wrong, with cause and next step.
+//!
+//! Ask [`look_up`] when all there is is text that somebody pasted. Ask the table of a kind when the
+//! number is at hand: [`errno::by_number`], [`resolver::by_number`], [`icmp::describe`],
+//! [`tcp_state::by_number`].
+//!
+//! Every entry has the same parts, which [`Entry`] gives whatever its kind: a name, a message (the
+//! words of the C library or of ping), a cause and a next step.
+
 pub mod errno;
+pub mod icmp;
+mod lookup;
+pub mod python;
+pub mod resolver;
+pub mod spelling;
+pub mod tcp_state;
+
+pub use lookup::{Lookup, look_up};
+
+use errno::Errno;
+use icmp::{Icmp, Version};
+use resolver::ResolverCode;
+use tcp_state::TcpState;
+
+/// An entry of any of the tables.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Entry {
+    /// What a system call says.
+    Errno(&'static Errno),
+    /// What `getaddrinfo(3)` says.
+    Resolver(&'static ResolverCode),
+    /// A state of a TCP connection.
+    TcpState(&'static TcpState),
+    /// What a router or the other host says.
+    Icmp(&'static Icmp),
+}
+
+/// Every entry of every table, kind by kind.
+pub fn all() -> impl Iterator<Item = Entry> {
+    let errnos = errno::all().map(Entry::Errno);
+    let codes = resolver::all().map(Entry::Resolver);
+    let states = tcp_state::all().map(Entry::TcpState);
+    let messages = icmp::all().map(Entry::Icmp);
+    errnos.chain(codes).chain(states).chain(messages)
+}
+
+impl Entry {
+    /// `errno`, `resolver`, `tcp_state` or `icmp`.
+    pub fn kind(self) -> &'static str {
+        match self {
+            Entry::Errno(_) => "errno",
+            Entry::Resolver(_) => "resolver",
+            Entry::TcpState(_) => "tcp_state",
+            Entry::Icmp(_) => "icmp",
+        }
+    }
+
+    /// `ECONNREFUSED`, `CLOSE_WAIT`, `ICMP_PORT_UNREACH`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Entry::Errno(entry) => entry.name,
+            Entry::Resolver(entry) => entry.name,
+            Entry::TcpState(entry) => entry.name,
+            Entry::Icmp(entry) => entry.name,
+        }
+    }
+
+    /// The number as people write it: `111`, `-2`, and `3/3` for type and code of ICMP.
+    pub fn number(self) -> String {
+        match self {
+            Entry::Errno(entry) => entry.number.to_string(),
+            Entry::Resolver(entry) => entry.number.to_string(),
+            Entry::TcpState(entry) => entry.number.to_string(),
+            Entry::Icmp(entry) => match entry.code {
+                Some(code) => format!("{}/{code}", entry.r#type),
+                None => entry.r#type.to_string(),
+            },
+        }
+    }
+
+    /// What it is, in a few words: `Connection refused`.
+    pub fn message(self) -> &'static str {
+        match self {
+            Entry::Errno(entry) => entry.message,
+            Entry::Resolver(entry) => entry.message,
+            Entry::TcpState(entry) => entry.message,
+            Entry::Icmp(entry) => entry.message,
+        }
+    }
+
+    /// Why it happens.
+    pub fn cause(self) -> &'static str {
+        match self {
+            Entry::Errno(entry) => entry.cause,
+            Entry::Resolver(entry) => entry.cause,
+            Entry::TcpState(entry) => entry.cause,
+            Entry::Icmp(entry) => entry.cause,
+        }
+    }
+
+    /// The next thing to try.
+    pub fn next(self) -> &'static str {
+        match self {
+            Entry::Errno(entry) => entry.next,
+            Entry::Resolver(entry) => entry.next,
+            Entry::TcpState(entry) => entry.next,
+            Entry::Icmp(entry) => entry.next,
+        }
+    }
+
+    /// How to tell its causes apart.
+    pub fn details(self) -> &'static [&'static str] {
+        match self {
+            Entry::Errno(entry) => entry.details,
+            Entry::Resolver(entry) => entry.details,
+            Entry::TcpState(entry) => entry.details,
+            Entry::Icmp(_) => &[],
+        }
+    }
+
+    /// Other names of the same thing on Linux: `EWOULDBLOCK`, `ESTAB`.
+    pub fn aliases(self) -> &'static [&'static str] {
+        match self {
+            Entry::Errno(entry) => entry.aliases,
+            Entry::TcpState(entry) => entry.aliases,
+            Entry::Resolver(_) | Entry::Icmp(_) => &[],
+        }
+    }
+
+    /// The ICMP messages that become this errno on a socket.
+    pub fn icmp_behind(self) -> impl Iterator<Item = &'static Icmp> {
+        let name = self.name();
+        icmp::all().filter(move |m| m.on_socket.is_some_and(|it| it.errno == name))
+    }
+}
+
+impl Version {
+    /// How people write it: `icmp` and `icmp6`.
+    pub fn word(self) -> &'static str {
+        match self {
+            Version::V4 => "icmp",
+            Version::V6 => "icmp6",
+        }
+    }
+}

@@ -1,0 +1,468 @@
+//! `sockdoc explain`: what an error means, why it happens and what to do next.
+
+use std::fmt::Write as _;
+use std::io::{self, Write};
+
+use serde::Serialize;
+
+use crate::error::{Error, Kind, Result};
+use crate::reference::icmp::{self, Icmp};
+use crate::reference::{self, Entry, Lookup, spelling};
+use crate::render::escape;
+use crate::render::table::Table;
+
+/// Say what an error means, why it happens and what to do next
+///
+/// Understands names (ECONNREFUSED, EAI_NONAME, CLOSE_WAIT), numbers (111, -2), messages
+/// ("Connection refused"), ICMP types and codes (icmp 3/4, icmp6 1/4), exceptions of Python and
+/// other languages, and whole error lines, pasted in quotes. Without an argument it lists all that
+/// it knows. In what is suggested, HOST and PORT stand for the address in question.
+#[derive(Debug, Clone, clap::Args)]
+#[expect(
+    clippy::doc_markdown,
+    reason = "this text is the help, printed as it stands"
+)]
+pub struct Args {
+    /// A name, a number, a message or an error line; several words are taken together
+    // Not allow_hyphen_values: it would take a flag behind WHAT for a part of it.
+    #[arg(value_name = "WHAT", allow_negative_numbers = true)]
+    pub what: Vec<String>,
+}
+
+/// So much of a query is repeated in the message that nothing is known of it.
+const QUOTED_CHARS: usize = 80;
+
+/// Writes the explanation; without a question, the list of everything. Says whether the question
+/// could be answered.
+///
+/// `width` is that of the terminal; without one nothing is wrapped.
+pub fn run(args: &Args, json: bool, width: Option<u16>, out: &mut dyn Write) -> Result<bool> {
+    let query = (!args.what.is_empty()).then(|| args.what.join(" "));
+    let found = match &query {
+        Some(query) => reference::look_up(query),
+        None => Lookup {
+            entries: reference::all().collect(),
+            nearest: Vec::new(),
+        },
+    };
+    let known = !found.entries.is_empty();
+    match &query {
+        query if json => write_json(out, query.as_deref(), &found),
+        Some(query) if !known => return Err(unknown(query, &found.nearest)),
+        Some(_) => write_entries(out, &found.entries, width),
+        None => write_list(out, width),
+    }
+    .map_err(|error| cannot_write(&error))?;
+    Ok(known)
+}
+
+fn unknown(query: &str, nearest: &[&str]) -> Error {
+    let mut quoted: String = query.chars().take(QUOTED_CHARS).collect();
+    if quoted.len() < query.len() {
+        quoted.push('…');
+    }
+    let mut cause = format!("nothing known as \"{}\"", escape::text(&quoted));
+    let mut next = "see all that is known: sockdoc explain".to_owned();
+    if let Some(first) = nearest.first() {
+        cause = format!("{cause}; nearest: {}", nearest.join(", "));
+        let quote = if first.contains(' ') { "\"" } else { "" };
+        next = format!("sockdoc explain {quote}{first}{quote}");
+    }
+    Error::new(Kind::BadAnswer, "explain", cause).next(next)
+}
+
+fn cannot_write(error: &io::Error) -> Error {
+    Error::os(Kind::CannotRun, "write to", error).on("standard output")
+}
+
+/// The groups of the list, by [`Entry::kind`]; ICMP has two.
+fn group(entry: Entry) -> &'static str {
+    match entry {
+        Entry::Errno(_) => "ERRNO",
+        Entry::Resolver(_) => "RESOLVER",
+        Entry::TcpState(_) => "TCP STATE",
+        Entry::Icmp(message) => match message.version {
+            icmp::Version::V4 => "ICMPV4",
+            icmp::Version::V6 => "ICMPV6",
+        },
+    }
+}
+
+/// One table for each group, one row for each entry: a pipe into grep gives whole entries.
+fn write_list(out: &mut dyn Write, width: Option<u16>) -> io::Result<()> {
+    let entries: Vec<Entry> = reference::all().collect();
+    for (index, same) in entries.chunk_by(|a, b| group(*a) == group(*b)).enumerate() {
+        if index > 0 {
+            writeln!(out)?;
+        }
+        let title = group(same[0]);
+        let mut table = Table::new().header(&[title, "NUMBER", "MEANING"]).right(1);
+        for entry in same {
+            let meaning = format!("{}: {}", entry.message(), entry.cause());
+            table.row(&[entry.name(), &entry.number(), &meaning]);
+        }
+        table.write(out, width)?;
+    }
+    Ok(())
+}
+
+fn write_entries(out: &mut dyn Write, entries: &[Entry], width: Option<u16>) -> io::Result<()> {
+    for (index, entry) in entries.iter().enumerate() {
+        if index > 0 {
+            writeln!(out)?;
+        }
+        writeln!(out, "{}", title(*entry))?;
+        let mut table = Table::new().indent(2);
+        table.row(&["cause:", entry.cause()]);
+        table.row(&["next:", entry.next()]);
+        for (index, detail) in entry.details().iter().enumerate() {
+            table.row(&[if index == 0 { "more:" } else { "" }, detail]);
+        }
+        for (label, text) in facts(*entry) {
+            table.row(&[label, &text]);
+        }
+        table.write(out, width)?;
+    }
+    Ok(())
+}
+
+/// `ECONNREFUSED (errno 111): Connection refused`.
+fn title(entry: Entry) -> String {
+    let of_what = match entry {
+        Entry::Errno(_) => "errno",
+        Entry::Resolver(_) => "getaddrinfo",
+        Entry::TcpState(_) => "TCP state",
+        Entry::Icmp(message) => message.version.word(),
+    };
+    let (name, number, message) = (entry.name(), entry.number(), entry.message());
+    format!("{name} ({of_what} {number}): {message}")
+}
+
+/// What else is known, each with its label.
+fn facts(entry: Entry) -> Vec<(&'static str, String)> {
+    let mut facts = Vec::new();
+    let mut add = |label, texts: Vec<String>| {
+        if !texts.is_empty() {
+            facts.push((label, texts.join("; ")));
+        }
+    };
+    add(
+        "also:",
+        entry.aliases().iter().map(ToString::to_string).collect(),
+    );
+    let words = spelling::of(entry.name());
+    add(
+        "known as:",
+        words
+            .map(|it| format!("{} {}", it.language, it.word))
+            .collect(),
+    );
+    add("by ICMP:", entry.icmp_behind().map(numbered).collect());
+    if let Entry::Icmp(message) = entry {
+        add("on a socket:", on_a_socket(message).into_iter().collect());
+        if message.code.is_none() {
+            let codes = icmp::codes(message.version, message.r#type);
+            add("codes:", codes.map(numbered).collect());
+        }
+    }
+    facts
+}
+
+/// `icmp 3/3 Destination Port Unreachable`.
+fn numbered(message: &'static Icmp) -> String {
+    let number = Entry::Icmp(message).number();
+    format!("{} {number} {}", message.version.word(), message.message)
+}
+
+fn on_a_socket(message: &Icmp) -> Option<String> {
+    let on_socket = message.on_socket?;
+    let when = match (on_socket.errno, on_socket.fatal) {
+        ("EMSGSIZE", _) => "on UDP; TCP sends smaller segments and says nothing",
+        (_, true) => "at once on a connecting TCP socket and on a connected UDP socket",
+        (_, false) => "on a connecting TCP socket; an established one goes on trying",
+    };
+    Some(format!("{}, {when}", on_socket.errno))
+}
+
+/// The document of `--json`.
+#[derive(Serialize)]
+struct Document<'a> {
+    schema: &'static str,
+    query: Option<&'a str>,
+    entries: Vec<EntryDocument>,
+    nearest: &'a [&'static str],
+}
+
+/// An entry in the document. Every entry has every key; what its kind does not have is null.
+#[derive(Serialize)]
+struct EntryDocument {
+    kind: &'static str,
+    name: &'static str,
+    number: Option<i32>,
+    message: &'static str,
+    cause: &'static str,
+    next: &'static str,
+    details: &'static [&'static str],
+    aliases: &'static [&'static str],
+    known_as: Vec<KnownAs>,
+    caused_by_icmp: Vec<&'static str>,
+    icmp_version: Option<u8>,
+    icmp_type: Option<u8>,
+    icmp_code: Option<u8>,
+    errno: Option<&'static str>,
+    errno_fatal: Option<bool>,
+}
+
+#[derive(Serialize)]
+struct KnownAs {
+    language: &'static str,
+    word: &'static str,
+}
+
+impl From<Entry> for EntryDocument {
+    fn from(entry: Entry) -> Self {
+        let message = match entry {
+            Entry::Icmp(message) => Some(message),
+            _ => None,
+        };
+        let on_socket = message.and_then(|it| it.on_socket);
+        let words = spelling::of(entry.name());
+        EntryDocument {
+            kind: entry.kind(),
+            name: entry.name(),
+            number: match entry {
+                Entry::Errno(entry) => Some(entry.number),
+                Entry::Resolver(entry) => Some(entry.number),
+                Entry::TcpState(entry) => Some(entry.number.into()),
+                Entry::Icmp(_) => None,
+            },
+            message: entry.message(),
+            cause: entry.cause(),
+            next: entry.next(),
+            details: entry.details(),
+            aliases: entry.aliases(),
+            known_as: words
+                .map(|it| KnownAs {
+                    language: it.language,
+                    word: it.word,
+                })
+                .collect(),
+            caused_by_icmp: entry.icmp_behind().map(|it| it.name).collect(),
+            icmp_version: message.map(|it| match it.version {
+                icmp::Version::V4 => 4,
+                icmp::Version::V6 => 6,
+            }),
+            icmp_type: message.map(|it| it.r#type),
+            icmp_code: message.and_then(|it| it.code),
+            errno: on_socket.map(|it| it.errno),
+            errno_fatal: on_socket.map(|it| it.fatal),
+        }
+    }
+}
+
+fn write_json(out: &mut dyn Write, query: Option<&str>, found: &Lookup) -> io::Result<()> {
+    let document = Document {
+        schema: "sockdoc.explain/1",
+        query,
+        entries: found.entries.iter().copied().map(Into::into).collect(),
+        nearest: &found.nearest,
+    };
+    let text = serde_json::to_string(&document)?;
+    writeln!(out, "{}", without_controls(&text))
+}
+
+/// JSON lets DEL, C1 and bidi controls stand as they are, and the query may hold them. Outside of
+/// strings there are none, so each can be written as `\u....`.
+fn without_controls(json: &str) -> String {
+    let mut safe = String::with_capacity(json.len());
+    for c in json.chars() {
+        let alone = c.to_string();
+        if escape::text(&alone) == alone {
+            safe.push(c);
+        } else {
+            for unit in c.encode_utf16(&mut [0; 2]) {
+                let _ = write!(safe, "\\u{unit:04x}");
+            }
+        }
+    }
+    safe
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn explained(what: &[&str], json: bool, width: Option<u16>) -> Result<(bool, String)> {
+        let what = what.iter().map(ToString::to_string).collect();
+        let mut out = Vec::new();
+        let known = run(&Args { what }, json, width, &mut out)?;
+        Ok((known, String::from_utf8(out).expect("UTF-8")))
+    }
+
+    fn text(what: &[&str]) -> String {
+        explained(what, false, None).expect("known").1
+    }
+
+    fn json(what: &[&str]) -> (bool, serde_json::Value) {
+        let (known, text) = explained(what, true, None).expect("always writes");
+        (known, serde_json::from_str(&text).expect("JSON"))
+    }
+
+    #[test]
+    fn a_negative_number_is_no_flag_and_a_flag_behind_it_still_is() {
+        let json = clap::Arg::new("json")
+            .long("json")
+            .action(clap::ArgAction::SetTrue);
+        let command = <Args as clap::Args>::augment_args(clap::Command::new("explain").arg(json));
+        let line = ["explain", "errno", "-2", "--json"];
+        let matches = command.try_get_matches_from(line).expect("parses");
+        let args = <Args as clap::FromArgMatches>::from_arg_matches(&matches).expect("fits");
+        assert_eq!(args.what, ["errno", "-2"]);
+        assert!(matches.get_flag("json"));
+    }
+
+    #[test]
+    fn an_errno_is_explained_with_title_cause_next_step_and_what_else_is_known() {
+        let text = text(&["econnrefused"]);
+        let lines: Vec<&str> = text.lines().collect();
+        assert_eq!(lines[0], "ECONNREFUSED (errno 111): Connection refused");
+        assert!(lines[1].starts_with("  cause:"), "{text}");
+        assert!(
+            lines[2].starts_with("  next:") && lines[2].contains("ss -ltnp"),
+            "{text}"
+        );
+        assert!(text.contains("Python ConnectionRefusedError"), "{text}");
+        assert!(
+            text.contains("icmp 3/3 Destination Port Unreachable"),
+            "{text}"
+        );
+    }
+
+    #[test]
+    fn several_arguments_are_one_question() {
+        assert!(text(&["connection", "refused"]).starts_with("ECONNREFUSED "));
+        assert!(text(&["icmp", "3/4"]).starts_with("ICMP_FRAG_NEEDED (icmp 3/4): Frag needed"));
+    }
+
+    #[test]
+    fn a_word_with_several_meanings_gives_them_all() {
+        let text = text(&["BlockingIOError"]);
+        let titles = text
+            .lines()
+            .filter(|line| !line.starts_with(' ') && !line.is_empty());
+        assert_eq!(titles.count(), 3, "{text}");
+    }
+
+    #[test]
+    fn a_type_of_icmp_lists_its_codes_and_a_code_its_errno() {
+        assert!(text(&["icmp", "11"]).contains("icmp 11/1 Frag reassembly time exceeded"));
+        assert!(text(&["icmp", "3/3"]).contains("ECONNREFUSED, at once"));
+    }
+
+    #[test]
+    fn the_list_in_a_pipe_has_one_line_for_each_entry() {
+        let text = text(&[]);
+        for entry in reference::all() {
+            let start = format!("{} ", entry.name());
+            let mut lines = text.lines().filter(|line| line.starts_with(&start));
+            let line = lines.next().expect("a line for each entry");
+            assert!(
+                line.contains(entry.message()) && line.ends_with(entry.cause()),
+                "{line}"
+            );
+            assert_eq!(lines.next(), None, "{}", entry.name());
+        }
+    }
+
+    #[test]
+    fn the_list_on_a_terminal_is_no_wider_than_it() {
+        for what in [&[][..], &["EADDRINUSE"][..], &["gaierror"][..]] {
+            let (_, text) = explained(what, false, Some(80)).expect("known");
+            for line in text.lines() {
+                assert!(line.chars().count() <= 80, "{line}");
+            }
+        }
+    }
+
+    #[test]
+    fn an_unknown_word_is_a_bad_answer_in_two_lines_with_the_nearest() {
+        let error = explained(&["ECONREFUSED"], false, None).expect_err("unknown");
+        assert_eq!(error.kind, Kind::BadAnswer);
+        let text = error.to_string();
+        let start = "explain: nothing known as \"ECONREFUSED\"; nearest: ECONNREFUSED";
+        assert!(text.starts_with(start), "{text}");
+        assert!(
+            text.ends_with("\n  next: sockdoc explain ECONNREFUSED"),
+            "{text}"
+        );
+    }
+
+    #[test]
+    fn what_is_asked_cannot_write_controls_to_the_terminal() {
+        let hostile = "\x1b[2J\u{9b}\u{202e}\x7f\nxyzzy";
+        let error = explained(&[hostile], false, None)
+            .expect_err("unknown")
+            .to_string();
+        assert_eq!(error.lines().count(), 2, "{error}");
+        let (_, json) = explained(&[hostile], true, None).expect("always writes");
+        for text in [error.replace('\n', ""), json.trim_end().to_owned()] {
+            assert_eq!(escape::text(&text), text);
+        }
+        let value: serde_json::Value = serde_json::from_str(&json).expect("JSON");
+        assert_eq!(value["query"], hostile, "the query comes back whole");
+    }
+
+    #[test]
+    fn a_long_question_is_not_repeated_in_full() {
+        let error = explained(&[&"é".repeat(5000)], false, None).expect_err("unknown");
+        assert!(error.cause.chars().count() < 120, "{}", error.cause);
+    }
+
+    #[test]
+    fn the_document_has_every_key_and_null_for_what_is_not() {
+        let (known, document) = json(&["111"]);
+        assert!(known);
+        assert_eq!(document["schema"], "sockdoc.explain/1");
+        assert_eq!(document["query"], "111");
+        let entry = &document["entries"][0];
+        assert_eq!(
+            (&entry["kind"], &entry["name"]),
+            (&"errno".into(), &"ECONNREFUSED".into())
+        );
+        assert_eq!(entry["number"], 111);
+        assert_eq!(entry["caused_by_icmp"][0], "ICMP_PORT_UNREACH");
+        assert!(
+            entry
+                .get("icmp_type")
+                .is_some_and(serde_json::Value::is_null)
+        );
+
+        let entry = &json(&["icmp6", "1/4"]).1["entries"][0];
+        assert_eq!(entry["kind"], "icmp");
+        assert!(entry["number"].is_null());
+        assert_eq!(
+            (&entry["icmp_version"], &entry["icmp_type"]),
+            (&6.into(), &1.into())
+        );
+        assert_eq!(
+            (&entry["errno"], &entry["errno_fatal"]),
+            (&"ECONNREFUSED".into(), &true.into())
+        );
+    }
+
+    #[test]
+    fn the_document_of_an_unknown_word_is_empty_and_the_answer_bad() {
+        let (known, document) = json(&["ECONREFUSED"]);
+        assert!(!known);
+        assert_eq!(document["entries"], serde_json::json!([]));
+        assert_eq!(document["nearest"][0], "ECONNREFUSED");
+    }
+
+    #[test]
+    fn the_document_without_a_question_has_everything() {
+        let (known, document) = json(&[]);
+        assert!(known && document["query"].is_null());
+        let entries = document["entries"].as_array().map_or(0, Vec::len);
+        assert_eq!(entries, reference::all().count());
+    }
+}
