@@ -17,10 +17,17 @@ use crate::sys::terminal;
 /// Without a command it prints an overview with an example for each command. Every command takes
 /// --json and -v, and has its own --help and man page (sockdoc-COMMAND(1)).
 #[derive(Debug, Parser)]
-#[command(name = "sockdoc", version, propagate_version = true, max_term_width = 100)]
-#[command(after_help = "Exit status: 0 it worked and the answer is good; 1 it ran and the answer is \
+#[command(
+    name = "sockdoc",
+    version,
+    propagate_version = true,
+    max_term_width = 100
+)]
+#[command(
+    after_help = "Exit status: 0 it worked and the answer is good; 1 it ran and the answer is \
                         bad (refused, no reply, a damaged reply); 2 it could not run (usage, \
-                        permission, no such file or name).")]
+                        permission, no such file or name)."
+)]
 pub struct Cli {
     #[command(flatten)]
     global: Global,

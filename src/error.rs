@@ -69,7 +69,7 @@ impl Error {
         }
     }
 
-    /// A failure of the operating system: name, cause and next step come from [`reference`].
+    /// A failure of the operating system: name, cause and next step come from [`mod@reference`].
     pub fn os(kind: Kind, operation: impl Into<String>, error: &io::Error) -> Self {
         let mut this = Error::new(kind, operation, error.to_string());
         if let Some(entry) = error.raw_os_error().and_then(reference::errno::by_number) {

@@ -10,8 +10,8 @@ use crate::commands::options::{LoadArgs, ReachArgs, SocketArgs};
 use crate::commands::serving::{print, tell};
 use crate::commands::{Context, Status, loading, values};
 use crate::error::{Error, Kind, Result};
-use crate::load::app::{AppClient, judge};
 use crate::load::Reply;
+use crate::load::app::{AppClient, judge};
 use crate::message::{
     Content, Deframer, HeaderCache, Message, MessageError, encode_binary_request, encode_search,
 };
@@ -70,7 +70,9 @@ pub fn run(args: &Args, context: &Context) -> Result<Status> {
     let keep_open = args.keep_open || args.pipeline > 1;
     let options = args.socket.options(keep_open);
     if args.load.wanted() || keep_open {
-        let plan = args.load.plan(args.pipeline as usize, keep_open, args.reach.timeout);
+        let plan = args
+            .load
+            .plan(args.pipeline as usize, keep_open, args.reach.timeout);
         let client = AppClient::new(request, args.max_message);
         let target = Target::Tcp(endpoint.name(), addresses);
         return loading::run("app-client", &target, &options, &plan, client, context);
@@ -94,9 +96,11 @@ pub fn run(args: &Args, context: &Context) -> Result<Status> {
     let mut headers = HeaderCache::default();
     let message = deframer
         .next(&mut &wire[..], &mut headers)
-        .and_then(|message| message.ok_or(MessageError::ZeroHeader))
+        .map_err(|error| unreadable(&connection, &error))?
+        .ok_or_else(|| bad_reply(&connection, "it is not complete".to_owned()))?;
+    let content = message
+        .decode()
         .map_err(|error| unreadable(&connection, &error))?;
-    let content = message.decode().map_err(|error| unreadable(&connection, &error))?;
     let verdict = judge(&message);
     let mut out = Vec::new();
     if context.json {
@@ -127,8 +131,10 @@ fn understand(words: &[String]) -> Result<(Endpoint, &str, &str)> {
             }
             Ok((Endpoint::parse(endpoint)?, action, value))
         }
-        [word] => Err(usage(format!("'{word}' alone is not enough: ACTION and VALUE are needed"))
-            .next("sockdoc app-client HOST PORT ACTION VALUE, for example: search morpheus")),
+        [word] => Err(usage(format!(
+            "'{word}' alone is not enough: ACTION and VALUE are needed"
+        ))
+        .next("sockdoc app-client HOST PORT ACTION VALUE, for example: search morpheus")),
     }
 }
 
@@ -165,7 +171,10 @@ fn ask(connection: &mut Connection, request: &[u8], max_message: usize) -> Resul
 }
 
 fn unreadable(connection: &Connection, error: &MessageError) -> Error {
-    bad_reply(connection, format!("what it sent is no message of this protocol: {error}"))
+    bad_reply(
+        connection,
+        format!("what it sent is no message of this protocol: {error}"),
+    )
 }
 
 fn bad_reply(connection: &Connection, cause: String) -> Error {
@@ -186,7 +195,9 @@ impl Transcript {
             return Ok(());
         }
         let mut out = Vec::new();
-        line(&mut out, &self.server).and_then(|()| print(&out)).map_err(Error::output)
+        line(&mut out, &self.server)
+            .and_then(|()| print(&out))
+            .map_err(Error::output)
     }
 }
 
@@ -219,20 +230,33 @@ fn exchange_json(
     put("schema", json!("sockdoc.app-client/1"));
     put("event", json!("exchange"));
     put("ok", json!(verdict == Reply::Good));
-    put("trouble", match verdict {
-        Reply::Bad(why) => json!(why),
-        _ => Value::Null,
-    });
+    put(
+        "trouble",
+        match verdict {
+            Reply::Bad(why) => json!(why),
+            _ => Value::Null,
+        },
+    );
     put("result", json!(content.result()));
     put("peer", as_json::peer(&connection.peer));
     put("local", as_json::peer(&connection.local));
     put("request", Value::Object(sent));
     put("reply", Value::Object(reply));
-    put("times", json!({
-        "connect_us": as_json::micros(connection.connect_time),
-        "first_byte_us": as_json::maybe_micros(connection.first_byte),
-        "total_us": as_json::micros(total),
-    }));
-    put("tried", connection.failed.iter().map(|failure| json!(failure.describe().to_string())).collect());
+    put(
+        "times",
+        json!({
+            "connect_us": as_json::micros(connection.connect_time),
+            "first_byte_us": as_json::maybe_micros(connection.first_byte),
+            "total_us": as_json::micros(total),
+        }),
+    );
+    put(
+        "tried",
+        connection
+            .failed
+            .iter()
+            .map(|failure| json!(failure.describe().to_string()))
+            .collect(),
+    );
     object
 }

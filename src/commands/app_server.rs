@@ -66,7 +66,9 @@ pub fn run(args: &Args, context: &Context) -> Result<Status> {
             Listener::stream(&place, args.server.backlog, &options)?
         }
     };
-    let service = App::new(entries).keep_open(args.keep_open).max_message(args.max_message);
+    let service = App::new(entries)
+        .keep_open(args.keep_open)
+        .max_message(args.max_message);
     let voice = Voice {
         command: "app-server",
         sends: "Sending",
@@ -74,7 +76,11 @@ pub fn run(args: &Args, context: &Context) -> Result<Status> {
         hexdump: false,
         context: *context,
     };
-    voice.serve(listener, &service, &args.server.config(args.request_timeout, false))?;
+    voice.serve(
+        listener,
+        &service,
+        &args.server.config(args.request_timeout, false),
+    )?;
     Ok(Status::Good)
 }
 

@@ -14,7 +14,7 @@ use crate::commands::serving::{print, tell};
 use crate::commands::{Context, Status, loading, values};
 use crate::error::{Error, Kind, Result};
 use crate::framing::{Deframer, Framing, FramingError, escapes};
-use crate::load::echo::{EchoClient, Witness};
+use crate::load::echo::{EchoClient, Moment, Witness};
 use crate::render::{escape, json as as_json, load, python, thousands, transcript};
 use crate::sys::exchange::{Connection, End, Next, Source, Taker};
 use crate::sys::load::Target;
@@ -81,7 +81,11 @@ pub fn run(args: &Args, context: &Context) -> Result<Status> {
     };
     let endpoint = Endpoint::parse(words)?;
     let options = args.socket.options(false);
-    let server = Server { args, endpoint: &endpoint, options: &options };
+    let server = Server {
+        args,
+        endpoint: &endpoint,
+        options: &options,
+    };
     if args.load.wanted() {
         return run_load(&server, file.as_deref(), context);
     }
@@ -91,9 +95,11 @@ pub fn run(args: &Args, context: &Context) -> Result<Status> {
     match file {
         Some(path) if args.frame == Framing::Raw => stream(&server, &path, context),
         Some(path) if path.as_os_str() == "-" => {
-            let lines = BufReader::new(files::open(&path)?).split(b'\n').map(|line| {
-                line.map_err(|error| Error::os(Kind::CannotRun, "read standard input", &error))
-            });
+            let lines = BufReader::new(files::open(&path)?)
+                .split(b'\n')
+                .map(|line| {
+                    line.map_err(|error| Error::os(Kind::CannotRun, "read standard input", &error))
+                });
             say(&server, lines, context)
         }
         Some(path) => {
@@ -190,14 +196,24 @@ fn say(
             None if connection.is_some() => connection.as_mut(),
             _ => Some(connection.insert(server.connect()?)),
         };
-        let Some(connection) = connection else { continue };
+        let Some(connection) = connection else {
+            continue;
+        };
         let mut echo = Echo::new(args, wire.len());
         let before = connection.elapsed();
         let end = connection.exchange(Source::Bytes(&wire), closes, &mut echo)?;
         let latency = connection.elapsed().saturating_sub(before);
         let received = echo.finish(end, connection)?;
         let same = received == message;
-        report(context, connection, &message, &received, latency, same, args.verify)?;
+        report(
+            context,
+            connection,
+            &message,
+            &received,
+            latency,
+            same,
+            args.verify,
+        )?;
         good &= same || !args.verify;
     }
     Ok(Status::of(good))
@@ -220,7 +236,10 @@ fn report(
         object.insert("same".to_owned(), json!(same));
         object.insert("peer".to_owned(), as_json::peer(&connection.peer));
         object.insert("local".to_owned(), as_json::peer(&connection.local));
-        object.insert("connect_us".to_owned(), as_json::micros(connection.connect_time));
+        object.insert(
+            "connect_us".to_owned(),
+            as_json::micros(connection.connect_time),
+        );
         object.insert("latency_us".to_owned(), as_json::micros(latency));
         object.insert("sent_bytes".to_owned(), json!(message.len()));
         object.insert("received_bytes".to_owned(), json!(received.len()));
@@ -234,9 +253,16 @@ fn report(
     }
     print(&out).map_err(Error::output)?;
     if verify && !same {
-        let at = message.iter().zip(received).position(|(sent, came)| sent != came);
+        let at = message
+            .iter()
+            .zip(received)
+            .position(|(sent, came)| sent != came);
         let at = at.unwrap_or(message.len().min(received.len()));
-        tell(&format!("the echo differs from byte {at} on ({} sent, {} received)", message.len(), received.len()));
+        tell(&format!(
+            "the echo differs from byte {at} on ({} sent, {} received)",
+            message.len(),
+            received.len()
+        ));
     }
     Ok(())
 }
@@ -289,7 +315,11 @@ impl Taker for Echo {
     fn received(&mut self, bytes: &[u8]) -> Result<Next> {
         let Some(deframer) = &mut self.deframer else {
             self.received.extend_from_slice(bytes);
-            return Ok(if self.received.len() < self.wanted { Next::More } else { Next::Done });
+            return Ok(if self.received.len() < self.wanted {
+                Next::More
+            } else {
+                Next::Done
+            });
         };
         Ok(match deframer.next(&mut &*bytes) {
             Ok(None) => Next::More,
@@ -309,7 +339,12 @@ impl Taker for Echo {
 fn stream(server: &Server<'_>, path: &Path, context: &Context) -> Result<Status> {
     let file: File = files::open(path)?;
     let mut connection = server.connect()?;
-    let mut sink = Sink { verify: server.args.verify, expected: VecDeque::new(), at: 0, differs: None };
+    let mut sink = Sink {
+        verify: server.args.verify,
+        expected: VecDeque::new(),
+        at: 0,
+        differs: None,
+    };
     let before = connection.elapsed();
     connection.exchange(Source::Stream(file), true, &mut sink)?;
     let elapsed = connection.elapsed().saturating_sub(before);
@@ -356,7 +391,10 @@ fn stream(server: &Server<'_>, path: &Path, context: &Context) -> Result<Status>
         if let Some(at) = sink.differs {
             tell(&format!("the echo differs from byte {at} on"));
         } else if server.args.verify && missing > 0 {
-            tell(&format!("the last {} bytes did not come back", thousands(missing)));
+            tell(&format!(
+                "the last {} bytes did not come back",
+                thousands(missing)
+            ));
         }
     }
     Ok(Status::of(same || !server.args.verify))
@@ -384,7 +422,11 @@ impl Taker for Sink {
         }
         if self.differs.is_none() {
             let known = bytes.len().min(self.expected.len());
-            let different = self.expected.drain(..known).zip(bytes).position(|(sent, &came)| sent != came);
+            let different = self
+                .expected
+                .drain(..known)
+                .zip(bytes)
+                .position(|(sent, &came)| sent != came);
             let different = different.or((known < bytes.len()).then_some(known));
             self.differs = different.map(|at| self.at + at as u64);
             self.at += bytes.len() as u64;
@@ -430,7 +472,10 @@ fn run_load(server: &Server<'_>, file: Option<&Path>, context: &Context) -> Resu
     let bare = match file {
         Some(path) => vec![files::read(path, args.max_message as u64)?],
         None if args.message.is_empty() => {
-            vec![b"Message 1 from client.".to_vec(), b"Message 2 from client.".to_vec()]
+            vec![
+                b"Message 1 from client.".to_vec(),
+                b"Message 2 from client.".to_vec(),
+            ]
         }
         None => messages(args)?,
     };
@@ -440,7 +485,7 @@ fn run_load(server: &Server<'_>, file: Option<&Path>, context: &Context) -> Resu
         .collect::<Result<Vec<_>>>()?;
     let name = server.name();
     let witness: Option<Witness<'_>> = (context.verbose && !context.json).then(|| {
-        Box::new(move |connection: usize, moment: &_| {
+        Box::new(move |connection: usize, moment: &Moment<'_>| {
             let mut out = Vec::new();
             let _ = transcript::moment(&mut out, connection, moment, &name);
             let _ = print(&out);
@@ -451,7 +496,19 @@ fn run_load(server: &Server<'_>, file: Option<&Path>, context: &Context) -> Resu
     if keep_open && args.load.only_conns() {
         plan.count = plan.count.map(|conns| conns * messages.len() as u64);
     }
-    let client =
-        EchoClient::new(args.frame.clone(), messages, args.verify, args.max_message, witness);
-    loading::run("echo-client", &server.target()?, server.options, &plan, client, context)
+    let client = EchoClient::new(
+        args.frame.clone(),
+        messages,
+        args.verify,
+        args.max_message,
+        witness,
+    );
+    loading::run(
+        "echo-client",
+        &server.target()?,
+        server.options,
+        &plan,
+        client,
+        context,
+    )
 }

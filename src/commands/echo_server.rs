@@ -79,7 +79,11 @@ pub fn run(args: &Args, context: &Context) -> Result<Status> {
     };
     let voice = Voice {
         command: "echo-server",
-        sends: if mode == Mode::Echo { "Echoing" } else { "Sending" },
+        sends: if mode == Mode::Echo {
+            "Echoing"
+        } else {
+            "Sending"
+        },
         tells_received: mode != Mode::Echo,
         hexdump: args.hexdump,
         context: *context,
@@ -101,7 +105,11 @@ pub fn run(args: &Args, context: &Context) -> Result<Status> {
         None => Listener::stream(&place, args.server.backlog, &options)?,
     };
     let service = Echo::new(mode, args.frame.clone(), args.max_message);
-    voice.serve(listener, &service, &args.server.config(args.request_timeout, args.once))?;
+    voice.serve(
+        listener,
+        &service,
+        &args.server.config(args.request_timeout, args.once),
+    )?;
     Ok(Status::Good)
 }
 

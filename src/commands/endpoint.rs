@@ -20,25 +20,44 @@ impl Endpoint {
     /// `[ADDRESS]:PORT`.
     pub fn parse(words: &[String]) -> Result<Endpoint> {
         match words {
-            [] => Ok(Endpoint { host: DEFAULT_HOST.to_owned(), port: DEFAULT_PORT }),
+            [] => Ok(Endpoint {
+                host: DEFAULT_HOST.to_owned(),
+                port: DEFAULT_PORT,
+            }),
             [word] => Self::parse_word(word),
-            [host, port] => Ok(Endpoint { host: unbracketed(host).to_owned(), port: parse_port(port)? }),
+            [host, port] => Ok(Endpoint {
+                host: unbracketed(host).to_owned(),
+                port: parse_port(port)?,
+            }),
             [_, _, more, ..] => Err(usage(format!("'{more}' is one word too many"))),
         }
     }
 
     fn parse_word(word: &str) -> Result<Endpoint> {
         if !word.is_empty() && word.bytes().all(|byte| byte.is_ascii_digit()) {
-            return Ok(Endpoint { host: DEFAULT_HOST.to_owned(), port: parse_port(word)? });
+            return Ok(Endpoint {
+                host: DEFAULT_HOST.to_owned(),
+                port: parse_port(word)?,
+            });
         }
         // A bare IPv6 address is full of colons; only one colon, or brackets, make a port.
         let is_address = word.matches(':').count() > 1 && !word.starts_with('[');
         match word.rsplit_once(':') {
             Some((host, port)) if !is_address && !word.ends_with(']') => {
-                let host = if host.is_empty() { DEFAULT_HOST } else { unbracketed(host) };
-                Ok(Endpoint { host: host.to_owned(), port: parse_port(port)? })
+                let host = if host.is_empty() {
+                    DEFAULT_HOST
+                } else {
+                    unbracketed(host)
+                };
+                Ok(Endpoint {
+                    host: host.to_owned(),
+                    port: parse_port(port)?,
+                })
             }
-            _ => Ok(Endpoint { host: unbracketed(word).to_owned(), port: DEFAULT_PORT }),
+            _ => Ok(Endpoint {
+                host: unbracketed(word).to_owned(),
+                port: DEFAULT_PORT,
+            }),
         }
     }
 
@@ -61,11 +80,17 @@ impl Endpoint {
 }
 
 fn unbracketed(host: &str) -> &str {
-    host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host)
+    host.strip_prefix('[')
+        .and_then(|host| host.strip_suffix(']'))
+        .unwrap_or(host)
 }
 
 fn parse_port(word: &str) -> Result<u16> {
-    word.parse().map_err(|_| usage(format!("'{word}' is no port: a port is a number from 0 to 65535")))
+    word.parse().map_err(|_| {
+        usage(format!(
+            "'{word}' is no port: a port is a number from 0 to 65535"
+        ))
+    })
 }
 
 /// A mistake in the words of the command line.
@@ -80,7 +105,9 @@ mod tests {
 
     fn parse(words: &[&str]) -> std::result::Result<(String, u16), String> {
         let words: Vec<String> = words.iter().map(|&word| word.to_owned()).collect();
-        Endpoint::parse(&words).map(|at| (at.host, at.port)).map_err(|error| error.cause)
+        Endpoint::parse(&words)
+            .map(|at| (at.host, at.port))
+            .map_err(|error| error.cause)
     }
 
     #[test]
@@ -106,8 +133,16 @@ mod tests {
 
     #[test]
     fn a_wrong_port_is_named() {
-        for words in [&["localhost", "99999"][..], &["99999"], &["localhost:http"], &["a", "-1"]] {
-            assert!(parse(words).unwrap_err().contains("is no port"), "{words:?}");
+        for words in [
+            &["localhost", "99999"][..],
+            &["99999"],
+            &["localhost:http"],
+            &["a", "-1"],
+        ] {
+            assert!(
+                parse(words).unwrap_err().contains("is no port"),
+                "{words:?}"
+            );
         }
         assert!(parse(&["a", "1", "b"]).unwrap_err().contains("too many"));
     }

@@ -5,6 +5,8 @@ use std::io::{self, Write};
 
 use serde::Serialize;
 
+use crate::commands::serving::print;
+use crate::commands::{Context, Status};
 use crate::error::{Error, Kind, Result};
 use crate::reference::icmp::{self, Icmp};
 use crate::reference::{self, Entry, Lookup, spelling};
@@ -32,11 +34,17 @@ pub struct Args {
 /// So much of a query is repeated in the message that nothing is known of it.
 const QUOTED_CHARS: usize = 80;
 
-/// Writes the explanation; without a question, the list of everything. Says whether the question
-/// could be answered.
-///
-/// `width` is that of the terminal; without one nothing is wrapped.
-pub fn run(args: &Args, json: bool, width: Option<u16>, out: &mut dyn Write) -> Result<bool> {
+/// Runs the command: writes the explanation; without a question, the list of everything.
+pub fn run(args: &Args, context: &Context) -> Result<Status> {
+    let mut out = Vec::new();
+    let known = explain(args, context.json, context.width, &mut out)?;
+    print(&out).map_err(Error::output)?;
+    Ok(Status::of(known))
+}
+
+/// Writes to `out`, and says whether the question could be answered. `width` is that of the
+/// terminal; without one nothing is wrapped.
+fn explain(args: &Args, json: bool, width: Option<u16>, out: &mut dyn Write) -> Result<bool> {
     let query = (!args.what.is_empty()).then(|| args.what.join(" "));
     let found = match &query {
         Some(query) => reference::look_up(query),
@@ -52,7 +60,7 @@ pub fn run(args: &Args, json: bool, width: Option<u16>, out: &mut dyn Write) -> 
         Some(_) => write_entries(out, &found.entries, width),
         None => write_list(out, width),
     }
-    .map_err(|error| cannot_write(&error))?;
+    .map_err(Error::output)?;
     Ok(known)
 }
 
@@ -69,10 +77,6 @@ fn unknown(query: &str, nearest: &[&str]) -> Error {
         next = format!("sockdoc explain {quote}{first}{quote}");
     }
     Error::new(Kind::BadAnswer, "explain", cause).next(next)
-}
-
-fn cannot_write(error: &io::Error) -> Error {
-    Error::os(Kind::CannotRun, "write to", error).on("standard output")
 }
 
 /// The groups of the list, by [`Entry::kind`]; ICMP has two.

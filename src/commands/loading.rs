@@ -24,7 +24,10 @@ pub fn run<C: Client>(
             0 => String::new(),
             bad => format!(", {} failed", thousands(bad)),
         };
-        let message = format!("{} a second{failed}", thousands(figures.per_second() as u64));
+        let message = format!(
+            "{} a second{failed}",
+            thousands(figures.per_second() as u64)
+        );
         progress.show(figures.good + figures.bad(), message);
     });
     progress.finish();

@@ -138,7 +138,10 @@ pub struct LoadArgs {
 impl LoadArgs {
     /// Whether a load run was asked for.
     pub fn wanted(&self) -> bool {
-        self.conns.is_some() || self.count.is_some() || self.rate.is_some() || self.duration.is_some()
+        self.conns.is_some()
+            || self.count.is_some()
+            || self.rate.is_some()
+            || self.duration.is_some()
     }
 
     /// Whether the number of connections is all that bounds the run.
@@ -153,7 +156,11 @@ impl LoadArgs {
         let bounded = self.count.is_some() || self.duration.is_some();
         Plan {
             conns: conns as usize,
-            count: if bounded { self.count } else { Some(u64::from(conns)) },
+            count: if bounded {
+                self.count
+            } else {
+                Some(u64::from(conns))
+            },
             rate: self.rate,
             pipeline,
             duration: self.duration,

@@ -48,12 +48,11 @@ impl Voice {
     }
 
     /// Serves until a signal comes, and says what was done.
-    pub fn serve<S: Service + Clone + Send>(
-        &self,
-        listener: Listener,
-        service: &S,
-        config: &Config,
-    ) -> Result<()> {
+    pub fn serve<S>(&self, listener: Listener, service: &S, config: &Config) -> Result<()>
+    where
+        S: Service + Clone + Send,
+        S::Session: Send,
+    {
         self.listening(&listener.local)?;
         let totals = server::run(listener, service, config, || Reporter::new(*self))?;
         self.ended(&totals)
@@ -81,7 +80,10 @@ impl Voice {
             line += &format!("; {} ended in trouble", thousands(totals.failed));
         }
         if totals.cut > 0 {
-            line += &format!("; {} cut when the drain time was over", thousands(totals.cut));
+            line += &format!(
+                "; {} cut when the drain time was over",
+                thousands(totals.cut)
+            );
         }
         tell(&line);
         Ok(())
@@ -90,7 +92,10 @@ impl Voice {
     /// An object with what every line has.
     pub fn event(&self, event: &str) -> Map<String, Value> {
         let mut object = Map::new();
-        object.insert("schema".to_owned(), format!("sockdoc.{}/1", self.command).into());
+        object.insert(
+            "schema".to_owned(),
+            format!("sockdoc.{}/1", self.command).into(),
+        );
         object.insert("event".to_owned(), event.into());
         object
     }
@@ -119,7 +124,11 @@ pub struct Reporter {
 impl Reporter {
     /// A reporter that has nothing to say yet.
     pub fn new(voice: Voice) -> Self {
-        Reporter { voice, out: Vec::new(), dumps: HashMap::new() }
+        Reporter {
+            voice,
+            out: Vec::new(),
+            dumps: HashMap::new(),
+        }
     }
 
     fn json(&mut self, event: &Event<'_>) -> io::Result<()> {
@@ -152,7 +161,12 @@ impl Reporter {
             Event::Note(_, Note::Fault(reason)) => {
                 put("reason", json!(reason));
             }
-            Event::Closed { received_bytes, sent_bytes, trouble, .. } => {
+            Event::Closed {
+                received_bytes,
+                sent_bytes,
+                trouble,
+                ..
+            } => {
                 put("received_bytes", json!(received_bytes));
                 put("sent_bytes", json!(sent_bytes));
                 put("trouble", json!(trouble.as_ref().map(describe)));
@@ -171,7 +185,11 @@ impl Reporter {
         let verbose = self.voice.context.verbose;
         match event {
             Event::Accepted(peer) if verbose => {
-                writeln!(self.out, "Accepted connection from {}", transcript::peer(peer))
+                writeln!(
+                    self.out,
+                    "Accepted connection from {}",
+                    transcript::peer(peer)
+                )
             }
             Event::Note(peer, note) => self.note(peer, note),
             Event::Closed { peer, trouble, .. } => {
@@ -180,7 +198,11 @@ impl Reporter {
                 if let Some(trouble) = trouble {
                     self.aside(&format!("{peer}: {}", describe(trouble)));
                 }
-                if verbose { writeln!(self.out, "Closing connection to {peer}") } else { Ok(()) }
+                if verbose {
+                    writeln!(self.out, "Closing connection to {peer}")
+                } else {
+                    Ok(())
+                }
             }
             Event::AcceptPaused(error) => {
                 self.aside(&format!(
@@ -190,7 +212,9 @@ impl Reporter {
                 Ok(())
             }
             Event::Full(most) => {
-                self.aside(&format!("{most} connections are open (--max-conns); more must wait"));
+                self.aside(&format!(
+                    "{most} connections are open (--max-conns); more must wait"
+                ));
                 Ok(())
             }
             Event::AcceptResumed => {
@@ -198,7 +222,9 @@ impl Reporter {
                 Ok(())
             }
             Event::Draining(open) => {
-                self.aside(&format!("ending: {open} connections have something in flight"));
+                self.aside(&format!(
+                    "ending: {open} connections have something in flight"
+                ));
                 Ok(())
             }
             Event::Accepted(_) => Ok(()),
@@ -216,8 +242,15 @@ impl Reporter {
                 transcript::sending(&mut self.out, self.voice.sends, bytes, peer)
             }
             Note::Received(bytes) if self.voice.hexdump => {
-                writeln!(self.out, "{} bytes from {peer}", thousands(bytes.len() as u64))?;
-                self.dumps.entry(peer).or_default().write(&mut self.out, "  ", bytes)
+                writeln!(
+                    self.out,
+                    "{} bytes from {peer}",
+                    thousands(bytes.len() as u64)
+                )?;
+                self.dumps
+                    .entry(peer)
+                    .or_default()
+                    .write(&mut self.out, "  ", bytes)
             }
             Note::Received(bytes) if verbose && self.voice.tells_received => {
                 let bytes = crate::render::python::bytes(bytes);
@@ -245,7 +278,11 @@ impl Observer for Reporter {
 
     fn event(&mut self, event: &Event<'_>) {
         // Writing to memory does not fail.
-        let _ = if self.voice.context.json { self.json(event) } else { self.text(event) };
+        let _ = if self.voice.context.json {
+            self.json(event)
+        } else {
+            self.text(event)
+        };
     }
 
     fn flush(&mut self) -> io::Result<()> {

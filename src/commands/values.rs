@@ -4,7 +4,9 @@ use std::time::Duration;
 
 /// `30`, `30s`, `500ms`, `2m`, `1h`; a number alone is seconds.
 pub fn duration(text: &str) -> Result<Duration, String> {
-    let split = text.find(|c: char| c.is_ascii_alphabetic()).unwrap_or(text.len());
+    let split = text
+        .find(|c: char| c.is_ascii_alphabetic())
+        .unwrap_or(text.len());
     let (number, unit) = text.split_at(split);
     let seconds = match unit {
         "us" => 1e-6,
@@ -14,7 +16,9 @@ pub fn duration(text: &str) -> Result<Duration, String> {
         "h" => 3600.0,
         _ => return Err(format!("'{unit}' is no unit of time: use ms, s, m or h")),
     };
-    let number: f64 = number.parse().map_err(|_| "not a duration: try 30, 500ms or 2m".to_owned())?;
+    let number: f64 = number
+        .parse()
+        .map_err(|_| "not a duration: try 30, 500ms or 2m".to_owned())?;
     Duration::try_from_secs_f64(number * seconds)
         .ok()
         // Longer than a century is a slip of the finger, and would overflow a clock.
@@ -32,7 +36,9 @@ pub fn positive_duration(text: &str) -> Result<Duration, String> {
 
 /// `65536`, `64K`, `64KiB`, `1M`: bytes, in powers of 1024.
 pub fn size(text: &str) -> Result<usize, String> {
-    let split = text.find(|c: char| c.is_ascii_alphabetic()).unwrap_or(text.len());
+    let split = text
+        .find(|c: char| c.is_ascii_alphabetic())
+        .unwrap_or(text.len());
     let (number, unit) = text.split_at(split);
     let shift = match unit.to_ascii_lowercase().as_str() {
         "" | "b" => 0,
@@ -41,8 +47,12 @@ pub fn size(text: &str) -> Result<usize, String> {
         "g" | "gb" | "gib" => 30,
         _ => return Err(format!("'{unit}' is no unit of size: use K, M or G")),
     };
-    let number: usize = number.parse().map_err(|_| "not a size: try 65536, 64K or 1M".to_owned())?;
-    number.checked_mul(1 << shift).ok_or_else(|| "too large".to_owned())
+    let number: usize = number
+        .parse()
+        .map_err(|_| "not a size: try 65536, 64K or 1M".to_owned())?;
+    number
+        .checked_mul(1 << shift)
+        .ok_or_else(|| "too large".to_owned())
 }
 
 /// A rate: a positive number a second.
@@ -75,7 +85,14 @@ mod tests {
         assert_eq!(size("65536"), Ok(65536));
         assert_eq!(size("64K"), Ok(65536));
         assert_eq!(size("16MiB"), Ok(16 << 20));
-        for wrong in ["", "K", "-1", "1x", "99999999999999999999", "18446744073709551615K"] {
+        for wrong in [
+            "",
+            "K",
+            "-1",
+            "1x",
+            "99999999999999999999",
+            "18446744073709551615K",
+        ] {
             assert!(size(wrong).is_err(), "{wrong}");
         }
     }

@@ -18,7 +18,12 @@ pub struct AppClient {
 impl AppClient {
     /// `request` is a whole message; replies of more than `max_message` bytes are refused.
     pub fn new(request: Vec<u8>, max_message: usize) -> Self {
-        AppClient { request, max_message, headers: HeaderCache::default(), good: Vec::new() }
+        AppClient {
+            request,
+            max_message,
+            headers: HeaderCache::default(),
+            good: Vec::new(),
+        }
     }
 }
 
@@ -63,7 +68,11 @@ pub fn judge(message: &Message<'_>) -> Reply {
     match message.decode() {
         Ok(Content::Binary(_)) => Reply::Good,
         Ok(content) => match content.result() {
-            Some(result) if result.as_str().is_some_and(|text| text.starts_with("Error: ")) => {
+            Some(result)
+                if result
+                    .as_str()
+                    .is_some_and(|text| text.starts_with("Error: ")) =>
+            {
                 Reply::Bad("answered with an error")
             }
             Some(_) => Reply::Good,
@@ -94,7 +103,10 @@ mod tests {
         let mut input = &wire[..];
         assert_eq!(client.handle_input(&mut session, &mut input), Reply::Good);
         assert_eq!(client.handle_input(&mut session, &mut input), Reply::Good);
-        assert_eq!(client.handle_input(&mut session, &mut input), Reply::Incomplete);
+        assert_eq!(
+            client.handle_input(&mut session, &mut input),
+            Reply::Incomplete
+        );
     }
 
     #[test]
@@ -103,11 +115,20 @@ mod tests {
         let mut session = client.open();
         let mut wire = Vec::new();
         encode_json_reply("Error: no", &mut wire);
-        assert!(matches!(client.handle_input(&mut session, &mut &wire[..]), Reply::Bad(_)));
+        assert!(matches!(
+            client.handle_input(&mut session, &mut &wire[..]),
+            Reply::Bad(_)
+        ));
         let mut session = client.open();
-        assert_eq!(client.handle_input(&mut session, &mut &wire[..50]), Reply::Incomplete);
+        assert_eq!(
+            client.handle_input(&mut session, &mut &wire[..50]),
+            Reply::Incomplete
+        );
         assert!(matches!(client.handle_end(&mut session), Reply::Bad(_)));
         let mut session = client.open();
-        assert_eq!(client.handle_input(&mut session, &mut &b"\0\0"[..]), Reply::Bad("a reply that is no message"));
+        assert_eq!(
+            client.handle_input(&mut session, &mut &b"\0\0"[..]),
+            Reply::Bad("a reply that is no message")
+        );
     }
 }

@@ -54,7 +54,14 @@ impl<'w> EchoClient<'w> {
         max_message: usize,
         witness: Option<Witness<'w>>,
     ) -> Self {
-        EchoClient { framing, messages, verify, max_message, opened: 0, witness }
+        EchoClient {
+            framing,
+            messages,
+            verify,
+            max_message,
+            opened: 0,
+            witness,
+        }
     }
 
     fn tell(&mut self, number: usize, moment: &Moment<'_>) {
@@ -92,7 +99,11 @@ impl<'w> EchoClient<'w> {
         session.awaited = (session.awaited + 1) % self.messages.len();
         session.have = 0;
         session.differs = false;
-        if self.verify && !same { Reply::Bad("an echo that differs") } else { Reply::Good }
+        if self.verify && !same {
+            Reply::Bad("an echo that differs")
+        } else {
+            Reply::Good
+        }
     }
 }
 
@@ -192,21 +203,36 @@ mod tests {
 
     #[test]
     fn raw_echoes_are_told_apart_by_their_length_in_any_pieces() {
-        assert_eq!(replies("raw", true, &[b"abcde"]), [Reply::Good, Reply::Good]);
-        assert_eq!(replies("raw", true, &[b"ab", b"c", b"", b"de"]), [Reply::Good, Reply::Good]);
+        assert_eq!(
+            replies("raw", true, &[b"abcde"]),
+            [Reply::Good, Reply::Good]
+        );
+        assert_eq!(
+            replies("raw", true, &[b"ab", b"c", b"", b"de"]),
+            [Reply::Good, Reply::Good]
+        );
     }
 
     #[test]
     fn framed_echoes_are_told_apart_by_their_frame() {
-        assert_eq!(replies("len16", true, &[b"\0\x03abc\0\x02de"]), [Reply::Good, Reply::Good]);
-        assert_eq!(replies("line", true, &[b"abc\nd", b"e\n"]), [Reply::Good, Reply::Good]);
+        assert_eq!(
+            replies("len16", true, &[b"\0\x03abc\0\x02de"]),
+            [Reply::Good, Reply::Good]
+        );
+        assert_eq!(
+            replies("line", true, &[b"abc\nd", b"e\n"]),
+            [Reply::Good, Reply::Good]
+        );
     }
 
     #[test]
     fn a_changed_byte_is_bad_only_when_it_is_looked_at() {
         let bad = Reply::Bad("an echo that differs");
         assert_eq!(replies("raw", true, &[b"aXcde"]), [bad, Reply::Good]);
-        assert_eq!(replies("raw", false, &[b"aXcde"]), [Reply::Good, Reply::Good]);
+        assert_eq!(
+            replies("raw", false, &[b"aXcde"]),
+            [Reply::Good, Reply::Good]
+        );
         assert_eq!(replies("line", true, &[b"abc\nXX\n"]), [Reply::Good, bad]);
     }
 }

@@ -87,7 +87,11 @@ impl Figures {
     /// Requests answered well, a second; 0 for an empty run.
     pub fn per_second(&self) -> f64 {
         let seconds = self.elapsed.as_secs_f64();
-        if seconds > 0.0 { self.good as f64 / seconds } else { 0.0 }
+        if seconds > 0.0 {
+            self.good as f64 / seconds
+        } else {
+            0.0
+        }
     }
 
     /// Minimum, mean and maximum; `None` if nothing was answered.

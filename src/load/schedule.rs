@@ -68,7 +68,9 @@ impl Schedule {
     /// Requests that were due by `now` and were never handed out, because no connection was free
     /// for them before the end.
     pub fn missed(&self, now: Instant) -> u64 {
-        let Some(interval) = self.interval else { return 0 };
+        let Some(interval) = self.interval else {
+            return 0;
+        };
         let until = self.end.map_or(now, |end| end.min(now));
         let elapsed = until.saturating_duration_since(self.start).as_secs_f64();
         // A float to integer cast saturates, and both are positive.
@@ -98,8 +100,14 @@ mod tests {
     #[test]
     fn with_a_rate_a_late_request_keeps_the_time_it_was_due() {
         let start = Instant::now();
-        let mut schedule =
-            Schedule::new(&Plan { rate: Some(10.0), count: Some(3), ..plan() }, start);
+        let mut schedule = Schedule::new(
+            &Plan {
+                rate: Some(10.0),
+                count: Some(3),
+                ..plan()
+            },
+            start,
+        );
         let at = |ms| start + Duration::from_millis(ms);
         assert_eq!(schedule.take(start), Some(start));
         assert_eq!(schedule.take(at(50)), None);
@@ -126,7 +134,14 @@ mod tests {
     fn requests_that_never_got_a_connection_are_missed_not_forgotten() {
         let start = Instant::now();
         let duration = Some(Duration::from_secs(1));
-        let mut schedule = Schedule::new(&Plan { rate: Some(100.0), duration, ..plan() }, start);
+        let mut schedule = Schedule::new(
+            &Plan {
+                rate: Some(100.0),
+                duration,
+                ..plan()
+            },
+            start,
+        );
         for _ in 0..40 {
             assert!(schedule.take(start + Duration::from_millis(900)).is_some());
         }

@@ -19,12 +19,7 @@ const PERCENTILES: [f64; 5] = [50.0, 90.0, 99.0, 99.9, 100.0];
 /// 10,000 of 10,000 requests answered well in 0.52 s: 19,230 a second
 /// latency   min 0.021   mean 0.049   50% 0.047   90% 0.066   99% 0.110   99.9% 0.3   max 1.2 ms
 /// ```
-pub fn write(
-    out: &mut impl Write,
-    figures: &Figures,
-    plan: &Plan,
-    style: Style,
-) -> io::Result<()> {
+pub fn write(out: &mut impl Write, figures: &Figures, plan: &Plan, style: Style) -> io::Result<()> {
     let all = figures.good + figures.bad();
     let verdict = format!("{} of {}", thousands(figures.good), thousands(all));
     let verdict: Box<dyn std::fmt::Display> = if figures.bad() == 0 {
@@ -47,8 +42,17 @@ pub fn write(
         bytes(figures.received_bytes),
     )?;
     if let Some(latency) = figures.latency() {
-        let since = if plan.rate.is_some() { "since each was due" } else { "since each was sent" };
-        write!(out, "latency ms   min {}  mean {}", ms(latency.min), ms(latency.mean))?;
+        let since = if plan.rate.is_some() {
+            "since each was due"
+        } else {
+            "since each was sent"
+        };
+        write!(
+            out,
+            "latency ms   min {}  mean {}",
+            ms(latency.min),
+            ms(latency.mean)
+        )?;
         for percentile in PERCENTILES.iter().filter(|&&percentile| percentile < 100.0) {
             let value = figures.percentile(*percentile).unwrap_or_default();
             write!(out, "  {percentile}% {}", ms(value))?;
@@ -57,7 +61,13 @@ pub fn write(
         writeln!(out, "             ({since})")?;
     }
     for (kind, count) in &figures.errors {
-        writeln!(out, "{} {} {}", style.bad("failed"), thousands(*count), text(kind))?;
+        writeln!(
+            out,
+            "{} {} {}",
+            style.bad("failed"),
+            thousands(*count),
+            text(kind)
+        )?;
     }
     Ok(())
 }
@@ -66,7 +76,12 @@ pub fn write(
 pub fn json(figures: &Figures, plan: &Plan, schema: &str) -> Value {
     let percentiles: serde_json::Map<String, Value> = PERCENTILES
         .iter()
-        .map(|&percentile| (percentile.to_string(), maybe_micros(figures.percentile(percentile))))
+        .map(|&percentile| {
+            (
+                percentile.to_string(),
+                maybe_micros(figures.percentile(percentile)),
+            )
+        })
         .collect();
     let latency = figures.latency();
     json!({

@@ -54,7 +54,11 @@ impl Style {
 
     fn painted(self, code: &'static str, text: impl fmt::Display) -> impl fmt::Display {
         fmt::from_fn(move |f| {
-            if self.color { write!(f, "\x1b[{code}m{text}\x1b[0m") } else { text.fmt(f) }
+            if self.color {
+                write!(f, "\x1b[{code}m{text}\x1b[0m")
+            } else {
+                text.fmt(f)
+            }
         })
     }
 }

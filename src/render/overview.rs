@@ -5,36 +5,70 @@ use std::io::{self, Write};
 use super::Style;
 
 /// A group of commands: what it is for, and name, example and purpose of each.
-type Group = (&'static str, &'static [(&'static str, &'static str, &'static str)]);
+type Group = (
+    &'static str,
+    &'static [(&'static str, &'static str, &'static str)],
+);
 
 const GROUPS: &[Group] = &[
     (
         "Talk",
         &[
-            ("app-server", "sockdoc app-server", "serve the tutorial's application protocol"),
-            ("app-client", "sockdoc app-client search morpheus", "ask such a server"),
-            ("echo-server", "sockdoc echo-server", "send back what comes, in any framing"),
-            ("echo-client", "sockdoc echo-client", "say something to it and compare"),
+            (
+                "app-server",
+                "sockdoc app-server",
+                "serve the tutorial's application protocol",
+            ),
+            (
+                "app-client",
+                "sockdoc app-client search morpheus",
+                "ask such a server",
+            ),
+            (
+                "echo-server",
+                "sockdoc echo-server",
+                "send back what comes, in any framing",
+            ),
+            (
+                "echo-client",
+                "sockdoc echo-client",
+                "say something to it and compare",
+            ),
         ],
     ),
     (
         "Understand",
-        &[("explain", "sockdoc explain ECONNREFUSED", "an errno, ICMP code or TCP state in words")],
+        &[(
+            "explain",
+            "sockdoc explain ECONNREFUSED",
+            "an errno, ICMP code or TCP state in words",
+        )],
     ),
     (
         "Set up",
-        &[("completions", "sockdoc completions bash", "complete commands and flags in a shell")],
+        &[(
+            "completions",
+            "sockdoc completions bash",
+            "complete commands and flags in a shell",
+        )],
     ),
 ];
 
 /// Writes the overview, readable at 80 columns.
 pub fn write(out: &mut impl Write, style: Style) -> io::Result<()> {
-    writeln!(out, "{}: says in words why a connection does not work", style.bold("sockdoc"))?;
+    writeln!(
+        out,
+        "{}: says in words why a connection does not work",
+        style.bold("sockdoc")
+    )?;
     for (title, commands) in GROUPS {
         writeln!(out, "\n{}", style.bold(title))?;
         for (_, example, purpose) in *commands {
             writeln!(out, "  {example:<35} {purpose}")?;
         }
     }
-    writeln!(out, "\nEvery command takes --json and -v, and explains itself: sockdoc COMMAND --help")
+    writeln!(
+        out,
+        "\nEvery command takes --json and -v, and explains itself: sockdoc COMMAND --help"
+    )
 }

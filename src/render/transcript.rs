@@ -16,7 +16,10 @@ pub fn peer(peer: &Peer) -> String {
     match peer {
         Peer::Ip(address) => python::address(address).to_string(),
         Peer::Unix(path) => {
-            let path = path.as_ref().map(|path| path.to_string_lossy()).unwrap_or_default();
+            let path = path
+                .as_ref()
+                .map(|path| path.to_string_lossy())
+                .unwrap_or_default();
             let mut literal = String::new();
             repr_str(&path, &mut literal);
             literal
@@ -47,7 +50,9 @@ pub fn response(
     received(out, "response", header, content, from)?;
     match content {
         Content::Json(_) => {
-            let result = content.result().map_or("None".into(), |result| result.py_str());
+            let result = content
+                .result()
+                .map_or("None".into(), |result| result.py_str());
             writeln!(out, "Got result: {}", text(&result))
         }
         Content::Binary(bytes) => writeln!(out, "Got response: {}", python::bytes(bytes)),
@@ -64,7 +69,11 @@ fn received(
     match content {
         Content::Json(value) => writeln!(out, "Received {what} {} from {from}", value.py_repr()),
         Content::Binary(_) => {
-            writeln!(out, "Received {} {what} from {from}", text(&header.content_type))
+            writeln!(
+                out,
+                "Received {} {what} from {from}",
+                text(&header.content_type)
+            )
         }
     }
 }
@@ -88,11 +97,18 @@ pub fn moment(
 ) -> io::Result<()> {
     match moment {
         Moment::Opened => writeln!(out, "Starting connection {connection} to {server}"),
-        Moment::Sending(bytes) => {
-            sending(out, "Sending", bytes, format_args!("connection {connection}"))
-        }
+        Moment::Sending(bytes) => sending(
+            out,
+            "Sending",
+            bytes,
+            format_args!("connection {connection}"),
+        ),
         Moment::Received(bytes) => {
-            writeln!(out, "Received {} from connection {connection}", python::bytes(bytes))
+            writeln!(
+                out,
+                "Received {} from connection {connection}",
+                python::bytes(bytes)
+            )
         }
         Moment::Closed => writeln!(out, "Closing connection {connection}"),
     }
@@ -104,7 +120,10 @@ mod tests {
 
     #[test]
     fn peers_are_named_as_python_names_them() {
-        assert_eq!(peer(&Peer::Ip("127.0.0.1:1".parse().unwrap())), "('127.0.0.1', 1)");
+        assert_eq!(
+            peer(&Peer::Ip("127.0.0.1:1".parse().unwrap())),
+            "('127.0.0.1', 1)"
+        );
         assert_eq!(peer(&Peer::Unix(None)), "''");
         assert_eq!(peer(&Peer::Unix(Some("/tmp/a\n".into()))), "'/tmp/a\\n'");
         assert_eq!(typed_address("localhost", 65432), "('localhost', 65432)");
@@ -119,7 +138,10 @@ mod tests {
             content_length: 0,
         };
         let mut out = Vec::new();
-        let request_ = Request { header: &header, content: Content::Binary(b"") };
+        let request_ = Request {
+            header: &header,
+            content: Content::Binary(b""),
+        };
         request(&mut out, &request_, "x").unwrap();
         assert_eq!(out, b"Received x\\x1b[2J\\nForged line request from x\n");
     }

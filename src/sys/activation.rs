@@ -21,14 +21,18 @@ pub fn inherited_listener() -> Result<Option<Listener>> {
     }
     if count > 1 {
         let cause = format!("LISTEN_FDS says {count} sockets; one server takes one");
-        return Err(Error::new(Kind::CannotRun, "use the inherited sockets", cause)
-            .next("give each server its own socket unit"));
+        return Err(
+            Error::new(Kind::CannotRun, "use the inherited sockets", cause)
+                .next("give each server its own socket unit"),
+        );
     }
     // SAFETY: the protocol says that descriptor 3 is ours; nothing else in this process uses it,
     // for this runs once, before any descriptor is opened.
     let fd = unsafe { OwnedFd::from_raw_fd(FIRST) };
-    nix::fcntl::fcntl(&fd, nix::fcntl::FcntlArg::F_SETFD(nix::fcntl::FdFlag::FD_CLOEXEC)).map_err(
-        |errno| Error::os(Kind::CannotRun, "use the inherited socket", &errno.into()),
-    )?;
+    nix::fcntl::fcntl(
+        &fd,
+        nix::fcntl::FcntlArg::F_SETFD(nix::fcntl::FdFlag::FD_CLOEXEC),
+    )
+    .map_err(|errno| Error::os(Kind::CannotRun, "use the inherited socket", &errno.into()))?;
     Listener::inherited(fd).map(Some)
 }

@@ -104,9 +104,8 @@ pub fn connect_unix(path: &Path, options: &Options) -> Result<Socket, Error> {
         };
         let failure = Error::os(kind, "connect to", &error).on(path.display().to_string());
         match error.raw_os_error() {
-            Some(libc::ECONNREFUSED) => failure.next(
-                "the file is left over from a server that is gone: start the server again",
-            ),
+            Some(libc::ECONNREFUSED) => failure
+                .next("the file is left over from a server that is gone: start the server again"),
             _ => failure,
         }
     };
@@ -114,7 +113,9 @@ pub fn connect_unix(path: &Path, options: &Options) -> Result<Socket, Error> {
     let socket = Socket::new(Domain::UNIX, Type::STREAM, None).map_err(fail)?;
     options.apply(&socket, false).map_err(fail)?;
     // A unix connect waits only for room in the accept queue; it is bounded by the send timeout.
-    socket.set_write_timeout(Some(Duration::from_secs(10))).map_err(fail)?;
+    socket
+        .set_write_timeout(Some(Duration::from_secs(10)))
+        .map_err(fail)?;
     socket.connect(&address).map_err(fail)?;
     socket.set_nonblocking(true).map_err(fail)?;
     Ok(socket)
@@ -150,8 +151,10 @@ impl Race<'_> {
             .map(|(socket, _)| PollFd::new(socket.as_fd(), PollFlags::POLLOUT))
             .collect();
         poll(&mut fds, timeout).ok()?;
-        let ready: Vec<bool> =
-            fds.iter().map(|fd| fd.revents().is_some_and(|events| !events.is_empty())).collect();
+        let ready: Vec<bool> = fds
+            .iter()
+            .map(|fd| fd.revents().is_some_and(|events| !events.is_empty()))
+            .collect();
         for index in (0..self.racing.len()).rev().filter(|&index| ready[index]) {
             let (socket, address) = self.racing.remove(index);
             match socket.take_error() {
@@ -171,7 +174,12 @@ impl Race<'_> {
     }
 
     fn won(self, socket: Socket, address: SocketAddr, elapsed: Duration) -> Connected {
-        Connected { socket, address, elapsed, failed: self.failed }
+        Connected {
+            socket,
+            address,
+            elapsed,
+            failed: self.failed,
+        }
     }
 }
 
@@ -217,14 +225,19 @@ mod tests {
     use super::*;
 
     fn closed_port() -> SocketAddr {
-        TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap()
+        TcpListener::bind("127.0.0.1:0")
+            .unwrap()
+            .local_addr()
+            .unwrap()
     }
 
     /// A listener whose accept queue is full, so that a further SYN is dropped; and what keeps it
     /// full.
     fn silent_listener() -> (Socket, Vec<Socket>, SocketAddr) {
         let listener = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
-        listener.bind(&"127.0.0.1:0".parse::<SocketAddr>().unwrap().into()).unwrap();
+        listener
+            .bind(&"127.0.0.1:0".parse::<SocketAddr>().unwrap().into())
+            .unwrap();
         listener.listen(0).unwrap();
         let address = listener.local_addr().unwrap().as_socket().unwrap();
         let fillers = (0..4)
@@ -242,8 +255,13 @@ mod tests {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let good = listener.local_addr().unwrap();
         let closed = closed_port();
-        let connected =
-            connect("name", &[closed, good], &Options::default(), Duration::from_secs(5)).unwrap();
+        let connected = connect(
+            "name",
+            &[closed, good],
+            &Options::default(),
+            Duration::from_secs(5),
+        )
+        .unwrap();
         assert_eq!(connected.address, good);
         assert_eq!(connected.failed.len(), 1);
         assert_eq!(connected.failed[0].address, closed);
@@ -255,8 +273,13 @@ mod tests {
         let (_listener, _fillers, silent) = silent_listener();
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let good = listener.local_addr().unwrap();
-        let connected =
-            connect("name", &[silent, good], &Options::default(), Duration::from_secs(5)).unwrap();
+        let connected = connect(
+            "name",
+            &[silent, good],
+            &Options::default(),
+            Duration::from_secs(5),
+        )
+        .unwrap();
         assert_eq!(connected.address, good);
         assert!(connected.elapsed >= STAGGER, "{:?}", connected.elapsed);
         assert!(connected.elapsed < STAGGER * 3, "{:?}", connected.elapsed);
@@ -265,19 +288,32 @@ mod tests {
     #[test]
     fn every_address_that_failed_is_named() {
         let (one, two) = (closed_port(), closed_port());
-        let error = connect("name:1", &[one, two], &Options::default(), Duration::from_secs(5))
-            .unwrap_err();
+        let error = connect(
+            "name:1",
+            &[one, two],
+            &Options::default(),
+            Duration::from_secs(5),
+        )
+        .unwrap_err();
         assert_eq!(error.kind, Kind::BadAnswer);
         assert_eq!(error.details.len(), 2);
-        assert!(error.details[0].starts_with(&format!("{one}: Connection refused")), "{error}");
+        assert!(
+            error.details[0].starts_with(&format!("{one}: Connection refused")),
+            "{error}"
+        );
         assert!(error.details[1].starts_with(&two.to_string()), "{error}");
     }
 
     #[test]
     fn an_address_that_never_answers_times_out() {
         let (_listener, _fillers, silent) = silent_listener();
-        let error = connect("name", &[silent], &Options::default(), Duration::from_millis(200))
-            .unwrap_err();
+        let error = connect(
+            "name",
+            &[silent],
+            &Options::default(),
+            Duration::from_millis(200),
+        )
+        .unwrap_err();
         assert_eq!(error.code, Some("ETIMEDOUT"));
     }
 }

@@ -44,7 +44,9 @@ pub type Answer<'a> = dyn FnMut(&Peer, &[u8], &mut Vec<u8>) -> io::Result<bool> 
 /// all interfaces: otherwise a host with several addresses answers from one that the client never
 /// spoke to, and a connected client drops it.
 pub fn run(listener: &Listener, once: bool, answer: &mut Answer<'_>) -> Result<Totals> {
-    let fail = |error: io::Error| Error::os(Kind::CannotRun, "serve on", &error).on(listener.local.to_string());
+    let fail = |error: io::Error| {
+        Error::os(Kind::CannotRun, "serve on", &error).on(listener.local.to_string())
+    };
     let signals = Signals::open().map_err(fail)?;
     if let Peer::Ip(address) = &listener.local {
         if address.ip().is_unspecified() {
@@ -113,9 +115,14 @@ struct Incoming {
 fn receive(fd: RawFd, buffer: &mut [u8]) -> nix::Result<Incoming> {
     let mut space = cmsg_space!(libc::in_pktinfo, libc::in6_pktinfo);
     let mut parts = [IoSliceMut::new(buffer)];
-    let message = recvmsg::<SockaddrStorage>(fd, &mut parts, Some(&mut space), MsgFlags::MSG_DONTWAIT)?;
-    let mut incoming =
-        Incoming { from: message.address, to_v4: None, to_v6: None, length: message.bytes };
+    let message =
+        recvmsg::<SockaddrStorage>(fd, &mut parts, Some(&mut space), MsgFlags::MSG_DONTWAIT)?;
+    let mut incoming = Incoming {
+        from: message.address,
+        to_v4: None,
+        to_v6: None,
+        length: message.bytes,
+    };
     for control in message.cmsgs()? {
         match control {
             ControlMessageOwned::Ipv4PacketInfo(info) => incoming.to_v4 = Some(info),
@@ -135,7 +142,9 @@ impl Incoming {
         if let Some(v6) = from.and_then(SockaddrStorage::as_sockaddr_in6) {
             return Peer::Ip(unmapped(SocketAddr::V6((*v6).into())));
         }
-        let path = from.and_then(SockaddrStorage::as_unix_addr).and_then(|unix| unix.path());
+        let path = from
+            .and_then(SockaddrStorage::as_unix_addr)
+            .and_then(|unix| unix.path());
         Peer::Unix(path.map(std::path::Path::to_owned))
     }
 
@@ -153,7 +162,13 @@ impl Incoming {
             .chain(self.to_v6.iter().map(ControlMessage::Ipv6PacketInfo))
             .collect();
         let parts = [IoSlice::new(reply)];
-        sendmsg(fd, &parts, &control, MsgFlags::MSG_DONTWAIT, self.from.as_ref())?;
+        sendmsg(
+            fd,
+            &parts,
+            &control,
+            MsgFlags::MSG_DONTWAIT,
+            self.from.as_ref(),
+        )?;
         Ok(())
     }
 }
@@ -172,12 +187,18 @@ pub fn exchange(
     let fail = |operation: &str, error: &io::Error| {
         Error::os(Kind::BadAnswer, operation, error).on(address.to_string())
     };
-    let socket = client(&address, Type::DGRAM, options).map_err(|e| fail("open a socket for", &e))?;
-    socket.connect(&SockAddr::from(address)).map_err(|error| fail("connect to", &error))?;
+    let socket =
+        client(&address, Type::DGRAM, options).map_err(|e| fail("open a socket for", &e))?;
+    socket
+        .connect(&SockAddr::from(address))
+        .map_err(|error| fail("connect to", &error))?;
     socket.send(message).map_err(|error| {
         let failure = fail("send to", &error);
         if failure.code == Some("EMSGSIZE") {
-            let cause = format!("a datagram holds at most 65,507 bytes; this one has {}", message.len());
+            let cause = format!(
+                "a datagram holds at most 65,507 bytes; this one has {}",
+                message.len()
+            );
             return Error { cause, ..failure }.next("send it in parts, or over TCP");
         }
         failure
@@ -186,7 +207,10 @@ pub fn exchange(
     let mut fds = [PollFd::new(socket.as_fd(), PollFlags::POLLIN)];
     let wait = PollTimeout::try_from(timeout).unwrap_or(PollTimeout::MAX);
     if poll(&mut fds, wait).map_err(|errno| fail("wait for", &errno.into()))? == 0 {
-        let mut failure = fail("wait for a reply from", &io::Error::from_raw_os_error(libc::ETIMEDOUT));
+        let mut failure = fail(
+            "wait for a reply from",
+            &io::Error::from_raw_os_error(libc::ETIMEDOUT),
+        );
         failure.cause = format!(
             "no reply in {timeout:?}: lost, filtered, or nobody answers there (UDP tells no more)"
         );

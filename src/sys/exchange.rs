@@ -94,7 +94,12 @@ impl Connection {
     ) -> Result<Connection> {
         let connected = connect::connect(name, addresses, options, timeout)?;
         let elapsed = connected.elapsed;
-        let mut this = Self::new(connected.socket, Peer::Ip(connected.address), elapsed, timeout);
+        let mut this = Self::new(
+            connected.socket,
+            Peer::Ip(connected.address),
+            elapsed,
+            timeout,
+        );
         this.failed = connected.failed;
         Ok(this)
     }
@@ -103,15 +108,24 @@ impl Connection {
     pub fn unix(path: &Path, options: &Options, timeout: Duration) -> Result<Connection> {
         let started = Instant::now();
         let socket = connect::connect_unix(path, options)?;
-        Ok(Self::new(socket, Peer::Unix(Some(path.to_owned())), started.elapsed(), timeout))
+        Ok(Self::new(
+            socket,
+            Peer::Unix(Some(path.to_owned())),
+            started.elapsed(),
+            timeout,
+        ))
     }
 
     fn new(socket: Socket, peer: Peer, connect_time: Duration, timeout: Duration) -> Self {
-        let local = socket.local_addr().map_or(Peer::Unix(None), |address| peer_of(&address));
+        let local = socket
+            .local_addr()
+            .map_or(Peer::Unix(None), |address| peer_of(&address));
         Connection {
             socket,
             timeout,
-            started: Instant::now().checked_sub(connect_time).unwrap_or_else(Instant::now),
+            started: Instant::now()
+                .checked_sub(connect_time)
+                .unwrap_or_else(Instant::now),
             peer,
             local,
             connect_time,
@@ -144,16 +158,17 @@ impl Connection {
         let mut buffer = vec![0; CHUNK];
         loop {
             self.wait(&outgoing)?;
-            outgoing.read_source().map_err(|error| {
-                Error::os(Kind::CannotRun, "read the file to send", &error)
-            })?;
+            outgoing
+                .read_source()
+                .map_err(|error| Error::os(Kind::CannotRun, "read the file to send", &error))?;
             self.sent_bytes += outgoing.write_to(&self.socket, taker);
             loop {
                 match (&self.socket).read(&mut buffer) {
                     Ok(0) => return outgoing.ended(&self.peer),
                     Ok(n) => {
                         self.received_bytes += n as u64;
-                        self.first_byte.get_or_insert_with(|| self.started.elapsed());
+                        self.first_byte
+                            .get_or_insert_with(|| self.started.elapsed());
                         if taker.received(&buffer[..n])? == Next::Done {
                             return Ok(End::Done);
                         }
@@ -207,7 +222,9 @@ impl Connection {
     fn failure(&self, operation: &str, error: &io::Error) -> Error {
         let mut failure = Error::os(Kind::BadAnswer, operation, error).on(self.peer.to_string());
         if self.received_bytes > 0 {
-            failure.details.push(format!("{} bytes had been received", self.received_bytes));
+            failure
+                .details
+                .push(format!("{} bytes had been received", self.received_bytes));
         }
         failure
     }
@@ -231,7 +248,14 @@ impl<'a> Outgoing<'a> {
             Source::Bytes(bytes) => (bytes, None),
             Source::Stream(file) => (&[][..], Some(file)),
         };
-        Outgoing { bytes, chunk: Vec::new(), written: 0, stream, half_close, error: None }
+        Outgoing {
+            bytes,
+            chunk: Vec::new(),
+            written: 0,
+            stream,
+            half_close,
+            error: None,
+        }
     }
 
     fn wants_to_write(&self) -> bool {
@@ -247,7 +271,9 @@ impl<'a> Outgoing<'a> {
         if self.wants_to_write() {
             return Ok(());
         }
-        let Some(stream) = &mut self.stream else { return Ok(()) };
+        let Some(stream) = &mut self.stream else {
+            return Ok(());
+        };
         let mut fds = [PollFd::new(stream.as_fd(), PollFlags::POLLIN)];
         if poll(&mut fds, PollTimeout::ZERO).unwrap_or(0) == 0 {
             return Ok(());
@@ -267,7 +293,11 @@ impl<'a> Outgoing<'a> {
         let mut sent = 0;
         while self.wants_to_write() {
             let from_chunk = self.bytes.is_empty();
-            let bytes = if from_chunk { &self.chunk[self.written..] } else { self.bytes };
+            let bytes = if from_chunk {
+                &self.chunk[self.written..]
+            } else {
+                self.bytes
+            };
             match (&*socket).write(bytes) {
                 Ok(n) => {
                     sent += n as u64;
@@ -296,9 +326,7 @@ impl<'a> Outgoing<'a> {
     /// The peer sent its last byte: in order, unless our sending had failed.
     fn ended(self, peer: &Peer) -> Result<End> {
         match self.error {
-            Some(error) => {
-                Err(Error::os(Kind::BadAnswer, "write to", &error).on(peer.to_string()))
-            }
+            Some(error) => Err(Error::os(Kind::BadAnswer, "write to", &error).on(peer.to_string())),
             None => Ok(End::Closed),
         }
     }

@@ -11,7 +11,9 @@ use crate::error::{Error, Kind, Result};
 pub fn read(path: &Path, most: u64) -> Result<Vec<u8>> {
     let file = open(path)?;
     let mut bytes = Vec::new();
-    file.take(most + 1).read_to_end(&mut bytes).map_err(|error| failure("read", path, &error))?;
+    file.take(most + 1)
+        .read_to_end(&mut bytes)
+        .map_err(|error| failure("read", path, &error))?;
     if bytes.len() as u64 > most {
         let cause = format!("it is larger than {most} bytes");
         return Err(Error::new(Kind::CannotRun, "read", cause).on(path.display().to_string()));
@@ -27,7 +29,11 @@ pub fn open(path: &Path) -> Result<File> {
     let file = File::open(path).map_err(|error| failure("open", path, &error))?;
     let is_directory = file.metadata().is_ok_and(|metadata| metadata.is_dir());
     if is_directory {
-        return Err(failure("read", path, &io::Error::from_raw_os_error(libc::EISDIR)));
+        return Err(failure(
+            "read",
+            path,
+            &io::Error::from_raw_os_error(libc::EISDIR),
+        ));
     }
     Ok(file)
 }

@@ -12,10 +12,16 @@ pub fn of_port(port: u16) -> Option<String> {
         .collect();
     fs::read_dir("/proc").ok()?.flatten().find_map(|entry| {
         let pid: u32 = entry.file_name().to_str()?.parse().ok()?;
-        let holds = fs::read_dir(entry.path().join("fd")).ok()?.flatten().any(|fd| {
-            fs::read_link(fd.path())
-                .is_ok_and(|link| inodes.iter().any(|inode| link.as_os_str() == inode.as_str()))
-        });
+        let holds = fs::read_dir(entry.path().join("fd"))
+            .ok()?
+            .flatten()
+            .any(|fd| {
+                fs::read_link(fd.path()).is_ok_and(|link| {
+                    inodes
+                        .iter()
+                        .any(|inode| link.as_os_str() == inode.as_str())
+                })
+            });
         let name = || fs::read_to_string(entry.path().join("comm")).unwrap_or_default();
         holds.then(|| format!("{} (pid {pid})", name().trim_end().escape_debug()))
     })
@@ -48,6 +54,9 @@ mod tests {
         let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
         let port = listener.local_addr().unwrap().port();
         let holder = of_port(port).expect("a holder");
-        assert!(holder.ends_with(&format!("(pid {})", std::process::id())), "{holder}");
+        assert!(
+            holder.ends_with(&format!("(pid {})", std::process::id())),
+            "{holder}"
+        );
     }
 }

@@ -64,8 +64,12 @@ pub fn run<C: Client>(
     let poll = Poll::new().map_err(fail)?;
     let registry = poll.registry();
     let (signal_fd, timer_fd) = (signals.as_raw_fd(), timer.as_fd().as_raw_fd());
-    registry.register(&mut SourceFd(&signal_fd), SIGNALS, Interest::READABLE).map_err(fail)?;
-    registry.register(&mut SourceFd(&timer_fd), PACE, Interest::READABLE).map_err(fail)?;
+    registry
+        .register(&mut SourceFd(&signal_fd), SIGNALS, Interest::READABLE)
+        .map_err(fail)?;
+    registry
+        .register(&mut SourceFd(&timer_fd), PACE, Interest::READABLE)
+        .map_err(fail)?;
     let mut runner = Runner::new(target, options, plan, client, poll);
     runner.open_first()?;
     runner.run(&signals, &timer, progress).map_err(fail)?;
@@ -110,13 +114,7 @@ struct Link<T> {
 }
 
 impl<'a, C: Client> Runner<'a, C> {
-    fn new(
-        target: &Target,
-        options: &'a Options,
-        plan: &'a Plan,
-        client: C,
-        poll: Poll,
-    ) -> Self {
+    fn new(target: &Target, options: &'a Options, plan: &'a Plan, client: C, poll: Poll) -> Self {
         let slots = (0..plan.conns.max(1))
             .map(|_| Slot {
                 link: None,
@@ -152,7 +150,8 @@ impl<'a, C: Client> Runner<'a, C> {
             let connected = connect::connect(name, addresses, self.options, self.plan.timeout)?;
             self.target = Target::Tcp(name.clone(), vec![connected.address]);
             self.attach(0, connected.socket, true).map_err(|error| {
-                Error::os(Kind::CannotRun, "watch the connection to", &error).on(name_of(&self.target))
+                Error::os(Kind::CannotRun, "watch the connection to", &error)
+                    .on(name_of(&self.target))
             })?;
         } else {
             self.open(0).map_err(|error| {
@@ -180,7 +179,10 @@ impl<'a, C: Client> Runner<'a, C> {
                 break;
             }
             self.set_pace(timer, now)?;
-            match self.poll.poll(&mut events, Some(next_tick.saturating_duration_since(now))) {
+            match self
+                .poll
+                .poll(&mut events, Some(next_tick.saturating_duration_since(now)))
+            {
                 Err(error) if error.kind() != io::ErrorKind::Interrupted => return Err(error),
                 _ => {}
             }
@@ -210,7 +212,10 @@ impl<'a, C: Client> Runner<'a, C> {
                 self.client.close(link.session);
             }
         }
-        self.figures.failed("never sent: no connection was free", self.schedule.missed(Instant::now()));
+        self.figures.failed(
+            "never sent: no connection was free",
+            self.schedule.missed(Instant::now()),
+        );
         self.figures.elapsed = self.last_reply - start;
         Ok(())
     }
@@ -221,17 +226,26 @@ impl<'a, C: Client> Runner<'a, C> {
         if self.plan.rate.is_none() || self.free.is_empty() {
             return Ok(());
         }
-        let Some(due) = self.schedule.next_due(now) else { return Ok(()) };
+        let Some(due) = self.schedule.next_due(now) else {
+            return Ok(());
+        };
         // Zero would disarm it.
-        let wait = due.saturating_duration_since(now).max(Duration::from_nanos(1));
-        timer.set(Expiration::OneShot(TimeSpec::from_duration(wait)), TimerSetTimeFlags::empty())?;
+        let wait = due
+            .saturating_duration_since(now)
+            .max(Duration::from_nanos(1));
+        timer.set(
+            Expiration::OneShot(TimeSpec::from_duration(wait)),
+            TimerSetTimeFlags::empty(),
+        )?;
         Ok(())
     }
 
     /// Hands out the requests that are due to the slots that are free, then writes.
     fn dispatch(&mut self, now: Instant) {
         while let Some(&index) = self.free.front() {
-            let Some(due) = self.schedule.take(now) else { break };
+            let Some(due) = self.schedule.take(now) else {
+                break;
+            };
             self.free.pop_front();
             self.slots[index].in_free = false;
             self.begin(index, due, now);
@@ -293,19 +307,30 @@ impl<'a, C: Client> Runner<'a, C> {
     fn attach(&mut self, index: usize, socket: Socket, connected: bool) -> io::Result<()> {
         let fd = socket.as_raw_fd();
         let interest = Interest::READABLE | Interest::WRITABLE;
-        self.poll.registry().register(&mut SourceFd(&fd), Token(index), interest)?;
+        self.poll
+            .registry()
+            .register(&mut SourceFd(&fd), Token(index), interest)?;
         self.figures.connections += 1;
         let session = self.client.open();
         let slot = &mut self.slots[index];
         slot.out.clear();
         slot.written = 0;
-        slot.link =
-            Some(Link { socket, session, connected, writable: connected, shut_down: false });
+        slot.link = Some(Link {
+            socket,
+            session,
+            connected,
+            writable: connected,
+            shut_down: false,
+        });
         Ok(())
     }
 
     fn ready(&mut self, index: usize, event: &mio::event::Event) {
-        let Some(link) = self.slots.get_mut(index).and_then(|slot| slot.link.as_mut()) else {
+        let Some(link) = self
+            .slots
+            .get_mut(index)
+            .and_then(|slot| slot.link.as_mut())
+        else {
             return;
         };
         if event.is_writable() || event.is_error() || event.is_write_closed() {
@@ -380,7 +405,9 @@ impl<'a, C: Client> Runner<'a, C> {
         let now = Instant::now();
         loop {
             let slot = &mut self.slots[index];
-            let Some(link) = &mut slot.link else { return false };
+            let Some(link) = &mut slot.link else {
+                return false;
+            };
             let reply = self.client.handle_input(&mut link.session, &mut input);
             if reply == Reply::Incomplete {
                 return true;
@@ -449,7 +476,10 @@ impl<'a, C: Client> Runner<'a, C> {
             if slot.resting_until.is_some_and(|until| until <= now) {
                 slot.resting_until = None;
                 self.offer(index);
-            } else if slot.waiting.front().is_some_and(|(_, begun)| *begun + self.plan.timeout <= now)
+            } else if slot
+                .waiting
+                .front()
+                .is_some_and(|(_, begun)| *begun + self.plan.timeout <= now)
             {
                 // A late reply must not be taken for the next one's: the connection ends with it.
                 self.fail(index, "timed out");

@@ -47,7 +47,14 @@ pub fn resolve(name: &str, port: u16, family: Family) -> Result<Vec<SocketAddr>>
     };
     let mut list: *mut libc::addrinfo = ptr::null_mut();
     // SAFETY: the name is a C string, hints and list live through the call.
-    let code = unsafe { libc::getaddrinfo(c_name.as_ptr(), ptr::null(), &raw const hints, &raw mut list) };
+    let code = unsafe {
+        libc::getaddrinfo(
+            c_name.as_ptr(),
+            ptr::null(),
+            &raw const hints,
+            &raw mut list,
+        )
+    };
     if code != 0 {
         return Err(fail(code));
     }
@@ -78,7 +85,11 @@ pub fn resolve(name: &str, port: u16, family: Family) -> Result<Vec<SocketAddr>>
     }
     // SAFETY: the list came from getaddrinfo and is not used after this.
     unsafe { libc::freeaddrinfo(list) };
-    if addresses.is_empty() { Err(fail(libc::EAI_NONAME)) } else { Ok(addresses) }
+    if addresses.is_empty() {
+        Err(fail(libc::EAI_NONAME))
+    } else {
+        Ok(addresses)
+    }
 }
 
 /// What the resolver said, in words.
@@ -90,7 +101,11 @@ fn resolver_error(name: &str, code: i32) -> Error {
         error.next = Some(entry.next.to_owned());
     }
     let shown = name.escape_debug().to_string();
-    error.on(if shown.is_empty() { "''".to_owned() } else { shown })
+    error.on(if shown.is_empty() {
+        "''".to_owned()
+    } else {
+        shown
+    })
 }
 
 #[cfg(test)]
@@ -106,7 +121,9 @@ mod tests {
     #[test]
     fn a_scoped_address_keeps_its_scope() {
         let addresses = resolve("fe80::1%lo", 80, Family::Any).unwrap();
-        let SocketAddr::V6(address) = addresses[0] else { panic!("not IPv6") };
+        let SocketAddr::V6(address) = addresses[0] else {
+            panic!("not IPv6")
+        };
         assert_eq!(address.scope_id(), 1);
     }
 
@@ -114,11 +131,17 @@ mod tests {
     fn an_ipv4_address_is_no_ipv6_address() {
         let error = resolve("127.0.0.1", 80, Family::V6).unwrap_err();
         assert_eq!(error.kind, Kind::CannotRun);
-        assert!(error.code.is_some_and(|code| code.starts_with("EAI_")), "{error}");
+        assert!(
+            error.code.is_some_and(|code| code.starts_with("EAI_")),
+            "{error}"
+        );
     }
 
     #[test]
     fn a_name_with_a_nul_does_not_resolve() {
-        assert_eq!(resolve("a\0b", 80, Family::Any).unwrap_err().code, Some("EAI_NONAME"));
+        assert_eq!(
+            resolve("a\0b", 80, Family::Any).unwrap_err().code,
+            Some("EAI_NONAME")
+        );
     }
 }

@@ -89,7 +89,10 @@ impl Listener {
     /// Opens a listening stream socket.
     pub fn stream(place: &Place, backlog: i32, options: &Options) -> Result<Listener> {
         let listener = Self::bind(place, Type::STREAM, options)?;
-        listener.socket.listen(backlog).map_err(|error| listener.local_error("listen on", &error))?;
+        listener
+            .socket
+            .listen(backlog)
+            .map_err(|error| listener.local_error("listen on", &error))?;
         Ok(listener)
     }
 
@@ -107,7 +110,11 @@ impl Listener {
         socket
             .set_nonblocking(true)
             .map_err(|error| Error::os(Kind::CannotRun, "use the inherited socket", &error))?;
-        Ok(Listener { local: peer_of(&local), socket, unlink: None })
+        Ok(Listener {
+            local: peer_of(&local),
+            socket,
+            unlink: None,
+        })
     }
 
     fn bind(place: &Place, kind: Type, options: &Options) -> Result<Listener> {
@@ -125,7 +132,9 @@ impl Listener {
         // Restart while old connections are in TIME_WAIT. On a datagram socket the same option
         // would let two servers share the port, which hides a mistake.
         if kind == Type::STREAM {
-            socket.set_reuse_address(true).map_err(|error| fail("bind", &error))?;
+            socket
+                .set_reuse_address(true)
+                .map_err(|error| fail("bind", &error))?;
         }
         if let SocketAddr::V6(v6) = address {
             socket
@@ -135,9 +144,15 @@ impl Listener {
         options
             .apply(&socket, kind == Type::STREAM)
             .map_err(|error| fail("set the options of", &error))?;
-        socket.bind(&address.into()).map_err(|error| fail("bind", &error))?;
+        socket
+            .bind(&address.into())
+            .map_err(|error| fail("bind", &error))?;
         let local = socket.local_addr().map_err(|error| fail("bind", &error))?;
-        Ok(Listener { local: peer_of(&local), socket, unlink: None })
+        Ok(Listener {
+            local: peer_of(&local),
+            socket,
+            unlink: None,
+        })
     }
 
     fn bind_unix(path: &Path, kind: Type, options: &Options) -> Result<Listener> {
@@ -150,7 +165,9 @@ impl Listener {
         })?;
         let socket =
             Socket::new(Domain::UNIX, kind.nonblocking(), None).map_err(|e| fail("bind", &e))?;
-        options.apply(&socket, false).map_err(|error| fail("set the options of", &error))?;
+        options
+            .apply(&socket, false)
+            .map_err(|error| fail("set the options of", &error))?;
         remove_stale(path, kind);
         socket.bind(&address).map_err(|error| {
             let error = fail("bind", &error);
@@ -164,7 +181,11 @@ impl Listener {
             error
         })?;
         let local = Peer::Unix(Some(path.to_owned()));
-        Ok(Listener { socket, local, unlink: Some(path.to_owned()) })
+        Ok(Listener {
+            socket,
+            local,
+            unlink: Some(path.to_owned()),
+        })
     }
 
     fn local_error(&self, operation: &str, error: &io::Error) -> Error {
@@ -189,7 +210,11 @@ impl Listener {
                     length,
                     libc::SOCK_NONBLOCK | libc::SOCK_CLOEXEC,
                 );
-                if accepted < 0 { Err(io::Error::last_os_error()) } else { Ok(()) }
+                if accepted < 0 {
+                    Err(io::Error::last_os_error())
+                } else {
+                    Ok(())
+                }
             })?
         };
         // SAFETY: accept4 gave us this descriptor, and nobody else knows it.
@@ -224,8 +249,7 @@ fn bind_error(operation: &str, address: SocketAddr, error: &io::Error) -> Error 
 
 /// Removes a socket file that no server answers on any more, and nothing else.
 fn remove_stale(path: &Path, kind: Type) {
-    let is_socket =
-        std::fs::symlink_metadata(path).is_ok_and(|meta| meta.file_type().is_socket());
+    let is_socket = std::fs::symlink_metadata(path).is_ok_and(|meta| meta.file_type().is_socket());
     if !is_socket {
         return;
     }
@@ -258,9 +282,16 @@ pub(crate) fn unmapped(address: SocketAddr) -> SocketAddr {
 
 /// A non-blocking socket to connect with.
 pub(crate) fn client(address: &SocketAddr, kind: Type, options: &Options) -> io::Result<Socket> {
-    let protocol = if kind == Type::STREAM { Protocol::TCP } else { Protocol::UDP };
-    let socket =
-        Socket::new(Domain::for_address(*address), kind.nonblocking(), Some(protocol))?;
+    let protocol = if kind == Type::STREAM {
+        Protocol::TCP
+    } else {
+        Protocol::UDP
+    };
+    let socket = Socket::new(
+        Domain::for_address(*address),
+        kind.nonblocking(),
+        Some(protocol),
+    )?;
     options.apply(&socket, kind == Type::STREAM)?;
     Ok(socket)
 }

@@ -20,10 +20,19 @@ pub fn stdout_width() -> Option<u16> {
     if !stdout_is_terminal() {
         return None;
     }
-    let mut size = libc::winsize { ws_row: 0, ws_col: 0, ws_xpixel: 0, ws_ypixel: 0 };
+    let mut size = libc::winsize {
+        ws_row: 0,
+        ws_col: 0,
+        ws_xpixel: 0,
+        ws_ypixel: 0,
+    };
     // SAFETY: TIOCGWINSZ writes one winsize (ioctl_tty(2)), which lives through the call.
     let failed = unsafe { libc::ioctl(libc::STDOUT_FILENO, libc::TIOCGWINSZ, &raw mut size) } < 0;
-    if failed || size.ws_col == 0 { Some(80) } else { Some(size.ws_col) }
+    if failed || size.ws_col == 0 {
+        Some(80)
+    } else {
+        Some(size.ws_col)
+    }
 }
 
 /// Whether the environment asks for no colour: `NO_COLOR` set and not empty, or `TERM=dumb`.
@@ -50,7 +59,10 @@ impl Progress {
                 ProgressBar::with_draw_target(Some(total), target),
                 "{elapsed} {wide_bar} {pos}/{len} {msg}",
             ),
-            None => (ProgressBar::with_draw_target(None, target), "{elapsed} {pos} {msg}"),
+            None => (
+                ProgressBar::with_draw_target(None, target),
+                "{elapsed} {pos} {msg}",
+            ),
         };
         if let Ok(style) = ProgressStyle::with_template(template) {
             bar.set_style(style);

@@ -165,7 +165,11 @@ impl<T> Conn<T> {
 
     /// Writes `bytes` behind what is pending, and keeps what has no room.
     pub(super) fn send(&mut self, bytes: &[u8]) -> io::Result<()> {
-        let written = if self.pending.is_empty() { self.write(bytes)? } else { 0 };
+        let written = if self.pending.is_empty() {
+            self.write(bytes)?
+        } else {
+            0
+        };
         if written < bytes.len() {
             self.pending.keep(&bytes[written..]);
         }
@@ -174,7 +178,11 @@ impl<T> Conn<T> {
 
     /// As [`Conn::send`], without a copy of bytes that many connections share.
     pub(super) fn send_shared(&mut self, bytes: Arc<[u8]>) -> io::Result<()> {
-        let written = if self.pending.is_empty() { self.write(&bytes)? } else { 0 };
+        let written = if self.pending.is_empty() {
+            self.write(&bytes)?
+        } else {
+            0
+        };
         if written < bytes.len() {
             self.pending.keep_shared(bytes, written);
         }

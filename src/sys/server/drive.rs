@@ -145,8 +145,13 @@ impl<'a, S: Service, O: Observer> Driver<'a, S, O> {
         out: &mut Vec<u8>,
     ) -> io::Result<()> {
         loop {
-            let mut log = ConnLog { observer: &mut self.observer, peer: &conn.peer };
-            let step = self.service.handle_input(&mut conn.session, rest, out, &mut log);
+            let mut log = ConnLog {
+                observer: &mut self.observer,
+                peer: &conn.peer,
+            };
+            let step = self
+                .service
+                .handle_input(&mut conn.session, rest, out, &mut log);
             match step {
                 Step::NeedInput => return send_out(conn, out),
                 Step::Sent => {
@@ -196,7 +201,10 @@ impl<'a, S: Service, O: Observer> Driver<'a, S, O> {
         ask: impl FnOnce(&mut S, &mut S::Session, &mut Vec<u8>, &mut dyn Log),
     ) -> io::Result<()> {
         let mut out = Vec::new();
-        let mut log = ConnLog { observer: &mut self.observer, peer: &conn.peer };
+        let mut log = ConnLog {
+            observer: &mut self.observer,
+            peer: &conn.peer,
+        };
         ask(&mut self.service, &mut conn.session, &mut out, &mut log);
         conn.phase = Phase::Finishing;
         conn.send(&out)
@@ -240,7 +248,11 @@ impl<'a, S: Service, O: Observer> Driver<'a, S, O> {
 
 /// Sends what the service collected.
 fn send_out<T>(conn: &mut Conn<T>, out: &mut Vec<u8>) -> io::Result<()> {
-    let result = if out.is_empty() { Ok(()) } else { conn.send(out) };
+    let result = if out.is_empty() {
+        Ok(())
+    } else {
+        conn.send(out)
+    };
     out.clear();
     result
 }

@@ -158,6 +158,7 @@ pub fn run<S, O>(
 ) -> Result<Totals>
 where
     S: Service + Clone + Send,
+    S::Session: Send,
     O: Observer,
 {
     let fail = |error: io::Error| Error::os(Kind::CannotRun, "set up the event loop", &error);
@@ -182,7 +183,14 @@ where
     let mut workers = polls
         .into_iter()
         .map(|poll| {
-            Worker::new(poll, Arc::clone(&listener), service.clone(), observer(), config, &shared)
+            Worker::new(
+                poll,
+                Arc::clone(&listener),
+                service.clone(),
+                observer(),
+                config,
+                &shared,
+            )
         })
         .collect::<io::Result<Vec<_>>>()
         .map_err(fail)?;

@@ -73,7 +73,8 @@ impl<'a, S: Service, O: Observer> Worker<'a, S, O> {
         shared: &'a Shared,
     ) -> io::Result<Self> {
         let fd = listener.socket.as_raw_fd();
-        poll.registry().register(&mut SourceFd(&fd), LISTENER, Interest::READABLE)?;
+        poll.registry()
+            .register(&mut SourceFd(&fd), LISTENER, Interest::READABLE)?;
         Ok(Worker {
             poll,
             listener: Some(listener),
@@ -93,7 +94,9 @@ impl<'a, S: Service, O: Observer> Worker<'a, S, O> {
 
     pub(super) fn watch_signals(&mut self, signals: &Signals) -> io::Result<()> {
         let fd = signals.as_raw_fd();
-        self.poll.registry().register(&mut SourceFd(&fd), SIGNALS, Interest::READABLE)
+        self.poll
+            .registry()
+            .register(&mut SourceFd(&fd), SIGNALS, Interest::READABLE)
     }
 
     /// Serves until all is done; gives what this thread did.
@@ -150,12 +153,17 @@ impl<'a, S: Service, O: Observer> Worker<'a, S, O> {
             return Some(Duration::ZERO);
         }
         let pause = self.accept_pause.filter(|_| accepts);
-        let earliest = [pause, self.next_sweep, self.drain_until].into_iter().flatten().min()?;
+        let earliest = [pause, self.next_sweep, self.drain_until]
+            .into_iter()
+            .flatten()
+            .min()?;
         Some(earliest.saturating_duration_since(Instant::now()))
     }
 
     fn ready(&mut self, key: usize, event: &mio::event::Event) {
-        let Some(conn) = self.conns.get_mut(key) else { return };
+        let Some(conn) = self.conns.get_mut(key) else {
+            return;
+        };
         conn.readable |= event.is_readable() || event.is_read_closed() || event.is_error();
         conn.writable |= event.is_writable() || event.is_write_closed() || event.is_error();
         conn.hung_up |= event.is_read_closed();
@@ -178,7 +186,10 @@ impl<'a, S: Service, O: Observer> Worker<'a, S, O> {
             conn.registered = true;
             let fd = conn.socket.as_raw_fd();
             let interest = Interest::READABLE | Interest::WRITABLE;
-            if let Err(error) = self.poll.registry().register(&mut SourceFd(&fd), Token(key), interest)
+            if let Err(error) =
+                self.poll
+                    .registry()
+                    .register(&mut SourceFd(&fd), Token(key), interest)
             {
                 fate = Err(error);
             }
@@ -196,14 +207,13 @@ impl<'a, S: Service, O: Observer> Worker<'a, S, O> {
             Ok(Fate::Close) => self.close(key, None),
             // The peer has its reply; how it closes is its own business.
             Err(_) if matches!(conn.phase, Phase::Lingering(_)) => self.close(key, None),
-            Err(error) => self.close(key, Some(&Trouble::Io(&error))),
+            Err(error) => self.close(key, Some(Trouble::Io(&error))),
         }
     }
 
-    fn close(&mut self, key: usize, trouble: Option<&Trouble<'_>>) {
+    fn close(&mut self, key: usize, trouble: Option<Trouble<'_>>) {
         let conn = self.conns.remove(key);
-        let late = conn.timed_out.then_some(&Trouble::RequestTimeout);
-        let trouble = trouble.or(late);
+        let trouble = trouble.or(conn.timed_out.then_some(Trouble::RequestTimeout));
         self.totals.received_bytes += conn.received;
         self.totals.sent_bytes += conn.sent;
         self.totals.failed += u64::from(trouble.is_some());
@@ -227,12 +237,17 @@ impl<'a, S: Service, O: Observer> Worker<'a, S, O> {
     }
 
     fn accept(&mut self, most: usize) {
-        if self.accept_pause.is_some_and(|until| until > self.driver.now) {
+        if self
+            .accept_pause
+            .is_some_and(|until| until > self.driver.now)
+        {
             return;
         }
         self.accept_pause = None;
         for _ in 0..most {
-            let Some(listener) = self.listener.as_ref().filter(|_| self.accept_ready) else { return };
+            let Some(listener) = self.listener.as_ref().filter(|_| self.accept_ready) else {
+                return;
+            };
             if self.shared.open.load(Ordering::Relaxed) >= self.config.max_conns {
                 self.shared.full.store(true, Ordering::Relaxed);
                 self.say(Said::Full, &Event::Full(self.config.max_conns));
@@ -315,12 +330,12 @@ impl<'a, S: Service, O: Observer> Worker<'a, S, O> {
             Waiting::Message if can_speak => {
                 conn.timed_out = true;
                 if let Err(error) = self.driver.time_out(conn) {
-                    return self.close(key, Some(&Trouble::Io(&error)));
+                    return self.close(key, Some(Trouble::Io(&error)));
                 }
                 self.advance(key);
             }
-            Waiting::Message => self.close(key, Some(&Trouble::RequestTimeout)),
-            Waiting::Traffic => self.close(key, Some(&Trouble::IdleTimeout)),
+            Waiting::Message => self.close(key, Some(Trouble::RequestTimeout)),
+            Waiting::Traffic => self.close(key, Some(Trouble::IdleTimeout)),
             Waiting::End => self.close(key, None),
         }
     }
@@ -343,14 +358,19 @@ impl<'a, S: Service, O: Observer> Worker<'a, S, O> {
                 self.advance(key);
             }
             if !self.conns.is_empty() {
-                self.driver.observer.event(&Event::Draining(self.conns.len()));
+                self.driver
+                    .observer
+                    .event(&Event::Draining(self.conns.len()));
             }
         }
-        if self.drain_until.is_some_and(|until| until <= self.driver.now) {
+        if self
+            .drain_until
+            .is_some_and(|until| until <= self.driver.now)
+        {
             let keys: Vec<usize> = self.conns.iter().map(|(key, _)| key).collect();
             for key in keys {
                 self.totals.cut += 1;
-                self.close(key, Some(&Trouble::Cut));
+                self.close(key, Some(Trouble::Cut));
             }
         }
     }
