@@ -41,7 +41,7 @@ class Sizes:
         self.once = 4_000 if quick else 8_000
         self.keep = 40_000 if quick else 100_000
         self.deep = 300_000 if quick else 700_000
-        self.mib = 128 if quick else 256
+        self.mib = 256 if quick else 512
         self.idle_seconds = 1 if quick else 3
 
 
