@@ -33,7 +33,7 @@
 
 extern char **environ;
 
-enum { CHUNK = 256 * 1024, MOST_CLIENTS = 20000, MOST_ERRORS = 100, REPLY_MAX = 65536 };
+enum { CHUNK = 1024 * 1024, MOST_CLIENTS = 20000, MOST_ERRORS = 100, REPLY_MAX = 65536 };
 
 static struct sockaddr_in server = {.sin_family = AF_INET};
 static char request[4096], reply[REPLY_MAX], in[CHUNK];
