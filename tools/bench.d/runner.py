@@ -66,18 +66,30 @@ PINNED = len(ALLOWED) >= 2
 SERVER_CPU, CLIENT_CPU = ({ALLOWED[0]}, {ALLOWED[1]}) if PINNED else (set(ALLOWED), set(ALLOWED))
 
 
-def busy_share(seconds=0.5):
-    """The share of all processors' time that somebody uses while we do nothing."""
+class OtherWork:
+    """How much of the processors somebody else took during a `with`: the figures suffer from it."""
 
-    def idle_and_all():
+    def __enter__(self):
+        self.everything, self.busy, self.own = self._now()
+        self.share = 0.0
+        return self
+
+    def __exit__(self, *_):
+        everything, busy, own = self._now()
+        others = (busy - self.busy) - (own - self.own)
+        # A section of a few ticks cannot tell.
+        if others > 0.1:
+            self.share = others / (everything - self.everything)
+
+    @staticmethod
+    def _now():
         with open("/proc/stat") as stat:
-            fields = [int(field) for field in stat.readline().split()[1:9]]
-        return fields[3] + fields[4], sum(fields)
-
-    idle, everything = idle_and_all()
-    time.sleep(seconds)
-    idle_now, everything_now = idle_and_all()
-    return 1 - (idle_now - idle) / max(1, everything_now - everything)
+            ticks = [int(field) / TICK for field in stat.readline().split()[1:9]]
+        own = 0.0
+        for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN):
+            usage = resource.getrusage(who)
+            own += usage.ru_utime + usage.ru_stime
+        return sum(ticks), sum(ticks[:3]), own
 
 
 def _prepare(cpus):

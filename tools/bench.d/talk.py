@@ -19,7 +19,7 @@ import sys
 import time
 
 from runner import (
-    PINNED, ROOT, WORK, CannotMeasure, Report, Server, busy_share, compiled, median_ratio,
+    PINNED, ROOT, WORK, CannotMeasure, OtherWork, Report, Server, compiled, median_ratio,
     on_client_cpu, release_binary, rounds, warn,
 )
 
@@ -279,14 +279,15 @@ def main(arguments):
         print(f"talk: 127.0.0.1 only; {where}; medians, ratios round by round", flush=True)
         if not PINNED:
             warn("one processor: server and client take it from each other; expect other ratios")
-        busy = busy_share()
-        if busy > 0.1:
-            warn(f"the processors are {busy:.0%} busy with other work: figures and ratios suffer")
         if sockdoc is None:
             talk.report.skip("sockdoc itself (--peers-only)")
         for section in SECTIONS:
-            if not options.only or section in options.only:
+            if options.only and section not in options.only:
+                continue
+            with OtherWork() as others:
                 getattr(talk, section)()
+            if others.share > 0.05:
+                warn(f"other work took {others.share:.0%} of the processors here: measure again")
         return talk.report.close()
     except CannotMeasure as problem:
         print(f"bench: {problem}", file=sys.stderr)
