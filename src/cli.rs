@@ -1,5 +1,8 @@
 //! The command line: the parser, the list of commands, the global flags, dispatch.
 
+// The doc comments of arguments are their help, printed as they stand.
+#![allow(clippy::doc_markdown)]
+
 use std::io::{self, Write as _};
 use std::process::ExitCode;
 

@@ -98,20 +98,20 @@ pub fn run(args: &Args, context: &Context) -> Result<Status> {
         .next(&mut &wire[..], &mut headers)
         .map_err(|error| unreadable(&connection, &error))?
         .ok_or_else(|| bad_reply(&connection, "it is not complete".to_owned()))?;
-    let content = message
+    let decoded = message
         .decode()
         .map_err(|error| unreadable(&connection, &error))?;
     let verdict = judge(&message);
     let mut out = Vec::new();
     if context.json {
-        let exchange = exchange_json(&connection, &request, &message, &content, total, verdict);
+        let exchange = exchange_json(&connection, &request, &message, &decoded, total, verdict);
         as_json::line(&mut out, &exchange).map_err(Error::output)?;
     } else if context.verbose {
         let server = &transcript.server;
-        transcript::response(&mut out, &message.header, &content, server).map_err(Error::output)?;
+        transcript::response(&mut out, &message.header, &decoded, server).map_err(Error::output)?;
         writeln!(out, "Closing connection to {server}").map_err(Error::output)?;
     } else {
-        writeln!(out, "{}", plain(&content)).map_err(Error::output)?;
+        writeln!(out, "{}", plain(&decoded)).map_err(Error::output)?;
     }
     print(&out).map_err(Error::output)?;
     Ok(Status::of(verdict == Reply::Good))

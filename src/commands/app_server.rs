@@ -56,15 +56,14 @@ pub fn run(args: &Args, context: &Context) -> Result<Status> {
         Some(path) => read_entries(path)?,
         None => Entries::built_in(),
     };
-    let listener = match activation::inherited_listener()? {
-        Some(listener) => listener,
-        None => {
-            let endpoint = Endpoint::parse(&args.endpoint)?;
-            let place = Place::Ip(endpoint.host, endpoint.port);
-            // A keep-open reply must not wait for the ACK of the one before it.
-            let options = args.socket.options(args.keep_open);
-            Listener::stream(&place, args.server.backlog, &options)?
-        }
+    let listener = if let Some(listener) = activation::inherited_listener()? {
+        listener
+    } else {
+        let endpoint = Endpoint::parse(&args.endpoint)?;
+        let place = Place::Ip(endpoint.host, endpoint.port);
+        // A keep-open reply must not wait for the ACK of the one before it.
+        let options = args.socket.options(args.keep_open);
+        Listener::stream(&place, args.server.backlog, &options)?
     };
     let service = App::new(entries)
         .keep_open(args.keep_open)

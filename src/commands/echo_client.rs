@@ -128,12 +128,11 @@ impl Server<'_> {
 
     fn connect(&self) -> Result<Connection> {
         let timeout = self.args.reach.timeout;
-        match &self.args.unix {
-            Some(path) => Connection::unix(path, self.options, timeout),
-            None => {
-                let addresses = self.resolve()?;
-                Connection::tcp(&self.endpoint.name(), &addresses, self.options, timeout)
-            }
+        if let Some(path) = &self.args.unix {
+            Connection::unix(path, self.options, timeout)
+        } else {
+            let addresses = self.resolve()?;
+            Connection::tcp(&self.endpoint.name(), &addresses, self.options, timeout)
         }
     }
 

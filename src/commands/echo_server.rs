@@ -88,12 +88,11 @@ pub fn run(args: &Args, context: &Context) -> Result<Status> {
         hexdump: args.hexdump,
         context: *context,
     };
-    let place = match &args.unix {
-        Some(path) => Place::Unix(path.clone()),
-        None => {
-            let endpoint = Endpoint::parse(&args.endpoint)?;
-            Place::Ip(endpoint.host, endpoint.port)
-        }
+    let place = if let Some(path) = &args.unix {
+        Place::Unix(path.clone())
+    } else {
+        let endpoint = Endpoint::parse(&args.endpoint)?;
+        Place::Ip(endpoint.host, endpoint.port)
     };
     let options = args.socket.options(false);
     if args.udp {

@@ -20,10 +20,6 @@ use crate::render::table::Table;
 /// other languages, and whole error lines, pasted in quotes. Without an argument it lists all that
 /// it knows. In what is suggested, HOST and PORT stand for the address in question.
 #[derive(Debug, Clone, clap::Args)]
-#[expect(
-    clippy::doc_markdown,
-    reason = "this text is the help, printed as it stands"
-)]
 pub struct Args {
     /// A name, a number, a message or an error line; several words are taken together
     // Not allow_hyphen_values: it would take a flag behind WHAT for a part of it.

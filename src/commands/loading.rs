@@ -26,7 +26,7 @@ pub fn run<C: Client>(
         };
         let message = format!(
             "{} a second{failed}",
-            thousands(figures.per_second() as u64)
+            load::per_second(figures.per_second())
         );
         progress.show(figures.good + figures.bad(), message);
     });

@@ -5,6 +5,9 @@
 //! sizes), [`options`] (groups of flags), [`serving`] (a server from its first line to its last),
 //! [`loading`] (a load run and its report).
 
+// The doc comments of arguments are their help, printed as they stand.
+#![allow(clippy::doc_markdown)]
+
 pub mod app_client;
 pub mod app_server;
 pub mod completions;

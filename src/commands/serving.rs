@@ -2,6 +2,7 @@
 //! happens, and when it ends.
 
 use std::collections::HashMap;
+use std::fmt::Write as _;
 use std::io::{self, Write as _};
 
 use serde_json::{Map, Value, json};
@@ -77,10 +78,11 @@ impl Voice {
             load::bytes(totals.sent_bytes)
         );
         if totals.failed > 0 {
-            line += &format!("; {} ended in trouble", thousands(totals.failed));
+            let _ = write!(line, "; {} ended in trouble", thousands(totals.failed));
         }
         if totals.cut > 0 {
-            line += &format!(
+            let _ = write!(
+                line,
                 "; {} cut when the drain time was over",
                 thousands(totals.cut)
             );

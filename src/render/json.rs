@@ -1,5 +1,6 @@
 //! Values as JSON: one document for a snapshot, one object a line for a stream of events.
 
+use std::fmt::Write as _;
 use std::io::{self, Write};
 use std::time::Duration;
 
@@ -46,7 +47,12 @@ pub fn bytes(object: &mut serde_json::Map<String, Value>, key: &str, bytes: &[u8
 }
 
 fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+    bytes
+        .iter()
+        .fold(String::with_capacity(bytes.len() * 2), |mut out, byte| {
+            let _ = write!(out, "{byte:02x}");
+            out
+        })
 }
 
 /// A duration in microseconds, to the nanosecond.

@@ -119,7 +119,8 @@ fn ms(duration: Duration) -> String {
     }
 }
 
-fn per_second(rate: f64) -> String {
+/// A rate, a second.
+pub fn per_second(rate: f64) -> String {
     if rate < 100.0 {
         return format!("{rate:.1}");
     }

@@ -31,8 +31,7 @@ pub fn peer(peer: &Peer) -> String {
 pub fn typed_address(host: &str, port: u16) -> String {
     let mut literal = String::from("(");
     repr_str(host, &mut literal);
-    literal.push_str(&format!(", {port})"));
-    literal
+    literal + &format!(", {port})")
 }
 
 /// `Received request {...} from (...)`, or the content type of what is not JSON.

@@ -1,4 +1,4 @@
-//! Sockets passed in by a service manager: `LISTEN_FDS` and `LISTEN_PID` (sd_listen_fds(3)).
+//! Sockets passed in by a service manager: `LISTEN_FDS` and `LISTEN_PID` (`sd_listen_fds(3)`).
 
 use std::os::fd::{FromRawFd, OwnedFd};
 

@@ -48,10 +48,10 @@ pub fn run(listener: &Listener, once: bool, answer: &mut Answer<'_>) -> Result<T
         Error::os(Kind::CannotRun, "serve on", &error).on(listener.local.to_string())
     };
     let signals = Signals::open().map_err(fail)?;
-    if let Peer::Ip(address) = &listener.local {
-        if address.ip().is_unspecified() {
-            want_destination(listener, address).map_err(fail)?;
-        }
+    if let Peer::Ip(address) = &listener.local
+        && address.ip().is_unspecified()
+    {
+        want_destination(listener, address).map_err(fail)?;
     }
     let fd = listener.socket.as_raw_fd();
     let mut totals = Totals::default();

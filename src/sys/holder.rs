@@ -3,7 +3,7 @@
 use std::fs;
 
 /// The process that listens on a TCP port or is bound to a UDP port, as `python3 (pid 4711)`;
-/// `None` when it cannot be told (another user's process, another namespace, TIME_WAIT).
+/// `None` when it cannot be told (another user's process, another namespace, `TIME_WAIT`).
 pub fn of_port(port: u16) -> Option<String> {
     let inodes: Vec<String> = ["tcp", "tcp6", "udp", "udp6"]
         .iter()

@@ -256,12 +256,12 @@ impl<'a, C: Client> Runner<'a, C> {
     }
 
     fn begin(&mut self, index: usize, due: Instant, now: Instant) {
-        if self.slots[index].link.is_none() {
-            if let Err(error) = self.open(index) {
-                self.figures.failed(&kind_of(&error), 1);
-                self.slots[index].resting_until = Some(now + REST);
-                return;
-            }
+        if self.slots[index].link.is_none()
+            && let Err(error) = self.open(index)
+        {
+            self.figures.failed(&kind_of(&error), 1);
+            self.slots[index].resting_until = Some(now + REST);
+            return;
         }
         let slot = &mut self.slots[index];
         let Some(link) = &mut slot.link else { return };

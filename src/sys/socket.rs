@@ -236,13 +236,12 @@ fn listen_address(host: &str, port: u16) -> Result<SocketAddr> {
 /// A bind error, with the process that holds the port named.
 fn bind_error(operation: &str, address: SocketAddr, error: &io::Error) -> Error {
     let failure = Error::os(Kind::CannotRun, operation, error).on(address.to_string());
-    if failure.code == Some("EADDRINUSE") {
-        if let Some(holder) = holder::of_port(address.port()) {
-            let next = format!(
-                "it is held by {holder}: end it, or choose another port (0 takes a free one)"
-            );
-            return failure.next(next);
-        }
+    if failure.code == Some("EADDRINUSE")
+        && let Some(holder) = holder::of_port(address.port())
+    {
+        let next =
+            format!("it is held by {holder}: end it, or choose another port (0 takes a free one)");
+        return failure.next(next);
     }
     failure
 }

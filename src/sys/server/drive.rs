@@ -93,13 +93,12 @@ impl<'a, S: Service, O: Observer> Driver<'a, S, O> {
                     self.serve(conn, &inbox)?;
                 }
                 Phase::Open if conn.ended => self.end(conn)?,
-                Phase::Finishing if conn.ended => return Ok(Fate::Close),
+                Phase::Finishing | Phase::Lingering(_) if conn.ended => return Ok(Fate::Close),
                 Phase::Finishing => {
                     conn.socket.shutdown(std::net::Shutdown::Write)?;
                     conn.phase = Phase::Lingering(LINGER_BYTES);
                     conn.deadline = Some((self.now + LINGER_TIME, Waiting::End));
                 }
-                Phase::Lingering(_) if conn.ended => return Ok(Fate::Close),
                 Phase::Open | Phase::Lingering(_) if !conn.readable => return Ok(Fate::Wait),
                 Phase::Open => self.read_and_serve(conn)?,
                 Phase::Lingering(left) => match conn.read(&mut self.input)? {
@@ -227,13 +226,14 @@ impl<'a, S: Service, O: Observer> Driver<'a, S, O> {
             || self.service.in_message(&conn.session);
         let (time, waiting) = match (in_flight, self.config.request_timeout) {
             (true, Some(time)) => (time, Waiting::Message),
-            _ => match self.config.idle_timeout {
-                Some(time) => (time, Waiting::Traffic),
-                None => {
+            _ => {
+                if let Some(time) = self.config.idle_timeout {
+                    (time, Waiting::Traffic)
+                } else {
                     conn.deadline = None;
                     return;
                 }
-            },
+            }
         };
         let runs_already = conn.deadline.is_some_and(|(_, was)| was == waiting);
         let restart = match waiting {

@@ -109,10 +109,10 @@ impl<'a, S: Service, O: Observer> Worker<'a, S, O> {
                 self.shared.stop();
             }
             let timeout = self.poll_timeout();
-            if let Err(error) = self.poll.poll(&mut events, timeout) {
-                if error.kind() != io::ErrorKind::Interrupted {
-                    break;
-                }
+            if let Err(error) = self.poll.poll(&mut events, timeout)
+                && error.kind() != io::ErrorKind::Interrupted
+            {
+                break;
             }
             self.driver.now = Instant::now();
             for event in &events {
