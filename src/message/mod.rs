@@ -26,6 +26,7 @@ mod encode;
 mod error;
 mod header;
 mod json;
+mod multibyte;
 mod python;
 mod value;
 
