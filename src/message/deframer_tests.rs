@@ -144,6 +144,7 @@ fn a_large_message_in_single_bytes_is_linear() {
 
 #[test]
 fn the_messages_of_a_captured_session_are_found() {
+    // frame | stream | source port | header length | type | content length | content in hex
     const CAPTURED: &str = include_str!("tutorial.messages.txt");
     let mut rows = 0;
     for row in CAPTURED.lines() {
