@@ -6,8 +6,7 @@
 //! - UTF-8, UTF-16 and UTF-32. As in the tutorial's programs, which read through a stream decoder,
 //!   `utf-16` and `utf-32` without an explicit byte order want a byte order mark;
 //! - ASCII, Latin-1 and every single-byte codec, from the tables in `charmaps.txt`;
-//! - the usual Chinese, Japanese and Korean encodings, as the WHATWG encoding standard defines
-//!   them. They accept some vendor characters that Python's namesake does not;
+//! - the usual Chinese, Japanese and Korean encodings;
 //! - of the rest (`utf-7`, `unicode_escape`, `hz`, `johab`, the JIS X 0213 family ...) the ASCII
 //!   characters that mean themselves; anything else in them is an error that says so.
 //!
@@ -17,7 +16,7 @@
 use std::borrow::Cow;
 use std::fmt;
 
-use encoding_rs::Encoding;
+use super::multibyte::MultiByte;
 
 /// The names and tables; `tools/make-charmaps` writes it.
 const CHARMAPS: &str = include_str!("charmaps.txt");
@@ -36,7 +35,7 @@ enum Scheme {
     Latin1,
     /// The runs of a `charmap` line.
     Table(&'static str),
-    MultiByte(&'static Encoding),
+    MultiByte(&'static MultiByte),
     AsciiPart,
 }
 
@@ -77,12 +76,10 @@ impl Charset {
             },
             Scheme::Latin1 => Ok(Cow::Owned(bytes.iter().copied().map(char::from).collect())),
             Scheme::Table(runs) => single_byte(bytes, runs).map(Cow::Owned),
-            Scheme::MultiByte(encoding) => encoding
-                .decode_without_bom_handling_and_without_replacement(bytes)
-                .ok_or(TextError {
-                    at: None,
-                    what: "an invalid byte sequence",
-                }),
+            Scheme::MultiByte(codec) => codec.decode(bytes).ok_or(TextError {
+                at: None,
+                what: "an invalid byte sequence",
+            }),
             Scheme::AsciiPart => match bytes.iter().position(|&byte| !means_itself(byte)) {
                 Some(at) => Err(TextError::at(at, "only its plain ASCII part is supported")),
                 None => utf8(bytes),
@@ -164,21 +161,20 @@ fn scheme(codec: &str) -> Option<Scheme> {
         "utf_32_be" => Scheme::Utf32(Order::Big),
         "ascii" => Scheme::Ascii,
         "latin_1" | "charmap" => Scheme::Latin1,
-        "shift_jis" | "cp932" => Scheme::MultiByte(encoding_rs::SHIFT_JIS),
-        "euc_jp" => Scheme::MultiByte(encoding_rs::EUC_JP),
-        "iso2022_jp" => Scheme::MultiByte(encoding_rs::ISO_2022_JP),
-        "euc_kr" | "cp949" => Scheme::MultiByte(encoding_rs::EUC_KR),
-        "gb2312" | "gbk" => Scheme::MultiByte(encoding_rs::GBK),
-        "gb18030" => Scheme::MultiByte(encoding_rs::GB18030),
-        "big5" | "big5hkscs" | "cp950" => Scheme::MultiByte(encoding_rs::BIG5),
         "utf_7" | "unicode_escape" | "raw_unicode_escape" | "hz" | "johab" | "iso2022_kr"
         | "iso2022_jp_1" | "iso2022_jp_2" | "iso2022_jp_2004" | "iso2022_jp_3"
         | "iso2022_jp_ext" | "euc_jis_2004" | "euc_jisx0213" | "shift_jis_2004"
         | "shift_jisx0213" => Scheme::AsciiPart,
-        _ => Scheme::Table(
-            lines("charmap ").find_map(|line| line.strip_prefix(codec)?.strip_prefix(' '))?,
-        ),
+        _ => match MultiByte::named(codec) {
+            Some(codec) => Scheme::MultiByte(codec),
+            None => Scheme::Table(runs(codec)?),
+        },
     })
+}
+
+/// The `charmap` line of a single-byte codec.
+fn runs(codec: &str) -> Option<&'static str> {
+    lines("charmap ").find_map(|line| line.strip_prefix(codec)?.strip_prefix(' '))
 }
 
 /// Whether a byte means itself in all of the encodings whose plain part alone is supported: no

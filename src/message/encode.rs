@@ -69,7 +69,8 @@ fn frame(content_type: &'static str, encoding: &'static str, content: &[u8], out
 
 /// A value as Python's `json.dumps` writes it.
 pub fn to_json<T: Serialize + ?Sized>(value: &T) -> Vec<u8> {
-    let mut bytes = Vec::new();
+    // Most of what we write fits.
+    let mut bytes = Vec::with_capacity(128);
     let written = value.serialize(&mut Serializer::with_formatter(&mut bytes, PythonSpacing));
     // A Vec takes every write, and no value of ours has keys that are not strings.
     debug_assert!(written.is_ok());

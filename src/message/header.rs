@@ -60,8 +60,8 @@ impl Header {
     }
 
     /// The encoding of a JSON content.
-    pub(super) fn charset(&self) -> Result<Charset, MessageError> {
-        self.charset.clone()
+    pub(super) fn charset(&self) -> Result<Charset, &MessageError> {
+        self.charset.as_ref().copied()
     }
 }
 

@@ -71,6 +71,9 @@ impl Fault {
 
 type Read<T> = Result<T, Fault>;
 
+/// A key and its value.
+type Member<'a> = (Cow<'a, str>, Value<'a>);
+
 /// The reader. The invariant: `at` is on a character boundary and never behind the end.
 struct Reader<'a> {
     text: &'a str,
@@ -84,7 +87,8 @@ impl<'a> Reader<'a> {
             return self.fail("a byte order mark is not JSON");
         }
         self.skip_space();
-        let value = self.value(0)?;
+        let mut value = Value::Null;
+        self.value(0, &mut value)?;
         self.skip_space();
         if self.at < self.bytes.len() {
             return self.fail("extra data after the value");
@@ -92,26 +96,29 @@ impl<'a> Reader<'a> {
         Ok(value)
     }
 
-    fn value(&mut self, depth: usize) -> Read<Value<'a>> {
-        match self.peek() {
-            Some(b'"') => self.string().map(Value::Str),
-            Some(b'{') => self.object(depth),
-            Some(b'[') => self.list(depth),
-            Some(b'-' | b'0'..=b'9') => self.number(),
-            Some(b'n') => self.word("null", Value::Null),
-            Some(b't') => self.word("true", Value::Bool(true)),
-            Some(b'f') => self.word("false", Value::Bool(false)),
-            Some(b'N') => self.word("NaN", Value::Float(f64::NAN)),
-            Some(b'I') => self.word("Infinity", Value::Float(f64::INFINITY)),
-            _ => self.fail("expected a value"),
-        }
+    /// Reads a value to where it will stay: a result with a value in it would be copied at each
+    /// level, which costs more than all the rest.
+    fn value(&mut self, depth: usize, place: &mut Value<'a>) -> Read<()> {
+        *place = match self.peek() {
+            Some(b'"') => Value::Str(self.string()?),
+            Some(b'{') => Value::Object(self.object(depth)?),
+            Some(b'[') => Value::List(self.list(depth)?),
+            Some(b'-' | b'0'..=b'9') => self.number()?,
+            Some(b'n') => self.word("null", Value::Null)?,
+            Some(b't') => self.word("true", Value::Bool(true))?,
+            Some(b'f') => self.word("false", Value::Bool(false))?,
+            Some(b'N') => self.word("NaN", Value::Float(f64::NAN))?,
+            Some(b'I') => self.word("Infinity", Value::Float(f64::INFINITY))?,
+            _ => return self.fail("expected a value"),
+        };
+        Ok(())
     }
 
-    fn object(&mut self, depth: usize) -> Read<Value<'a>> {
+    fn object(&mut self, depth: usize) -> Read<Vec<Member<'a>>> {
         self.descend(depth)?;
         let mut members = Vec::new();
         if self.eat(b'}') {
-            return Ok(Value::Object(members));
+            return Ok(members);
         }
         loop {
             if self.peek() != Some(b'"') {
@@ -123,10 +130,12 @@ impl<'a> Reader<'a> {
                 return self.fail("expected ':'");
             }
             self.skip_space();
-            members.push((key, self.value(depth + 1)?));
+            let mut value = Value::Null;
+            self.value(depth + 1, &mut value)?;
+            members.push((key, value));
             self.skip_space();
             if self.eat(b'}') {
-                return Ok(Value::Object(unique(members)));
+                return Ok(unique(members));
             }
             if !self.eat(b',') {
                 return self.fail("expected ',' or '}'");
@@ -135,17 +144,19 @@ impl<'a> Reader<'a> {
         }
     }
 
-    fn list(&mut self, depth: usize) -> Read<Value<'a>> {
+    fn list(&mut self, depth: usize) -> Read<Vec<Value<'a>>> {
         self.descend(depth)?;
         let mut items = Vec::new();
         if self.eat(b']') {
-            return Ok(Value::List(items));
+            return Ok(items);
         }
         loop {
-            items.push(self.value(depth + 1)?);
+            let mut value = Value::Null;
+            self.value(depth + 1, &mut value)?;
+            items.push(value);
             self.skip_space();
             if self.eat(b']') {
-                return Ok(Value::List(items));
+                return Ok(items);
             }
             if !self.eat(b',') {
                 return self.fail("expected ',' or ']'");
@@ -331,12 +342,12 @@ impl<'a> Reader<'a> {
 const FEW: usize = 8;
 
 /// Keeps the last value of each key, at the place of its first.
-fn unique<'a>(members: Vec<(Cow<'a, str>, Value<'a>)>) -> Vec<(Cow<'a, str>, Value<'a>)> {
+fn unique(members: Vec<Member<'_>>) -> Vec<Member<'_>> {
     if members.len() <= FEW && all_differ(&members) {
         return members;
     }
-    let mut places: HashMap<Cow<'a, str>, usize> = HashMap::with_capacity(members.len());
-    let mut kept: Vec<(Cow<'a, str>, Value<'a>)> = Vec::with_capacity(members.len());
+    let mut places: HashMap<Cow<'_, str>, usize> = HashMap::with_capacity(members.len());
+    let mut kept: Vec<Member<'_>> = Vec::with_capacity(members.len());
     for (key, value) in members {
         if let Some(&place) = places.get(&key) {
             kept[place].1 = value;
@@ -348,7 +359,7 @@ fn unique<'a>(members: Vec<(Cow<'a, str>, Value<'a>)>) -> Vec<(Cow<'a, str>, Val
     kept
 }
 
-fn all_differ(members: &[(Cow<'_, str>, Value<'_>)]) -> bool {
+fn all_differ(members: &[Member<'_>]) -> bool {
     members
         .iter()
         .enumerate()

@@ -147,11 +147,11 @@ fn plain_strings_are_borrowed_from_the_text() {
 
 #[test]
 fn the_last_value_of_a_key_counts_however_many_keys_there_are() {
-    let mut text = String::from("{");
-    for index in 0..10_000 {
-        text += &format!("\"k{}\": {index}, ", index % 5000);
-    }
-    text += "\"k\\u0030\": \"last\"}";
+    let mut members: Vec<String> = (0..10_000)
+        .map(|index| format!("\"k{}\": {index}", index % 5000))
+        .collect();
+    members.push(r#""k\u0030": "last""#.to_owned());
+    let text = format!("{{{}}}", members.join(", "));
     let value = parse(&text).unwrap();
     let Value::Object(members) = &value else {
         panic!()

@@ -26,6 +26,7 @@ mod encode;
 mod error;
 mod header;
 mod json;
+mod multibyte;
 mod python;
 mod value;
 
@@ -78,7 +79,8 @@ impl<'a> Message<'a> {
         if !self.header.is_json() {
             return Ok(Content::Binary(self.content));
         }
-        let text = self.header.charset()?.decode(self.content).map_err(|why| {
+        let charset = self.header.charset().map_err(MessageError::clone)?;
+        let text = charset.decode(self.content).map_err(|why| {
             MessageError::BadText(error::clip(&self.header.content_encoding).into(), why)
         })?;
         let value = match text {
