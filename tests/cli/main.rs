@@ -1,1 +1,6 @@
+//! The command line, against the real binary.
 
+#[path = "../support/mod.rs"]
+mod support;
+
+mod explain;
