@@ -11,11 +11,9 @@ fn pages() -> Vec<(String, Vec<u8>)> {
         .get_subcommands()
         .filter(|command| command.get_name() != "help")
     {
-        let name = format!("sockdoc-{}", command.get_name());
-        let command = command
-            .clone()
-            .name(name.clone())
-            .display_name(name.clone());
+        // A command's name must outlive it; a test may leak six of them.
+        let name: &'static str = format!("sockdoc-{}", command.get_name()).leak();
+        let command = command.clone().name(name).display_name(name);
         pages.push((format!("{name}.1"), page(&command)));
     }
     pages

@@ -1,8 +1,8 @@
 //! What the tests against the real binary share: a server that ends with its test, deadlines
 //! instead of sleeps, and loud skips.
 
-// Each test program uses its own part of it.
-#![allow(dead_code)]
+// Each test program uses its own part of it, and `pub` is for them.
+#![allow(dead_code, unreachable_pub)]
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream};
