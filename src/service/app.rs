@@ -148,15 +148,11 @@ impl Service for App {
         let shared = match answered {
             Ok(shared) => shared,
             Err(error) => {
-                *input = &[];
                 session.refuse(&error.to_string(), out, log);
-                return Step::Close;
+                return Step::Refuse;
             }
         };
-        if !self.keep_open {
-            session.over = true;
-            *input = &[];
-        }
+        session.over = !self.keep_open;
         match (shared, self.keep_open) {
             (None, true) => Step::Sent,
             (None, false) => Step::Close,

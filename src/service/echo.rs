@@ -93,7 +93,7 @@ impl Service for Echo {
             Ok(None) => return Step::NeedInput,
             Err(error) => {
                 log.note(&Note::Fault(&error.to_string()));
-                return Step::Close;
+                return Step::Refuse;
             }
         };
         if let Mode::Reply(reply) = &self.mode {
@@ -104,7 +104,7 @@ impl Service for Echo {
             Ok(()) => Step::Sent,
             Err(error) => {
                 log.note(&Note::Fault(&cannot_go_back(&error)));
-                Step::Close
+                Step::Refuse
             }
         }
     }
@@ -196,7 +196,7 @@ mod tests {
                         sent.extend_from_slice(&bytes);
                         return (sent, diary.0);
                     }
-                    Step::Close => return (sent, diary.0),
+                    Step::Close | Step::Refuse => return (sent, diary.0),
                     Step::Shared(_) => unreachable!("an echo service closes after a shared reply"),
                 }
             }

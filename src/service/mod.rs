@@ -56,9 +56,12 @@ pub enum Step<'i> {
     Echo(&'i [u8]),
     /// Send `out`, then these bytes that many connections share.
     Shared(Arc<[u8]>),
-    /// Send `out`, then close in order.
+    /// Send `out`, then close: the conversation is complete. What is left of `input` is thrown away.
     Close,
-    /// Send `out`, then these shared bytes, then close in order.
+    /// Send `out`, then close in order, reading what the peer still sends: it does not know yet that
+    /// nobody listens, and bytes that meet a closed socket become a reset that overtakes the reply.
+    Refuse,
+    /// Send `out`, then these shared bytes, then close in order, as for [`Step::Refuse`].
     SharedThenClose(Arc<[u8]>),
 }
 

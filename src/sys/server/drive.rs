@@ -14,6 +14,9 @@ pub(super) const READ_BUFFER: usize = 256 * 1024;
 const READS_PER_TURN: usize = 16;
 /// Replies are collected up to this size before they are written.
 const HIGH_WATER: usize = 256 * 1024;
+/// A reply of at most this size leaves in one flight (ten segments of 1,460 bytes, RFC 6928), so
+/// nothing of it waits in our send buffer that a reset could throw away.
+const ONE_FLIGHT: usize = 14_600;
 /// After our side is shut down, the peer may still send so much ...
 const LINGER_BYTES: usize = 1024 * 1024;
 /// ... and take so long to close its own.
@@ -94,6 +97,7 @@ impl<'a, S: Service, O: Observer> Driver<'a, S, O> {
                 }
                 Phase::Open if conn.ended => self.end(conn)?,
                 Phase::Finishing | Phase::Lingering(_) if conn.ended => return Ok(Fate::Close),
+                Phase::Finishing if conn.may_close() => return Ok(Fate::Close),
                 Phase::Finishing => {
                     conn.socket.shutdown(std::net::Shutdown::Write)?;
                     conn.phase = Phase::Lingering(LINGER_BYTES);
@@ -169,6 +173,11 @@ impl<'a, S: Service, O: Observer> Driver<'a, S, O> {
                     conn.send_shared(bytes)?;
                 }
                 Step::Close => {
+                    conn.phase = Phase::Finishing;
+                    conn.all_said = rest.is_empty() && out.len() <= ONE_FLIGHT;
+                    return send_out(conn, out);
+                }
+                Step::Refuse => {
                     conn.phase = Phase::Finishing;
                     return send_out(conn, out);
                 }
