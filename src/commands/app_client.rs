@@ -75,7 +75,18 @@ pub fn run(args: &Args, context: &Context) -> Result<Status> {
             .plan(args.pipeline as usize, keep_open, args.reach.timeout);
         let client = AppClient::new(request, args.max_message);
         let target = Target::Tcp(endpoint.name(), addresses);
-        return loading::run("app-client", &target, &options, &plan, client, context);
+        let hint = keep_open.then_some(
+            "next: an app-server closes after each reply unless it is started with --keep-open",
+        );
+        return loading::run(
+            "app-client",
+            &target,
+            &options,
+            &plan,
+            client,
+            hint,
+            context,
+        );
     }
     let transcript = Transcript {
         wanted: context.verbose && !context.json,

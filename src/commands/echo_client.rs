@@ -508,6 +508,7 @@ fn run_load(server: &Server<'_>, file: Option<&Path>, context: &Context) -> Resu
         server.options,
         &plan,
         client,
+        None,
         context,
     )
 }

@@ -295,7 +295,7 @@ mod tests {
     fn explained(what: &[&str], json: bool, width: Option<u16>) -> Result<(bool, String)> {
         let what = what.iter().map(ToString::to_string).collect();
         let mut out = Vec::new();
-        let known = run(&Args { what }, json, width, &mut out)?;
+        let known = explain(&Args { what }, json, width, &mut out)?;
         Ok((known, String::from_utf8(out).expect("UTF-8")))
     }
 

@@ -1,21 +1,23 @@
 //! A load run and its report.
 
-use crate::commands::serving::print;
+use crate::commands::serving::{print, tell};
 use crate::commands::{Context, Status};
 use crate::error::{Error, Result};
-use crate::load::{Client, Plan};
+use crate::load::{CLOSED_EARLY, Client, Plan};
 use crate::render::{json, load, thousands};
 use crate::sys::load::{self as runner, Target};
 use crate::sys::socket::Options;
 use crate::sys::terminal::Progress;
 
 /// Runs a plan with a progress line, and reports. Good if every request was answered well.
+/// `if_closed` is said when the server closed connections that were still in use.
 pub fn run<C: Client>(
     command: &str,
     target: &Target,
     options: &Options,
     plan: &Plan,
     client: C,
+    if_closed: Option<&str>,
     context: &Context,
 ) -> Result<Status> {
     let progress = Progress::start(plan.count);
@@ -40,5 +42,8 @@ pub fn run<C: Client>(
         load::write(&mut out, &figures, plan, context.style).map_err(Error::output)?;
     }
     print(&out).map_err(Error::output)?;
+    if let (Some(hint), true) = (if_closed, figures.errors.contains_key(CLOSED_EARLY)) {
+        tell(hint);
+    }
     Ok(Status::of(figures.bad() == 0 && figures.good > 0))
 }

@@ -58,6 +58,9 @@ pub enum Reply {
     Bad(&'static str),
 }
 
+/// The kind of failure of a request whose connection the server closed.
+pub const CLOSED_EARLY: &str = "closed before the reply was complete";
+
 /// How much load, and for how long.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Plan {

@@ -130,12 +130,9 @@ mod tests {
 
     #[test]
     fn a_hostile_content_type_is_escaped() {
-        let header = Header {
-            byteorder: "little".to_owned(),
-            content_type: "x\x1b[2J\nForged line".to_owned(),
-            content_encoding: "binary".to_owned(),
-            content_length: 0,
-        };
+        let header = br#"{"byteorder": "little", "content-type": "x\u001b[2J\nForged line",
+            "content-encoding": "binary", "content-length": 0}"#;
+        let header = Header::parse(header).unwrap();
         let mut out = Vec::new();
         let request_ = Request {
             header: &header,

@@ -37,7 +37,7 @@ fn talk(app: &mut App, input: &[u8], log: &mut dyn Log) -> (Vec<u8>, bool) {
             Step::Sent => {}
             Step::Echo(_) => panic!("the application server does not echo"),
             Step::Shared(reply) => sent.extend_from_slice(&reply),
-            Step::Close => return (sent, true),
+            Step::Close | Step::Refuse => return (sent, true),
             Step::SharedThenClose(reply) => {
                 sent.extend_from_slice(&reply);
                 return (sent, true);
@@ -265,7 +265,7 @@ fn one_reply_is_given_and_what_follows_is_ignored() {
     let (mut input, mut out) = (&stream[..], Vec::new());
     let step = app.handle_input(&mut session, &mut input, &mut out, &mut Silent);
     assert!(matches!(step, Step::Close));
-    assert!(input.is_empty());
+    assert_eq!(input.len(), stream.len() - search("ring").len());
     let length = out.len();
     let step = app.handle_input(&mut session, &mut &stream[..], &mut out, &mut Silent);
     assert!(matches!(step, Step::NeedInput));
@@ -347,4 +347,32 @@ fn a_request_over_the_limit_is_refused() {
     let content = content(&sent);
     assert!(content.contains("over the limit of 200 bytes"), "{content}");
     assert!(closed);
+}
+
+#[test]
+fn the_same_request_again_gets_the_same_answer_and_another_one_its_own() {
+    let mut app = App::new(Entries::built_in()).keep_open(true);
+    let (ring, dog, nope) = (search("ring"), search("\u{1f436}"), search("nope"));
+    let alone = [&ring, &ring, &dog, &ring, &nope, &nope]
+        .map(|request| talk(&mut App::new(Entries::built_in()), request, &mut Silent).0)
+        .concat();
+    let together = [&ring[..], &ring, &dog, &ring, &nope, &nope].concat();
+    assert_eq!(talk(&mut app, &together, &mut Silent).0, alone);
+    // In pieces, the remembered request never stands whole in one of them.
+    let mut session = app.open();
+    let mut sent = Vec::new();
+    for piece in together.chunks(100) {
+        let mut input = piece;
+        while let Step::Sent = app.handle_input(&mut session, &mut input, &mut sent, &mut Silent) {}
+    }
+    assert_eq!(sent, alone);
+}
+
+#[test]
+fn a_remembered_request_is_still_told_to_a_log() {
+    let mut app = App::new(Entries::built_in()).keep_open(true);
+    let mut transcript = Transcript::default();
+    talk(&mut app, &search("ring"), &mut Silent);
+    talk(&mut app, &search("ring"), &mut transcript);
+    assert_eq!(transcript.lines.len(), 2, "{:?}", transcript.lines);
 }

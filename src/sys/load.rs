@@ -14,7 +14,7 @@ use nix::sys::timerfd::{ClockId, Expiration, TimerFd, TimerFlags, TimerSetTimeFl
 use socket2::{Socket, Type};
 
 use crate::error::{Error, Kind, Result};
-use crate::load::{Client, Figures, Plan, Reply, Schedule};
+use crate::load::{CLOSED_EARLY, Client, Figures, Plan, Reply, Schedule};
 use crate::reference;
 use crate::sys::connect::{self, connect_started};
 use crate::sys::signals::Signals;
@@ -447,7 +447,7 @@ impl<'a, C: Client> Runner<'a, C> {
                 self.answered(reply, due, Instant::now());
             }
         }
-        self.fail(index, "closed before the reply was complete");
+        self.fail(index, CLOSED_EARLY);
     }
 
     /// Closes a connection; its unanswered requests have failed for this reason.
