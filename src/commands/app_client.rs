@@ -29,6 +29,7 @@ use crate::sys::resolve::resolve;
 /// latencies from the time at which each request was due, errors by kind. The exit status is 0 only
 /// if every request was answered well.
 #[derive(Debug, clap::Args)]
+#[command(override_usage = "sockdoc app-client [OPTIONS] [HOST] [PORT] ACTION VALUE")]
 #[command(after_help = "Examples:\n  \
     sockdoc app-client search morpheus                     to 127.0.0.1, port 65432\n  \
     sockdoc app-client localhost 65432 search ring -v      with the transcript\n  \
@@ -37,7 +38,7 @@ use crate::sys::resolve::resolve;
 pub struct Args {
     /// Where the server is (HOST PORT, HOST:PORT or nothing), then what is asked
     /// [default: 127.0.0.1 65432 search morpheus].
-    #[arg(value_name = "[HOST] [PORT] ACTION VALUE", num_args = 0..=4)]
+    #[arg(value_name = "HOST PORT ACTION VALUE", num_args = 0..=4)]
     words: Vec<String>,
     /// Send the next request of a load run on the same connection (for a server with --keep-open).
     #[arg(long, help_heading = "Load")]

@@ -23,6 +23,7 @@ use crate::sys::socket::{Listener, Place};
 /// -v prints the tutorial's transcript, --json an object for each thing that happens. With LISTEN_FDS
 /// in the environment (socket activation) the socket that was passed in is used.
 #[derive(Debug, clap::Args)]
+#[command(override_usage = "sockdoc app-server [OPTIONS] [HOST] [PORT]")]
 #[command(after_help = "Examples:\n  \
     sockdoc app-server                       127.0.0.1, port 65432\n  \
     sockdoc app-server '' 8080 -v            all IPv4 interfaces, with the transcript\n  \
@@ -30,7 +31,7 @@ use crate::sys::socket::{Listener, Place};
 pub struct Args {
     /// Where to listen: HOST, PORT, or both as two words or as HOST:PORT. '' or * is every IPv4
     /// interface, :: every interface; port 0 takes a free one [default: 127.0.0.1 65432].
-    #[arg(value_name = "[HOST] [PORT]", num_args = 0..=2, hide_default_value = true)]
+    #[arg(value_name = "HOST PORT", num_args = 0..=2)]
     endpoint: Vec<String>,
     /// Answer searches from this file instead: a JSON object of strings.
     #[arg(long, value_name = "FILE.json")]

@@ -33,6 +33,7 @@ use crate::sys::{datagram, files};
 /// --rate or --duration it becomes a load generator; --conns alone is the tutorial's client with many
 /// connections. The exit status is 0 only if every message was answered well.
 #[derive(Debug, clap::Args)]
+#[command(override_usage = "sockdoc echo-client [OPTIONS] [HOST] [PORT]")]
 #[command(after_help = "Examples:\n  \
     sockdoc echo-client                                    to 127.0.0.1, port 65432\n  \
     sockdoc echo-client --message one --message two -v     with the transcript\n  \
@@ -41,7 +42,7 @@ use crate::sys::{datagram, files};
 pub struct Args {
     /// Where the server is: HOST PORT or HOST:PORT; a last word - is --file -
     /// [default: 127.0.0.1 65432].
-    #[arg(value_name = "[HOST] [PORT]", num_args = 0..=3)]
+    #[arg(value_name = "HOST PORT", num_args = 0..=3)]
     endpoint: Vec<String>,
     /// Say this; may be given several times. The escapes \r \n \t \0 \\ \xNN are understood.
     #[arg(long, value_name = "TEXT", conflicts_with = "file")]

@@ -25,6 +25,7 @@ use crate::sys::{activation, datagram, files};
 ///
 /// -v prints the transcript, --hexdump what came, --json an object for each thing that happens.
 #[derive(Debug, clap::Args)]
+#[command(override_usage = "sockdoc echo-server [OPTIONS] [HOST] [PORT]")]
 #[command(after_help = "Examples:\n  \
     sockdoc echo-server                                    127.0.0.1, port 65432\n  \
     sockdoc echo-server --once -v                          one connection, with the transcript\n  \
@@ -33,7 +34,7 @@ use crate::sys::{activation, datagram, files};
 pub struct Args {
     /// Where to listen: HOST, PORT, or both as two words or as HOST:PORT. '' or * is every IPv4
     /// interface, :: every interface; port 0 takes a free one [default: 127.0.0.1 65432].
-    #[arg(value_name = "[HOST] [PORT]", num_args = 0..=2)]
+    #[arg(value_name = "HOST PORT", num_args = 0..=2)]
     endpoint: Vec<String>,
     /// Serve one connection (or one datagram), then exit.
     #[arg(long)]

@@ -195,13 +195,13 @@ impl Reporter {
             }
             Event::Note(peer, note) => self.note(peer, note),
             Event::Closed { peer, trouble, .. } => {
-                let peer = transcript::peer(peer);
-                self.dumps.remove(&peer);
+                let name = transcript::peer(peer);
+                self.dumps.remove(&name);
                 if let Some(trouble) = trouble {
                     self.aside(&format!("{peer}: {}", describe(trouble)));
                 }
                 if verbose {
-                    writeln!(self.out, "Closing connection to {peer}")
+                    writeln!(self.out, "Closing connection to {name}")
                 } else {
                     Ok(())
                 }
@@ -235,28 +235,28 @@ impl Reporter {
 
     fn note(&mut self, peer: &Peer, note: &Note<'_>) -> io::Result<()> {
         let verbose = self.voice.context.verbose;
-        let peer = transcript::peer(peer);
+        let name = transcript::peer(peer);
         match note {
             Note::AppRequest(request) if verbose => {
-                transcript::request(&mut self.out, request, &peer)
+                transcript::request(&mut self.out, request, &name)
             }
             Note::Sending(bytes) if verbose => {
-                transcript::sending(&mut self.out, self.voice.sends, bytes, peer)
+                transcript::sending(&mut self.out, self.voice.sends, bytes, name)
             }
             Note::Received(bytes) if self.voice.hexdump => {
                 writeln!(
                     self.out,
-                    "{} bytes from {peer}",
+                    "{} bytes from {name}",
                     thousands(bytes.len() as u64)
                 )?;
                 self.dumps
-                    .entry(peer)
+                    .entry(name)
                     .or_default()
                     .write(&mut self.out, "  ", bytes)
             }
             Note::Received(bytes) if verbose && self.voice.tells_received => {
                 let bytes = crate::render::python::bytes(bytes);
-                writeln!(self.out, "Received {bytes} from {peer}")
+                writeln!(self.out, "Received {bytes} from {name}")
             }
             Note::Fault(reason) => {
                 self.aside(&format!("{peer}: {reason}"));

@@ -4,14 +4,19 @@ use std::io::{self, Write};
 
 use serde_json::json;
 
-use super::Style;
 use super::escape::text;
+use super::{Paint, Style};
 use crate::error::Error;
 
 /// What failed and why, then what to do next. Each line is escaped: a path or a name may hold
 /// anything.
 pub fn write(out: &mut impl Write, error: &Error, style: Style) -> io::Result<()> {
-    write!(out, "{} {}", style.bad("sockdoc:"), text(&error.operation))?;
+    write!(
+        out,
+        "{} {}",
+        style.paint(Paint::Bad, "sockdoc:"),
+        text(&error.operation)
+    )?;
     if let Some(subject) = &error.subject {
         write!(out, " {}", text(subject))?;
     }
@@ -20,7 +25,12 @@ pub fn write(out: &mut impl Write, error: &Error, style: Style) -> io::Result<()
         writeln!(out, "  {}", text(detail))?;
     }
     if let Some(next) = &error.next {
-        writeln!(out, "  {} {}", style.bold("next:"), text(next))?;
+        writeln!(
+            out,
+            "  {} {}",
+            style.paint(Paint::Bold, "next:"),
+            text(next)
+        )?;
     }
     Ok(())
 }

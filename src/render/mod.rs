@@ -37,29 +37,37 @@ impl Style {
         Style { color }
     }
 
-    /// Something that stands out.
-    pub fn bold(self, text: impl fmt::Display) -> impl fmt::Display {
-        self.painted("1", text)
-    }
-
-    /// Something bad.
-    pub fn bad(self, text: impl fmt::Display) -> impl fmt::Display {
-        self.painted("1;31", text)
-    }
-
-    /// Something good.
-    pub fn good(self, text: impl fmt::Display) -> impl fmt::Display {
-        self.painted("32", text)
-    }
-
-    fn painted(self, code: &'static str, text: impl fmt::Display) -> impl fmt::Display {
+    /// The text in a colour, if there are colours.
+    pub fn paint(self, paint: Paint, text: impl fmt::Display) -> impl fmt::Display {
         fmt::from_fn(move |f| {
             if self.color {
-                write!(f, "\x1b[{code}m{text}\x1b[0m")
+                write!(f, "\x1b[{}m{text}\x1b[0m", paint.code())
             } else {
                 text.fmt(f)
             }
         })
+    }
+}
+
+/// What a colour says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Paint {
+    /// Stands out.
+    Bold,
+    /// All is well.
+    Good,
+    /// Something is wrong.
+    Bad,
+}
+
+impl Paint {
+    /// Select Graphic Rendition (ECMA-48 section 8.3.117).
+    fn code(self) -> &'static str {
+        match self {
+            Paint::Bold => "1",
+            Paint::Good => "32",
+            Paint::Bad => "1;31",
+        }
     }
 }
 
@@ -90,7 +98,10 @@ mod tests {
 
     #[test]
     fn without_colour_nothing_is_added() {
-        assert_eq!(Style::new(false).bad("x").to_string(), "x");
-        assert_eq!(Style::new(true).bad("x").to_string(), "\x1b[1;31mx\x1b[0m");
+        assert_eq!(Style::new(false).paint(Paint::Bad, "x").to_string(), "x");
+        assert_eq!(
+            Style::new(true).paint(Paint::Bad, "x").to_string(),
+            "\x1b[1;31mx\x1b[0m"
+        );
     }
 }

@@ -2,7 +2,7 @@
 
 use std::io::{self, Write};
 
-use super::Style;
+use super::{Paint, Style};
 
 /// A group of commands: what it is for, and name, example and purpose of each.
 type Group = (
@@ -59,10 +59,10 @@ pub fn write(out: &mut impl Write, style: Style) -> io::Result<()> {
     writeln!(
         out,
         "{}: says in words why a connection does not work",
-        style.bold("sockdoc")
+        style.paint(Paint::Bold, "sockdoc")
     )?;
     for (title, commands) in GROUPS {
-        writeln!(out, "\n{}", style.bold(title))?;
+        writeln!(out, "\n{}", style.paint(Paint::Bold, title))?;
         for (_, example, purpose) in *commands {
             writeln!(out, "  {example:<35} {purpose}")?;
         }

@@ -173,6 +173,8 @@ impl Incoming {
     }
 }
 
+const WHO_IS_BOUND: &str = "on that host, list who is bound there: ss -lunp";
+
 /// Sends one datagram and waits for one reply.
 ///
 /// # Errors
@@ -214,10 +216,16 @@ pub fn exchange(
         failure.cause = format!(
             "no reply in {timeout:?}: lost, filtered, or nobody answers there (UDP tells no more)"
         );
-        return Err(failure.next("on that host, list who is bound there: ss -lunp"));
+        return Err(failure.next(WHO_IS_BOUND));
     }
     let mut buffer = vec![0; LARGEST];
-    let n = io::Read::read(&mut &socket, &mut buffer).map_err(|e| fail("receive from", &e))?;
+    let n = io::Read::read(&mut &socket, &mut buffer).map_err(|error| {
+        let failure = fail("receive from", &error);
+        if failure.code == Some("ECONNREFUSED") {
+            return failure.next(WHO_IS_BOUND);
+        }
+        failure
+    })?;
     let elapsed = start.elapsed();
     buffer.truncate(n);
     Ok((buffer, elapsed))

@@ -101,11 +101,13 @@ fn resolver_error(name: &str, code: i32) -> Error {
         error.next = Some(entry.next.to_owned());
     }
     let shown = name.escape_debug().to_string();
-    error.on(if shown.is_empty() {
+    let shown = if shown.is_empty() {
         "''".to_owned()
     } else {
         shown
-    })
+    };
+    error.next = error.next.map(|next| next.replace("HOST", &shown));
+    error.on(shown)
 }
 
 #[cfg(test)]

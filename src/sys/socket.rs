@@ -170,15 +170,23 @@ impl Listener {
             .map_err(|error| fail("set the options of", &error))?;
         remove_stale(path, kind);
         socket.bind(&address).map_err(|error| {
-            let error = fail("bind", &error);
-            if error.code == Some("EADDRINUSE") {
-                let next = format!(
-                    "the file is there: if no server uses it any more, remove it: rm {}",
-                    path.display()
-                );
-                return error.next(next);
+            let failure = fail("bind", &error);
+            if failure.code != Some("EADDRINUSE") {
+                return failure;
             }
-            error
+            let (cause, next) = if is_socket(path) {
+                (
+                    "a server listens on this path",
+                    "end it, or choose another path: ss -xlp",
+                )
+            } else {
+                (
+                    "a file stands there that is no socket",
+                    "choose another path",
+                )
+            };
+            let cause = format!("Address already in use (EADDRINUSE): {cause}");
+            Error { cause, ..failure }.next(next)
         })?;
         let local = Peer::Unix(Some(path.to_owned()));
         Ok(Listener {
@@ -248,8 +256,7 @@ fn bind_error(operation: &str, address: SocketAddr, error: &io::Error) -> Error 
 
 /// Removes a socket file that no server answers on any more, and nothing else.
 fn remove_stale(path: &Path, kind: Type) {
-    let is_socket = std::fs::symlink_metadata(path).is_ok_and(|meta| meta.file_type().is_socket());
-    if !is_socket {
+    if !is_socket(path) {
         return;
     }
     let refused = Socket::new(Domain::UNIX, kind, None)
@@ -258,6 +265,10 @@ fn remove_stale(path: &Path, kind: Type) {
     if refused {
         let _ = std::fs::remove_file(path);
     }
+}
+
+fn is_socket(path: &Path) -> bool {
+    std::fs::symlink_metadata(path).is_ok_and(|meta| meta.file_type().is_socket())
 }
 
 /// The peer that an address names; an IPv4 address that came in on an IPv6 socket is unmapped.
