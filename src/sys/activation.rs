@@ -2,17 +2,28 @@
 
 use std::os::fd::{FromRawFd, OwnedFd};
 
+use socket2::Type;
+
 use crate::error::{Error, Kind, Result};
-use crate::sys::socket::Listener;
+use crate::sys::socket::{Listener, Options};
 
 /// The first descriptor that is passed (`SD_LISTEN_FDS_START`).
 const FIRST: i32 = 3;
 
-/// The listening socket that a service manager passed to this process, if it did.
+/// The listening stream socket that a service manager passed to this process, if it did.
 ///
 /// # Errors
-/// When more than one was passed, or what was passed is no socket.
-pub fn inherited_listener() -> Result<Option<Listener>> {
+/// When more than one was passed, or what was passed is another thing.
+pub fn stream(options: &Options) -> Result<Option<Listener>> {
+    inherited(Type::STREAM, options)
+}
+
+/// The same for a datagram socket.
+pub fn datagram(options: &Options) -> Result<Option<Listener>> {
+    inherited(Type::DGRAM, options)
+}
+
+fn inherited(kind: Type, options: &Options) -> Result<Option<Listener>> {
     let number = |name: &str| std::env::var(name).ok()?.parse::<u32>().ok();
     let count = number("LISTEN_FDS").unwrap_or(0);
     // Without LISTEN_PID the variables may be another process's, inherited by accident.
@@ -34,5 +45,5 @@ pub fn inherited_listener() -> Result<Option<Listener>> {
         nix::fcntl::FcntlArg::F_SETFD(nix::fcntl::FdFlag::FD_CLOEXEC),
     )
     .map_err(|errno| Error::os(Kind::CannotRun, "use the inherited socket", &errno.into()))?;
-    Listener::inherited(fd).map(Some)
+    Listener::inherited(fd, kind, options).map(Some)
 }

@@ -3,7 +3,7 @@
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
-use std::os::unix::fs::FileTypeExt;
+use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -74,15 +74,36 @@ pub struct Listener {
     /// Where it really listens (the port is known even when 0 was asked for).
     pub local: Peer,
     /// The file to remove at the end.
-    unlink: Option<PathBuf>,
+    file: Option<SocketFile>,
 }
 
-impl Drop for Listener {
-    fn drop(&mut self) {
-        if let Some(path) = &self.unlink {
-            let _ = std::fs::remove_file(path);
+/// The file that bind(2) made. It is removed at the end, unless another one stands there by then.
+#[derive(Debug)]
+struct SocketFile {
+    path: PathBuf,
+    device_and_inode: Option<(u64, u64)>,
+}
+
+impl SocketFile {
+    fn new(path: &Path) -> Self {
+        SocketFile {
+            path: path.to_owned(),
+            device_and_inode: device_and_inode(path),
         }
     }
+}
+
+impl Drop for SocketFile {
+    fn drop(&mut self) {
+        if device_and_inode(&self.path) == self.device_and_inode {
+            let _ = std::fs::remove_file(&self.path);
+        }
+    }
+}
+
+fn device_and_inode(path: &Path) -> Option<(u64, u64)> {
+    let metadata = std::fs::symlink_metadata(path).ok()?;
+    Some((metadata.dev(), metadata.ino()))
 }
 
 impl Listener {
@@ -101,19 +122,33 @@ impl Listener {
         Self::bind(place, Type::DGRAM, options)
     }
 
-    /// Wraps a socket that a service manager passed in.
-    pub fn inherited(fd: OwnedFd) -> Result<Listener> {
+    /// Wraps a socket that a service manager passed in, of the type that the command serves.
+    pub fn inherited(fd: OwnedFd, kind: Type, options: &Options) -> Result<Listener> {
         let socket = Socket::from(fd);
-        let local = socket
-            .local_addr()
-            .map_err(|error| Error::os(Kind::CannotRun, "use the inherited socket", &error))?;
-        socket
-            .set_nonblocking(true)
-            .map_err(|error| Error::os(Kind::CannotRun, "use the inherited socket", &error))?;
+        let fail =
+            |error: io::Error| Error::os(Kind::CannotRun, "use the inherited socket", &error);
+        let fits = socket.r#type().map_err(fail)? == kind
+            && (kind == Type::DGRAM || socket.is_listener().map_err(fail)?);
+        if !fits {
+            let cause = "it is no listening socket of the type that this command serves";
+            return Err(
+                Error::new(Kind::CannotRun, "use the inherited socket", cause).next(
+                    "in the socket unit: ListenStream= (or ListenDatagram= for --udp), Accept=no",
+                ),
+            );
+        }
+        let local = peer_of(&socket.local_addr().map_err(fail)?);
+        socket.set_nonblocking(true).map_err(fail)?;
+        options
+            .apply(
+                &socket,
+                matches!(local, Peer::Ip(_)) && kind == Type::STREAM,
+            )
+            .map_err(fail)?;
         Ok(Listener {
-            local: peer_of(&local),
             socket,
-            unlink: None,
+            local,
+            file: None,
         })
     }
 
@@ -151,7 +186,7 @@ impl Listener {
         Ok(Listener {
             local: peer_of(&local),
             socket,
-            unlink: None,
+            file: None,
         })
     }
 
@@ -192,7 +227,7 @@ impl Listener {
         Ok(Listener {
             socket,
             local,
-            unlink: Some(path.to_owned()),
+            file: Some(SocketFile::new(path)),
         })
     }
 
