@@ -57,13 +57,13 @@ pub fn run(args: &Args, context: &Context) -> Result<Status> {
         Some(path) => read_entries(path)?,
         None => Entries::built_in(),
     };
-    let listener = if let Some(listener) = activation::inherited_listener()? {
+    // A keep-open reply must not wait for the ACK of the one before it.
+    let options = args.socket.options(args.keep_open);
+    let listener = if let Some(listener) = activation::stream(&options)? {
         listener
     } else {
         let endpoint = Endpoint::parse(&args.endpoint)?;
         let place = Place::Ip(endpoint.host, endpoint.port);
-        // A keep-open reply must not wait for the ACK of the one before it.
-        let options = args.socket.options(args.keep_open);
         Listener::stream(&place, args.server.backlog, &options)?
     };
     let service = App::new(entries)

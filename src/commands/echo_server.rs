@@ -97,10 +97,13 @@ pub fn run(args: &Args, context: &Context) -> Result<Status> {
     };
     let options = args.socket.options(false);
     if args.udp {
-        let listener = Listener::datagram(&place, &options)?;
+        let listener = match activation::datagram(&options)? {
+            Some(listener) => listener,
+            None => Listener::datagram(&place, &options)?,
+        };
         return serve_datagrams(&listener, args.once, &mode, &voice);
     }
-    let listener = match activation::inherited_listener()? {
+    let listener = match activation::stream(&options)? {
         Some(listener) => listener,
         None => Listener::stream(&place, args.server.backlog, &options)?,
     };

@@ -133,7 +133,10 @@ impl Race<'_> {
         let attempt = client(&address, Type::STREAM, self.options)
             .and_then(|socket| connect_started(&socket, address).map(|done| (socket, done)));
         match attempt {
-            Ok((socket, true)) => return Some(socket),
+            Ok((socket, true)) => match not_to_itself(&socket) {
+                Ok(()) => return Some(socket),
+                Err(error) => self.failed.push(Failure { address, error }),
+            },
             Ok((socket, false)) => self.racing.push((socket, address)),
             Err(error) => self.failed.push(Failure { address, error }),
         }
@@ -157,9 +160,13 @@ impl Race<'_> {
             .collect();
         for index in (0..self.racing.len()).rev().filter(|&index| ready[index]) {
             let (socket, address) = self.racing.remove(index);
-            match socket.take_error() {
-                Ok(None) => return Some((socket, address)),
-                Ok(Some(error)) | Err(error) => self.failed.push(Failure { address, error }),
+            let outcome = match socket.take_error() {
+                Ok(None) => not_to_itself(&socket),
+                Ok(Some(error)) | Err(error) => Err(error),
+            };
+            match outcome {
+                Ok(()) => return Some((socket, address)),
+                Err(error) => self.failed.push(Failure { address, error }),
             }
         }
         None
@@ -181,6 +188,16 @@ impl Race<'_> {
             failed: self.failed,
         }
     }
+}
+
+/// A connection to a port of this host where nobody listens can meet itself, when the kernel takes
+/// that very port for our end (a simultaneous open, RFC 9293 section 3.5). Nobody is there.
+fn not_to_itself(socket: &Socket) -> io::Result<()> {
+    let ends = (socket.local_addr()?, socket.peer_addr()?);
+    if ends.0.as_socket() == ends.1.as_socket() {
+        return Err(io::Error::from_raw_os_error(libc::ECONNREFUSED));
+    }
+    Ok(())
 }
 
 /// Starts connecting a non-blocking socket; says whether it is connected already.
@@ -302,6 +319,17 @@ mod tests {
             "{error}"
         );
         assert!(error.details[1].starts_with(&two.to_string()), "{error}");
+    }
+
+    #[test]
+    fn a_socket_that_met_itself_is_refused() {
+        let socket = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
+        socket
+            .bind(&"127.0.0.1:0".parse::<SocketAddr>().unwrap().into())
+            .unwrap();
+        socket.connect(&socket.local_addr().unwrap()).unwrap();
+        let error = not_to_itself(&socket).unwrap_err();
+        assert_eq!(error.raw_os_error(), Some(libc::ECONNREFUSED));
     }
 
     #[test]
