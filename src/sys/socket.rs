@@ -73,8 +73,8 @@ pub struct Listener {
     pub(crate) socket: Socket,
     /// Where it really listens (the port is known even when 0 was asked for).
     pub local: Peer,
-    /// The file to remove at the end.
-    file: Option<SocketFile>,
+    /// The file to remove at the end: by its own drop.
+    _file: Option<SocketFile>,
 }
 
 /// The file that bind(2) made. It is removed at the end, unless another one stands there by then.
@@ -148,7 +148,7 @@ impl Listener {
         Ok(Listener {
             socket,
             local,
-            file: None,
+            _file: None,
         })
     }
 
@@ -186,7 +186,7 @@ impl Listener {
         Ok(Listener {
             local: peer_of(&local),
             socket,
-            file: None,
+            _file: None,
         })
     }
 
@@ -227,7 +227,7 @@ impl Listener {
         Ok(Listener {
             socket,
             local,
-            file: Some(SocketFile::new(path)),
+            _file: Some(SocketFile::new(path)),
         })
     }
 
