@@ -14,6 +14,8 @@
 //! | [`framing`] | pure: message boundaries on a byte stream: raw, line, delimiter, length, fixed, close | - |
 //! | [`service`] | pure: what a server does with bytes, without a socket: `app`, `echo` | `message`, `framing` |
 //! | [`load`] | pure: a load run: the schedule of requests, what counts as answered well, the figures | `message`, `framing`, `service` |
+//! | [`sockets`] | pure: the sockets of a host as values: the model, filters, sorting, the join with owners | `sockdiag`, `diagnose` |
+//! | [`diagnose`] | pure: evidence in, findings out; `rules/`, one file each | `sockets` |
 //! | [`mod@reference`] | pure: errno, ICMP, TCP-state and resolver tables, with cause and next step | - |
 //! | [`render`] | tables, JSON lines, Python literals, hex dumps, escaping; writes to an `io::Write` it is given | pure rooms, `error` |
 //! | [`sys`] | the edge: the only place that touches the kernel, the clock, the terminal, the environment | pure rooms, `error` |
@@ -33,6 +35,7 @@
 
 pub mod cli;
 pub mod commands;
+pub mod diagnose;
 pub mod error;
 pub mod framing;
 pub mod load;
@@ -40,5 +43,7 @@ pub mod message;
 pub mod reference;
 pub mod render;
 pub mod service;
+pub mod sockdiag;
+pub mod sockets;
 #[allow(unsafe_code)]
 pub mod sys;

@@ -1,0 +1,226 @@
+//! The sockets of a host as values: the model that every source fills and every output reads.
+//!
+//! | file | what it holds |
+//! |---|---|
+//! | this one | [`Socket`] and its parts, [`Snapshot`] |
+//! | [`state`] | states and protocols, with the names that people and programs use |
+//! | [`proc_net`] | the tables of /proc/net, for families without sock_diag |
+//! | [`filter`] | what the user wants to see |
+//! | [`owners`] | the processes behind the sockets, and the reason why there is none |
+//! | [`pairs`] | who is at the other end on this host |
+//! | [`order`] | sorting, grouping, summing up |
+
+use std::net::IpAddr;
+
+pub mod filter;
+pub mod order;
+pub mod owners;
+pub mod pairs;
+pub mod proc_net;
+pub mod state;
+
+pub use owners::{Owner, OwnerReason, Owners};
+pub use state::{Family, Proto, State};
+
+use crate::diagnose::Finding;
+use crate::sockdiag::TcpInfoValues;
+
+/// One socket. Kept small: a host may have a hundred thousand.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Socket {
+    /// The protocol, as users call it.
+    pub proto: Proto,
+    /// The address family.
+    pub family: Family,
+    /// The state; for protocols without one `Unconnected` or `Established`.
+    pub state: State,
+    /// Our end.
+    pub local: Address,
+    /// The other end; [`Address::None`] where there is none.
+    pub peer: Address,
+    /// Bytes to be read; for a listener the connections that wait to be accepted. For UDP from
+    /// sock_diag it is truesize, not payload.
+    pub recv_q: u32,
+    /// Bytes not yet acknowledged (TCP) or sent; for a listener the limit of its accept queue.
+    pub send_q: u32,
+    /// 0: the kernel has none for it (TIME_WAIT, SYN_RECV, orphans, not yet accepted).
+    pub inode: u32,
+    /// Unique while the host is up; `None` from /proc/net.
+    pub cookie: Option<u64>,
+    /// Who made it; `None` where there is no inode to tell by.
+    pub uid: Option<u32>,
+    /// Which of the snapshot's network namespaces it is in.
+    pub netns: u16,
+    /// The interface it is bound to, or its scope; 0: none.
+    pub interface: u32,
+    /// The timer that runs.
+    pub timer: Option<Timer>,
+    /// What was asked for beyond this.
+    pub details: Option<Box<Details>>,
+    /// What is wrong with it; most sockets have none.
+    pub findings: Vec<Finding>,
+}
+
+/// One end of a socket.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum Address {
+    /// No such end.
+    None,
+    /// An address of the internet families; the unspecified address and port 0 are wildcards.
+    Ip {
+        /// The address.
+        addr: IpAddr,
+        /// The port; for raw sockets the IP protocol, for ping sockets the identifier.
+        port: u16,
+        /// The interface of a link-local address; 0: none.
+        scope: u32,
+    },
+    /// A unix socket's name as it stands: a path, or an abstract name behind a NUL; empty: none.
+    Unix {
+        /// At most 108 bytes, any bytes.
+        name: Box<[u8]>,
+        /// The inode of the socket at this end, where it is known.
+        inode: u32,
+    },
+    /// A packet socket: the Ethernet protocol (0x0003: all) and the interface (0: all).
+    Packet {
+        /// In host order.
+        protocol: u16,
+        /// Index.
+        interface: u32,
+    },
+    /// A netlink socket: its family (`NETLINK_ROUTE` ...) and port id.
+    Netlink {
+        /// linux/netlink.h.
+        protocol: u8,
+        /// 0: the kernel.
+        port_id: u32,
+    },
+    /// A vsock end (vsock(7)); `u32::MAX` is any.
+    Vsock {
+        /// Context identifier.
+        cid: u32,
+        /// Port.
+        port: u32,
+    },
+}
+
+impl Address {
+    /// The port of an internet or vsock address.
+    pub fn port(&self) -> Option<u32> {
+        match self {
+            Address::Ip { port, .. } => Some(u32::from(*port)),
+            Address::Vsock { port, .. } => Some(*port),
+            _ => None,
+        }
+    }
+
+    /// The IP address, an IPv4 one that is mapped into IPv6 unmapped.
+    pub fn ip(&self) -> Option<IpAddr> {
+        match self {
+            Address::Ip { addr, .. } => Some(addr.to_canonical()),
+            _ => None,
+        }
+    }
+}
+
+/// A timer of a TCP socket (`idiag_timer`, sock_diag(7)).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Timer {
+    /// Which.
+    pub kind: TimerKind,
+    /// When it runs out, in milliseconds.
+    pub expires_ms: u32,
+    /// Retransmissions (or probes) so far.
+    pub retransmits: u8,
+}
+
+/// Which timer runs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TimerKind {
+    /// Retransmission (also TLP and reordering).
+    Retransmit,
+    /// Keep-alive (also SYN-ACK retransmission and FIN_WAIT2).
+    Keepalive,
+    /// TIME_WAIT.
+    TimeWait,
+    /// Zero-window probes.
+    Persist,
+}
+
+/// What is kept only when it was asked for (`-i`, `-m`, JSON).
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Details {
+    /// `struct tcp_info`, as far as this kernel fills it.
+    pub tcp: Option<TcpInfoValues>,
+    /// `SK_MEMINFO_*`, in the order of linux/sock_diag.h; missing ones are absent.
+    pub memory: Option<Memory>,
+    /// The congestion control algorithm.
+    pub congestion: Option<Box<str>>,
+    /// `SO_MARK`.
+    pub mark: Option<u32>,
+    /// The control group, as an id of cgroup v2.
+    pub cgroup_id: Option<u64>,
+    /// Whether an IPv6 socket takes no IPv4 (`IPV6_V6ONLY`).
+    pub v6_only: Option<bool>,
+    /// Which sides are shut down: bit 0 receiving, bit 1 sending.
+    pub shutdown: Option<u8>,
+    /// Type of service or traffic class.
+    pub tos: Option<u8>,
+}
+
+/// Socket memory in bytes (`SK_MEMINFO_*`, sock_diag(7)).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Memory {
+    /// Allocated for received data.
+    pub rmem_alloc: u32,
+    /// Limit of the receive buffer.
+    pub rcvbuf: u32,
+    /// Allocated for data to send.
+    pub wmem_alloc: u32,
+    /// Limit of the send buffer.
+    pub sndbuf: u32,
+    /// Forward allocation.
+    pub fwd_alloc: u32,
+    /// Queued for sending.
+    pub wmem_queued: u32,
+    /// Option memory.
+    pub optmem: u32,
+    /// Backlog.
+    pub backlog: u32,
+    /// Datagrams (or connections of a listener) dropped; `None` on older kernels.
+    pub drops: Option<u32>,
+}
+
+/// The sockets of a host at one time.
+#[derive(Debug, Clone, Default)]
+pub struct Snapshot {
+    /// The sockets.
+    pub sockets: Vec<Socket>,
+    /// The processes behind them.
+    pub owners: Owners,
+    /// The network namespaces, by the index in [`Socket::netns`].
+    pub namespaces: Vec<Namespace>,
+    /// What could not be seen, in words; empty: everything was.
+    pub notes: Vec<Note>,
+}
+
+/// A network namespace.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Namespace {
+    /// The inode of its /proc/PID/ns/net.
+    pub inode: u64,
+    /// What users call it: a name of ip-netns(8), `pid 42 (nginx)`, or empty for our own.
+    pub label: String,
+}
+
+/// Something that a snapshot does not hold, and how to see it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Note {
+    /// Stable, for programs: `owners_hidden`, `family_missing`, `dump_interrupted` ...
+    pub id: &'static str,
+    /// For people.
+    pub text: String,
+    /// Whether rows or owners are missing because of it, so that the snapshot is not complete.
+    pub incomplete: bool,
+}

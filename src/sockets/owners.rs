@@ -1,0 +1,166 @@
+//! The processes behind the sockets, and the reason why there is none.
+
+use super::{Proto, Socket, State};
+
+/// Who holds which socket.
+///
+/// The links are sorted by inode, so that all owners of a socket stand together: twelve bytes a
+/// descriptor, and a search instead of a map.
+#[derive(Debug, Clone, Default)]
+pub struct Owners {
+    processes: Vec<Process>,
+    links: Vec<Owner>,
+    complete: bool,
+}
+
+/// A descriptor of a process that holds a socket.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Owner {
+    /// The socket.
+    pub inode: u32,
+    /// Which of the processes.
+    pub process: u32,
+    /// The descriptor.
+    pub fd: u32,
+}
+
+/// A process that holds sockets.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Process {
+    /// Process id.
+    pub pid: u32,
+    /// Effective user id.
+    pub uid: Option<u32>,
+    /// Its name: any bytes.
+    pub comm: Box<[u8]>,
+    /// Its command line, the words separated by NUL; read only when it is shown.
+    pub cmdline: Option<Box<[u8]>>,
+    /// Its control group: the path of cgroup v2.
+    pub cgroup: Option<Box<str>>,
+}
+
+/// Why a socket has no owner.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OwnerReason {
+    /// Owners were not looked for.
+    NotAsked,
+    /// The connection is over: the kernel keeps only its addresses.
+    TimeWait,
+    /// A handshake that no program has seen yet.
+    Handshake,
+    /// Established, and no program has accepted it yet.
+    NotAccepted,
+    /// The program has closed it (or has ended); the kernel finishes it.
+    Orphan,
+    /// The kernel itself uses it.
+    Kernel,
+    /// Descriptors of other users' processes could not be read.
+    Permission,
+    /// No process that can be seen holds it: it is in another namespace of processes, or was closed
+    /// meanwhile.
+    NotSeen,
+}
+
+impl OwnerReason {
+    /// The word for programs.
+    pub fn key(self) -> &'static str {
+        match self {
+            OwnerReason::NotAsked => "not_asked",
+            OwnerReason::TimeWait => "time_wait",
+            OwnerReason::Handshake => "handshake",
+            OwnerReason::NotAccepted => "not_accepted",
+            OwnerReason::Orphan => "orphan",
+            OwnerReason::Kernel => "kernel",
+            OwnerReason::Permission => "permission",
+            OwnerReason::NotSeen => "not_seen",
+        }
+    }
+
+    /// The words of the PROCESS column, in brackets there.
+    pub fn words(self) -> &'static str {
+        match self {
+            OwnerReason::NotAsked => "-",
+            OwnerReason::TimeWait => "time-wait",
+            OwnerReason::Handshake => "handshake",
+            OwnerReason::NotAccepted => "not accepted yet",
+            OwnerReason::Orphan => "closed by its program",
+            OwnerReason::Kernel => "kernel",
+            OwnerReason::Permission => "no permission",
+            OwnerReason::NotSeen => "no process seen",
+        }
+    }
+}
+
+impl Owners {
+    /// Collects what a walk over the processes found. `complete`: no process was hidden from it.
+    pub fn new(processes: Vec<Process>, mut links: Vec<Owner>, complete: bool) -> Self {
+        links.sort_unstable();
+        Owners {
+            processes,
+            links,
+            complete,
+        }
+    }
+
+    /// The descriptors that hold the socket of this inode; none for inode 0.
+    pub fn of(&self, inode: u32) -> &[Owner] {
+        if inode == 0 {
+            return &[];
+        }
+        let start = self.links.partition_point(|owner| owner.inode < inode);
+        let length = self.links[start..].partition_point(|owner| owner.inode == inode);
+        &self.links[start..start + length]
+    }
+
+    /// The process of a link.
+    pub fn process(&self, owner: &Owner) -> &Process {
+        &self.processes[owner.process as usize]
+    }
+
+    /// All processes that hold a socket.
+    pub fn processes(&self) -> &[Process] {
+        &self.processes
+    }
+
+    /// Why this socket has no owner, as far as one can tell.
+    pub fn reason(&self, socket: &Socket) -> OwnerReason {
+        if socket.inode == 0 {
+            return match socket.state {
+                State::TimeWait => OwnerReason::TimeWait,
+                State::SynRecv | State::NewSynRecv => OwnerReason::Handshake,
+                State::Established | State::CloseWait if socket.proto != Proto::Netlink => {
+                    OwnerReason::NotAccepted
+                }
+                State::FinWait1 | State::FinWait2 | State::LastAck | State::Closing => {
+                    OwnerReason::Orphan
+                }
+                _ => OwnerReason::Kernel,
+            };
+        }
+        if matches!(socket.local, super::Address::Netlink { port_id: 0, .. }) {
+            return OwnerReason::Kernel;
+        }
+        if self.complete {
+            OwnerReason::NotSeen
+        } else {
+            OwnerReason::Permission
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_owner_of_a_shared_socket_is_listed() {
+        let link = |inode, process, fd| Owner { inode, process, fd };
+        let processes = vec![Process::default(), Process::default()];
+        let links = vec![link(9, 1, 4), link(7, 0, 3), link(9, 0, 5), link(8, 0, 6)];
+        let owners = Owners::new(processes, links, true);
+        assert_eq!(owners.of(9), [link(9, 0, 5), link(9, 1, 4)]);
+        assert_eq!(owners.of(7), [link(7, 0, 3)]);
+        assert_eq!(owners.of(6), []);
+        assert_eq!(owners.of(0), []);
+    }
+}
