@@ -4,6 +4,7 @@
 //! |---|---|
 //! | this one | [`Socket`] and its parts, [`Snapshot`] |
 //! | [`state`] | states and protocols, with the names that people and programs use |
+//! | [`from_diag`] | sockets from the messages of sock_diag |
 //! | [`proc_net`] | the tables of /proc/net, for families without sock_diag |
 //! | [`filter`] | what the user wants to see |
 //! | [`owners`] | the processes behind the sockets, and the reason why there is none |
@@ -13,6 +14,7 @@
 use std::net::IpAddr;
 
 pub mod filter;
+pub mod from_diag;
 pub mod order;
 pub mod owners;
 pub mod pairs;
@@ -23,7 +25,7 @@ pub use owners::{Owner, OwnerReason, Owners};
 pub use state::{Family, Proto, State};
 
 use crate::diagnose::Finding;
-use crate::sockdiag::TcpInfoValues;
+use crate::sockdiag::{SkMemInfo, TcpInfo};
 
 /// One socket. Kept small: a host may have a hundred thousand.
 #[derive(Debug, Clone, PartialEq)]
@@ -151,10 +153,11 @@ pub enum TimerKind {
 /// What is kept only when it was asked for (`-i`, `-m`, JSON).
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Details {
-    /// `struct tcp_info`, as far as this kernel fills it.
-    pub tcp: Option<TcpInfoValues>,
-    /// `SK_MEMINFO_*`, in the order of linux/sock_diag.h; missing ones are absent.
-    pub memory: Option<Memory>,
+    /// `struct tcp_info` as it came: a third of the size of its fields as values, and most are never
+    /// looked at.
+    pub tcp_info: Option<Box<[u8]>>,
+    /// Memory and drops.
+    pub memory: Option<SkMemInfo>,
     /// The congestion control algorithm.
     pub congestion: Option<Box<str>>,
     /// `SO_MARK`.
@@ -169,27 +172,11 @@ pub struct Details {
     pub tos: Option<u8>,
 }
 
-/// Socket memory in bytes (`SK_MEMINFO_*`, sock_diag(7)).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Memory {
-    /// Allocated for received data.
-    pub rmem_alloc: u32,
-    /// Limit of the receive buffer.
-    pub rcvbuf: u32,
-    /// Allocated for data to send.
-    pub wmem_alloc: u32,
-    /// Limit of the send buffer.
-    pub sndbuf: u32,
-    /// Forward allocation.
-    pub fwd_alloc: u32,
-    /// Queued for sending.
-    pub wmem_queued: u32,
-    /// Option memory.
-    pub optmem: u32,
-    /// Backlog.
-    pub backlog: u32,
-    /// Datagrams (or connections of a listener) dropped; `None` on older kernels.
-    pub drops: Option<u32>,
+impl Details {
+    /// A view of the `struct tcp_info`, as far as this kernel fills it.
+    pub fn tcp(&self) -> Option<TcpInfo<'_>> {
+        self.tcp_info.as_deref().map(TcpInfo::new)
+    }
 }
 
 /// The sockets of a host at one time.

@@ -14,6 +14,8 @@
 //! | [`holder`] | which process holds a port |
 //! | [`limits`] | the descriptor limit |
 //! | [`signals`] | SIGINT and SIGTERM as a readable descriptor |
+//! | [`sockets`] | the sockets of this host: sock_diag, /proc, namespaces, owners |
+//! | [`users`] | user numbers and names |
 //! | [`terminal`] | is it a terminal, how wide, may it be coloured; progress |
 
 pub mod activation;
@@ -28,4 +30,6 @@ pub mod resolve;
 pub mod server;
 pub mod signals;
 pub mod socket;
+pub mod sockets;
 pub mod terminal;
+pub mod users;

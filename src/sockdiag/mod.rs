@@ -1,4 +1,0 @@
-//! stub
-/// stub
-#[derive(Debug, Clone, PartialEq, Default)]
-pub struct TcpInfoValues;

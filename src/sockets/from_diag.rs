@@ -1,0 +1,227 @@
+//! Sockets from the messages of sock_diag(7).
+
+use crate::diagnose::{self, Evidence, TcpEvidence};
+use crate::sockdiag::{
+    InetMessage, NetlinkMessage, PacketMessage, TcpInfo, UnixMessage, UnixName, VsockMessage,
+};
+use crate::sockdiag::inet::Timer as WireTimer;
+
+use super::{Address, Details, Family, Proto, Socket, State, Timer, TimerKind};
+
+/// What is taken from a message beside the socket's addresses and queues.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Taken {
+    /// Keep `struct tcp_info`, memory and the rest of [`Details`].
+    pub details: bool,
+    /// Ask the rules what is wrong.
+    pub findings: bool,
+}
+
+/// A socket of TCP, UDP or another protocol over IP; `None` for a state that is not known.
+pub fn inet(message: &InetMessage<'_>, proto: Proto, netns: u16, taken: Taken) -> Option<Socket> {
+    let state = State::from_number(message.state())?;
+    let family = if message.local_address().is_ipv4() { Family::Inet } else { Family::Inet6 };
+    let interface = message.interface();
+    let end = |addr: std::net::IpAddr, port: u16| {
+        let link_local = matches!(addr, std::net::IpAddr::V6(v6) if v6.is_unicast_link_local());
+        Address::Ip { addr, port, scope: if link_local { interface } else { 0 } }
+    };
+    let peer = match (message.peer_address(), message.peer_port()) {
+        (addr, 0) if addr.is_unspecified() => Address::None,
+        (addr, port) => end(addr, port),
+    };
+    let inode = message.inode();
+    let mut socket = Socket {
+        proto,
+        family,
+        state,
+        local: end(message.local_address(), message.local_port()),
+        peer,
+        recv_q: message.recv_queue(),
+        send_q: message.send_queue(),
+        inode,
+        cookie: Some(message.cookie()),
+        // Without an inode the kernel has nobody to ask, and writes 0: that is not root.
+        uid: (inode != 0).then(|| message.uid()),
+        netns,
+        interface,
+        timer: timer(message),
+        details: None,
+        findings: Vec::new(),
+    };
+    if !taken.details && !taken.findings {
+        return Some(socket);
+    }
+    let attributes = message.attributes();
+    let info = if proto == Proto::Tcp { attributes.tcp_info() } else { None };
+    if taken.findings {
+        let tcp = info.map(|info| evidence(&info)).unwrap_or_default();
+        socket.findings = diagnose::diagnose(&Evidence { socket: &socket, tcp });
+    }
+    if taken.details {
+        socket.details = Some(Box::new(Details {
+            tcp_info: attributes.info.filter(|_| proto == Proto::Tcp).map(Into::into),
+            memory: attributes.sk_mem_info,
+            congestion: attributes.congestion.map(|name| String::from_utf8_lossy(name).into()),
+            mark: attributes.mark,
+            cgroup_id: attributes.cgroup_id,
+            v6_only: attributes.v6_only,
+            shutdown: attributes.shutdown,
+            tos: attributes.tos.or(attributes.traffic_class),
+        }));
+    }
+    Some(socket)
+}
+
+fn timer(message: &InetMessage<'_>) -> Option<Timer> {
+    let kind = match message.timer() {
+        WireTimer::Retransmit => TimerKind::Retransmit,
+        WireTimer::KeepAlive => TimerKind::Keepalive,
+        WireTimer::TimeWait => TimerKind::TimeWait,
+        WireTimer::Persist => TimerKind::Persist,
+        _ => return None,
+    };
+    Some(Timer { kind, expires_ms: message.expires_ms(), retransmits: message.retransmits() })
+}
+
+/// The figures that the rules look at.
+pub fn evidence(info: &TcpInfo<'_>) -> TcpEvidence {
+    TcpEvidence {
+        last_data_recv_ms: info.last_data_recv_ms(),
+        last_ack_recv_ms: info.last_ack_recv_ms(),
+        last_data_sent_ms: info.last_data_sent_ms(),
+        rcv_wnd: info.rcv_wnd_bytes(),
+        snd_wnd: info.snd_wnd_bytes(),
+        retransmits: info.retransmits(),
+        backoff: info.backoff(),
+        total_retransmits: info.total_retrans(),
+    }
+}
+
+/// A unix-domain socket; `None` for a type or state that is not known.
+pub fn unix(message: &UnixMessage<'_>, netns: u16, details: bool) -> Option<Socket> {
+    let proto = match message.kind() {
+        1 => Proto::UnixStream,
+        2 => Proto::UnixDatagram,
+        5 => Proto::UnixSeqpacket,
+        _ => return None,
+    };
+    let attributes = message.attributes();
+    let name = attributes.name.map(whole_name).unwrap_or_default();
+    let inode = message.inode();
+    let peer = match attributes.peer_inode {
+        Some(inode) => Address::Unix { name: Box::default(), inode },
+        None => Address::None,
+    };
+    Some(Socket {
+        proto,
+        family: Family::Unix,
+        state: State::from_number(message.state())?,
+        local: Address::Unix { name, inode },
+        peer,
+        recv_q: attributes.recv_queue.unwrap_or(0),
+        send_q: attributes.send_queue.unwrap_or(0),
+        inode,
+        cookie: Some(message.cookie()),
+        uid: attributes.uid,
+        netns,
+        interface: 0,
+        timer: None,
+        details: details.then(|| {
+            Box::new(Details {
+                memory: attributes.sk_mem_info,
+                shutdown: attributes.shutdown,
+                ..Details::default()
+            })
+        }),
+        findings: Vec::new(),
+    })
+}
+
+/// The name as it stands in the address: an abstract one behind its NUL.
+fn whole_name(name: UnixName<'_>) -> Box<[u8]> {
+    match name {
+        UnixName::Path(path) => path.into(),
+        UnixName::Abstract(name) => [b"\0", name].concat().into(),
+    }
+}
+
+/// A packet socket.
+pub fn packet(message: &PacketMessage<'_>, netns: u16, details: bool) -> Socket {
+    let attributes = message.attributes();
+    let interface = attributes.info.map_or(0, |info| info.interface);
+    let memory = attributes.sk_mem_info;
+    Socket {
+        proto: Proto::Packet,
+        family: Family::Packet,
+        state: State::Unconnected,
+        local: Address::Packet { protocol: message.protocol(), interface },
+        peer: Address::None,
+        recv_q: memory.and_then(|memory| memory.rmem_alloc_bytes).unwrap_or(0),
+        send_q: memory.and_then(|memory| memory.wmem_alloc_bytes).unwrap_or(0),
+        inode: message.inode(),
+        cookie: Some(message.cookie()),
+        uid: attributes.uid,
+        netns,
+        interface,
+        timer: None,
+        details: details.then(|| Box::new(Details { memory, ..Details::default() })),
+        findings: Vec::new(),
+    }
+}
+
+/// A netlink socket.
+pub fn netlink(message: &NetlinkMessage<'_>, netns: u16, details: bool) -> Socket {
+    let attributes = message.attributes();
+    let memory = attributes.sk_mem_info;
+    let protocol = message.protocol();
+    let connected = message.peer_port() != 0 || message.peer_group() != 0;
+    Socket {
+        proto: Proto::Netlink,
+        family: Family::Netlink,
+        state: if connected { State::Established } else { State::Unconnected },
+        local: Address::Netlink { protocol, port_id: message.port() },
+        peer: if connected {
+            Address::Netlink { protocol, port_id: message.peer_port() }
+        } else {
+            Address::None
+        },
+        recv_q: memory.and_then(|memory| memory.rmem_alloc_bytes).unwrap_or(0),
+        send_q: memory.and_then(|memory| memory.wmem_alloc_bytes).unwrap_or(0),
+        inode: message.inode(),
+        cookie: Some(message.cookie()),
+        uid: None,
+        netns,
+        interface: 0,
+        timer: None,
+        details: details.then(|| Box::new(Details { memory, ..Details::default() })),
+        findings: Vec::new(),
+    }
+}
+
+/// A vsock socket; `None` for a state that is not known.
+pub fn vsock(message: &VsockMessage<'_>, netns: u16) -> Option<Socket> {
+    let state = State::from_number(message.state())?;
+    let connected = !matches!(state, State::Listen | State::Unconnected);
+    Some(Socket {
+        proto: Proto::Vsock,
+        family: Family::Vsock,
+        state,
+        local: Address::Vsock { cid: message.local_cid(), port: message.local_port() },
+        peer: if connected {
+            Address::Vsock { cid: message.peer_cid(), port: message.peer_port() }
+        } else {
+            Address::None
+        },
+        recv_q: 0,
+        send_q: 0,
+        inode: message.inode(),
+        cookie: Some(message.cookie()),
+        uid: None,
+        netns,
+        interface: 0,
+        timer: None,
+        details: None,
+        findings: Vec::new(),
+    })
+}

@@ -1,0 +1,241 @@
+//! Which process holds which socket: a walk over /proc/PID/fd.
+//!
+//! The walk is what makes a lister slow: a readlinkat(2) for every descriptor of every process. So
+//! it reads whole directories at once (getdents64(2)), asks relative to the directory's own
+//! descriptor, never calls stat, and shares the processes among threads.
+//!
+//! It stands behind one function, [`walk`]: another source (a BPF iterator over task files) can join
+//! it.
+
+use std::ffi::CStr;
+use std::fs;
+use std::io;
+use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
+use std::os::unix::fs::MetadataExt;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use crate::sockets::{Owner, Owners, Process};
+
+/// How much is read about each process that holds a socket.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Depth {
+    /// Its id, user and name.
+    Names,
+    /// Its command line and control group too.
+    Everything,
+}
+
+/// What a walk found.
+#[derive(Debug, Default)]
+pub struct Found {
+    /// The owners.
+    pub owners: Owners,
+    /// Processes whose descriptors could not be read for want of permission.
+    pub hidden: usize,
+    /// Whether /proc itself could not be read.
+    pub no_proc: bool,
+}
+
+/// More threads than this do not help: the kernel's work is the same.
+const MOST_THREADS: usize = 8;
+
+/// Looks at the descriptors of every process that can be seen.
+///
+/// A process that ends meanwhile is passed over: its sockets are gone too.
+pub fn walk(depth: Depth) -> Found {
+    let Ok(pids) = pids() else {
+        return Found { no_proc: true, ..Found::default() };
+    };
+    let threads = std::thread::available_parallelism().map_or(1, usize::from).min(MOST_THREADS);
+    let next = AtomicUsize::new(0);
+    let parts: Vec<Part> = std::thread::scope(|scope| {
+        let work = || {
+            let mut part = Part::default();
+            let mut buffer = vec![0; DIRENTS];
+            while let Some(&pid) = pids.get(next.fetch_add(1, Ordering::Relaxed)) {
+                part.look_at(pid, depth, &mut buffer);
+            }
+            part
+        };
+        let others: Vec<_> = (1..threads).map(|_| scope.spawn(work)).collect();
+        let mut parts = vec![work()];
+        parts.extend(others.into_iter().filter_map(|other| other.join().ok()));
+        parts
+    });
+    let mut processes = Vec::new();
+    let mut links = Vec::with_capacity(parts.iter().map(|part| part.links.len()).sum());
+    let mut hidden = 0;
+    for part in parts {
+        let offset = u32::try_from(processes.len()).unwrap_or(u32::MAX);
+        processes.extend(part.processes);
+        links.extend(part.links.into_iter().map(|owner| Owner { process: owner.process + offset, ..owner }));
+        hidden += part.hidden;
+    }
+    Found { owners: Owners::new(processes, links, hidden == 0), hidden, no_proc: false }
+}
+
+/// The numeric names in /proc, the processes with the most to do first would be better balanced, but
+/// finding out costs more than it gains: each thread takes the next one when it is free.
+fn pids() -> io::Result<Vec<u32>> {
+    let entries = fs::read_dir("/proc")?;
+    Ok(entries.flatten().filter_map(|entry| entry.file_name().to_str()?.parse().ok()).collect())
+}
+
+/// What one thread found.
+#[derive(Default)]
+struct Part {
+    processes: Vec<Process>,
+    links: Vec<Owner>,
+    hidden: usize,
+}
+
+impl Part {
+    fn look_at(&mut self, pid: u32, depth: Depth, buffer: &mut [u8]) {
+        let path = format!("/proc/{pid}/fd\0");
+        let directory = match open_directory(&path) {
+            Ok(directory) => directory,
+            Err(error) => {
+                self.hidden += usize::from(error.raw_os_error() == Some(libc::EACCES));
+                return;
+            }
+        };
+        let process = u32::try_from(self.processes.len()).unwrap_or(u32::MAX);
+        let before = self.links.len();
+        let read = for_each_name(&directory, buffer, |name| {
+            if let Some(inode) = socket_inode(&directory, name) {
+                let fd = name.to_bytes().iter().fold(0_u32, |fd, digit| {
+                    fd.wrapping_mul(10).wrapping_add(u32::from(digit.wrapping_sub(b'0')))
+                });
+                self.links.push(Owner { inode, process, fd });
+            }
+        });
+        // Opening /proc/PID/fd may be allowed where reading it is not.
+        if let Err(error) = read {
+            self.hidden += usize::from(error.raw_os_error() == Some(libc::EACCES));
+        }
+        if self.links.len() > before {
+            self.processes.push(describe(pid, depth));
+        }
+    }
+}
+
+/// What is known of a process.
+fn describe(pid: u32, depth: Depth) -> Process {
+    let read = |file: &str| fs::read(format!("/proc/{pid}/{file}")).ok();
+    let mut comm = read("comm").unwrap_or_default();
+    if comm.last() == Some(&b'\n') {
+        comm.pop();
+    }
+    let mut process = Process {
+        pid,
+        uid: fs::metadata(format!("/proc/{pid}")).ok().map(|metadata| metadata.uid()),
+        comm: comm.into(),
+        ..Process::default()
+    };
+    if depth == Depth::Everything {
+        process.cmdline = read("cmdline").filter(|line| !line.is_empty()).map(Into::into);
+        process.cgroup = read("cgroup").and_then(|text| {
+            let text = String::from_utf8_lossy(&text).into_owned();
+            // The line of cgroup v2 (cgroups(7)).
+            text.lines().find_map(|line| line.strip_prefix("0::")).map(Into::into)
+        });
+    }
+    process
+}
+
+/// Room for about 2,000 names a call.
+const DIRENTS: usize = 64 * 1024;
+
+fn open_directory(path_with_nul: &str) -> io::Result<OwnedFd> {
+    let path = CStr::from_bytes_with_nul(path_with_nul.as_bytes())
+        .map_err(|_| io::Error::from(io::ErrorKind::InvalidInput))?;
+    // SAFETY: the path is a C string that lives through the call.
+    let fd = unsafe {
+        libc::open(path.as_ptr(), libc::O_RDONLY | libc::O_DIRECTORY | libc::O_CLOEXEC)
+    };
+    if fd < 0 {
+        return Err(io::Error::last_os_error());
+    }
+    // SAFETY: open(2) gave us this descriptor, and nobody else knows it.
+    Ok(unsafe { OwnedFd::from_raw_fd(fd) })
+}
+
+/// Calls `each` with the numeric names of a directory (getdents64(2)).
+fn for_each_name(
+    directory: &OwnedFd,
+    buffer: &mut [u8],
+    mut each: impl FnMut(&CStr),
+) -> io::Result<()> {
+    /// `struct linux_dirent64`: inode, offset, record length, type, then the name.
+    const LENGTH: usize = 16;
+    const NAME: usize = 19;
+    loop {
+        // SAFETY: the kernel writes at most `buffer.len()` bytes into the buffer.
+        let got = unsafe {
+            libc::syscall(
+                libc::SYS_getdents64,
+                directory.as_raw_fd(),
+                buffer.as_mut_ptr(),
+                buffer.len(),
+            )
+        };
+        let Ok(got) = usize::try_from(got) else { return Err(io::Error::last_os_error()) };
+        if got == 0 {
+            return Ok(());
+        }
+        let mut rest = &buffer[..got];
+        while let Some(length) = rest.get(LENGTH..LENGTH + 2) {
+            let length = usize::from(u16::from_ne_bytes([length[0], length[1]]));
+            let Some(entry) = rest.get(..length).filter(|entry| entry.len() > NAME) else { break };
+            if entry[NAME].is_ascii_digit() {
+                if let Ok(name) = CStr::from_bytes_until_nul(&entry[NAME..]) {
+                    each(name);
+                }
+            }
+            rest = &rest[length..];
+        }
+    }
+}
+
+/// The inode of the socket that a descriptor is, if it is one: the link reads `socket:[INODE]`.
+fn socket_inode(directory: &OwnedFd, name: &CStr) -> Option<u32> {
+    let mut target = [0_u8; 32];
+    // SAFETY: the name is a C string; readlinkat(2) writes at most `target.len()` bytes.
+    let length = unsafe {
+        libc::readlinkat(
+            directory.as_raw_fd(),
+            name.as_ptr(),
+            target.as_mut_ptr().cast(),
+            target.len(),
+        )
+    };
+    let target = target.get(..usize::try_from(length).ok()?)?;
+    let digits = target.strip_prefix(b"socket:[")?.strip_suffix(b"]")?;
+    std::str::from_utf8(digits).ok()?.parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_socket_of_this_process_is_found_with_its_descriptor() {
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let shared = listener.try_clone().unwrap();
+        let link = fs::read_link(format!("/proc/self/fd/{}", listener.as_raw_fd())).unwrap();
+        let inode: u32 = link
+            .to_str()
+            .and_then(|link| link.strip_prefix("socket:[")?.strip_suffix(']')?.parse().ok())
+            .unwrap();
+        let found = walk(Depth::Everything);
+        let owners = found.owners.of(inode);
+        let mut fds: Vec<u32> = owners.iter().map(|owner| owner.fd).collect();
+        fds.sort_unstable();
+        let mut expected = vec![listener.as_raw_fd() as u32, shared.as_raw_fd() as u32];
+        expected.sort_unstable();
+        assert_eq!(fds, expected);
+        let process = found.owners.process(&owners[0]);
+        assert_eq!(process.pid, std::process::id());
+        assert!(process.cmdline.is_some());
+    }
+}
