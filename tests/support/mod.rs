@@ -71,13 +71,10 @@ impl Server {
             .expect("the server starts");
         let lines = lines_of(child.stdout.take().expect("piped"));
         let errors = lines_of(child.stderr.take().expect("piped"));
-        let first = match lines.recv_timeout(DEADLINE) {
-            Ok(first) => first,
-            Err(_) => {
-                let _ = child.kill();
-                let said: Vec<String> = errors.try_iter().collect();
-                panic!("{command:?} did not say that it listens: {said:?}");
-            }
+        let Ok(first) = lines.recv_timeout(DEADLINE) else {
+            let _ = child.kill();
+            let said: Vec<String> = errors.try_iter().collect();
+            panic!("{command:?} did not say that it listens: {said:?}");
         };
         let address = listening_address(&first);
         Server {
