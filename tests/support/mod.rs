@@ -182,6 +182,12 @@ impl Server {
         self.errors.try_iter().collect()
     }
 
+    /// The rest of what it says on standard output; waits until it has ended.
+    pub fn last_lines(&mut self) -> Vec<String> {
+        self.wait();
+        self.lines.iter().collect()
+    }
+
     /// The rest of what it says on standard error; waits until it has ended.
     pub fn last_errors(&mut self) -> Vec<String> {
         self.wait();
