@@ -284,3 +284,31 @@ fn a_client_that_never_reads_a_large_reply_is_cut_and_holds_nothing() {
     }
     server.wait_for_no_connections();
 }
+
+#[test]
+fn a_client_that_keeps_its_side_open_after_the_reply_does_not_hold_the_server() {
+    let server = Server::start(&["app-server", "0"]);
+    let mut stream = server.connect();
+    stream.write_all(&speak::search("ring")).expect("writes");
+    let mut answer = Vec::new();
+    stream.read_to_end(&mut answer).expect("no reset");
+    assert_eq!(answer, speak::ring_reply());
+    // It neither reads nor writes nor closes; the server waits a little, and then no more.
+    server.wait_for_no_connections();
+    drop(stream);
+}
+
+#[test]
+fn a_client_that_sends_for_ever_after_its_reply_is_cut() {
+    let server = Server::start(&["app-server", "0"]);
+    let mut stream = server.connect();
+    stream.write_all(&speak::search("ring")).expect("writes");
+    let answer = speak::read_message(&mut stream).expect("an answer");
+    assert_eq!(answer, speak::ring_reply());
+    let noise = [b'x'; 65_536];
+    support::until("the server to have enough", || {
+        stream.write_all(&noise).is_err().then_some(())
+    });
+    server.wait_for_no_connections();
+    good_client(server.address, "one that would not stop");
+}

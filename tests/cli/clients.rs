@@ -364,6 +364,58 @@ fn verify_finds_a_changed_byte_and_a_missing_end() {
 }
 
 #[test]
+fn verify_is_not_content_when_the_server_ends_before_the_input() {
+    let address = fake_server(|_, mut stream| {
+        let mut data = [0; 1000];
+        stream.read_exact(&mut data).expect("a beginning");
+        let _ = stream.write_all(&data);
+    });
+    let mut child = sockdoc()
+        .args([
+            "echo-client",
+            "127.0.0.1",
+            &address.port().to_string(),
+            "-",
+            "--verify",
+        ])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("starts");
+    // The input goes on after that: it stays open until the client has ended.
+    let mut input = child.stdin.take().expect("piped");
+    input.write_all(&counted(1000)).expect("writes");
+    let mut told = String::new();
+    let mut errors = child.stderr.take().expect("piped");
+    errors.read_to_string(&mut told).expect("text");
+    let status = child.wait().expect("ends");
+    assert_eq!(status.code(), Some(1), "it said: {told}");
+}
+
+#[test]
+fn many_connections_have_a_transcript_with_their_numbers() {
+    let server = Server::start(&["echo-server", "0"]);
+    let port = server.port();
+    let output = run(&["echo-client", "127.0.0.1", &port, "--conns", "2", "-v"]);
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    let text = stdout(&output);
+    for number in 1..=2 {
+        for line in [
+            format!("Starting connection {number} to ('127.0.0.1', {port})"),
+            format!("Sending b'Message 1 from client.' to connection {number}"),
+            format!("Received b'Message 1 from client.' from connection {number}"),
+            format!("Sending b'Message 2 from client.' to connection {number}"),
+            format!("Received b'Message 2 from client.' from connection {number}"),
+            format!("Closing connection {number}"),
+        ] {
+            let count = text.lines().filter(|said| **said == line).count();
+            assert_eq!(count, 1, "{line} in {text}");
+        }
+    }
+}
+
+#[test]
 fn a_reader_that_has_enough_ends_the_client_quietly() {
     let server = Server::start(&["echo-server", "0"]);
     let port = server.port();

@@ -47,6 +47,19 @@ fn without_descriptors_the_server_says_so_once_rests_and_recovers() {
 }
 
 #[test]
+fn several_threads_without_descriptors_do_not_spin_either() {
+    let (server, _crowd) = starving_server(&["app-server", "0", "--threads", "3"]);
+    server.wait_for_error("(EMFILE)");
+    let before = server.cpu();
+    look_on(Duration::from_millis(500));
+    let used = server.cpu() - before;
+    assert!(
+        used <= Duration::from_millis(50),
+        "it spins: {used:?} of CPU time"
+    );
+}
+
+#[test]
 fn while_it_starves_the_open_connections_are_served() {
     let mut command = launched_by(&FEW_DESCRIPTORS);
     command.args(["app-server", "0", "--keep-open"]);

@@ -129,6 +129,21 @@ fn a_wrong_port_is_status_2_and_says_what_a_port_is() {
 }
 
 #[test]
+fn a_link_local_address_without_its_interface_is_told_what_it_lacks() {
+    if !support::has_ipv6() {
+        return skip("a link-local address", "there is no IPv6");
+    }
+    // connect(2) refuses it: nothing is sent.
+    let output = run(&["app-client", "fe80::1", "1", "search", "ring"]);
+    let (what, next) = two_lines(&output, 1);
+    assert!(what.contains("(EINVAL)"), "{what}");
+    assert!(
+        format!("{what}{next}").contains("fe80::1%"),
+        "{what}\n{next}"
+    );
+}
+
+#[test]
 fn an_address_of_another_host_cannot_be_bound() {
     // TEST-NET-3 (RFC 5737): bind(2) sends nothing.
     let (what, next) = two_lines(&run(&["app-server", "203.0.113.1", "0"]), 2);
@@ -277,6 +292,14 @@ fn a_backlog_of_3_lets_4_wait_and_the_next_one_times_out() {
     let next = TcpStream::connect_timeout(&server.address, Duration::from_millis(300));
     let error = next.expect_err("the queue is full");
     assert_eq!(error.kind(), std::io::ErrorKind::TimedOut);
+    // What ss(8) shows as Recv-Q of the listener; in /proc/net/tcp rx_queue, in state 0A.
+    let table = std::fs::read_to_string("/proc/net/tcp").expect("the table");
+    let listener = format!("0100007F:{:04X} 00000000:0000 0A ", server.address.port());
+    let line = table
+        .lines()
+        .find(|line| line.contains(&listener))
+        .expect("a listener");
+    assert!(line.contains("00000000:00000004"), "{line}");
     // Our own client says so too, and does not wait for ever.
     let port = server.port();
     let args = [

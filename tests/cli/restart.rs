@@ -79,6 +79,24 @@ fn on_all_interfaces_a_port_held_on_one_of_them_is_refused() {
     }
 }
 
+#[test]
+fn a_dual_stack_server_blocks_the_port_for_ipv4_too() {
+    if !support::has_ipv6() {
+        return skip("a port held by a dual-stack server", "there is no ::1");
+    }
+    let server = Server::start(&["app-server", "::", "0"]);
+    for host in ["0.0.0.0", "127.0.0.1", "::1", "::"] {
+        let output = run(&["app-server", host, &server.port()]);
+        assert_eq!(output.status.code(), Some(2), "{host:?}");
+        let said = stderr(&output);
+        assert!(said.contains("(EADDRINUSE)"), "{host:?}: {said}");
+        assert!(
+            said.contains(&format!("(pid {})", server.pid())),
+            "{host:?}: {said}"
+        );
+    }
+}
+
 /// A service manager in few words: binds, puts the socket at descriptor 3, says for whom it is.
 const MANAGER: &str = "
 import os, socket, sys

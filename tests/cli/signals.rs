@@ -33,6 +33,24 @@ fn sigterm_and_sigint_end_each_server_with_status_0() {
 }
 
 #[test]
+fn a_signal_right_behind_the_first_line_is_heard() {
+    let starters: Vec<_> = (0..8)
+        .map(|_| {
+            std::thread::spawn(|| {
+                for _ in 0..5 {
+                    let mut server = Server::start(&["app-server", "0"]);
+                    server.signal("TERM");
+                    assert_eq!(server.wait().code(), Some(0), "killed, not ended");
+                }
+            })
+        })
+        .collect();
+    for starter in starters {
+        starter.join().expect("every server ended with status 0");
+    }
+}
+
+#[test]
 fn sigint_ends_a_server_that_a_shell_started_with_sigint_ignored() {
     let mut command = launched_by(&["sh", "-c", "trap '' INT; exec \"$0\" \"$@\""]);
     command.args(["app-server", "0"]);
