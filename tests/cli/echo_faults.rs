@@ -227,7 +227,7 @@ fn datagrams_come_back_from_the_address_they_were_sent_to() {
         client
             .connect((host, server.address.port()))
             .expect("connects");
-        for message in [&b"Hello"[..], b"", &[7; 60_000]] {
+        for message in [&b"Hello"[..], b"", &vec![7; 60_000]] {
             client.send(message).expect("sends");
             let mut back = vec![0; 65_536];
             let n = client.recv(&mut back).expect("an echo");

@@ -25,9 +25,7 @@ fn without_descriptors_the_server_says_so_once_rests_and_recovers() {
         let (server, crowd) = starving_server(args);
         let told = server.error_line();
         assert!(told.contains("(EMFILE)"), "{told}");
-        let before = server.cpu();
-        look_on(Duration::from_millis(500));
-        let used = server.cpu() - before;
+        let used = server.cpu_during(Duration::from_millis(500));
         assert!(
             used <= Duration::from_millis(50),
             "it spins: {used:?} of CPU time"
@@ -50,9 +48,7 @@ fn without_descriptors_the_server_says_so_once_rests_and_recovers() {
 fn several_threads_without_descriptors_do_not_spin_either() {
     let (server, _crowd) = starving_server(&["app-server", "0", "--threads", "3"]);
     server.wait_for_error("(EMFILE)");
-    let before = server.cpu();
-    look_on(Duration::from_millis(500));
-    let used = server.cpu() - before;
+    let used = server.cpu_during(Duration::from_millis(500));
     assert!(
         used <= Duration::from_millis(50),
         "it spins: {used:?} of CPU time"
@@ -102,7 +98,8 @@ fn a_server_that_stays_at_its_limit_does_not_fill_its_log() {
         look_on(Duration::from_millis(30));
         drop(next);
     }
-    let told = server.errors_so_far();
+    let mut told = server.errors_so_far();
+    told.retain(|line| line.contains("accept"));
     assert!(told.len() <= 2, "{} lines: {told:#?}", told.len());
 }
 
@@ -125,7 +122,7 @@ fn at_max_conns_a_client_waits_and_is_served_later() {
     let nothing = third.read(&mut [0; 10]).expect_err("it waits");
     assert_eq!(nothing.kind(), ErrorKind::WouldBlock);
     assert!(
-        server.cpu() - before <= Duration::from_millis(50),
+        server.cpu().saturating_sub(before) <= Duration::from_millis(50),
         "it spins"
     );
     drop(first);
@@ -205,9 +202,7 @@ fn ten_thousand_idle_connections_cost_almost_nothing() {
     });
     let memory = server.memory("VmRSS:");
     assert!(memory < 20 << 20, "{memory} bytes resident");
-    let before = server.cpu();
-    look_on(Duration::from_millis(500));
-    let used = server.cpu() - before;
+    let used = server.cpu_during(Duration::from_millis(500));
     assert!(
         used <= Duration::from_millis(20),
         "{used:?} of CPU time while all are idle"

@@ -41,7 +41,6 @@ const CUT: bool = true;
 const OPEN: bool = false;
 
 fn unframed() -> Vec<Case> {
-    let deep = "[".repeat(60_000);
     vec![
         ("nothing at all", vec![], CUT, ""),
         (
@@ -98,6 +97,12 @@ fn unframed() -> Vec<Case> {
             OPEN,
             "Error: the header is not JSON: expected a value at line 1 column 101",
         ),
+    ]
+}
+
+fn headers() -> Vec<Case> {
+    let deep = "[".repeat(60_000);
+    vec![
         (
             "a header that is a list",
             with_header(b"[]", b""),
@@ -253,7 +258,6 @@ fn lengths() -> Vec<Case> {
 fn contents() -> Vec<Case> {
     let search = br#"{"action": "search", "value": "ring"}"#;
     let bom = [&b"\xef\xbb\xbf"[..], search].concat();
-    let json = |content: &str| message("text/json", "utf-8", content.as_bytes());
     vec![
         (
             "an unknown encoding",
@@ -303,6 +307,12 @@ fn contents() -> Vec<Case> {
             OPEN,
             "Error: the content is not utf-16: a cut character at byte 2",
         ),
+    ]
+}
+
+fn requests() -> Vec<Case> {
+    let json = |content: &str| message("text/json", "utf-8", content.as_bytes());
+    vec![
         (
             "a content that is no JSON",
             json("{action: search}"),
@@ -388,7 +398,9 @@ fn contents() -> Vec<Case> {
 fn every_malformed_input_is_answered_and_a_good_client_is_served_after_it() {
     let mut server = Server::start(&["app-server", "0"]);
     let mut wrong = Vec::new();
-    for (what, bytes, shut_down, expected) in [unframed(), lengths(), contents()].concat() {
+    for (what, bytes, shut_down, expected) in
+        [unframed(), headers(), lengths(), contents(), requests()].concat()
+    {
         let answer = talk(server.address, &bytes, shut_down)
             .unwrap_or_else(|error| panic!("{what}: {error}"));
         let result = if answer.is_empty() {

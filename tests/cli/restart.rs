@@ -1,4 +1,4 @@
-//! Who holds a port: TIME_WAIT, another live server, a service manager.
+//! Who holds a port: `TIME_WAIT`, another live server, a service manager.
 
 use std::net::TcpListener;
 use std::process::Command;
@@ -6,7 +6,7 @@ use std::process::Command;
 use crate::speak::good_client;
 use crate::support::{self, Server, run, skip, stderr, until};
 
-/// Whether a connection of this port of 127.0.0.1 is in TIME_WAIT (06 in /proc/net/tcp).
+/// Whether a connection of this port of 127.0.0.1 is in `TIME_WAIT` (06 in /proc/net/tcp).
 fn in_time_wait(port: u16) -> bool {
     let table = std::fs::read_to_string("/proc/net/tcp").expect("the table");
     let local = format!("0100007F:{port:04X}");

@@ -66,7 +66,7 @@ fn after_sigterm_nothing_is_accepted_and_what_is_in_flight_is_finished() {
     let (mut stream, rest) = half_a_request(&server);
     good_client(server.address, "half a request");
     server.signal("TERM");
-    server.wait_for_error("ending: 1 connections have something in flight");
+    server.wait_for_error("ending: ");
     let refused = TcpStream::connect(server.address).expect_err("nobody listens");
     assert_eq!(refused.kind(), ErrorKind::ConnectionRefused);
     stream.write_all(&rest).expect("writes");
@@ -131,7 +131,7 @@ fn a_second_signal_ends_at_once() {
         let (_stream, _) = half_a_request(&server);
         good_client(server.address, "half a request");
         server.signal(first);
-        server.wait_for_error("ending: 1 connections");
+        server.wait_for_error("ending: ");
         server.signal(second);
         assert_eq!(server.wait().code(), Some(0), "{first}, then {second}");
     }
@@ -143,10 +143,8 @@ fn while_it_drains_it_does_not_spin() {
     let (_stream, _) = half_a_request(&server);
     good_client(server.address, "half a request");
     server.signal("TERM");
-    server.wait_for_error("ending: 1 connections");
-    let before = server.cpu();
-    support::look_on(Duration::from_millis(300));
-    let used = server.cpu() - before;
+    server.wait_for_error("ending: ");
+    let used = server.cpu_during(Duration::from_millis(300));
     assert!(used <= Duration::from_millis(50), "{used:?} of CPU time");
 }
 

@@ -191,7 +191,7 @@ fn a_hostile_reply_cannot_move_the_cursor_or_forge_a_line() {
         for flags in [&[][..], &["-v"], &["--count", "1"]] {
             let args = [&["app-client", "127.0.0.1", &port, "search", "ring"], flags].concat();
             let output = run(&args);
-            let lines = |bytes: &[u8]| bytes.iter().filter(|&&byte| byte == b'\n').count();
+            let lines = |bytes: &[u8]| bytes.split(|&byte| byte == b'\n').count() - 1;
             let name = format!("{what} {flags:?}");
             let (out, err) = (lines(&output.stdout), lines(&output.stderr));
             assert_harmless(&name, &output.stdout, out);
@@ -299,7 +299,10 @@ fn the_completions_are_scripts_that_their_shell_can_read() {
         assert_eq!(output.status.code(), Some(0));
         assert!(stdout(&output).contains("app-server"), "{shell}");
         if support::program(shell).is_none() {
-            skip(&format!("completions {shell}"), "there is no such shell");
+            // The others are seldom installed, and bash is the one that is asked for.
+            if shell == "bash" {
+                skip("the completions", "there is no bash");
+            }
             continue;
         }
         let mut script = tempfile::NamedTempFile::new().expect("a file");

@@ -85,13 +85,10 @@ impl Server {
             .expect("the server starts");
         let lines = lines_of(child.stdout.take().expect("piped"));
         let errors = lines_of(child.stderr.take().expect("piped"));
-        let first = match lines.recv_timeout(DEADLINE) {
-            Ok(first) => first,
-            Err(_) => {
-                let _ = child.kill();
-                let said: Vec<String> = errors.try_iter().collect();
-                panic!("{command:?} did not say that it listens: {said:?}");
-            }
+        let Ok(first) = lines.recv_timeout(DEADLINE) else {
+            let _ = child.kill();
+            let said: Vec<String> = errors.try_iter().collect();
+            panic!("{command:?} did not say that it listens: {said:?}");
         };
         let address = listening_address(&first);
         Server {
@@ -175,6 +172,13 @@ impl Server {
             .map(|n| n.parse::<u64>().unwrap())
             .sum();
         Duration::from_millis(ticks * 10)
+    }
+
+    /// CPU time that it uses while one looks on.
+    pub fn cpu_during(&self, time: Duration) -> Duration {
+        let before = self.cpu();
+        look_on(time);
+        self.cpu().saturating_sub(before)
     }
 
     /// What it has said on standard error and nobody has looked at yet; does not wait.
@@ -266,6 +270,8 @@ pub fn talk(address: SocketAddr, bytes: &[u8], shut_down: bool) -> std::io::Resu
 }
 
 /// Closes a connection with a reset.
+// By value: this is its end.
+#[allow(clippy::needless_pass_by_value)]
 pub fn reset(stream: TcpStream) {
     let linger = Some(Duration::ZERO);
     let socket = socket2::SockRef::from(&stream);
@@ -308,7 +314,7 @@ pub fn fake_server(mut serve: impl FnMut(usize, TcpStream) + Send + 'static) -> 
     address
 }
 
-/// Whether this machine has ::1.
+/// Whether this machine has `::1`.
 pub fn has_ipv6() -> bool {
     std::net::TcpListener::bind("[::1]:0").is_ok()
 }
