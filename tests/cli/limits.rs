@@ -137,13 +137,20 @@ fn at_max_conns_a_client_waits_and_is_served_later() {
 
 #[test]
 fn a_busy_server_at_max_conns_does_not_fill_its_log() {
-    let mut server = Server::start(&["app-server", "0", "--max-conns", "2"]);
+    // Kept open, a connection is there until its client has gone.
+    let mut server = Server::start(&["app-server", "0", "--max-conns", "2", "--keep-open"]);
     let address = server.address;
     let clients: Vec<_> = (0..6)
         .map(|n| {
             std::thread::spawn(move || {
                 for _ in 0..50 {
-                    good_client(address, &format!("client {n}"));
+                    let mut stream = support::connect(address);
+                    let answer = speak::ask(&mut stream, &speak::search("ring"));
+                    assert_eq!(
+                        answer.expect("an answer"),
+                        speak::ring_reply(),
+                        "client {n}"
+                    );
                 }
             })
         })

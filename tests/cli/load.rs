@@ -42,13 +42,13 @@ fn a_load_run_counts_every_request_and_reports() {
     assert_eq!(stderr(&output), "");
     let text = stdout(&output);
     assert!(
-        text.starts_with("400 of 400 requests answered well in "),
+        text.starts_with("requests     400 of 400 answered well in "),
         "{text}"
     );
-    assert!(text.contains("400 opened, 4 at a time; "), "{text}");
-    assert!(text.contains("since each was sent"), "{text}");
+    assert!(text.contains("400 opened, 4 at a time\n"), "{text}");
+    assert!(text.contains("from the time each was sent"), "{text}");
     assert!(!text.contains("failed"), "{text}");
-    assert!(text.lines().all(|line| line.len() <= 100), "{text}");
+    assert!(text.lines().all(|line| line.len() <= 60), "{text}");
     let (status, report) = report(&args);
     assert_eq!(status, Some(0));
     assert_eq!(report["schema"], "sockdoc.app-client/1");
@@ -109,7 +109,7 @@ fn conns_alone_is_one_request_on_each() {
     assert_eq!(output.status.code(), Some(0));
     // The tutorial's two messages on each.
     assert!(
-        stdout(&output).starts_with("6 of 6 requests"),
+        stdout(&output).starts_with("requests     6 of 6 "),
         "{}",
         stdout(&output)
     );

@@ -12,7 +12,7 @@ use crate::commands::serving::{print, tell};
 use crate::commands::{Context, Status};
 use crate::error::{Error, Result};
 use crate::render::{json as as_json, load, thousands};
-use crate::sys::exchange::{Next, Source, Taker};
+use crate::sys::exchange::{End, Next, Source, Taker};
 use crate::sys::files;
 
 /// Streams a file or standard input, and what comes back to standard output (or compares it).
@@ -26,10 +26,11 @@ pub(super) fn run(server: &Server<'_>, path: &Path, context: &Context) -> Result
         differs: None,
     };
     let before = connection.elapsed();
-    connection.exchange(Source::Stream(file), true, &mut sink)?;
+    let end = connection.exchange(Source::Stream(file), true, &mut sink)?;
     let elapsed = connection.elapsed().saturating_sub(before);
     let missing = sink.expected.len() as u64;
-    let same = sink.differs.is_none() && missing == 0;
+    let early = end == End::ClosedEarly;
+    let same = sink.differs.is_none() && missing == 0 && !early;
     let rate = connection.received_bytes as f64 / elapsed.as_secs_f64().max(1e-9) / 1e6;
     if context.json {
         let mut out = Vec::new();
@@ -54,7 +55,7 @@ pub(super) fn run(server: &Server<'_>, path: &Path, context: &Context) -> Result
     } else if server.args.verify || context.verbose {
         let verdict = match (server.args.verify, sink.differs, missing) {
             (false, ..) => "streamed",
-            (true, None, 0) => "verified",
+            (true, None, 0) if !early => "verified",
             _ => "NOT THE SAME",
         };
         let line = format!(
@@ -70,6 +71,8 @@ pub(super) fn run(server: &Server<'_>, path: &Path, context: &Context) -> Result
         }
         if let Some(at) = sink.differs {
             tell(&format!("the echo differs from byte {at} on"));
+        } else if early {
+            tell("the server closed the connection before the end of the input");
         } else if server.args.verify && missing > 0 {
             tell(&format!(
                 "the last {} bytes did not come back",

@@ -75,7 +75,7 @@ pub fn run<C: Client>(
     progress: &mut dyn FnMut(&Figures),
 ) -> Result<Figures> {
     let fail = |error: io::Error| Error::os(Kind::CannotRun, "set up the event loop", &error);
-    let signals = Signals::open().map_err(fail)?;
+    let signals = Signals::open()?;
     let mut runner = Runner::new(target, options, plan, client, signals).map_err(fail)?;
     runner.open_first()?;
     runner.run(progress).map_err(fail)?;
