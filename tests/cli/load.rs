@@ -48,7 +48,7 @@ fn a_load_run_counts_every_request_and_reports() {
     assert!(text.contains("400 opened, 4 at a time\n"), "{text}");
     assert!(text.contains("from the time each was sent"), "{text}");
     assert!(!text.contains("failed"), "{text}");
-    assert!(text.lines().all(|line| line.len() <= 60), "{text}");
+    assert!(text.lines().all(|line| line.len() <= 72), "{text}");
     let (status, report) = report(&args);
     assert_eq!(status, Some(0));
     assert_eq!(report["schema"], "sockdoc.app-client/1");
