@@ -89,6 +89,12 @@ fn bytes_behind_the_request_do_not_cost_the_reply() {
         let answer = talk(server.address, &request, false).expect("no reset");
         assert_eq!(answer, speak::ring_reply(), "{trailing} bytes more");
     }
+    // A reply that is still on its way when the connection would be closed.
+    let value = "v".repeat(300_000);
+    let request = [speak::search(&value), vec![b'x'; 200_000]].concat();
+    let answer = talk(server.address, &request, false).expect("no reset");
+    let expected = speak::reply(&format!("No match for '{value}'."));
+    assert!(answer == expected, "{} bytes came", answer.len());
 }
 
 #[test]

@@ -236,9 +236,9 @@ fn lengths() -> Vec<Case> {
         ),
         (
             "a length over --max-message by one",
-            with_length("16777111", b"hello"),
+            with_length("16777108", b"hello"),
             OPEN,
-            "Error: a content of 16777111 bytes is over the limit of 16777216 bytes a message",
+            "Error: a content of 16777108 bytes is over the limit of 16777216 bytes a message",
         ),
         (
             "a content that is cut",

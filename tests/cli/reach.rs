@@ -342,18 +342,17 @@ fn a_low_port_for_an_ordinary_user_is_refused_with_the_way_out() {
         std::fs::set_permissions(path, PermissionsExt::from_mode(0o755)).expect("set");
     }
     for command in ["app-server", "echo-server"] {
-        let output = std::process::Command::new("setpriv")
-            .args([
-                "--reuid=65534",
-                "--regid=65534",
-                "--clear-groups",
-                "--no-new-privs",
-            ])
-            .arg(&copy)
-            .args([command, "127.0.0.1", "1"])
-            .stdin(Stdio::null())
-            .output()
-            .expect("starts");
+        let mut low = std::process::Command::new("setpriv");
+        low.args([
+            "--reuid=65534",
+            "--regid=65534",
+            "--clear-groups",
+            "--no-new-privs",
+        ])
+        .arg(&copy)
+        .args([command, "127.0.0.1", "1"])
+        .stdin(Stdio::null());
+        let output = support::finish(low);
         let (what, next) = two_lines(&output, 2);
         assert!(what.starts_with("sockdoc: bind 127.0.0.1:1: "), "{what}");
         assert!(what.contains("(EACCES)"), "{what}");

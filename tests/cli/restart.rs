@@ -142,7 +142,7 @@ fn sockets_meant_for_another_process_are_left_alone() {
     let free = TcpListener::bind("127.0.0.1:0").expect("binds");
     let taken = free.local_addr().expect("an address").port().to_string();
     command.args(["app-server", &taken]);
-    let output = command.output().expect("starts");
+    let output = support::finish(command);
     assert_eq!(output.status.code(), Some(2));
     assert!(
         stderr(&output).contains("(EADDRINUSE)"),
@@ -155,7 +155,8 @@ fn two_sockets_passed_in_are_one_too_many() {
     let Some(mut command) = managed("2", "0") else {
         return skip("two inherited sockets", "there is no python3");
     };
-    let output = command.arg("app-server").output().expect("starts");
+    command.arg("app-server");
+    let output = support::finish(command);
     assert_eq!(output.status.code(), Some(2));
     assert!(stderr(&output).contains("LISTEN_FDS says 2 sockets"));
 }

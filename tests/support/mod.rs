@@ -40,11 +40,46 @@ fn clean(mut command: Command) -> Command {
 
 /// Runs the binary to its end with these arguments and no input.
 pub fn run(args: &[&str]) -> Output {
-    sockdoc()
-        .args(args)
-        .stdin(Stdio::null())
-        .output()
-        .expect("the binary starts")
+    let mut command = sockdoc();
+    command.args(args).stdin(Stdio::null());
+    finish(command)
+}
+
+/// Runs a command to its end. One that does not end, such as a server that should have refused to
+/// start, is killed, and the test fails.
+pub fn finish(mut command: Command) -> Output {
+    let spawned = command
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn();
+    let mut child = spawned.expect("the command starts");
+    let out = bytes_of(child.stdout.take().expect("piped"));
+    let err = bytes_of(child.stderr.take().expect("piped"));
+    let start = Instant::now();
+    let status = loop {
+        if let Some(status) = child.try_wait().expect("wait works") {
+            break status;
+        }
+        if start.elapsed() > DEADLINE {
+            let _ = child.kill();
+            let _ = child.wait();
+            panic!("{command:?} does not end");
+        }
+        std::thread::sleep(Duration::from_millis(1));
+    };
+    Output {
+        status,
+        stdout: out.join().expect("read"),
+        stderr: err.join().expect("read"),
+    }
+}
+
+fn bytes_of(mut stream: impl Read + Send + 'static) -> std::thread::JoinHandle<Vec<u8>> {
+    std::thread::spawn(move || {
+        let mut bytes = Vec::new();
+        stream.read_to_end(&mut bytes).expect("readable");
+        bytes
+    })
 }
 
 /// Standard output as text.
