@@ -76,8 +76,8 @@ fn unframed() -> Vec<Case> {
         (
             "HTTP",
             b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n".to_vec(),
-            CUT,
-            "Error: the connection ended: 35 bytes came of at least 18247 of the message",
+            OPEN,
+            "Error: this looks like HTTP, not like a message with a length in front",
         ),
         (
             "a header that is no UTF-8",

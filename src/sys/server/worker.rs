@@ -370,6 +370,7 @@ impl<'a, S: Service, O: Observer> Worker<'a, S, O> {
         if self.drain_until.is_none() {
             self.drain_until = Some(self.driver.now + self.config.drain);
             self.accept_ready = true;
+            self.accept_pause = None;
             self.accept(usize::MAX);
             self.stop_accepting();
             let keys: Vec<usize> = self.conns.iter().map(|(key, _)| key).collect();
@@ -378,10 +379,10 @@ impl<'a, S: Service, O: Observer> Worker<'a, S, O> {
                 self.conns[key].readable = true;
                 self.advance(key);
             }
-            if !self.conns.is_empty() {
-                self.driver
-                    .observer
-                    .event(&Event::Draining(self.conns.len()));
+            let lingers = |conn: &Conn<S::Session>| matches!(conn.phase, Phase::Lingering(_));
+            let in_flight = self.conns.iter().filter(|(_, conn)| !lingers(conn)).count();
+            if in_flight > 0 {
+                self.driver.observer.event(&Event::Draining(in_flight));
             }
         }
         if self
