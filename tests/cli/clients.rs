@@ -183,7 +183,7 @@ fn a_bad_answer_is_status_1_and_two_lines_that_say_what_is_wrong_with_it() {
         ),
         (
             b"HTTP/1.1 400 Bad Request\r\n\r\n".to_vec(),
-            "in the middle: 28 bytes came",
+            "is no message of this protocol: this looks like HTTP",
         ),
         (
             speak::with_header(b"{}", b""),
