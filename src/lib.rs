@@ -14,6 +14,7 @@
 //! | [`framing`] | pure: message boundaries on a byte stream: raw, line, delimiter, length, fixed, close | - |
 //! | [`service`] | pure: what a server does with bytes, without a socket: `app`, `echo` | `message`, `framing` |
 //! | [`load`] | pure: a load run: the schedule of requests, what counts as answered well, the figures | `message`, `framing`, `service` |
+//! | [`sockdiag`] | pure: codecs of the kernel's socket listings: netlink `sock_diag` messages, `struct tcp_info` | - |
 //! | [`mod@reference`] | pure: errno, ICMP, TCP-state and resolver tables, with cause and next step | - |
 //! | [`render`] | tables, JSON lines, Python literals, hex dumps, escaping; writes to an `io::Write` it is given | pure rooms, `error` |
 //! | [`sys`] | the edge: the only place that touches the kernel, the clock, the terminal, the environment | pure rooms, `error` |
@@ -40,5 +41,6 @@ pub mod message;
 pub mod reference;
 pub mod render;
 pub mod service;
+pub mod sockdiag;
 #[allow(unsafe_code)]
 pub mod sys;
