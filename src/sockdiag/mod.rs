@@ -103,3 +103,6 @@ fn noted<T>(slot: &mut Option<Malformed>, read: Result<T, Malformed>) -> Option<
         }
     }
 }
+
+#[cfg(test)]
+mod recorded_tests;
