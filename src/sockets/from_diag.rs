@@ -19,7 +19,12 @@ pub struct Taken {
 
 /// A socket of TCP, UDP or another protocol over IP; `None` for a state that is not known.
 pub fn inet(message: &InetMessage<'_>, proto: Proto, netns: u16, taken: Taken) -> Option<Socket> {
-    let state = State::from_number(message.state())?;
+    let state = match State::from_number(message.state())? {
+        // Bound and inactive is asked for by a bit of its own (13) and answered as closed; a TCP
+        // socket that really is closed is in no table.
+        State::Unconnected if proto == Proto::Tcp => State::BoundInactive,
+        state => state,
+    };
     let family = if message.local_address().is_ipv4() { Family::Inet } else { Family::Inet6 };
     let interface = message.interface();
     let end = |addr: std::net::IpAddr, port: u16| {
