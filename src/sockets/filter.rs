@@ -2,7 +2,7 @@
 //!
 //! # How the parts go together
 //!
-//! Criteria of one kind are alternatives, and the kinds are ANDed: `:80 :443 nginx php` is a socket
+//! Criteria of one kind are alternatives, and the kinds are joined by AND: `:80 :443 nginx php` is a socket
 //! with port 80 or 443 at either end, held by nginx or php. The kinds are the fields of [`Filter`],
 //! each with its own list; a word ([`Word`]) adds to one of them, the same that the flag of its kind
 //! fills. An empty list asks for nothing.
@@ -25,7 +25,7 @@ pub use word::{Word, WordError};
 
 use super::{Address, Family, Owners, Proto, Socket, State};
 
-/// What the user wants to see. The default is everything but rows of TIME_WAIT.
+/// What the user wants to see. The default is everything but rows of `TIME_WAIT`.
 #[derive(Debug, Clone, Default)]
 pub struct Filter {
     /// Protocols.
@@ -49,13 +49,13 @@ pub struct Filter {
     pub either: Vec<AddressMatch>,
     /// Processes by name.
     pub processes: Vec<ProcessMatch>,
-    /// Processes by number. ANDed with `processes`: one process must be both.
+    /// Processes by number. joined by AND with `processes`: one process must be both.
     pub pids: Vec<u32>,
-    /// Who made the socket. One without a known user (TIME_WAIT ...) does not match.
+    /// Who made the socket. One without a known user (`TIME_WAIT` ...) does not match.
     pub uids: Vec<u32>,
     /// Only sockets with findings.
     pub problems: bool,
-    /// Whether TIME_WAIT is shown row by row; so it is, too, when `states` has it.
+    /// Whether `TIME_WAIT` is shown row by row; so it is, too, when `states` has it.
     pub show_time_wait: bool,
 }
 
@@ -152,7 +152,7 @@ impl Filter {
         }
     }
 
-    /// Bits of the states wanted of any protocol; TIME_WAIT too where it is only counted.
+    /// Bits of the states wanted of any protocol; `TIME_WAIT` too where it is only counted.
     pub fn state_mask(&self) -> u32 {
         let listening = State::Listen.bit() | State::Unconnected.bit();
         self.states.mask() & if self.listening { listening } else { u32::MAX }

@@ -1,6 +1,6 @@
-//! The tables of /proc/net (proc(5)), for families without sock_diag.
+//! The tables of /proc/net (proc(5)), for families without `sock_diag`.
 //!
-//! They tell less than sock_diag: no cookie, no interface, no memory, no peer of a unix socket, no
+//! They tell less than `sock_diag`: no cookie, no interface, no memory, no peer of a unix socket, no
 //! bound TCP socket that does not listen; and of a TCP listener not the limit of its accept queue:
 //! its [`Socket::send_q`] is 0 here, so a full queue must not be concluded without a cookie.
 //!
@@ -157,9 +157,9 @@ fn blank(proto: Proto, family: Family, inode: u32) -> Socket {
 }
 
 /// Details that hold nothing but a counter of drops.
-fn drops(count: u32) -> Option<Box<Details>> {
-    Some(Box::new(Details {
+fn drops(count: u32) -> Box<Details> {
+    Box::new(Details {
         drops: Some(count),
         ..Details::default()
-    }))
+    })
 }

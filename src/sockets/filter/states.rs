@@ -17,19 +17,19 @@ impl StateSet {
         let mut at = 0;
         for word in list.split(',') {
             let states = group(word).or_else(|| State::named(word).map(|state| vec![state]));
-            match states {
-                Some(states) => states.into_iter().for_each(|state| set.add(state)),
-                None => {
-                    let what = "no state of a socket; one is established, listen, time-wait ...";
-                    return Err(WordError::new(list, at..at + word.len(), what));
-                }
+            let Some(states) = states else {
+                let what = "no state of a socket; one is established, listen, time-wait ...";
+                return Err(WordError::new(list, at..at + word.len(), what));
+            };
+            for state in states {
+                set.add(state);
             }
             at += word.len() + 1;
         }
         Ok(set)
     }
 
-    /// Adds a state. A request that has no socket yet is SYN_RECV to users, so both come together.
+    /// Adds a state. A request that has no socket yet is `SYN_RECV` to users, so both come together.
     pub fn add(&mut self, state: State) {
         self.0 |= state.bit();
         let both = State::SynRecv.bit() | State::NewSynRecv.bit();

@@ -57,7 +57,7 @@ pub struct GroupRow {
     pub listeners: usize,
     /// Of them in ESTABLISHED.
     pub established: usize,
-    /// Of them in CLOSE_WAIT.
+    /// Of them in `CLOSE_WAIT`.
     pub close_wait: usize,
     /// Bytes to be read; listeners, whose queue is of connections, do not count.
     pub recv_bytes: u64,

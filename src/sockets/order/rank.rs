@@ -11,7 +11,7 @@ use crate::sockets::{Address, Owners, Socket};
 pub(super) struct Ranks<'a> {
     sockets: &'a [Socket],
     key: SortKey,
-    ranks: Vec<Option<Rank>>,
+    of: Vec<Option<Rank>>,
 }
 
 /// Compared from the first to the last.
@@ -29,7 +29,7 @@ impl<'a> Ranks<'a> {
         Ranks {
             sockets,
             key,
-            ranks,
+            of: ranks,
         }
     }
 
@@ -37,7 +37,7 @@ impl<'a> Ranks<'a> {
     pub(super) fn sort(&self, indices: &[usize], descending: bool) -> Vec<usize> {
         let (mut known, unknown): (Vec<_>, Vec<_>) = indices
             .iter()
-            .map(|&index| (self.ranks[index], index))
+            .map(|&index| (self.of[index], index))
             .partition(|(rank, _)| rank.is_some());
         known.sort_by(|(a, a_index), (b, b_index)| {
             let order = a.cmp(b).then_with(|| self.by_name(*a_index, *b_index));

@@ -17,9 +17,9 @@ pub struct Summary {
     pub findings: Vec<FindingCount>,
     /// The processes that hold one of the sockets; 0 where owners were not looked for.
     pub processes: usize,
-    /// Sockets in TIME_WAIT.
+    /// Sockets in `TIME_WAIT`.
     pub time_wait: usize,
-    /// Sockets in TIME_WAIT by peer, the most first.
+    /// Sockets in `TIME_WAIT` by peer, the most first.
     pub time_wait_peers: Vec<(IpAddr, usize)>,
 }
 
@@ -34,7 +34,7 @@ pub struct ProtoSummary {
     pub ipv4: usize,
     /// The other ones of IPv6.
     pub ipv6: usize,
-    /// The states that there are sockets in, by number. SYN_RECV is one state, with and without a
+    /// The states that there are sockets in, by number. `SYN_RECV` is one state, with and without a
     /// socket.
     pub states: Vec<(State, usize)>,
 }

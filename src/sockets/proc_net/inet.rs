@@ -1,4 +1,4 @@
-//! The tables of the internet families: `get_tcp4_sock` in net/ipv4/tcp_ipv4.c and its likes.
+//! The tables of the internet families: `get_tcp4_sock` in `net/ipv4/tcp_ipv4.c` and its likes.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
@@ -37,7 +37,7 @@ pub(super) fn parse(proto: Proto, family: Family, line: &[u8]) -> Option<Socket>
     socket.uid = (inode != 0).then_some(uid);
     socket.timer = self::timer(hex(timer)?, expires, retransmits, probes)?;
     if proto != Proto::Tcp {
-        socket.details = super::drops(fields.decimal()?);
+        socket.details = Some(super::drops(fields.decimal()?));
     }
     Some(socket)
 }

@@ -3,7 +3,7 @@
 use super::fields::{Fields, hex};
 use crate::sockets::{Address, Family, Proto, Socket};
 
-/// `packet_seq_show` in net/packet/af_packet.c:
+/// `packet_seq_show` in `net/packet/af_packet.c`:
 ///
 /// ```text
 /// sk               RefCnt Type Proto  Iface R Rmem   User   Inode
@@ -29,7 +29,7 @@ pub(super) fn packet(line: &[u8]) -> Option<Socket> {
     Some(socket)
 }
 
-/// `netlink_native_seq_show` in net/netlink/af_netlink.c:
+/// `netlink_native_seq_show` in `net/netlink/af_netlink.c`:
 ///
 /// ```text
 /// sk               Eth Pid        Groups   Rmem     Wmem     Dump  Locks    Drops    Inode
@@ -50,6 +50,6 @@ pub(super) fn netlink(line: &[u8]) -> Option<Socket> {
     socket.local = Address::Netlink { protocol, port_id };
     socket.recv_q = recv_q;
     socket.send_q = send_q;
-    socket.details = super::drops(drops);
+    socket.details = Some(super::drops(drops));
     Some(socket)
 }
