@@ -20,6 +20,8 @@ pub mod owners;
 pub mod pairs;
 pub mod proc_net;
 pub mod state;
+#[cfg(test)]
+mod testing;
 
 pub use owners::{Owner, OwnerReason, Owners};
 pub use state::{Family, Proto, State};
