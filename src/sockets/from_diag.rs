@@ -1,10 +1,10 @@
 //! Sockets from the messages of sock_diag(7).
 
 use crate::diagnose::{self, Evidence, TcpEvidence};
+use crate::sockdiag::inet::Timer as WireTimer;
 use crate::sockdiag::{
     InetMessage, NetlinkMessage, PacketMessage, TcpInfo, UnixMessage, UnixName, VsockMessage,
 };
-use crate::sockdiag::inet::Timer as WireTimer;
 
 use super::{Address, Details, Family, Proto, Socket, State, Timer, TimerKind};
 
@@ -25,11 +25,19 @@ pub fn inet(message: &InetMessage<'_>, proto: Proto, netns: u16, taken: Taken) -
         State::Unconnected if proto == Proto::Tcp => State::BoundInactive,
         state => state,
     };
-    let family = if message.local_address().is_ipv4() { Family::Inet } else { Family::Inet6 };
+    let family = if message.local_address().is_ipv4() {
+        Family::Inet
+    } else {
+        Family::Inet6
+    };
     let interface = message.interface();
     let end = |addr: std::net::IpAddr, port: u16| {
         let link_local = matches!(addr, std::net::IpAddr::V6(v6) if v6.is_unicast_link_local());
-        Address::Ip { addr, port, scope: if link_local { interface } else { 0 } }
+        Address::Ip {
+            addr,
+            port,
+            scope: if link_local { interface } else { 0 },
+        }
     };
     let peer = match (message.peer_address(), message.peer_port()) {
         (addr, 0) if addr.is_unspecified() => Address::None,
@@ -58,16 +66,28 @@ pub fn inet(message: &InetMessage<'_>, proto: Proto, netns: u16, taken: Taken) -
         return Some(socket);
     }
     let attributes = message.attributes();
-    let info = if proto == Proto::Tcp { attributes.tcp_info() } else { None };
+    let info = if proto == Proto::Tcp {
+        attributes.tcp_info()
+    } else {
+        None
+    };
     if taken.findings {
         let tcp = info.map(|info| evidence(&info)).unwrap_or_default();
-        socket.findings = diagnose::diagnose(&Evidence { socket: &socket, tcp });
+        socket.findings = diagnose::diagnose(&Evidence {
+            socket: &socket,
+            tcp,
+        });
     }
     if taken.details {
         socket.details = Some(Box::new(Details {
-            tcp_info: attributes.info.filter(|_| proto == Proto::Tcp).map(Into::into),
+            tcp_info: attributes
+                .info
+                .filter(|_| proto == Proto::Tcp)
+                .map(Into::into),
             memory: attributes.sk_mem_info,
-            congestion: attributes.congestion.map(|name| String::from_utf8_lossy(name).into()),
+            congestion: attributes
+                .congestion
+                .map(|name| String::from_utf8_lossy(name).into()),
             mark: attributes.mark,
             cgroup_id: attributes.cgroup_id,
             v6_only: attributes.v6_only,
@@ -86,7 +106,11 @@ fn timer(message: &InetMessage<'_>) -> Option<Timer> {
         WireTimer::Persist => TimerKind::Persist,
         _ => return None,
     };
-    Some(Timer { kind, expires_ms: message.expires_ms(), retransmits: message.retransmits() })
+    Some(Timer {
+        kind,
+        expires_ms: message.expires_ms(),
+        retransmits: message.retransmits(),
+    })
 }
 
 /// The figures that the rules look at.
@@ -115,7 +139,10 @@ pub fn unix(message: &UnixMessage<'_>, netns: u16, details: bool) -> Option<Sock
     let name = attributes.name.map(whole_name).unwrap_or_default();
     let inode = message.inode();
     let peer = match attributes.peer_inode {
-        Some(inode) => Address::Unix { name: Box::default(), inode },
+        Some(inode) => Address::Unix {
+            name: Box::default(),
+            inode,
+        },
         None => Address::None,
     };
     Some(Socket {
@@ -160,17 +187,29 @@ pub fn packet(message: &PacketMessage<'_>, netns: u16, details: bool) -> Socket 
         proto: Proto::Packet,
         family: Family::Packet,
         state: State::Unconnected,
-        local: Address::Packet { protocol: message.protocol(), interface },
+        local: Address::Packet {
+            protocol: message.protocol(),
+            interface,
+        },
         peer: Address::None,
-        recv_q: memory.and_then(|memory| memory.rmem_alloc_bytes).unwrap_or(0),
-        send_q: memory.and_then(|memory| memory.wmem_alloc_bytes).unwrap_or(0),
+        recv_q: memory
+            .and_then(|memory| memory.rmem_alloc_bytes)
+            .unwrap_or(0),
+        send_q: memory
+            .and_then(|memory| memory.wmem_alloc_bytes)
+            .unwrap_or(0),
         inode: message.inode(),
         cookie: Some(message.cookie()),
         uid: attributes.uid,
         netns,
         interface,
         timer: None,
-        details: details.then(|| Box::new(Details { memory, ..Details::default() })),
+        details: details.then(|| {
+            Box::new(Details {
+                memory,
+                ..Details::default()
+            })
+        }),
         findings: Vec::new(),
     }
 }
@@ -184,22 +223,41 @@ pub fn netlink(message: &NetlinkMessage<'_>, netns: u16, details: bool) -> Socke
     Socket {
         proto: Proto::Netlink,
         family: Family::Netlink,
-        state: if connected { State::Established } else { State::Unconnected },
-        local: Address::Netlink { protocol, port_id: message.port() },
+        state: if connected {
+            State::Established
+        } else {
+            State::Unconnected
+        },
+        local: Address::Netlink {
+            protocol,
+            port_id: message.port(),
+        },
         peer: if connected {
-            Address::Netlink { protocol, port_id: message.peer_port() }
+            Address::Netlink {
+                protocol,
+                port_id: message.peer_port(),
+            }
         } else {
             Address::None
         },
-        recv_q: memory.and_then(|memory| memory.rmem_alloc_bytes).unwrap_or(0),
-        send_q: memory.and_then(|memory| memory.wmem_alloc_bytes).unwrap_or(0),
+        recv_q: memory
+            .and_then(|memory| memory.rmem_alloc_bytes)
+            .unwrap_or(0),
+        send_q: memory
+            .and_then(|memory| memory.wmem_alloc_bytes)
+            .unwrap_or(0),
         inode: message.inode(),
         cookie: Some(message.cookie()),
         uid: None,
         netns,
         interface: 0,
         timer: None,
-        details: details.then(|| Box::new(Details { memory, ..Details::default() })),
+        details: details.then(|| {
+            Box::new(Details {
+                memory,
+                ..Details::default()
+            })
+        }),
         findings: Vec::new(),
     }
 }
@@ -212,9 +270,15 @@ pub fn vsock(message: &VsockMessage<'_>, netns: u16) -> Option<Socket> {
         proto: Proto::Vsock,
         family: Family::Vsock,
         state,
-        local: Address::Vsock { cid: message.local_cid(), port: message.local_port() },
+        local: Address::Vsock {
+            cid: message.local_cid(),
+            port: message.local_port(),
+        },
         peer: if connected {
-            Address::Vsock { cid: message.peer_cid(), port: message.peer_port() }
+            Address::Vsock {
+                cid: message.peer_cid(),
+                port: message.peer_port(),
+            }
         } else {
             Address::None
         },

@@ -23,7 +23,7 @@ pub mod state;
 #[cfg(test)]
 mod testing;
 
-pub use owners::{Owner, OwnerReason, Owners};
+pub use owners::{Owner, OwnerReason, Owners, Process};
 pub use state::{Family, Proto, State};
 
 use crate::diagnose::Finding;
@@ -178,6 +178,11 @@ impl Details {
     /// A view of the `struct tcp_info`, as far as this kernel fills it.
     pub fn tcp(&self) -> Option<TcpInfo<'_>> {
         self.tcp_info.as_deref().map(TcpInfo::new)
+    }
+
+    /// Datagrams (or connections of a listener) dropped.
+    pub fn dropped(&self) -> Option<u32> {
+        self.memory.and_then(|memory| memory.drops)
     }
 }
 

@@ -16,6 +16,8 @@ mod unix;
 
 use std::collections::HashSet;
 
+use crate::sockdiag::SkMemInfo;
+
 use super::{Address, Details, Family, Proto, Socket, State};
 
 /// A table: a file in /proc/net.
@@ -158,8 +160,12 @@ fn blank(proto: Proto, family: Family, inode: u32) -> Socket {
 
 /// Details that hold nothing but a counter of drops.
 fn drops(count: u32) -> Box<Details> {
-    Box::new(Details {
+    let memory = SkMemInfo {
         drops: Some(count),
+        ..SkMemInfo::new(&[])
+    };
+    Box::new(Details {
+        memory: Some(memory),
         ..Details::default()
     })
 }

@@ -13,7 +13,12 @@ impl Users {
     pub fn name(&mut self, uid: u32) -> Option<&str> {
         self.0
             .entry(uid)
-            .or_insert_with(|| User::from_uid(Uid::from_raw(uid)).ok().flatten().map(|user| user.name))
+            .or_insert_with(|| {
+                User::from_uid(Uid::from_raw(uid))
+                    .ok()
+                    .flatten()
+                    .map(|user| user.name)
+            })
             .as_deref()
     }
 }
@@ -22,6 +27,9 @@ impl Users {
 pub fn number(word: &str) -> Option<u32> {
     match word.parse() {
         Ok(number) => Some(number),
-        Err(_) => User::from_name(word).ok().flatten().map(|user| user.uid.as_raw()),
+        Err(_) => User::from_name(word)
+            .ok()
+            .flatten()
+            .map(|user| user.uid.as_raw()),
     }
 }

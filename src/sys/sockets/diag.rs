@@ -40,7 +40,11 @@ impl Diag {
             SockFlag::SOCK_CLOEXEC,
             SockProtocol::NetlinkSockDiag,
         )?;
-        Ok(Diag { fd, sequence: 0, buffer: vec![0; BUFFER] })
+        Ok(Diag {
+            fd,
+            sequence: 0,
+            buffer: vec![0; BUFFER],
+        })
     }
 
     /// Sends a dump request, written by `request` with the sequence number that it is given, and hands

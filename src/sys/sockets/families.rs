@@ -4,10 +4,12 @@ use std::collections::{HashMap, HashSet};
 use std::fs;
 use std::io;
 
+use crate::sockdiag::inet::Extensions;
 use crate::sockdiag::{
-    self, Extensions, InetMessage, InetRequest, NetlinkMessage, NetlinkRequest, PacketMessage,
-    PacketRequest, TcpRequest, UnixMessage, UnixRequest, VsockMessage, VsockRequest,
+    self, InetMessage, InetRequest, NetlinkMessage, NetlinkRequest, PacketMessage, PacketRequest,
+    TcpRequest, UnixMessage, UnixRequest, VsockMessage, VsockRequest,
 };
+use crate::sockets::proc_net::Table;
 use crate::sockets::{Note, Proto, Socket, State, from_diag, proc_net};
 
 use super::Query;
@@ -47,7 +49,12 @@ fn ip_protocol(proto: Proto) -> Option<u32> {
 
 impl<'a> Collector<'a> {
     pub(super) fn new(query: &'a Query<'a>, netns: u16) -> Self {
-        Collector { query, netns, part: Part::default(), in_use: None }
+        Collector {
+            query,
+            netns,
+            part: Part::default(),
+            in_use: None,
+        }
     }
 
     /// Everything that was asked for.
@@ -93,7 +100,11 @@ impl<'a> Collector<'a> {
     }
 
     fn note(&mut self, id: &'static str, text: String, incomplete: bool) {
-        self.part.notes.push(Note { id, text, incomplete });
+        self.part.notes.push(Note {
+            id,
+            text,
+            incomplete,
+        });
     }
 
     fn dump(&mut self, diag: &mut Diag, proto: Proto) -> io::Result<Dumped> {
@@ -125,7 +136,10 @@ impl<'a> Collector<'a> {
     }
 
     fn taken(&self) -> from_diag::Taken {
-        from_diag::Taken { details: self.query.details, findings: self.query.findings }
+        from_diag::Taken {
+            details: self.query.details,
+            findings: self.query.findings,
+        }
     }
 
     /// Both families in one walk over the kernel's hash table, which is what costs.
@@ -135,7 +149,9 @@ impl<'a> Collector<'a> {
             states: self.query.states,
             filter: self.query.bytecode.as_ref(),
         };
-        self.take_inet(diag, Proto::Tcp, |sequence, out| request.write_dump(sequence, out))
+        self.take_inet(diag, Proto::Tcp, |sequence, out| {
+            request.write_dump(sequence, out)
+        })
     }
 
     fn dump_inet(&mut self, diag: &mut Diag, proto: Proto, family: u8) -> io::Result<Dumped> {
@@ -146,7 +162,9 @@ impl<'a> Collector<'a> {
             states: self.query.states,
             filter: None,
         };
-        self.take_inet(diag, proto, |sequence, out| request.write_dump(sequence, out))
+        self.take_inet(diag, proto, |sequence, out| {
+            request.write_dump(sequence, out)
+        })
     }
 
     fn take_inet(
@@ -161,8 +179,12 @@ impl<'a> Collector<'a> {
         // states that change can; 100,000 cookies cost a megabyte.
         let mut seen = HashSet::new();
         diag.dump(request, &mut |payload| {
-            let Ok(message) = InetMessage::new(payload) else { return };
-            let Some(socket) = from_diag::inet(&message, proto, netns, taken) else { return };
+            let Ok(message) = InetMessage::new(payload) else {
+                return;
+            };
+            let Some(socket) = from_diag::inet(&message, proto, netns, taken) else {
+                return;
+            };
             let settled = matches!(socket.state, State::Listen | State::TimeWait);
             if (query.keep)(&socket) && (settled || seen.insert(message.cookie())) {
                 sockets.push(socket);
@@ -182,8 +204,12 @@ impl<'a> Collector<'a> {
         diag.dump(
             |sequence, out| request.write_dump(sequence, out),
             &mut |payload| {
-                let Ok(message) = UnixMessage::new(payload) else { return };
-                let Some(socket) = from_diag::unix(&message, netns, query.details) else { return };
+                let Ok(message) = UnixMessage::new(payload) else {
+                    return;
+                };
+                let Some(socket) = from_diag::unix(&message, netns, query.details) else {
+                    return;
+                };
                 if query.protos.contains(&socket.proto) && (query.keep)(&socket) {
                     sockets.push(socket);
                 }
@@ -193,13 +219,17 @@ impl<'a> Collector<'a> {
 
     fn dump_packet(&mut self, diag: &mut Diag) -> io::Result<Dumped> {
         use sockdiag::packet::show;
-        let request = PacketRequest { show: show::INFO | show::MEMINFO };
+        let request = PacketRequest {
+            show: show::INFO | show::MEMINFO,
+        };
         let (query, netns) = (self.query, self.netns);
         let sockets = &mut self.part.sockets;
         diag.dump(
             |sequence, out| request.write_dump(sequence, out),
             &mut |payload| {
-                let Ok(message) = PacketMessage::new(payload) else { return };
+                let Ok(message) = PacketMessage::new(payload) else {
+                    return;
+                };
                 let socket = from_diag::packet(&message, netns, query.details);
                 if (query.keep)(&socket) {
                     sockets.push(socket);
@@ -210,15 +240,22 @@ impl<'a> Collector<'a> {
 
     fn dump_netlink(&mut self, diag: &mut Diag) -> io::Result<Dumped> {
         use sockdiag::netlink_diag::{ALL_PROTOCOLS, show};
-        let request = NetlinkRequest { protocol: ALL_PROTOCOLS, show: show::MEMINFO };
+        let request = NetlinkRequest {
+            protocol: ALL_PROTOCOLS,
+            show: show::MEMINFO,
+        };
         let (query, netns) = (self.query, self.netns);
         let sockets = &mut self.part.sockets;
+        // One that listens to groups comes twice: in the hash table and in the list of listeners.
+        let mut seen = HashSet::new();
         diag.dump(
             |sequence, out| request.write_dump(sequence, out),
             &mut |payload| {
-                let Ok(message) = NetlinkMessage::new(payload) else { return };
+                let Ok(message) = NetlinkMessage::new(payload) else {
+                    return;
+                };
                 let socket = from_diag::netlink(&message, netns, query.details);
-                if (query.keep)(&socket) {
+                if (query.keep)(&socket) && seen.insert(message.cookie()) {
                     sockets.push(socket);
                 }
             },
@@ -226,14 +263,20 @@ impl<'a> Collector<'a> {
     }
 
     fn dump_vsock(&mut self, diag: &mut Diag) -> io::Result<Dumped> {
-        let request = VsockRequest { states: self.query.states };
+        let request = VsockRequest {
+            states: self.query.states,
+        };
         let (query, netns) = (self.query, self.netns);
         let sockets = &mut self.part.sockets;
         diag.dump(
             |sequence, out| request.write_dump(sequence, out),
             &mut |payload| {
-                let Ok(message) = VsockMessage::new(payload) else { return };
-                let Some(socket) = from_diag::vsock(&message, netns) else { return };
+                let Ok(message) = VsockMessage::new(payload) else {
+                    return;
+                };
+                let Some(socket) = from_diag::vsock(&message, netns) else {
+                    return;
+                };
                 if (query.keep)(&socket) {
                     sockets.push(socket);
                 }
@@ -244,27 +287,27 @@ impl<'a> Collector<'a> {
     /// Without sock_diag: the table in /proc/net. Where there is none either, a note, if the kernel
     /// counts sockets of that kind at all.
     fn fall_back(&mut self, proto: Proto, why: &io::Error) {
-        let tables = proc_net::tables(proto);
         let mut found = false;
-        for table in tables {
+        let before = self.part.sockets.len();
+        for table in Table::ALL.into_iter().filter(|table| is_of(*table, proto)) {
+            let Some(file) = table.file() else { continue };
             // The thread's own: a look into another namespace is taken by a thread.
-            let Ok(text) = fs::read(format!("/proc/thread-self/net/{}", table.file())) else {
+            let Ok(text) = fs::read(format!("/proc/thread-self/net/{file}")) else {
                 continue;
             };
             found = true;
-            let parsed = proc_net::parse(*table, &text);
-            for mut socket in parsed.sockets {
-                socket.netns = self.netns;
-                let wanted = self.query.states & socket.state.bit() != 0;
-                if wanted && self.query.protos.contains(&socket.proto) && (self.query.keep)(&socket) {
-                    self.part.sockets.push(socket);
-                }
-            }
+            let mut parsed = proc_net::parse(table, &text, self.netns);
+            proc_net::leave_out_known(&mut parsed.sockets, &self.part.sockets[before..]);
+            parsed.sockets.retain(|socket| {
+                self.query.states & socket.state.bit() != 0
+                    && self.query.protos.contains(&socket.proto)
+                    && (self.query.keep)(socket)
+            });
+            self.part.sockets.append(&mut parsed.sockets);
             if parsed.skipped > 0 {
                 let text = format!(
-                    "{} lines of /proc/net/{} cannot be read",
-                    parsed.skipped,
-                    table.file()
+                    "{} lines of /proc/net/{file} cannot be read",
+                    parsed.skipped
                 );
                 self.note("lines_skipped", text, true);
             }
@@ -302,6 +345,16 @@ impl<'a> Collector<'a> {
             Proto::Vsock => &["AF_VSOCK"],
         };
         Some(names.iter().filter_map(|name| counts.get(*name)).sum())
+    }
+}
+
+/// Whether a table is of a protocol.
+fn is_of(table: Table, wanted: Proto) -> bool {
+    match table {
+        Table::Inet { proto, .. } => proto == wanted,
+        Table::Unix => wanted.is_unix(),
+        Table::Packet => wanted == Proto::Packet,
+        Table::Netlink => wanted == Proto::Netlink,
     }
 }
 

@@ -61,7 +61,9 @@ pub struct Taken {
 /// When a namespace cannot be entered, or netlink and /proc are both out of reach.
 pub fn snapshot(query: &Query<'_>) -> Result<Taken> {
     std::thread::scope(|scope| {
-        let walk = query.owners.map(|depth| scope.spawn(move || processes::walk(depth)));
+        let walk = query
+            .owners
+            .map(|depth| scope.spawn(move || processes::walk(depth)));
         let mut taken = Taken::default();
         for (index, place) in query.places.iter().enumerate() {
             let netns = u16::try_from(index).unwrap_or(u16::MAX);
@@ -85,9 +87,10 @@ fn note_hidden(found: &Found, notes: &mut Vec<Note>) {
     if found.no_proc {
         notes.push(Note {
             id: "no_proc",
-            text: "/proc cannot be read, so no owner can be told: mount it, or ask outside of this \
+            text:
+                "/proc cannot be read, so no owner can be told: mount it, or ask outside of this \
                    sandbox"
-                .to_owned(),
+                    .to_owned(),
             incomplete: true,
         });
     } else if found.hidden > 0 {

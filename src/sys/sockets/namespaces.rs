@@ -27,14 +27,23 @@ impl Place {
     /// Our own.
     pub fn own() -> Place {
         let inode = inode_of(Path::new("/proc/self/ns/net")).unwrap_or(0);
-        Place { namespace: Namespace { inode, label: String::new() }, file: None }
+        Place {
+            namespace: Namespace {
+                inode,
+                label: String::new(),
+            },
+            file: None,
+        }
     }
 
     /// The one of a name of ip-netns(8), or of a process id.
     pub fn named(word: &str) -> Result<Place> {
         let by_pid = word.bytes().all(|byte| byte.is_ascii_digit()) && !word.is_empty();
         let (file, label) = if by_pid {
-            (PathBuf::from(format!("/proc/{word}/ns/net")), format!("pid {word}"))
+            (
+                PathBuf::from(format!("/proc/{word}/ns/net")),
+                format!("pid {word}"),
+            )
         } else if word.is_empty() || word.contains('/') || word == ".." {
             let cause = "a name of ip-netns(8) or a process id is needed";
             return Err(Error::new(Kind::CannotRun, "enter the network namespace", cause).on(word));
@@ -44,9 +53,14 @@ impl Place {
         let inode = inode_of(&file).map_err(|error| {
             Error::os(Kind::CannotRun, "enter the network namespace", &error)
                 .on(word)
-                .next("list the named ones: ip netns list; or give the id of a process: --netns PID")
+                .next(
+                    "list the named ones: ip netns list; or give the id of a process: --netns PID",
+                )
         })?;
-        Ok(Place { namespace: Namespace { inode, label }, file: Some(file) })
+        Ok(Place {
+            namespace: Namespace { inode, label },
+            file: Some(file),
+        })
     }
 
     /// Every namespace that has a name or a process that can be seen, our own first; and how many
@@ -61,12 +75,18 @@ impl Place {
             if let Ok(inode) = inode_of(&entry.path()) {
                 if seen.insert(inode, ()).is_none() {
                     let namespace = Namespace { inode, label };
-                    places.push(Place { namespace, file: Some(entry.path()) });
+                    places.push(Place {
+                        namespace,
+                        file: Some(entry.path()),
+                    });
                 }
             }
         }
         for entry in fs::read_dir("/proc").into_iter().flatten().flatten() {
-            let Some(pid) = entry.file_name().to_str().and_then(|name| name.parse::<u32>().ok())
+            let Some(pid) = entry
+                .file_name()
+                .to_str()
+                .and_then(|name| name.parse::<u32>().ok())
             else {
                 continue;
             };
@@ -77,7 +97,10 @@ impl Place {
                     let comm = String::from_utf8_lossy(&comm).trim_end().to_owned();
                     let label = format!("pid {pid} ({comm})");
                     let namespace = Namespace { inode, label };
-                    places.push(Place { namespace, file: Some(file) });
+                    places.push(Place {
+                        namespace,
+                        file: Some(file),
+                    });
                 }
                 Err(error) if error.raw_os_error() == Some(libc::EACCES) => hidden += 1,
                 _ => {}
@@ -89,7 +112,9 @@ impl Place {
     /// Runs `look` inside the namespace: in a thread of its own, which enters it and ends. A socket
     /// opened there stays there wherever it is used.
     pub fn inside<T: Send>(&self, look: impl FnOnce() -> T + Send) -> Result<T> {
-        let Some(path) = &self.file else { return Ok(look()) };
+        let Some(path) = &self.file else {
+            return Ok(look());
+        };
         let fail = |error: io::Error| {
             let failure = Error::os(Kind::CannotRun, "enter the network namespace", &error)
                 .on(self.namespace.label.clone());
@@ -106,7 +131,9 @@ impl Place {
                 setns(&file, CloneFlags::CLONE_NEWNET).map_err(io::Error::from)?;
                 Ok(look())
             });
-            inside.join().unwrap_or_else(|_| Err(io::Error::other("the look into it failed")))
+            inside
+                .join()
+                .unwrap_or_else(|_| Err(io::Error::other("the look into it failed")))
         })
         .map_err(fail)
     }
@@ -118,8 +145,15 @@ fn inode_of(path: &Path) -> io::Result<u64> {
 
 /// The interfaces of the namespace that this thread is in, by index (`if_nameindex(3)`).
 pub fn interfaces() -> HashMap<u32, String> {
-    let Ok(list) = nix::net::if_::if_nameindex() else { return HashMap::new() };
+    let Ok(list) = nix::net::if_::if_nameindex() else {
+        return HashMap::new();
+    };
     list.iter()
-        .map(|interface| (interface.index(), interface.name().to_string_lossy().into_owned()))
+        .map(|interface| {
+            (
+                interface.index(),
+                interface.name().to_string_lossy().into_owned(),
+            )
+        })
         .collect()
 }

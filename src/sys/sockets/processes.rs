@@ -44,9 +44,14 @@ const MOST_THREADS: usize = 8;
 /// A process that ends meanwhile is passed over: its sockets are gone too.
 pub fn walk(depth: Depth) -> Found {
     let Ok(pids) = pids() else {
-        return Found { no_proc: true, ..Found::default() };
+        return Found {
+            no_proc: true,
+            ..Found::default()
+        };
     };
-    let threads = std::thread::available_parallelism().map_or(1, usize::from).min(MOST_THREADS);
+    let threads = std::thread::available_parallelism()
+        .map_or(1, usize::from)
+        .min(MOST_THREADS);
     let next = AtomicUsize::new(0);
     let parts: Vec<Part> = std::thread::scope(|scope| {
         let work = || {
@@ -68,17 +73,27 @@ pub fn walk(depth: Depth) -> Found {
     for part in parts {
         let offset = u32::try_from(processes.len()).unwrap_or(u32::MAX);
         processes.extend(part.processes);
-        links.extend(part.links.into_iter().map(|owner| Owner { process: owner.process + offset, ..owner }));
+        links.extend(part.links.into_iter().map(|owner| Owner {
+            process: owner.process + offset,
+            ..owner
+        }));
         hidden += part.hidden;
     }
-    Found { owners: Owners::new(processes, links, hidden == 0), hidden, no_proc: false }
+    Found {
+        owners: Owners::new(processes, links, hidden == 0),
+        hidden,
+        no_proc: false,
+    }
 }
 
 /// The numeric names in /proc, the processes with the most to do first would be better balanced, but
 /// finding out costs more than it gains: each thread takes the next one when it is free.
 fn pids() -> io::Result<Vec<u32>> {
     let entries = fs::read_dir("/proc")?;
-    Ok(entries.flatten().filter_map(|entry| entry.file_name().to_str()?.parse().ok()).collect())
+    Ok(entries
+        .flatten()
+        .filter_map(|entry| entry.file_name().to_str()?.parse().ok())
+        .collect())
 }
 
 /// What one thread found.
@@ -104,7 +119,8 @@ impl Part {
         let read = for_each_name(&directory, buffer, |name| {
             if let Some(inode) = socket_inode(&directory, name) {
                 let fd = name.to_bytes().iter().fold(0_u32, |fd, digit| {
-                    fd.wrapping_mul(10).wrapping_add(u32::from(digit.wrapping_sub(b'0')))
+                    fd.wrapping_mul(10)
+                        .wrapping_add(u32::from(digit.wrapping_sub(b'0')))
                 });
                 self.links.push(Owner { inode, process, fd });
             }
@@ -128,16 +144,22 @@ fn describe(pid: u32, depth: Depth) -> Process {
     }
     let mut process = Process {
         pid,
-        uid: fs::metadata(format!("/proc/{pid}")).ok().map(|metadata| metadata.uid()),
+        uid: fs::metadata(format!("/proc/{pid}"))
+            .ok()
+            .map(|metadata| metadata.uid()),
         comm: comm.into(),
         ..Process::default()
     };
     if depth == Depth::Everything {
-        process.cmdline = read("cmdline").filter(|line| !line.is_empty()).map(Into::into);
+        process.cmdline = read("cmdline")
+            .filter(|line| !line.is_empty())
+            .map(Into::into);
         process.cgroup = read("cgroup").and_then(|text| {
             let text = String::from_utf8_lossy(&text).into_owned();
             // The line of cgroup v2 (cgroups(7)).
-            text.lines().find_map(|line| line.strip_prefix("0::")).map(Into::into)
+            text.lines()
+                .find_map(|line| line.strip_prefix("0::"))
+                .map(Into::into)
         });
     }
     process
@@ -151,7 +173,10 @@ fn open_directory(path_with_nul: &str) -> io::Result<OwnedFd> {
         .map_err(|_| io::Error::from(io::ErrorKind::InvalidInput))?;
     // SAFETY: the path is a C string that lives through the call.
     let fd = unsafe {
-        libc::open(path.as_ptr(), libc::O_RDONLY | libc::O_DIRECTORY | libc::O_CLOEXEC)
+        libc::open(
+            path.as_ptr(),
+            libc::O_RDONLY | libc::O_DIRECTORY | libc::O_CLOEXEC,
+        )
     };
     if fd < 0 {
         return Err(io::Error::last_os_error());
@@ -179,14 +204,18 @@ fn for_each_name(
                 buffer.len(),
             )
         };
-        let Ok(got) = usize::try_from(got) else { return Err(io::Error::last_os_error()) };
+        let Ok(got) = usize::try_from(got) else {
+            return Err(io::Error::last_os_error());
+        };
         if got == 0 {
             return Ok(());
         }
         let mut rest = &buffer[..got];
         while let Some(length) = rest.get(LENGTH..LENGTH + 2) {
             let length = usize::from(u16::from_ne_bytes([length[0], length[1]]));
-            let Some(entry) = rest.get(..length).filter(|entry| entry.len() > NAME) else { break };
+            let Some(entry) = rest.get(..length).filter(|entry| entry.len() > NAME) else {
+                break;
+            };
             if entry[NAME].is_ascii_digit() {
                 if let Ok(name) = CStr::from_bytes_until_nul(&entry[NAME..]) {
                     each(name);
@@ -225,7 +254,12 @@ mod tests {
         let link = fs::read_link(format!("/proc/self/fd/{}", listener.as_raw_fd())).unwrap();
         let inode: u32 = link
             .to_str()
-            .and_then(|link| link.strip_prefix("socket:[")?.strip_suffix(']')?.parse().ok())
+            .and_then(|link| {
+                link.strip_prefix("socket:[")?
+                    .strip_suffix(']')?
+                    .parse()
+                    .ok()
+            })
             .unwrap();
         let found = walk(Depth::Everything);
         let owners = found.owners.of(inode);
