@@ -92,6 +92,52 @@ pub fn resolve(name: &str, port: u16, family: Family) -> Result<Vec<SocketAddr>>
     }
 }
 
+/// The name of a host, by the reverse of [`resolve`] (getnameinfo(3)); this may ask the DNS. `None` if
+/// it has none.
+pub fn name_of(host: IpAddr) -> Option<String> {
+    let mut name = [0_u8; 1025];
+    look_up_name(SocketAddr::new(host, 0), &mut name, &mut [], libc::NI_NAMEREQD)?;
+    text_of(&name)
+}
+
+/// The name of the service on a port (/etc/services), for `tcp` or `udp`; `None` if it has none.
+pub fn service_of(port: u16, protocol: &str) -> Option<String> {
+    let mut name = [0_u8; 32];
+    let flags = if protocol == "udp" { libc::NI_DGRAM } else { 0 };
+    let address = SocketAddr::from(([127, 0, 0, 1], port));
+    look_up_name(address, &mut [], &mut name, flags)?;
+    // A port without a name comes back as a number.
+    text_of(&name).filter(|name| name.parse::<u16>().is_err())
+}
+
+fn look_up_name(
+    address: SocketAddr,
+    host: &mut [u8],
+    service: &mut [u8],
+    flags: libc::c_int,
+) -> Option<()> {
+    let address = SockAddr::from(address);
+    // SAFETY: the address and both buffers live through the call, with their true lengths; an empty
+    // buffer is not written to.
+    let code = unsafe {
+        libc::getnameinfo(
+            address.as_ptr().cast(),
+            address.len(),
+            host.as_mut_ptr().cast(),
+            libc::socklen_t::try_from(host.len()).ok()?,
+            service.as_mut_ptr().cast(),
+            libc::socklen_t::try_from(service.len()).ok()?,
+            flags,
+        )
+    };
+    (code == 0).then_some(())
+}
+
+fn text_of(name: &[u8]) -> Option<String> {
+    let name = std::ffi::CStr::from_bytes_until_nul(name).ok()?;
+    Some(name.to_string_lossy().into_owned())
+}
+
 /// What the resolver said, in words.
 fn resolver_error(name: &str, code: i32) -> Error {
     let mut error = Error::new(Kind::CannotRun, "look up", format!("resolver error {code}"));
@@ -145,5 +191,13 @@ mod tests {
             resolve("a\0b", 80, Family::Any).unwrap_err().code,
             Some("EAI_NONAME")
         );
+    }
+
+    #[test]
+    fn a_known_service_has_a_name_and_an_unknown_one_has_none() {
+        if std::fs::read_to_string("/etc/services").is_ok_and(|text| text.contains("\nhttp\t")) {
+            assert_eq!(service_of(80, "tcp").as_deref(), Some("http"));
+        }
+        assert_eq!(service_of(65_432, "tcp"), None);
     }
 }
