@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-/// Every page as clap_mangen makes it from the parser, by file name.
+/// Every page as `clap_mangen` makes it from the parser, by file name.
 fn pages() -> Vec<(String, Vec<u8>)> {
     let mut parser = sockdoc::cli::command();
     parser.build();

@@ -172,7 +172,7 @@ fn ask(connection: &mut Connection, request: &[u8], max_message: usize) -> Resul
     match (broken, end) {
         (Some(error), _) => Err(unreadable(connection, &error)),
         (None, End::Done) => Ok(wire),
-        (None, End::Closed) => {
+        (None, End::Closed | End::ClosedEarly) => {
             let cause = match deframer.finish() {
                 Ok(()) => "it closed the connection without a reply".to_owned(),
                 Err(cut) => format!("it closed the connection in the middle: {cut}"),

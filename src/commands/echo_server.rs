@@ -15,6 +15,7 @@ use crate::render::thousands;
 use crate::service::Note;
 use crate::service::echo::{Echo, Mode};
 use crate::sys::server::{Event, Observer as _};
+use crate::sys::signals::Signals;
 use crate::sys::socket::{Listener, Place};
 use crate::sys::{activation, datagram, files};
 
@@ -131,9 +132,10 @@ fn read_reply(reply: &str) -> Result<Arc<[u8]>> {
 }
 
 fn serve_datagrams(listener: &Listener, once: bool, mode: &Mode, voice: &Voice) -> Result<Status> {
+    let signals = Signals::open()?;
     voice.listening(&listener.local)?;
     let mut reporter = Reporter::new(*voice);
-    let totals = datagram::run(listener, once, &mut |peer, datagram, answer| {
+    let totals = datagram::run(listener, &signals, once, &mut |peer, datagram, answer| {
         match mode {
             Mode::Echo => answer.extend_from_slice(datagram),
             Mode::Reverse => answer.extend(datagram.iter().rev()),

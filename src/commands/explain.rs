@@ -1,6 +1,5 @@
 //! `sockdoc explain`: what an error means, why it happens and what to do next.
 
-use std::fmt::Write as _;
 use std::io::{self, Write};
 
 use serde::Serialize;
@@ -10,8 +9,8 @@ use crate::commands::{Context, Status};
 use crate::error::{Error, Kind, Result};
 use crate::reference::icmp::{self, Icmp};
 use crate::reference::{self, Entry, Lookup, spelling};
-use crate::render::escape;
 use crate::render::table::Table;
+use crate::render::{escape, json};
 
 /// Say what an error means, why it happens and what to do next
 ///
@@ -267,25 +266,7 @@ fn write_json(out: &mut dyn Write, query: Option<&str>, found: &Lookup) -> io::R
         entries: found.entries.iter().copied().map(Into::into).collect(),
         nearest: &found.nearest,
     };
-    let text = serde_json::to_string(&document)?;
-    writeln!(out, "{}", without_controls(&text))
-}
-
-/// JSON lets DEL, C1 and bidi controls stand as they are, and the query may hold them. Outside of
-/// strings there are none, so each can be written as `\u....`.
-fn without_controls(json: &str) -> String {
-    let mut safe = String::with_capacity(json.len());
-    for c in json.chars() {
-        let alone = c.to_string();
-        if escape::text(&alone) == alone {
-            safe.push(c);
-        } else {
-            for unit in c.encode_utf16(&mut [0; 2]) {
-                let _ = write!(safe, "\\u{unit:04x}");
-            }
-        }
-    }
-    safe
+    json::line(out, &document)
 }
 
 #[cfg(test)]

@@ -6,7 +6,7 @@
 //! [`loading`] (a load run and its report).
 
 // The doc comments of arguments are their help, printed as they stand.
-#![allow(clippy::doc_markdown)]
+#![allow(clippy::doc_markdown, rustdoc::broken_intra_doc_links)]
 
 pub mod app_client;
 pub mod app_server;

@@ -161,6 +161,7 @@ impl LoadArgs {
             } else {
                 Some(u64::from(conns))
             },
+            each: None,
             rate: self.rate,
             pipeline,
             duration: self.duration,

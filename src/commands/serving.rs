@@ -14,6 +14,7 @@ use crate::render::hexdump::Hexdump;
 use crate::render::{escape, json as as_json, load, thousands, transcript};
 use crate::service::{Note, Peer, Service};
 use crate::sys::server::{self, Config, Event, Observer, Totals, Trouble};
+use crate::sys::signals::Signals;
 use crate::sys::socket::Listener;
 
 /// How a server talks of itself.
@@ -54,8 +55,10 @@ impl Voice {
         S: Service + Clone + Send,
         S::Session: Send,
     {
+        let signals = Signals::open()?;
         self.listening(&listener.local)?;
-        let totals = server::run(listener, service, config, || Reporter::new(*self))?;
+        let observer = || Reporter::new(*self);
+        let totals = server::run(listener, service, config, &signals, observer)?;
         self.ended(&totals)
     }
 

@@ -72,7 +72,7 @@ mod tests {
         assert_eq!(duration("30"), Ok(Duration::from_secs(30)));
         assert_eq!(duration("500ms"), Ok(Duration::from_millis(500)));
         assert_eq!(duration("1.5s"), Ok(Duration::from_millis(1500)));
-        assert_eq!(duration("2m"), Ok(Duration::from_secs(120)));
+        assert_eq!(duration("2m"), Ok(Duration::from_mins(2)));
         assert_eq!(duration("0"), Ok(Duration::ZERO));
         for wrong in ["", "s", "-1", "1d", "nan", "inf", "1e30", "5 s"] {
             assert!(duration(wrong).is_err(), "{wrong}");

@@ -68,6 +68,8 @@ pub struct Plan {
     pub conns: usize,
     /// Requests in all; `None`: as many as the duration allows.
     pub count: Option<u64>,
+    /// Requests on one connection, which is closed behind the last reply; `None`: no limit.
+    pub each: Option<u64>,
     /// Requests a second in all; `None`: each as soon as there is room for it.
     pub rate: Option<f64>,
     /// Requests that may be unanswered on one connection.

@@ -89,6 +89,7 @@ mod tests {
         Plan {
             conns: 1,
             count: None,
+            each: None,
             rate: None,
             pipeline: 1,
             duration: None,

@@ -102,7 +102,10 @@ impl Deframer {
         }
         let start = PREFIX + length;
         if !self.assembler.fill(start, input) {
-            return Ok(());
+            return match other_protocol(self.assembler.view(input)) {
+                Some(name) => Err(MessageError::OtherProtocol(name)),
+                None => Ok(()),
+            };
         }
         let header = cache.read(&self.assembler.view(input)[PREFIX..start])?;
         // The subtraction cannot wrap: the length of the header was compared above.
@@ -155,6 +158,34 @@ impl Deframer {
 /// When there are fewer.
 fn header_length(bytes: &[u8]) -> usize {
     usize::from(u16::from_be_bytes([bytes[0], bytes[1]]))
+}
+
+/// What a peer speaks that took us for another server. None of these can begin a message of ours: the
+/// third byte would have to begin a JSON object. Taken for a length, they would be waited for until
+/// the deadline.
+fn other_protocol(beginning: &[u8]) -> Option<&'static str> {
+    /// Request methods and the status line (RFC 9110), the preface of HTTP/2 (RFC 9113).
+    const HTTP: [&[u8]; 9] = [
+        b"GET ",
+        b"HEAD ",
+        b"POST ",
+        b"PUT ",
+        b"DELETE ",
+        b"OPTIONS ",
+        b"CONNECT ",
+        b"HTTP/",
+        b"PRI * ",
+    ];
+    /// A handshake record (RFC 8446 section 5.1).
+    const TLS: &[u8] = b"\x16\x03";
+    if HTTP.iter().any(|word| beginning.starts_with(word)) {
+        return Some("HTTP");
+    }
+    if beginning.starts_with(b"SSH-") {
+        return Some("SSH");
+    }
+    let version_follows = beginning.get(2).is_some_and(|minor| *minor <= 4);
+    (beginning.starts_with(TLS) && version_follows).then_some("TLS")
 }
 
 #[cfg(test)]

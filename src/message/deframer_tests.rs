@@ -236,3 +236,31 @@ proptest! {
         prop_assert!(deframer.assembler.len() <= stream.len());
     }
 }
+
+#[test]
+fn another_protocol_is_named_at_once_and_not_waited_for() {
+    for (bytes, name) in [
+        (&b"GET / HTTP/1.1\r\n\r\n"[..], "HTTP"),
+        (b"POST /x HTTP/1.1\r\n", "HTTP"),
+        (b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", "HTTP"),
+        (b"\x16\x03\x01\x02\x00\x01\x00", "TLS"),
+        (b"SSH-2.0-OpenSSH_9.2\r\n", "SSH"),
+    ] {
+        for piece in [bytes.len(), 1] {
+            let mut deframer = Deframer::new(DEFAULT_MAX_MESSAGE);
+            let told = bytes
+                .chunks(piece)
+                .find_map(|mut chunk| deframer.next(&mut chunk, &mut HeaderCache::default()).err());
+            assert_eq!(told, Some(MessageError::OtherProtocol(name)), "{bytes:?}");
+        }
+    }
+    // The same lengths in front of a header.
+    for length in [&b"GE"[..], b"PO", b"\x16\x03", b"SS"] {
+        let mut deframer = Deframer::new(DEFAULT_MAX_MESSAGE);
+        let bytes = [length, b"{\"byteorder\""].concat();
+        assert!(matches!(
+            deframer.next(&mut &bytes[..], &mut HeaderCache::default()),
+            Ok(None)
+        ));
+    }
+}

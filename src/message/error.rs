@@ -39,6 +39,8 @@ pub enum MessageError {
     BadJson(JsonError),
     /// A header that should be sent is longer than its length field can say.
     HeaderTooLong(usize),
+    /// The bytes are the beginning of another protocol, by this name.
+    OtherProtocol(&'static str),
     /// The bytes ended in the middle of a message.
     Cut {
         /// How many bytes of it came.
@@ -79,6 +81,12 @@ impl fmt::Display for MessageError {
             MessageError::BadJson(why) => write!(f, "the content is not JSON: {why}"),
             MessageError::HeaderTooLong(length) => {
                 write!(f, "a header of {length} bytes; at most 65535 can be sent")
+            }
+            MessageError::OtherProtocol(name) => {
+                write!(
+                    f,
+                    "this looks like {name}, not like a message with a length in front"
+                )
             }
             MessageError::Cut { have, need, exact } => {
                 let least = if *exact { "" } else { "at least " };

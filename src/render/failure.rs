@@ -49,7 +49,7 @@ pub fn write_json(out: &mut impl Write, error: &Error) -> io::Result<()> {
             "exit_status": error.kind.exit_status(),
         },
     });
-    writeln!(out, "{object}")
+    super::json::line(out, &object)
 }
 
 #[cfg(test)]

@@ -1,5 +1,6 @@
 //! Values as JSON: one document for a snapshot, one object a line for a stream of events.
 
+use std::borrow::Cow;
 use std::fmt::Write as _;
 use std::io::{self, Write};
 use std::time::Duration;
@@ -7,14 +8,34 @@ use std::time::Duration;
 use serde::Serialize;
 use serde_json::{Value, json};
 
+use super::escape;
 use crate::message::{Content, Header};
 use crate::service::Peer;
 use crate::service::app::Request;
 
 /// One object on one line.
-pub fn line(out: &mut impl Write, object: &impl Serialize) -> io::Result<()> {
-    serde_json::to_writer(&mut *out, object)?;
+pub fn line(out: &mut (impl Write + ?Sized), object: &impl Serialize) -> io::Result<()> {
+    let text = serde_json::to_string(object)?;
+    out.write_all(without_controls(&text).as_bytes())?;
     out.write_all(b"\n")
+}
+
+/// JSON lets DEL, C1 and bidi controls stand as they are, and a terminal would obey them. Outside of
+/// strings there are none, so each can be written as `\u....`.
+fn without_controls(json: &str) -> Cow<'_, str> {
+    if !json.contains(escape::is_unsafe) {
+        return Cow::Borrowed(json);
+    }
+    let mut safe = String::with_capacity(json.len() + 16);
+    for c in json.chars() {
+        if escape::is_unsafe(c) {
+            // All of them are in the first plane.
+            let _ = write!(safe, "\\u{:04x}", c as u32);
+        } else {
+            safe.push(c);
+        }
+    }
+    Cow::Owned(safe)
 }
 
 /// Who is at the other end: address, port and scope, or a path.
@@ -106,5 +127,15 @@ mod tests {
             Value::Object(object),
             json!({ "path": "a\u{fffd}", "path_hex": "61ff", "name": "a" })
         );
+    }
+
+    #[test]
+    fn a_control_in_a_string_is_the_same_string_to_a_reader_and_nothing_to_a_terminal() {
+        let value = json!({ "a": "\x1b\u{9b}\x7f\u{202e}é🐰" });
+        let mut out = Vec::new();
+        line(&mut out, &value).unwrap();
+        let text = String::from_utf8(out).unwrap();
+        assert_eq!(text, "{\"a\":\"\\u001b\\u009b\\u007f\\u202eé🐰\"}\n");
+        assert_eq!(serde_json::from_str::<Value>(&text).unwrap(), value);
     }
 }

@@ -151,6 +151,7 @@ mod tests {
         Plan {
             conns: 2,
             count: None,
+            each: None,
             rate: None,
             pipeline: 1,
             duration: None,

@@ -43,11 +43,15 @@ pub type Answer<'a> = dyn FnMut(&Peer, &[u8], &mut Vec<u8>) -> io::Result<bool> 
 /// A reply leaves from the address that the request was sent to, also on a socket that is bound to
 /// all interfaces: otherwise a host with several addresses answers from one that the client never
 /// spoke to, and a connected client drops it.
-pub fn run(listener: &Listener, once: bool, answer: &mut Answer<'_>) -> Result<Totals> {
+pub fn run(
+    listener: &Listener,
+    signals: &Signals,
+    once: bool,
+    answer: &mut Answer<'_>,
+) -> Result<Totals> {
     let fail = |error: io::Error| {
         Error::os(Kind::CannotRun, "serve on", &error).on(listener.local.to_string())
     };
-    let signals = Signals::open().map_err(fail)?;
     if let Peer::Ip(address) = &listener.local
         && address.ip().is_unspecified()
     {
@@ -173,8 +177,6 @@ impl Incoming {
     }
 }
 
-const WHO_IS_BOUND: &str = "on that host, list who is bound there: ss -lunp";
-
 /// Sends one datagram and waits for one reply.
 ///
 /// # Errors
@@ -189,6 +191,10 @@ pub fn exchange(
     let fail = |operation: &str, error: &io::Error| {
         Error::os(Kind::BadAnswer, operation, error).on(address.to_string())
     };
+    let who_is_bound = format!(
+        "on that host, list who is bound there: ss -lunp 'sport = :{}'",
+        address.port()
+    );
     let socket =
         client(&address, Type::DGRAM, options).map_err(|e| fail("open a socket for", &e))?;
     socket
@@ -216,13 +222,13 @@ pub fn exchange(
         failure.cause = format!(
             "no reply in {timeout:?}: lost, filtered, or nobody answers there (UDP tells no more)"
         );
-        return Err(failure.next(WHO_IS_BOUND));
+        return Err(failure.next(&*who_is_bound));
     }
     let mut buffer = vec![0; LARGEST];
     let n = io::Read::read(&mut &socket, &mut buffer).map_err(|error| {
         let failure = fail("receive from", &error);
         if failure.code == Some("ECONNREFUSED") {
-            return failure.next(WHO_IS_BOUND);
+            return failure.next(&*who_is_bound);
         }
         failure
     })?;

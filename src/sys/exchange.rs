@@ -57,8 +57,10 @@ impl<F: FnMut(&[u8]) -> Result<Next>> Taker for F {
 pub enum End {
     /// The taker had what it waited for.
     Done,
-    /// The peer shut down its sending side.
+    /// The peer shut down its sending side after it had been sent everything.
     Closed,
+    /// It did so before the source was at its end.
+    ClosedEarly,
 }
 
 /// A client's connection, and what was measured on it.
@@ -327,6 +329,7 @@ impl<'a> Outgoing<'a> {
     fn ended(self, peer: &Peer) -> Result<End> {
         match self.error {
             Some(error) => Err(Error::os(Kind::BadAnswer, "write to", &error).on(peer.to_string())),
+            None if self.stream.is_some() || self.wants_to_write() => Ok(End::ClosedEarly),
             None => Ok(End::Closed),
         }
     }

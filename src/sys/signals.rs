@@ -6,6 +6,8 @@ use std::os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd};
 use nix::sys::signal::{SigSet, Signal};
 use nix::sys::signalfd::{SfdFlags, SignalFd};
 
+use crate::error::{Error, Kind, Result};
+
 /// The signals that ask the program to end.
 ///
 /// They are blocked in this thread and in those it starts later, and read here instead
@@ -15,8 +17,13 @@ use nix::sys::signalfd::{SfdFlags, SignalFd};
 pub struct Signals(SignalFd);
 
 impl Signals {
-    /// Blocks the signals and opens the descriptor. Call it before starting threads.
-    pub fn open() -> io::Result<Signals> {
+    /// Blocks the signals and opens the descriptor. Call it before starting threads, and before
+    /// telling anybody that the program is ready.
+    pub fn open() -> Result<Signals> {
+        Self::try_open().map_err(|error| Error::os(Kind::CannotRun, "watch for signals", &error))
+    }
+
+    fn try_open() -> io::Result<Signals> {
         let mut set = SigSet::empty();
         set.add(Signal::SIGINT);
         set.add(Signal::SIGTERM);

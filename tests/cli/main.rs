@@ -3,4 +3,17 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod app_faults;
+mod app_server;
+mod clients;
+mod echo;
+mod echo_faults;
 mod explain;
+mod limits;
+mod load;
+mod malformed;
+mod reach;
+mod restart;
+mod signals;
+mod speak;
+mod terminal;

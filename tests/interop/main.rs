@@ -1,4 +1,18 @@
 //! Our programs against independent peers written in Python.
+//!
+//! | file | what it holds |
+//! |---|---|
+//! | [`peers`] | how the Python programs and ours are run |
+//! | [`relay`] | a TCP relay that keeps the bytes that went through it |
+//! | [`bytes`] | the two clients and the two servers, byte for byte |
+//! | [`raw`] | requests that no client sends, reply for reply |
+//! | [`echo`] | the echo programs |
 
 #[path = "../support/mod.rs"]
 mod support;
+
+mod bytes;
+mod echo;
+mod peers;
+mod raw;
+mod relay;

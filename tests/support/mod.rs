@@ -14,9 +14,23 @@ use std::time::{Duration, Instant};
 /// No condition of a test may take longer.
 pub const DEADLINE: Duration = Duration::from_secs(20);
 
+/// Where the binary under test is.
+pub const BINARY: &str = env!("CARGO_BIN_EXE_sockdoc");
+
 /// The binary under test.
 pub fn sockdoc() -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_sockdoc"));
+    clean(Command::new(BINARY))
+}
+
+/// The binary under test, started by another program: `launcher(&["sh", "-c", "..."])`, whose
+/// arguments go on with the path of the binary and then what the caller adds.
+pub fn launched_by(launcher: &[&str]) -> Command {
+    let mut command = clean(Command::new(launcher[0]));
+    command.args(&launcher[1..]).arg(BINARY);
+    command
+}
+
+fn clean(mut command: Command) -> Command {
     command
         .env_remove("NO_COLOR")
         .env_remove("LISTEN_FDS")
@@ -26,11 +40,46 @@ pub fn sockdoc() -> Command {
 
 /// Runs the binary to its end with these arguments and no input.
 pub fn run(args: &[&str]) -> Output {
-    sockdoc()
-        .args(args)
-        .stdin(Stdio::null())
-        .output()
-        .expect("the binary starts")
+    let mut command = sockdoc();
+    command.args(args).stdin(Stdio::null());
+    finish(command)
+}
+
+/// Runs a command to its end. One that does not end, such as a server that should have refused to
+/// start, is killed, and the test fails.
+pub fn finish(mut command: Command) -> Output {
+    let spawned = command
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn();
+    let mut child = spawned.expect("the command starts");
+    let out = bytes_of(child.stdout.take().expect("piped"));
+    let err = bytes_of(child.stderr.take().expect("piped"));
+    let start = Instant::now();
+    let status = loop {
+        if let Some(status) = child.try_wait().expect("wait works") {
+            break status;
+        }
+        if start.elapsed() > DEADLINE {
+            let _ = child.kill();
+            let _ = child.wait();
+            panic!("{command:?} does not end");
+        }
+        std::thread::sleep(Duration::from_millis(1));
+    };
+    Output {
+        status,
+        stdout: out.join().expect("read"),
+        stderr: err.join().expect("read"),
+    }
+}
+
+fn bytes_of(mut stream: impl Read + Send + 'static) -> std::thread::JoinHandle<Vec<u8>> {
+    std::thread::spawn(move || {
+        let mut bytes = Vec::new();
+        stream.read_to_end(&mut bytes).expect("readable");
+        bytes
+    })
 }
 
 /// Standard output as text.
@@ -71,13 +120,10 @@ impl Server {
             .expect("the server starts");
         let lines = lines_of(child.stdout.take().expect("piped"));
         let errors = lines_of(child.stderr.take().expect("piped"));
-        let first = match lines.recv_timeout(DEADLINE) {
-            Ok(first) => first,
-            Err(_) => {
-                let _ = child.kill();
-                let said: Vec<String> = errors.try_iter().collect();
-                panic!("{command:?} did not say that it listens: {said:?}");
-            }
+        let Ok(first) = lines.recv_timeout(DEADLINE) else {
+            let _ = child.kill();
+            let said: Vec<String> = errors.try_iter().collect();
+            panic!("{command:?} did not say that it listens: {said:?}");
         };
         let address = listening_address(&first);
         Server {
@@ -163,6 +209,66 @@ impl Server {
         Duration::from_millis(ticks * 10)
     }
 
+    /// CPU time that it uses while one looks on.
+    pub fn cpu_during(&self, time: Duration) -> Duration {
+        let before = self.cpu();
+        look_on(time);
+        self.cpu().saturating_sub(before)
+    }
+
+    /// What it has said on standard error and nobody has looked at yet; does not wait.
+    pub fn errors_so_far(&self) -> Vec<String> {
+        self.errors.try_iter().collect()
+    }
+
+    /// The rest of what it says on standard output; waits until it has ended.
+    pub fn last_lines(&mut self) -> Vec<String> {
+        self.wait();
+        self.lines.iter().collect()
+    }
+
+    /// The rest of what it says on standard error; waits until it has ended.
+    pub fn last_errors(&mut self) -> Vec<String> {
+        self.wait();
+        self.errors.iter().collect()
+    }
+
+    /// A line of `/proc/PID/status`, in bytes: `VmRSS`.
+    pub fn memory(&self, what: &str) -> u64 {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.pid()));
+        let status = status.expect("status");
+        let line = status.lines().find_map(|line| line.strip_prefix(what));
+        let kib = line.and_then(|line| line.split_whitespace().next());
+        kib.expect("a size").parse::<u64>().expect("a number") * 1024
+    }
+
+    /// Its soft and hard limit of open descriptors.
+    pub fn descriptor_limits(&self) -> (u64, u64) {
+        descriptor_limits(self.pid())
+    }
+
+    /// Stops it (SIGSTOP) and waits until it stands.
+    pub fn freeze(&self) {
+        self.signal("STOP");
+        until("the server to stand still", || {
+            let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.pid())).ok()?;
+            let state = stat.rsplit(')').next()?.trim_start().chars().next()?;
+            (state == 'T').then_some(())
+        });
+    }
+
+    /// Waits until it holds no socket but the one it listens on.
+    pub fn wait_for_no_connections(&self) {
+        until("the connections to be closed", || {
+            let fds = std::fs::read_dir(format!("/proc/{}/fd", self.pid())).expect("fd");
+            let links = fds
+                .flatten()
+                .filter_map(|fd| std::fs::read_link(fd.path()).ok());
+            let sockets = links.filter(|link| link.to_string_lossy().starts_with("socket:"));
+            (sockets.count() == 1).then_some(())
+        });
+    }
+
     /// How many descriptors it has open.
     pub fn descriptors(&self) -> usize {
         std::fs::read_dir(format!("/proc/{}/fd", self.pid()))
@@ -196,6 +302,56 @@ pub fn talk(address: SocketAddr, bytes: &[u8], shut_down: bool) -> std::io::Resu
     let mut answer = Vec::new();
     stream.read_to_end(&mut answer)?;
     Ok(answer)
+}
+
+/// Closes a connection with a reset.
+// By value: this is its end.
+#[allow(clippy::needless_pass_by_value)]
+pub fn reset(stream: TcpStream) {
+    let linger = Some(Duration::ZERO);
+    let socket = socket2::SockRef::from(&stream);
+    socket.set_linger(linger).expect("set");
+}
+
+/// The soft and hard limit of open descriptors of a process.
+pub fn descriptor_limits(pid: u32) -> (u64, u64) {
+    let limits = std::fs::read_to_string(format!("/proc/{pid}/limits")).expect("limits");
+    let line = limits
+        .lines()
+        .find(|line| line.starts_with("Max open files"));
+    let mut numbers = line.expect("a line").split_whitespace().skip(3);
+    let mut number = || {
+        numbers
+            .next()
+            .and_then(|n| n.parse().ok())
+            .expect("a limit")
+    };
+    (number(), number())
+}
+
+/// Looks on for a while; not a way to wait for something to happen, but to see that it does not.
+pub fn look_on(time: Duration) {
+    std::thread::sleep(time);
+}
+
+/// A server of the test's own, on 127.0.0.1: each connection is given to `serve`, with its number
+/// from 0, in the order of arrival and one at a time.
+pub fn fake_server(mut serve: impl FnMut(usize, TcpStream) + Send + 'static) -> SocketAddr {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("binds");
+    let address = listener.local_addr().expect("an address");
+    std::thread::spawn(move || {
+        for (number, stream) in listener.incoming().flatten().enumerate() {
+            let _ = stream.set_read_timeout(Some(DEADLINE));
+            let _ = stream.set_write_timeout(Some(DEADLINE));
+            serve(number, stream);
+        }
+    });
+    address
+}
+
+/// Whether this machine has `::1`.
+pub fn has_ipv6() -> bool {
+    std::net::TcpListener::bind("[::1]:0").is_ok()
 }
 
 /// Waits until `condition` gives something, with a deadline.
@@ -253,28 +409,33 @@ fn lines_of(stream: impl Read + Send + 'static) -> mpsc::Receiver<String> {
 }
 
 /// The address in a line such as `Listening on 127.0.0.1:4000`, `... ('127.0.0.1', 4000)`, or JSON.
+/// All interfaces are reached over 127.0.0.1; a unix-domain server gets port 0, which nobody can
+/// connect to.
 fn listening_address(line: &str) -> SocketAddr {
-    let digits: String = line
-        .trim_end()
-        .trim_end_matches([')', '}', ',', ' '])
-        .trim_end_matches("\"scope\":null")
-        .trim_end_matches([',', ' '])
-        .chars()
-        .rev()
-        .take_while(char::is_ascii_digit)
-        .collect();
-    let port: u16 = digits
-        .chars()
-        .rev()
-        .collect::<String>()
-        .parse()
-        .unwrap_or_else(|_| {
-            panic!("no port in {line:?}");
-        });
-    let host = if line.contains("::1") {
-        "[::1]"
-    } else {
-        "127.0.0.1"
-    };
+    let (host, port) = host_and_port(line).unwrap_or_else(|| panic!("no address in {line:?}"));
+    let host = if host == "::1" { "[::1]" } else { "127.0.0.1" };
     format!("{host}:{port}").parse().expect("an address")
+}
+
+fn host_and_port(line: &str) -> Option<(String, u16)> {
+    if let Ok(event) = serde_json::from_str::<serde_json::Value>(line) {
+        let local = &event["local"];
+        if local.get("path").is_some() {
+            return Some((String::new(), 0));
+        }
+        let port = u16::try_from(local["port"].as_u64()?).ok()?;
+        return Some((local["addr"].as_str()?.to_owned(), port));
+    }
+    let at = line.strip_prefix("Listening on ")?;
+    if at.starts_with(['/', '\'']) {
+        return Some((String::new(), 0));
+    }
+    if let Some(tuple) = at.strip_prefix("('") {
+        let (host, rest) = tuple.split_once("', ")?;
+        let port = rest.split([',', ')']).next()?;
+        return Some((host.to_owned(), port.parse().ok()?));
+    }
+    let (host, port) = at.rsplit_once(':')?;
+    let host = host.trim_start_matches('[').trim_end_matches(']');
+    Some((host.to_owned(), port.parse().ok()?))
 }

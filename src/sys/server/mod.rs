@@ -154,6 +154,7 @@ pub fn run<S, O>(
     listener: Listener,
     service: &S,
     config: &Config,
+    signals: &Signals,
     observer: impl Fn() -> O,
 ) -> Result<Totals>
 where
@@ -162,7 +163,6 @@ where
     O: Observer,
 {
     let fail = |error: io::Error| Error::os(Kind::CannotRun, "set up the event loop", &error);
-    let signals = Signals::open().map_err(fail)?;
     let polls = (0..config.threads.max(1))
         .map(|_| mio::Poll::new())
         .collect::<io::Result<Vec<_>>>()
@@ -196,7 +196,7 @@ where
         .map_err(fail)?;
     // The workers alone hold it now: it closes when the last of them stops accepting.
     drop(listener);
-    workers[0].watch_signals(&signals).map_err(fail)?;
+    workers[0].watch_signals(signals).map_err(fail)?;
     let mut totals = Totals::default();
     std::thread::scope(|scope| {
         let mut first = workers.remove(0);
@@ -204,7 +204,7 @@ where
             .into_iter()
             .map(|mut worker| scope.spawn(move || worker.run(None)))
             .collect();
-        totals.add(&first.run(Some(&signals)));
+        totals.add(&first.run(Some(signals)));
         for other in others {
             if let Ok(part) = other.join() {
                 totals.add(&part);

@@ -27,6 +27,8 @@ const SIGNALS: Token = Token(usize::MAX - 2);
 const ACCEPTS_PER_TURN: usize = 64;
 /// How long accept(2) rests after it failed for want of descriptors or memory.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+/// Trouble in accepting that comes back sooner is the same trouble.
+const EPISODE: Duration = Duration::from_secs(1);
 /// Deadlines are checked at most this often: they are seconds long.
 const SWEEP_INTERVAL: Duration = Duration::from_millis(20);
 
@@ -43,8 +45,10 @@ pub(super) struct Worker<'a, S: Service, O> {
     accept_ready: bool,
     /// accept(2) rests until then.
     accept_pause: Option<Instant>,
-    /// What was said about accepting, so that it is said once an episode.
-    said: Option<Said>,
+    /// `max_conns` are open: nothing is accepted until one closes.
+    full: bool,
+    /// The last trouble in accepting that was said, and when it was last met.
+    said: Option<(Said, Instant)>,
     driver: Driver<'a, S, O>,
     config: &'a Config,
     shared: &'a Shared,
@@ -80,6 +84,7 @@ impl<'a, S: Service, O: Observer> Worker<'a, S, O> {
             listener: Some(listener),
             accept_ready: true,
             accept_pause: None,
+            full: false,
             said: None,
             driver: Driver::new(service, observer, config),
             config,
@@ -134,6 +139,7 @@ impl<'a, S: Service, O: Observer> Worker<'a, S, O> {
                 }
             }
             self.accept(ACCEPTS_PER_TURN);
+            self.settle();
             self.sweep();
             self.drain();
         }
@@ -148,12 +154,16 @@ impl<'a, S: Service, O: Observer> Worker<'a, S, O> {
 
     /// How long the poll may sleep.
     fn poll_timeout(&self) -> Option<Duration> {
-        let accepts = self.accept_ready && self.listener.is_some() && self.said != Some(Said::Full);
+        let accepts = self.accept_ready && self.listener.is_some() && !self.full;
         if !self.busy.is_empty() || (accepts && self.accept_pause.is_none()) {
             return Some(Duration::ZERO);
         }
         let pause = self.accept_pause.filter(|_| accepts);
-        let earliest = [pause, self.next_sweep, self.drain_until]
+        let settle = self
+            .said
+            .map(|(_, since)| since + EPISODE)
+            .filter(|_| !self.accept_ready);
+        let earliest = [pause, settle, self.next_sweep, self.drain_until]
             .into_iter()
             .flatten()
             .min()?;
@@ -228,9 +238,7 @@ impl<'a, S: Service, O: Observer> Worker<'a, S, O> {
         drop(conn);
         self.shared.open.fetch_sub(1, Ordering::Relaxed);
         self.accept_pause = None;
-        if self.said == Some(Said::Full) {
-            self.said = None;
-        }
+        self.full = false;
         if self.shared.full.swap(false, Ordering::Relaxed) {
             self.shared.wake_all();
         }
@@ -250,6 +258,7 @@ impl<'a, S: Service, O: Observer> Worker<'a, S, O> {
             };
             if self.shared.open.load(Ordering::Relaxed) >= self.config.max_conns {
                 self.shared.full.store(true, Ordering::Relaxed);
+                self.full = true;
                 self.say(Said::Full, &Event::Full(self.config.max_conns));
                 return;
             }
@@ -269,18 +278,30 @@ impl<'a, S: Service, O: Observer> Worker<'a, S, O> {
         }
     }
 
-    /// Tells of a pause in accepting, once an episode.
-    fn say(&mut self, said: Said, event: &Event<'_>) {
-        if self.said != Some(said) {
-            self.said = Some(said);
+    /// Tells of trouble in accepting, once an episode: a server that stays at its limit meets it with
+    /// every connection, and should not fill its log.
+    fn say(&mut self, trouble: Said, event: &Event<'_>) {
+        if self.said.is_none_or(|(said, _)| said != trouble) {
             self.driver.observer.event(event);
+        }
+        self.said = Some((trouble, self.driver.now));
+    }
+
+    /// Ends an episode: nobody waits to be accepted, and there was no trouble for a while.
+    fn settle(&mut self) {
+        let Some((trouble, since)) = self.said else {
+            return;
+        };
+        let waits = self.accept_ready || self.full || self.accept_pause.is_some();
+        if !waits && self.driver.now >= since + EPISODE {
+            self.said = None;
+            if trouble == Said::Paused {
+                self.driver.observer.event(&Event::AcceptResumed);
+            }
         }
     }
 
     fn admit(&mut self, socket: Socket, peer: Peer) {
-        if self.said.take() == Some(Said::Paused) {
-            self.driver.observer.event(&Event::AcceptResumed);
-        }
         self.shared.open.fetch_add(1, Ordering::Relaxed);
         self.totals.connections += 1;
         if self.driver.observer.wants_messages() {
@@ -349,6 +370,7 @@ impl<'a, S: Service, O: Observer> Worker<'a, S, O> {
         if self.drain_until.is_none() {
             self.drain_until = Some(self.driver.now + self.config.drain);
             self.accept_ready = true;
+            self.accept_pause = None;
             self.accept(usize::MAX);
             self.stop_accepting();
             let keys: Vec<usize> = self.conns.iter().map(|(key, _)| key).collect();
@@ -357,10 +379,10 @@ impl<'a, S: Service, O: Observer> Worker<'a, S, O> {
                 self.conns[key].readable = true;
                 self.advance(key);
             }
-            if !self.conns.is_empty() {
-                self.driver
-                    .observer
-                    .event(&Event::Draining(self.conns.len()));
+            let lingers = |conn: &Conn<S::Session>| matches!(conn.phase, Phase::Lingering(_));
+            let in_flight = self.conns.iter().filter(|(_, conn)| !lingers(conn)).count();
+            if in_flight > 0 {
+                self.driver.observer.event(&Event::Draining(in_flight));
             }
         }
         if self

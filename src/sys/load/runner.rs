@@ -1,24 +1,23 @@
-//! Many connections that drive a [`Client`]: the event loop of a load run.
+//! The event loop of a load run.
 
 use std::collections::VecDeque;
 use std::io::{self, Read as _, Write as _};
-use std::net::SocketAddr;
 use std::os::fd::{AsFd, AsRawFd};
-use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use mio::unix::SourceFd;
 use mio::{Events, Interest, Poll, Token};
 use nix::sys::time::TimeSpec;
 use nix::sys::timerfd::{ClockId, Expiration, TimerFd, TimerFlags, TimerSetTimeFlags};
-use socket2::{Socket, Type};
+use socket2::Socket;
 
+use super::Target;
 use crate::error::{Error, Kind, Result};
 use crate::load::{CLOSED_EARLY, Client, Figures, Plan, Reply, Schedule};
 use crate::reference;
-use crate::sys::connect::{self, connect_started};
+use crate::sys::connect;
 use crate::sys::signals::Signals;
-use crate::sys::socket::{Options, client};
+use crate::sys::socket::Options;
 
 const SIGNALS: Token = Token(usize::MAX);
 const PACE: Token = Token(usize::MAX - 1);
@@ -31,57 +30,15 @@ const REST: Duration = Duration::from_millis(100);
 /// How often timeouts are looked for and progress is told.
 const TICK: Duration = Duration::from_millis(50);
 
-/// Whom the load is for.
-#[derive(Debug, Clone)]
-pub enum Target {
-    /// A TCP server; the name is for errors.
-    Tcp(String, Vec<SocketAddr>),
-    /// A UDP server.
-    Udp(SocketAddr),
-    /// A unix-domain stream server.
-    Unix(PathBuf),
-}
-
-/// Runs the plan, and gives the figures; `progress` is called now and then. SIGINT ends the run
-/// early; what is unanswered then is not counted.
-///
-/// # Errors
-/// When the first connection fails.
-pub fn run<C: Client>(
-    target: &Target,
-    options: &Options,
-    plan: &Plan,
-    client: C,
-    progress: &mut dyn FnMut(&Figures),
-) -> Result<Figures> {
-    let fail = |error: io::Error| Error::os(Kind::CannotRun, "set up the event loop", &error);
-    let signals = Signals::open().map_err(fail)?;
-    let timer = TimerFd::new(
-        ClockId::CLOCK_MONOTONIC,
-        TimerFlags::TFD_NONBLOCK | TimerFlags::TFD_CLOEXEC,
-    )
-    .map_err(|errno| fail(errno.into()))?;
-    let poll = Poll::new().map_err(fail)?;
-    let registry = poll.registry();
-    let (signal_fd, timer_fd) = (signals.as_raw_fd(), timer.as_fd().as_raw_fd());
-    registry
-        .register(&mut SourceFd(&signal_fd), SIGNALS, Interest::READABLE)
-        .map_err(fail)?;
-    registry
-        .register(&mut SourceFd(&timer_fd), PACE, Interest::READABLE)
-        .map_err(fail)?;
-    let mut runner = Runner::new(target, options, plan, client, poll);
-    runner.open_first()?;
-    runner.run(&signals, &timer, progress).map_err(fail)?;
-    Ok(runner.figures)
-}
-
-struct Runner<'a, C: Client> {
+/// A load run.
+pub(super) struct Runner<'a, C: Client> {
     target: Target,
     options: &'a Options,
     plan: &'a Plan,
     client: C,
     poll: Poll,
+    signals: Signals,
+    timer: TimerFd,
     schedule: Schedule,
     slots: Vec<Slot<C::Session>>,
     /// Slots that may take another request, the longest idle first.
@@ -89,7 +46,7 @@ struct Runner<'a, C: Client> {
     /// Slots with something to write.
     dirty: Vec<usize>,
     buffer: Vec<u8>,
-    figures: Figures,
+    pub(super) figures: Figures,
     unanswered: usize,
     last_reply: Instant,
 }
@@ -99,6 +56,8 @@ struct Slot<T> {
     link: Option<Link<T>>,
     /// The unanswered requests, oldest first: when each was due, and when it was begun.
     waiting: VecDeque<(Instant, Instant)>,
+    /// Requests begun in this slot.
+    begun: u64,
     out: Vec<u8>,
     written: usize,
     in_free: bool,
@@ -114,11 +73,26 @@ struct Link<T> {
 }
 
 impl<'a, C: Client> Runner<'a, C> {
-    fn new(target: &Target, options: &'a Options, plan: &'a Plan, client: C, poll: Poll) -> Self {
+    pub(super) fn new(
+        target: &Target,
+        options: &'a Options,
+        plan: &'a Plan,
+        client: C,
+        signals: Signals,
+    ) -> io::Result<Self> {
+        let flags = TimerFlags::TFD_NONBLOCK | TimerFlags::TFD_CLOEXEC;
+        let timer = TimerFd::new(ClockId::CLOCK_MONOTONIC, flags)?;
+        let poll = Poll::new()?;
+        let (signal_fd, timer_fd) = (signals.as_raw_fd(), timer.as_fd().as_raw_fd());
+        poll.registry()
+            .register(&mut SourceFd(&signal_fd), SIGNALS, Interest::READABLE)?;
+        poll.registry()
+            .register(&mut SourceFd(&timer_fd), PACE, Interest::READABLE)?;
         let slots = (0..plan.conns.max(1))
             .map(|_| Slot {
                 link: None,
                 waiting: VecDeque::new(),
+                begun: 0,
                 out: Vec::new(),
                 written: 0,
                 in_free: true,
@@ -126,12 +100,14 @@ impl<'a, C: Client> Runner<'a, C> {
             })
             .collect::<Vec<_>>();
         let now = Instant::now();
-        Runner {
+        Ok(Runner {
             target: target.clone(),
             options,
             plan,
             client,
             poll,
+            signals,
+            timer,
             schedule: Schedule::new(plan, now),
             free: (0..slots.len()).collect(),
             slots,
@@ -140,34 +116,28 @@ impl<'a, C: Client> Runner<'a, C> {
             figures: Figures::new(),
             unanswered: 0,
             last_reply: now,
-        }
+        })
     }
 
     /// Opens the first connection with all care: every address is tried, and a failure ends the run
     /// with its reason. The others use the address that answered.
-    fn open_first(&mut self) -> Result<()> {
+    pub(super) fn open_first(&mut self) -> Result<()> {
         if let Target::Tcp(name, addresses) = &self.target {
             let connected = connect::connect(name, addresses, self.options, self.plan.timeout)?;
             self.target = Target::Tcp(name.clone(), vec![connected.address]);
             self.attach(0, connected.socket, true).map_err(|error| {
-                Error::os(Kind::CannotRun, "watch the connection to", &error)
-                    .on(name_of(&self.target))
+                Error::os(Kind::CannotRun, "watch the connection to", &error).on(self.target.name())
             })?;
         } else {
             self.open(0).map_err(|error| {
-                Error::os(Kind::BadAnswer, "connect to", &error).on(name_of(&self.target))
+                Error::os(Kind::BadAnswer, "connect to", &error).on(self.target.name())
             })?;
         }
         self.schedule = Schedule::new(self.plan, Instant::now());
         Ok(())
     }
 
-    fn run(
-        &mut self,
-        signals: &Signals,
-        timer: &TimerFd,
-        progress: &mut dyn FnMut(&Figures),
-    ) -> io::Result<()> {
+    pub(super) fn run(&mut self, progress: &mut dyn FnMut(&Figures)) -> io::Result<()> {
         let start = Instant::now();
         self.last_reply = start;
         let mut events = Events::with_capacity(1024);
@@ -178,7 +148,7 @@ impl<'a, C: Client> Runner<'a, C> {
             if self.unanswered == 0 && self.schedule.next_due(now).is_none() {
                 break;
             }
-            self.set_pace(timer, now)?;
+            self.set_pace(now)?;
             match self
                 .poll
                 .poll(&mut events, Some(next_tick.saturating_duration_since(now)))
@@ -189,9 +159,9 @@ impl<'a, C: Client> Runner<'a, C> {
             let mut interrupted = false;
             for event in &events {
                 match event.token() {
-                    SIGNALS => interrupted = signals.take() > 0,
+                    SIGNALS => interrupted = self.signals.take() > 0,
                     // Reading it makes the next edge.
-                    PACE => drop(nix::unistd::read(timer.as_fd(), &mut [0; 8])),
+                    PACE => drop(nix::unistd::read(self.timer.as_fd(), &mut [0; 8])),
                     Token(slot) => self.ready(slot, event),
                 }
             }
@@ -222,7 +192,7 @@ impl<'a, C: Client> Runner<'a, C> {
 
     /// Arms the timer for the next request of a paced run. epoll(7) waits in milliseconds; the
     /// timer is exact, so the client's own lateness stays out of the latencies.
-    fn set_pace(&self, timer: &TimerFd, now: Instant) -> io::Result<()> {
+    fn set_pace(&self, now: Instant) -> io::Result<()> {
         if self.plan.rate.is_none() || self.free.is_empty() {
             return Ok(());
         }
@@ -233,7 +203,7 @@ impl<'a, C: Client> Runner<'a, C> {
         let wait = due
             .saturating_duration_since(now)
             .max(Duration::from_nanos(1));
-        timer.set(
+        self.timer.set(
             Expiration::OneShot(TimeSpec::from_duration(wait)),
             TimerSetTimeFlags::empty(),
         )?;
@@ -267,6 +237,7 @@ impl<'a, C: Client> Runner<'a, C> {
         let Some(link) = &mut slot.link else { return };
         self.client.request(&mut link.session, &mut slot.out);
         slot.waiting.push_back((due, now));
+        slot.begun += 1;
         self.unanswered += 1;
         self.dirty.push(index);
         self.offer(index);
@@ -275,7 +246,8 @@ impl<'a, C: Client> Runner<'a, C> {
     /// Puts a slot in the queue of free ones, if it may take a request.
     fn offer(&mut self, index: usize) {
         let slot = &mut self.slots[index];
-        let room = slot.waiting.len() < self.plan.pipeline;
+        let room = slot.waiting.len() < self.plan.pipeline
+            && self.plan.each.is_none_or(|each| slot.begun < each);
         if room && !slot.in_free && slot.resting_until.is_none() {
             slot.in_free = true;
             self.free.push_back(index);
@@ -283,24 +255,7 @@ impl<'a, C: Client> Runner<'a, C> {
     }
 
     fn open(&mut self, index: usize) -> io::Result<()> {
-        let (socket, connected) = match &self.target {
-            Target::Tcp(_, addresses) => {
-                let socket = client(&addresses[0], Type::STREAM, self.options)?;
-                let connected = connect_started(&socket, addresses[0])?;
-                (socket, connected)
-            }
-            Target::Udp(address) => {
-                let socket = client(address, Type::DGRAM, self.options)?;
-                socket.connect(&(*address).into())?;
-                (socket, true)
-            }
-            Target::Unix(path) => {
-                let socket = Socket::new(socket2::Domain::UNIX, Type::STREAM.nonblocking(), None)?;
-                self.options.apply(&socket, false)?;
-                socket.connect(&socket2::SockAddr::unix(path)?)?;
-                (socket, true)
-            }
-        };
+        let (socket, connected) = self.target.open(self.options)?;
         self.attach(index, socket, connected)
     }
 
@@ -418,7 +373,9 @@ impl<'a, C: Client> Runner<'a, C> {
             };
             self.unanswered -= 1;
             self.answered(reply, due, now);
-            if reply != Reply::Good || !self.plan.keep_open {
+            let slot = &self.slots[index];
+            let last = slot.waiting.is_empty() && self.plan.each == Some(slot.begun);
+            if reply != Reply::Good || !self.plan.keep_open || last {
                 // A connection whose reply was bad may be out of step with us.
                 self.fail(index, "closed after a bad reply");
                 return false;
@@ -485,14 +442,6 @@ impl<'a, C: Client> Runner<'a, C> {
                 self.fail(index, "timed out");
             }
         }
-    }
-}
-
-fn name_of(target: &Target) -> String {
-    match target {
-        Target::Tcp(name, _) => name.clone(),
-        Target::Udp(address) => address.to_string(),
-        Target::Unix(path) => path.display().to_string(),
     }
 }
 
