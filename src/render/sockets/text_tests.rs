@@ -118,18 +118,22 @@ tcp   LISTEN         5      4
     accept queue full: 5 of 4
 tcp   ESTAB          0      0
     192.0.2.10:80
-    203.0.113.7:40002     nginx(812)
+    203.0.113.7:40002
+    nginx(812)
 tcp   TIME-WAIT      0      0
     192.0.2.10:80
-    203.0.113.7:40003     (time-wait)
+    203.0.113.7:40003
+    (time-wait)
 tcp   ESTAB          0  70000
     [fe80::5054:ff:fe12:3456%eth0]:65432
-    [2001:db8:…666]:51515 tmux: …r(1900)
+    [2001:db8:1111:22…4:5555:6666]:51515
+    tmux: server(1900)
     peer silent: 4 retransmissions, last
     ACK 13 s ago
 udp   UNCONN       832      0
     [::]:5353
-    [::]:*                (not seen)
+    [::]:*
+    (not seen)
 "
     );
 }
