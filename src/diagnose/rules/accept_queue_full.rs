@@ -1,4 +1,4 @@
-//! The queue of connections that wait for accept() is full: the kernel drops what comes next.
+//! The queue of connections that wait for `accept()` is full: the kernel drops what comes next.
 //!
 //! Proof: LISTEN, and Recv-Q (waiting) above Send-Q (the limit of listen(2), cut by
 //! `net.core.somaxconn`). The kernel takes a connection while the queue is not above its limit, so a
@@ -27,8 +27,8 @@ fn check(evidence: &Evidence<'_>) -> Option<Finding> {
         severity: Severity::Error,
         text: format!("accept queue full: {} of {}", socket.recv_q, socket.send_q),
         evidence: vec![
-            diag("idiag_rqueue", socket.recv_q),
-            diag("idiag_wqueue", socket.send_q),
+            diag("idiag_rqueue", &socket.recv_q),
+            diag("idiag_wqueue", &socket.send_q),
         ],
         explanation: "The program calls accept() too slowly or not at all. New connections are \
             dropped: clients hang or time out.",

@@ -1,11 +1,11 @@
 //! A socket holds a port, but neither listens nor connects.
 //!
-//! Proof: the state itself (bit 13 of sock_diag's mask, `TCP_BOUND_INACTIVE`). Others get "address
+//! Proof: the state itself (bit 13 of `sock_diag`'s mask, `TCP_BOUND_INACTIVE`). Others get "address
 //! already in use", connections to it are refused, and netstat, lsof and `ss -a` show no holder.
 //!
 //! Look-alikes: a client that binds before it connects is in this state for a moment, so this is a
-//! notice; a listener is in LISTEN; TIME_WAIT holds a port only against programs without
-//! SO_REUSEADDR.
+//! notice; a listener is in LISTEN; `TIME_WAIT` holds a port only against programs without
+//! `SO_REUSEADDR`.
 
 use super::{Evidence, Finding, Rule, diag};
 use crate::diagnose::Severity;
@@ -25,10 +25,11 @@ fn check(evidence: &Evidence<'_>) -> Option<Finding> {
         id: RULE.id,
         severity: Severity::Notice,
         text: format!("holds port {port} but never listened"),
-        evidence: vec![diag("idiag_state", State::BoundInactive as u8)],
+        evidence: vec![diag("idiag_state", &State::BoundInactive as u8)],
         explanation: "The program called bind() and then neither listen() nor connect(). The port is \
             taken for others (EADDRINUSE), and who connects to it is refused.",
-        ruled_out: "It is no listener and no left-over of a closed connection: those have other states.",
+        ruled_out: "It is no listener and no left-over of a closed connection: those have other \
+            states.",
         next: "Look again: sockdoc sockets. If it stays, the program of the PROCESS column hangs \
             between bind() and listen(), or should close the socket: strace -p PID"
             .to_owned(),

@@ -1,6 +1,6 @@
 //! The peer has closed, and the program does not: a leak of sockets, or a program that hangs.
 //!
-//! Proof: CLOSE_WAIT, and no ACK for a minute. The age is that of the last ACK (the FIN carried
+//! Proof: `CLOSE_WAIT`, and no ACK for a minute. The age is that of the last ACK (the FIN carried
 //! one), not of the last data. Recv-Q counts the FIN as one byte: 0, the end of file was read; 1, it
 //! was not; more, data before it is unread too.
 //!
@@ -36,8 +36,8 @@ fn check(evidence: &Evidence<'_>) -> Option<Finding> {
         severity: Severity::Warning,
         text: format!("closed by the peer {} ago; {what}", words::age(age)),
         evidence: vec![
-            tcp_info("tcpi_last_ack_recv", format!("{age} ms")),
-            diag("idiag_rqueue", socket.recv_q),
+            tcp_info("tcpi_last_ack_recv", &format!("{age} ms")),
+            diag("idiag_rqueue", &socket.recv_q),
         ],
         explanation: "The peer has finished and the program holds its end open. Each such socket costs \
             a descriptor; at the limit, accept() and connect() fail with EMFILE.",

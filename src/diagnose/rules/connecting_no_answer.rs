@@ -1,10 +1,10 @@
-//! connect() gets no answer at all.
+//! `connect()` gets no answer at all.
 //!
-//! Proof: SYN_SENT, and the SYN was sent again at least once (the first repetition comes after a
+//! Proof: `SYN_SENT`, and the SYN was sent again at least once (the first repetition comes after a
 //! second).
 //!
 //! Look-alikes: a connection that was just begun has sent its SYN once. A refused one is gone: its
-//! answer came. ICMP errors do not end it, but are told to who asks (IP_RECVERR).
+//! answer came. ICMP errors do not end it, but are told to who asks (`IP_RECVERR`).
 
 use super::{Evidence, Finding, Rule, diag};
 use crate::diagnose::Severity;
@@ -27,7 +27,7 @@ fn check(evidence: &Evidence<'_>) -> Option<Finding> {
             "connecting, no answer: SYN sent {} times",
             u32::from(repetitions) + 1
         ),
-        evidence: vec![diag("idiag_retrans", repetitions)],
+        evidence: vec![diag("idiag_retrans", &repetitions)],
         explanation: "Nothing answers at that address and port: no SYN-ACK, no RST. A firewall drops \
             the packets, the host is down, the way there or back is broken, or the accept queue there \
             is full.",

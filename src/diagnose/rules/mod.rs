@@ -2,7 +2,7 @@
 //!
 //! A rule fires on one sample, so it needs a figure that carries its own age or its own limit: a
 //! healthy host shows nothing. What it needs and does not know keeps it silent. Never a finding by
-//! themselves: TIME_WAIT, a Send-Q above 0, one retransmission.
+//! themselves: `TIME_WAIT`, a Send-Q above 0, one retransmission.
 //!
 //! To add one: a file here (the proof and its look-alikes in its first comment, the check, a test
 //! that fires and one that stays silent) and a line in [`ALL`].
@@ -39,8 +39,8 @@ pub const ALL: &[Rule] = &[
     peer_window_closed::RULE,
 ];
 
-/// A figure of the socket itself, as sock_diag(7) gives it.
-fn diag(field: &'static str, value: impl ToString) -> Fact {
+/// A figure of the socket itself, as `sock_diag(7)` gives it.
+fn diag(field: &'static str, value: &impl ToString) -> Fact {
     Fact {
         source: "sock_diag",
         field,
@@ -49,7 +49,7 @@ fn diag(field: &'static str, value: impl ToString) -> Fact {
 }
 
 /// A figure of its `tcp_info`.
-fn tcp_info(field: &'static str, value: impl ToString) -> Fact {
+fn tcp_info(field: &'static str, value: &impl ToString) -> Fact {
     Fact {
         source: "tcp_info",
         field,

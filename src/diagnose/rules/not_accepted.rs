@@ -1,11 +1,11 @@
 //! A connection is complete, and the program has not accepted it.
 //!
-//! Proof: ESTABLISHED (or CLOSE_WAIT, if the peer gave up meanwhile) with inode 0: the kernel gives
-//! a connection its inode in accept(). Its age is `tcpi_last_data_sent`: nothing can be sent before
-//! accept(), so this clock has run since the handshake, whatever the client has sent meanwhile.
+//! Proof: ESTABLISHED (or `CLOSE_WAIT`, if the peer gave up meanwhile) with inode 0: the kernel gives
+//! a connection its inode in `accept()`. Its age is `tcpi_last_data_sent`: nothing can be sent before
+//! `accept()`, so this clock has run since the handshake, whatever the client has sent meanwhile.
 //!
 //! Look-alikes: a connection that is a few milliseconds old is on its way. A socket that the program
-//! has closed has inode 0 too, but is in FIN_WAIT, CLOSING or LAST_ACK.
+//! has closed has inode 0 too, but is in `FIN_WAIT`, CLOSING or `LAST_ACK`.
 
 use super::{Evidence, Finding, Rule, diag, tcp_info};
 use crate::diagnose::{Severity, words};
@@ -16,7 +16,7 @@ pub(super) const RULE: Rule = Rule {
     check,
 };
 
-/// How long a connection may wait for accept(), in milliseconds.
+/// How long a connection may wait for `accept()`, in milliseconds.
 const PATIENCE_MS: u32 = 1_000;
 
 fn check(evidence: &Evidence<'_>) -> Option<Finding> {
@@ -37,12 +37,13 @@ fn check(evidence: &Evidence<'_>) -> Option<Finding> {
         severity: Severity::Warning,
         text: format!("not accepted for {}{gave_up}", words::age(age)),
         evidence: vec![
-            diag("idiag_inode", 0),
-            tcp_info("tcpi_last_data_sent", format!("{age} ms")),
+            diag("idiag_inode", &0),
+            tcp_info("tcpi_last_data_sent", &format!("{age} ms")),
         ],
         explanation: "The client believes it is connected and waits; the program that listens has not \
             called accept() for it.",
-        ruled_out: "It is no socket that the program has closed: that would be in FIN_WAIT or LAST_ACK.",
+        ruled_out: "It is no socket that the program has closed: that would be in FIN_WAIT or \
+            LAST_ACK.",
         next: "Find the listener of this port (state LISTEN, the same local port) and see what it does \
             instead of accept(): strace -f -p PID"
             .to_owned(),

@@ -28,14 +28,14 @@ fn check(evidence: &Evidence<'_>) -> Option<Finding> {
     }
     let closed = evidence.tcp.rcv_wnd == Some(0);
     let mut facts = vec![
-        diag("idiag_rqueue", socket.recv_q),
-        tcp_info("tcpi_last_data_recv", format!("{age} ms")),
+        diag("idiag_rqueue", &socket.recv_q),
+        tcp_info("tcpi_last_data_recv", &format!("{age} ms")),
     ];
     facts.extend(
         evidence
             .tcp
             .rcv_wnd
-            .map(|bytes| tcp_info("tcpi_rcv_wnd", format!("{bytes} bytes"))),
+            .map(|bytes| tcp_info("tcpi_rcv_wnd", &format!("{bytes} bytes"))),
     );
     Some(Finding {
         id: RULE.id,

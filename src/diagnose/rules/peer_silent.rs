@@ -29,11 +29,11 @@ fn check(evidence: &Evidence<'_>) -> Option<Finding> {
         return None;
     }
     let mut facts = vec![
-        diag("idiag_timer", "retransmission"),
-        diag("idiag_retrans", repetitions),
+        diag("idiag_timer", &"retransmission"),
+        diag("idiag_retrans", &repetitions),
     ];
     let since = evidence.tcp.last_ack_recv_ms.map(|age| {
-        facts.push(tcp_info("tcpi_last_ack_recv", format!("{age} ms")));
+        facts.push(tcp_info("tcpi_last_ack_recv", &format!("{age} ms")));
         format!(", last ACK {} ago", words::age(age))
     });
     let unreachable = evidence.tcp.backoff == Some(0);

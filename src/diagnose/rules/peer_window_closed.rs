@@ -29,11 +29,11 @@ fn check(evidence: &Evidence<'_>) -> Option<Finding> {
         return None;
     }
     let mut facts = vec![
-        diag("idiag_timer", "persist"),
-        tcp_info("tcpi_snd_wnd", "0 bytes"),
+        diag("idiag_timer", &"persist"),
+        tcp_info("tcpi_snd_wnd", &"0 bytes"),
     ];
     let since = age.map(|age| {
-        facts.push(tcp_info("tcpi_last_data_sent", format!("{age} ms")));
+        facts.push(tcp_info("tcpi_last_data_sent", &format!("{age} ms")));
         format!(" for {}", words::age(age))
     });
     Some(Finding {

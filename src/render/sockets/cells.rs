@@ -198,7 +198,7 @@ fn number_or_any(out: &mut String, value: u32) {
     }
 }
 
-/// linux/if_ether.h.
+/// `linux/if_ether.h`.
 pub fn ether_type(out: &mut String, protocol: u16) {
     match protocol {
         0x0000 => out.push_str("none"),

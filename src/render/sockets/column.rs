@@ -73,7 +73,7 @@ columns! {
     Timer "timer" left;
     /// The congestion control algorithm.
     Cong "cong" left;
-    /// The mark (SO_MARK).
+    /// The mark (`SO_MARK`).
     Mark "mark" right;
     /// The control group.
     Cgroup "cgroup" left;
@@ -261,15 +261,14 @@ fn cgroup(out: &mut String, socket: &Socket, sheet: &Sheet<'_>) {
         .owners(socket)
         .first()
         .and_then(|owner| sheet.snapshot.owners.process(owner).cgroup.as_ref());
-    match path {
-        Some(path) => cells::safe(out, path.as_bytes()),
-        None => {
-            let id = socket
-                .details
-                .as_ref()
-                .and_then(|details| details.cgroup_id);
-            maybe(out, id);
-        }
+    if let Some(path) = path {
+        cells::safe(out, path.as_bytes())
+    } else {
+        let id = socket
+            .details
+            .as_ref()
+            .and_then(|details| details.cgroup_id);
+        maybe(out, id);
     }
 }
 
