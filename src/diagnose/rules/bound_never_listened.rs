@@ -25,7 +25,7 @@ fn check(evidence: &Evidence<'_>) -> Option<Finding> {
         id: RULE.id,
         severity: Severity::Notice,
         text: format!("holds port {port} but never listened"),
-        evidence: vec![diag("idiag_state", &State::BoundInactive as u8)],
+        evidence: vec![diag("idiag_state", &(State::BoundInactive as u8))],
         explanation: "The program called bind() and then neither listen() nor connect(). The port is \
             taken for others (EADDRINUSE), and who connects to it is refused.",
         ruled_out: "It is no listener and no left-over of a closed connection: those have other \

@@ -50,6 +50,10 @@ pub fn write(
 
 fn text(value: &impl Serialize) -> io::Result<String> {
     let text = serde_json::to_string(value)?;
+    // Most are ASCII, where serde_json has escaped every control but DEL.
+    if text.bytes().all(|byte| byte < 0x7f) {
+        return Ok(text);
+    }
     Ok(without_controls(&text).into_owned())
 }
 
