@@ -27,7 +27,7 @@
 //!   bytes and values and gives bytes and values: it never reads the clock, a socket, a file, the
 //!   environment or the terminal. Time is an argument.
 //! - One foreign crate, one room: clap only in `cli` and `commands`; comfy-table only in `render`;
-//!   nix, socket2, libc, mio and every `unsafe` only in `sys`.
+//!   regex-lite only in `sockets`; nix, socket2, libc, mio and every `unsafe` only in `sys`.
 //! - What came from outside (a peer, a file, another process) is escaped by [`render::escape`]
 //!   before it reaches a terminal.
 //! - A limit is checked before memory is taken for what it limits.

@@ -1,1 +1,245 @@
-//! To be written.
+//! What the user wants to see.
+//!
+//! # How the parts go together
+//!
+//! Criteria of one kind are alternatives, and the kinds are joined by AND: `:80 :443 nginx php` is a socket
+//! with port 80 or 443 at either end, held by nginx or php. The kinds are the fields of [`Filter`],
+//! each with its own list; a word ([`Word`]) adds to one of them, the same that the flag of its kind
+//! fills. An empty list asks for nothing.
+//!
+//! A filter is applied in three steps, each as soon as what it looks at is known:
+//! [`Filter::matches_socket`] before the owners are, [`Filter::matches_findings`] after the
+//! diagnosis, [`Filter::matches_owners`] (or for many sockets [`Filter::for_owners`]) last.
+
+mod address;
+mod process;
+mod states;
+#[cfg(test)]
+mod tests;
+mod word;
+
+pub use address::{AddressMatch, Host, Network, PortRange, Scope, UnixName};
+pub use process::{OwnerFilter, ProcessMatch};
+pub use states::StateSet;
+pub use word::{Word, WordError};
+
+use super::{Address, Family, Owners, Proto, Socket, State};
+
+/// What the user wants to see. The default is everything but rows of `TIME_WAIT`.
+#[derive(Debug, Clone, Default)]
+pub struct Filter {
+    /// Protocols.
+    pub protos: Vec<Proto>,
+    /// Families. An IPv6 socket with an IPv4-mapped address counts as IPv4 too. A family that has
+    /// but one version (unix ...) passes as well when its protocol is in `protos`, so that `-4 -x`
+    /// is IPv4 and unix.
+    pub families: Vec<Family>,
+    /// States.
+    pub states: StateSet,
+    /// Only what waits for somebody: listeners; bound datagram and raw sockets without a peer.
+    pub listening: bool,
+    /// Ports at either end: real ones, not the protocol of a raw socket or the identifier of a ping
+    /// socket, which stand in the same column.
+    pub ports: Vec<PortRange>,
+    /// Addresses of our end.
+    pub local: Vec<AddressMatch>,
+    /// Addresses of the other end.
+    pub peer: Vec<AddressMatch>,
+    /// Addresses of either end.
+    pub either: Vec<AddressMatch>,
+    /// Processes by name.
+    pub processes: Vec<ProcessMatch>,
+    /// Processes by number. joined by AND with `processes`: one process must be both.
+    pub pids: Vec<u32>,
+    /// Who made the socket. One without a known user (`TIME_WAIT` ...) does not match.
+    pub uids: Vec<u32>,
+    /// Only sockets with findings.
+    pub problems: bool,
+    /// Whether `TIME_WAIT` is shown row by row; so it is, too, when `states` has it.
+    pub show_time_wait: bool,
+}
+
+/// How the kernel can be asked for less than everything. What it gives is a superset: the filter
+/// has to be applied all the same.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KernelHint {
+    /// Bits of the states wanted.
+    pub states: u32,
+    /// The one port that every internet socket wanted has at one of its ends.
+    pub port: Option<u16>,
+    /// The protocols wanted; empty: all.
+    pub protos: Vec<Proto>,
+}
+
+impl Filter {
+    /// Whether the socket is shown as a row.
+    pub fn matches(&self, socket: &Socket, owners: &Owners) -> bool {
+        !self.collapses(socket)
+            && self.matches_socket(socket)
+            && self.matches_findings(socket)
+            && self.matches_owners(socket, owners)
+    }
+
+    /// Whether the socket is counted in the footer instead of shown as a row. It does not look at
+    /// anything else that is asked for.
+    pub fn collapses(&self, socket: &Socket) -> bool {
+        socket.state == State::TimeWait
+            && !self.show_time_wait
+            && !self.states.names(State::TimeWait)
+    }
+
+    /// Whether the socket itself, without its owners and findings, is what is asked for.
+    pub fn matches_socket(&self, socket: &Socket) -> bool {
+        self.matches_kind(socket)
+            && (self.uids.is_empty() || socket.uid.is_some_and(|uid| self.uids.contains(&uid)))
+            && (self.ports.is_empty() || self.matches_ports(socket))
+            && any(&self.local, |wanted| is_at(wanted, socket, &socket.local))
+            && any(&self.peer, |wanted| is_at(wanted, socket, &socket.peer))
+            && any(&self.either, |wanted| {
+                is_at(wanted, socket, &socket.local) || is_at(wanted, socket, &socket.peer)
+            })
+    }
+
+    /// Whether the socket has findings, if that is asked for.
+    pub fn matches_findings(&self, socket: &Socket) -> bool {
+        !self.problems || !socket.findings.is_empty()
+    }
+
+    /// Whether the owners must be known to tell what is asked for.
+    pub fn needs_owners(&self) -> bool {
+        !self.processes.is_empty() || !self.pids.is_empty()
+    }
+
+    /// Whether the command lines of the owners must be known too.
+    pub fn needs_command_lines(&self) -> bool {
+        let is_pattern = |process: &ProcessMatch| matches!(process, ProcessMatch::Pattern(_));
+        self.processes.iter().any(is_pattern)
+    }
+
+    /// Whether a unix socket is asked for by its name, so that unix sockets have to be looked at
+    /// even where no flag says so.
+    pub fn names_unix(&self) -> bool {
+        [&self.local, &self.peer, &self.either]
+            .into_iter()
+            .flatten()
+            .any(|wanted| matches!(wanted, AddressMatch::Unix(_)))
+    }
+
+    /// Adds what a word asks for.
+    pub fn add_word(&mut self, word: Word) {
+        match word {
+            Word::Ports(ports) => self.ports.push(ports),
+            Word::Address(address) => self.either.push(address),
+            Word::Process(process) => self.processes.push(process),
+        }
+    }
+
+    /// Puts the index for each interface that is asked for by name (`fe80::1%eth0`). Gives the first
+    /// name that `index` does not know; an address with such a name matches nothing.
+    pub fn resolve_scopes(&mut self, index: impl Fn(&str) -> Option<u32>) -> Result<(), String> {
+        [&mut self.local, &mut self.peer, &mut self.either]
+            .into_iter()
+            .flatten()
+            .try_for_each(|wanted| wanted.resolve_scope(&index))
+    }
+
+    /// How the kernel can be asked for less.
+    pub fn kernel_hint(&self) -> KernelHint {
+        KernelHint {
+            states: self.state_mask(),
+            port: self.only_port(),
+            protos: self.protos.clone(),
+        }
+    }
+
+    /// Bits of the states wanted of any protocol; `TIME_WAIT` too where it is only counted.
+    pub fn state_mask(&self) -> u32 {
+        let listening = State::Listen.bit() | State::Unconnected.bit();
+        self.states.mask() & if self.listening { listening } else { u32::MAX }
+    }
+
+    /// Bits of the states wanted of this protocol. For listeners of TCP this is LISTEN alone, which
+    /// spares the kernel the walk over all connections.
+    pub fn state_mask_for(&self, proto: Proto) -> u32 {
+        let no_closed = if self.listening && proto.is_connected() {
+            State::Unconnected.bit()
+        } else {
+            0
+        };
+        self.state_mask() & !no_closed
+    }
+
+    /// The one port that every internet socket asked for has at one of its ends.
+    pub fn only_port(&self) -> Option<u16> {
+        let in_ports = only(self.ports.iter().map(|ports| ports.single()));
+        let in_addresses = [&self.local, &self.peer, &self.either].map(|list| {
+            let inet = list.iter().filter_map(|wanted| match wanted {
+                AddressMatch::Ip { ports, .. } => Some(ports.and_then(PortRange::single)),
+                AddressMatch::Unix(_) => None,
+            });
+            only(inet)
+        });
+        in_ports.or_else(|| in_addresses.into_iter().flatten().next())
+    }
+
+    fn matches_kind(&self, socket: &Socket) -> bool {
+        (self.protos.is_empty() || self.protos.contains(&socket.proto))
+            && (self.families.is_empty() || self.matches_family(socket))
+            && self.states.contains(socket.state)
+            && (!self.listening || is_listening(socket))
+    }
+
+    fn matches_family(&self, socket: &Socket) -> bool {
+        self.families.contains(&socket.family)
+            || (self.families.contains(&Family::Inet) && is_mapped(socket))
+            || (!socket.proto.is_internet() && self.protos.contains(&socket.proto))
+    }
+
+    fn matches_ports(&self, socket: &Socket) -> bool {
+        let is_wanted = |end: &Address| {
+            end.port()
+                .is_some_and(|port| self.ports.iter().any(|ports| ports.contains(port)))
+        };
+        has_ports(socket.proto) && (is_wanted(&socket.local) || is_wanted(&socket.peer))
+    }
+}
+
+/// Whether a socket waits for somebody: a listener, or a bound datagram or raw socket without a
+/// peer.
+pub fn is_listening(socket: &Socket) -> bool {
+    match (socket.proto, socket.state) {
+        (_, State::Listen) => true,
+        (Proto::Udp | Proto::Udplite | Proto::Raw, State::Unconnected) => {
+            socket.local.port().is_some_and(|port| port != 0)
+        }
+        (Proto::UnixDatagram, State::Unconnected) => {
+            matches!(&socket.local, Address::Unix { name, .. } if !name.is_empty())
+        }
+        _ => false,
+    }
+}
+
+/// Whether the ports of a protocol's addresses are ports.
+fn has_ports(proto: Proto) -> bool {
+    !matches!(proto, Proto::Raw | Proto::Ping)
+}
+
+fn is_mapped(socket: &Socket) -> bool {
+    let is_v4 = |end: &Address| end.ip().is_some_and(|ip| ip.is_ipv4());
+    socket.family == Family::Inet6 && (is_v4(&socket.local) || is_v4(&socket.peer))
+}
+
+fn is_at(wanted: &AddressMatch, socket: &Socket, end: &Address) -> bool {
+    wanted.matches(end, socket.interface)
+}
+
+/// Whether there is nothing to ask for, or one of it is true.
+fn any<T>(list: &[T], is_true: impl Fn(&T) -> bool) -> bool {
+    list.is_empty() || list.iter().any(is_true)
+}
+
+/// The port of which all are, if there is at least one.
+fn only(mut ports: impl Iterator<Item = Option<u16>>) -> Option<u16> {
+    let first = ports.next()??;
+    ports.all(|port| port == Some(first)).then_some(first)
+}

@@ -18,6 +18,8 @@ pub mod owners;
 pub mod pairs;
 pub mod proc_net;
 pub mod state;
+#[cfg(test)]
+mod testing;
 
 pub use owners::{Owner, OwnerReason, Owners};
 pub use state::{Family, Proto, State};
@@ -155,6 +157,8 @@ pub struct Details {
     pub tcp: Option<TcpInfoValues>,
     /// `SK_MEMINFO_*`, in the order of linux/sock_diag.h; missing ones are absent.
     pub memory: Option<Memory>,
+    /// Datagrams dropped, as a table of /proc/net tells it; sock_diag tells it in `memory`.
+    pub drops: Option<u32>,
     /// The congestion control algorithm.
     pub congestion: Option<Box<str>>,
     /// `SO_MARK`.
@@ -167,6 +171,13 @@ pub struct Details {
     pub shutdown: Option<u8>,
     /// Type of service or traffic class.
     pub tos: Option<u8>,
+}
+
+impl Details {
+    /// Datagrams (or connections of a listener) dropped, whichever source told it.
+    pub fn dropped(&self) -> Option<u32> {
+        self.memory.and_then(|memory| memory.drops).or(self.drops)
+    }
 }
 
 /// Socket memory in bytes (`SK_MEMINFO_*`, sock_diag(7)).

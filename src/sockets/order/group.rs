@@ -1,0 +1,210 @@
+//! One row for all sockets of a process, a peer, a port ...
+
+use std::collections::{HashMap, HashSet};
+use std::net::IpAddr;
+use std::str::FromStr;
+
+use super::UnknownKey;
+use crate::sockets::{Address, Owners, Proto, Socket, State};
+
+/// What sockets are grouped by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum GroupBy {
+    /// The process that holds them.
+    Process,
+    /// The host at the other end.
+    Peer,
+    /// The port of the service: see [`GroupKey::Port`].
+    Port,
+    /// The state.
+    State,
+    /// The user.
+    User,
+    /// The network namespace.
+    Netns,
+}
+
+/// What the sockets of a row have in common.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum GroupKey {
+    /// A process: its index in [`Owners::processes`].
+    Process(u32),
+    /// The host at the other end, without the port.
+    Peer(IpAddr),
+    /// The unix socket at the other end, by its name.
+    PeerName(Box<[u8]>),
+    /// A service: the local port if this host listens (or waits for datagrams) on it; otherwise that
+    /// of the peer; otherwise the local one.
+    Port(Proto, u32),
+    /// A state.
+    State(State),
+    /// A user.
+    User(u32),
+    /// A network namespace, by its index in the snapshot.
+    Netns(u16),
+    /// The sockets that have no owner, peer, port or user.
+    Nothing,
+}
+
+/// What the sockets of a group amount to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct GroupRow {
+    /// What they have in common.
+    pub key: GroupKey,
+    /// How many.
+    pub sockets: usize,
+    /// Of them in LISTEN.
+    pub listeners: usize,
+    /// Of them in ESTABLISHED.
+    pub established: usize,
+    /// Of them in `CLOSE_WAIT`.
+    pub close_wait: usize,
+    /// Bytes to be read; listeners, whose queue is of connections, do not count.
+    pub recv_bytes: u64,
+    /// Bytes not acknowledged; listeners do not count.
+    pub send_bytes: u64,
+    /// Findings.
+    pub findings: usize,
+}
+
+impl GroupBy {
+    /// All of them with their words.
+    pub const ALL: [(GroupBy, &'static str); 6] = [
+        (GroupBy::Process, "process"),
+        (GroupBy::Peer, "peer"),
+        (GroupBy::Port, "port"),
+        (GroupBy::State, "state"),
+        (GroupBy::User, "user"),
+        (GroupBy::Netns, "netns"),
+    ];
+
+    /// The word.
+    pub fn name(self) -> &'static str {
+        let entry = GroupBy::ALL.iter().find(|(by, _)| *by == self);
+        entry.map_or("", |(_, name)| name)
+    }
+}
+
+impl FromStr for GroupBy {
+    type Err = UnknownKey;
+
+    fn from_str(word: &str) -> Result<GroupBy, UnknownKey> {
+        let known = GroupBy::ALL.iter().find(|(_, name)| *name == word);
+        known
+            .map(|(by, _)| *by)
+            .ok_or_else(|| UnknownKey(word.to_owned()))
+    }
+}
+
+/// One row for each group, the one with the most sockets first. A socket that several processes
+/// share counts for each of them, so the counts may add up to more than there are.
+pub fn group(sockets: &[Socket], owners: &Owners, by: GroupBy) -> Vec<GroupRow> {
+    let mut groups: HashMap<GroupKey, GroupRow> = HashMap::new();
+    let mut count = |key: GroupKey, socket: &Socket| {
+        let row = groups
+            .entry(key)
+            .or_insert_with_key(|key| GroupRow::new(key.clone()));
+        row.add(socket);
+    };
+    let services = match by {
+        GroupBy::Port => services(sockets),
+        _ => HashSet::new(),
+    };
+    for socket in sockets {
+        match by {
+            GroupBy::Process => {
+                let mut holders: Vec<u32> = owners
+                    .of(socket.inode)
+                    .iter()
+                    .map(|owner| owner.process)
+                    .collect();
+                holders.sort_unstable();
+                holders.dedup();
+                if holders.is_empty() {
+                    count(GroupKey::Nothing, socket);
+                }
+                for process in holders {
+                    count(GroupKey::Process(process), socket);
+                }
+            }
+            GroupBy::Peer => count(peer(socket), socket),
+            GroupBy::Port => count(port(socket, &services), socket),
+            GroupBy::State => count(GroupKey::State(socket.state), socket),
+            GroupBy::User => count(socket.uid.map_or(GroupKey::Nothing, GroupKey::User), socket),
+            GroupBy::Netns => count(GroupKey::Netns(socket.netns), socket),
+        }
+    }
+    let mut rows: Vec<GroupRow> = groups.into_values().collect();
+    rows.sort_unstable_by(|a, b| b.sockets.cmp(&a.sockets).then_with(|| a.key.cmp(&b.key)));
+    rows
+}
+
+impl GroupRow {
+    fn new(key: GroupKey) -> GroupRow {
+        GroupRow {
+            key,
+            sockets: 0,
+            listeners: 0,
+            established: 0,
+            close_wait: 0,
+            recv_bytes: 0,
+            send_bytes: 0,
+            findings: 0,
+        }
+    }
+
+    fn add(&mut self, socket: &Socket) {
+        self.sockets += 1;
+        self.findings += socket.findings.len();
+        match socket.state {
+            State::Listen => {
+                self.listeners += 1;
+                return;
+            }
+            State::Established => self.established += 1,
+            State::CloseWait => self.close_wait += 1,
+            _ => {}
+        }
+        self.recv_bytes += u64::from(socket.recv_q);
+        self.send_bytes += u64::from(socket.send_q);
+    }
+}
+
+fn peer(socket: &Socket) -> GroupKey {
+    match (&socket.peer, socket.peer.ip()) {
+        (_, Some(ip)) if !ip.is_unspecified() => GroupKey::Peer(ip),
+        (Address::Unix { name, .. }, _) if !name.is_empty() => GroupKey::PeerName(name.clone()),
+        _ => GroupKey::Nothing,
+    }
+}
+
+/// A protocol, a namespace and a port on which something waits.
+type Service = (Proto, u16, u32);
+
+fn services(sockets: &[Socket]) -> HashSet<Service> {
+    let waiting = sockets
+        .iter()
+        .filter(|socket| crate::sockets::filter::is_listening(socket));
+    waiting
+        .filter_map(|socket| service(socket, &socket.local))
+        .collect()
+}
+
+fn service(socket: &Socket, end: &Address) -> Option<Service> {
+    let port = end.port().filter(|&port| port != 0)?;
+    Some((socket.proto, socket.netns, port))
+}
+
+fn port(socket: &Socket, services: &HashSet<Service>) -> GroupKey {
+    if matches!(socket.proto, Proto::Raw | Proto::Ping) {
+        return GroupKey::Nothing;
+    }
+    let local = service(socket, &socket.local);
+    let found = local
+        .filter(|service| services.contains(service))
+        .or_else(|| service(socket, &socket.peer))
+        .or(local);
+    found.map_or(GroupKey::Nothing, |(proto, _, port)| {
+        GroupKey::Port(proto, port)
+    })
+}

@@ -1,0 +1,327 @@
+use proptest::prelude::*;
+
+use super::*;
+use crate::diagnose::{Finding, Severity};
+use crate::sockdiag::TcpInfoValues;
+use crate::sockets::testing::{listener, owners, socket, tcp, unix};
+use crate::sockets::{Details, Proto, State};
+
+fn order(sockets: &[Socket], orders: &[&str]) -> Vec<usize> {
+    order_with(sockets, &Owners::default(), orders)
+}
+
+fn order_with(sockets: &[Socket], owners: &Owners, orders: &[&str]) -> Vec<usize> {
+    let orders: Vec<SortOrder> = orders.iter().map(|word| word.parse().unwrap()).collect();
+    sorted(sockets, owners, &orders)
+}
+
+fn finding(id: &'static str, severity: Severity) -> Finding {
+    Finding {
+        id,
+        severity,
+        text: String::new(),
+        evidence: Vec::new(),
+        explanation: "",
+        ruled_out: "",
+        next: String::new(),
+    }
+}
+
+fn held(inode: u32, socket: Socket) -> Socket {
+    Socket { inode, ..socket }
+}
+
+#[test]
+fn addresses_are_sorted_as_numbers_and_not_as_text() {
+    let sockets = [
+        listener("10.0.0.1:80"),
+        listener("[::1]:80"),
+        listener("9.0.0.1:8080"),
+        listener("9.0.0.1:443"),
+        tcp("[::ffff:9.0.0.1]:500", "[::ffff:9.0.0.2]:1"),
+        listener("0.0.0.0:22"),
+        unix(Proto::UnixStream, State::Listen, b"/a/long/name/of/b", 1, 0),
+        unix(Proto::UnixStream, State::Listen, b"/a/long/name/of/a", 2, 0),
+        unix(Proto::UnixStream, State::Established, b"", 3, 0),
+    ];
+    assert_eq!(order(&sockets, &["local"]), [5, 3, 4, 2, 0, 1, 7, 6, 8]);
+    assert_eq!(
+        order(&sockets, &["local-port"]),
+        [5, 0, 1, 3, 4, 2, 6, 7, 8]
+    );
+}
+
+#[test]
+fn what_is_not_known_comes_last_in_both_directions() {
+    let with_rtt = |rtt_us| Socket {
+        details: Some(Box::new(Details {
+            tcp: Some(TcpInfoValues {
+                rtt_us,
+                ..TcpInfoValues::default()
+            }),
+            ..Details::default()
+        })),
+        ..tcp("10.0.0.1:80", "10.0.0.2:5000")
+    };
+    let sockets = [
+        listener("0.0.0.0:80"),
+        with_rtt(Some(900)),
+        with_rtt(None),
+        with_rtt(Some(50)),
+    ];
+    assert_eq!(order(&sockets, &["rtt"]), [3, 1, 0, 2]);
+    assert_eq!(order(&sockets, &["-rtt"]), [1, 3, 0, 2]);
+    assert_eq!(order(&sockets, &["peer"])[3], 0, "a listener has no peer");
+}
+
+#[test]
+fn equal_sockets_keep_their_places_and_the_first_key_counts_most() {
+    let with = |recv_q, send_q| Socket {
+        recv_q,
+        send_q,
+        ..tcp("10.0.0.1:80", "10.0.0.2:5000")
+    };
+    let sockets = [with(1, 5), with(2, 5), with(1, 9), with(2, 9)];
+    assert_eq!(order(&sockets, &["recv-q"]), [0, 2, 1, 3]);
+    assert_eq!(order(&sockets, &["-recv-q"]), [1, 3, 0, 2]);
+    assert_eq!(order(&sockets, &["recv-q", "-send-q"]), [2, 0, 3, 1]);
+    assert_eq!(order(&sockets, &[]), [0, 1, 2, 3]);
+}
+
+#[test]
+fn processes_are_sorted_by_name_and_then_by_number() {
+    let all = owners(&[
+        (300, "nginx", None, &[1]),
+        (20, "nginx", None, &[2]),
+        (100, "Apache", None, &[3]),
+    ]);
+    let of = |inode| held(inode, listener("0.0.0.0:80"));
+    let sockets = [of(1), of(9), of(2), of(3)];
+    assert_eq!(order_with(&sockets, &all, &["process"]), [3, 2, 0, 1]);
+    assert_eq!(order_with(&sockets, &all, &["pid"]), [2, 3, 0, 1]);
+    assert_eq!(order_with(&sockets, &all, &["-pid"]), [0, 3, 2, 1]);
+}
+
+#[test]
+fn a_key_is_read_in_any_spelling_and_a_wrong_one_lists_the_right_ones() {
+    for (key, name) in SortKey::ALL {
+        assert_eq!(name.parse(), Ok(key));
+        assert_eq!(key.name(), name);
+    }
+    assert_eq!("Recv_Q".parse(), Ok(SortKey::RecvQ));
+    let minus = "-recvq".parse::<SortOrder>().unwrap();
+    assert_eq!((minus.key, minus.descending), (SortKey::RecvQ, true));
+    let error = "nonsense".parse::<SortKey>().unwrap_err().to_string();
+    assert!(error.contains("recv-q, send-q"), "{error}");
+    for (by, name) in GroupBy::ALL {
+        assert_eq!(name.parse(), Ok(by));
+        assert_eq!(by.name(), name);
+    }
+}
+
+#[test]
+fn a_process_has_a_row_with_what_its_sockets_amount_to() {
+    let all = owners(&[(1, "web", None, &[1, 2, 3]), (2, "child", None, &[3, 3])]);
+    let mut leak = held(
+        3,
+        socket(Proto::Tcp, State::CloseWait, "10.0.0.1:80", "10.0.0.2:9"),
+    );
+    leak.findings.push(finding("close_wait", Severity::Warning));
+    let listener = Socket {
+        recv_q: 7,
+        send_q: 128,
+        ..held(1, listener("0.0.0.0:80"))
+    };
+    let connection = Socket {
+        recv_q: 100,
+        send_q: 30,
+        ..held(2, tcp("10.0.0.1:80", "10.0.0.2:8"))
+    };
+    let old = socket(Proto::Tcp, State::TimeWait, "10.0.0.1:80", "10.0.0.2:7");
+    let rows = group(&[listener, connection, leak, old], &all, GroupBy::Process);
+    let web = GroupRow {
+        key: GroupKey::Process(0),
+        sockets: 3,
+        listeners: 1,
+        established: 1,
+        close_wait: 1,
+        recv_bytes: 100,
+        send_bytes: 30,
+        findings: 1,
+    };
+    assert_eq!(rows[0], web);
+    let others: Vec<_> = rows[1..]
+        .iter()
+        .map(|row| (&row.key, row.sockets))
+        .collect();
+    assert_eq!(
+        others,
+        [(&GroupKey::Process(1), 1), (&GroupKey::Nothing, 1)]
+    );
+}
+
+#[test]
+fn a_port_is_that_of_the_service_on_whichever_end_it_is() {
+    let sockets = [
+        listener("0.0.0.0:80"),
+        tcp("10.0.0.1:80", "10.0.0.2:5000"),
+        tcp("10.0.0.1:5001", "10.0.0.3:443"),
+        tcp("127.0.0.1:5002", "127.0.0.1:80"),
+        socket(Proto::Udp, State::Unconnected, "0.0.0.0:80", "0.0.0.0:0"),
+        socket(Proto::Tcp, State::BoundInactive, "0.0.0.0:90", "0.0.0.0:0"),
+        socket(Proto::Raw, State::Unconnected, "0.0.0.0:1", "0.0.0.0:0"),
+    ];
+    let rows = group(&sockets, &Owners::default(), GroupBy::Port);
+    let counts: Vec<_> = rows
+        .iter()
+        .map(|row| (row.key.clone(), row.sockets))
+        .collect();
+    assert_eq!(
+        counts,
+        [
+            (GroupKey::Port(Proto::Tcp, 80), 3),
+            (GroupKey::Port(Proto::Tcp, 90), 1),
+            (GroupKey::Port(Proto::Tcp, 443), 1),
+            (GroupKey::Port(Proto::Udp, 80), 1),
+            (GroupKey::Nothing, 1),
+        ]
+    );
+}
+
+#[test]
+fn a_peer_is_one_host_whatever_its_ports_and_its_way_of_writing() {
+    let sockets = [
+        tcp("10.0.0.1:80", "10.0.0.2:5000"),
+        tcp("[::ffff:10.0.0.1]:80", "[::ffff:10.0.0.2]:5001"),
+        listener("0.0.0.0:80"),
+    ];
+    let rows = group(&sockets, &Owners::default(), GroupBy::Peer);
+    assert_eq!(rows[0].key, GroupKey::Peer("10.0.0.2".parse().unwrap()));
+    assert_eq!((rows[0].sockets, rows.len()), (2, 2));
+    assert_eq!(rows[1].key, GroupKey::Nothing);
+}
+
+#[test]
+fn a_summary_counts_states_findings_processes_and_time_wait() {
+    let all = owners(&[
+        (1, "a", None, &[1, 2]),
+        (2, "b", None, &[2]),
+        (3, "c", None, &[99]),
+    ]);
+    let wait = |peer| socket(Proto::Tcp, State::TimeWait, "10.0.0.1:80", peer);
+    let mut sick = held(1, tcp("10.0.0.1:80", "10.0.0.2:1"));
+    sick.findings = vec![
+        finding("slow", Severity::Notice),
+        finding("stuck", Severity::Error),
+    ];
+    let mut ill = held(2, tcp("[::1]:80", "[::1]:1"));
+    ill.findings = vec![finding("slow", Severity::Notice)];
+    let request = socket(Proto::Tcp, State::NewSynRecv, "10.0.0.1:80", "10.0.0.4:1");
+    let sockets = [
+        sick,
+        ill,
+        request,
+        wait("10.0.0.3:1"),
+        wait("10.0.0.9:1"),
+        wait("10.0.0.9:2"),
+        unix(Proto::UnixStream, State::Listen, b"/x", 9, 0),
+    ];
+    let summary = Summary::new(&sockets, &all);
+    assert_eq!(
+        (summary.sockets, summary.processes, summary.time_wait),
+        (7, 2, 3)
+    );
+    let peers: Vec<_> = summary
+        .time_wait_peers
+        .iter()
+        .map(|(ip, n)| (ip.to_string(), *n))
+        .collect();
+    assert_eq!(
+        peers,
+        [("10.0.0.9".to_owned(), 2), ("10.0.0.3".to_owned(), 1)]
+    );
+    let found: Vec<_> = summary.findings.iter().map(|f| (f.id, f.count)).collect();
+    assert_eq!(found, [("stuck", 1), ("slow", 2)]);
+    let tcp = &summary.protos[0];
+    assert_eq!(
+        (tcp.proto, tcp.sockets, tcp.ipv4, tcp.ipv6),
+        (Proto::Tcp, 6, 5, 1)
+    );
+    let states = [
+        (State::Established, 2),
+        (State::SynRecv, 1),
+        (State::TimeWait, 3),
+    ];
+    assert_eq!(tcp.states, states);
+    assert_eq!((summary.protos.len(), summary.protos[1].ipv6), (2, 0));
+    assert_eq!(Summary::new(&[], &Owners::default()), Summary::default());
+}
+
+/// Not a check but a measurement: `cargo test --release --lib sockets -- --ignored --nocapture`.
+#[test]
+#[ignore = "a measurement"]
+fn how_long_a_hundred_thousand_sockets_take() {
+    let sockets: Vec<Socket> = (0..50_000u32)
+        .flat_map(|n| {
+            let (host, port) = (n / 20_000 + 1, n % 20_000 + 10_000);
+            let (a, b) = (format!("127.0.0.{host}:{port}"), "127.0.0.9:80".to_owned());
+            [held(2 * n + 1, tcp(&a, &b)), held(2 * n + 2, tcp(&b, &a))]
+        })
+        .collect();
+    let inodes: Vec<u32> = (1..=100_000).collect();
+    let lists: Vec<_> = inodes
+        .chunks(15_000)
+        .map(|part| (9, "name", None, part))
+        .collect();
+    let all = owners(&lists);
+    let timed = |what: &str, work: &dyn Fn() -> usize| {
+        let start = std::time::Instant::now();
+        let result = work();
+        println!(
+            "{what:12} {:6.1} ms ({result})",
+            start.elapsed().as_secs_f64() * 1e3
+        );
+    };
+    for (key, name) in SortKey::ALL {
+        let order = SortOrder {
+            key,
+            descending: true,
+        };
+        timed(name, &|| sorted(&sockets, &all, &[order]).len());
+    }
+    for (by, name) in GroupBy::ALL {
+        timed(name, &|| group(&sockets, &all, by).len());
+    }
+    timed("summary", &|| Summary::new(&sockets, &all).sockets);
+    timed("pairs", &|| {
+        let pairs = crate::sockets::pairs::Pairs::new(&sockets);
+        (0..sockets.len())
+            .filter_map(|index| pairs.other_end(index))
+            .count()
+    });
+}
+
+proptest! {
+    #[test]
+    fn every_order_has_each_socket_once_and_its_known_values_in_order(
+        ends in proptest::collection::vec((any::<[u8; 4]>(), any::<u16>()), 0..50),
+        key in proptest::sample::select(&SortKey::ALL), descending: bool,
+    ) {
+        let sockets: Vec<Socket> = ends
+            .iter()
+            .map(|(addr, port)| {
+                let end = std::net::SocketAddr::from((*addr, *port)).to_string();
+                tcp(&end, &end)
+            })
+            .collect();
+        let order = SortOrder { key: key.0, descending };
+        let indices = sorted(&sockets, &Owners::default(), &[order]);
+        let mut all = indices.clone();
+        all.sort_unstable();
+        prop_assert_eq!(all, (0..sockets.len()).collect::<Vec<_>>());
+        if key.0 == SortKey::Local && !descending {
+            let known: Vec<_> = indices.iter().map(|&i| ends[i]).filter(|end| *end != ([0; 4], 0)).collect();
+            prop_assert!(known.is_sorted());
+        }
+    }
+}
