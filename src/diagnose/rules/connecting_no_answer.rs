@@ -48,7 +48,7 @@ mod tests {
     #[test]
     fn a_repeated_syn_fires() {
         let mut connecting = socket(State::SynSent, 0, 1);
-        connecting.timer = timer(TimerKind::Retransmit, 2);
+        connecting.timer = Some(timer(TimerKind::Retransmit, 2));
         let finding = found(&connecting, TcpEvidence::default()).unwrap();
         assert_eq!(finding.text, "connecting, no answer: SYN sent 3 times");
     }
@@ -56,7 +56,7 @@ mod tests {
     #[test]
     fn a_first_syn_stays_silent() {
         let mut connecting = socket(State::SynSent, 0, 1);
-        connecting.timer = timer(TimerKind::Retransmit, 0);
+        connecting.timer = Some(timer(TimerKind::Retransmit, 0));
         assert_eq!(found(&connecting, TcpEvidence::default()), None);
     }
 }

@@ -89,12 +89,12 @@ mod sample {
         }
     }
 
-    pub(super) fn timer(kind: TimerKind, retransmits: u8) -> Option<Timer> {
-        Some(Timer {
+    pub(super) fn timer(kind: TimerKind, retransmits: u8) -> Timer {
+        Timer {
             kind,
             expires_ms: 800,
             retransmits,
-        })
+        }
     }
 
     /// What this rule, and no other, says; `None` if no rule says anything.
@@ -148,7 +148,7 @@ mod tests {
         over.inode = 0;
         assert_eq!(sample::found(&over, old), None);
         let mut sending = sample::socket(State::Established, 0, 70_000);
-        sending.timer = sample::timer(crate::sockets::TimerKind::Retransmit, 1);
+        sending.timer = Some(sample::timer(crate::sockets::TimerKind::Retransmit, 1));
         let once = TcpEvidence {
             retransmits: Some(1),
             backoff: Some(1),

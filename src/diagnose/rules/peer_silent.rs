@@ -79,7 +79,7 @@ mod tests {
     #[test]
     fn two_unanswered_retransmissions_fire() {
         let mut sending = socket(State::Established, 0, 70_000);
-        sending.timer = timer(TimerKind::Retransmit, 4);
+        sending.timer = Some(timer(TimerKind::Retransmit, 4));
         assert_eq!(
             found(&sending, repeated(4, 4)).unwrap().text,
             "peer silent: 4 retransmissions, last ACK 13 s ago"
@@ -96,7 +96,7 @@ mod tests {
     fn data_on_its_way_and_one_retransmission_stay_silent() {
         let mut sending = socket(State::Established, 0, 70_000);
         for times in [0, 1] {
-            sending.timer = timer(TimerKind::Retransmit, times);
+            sending.timer = Some(timer(TimerKind::Retransmit, times));
             assert_eq!(found(&sending, repeated(times, times)), None);
         }
     }
@@ -104,7 +104,7 @@ mod tests {
     #[test]
     fn probes_of_a_window_that_is_not_known_to_be_closed_stay_silent() {
         let mut waiting = socket(State::Established, 0, 70_000);
-        waiting.timer = timer(TimerKind::Persist, 5);
+        waiting.timer = Some(timer(TimerKind::Persist, 5));
         assert_eq!(found(&waiting, repeated(0, 5)), None);
     }
 }

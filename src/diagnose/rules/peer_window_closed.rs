@@ -63,7 +63,7 @@ mod tests {
 
     fn probing() -> Socket {
         let mut socket = socket(State::Established, 0, 2_616_320);
-        socket.timer = timer(TimerKind::Persist, 0);
+        socket.timer = Some(timer(TimerKind::Persist, 0));
         socket
     }
 
@@ -97,7 +97,7 @@ mod tests {
     #[test]
     fn a_window_of_nothing_before_the_connection_is_made_stays_silent() {
         let mut connecting = socket(State::SynSent, 0, 1);
-        connecting.timer = timer(TimerKind::Retransmit, 0);
+        connecting.timer = Some(timer(TimerKind::Retransmit, 0));
         assert_eq!(found(&connecting, window(Some(0), 3_000)), None);
     }
 }

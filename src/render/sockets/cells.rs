@@ -172,7 +172,7 @@ pub fn interface(out: &mut String, index: u32, netns: u16, names: &Names) {
 }
 
 /// A unix socket's name: a path, `@` for the NUL before an abstract one, `socket:[7]` without one.
-fn unix(out: &mut String, name: &[u8], inode: u32) {
+pub(super) fn unix(out: &mut String, name: &[u8], inode: u32) {
     match name {
         [] if inode != 0 => {
             let _ = write!(out, "socket:[{inode}]");

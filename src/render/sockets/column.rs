@@ -83,7 +83,7 @@ columns! {
     Rto "rto" right;
     /// The congestion window in segments.
     Cwnd "cwnd" right;
-    /// Bytes sent and acknowledged.
+    /// Bytes sent, those sent again included.
     Sent "sent" right;
     /// Bytes received.
     Received "received" right;
@@ -222,10 +222,10 @@ impl Column {
             Column::Rtt => maybe(out, tcp.and_then(|tcp| tcp.rtt_us).map(milliseconds)),
             Column::Rto => maybe(out, tcp.and_then(|tcp| tcp.rto_us).map(|us| us / 1000)),
             Column::Cwnd => maybe(out, tcp.and_then(|tcp| tcp.snd_cwnd)),
-            Column::Sent => maybe(out, tcp.and_then(|tcp| tcp.bytes_acked)),
+            Column::Sent => maybe(out, tcp.and_then(|tcp| tcp.bytes_sent)),
             Column::Received => maybe(out, tcp.and_then(|tcp| tcp.bytes_received)),
             Column::Retrans => maybe(out, tcp.and_then(|tcp| tcp.total_retrans)),
-            Column::Drops => maybe(out, details.memory.and_then(|memory| memory.drops)),
+            Column::Drops => maybe(out, details.dropped()),
             _ => {}
         }
     }
@@ -262,7 +262,7 @@ fn cgroup(out: &mut String, socket: &Socket, sheet: &Sheet<'_>) {
         .first()
         .and_then(|owner| sheet.snapshot.owners.process(owner).cgroup.as_ref());
     if let Some(path) = path {
-        cells::safe(out, path.as_bytes())
+        cells::safe(out, path.as_bytes());
     } else {
         let id = socket
             .details

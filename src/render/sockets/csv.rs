@@ -7,7 +7,7 @@ use std::io::{self, Write};
 
 use super::column::Column;
 use super::{Lines, Sheet, cells};
-use crate::sockets::{Address, Socket};
+use crate::sockets::{Address, Details, Socket};
 
 /// The fields behind the columns of the table.
 const EXTRA: &[&str] = &[
@@ -115,8 +115,7 @@ fn extra(out: &mut String, name: &str, socket: &Socket, sheet: &Sheet<'_>) {
         "bytes_received" => put(tcp.and_then(|tcp| tcp.bytes_received)),
         "retransmitted_segments" => put(tcp.and_then(|tcp| tcp.total_retrans).map(u64::from)),
         "drops" => {
-            let memory = details.and_then(|details| details.memory);
-            put(memory.and_then(|memory| memory.drops).map(u64::from));
+            put(details.and_then(Details::dropped).map(u64::from));
         }
         _ => {}
     }

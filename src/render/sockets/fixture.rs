@@ -132,7 +132,7 @@ fn sockets() -> Vec<Socket> {
         Socket {
             inode: 0,
             uid: None,
-            timer: timer(TimerKind::TimeWait, 59_000, 0),
+            timer: Some(timer(TimerKind::TimeWait, 59_000, 0)),
             ..tcp(State::TimeWait, 3)
         },
         Socket {
@@ -145,7 +145,7 @@ fn sockets() -> Vec<Socket> {
             peer: ip("2001:db8:1111:2222:3333:4444:5555:6666", 51_515),
             send_q: 70_000,
             uid: Some(33),
-            timer: timer(TimerKind::Retransmit, 1_200, 4),
+            timer: Some(timer(TimerKind::Retransmit, 1_200, 4)),
             details: Some(Box::new(details())),
             ..tcp(State::Established, 4)
         },
@@ -194,12 +194,12 @@ fn sockets() -> Vec<Socket> {
     sockets
 }
 
-fn timer(kind: TimerKind, expires_ms: u32, retransmits: u8) -> Option<Timer> {
-    Some(Timer {
+fn timer(kind: TimerKind, expires_ms: u32, retransmits: u8) -> Timer {
+    Timer {
         kind,
         expires_ms,
         retransmits,
-    })
+    }
 }
 
 fn details() -> Details {

@@ -2,17 +2,21 @@
 //!
 //! `null` is unknown or absent. Bytes that are not UTF-8 are given lossy, with an exact `_hex` twin.
 
+use std::fmt::Write as _;
 use std::io::{self, Write};
 use std::time::Duration;
 
 use serde::ser::SerializeMap;
 use serde::{Serialize, Serializer};
 
-use super::{Lines, Names, Sheet, cells};
+use super::{Lines, Names, Sheet, cells, summary};
 use crate::diagnose::Finding;
 use crate::render::json::{hex, without_controls};
 use crate::sockdiag::TcpInfoValues;
-use crate::sockets::{Address, Memory, Namespace, Note, Owner, Socket, State, Timer, TimerKind};
+use crate::sockets::order::{GroupRow, Summary};
+use crate::sockets::{
+    Address, Details, Memory, Namespace, Note, Owner, Socket, State, Timer, TimerKind,
+};
 
 /// The schema's name.
 pub const SCHEMA: &str = "sockdoc.sockets/1";
@@ -23,29 +27,67 @@ pub fn write(
     sheet: &Sheet<'_>,
     taken: Duration,
 ) -> io::Result<()> {
+    let sockets = sheet.sockets.iter().map(|socket| row(socket, sheet));
+    document(out, sheet, taken, "sockets", sockets)
+}
+
+/// Writes groups instead of sockets: the same document with a list `groups`.
+pub fn write_groups(
+    out: &mut (impl Write + ?Sized),
+    sheet: &Sheet<'_>,
+    taken: Duration,
+    rows: &[GroupRow],
+) -> io::Result<()> {
+    let groups = rows.iter().map(|row| summary::group_json(row, sheet));
+    document(out, sheet, taken, "groups", groups)
+}
+
+/// Writes the summary instead of sockets: the same document with an object `summary`.
+pub fn write_summary(
+    out: &mut (impl Write + ?Sized),
+    sheet: &Sheet<'_>,
+    taken: Duration,
+    figures: &Summary,
+) -> io::Result<()> {
+    let mut text = text(&head(sheet, taken))?;
+    text.pop();
+    let summary = self::text(&summary::summary_json(figures, sheet))?;
+    writeln!(out, "{text},\"summary\":{summary}}}")
+}
+
+fn document<T: Serialize>(
+    out: &mut (impl Write + ?Sized),
+    sheet: &Sheet<'_>,
+    taken: Duration,
+    list: &str,
+    items: impl Iterator<Item = T>,
+) -> io::Result<()> {
+    let mut lines = Lines::new(out);
+    lines.text.push_str(&text(&head(sheet, taken))?);
+    // The list goes into the object that is left open.
+    lines.text.pop();
+    let _ = write!(lines.text, ",\"{list}\":[");
+    for (index, item) in items.enumerate() {
+        if index > 0 {
+            lines.text.push(',');
+        }
+        lines.end()?;
+        lines.text.push_str(&text(&item)?);
+    }
+    lines.text.push_str("\n]}");
+    lines.end()?;
+    lines.flush()
+}
+
+fn head<'a>(sheet: &Sheet<'a>, taken: Duration) -> Head<'a> {
     let notes = &sheet.snapshot.notes;
-    let head = Head {
+    Head {
         schema: SCHEMA,
         taken: rfc3339(taken),
         complete: !notes.iter().any(|note| note.incomplete),
         notes: notes.iter().map(NoteOut).collect(),
         namespaces: sheet.snapshot.namespaces.iter().map(NamespaceOut).collect(),
-    };
-    let mut lines = Lines::new(out);
-    let head = text(&head)?;
-    // The list of sockets goes into the object that is left open.
-    lines.text.push_str(head.trim_end_matches('}'));
-    lines.text.push_str(",\"sockets\":[");
-    for (index, socket) in sheet.sockets.iter().enumerate() {
-        if index > 0 {
-            lines.text.push(',');
-        }
-        lines.end()?;
-        lines.text.push_str(&text(&row(socket, sheet))?);
     }
-    lines.text.push_str("\n]}");
-    lines.end()?;
-    lines.flush()
 }
 
 fn text(value: &impl Serialize) -> io::Result<String> {
@@ -113,6 +155,7 @@ struct Row<'a> {
     tos: Option<u8>,
     tcp: Option<&'a TcpInfoValues>,
     mem: Option<MemoryOut>,
+    drops: Option<u32>,
     timer: Option<TimerOut>,
     findings: Vec<FindingOut<'a>>,
 }
@@ -165,6 +208,7 @@ fn row<'a>(socket: &'a Socket, sheet: &Sheet<'a>) -> Row<'a> {
         mem: details
             .and_then(|details| details.memory.as_ref())
             .map(memory),
+        drops: details.and_then(Details::dropped),
         timer: socket.timer.as_ref().map(timer),
         findings: socket.findings.iter().map(FindingOut).collect(),
     }

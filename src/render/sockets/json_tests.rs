@@ -133,3 +133,23 @@ fn dates_are_right_in_leap_years_and_at_the_ends_of_years() {
         assert_eq!(rfc3339(Duration::from_secs(seconds)), date);
     }
 }
+
+#[test]
+fn groups_and_the_summary_have_the_same_head() {
+    let fixture = Fixture::new();
+    let snapshot = &fixture.snapshot;
+    let sheet = fixture.sheet(&[]);
+    let by = crate::sockets::order::GroupBy::State;
+    let rows = crate::sockets::order::group(&snapshot.sockets, &snapshot.owners, by);
+    let mut out = Vec::new();
+    write_groups(&mut out, &sheet, Duration::ZERO, &rows).unwrap();
+    let value: Value = serde_json::from_slice(&out).unwrap();
+    assert_eq!(value["schema"], SCHEMA);
+    assert_eq!(value["groups"].as_array().unwrap().len(), rows.len());
+    let mut out = Vec::new();
+    let figures = Summary::new(&snapshot.sockets, &snapshot.owners);
+    write_summary(&mut out, &sheet, Duration::ZERO, &figures).unwrap();
+    let value: Value = serde_json::from_slice(&out).unwrap();
+    assert_eq!(value["complete"], false);
+    assert_eq!(value["summary"]["sockets"], 8);
+}

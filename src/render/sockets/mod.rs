@@ -4,12 +4,13 @@
 //! |---|---|
 //! | this one | [`Sheet`]: what every style is given |
 //! | [`cells`] | addresses, owners and names as they stand in a cell |
-//! | [`column`] | the columns of our table, by name |
+//! | [`mod@column`] | the columns of our table, by name |
 //! | [`text`] | our table and its footer |
 //! | [`plan`] | where the columns of our table go on a terminal of some width |
 //! | [`details`] | the lines below a row: TCP, memory, timers |
 //! | [`netstat`], [`lsof`], [`ss`] | the same columns, header and words as those tools |
 //! | [`json`] | one document, schema `sockdoc.sockets/1` |
+//! | [`summary`] | groups and the summary |
 //! | [`csv`] | one line a socket for spreadsheets |
 //!
 //! A host may have a hundred thousand sockets. Nothing here holds more than one row as text: the
@@ -24,6 +25,7 @@ pub mod lsof;
 pub mod netstat;
 pub mod plan;
 pub mod ss;
+pub mod summary;
 pub mod text;
 
 #[cfg(test)]

@@ -208,7 +208,7 @@ fn paint(severity: Severity) -> Option<Paint> {
 }
 
 /// Takes the middle out of a cell that is too wide for its column on a terminal.
-fn shorten(cell: &mut String, most: usize, terminal: Option<usize>) {
+pub(super) fn shorten(cell: &mut String, most: usize, terminal: Option<usize>) {
     if terminal.is_none() || cells::width(cell) <= most {
         return;
     }

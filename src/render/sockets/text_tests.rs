@@ -255,7 +255,7 @@ impl Write for Sink {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         self.writes += 1;
         self.largest = self.largest.max(bytes.len());
-        self.lines += bytes.iter().filter(|byte| **byte == b'\n').count();
+        self.lines += bytes.split(|byte| *byte == b'\n').count() - 1;
         Ok(bytes.len())
     }
 
@@ -263,6 +263,8 @@ impl Write for Sink {
         Ok(())
     }
 }
+
+type Render<'a> = &'a dyn Fn(&mut Sink) -> io::Result<()>;
 
 #[test]
 fn a_hundred_thousand_sockets_are_streamed_in_small_pieces() {
@@ -272,7 +274,6 @@ fn a_hundred_thousand_sockets_are_streamed_in_small_pieces() {
     let sheet = fixture.sheet(&sockets);
     // The others go through the same buffer; fewer of them keep this test short.
     let fewer = fixture.sheet(&sockets[..20_000]);
-    type Render<'a> = &'a dyn Fn(&mut Sink) -> io::Result<()>;
     let styles: [Render<'_>; 6] = [
         &|out| write(out, &sheet, &at(None)),
         &|out| write(out, &fewer, &at(Some(80))),
