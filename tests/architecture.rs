@@ -43,6 +43,7 @@ const CRATES: &[(&str, &[&str])] = &[
     ("socket2", &["sys"]),
     ("strsim", &["reference"]),
     ("unicode_general_category", &["message"]),
+    ("unicode_width", &["render"]),
 ];
 
 /// Rooms that are pure whatever the map says; most are still to come.

@@ -4,6 +4,7 @@
 //! else, so the lister, the buffer demonstration and a diagnosis of the whole host use the same ones.
 
 pub mod rules;
+pub mod words;
 
 use crate::sockets::{Socket, State};
 
@@ -94,6 +95,12 @@ impl Evidence<'_> {
     /// The socket's state.
     pub fn state(&self) -> State {
         self.socket.state
+    }
+
+    /// How often the oldest unacknowledged segment was sent again, by `tcp_info` or by the timer.
+    pub fn retransmits(&self) -> Option<u8> {
+        let timer = self.socket.timer.map(|timer| timer.retransmits);
+        self.tcp.retransmits.max(timer)
     }
 }
 

@@ -22,7 +22,7 @@ pub fn line(out: &mut (impl Write + ?Sized), object: &impl Serialize) -> io::Res
 
 /// JSON lets DEL, C1 and bidi controls stand as they are, and a terminal would obey them. Outside of
 /// strings there are none, so each can be written as `\u....`.
-fn without_controls(json: &str) -> Cow<'_, str> {
+pub(super) fn without_controls(json: &str) -> Cow<'_, str> {
     if !json.contains(escape::is_unsafe) {
         return Cow::Borrowed(json);
     }
@@ -67,7 +67,7 @@ pub fn bytes(object: &mut serde_json::Map<String, Value>, key: &str, bytes: &[u8
     }
 }
 
-fn hex(bytes: &[u8]) -> String {
+pub(super) fn hex(bytes: &[u8]) -> String {
     bytes
         .iter()
         .fold(String::with_capacity(bytes.len() * 2), |mut out, byte| {

@@ -10,6 +10,7 @@
 //! | [`load`] | the report of a load run |
 //! | [`overview`] | what `sockdoc` alone prints |
 //! | [`python`] | Python's literals: bytes, addresses |
+//! | [`sockets`] | the sockets of a host: our table, netstat's, lsof's and ss's columns, JSON, CSV |
 //! | [`table`] | aligned tables |
 //! | [`transcript`] | the tutorial's lines, word for word |
 
@@ -20,6 +21,7 @@ pub mod json;
 pub mod load;
 pub mod overview;
 pub mod python;
+pub mod sockets;
 pub mod table;
 pub mod transcript;
 

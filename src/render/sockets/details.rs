@@ -1,0 +1,255 @@
+//! The lines below a row: TCP (`-i`), memory (`-m`), timers (`-o`).
+
+use std::fmt::Write as _;
+
+use super::{Sheet, cells};
+use crate::diagnose::words::age;
+use crate::sockdiag::TcpInfoValues;
+use crate::sockets::{Details, Memory, Socket, State, Timer, TimerKind};
+
+/// Which lines are wanted.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Wanted {
+    /// `tcp_info` and what else the kernel knows of the socket.
+    pub tcp: bool,
+    /// Socket memory.
+    pub memory: bool,
+    /// The timer that runs.
+    pub timer: bool,
+}
+
+/// The lines of a socket, without their indent.
+pub fn lines(socket: &Socket, sheet: &Sheet<'_>, wanted: Wanted) -> Vec<String> {
+    let mut lines = Vec::new();
+    let details = socket.details.as_deref();
+    if wanted.timer
+        && let Some(running) = &socket.timer
+    {
+        let mut line = String::from("timer: ");
+        timer(&mut line, running);
+        lines.push(line);
+    }
+    if wanted.memory
+        && let Some(memory) = details.and_then(|details| details.memory)
+    {
+        lines.push(self::memory(&memory));
+    }
+    if wanted.tcp {
+        lines.push(kernel(socket, details, sheet));
+        let tcp = details.and_then(|details| details.tcp.as_ref());
+        let congestion = details.and_then(|details| details.congestion.as_deref());
+        let tcp = self::tcp(tcp.filter(|_| socket.state != State::Listen), congestion);
+        if !tcp.is_empty() {
+            lines.push(format!("tcp: {tcp}"));
+        }
+    }
+    lines
+}
+
+/// `retransmit in 1.2 s, 3 tries`.
+pub fn timer(out: &mut String, timer: &Timer) {
+    out.push_str(match timer.kind {
+        TimerKind::Retransmit => "retransmit",
+        TimerKind::Keepalive => "keepalive",
+        TimerKind::TimeWait => "time-wait",
+        TimerKind::Persist => "persist",
+    });
+    let _ = match timer.expires_ms {
+        ms @ 0..60_000 => write!(out, " in {:.1} s", f64::from(ms) / 1000.0),
+        ms => write!(out, " in {}", age(ms)),
+    };
+    match timer.retransmits {
+        0 => {}
+        1 => out.push_str(", 1 try"),
+        tries => {
+            let _ = write!(out, ", {tries} tries");
+        }
+    }
+}
+
+fn memory(memory: &Memory) -> String {
+    let mut line = format!(
+        "memory: received {} of {} bytes, to send {} of {} bytes, queued {}, reserved {}, \
+         options {}, backlog {}",
+        memory.rmem_alloc,
+        memory.rcvbuf,
+        memory.wmem_alloc,
+        memory.sndbuf,
+        memory.wmem_queued,
+        memory.fwd_alloc,
+        memory.optmem,
+        memory.backlog,
+    );
+    if let Some(drops) = memory.drops {
+        let _ = write!(line, ", dropped {drops}");
+    }
+    line
+}
+
+fn kernel(socket: &Socket, details: Option<&Details>, sheet: &Sheet<'_>) -> String {
+    let mut items = Items::default();
+    items.add("inode", Some(socket.inode).filter(|inode| *inode != 0));
+    items.add("cookie", socket.cookie.map(|cookie| format!("{cookie:x}")));
+    items.add("uid", socket.uid);
+    if socket.interface != 0 {
+        let mut name = String::new();
+        cells::interface(&mut name, socket.interface, socket.netns, sheet.names);
+        items.add("interface", Some(name));
+    }
+    if let Some(details) = details {
+        items.add("mark", details.mark.map(|mark| format!("{mark:#x}")));
+        items.add("tos", details.tos.map(|tos| format!("{tos:#x}")));
+        items.add("cgroup", details.cgroup_id);
+        items.add(
+            "v6only",
+            details.v6_only.map(|only| if only { "yes" } else { "no" }),
+        );
+        let sides = match details.shutdown.unwrap_or(0) & 3 {
+            1 => Some("receiving"),
+            2 => Some("sending"),
+            3 => Some("both ways"),
+            _ => None,
+        };
+        items.add("shut down", sides);
+    }
+    format!("socket: {}", items.0)
+}
+
+fn tcp(info: Option<&TcpInfoValues>, congestion: Option<&str>) -> String {
+    let mut items = Items::default();
+    if let Some(name) = congestion {
+        cells::word(&mut items.0, name.as_bytes());
+    }
+    let Some(info) = info else {
+        return items.0;
+    };
+    path(&mut items, info);
+    traffic(&mut items, info);
+    windows(&mut items, info);
+    items.0
+}
+
+/// What the way to the peer is like.
+fn path(items: &mut Items, info: &TcpInfoValues) {
+    let ms = |us: u32| format!("{:.3}", f64::from(us) / 1000.0);
+    let rtt = info.rtt_us.map(|rtt| match info.rttvar_us {
+        Some(deviation) => format!("{} ms ± {}", ms(rtt), ms(deviation)),
+        None => format!("{} ms", ms(rtt)),
+    });
+    items.add("rtt", rtt);
+    items.add("at least", info.min_rtt_us.map(|us| ms(us) + " ms"));
+    items.add("rto", info.rto_us.map(|us| format!("{} ms", us / 1000)));
+    items.add("cwnd", info.snd_cwnd);
+    items.add("ssthresh", info.snd_ssthresh);
+    items.add("mss", info.snd_mss_bytes);
+    items.add("pmtu", info.pmtu_bytes);
+    let scales = info.snd_wscale.zip(info.rcv_wscale);
+    items.add(
+        "wscale",
+        scales.map(|(peer, ours)| format!("{peer}/{ours}")),
+    );
+    items.add(
+        "delivers",
+        info.delivery_rate_bytes_per_second.filter(some).map(rate),
+    );
+    items.add(
+        "paced to",
+        info.pacing_rate_bytes_per_second.filter(some).map(rate),
+    );
+}
+
+/// What went over it.
+fn traffic(items: &mut Items, info: &TcpInfoValues) {
+    items.add("sent", info.bytes_sent);
+    items.add("acked", info.bytes_acked);
+    items.add("received", info.bytes_received);
+    items.add("sent again", info.bytes_retrans.filter(some));
+    items.add("retransmissions", info.total_retrans.filter(some));
+    items.add("unanswered", info.retransmits.filter(some));
+    items.add("backoff", info.backoff.filter(some));
+    items.add("in flight", info.unacked.filter(some));
+    items.add("lost", info.lost.filter(some));
+    items.add("unsent", info.notsent_bytes.filter(some));
+    let ago = |ms: u32| format!("{} ago", age(ms));
+    items.add("last sent", info.last_data_sent_ms.map(ago));
+    items.add("received", info.last_data_recv_ms.map(ago));
+    items.add("ACK", info.last_ack_recv_ms.map(ago));
+}
+
+/// What holds it back.
+fn windows(items: &mut Items, info: &TcpInfoValues) {
+    items.add("our window", info.rcv_wnd_bytes);
+    items.add("peer's window", info.snd_wnd_bytes);
+    let ms = |us: u64| format!("{} ms", us / 1000);
+    items.add("busy", info.busy_time_us.filter(some).map(ms));
+    items.add(
+        "held by peer's window",
+        info.rwnd_limited_us.filter(some).map(ms),
+    );
+    items.add(
+        "by send buffer",
+        info.sndbuf_limited_us.filter(some).map(ms),
+    );
+}
+
+fn some<T: Default + PartialEq>(value: &T) -> bool {
+    *value != T::default()
+}
+
+fn rate(bytes_per_second: u64) -> String {
+    let bits = bytes_per_second as f64 * 8.0;
+    let (value, unit) = match bits {
+        bits if bits < 1e3 => (bits, "bit/s"),
+        bits if bits < 1e6 => (bits / 1e3, "kbit/s"),
+        bits if bits < 1e9 => (bits / 1e6, "Mbit/s"),
+        bits => (bits / 1e9, "Gbit/s"),
+    };
+    format!("{value:.1} {unit}")
+}
+
+/// Names and values, one after the other; what is unknown is left out.
+#[derive(Default)]
+struct Items(String);
+
+impl Items {
+    fn add(&mut self, name: &str, value: Option<impl std::fmt::Display>) {
+        if let Some(value) = value {
+            let comma = if self.0.is_empty() { "" } else { ", " };
+            let _ = write!(self.0, "{comma}{name} {value}");
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::fixture::Fixture;
+    use super::*;
+
+    #[test]
+    fn the_lines_name_what_they_show_and_leave_out_what_is_unknown() {
+        let fixture = Fixture::new();
+        let all = Wanted {
+            tcp: true,
+            memory: true,
+            timer: true,
+        };
+        let sockets = fixture.all();
+        let sheet = fixture.sheet(&sockets);
+        let lines: Vec<String> = sheet
+            .sockets
+            .iter()
+            .flat_map(|socket| lines(socket, &sheet, all))
+            .collect();
+        for line in [
+            "timer: retransmit in 1.2 s, 4 tries",
+            "memory: received 832 of 131072 bytes, to send 0 of 16384 bytes, queued 0, \
+             reserved 3264, options 0, backlog 0, dropped 3",
+            "socket: inode 104, cookie 4, uid 33, mark 0x10",
+            "tcp: cubic, rtt 0.050 ms ± 0.020, rto 204 ms, cwnd 10, mss 1448, wscale 7/9, \
+             delivers 12.0 Mbit/s, received 1234, peer's window 65536",
+            "socket: inode 102, cookie 2, uid 0",
+        ] {
+            assert!(lines.iter().any(|got| got == line), "{line}\n{lines:#?}");
+        }
+    }
+}

@@ -1,0 +1,113 @@
+//! The sockets of a host as text: our table, the columns of netstat, lsof and ss, JSON, CSV.
+//!
+//! | file | what it writes |
+//! |---|---|
+//! | this one | [`Sheet`]: what every style is given |
+//! | [`cells`] | addresses, owners and names as they stand in a cell |
+//! | [`mod@column`] | the columns of our table, by name |
+//! | [`text`] | our table and its footer |
+//! | [`plan`] | where the columns of our table go on a terminal of some width |
+//! | [`details`] | the lines below a row: TCP, memory, timers |
+//! | [`netstat`], [`lsof`], [`ss`] | the same columns, header and words as those tools |
+//! | [`json`] | one document, schema `sockdoc.sockets/1` |
+//! | [`summary`] | groups and the summary |
+//! | [`csv`] | one line a socket for spreadsheets |
+//!
+//! A host may have a hundred thousand sockets. Nothing here holds more than one row as text: the
+//! width of a column comes from a first pass that forgets what it has measured.
+
+pub mod cells;
+pub mod column;
+pub mod csv;
+pub mod details;
+pub mod json;
+pub mod lsof;
+pub mod netstat;
+pub mod plan;
+pub mod ss;
+pub mod summary;
+pub mod text;
+
+#[cfg(test)]
+mod fixture;
+
+use std::collections::HashMap;
+use std::io::{self, Write};
+use std::net::IpAddr;
+
+use crate::sockets::{Owner, OwnerReason, Proto, Snapshot, Socket};
+
+/// What every style is given.
+#[derive(Debug, Clone, Copy)]
+pub struct Sheet<'a> {
+    /// Owners, namespaces and notes.
+    pub snapshot: &'a Snapshot,
+    /// The sockets to show, in this order: some or all of the snapshot's.
+    pub sockets: &'a [&'a Socket],
+    /// What numbers are called here.
+    pub names: &'a Names,
+    /// Whether the owners were looked for; if not, no socket lacks one.
+    pub owners_sought: bool,
+}
+
+impl Sheet<'_> {
+    /// The descriptors that hold a socket, by process and number.
+    pub fn owners(&self, socket: &Socket) -> &[Owner] {
+        self.snapshot.owners.of(socket.inode)
+    }
+
+    /// Why a socket has no owner; `None` if it has one.
+    pub fn owner_reason(&self, socket: &Socket) -> Option<OwnerReason> {
+        match self.owners_sought {
+            false => Some(OwnerReason::NotAsked),
+            true if self.owners(socket).is_empty() => Some(self.snapshot.owners.reason(socket)),
+            true => None,
+        }
+    }
+}
+
+/// What numbers are called here. What is not in a map stays a number, so empty maps are `-n`.
+#[derive(Debug, Clone, Default)]
+pub struct Names {
+    /// Network interfaces, by namespace ([`Socket::netns`]) and index.
+    pub interfaces: HashMap<(u16, u32), String>,
+    /// Users.
+    pub users: HashMap<u32, String>,
+    /// Services.
+    pub ports: HashMap<(Proto, u16), String>,
+    /// Hosts.
+    pub hosts: HashMap<IpAddr, String>,
+}
+
+/// Gathers lines and hands them on in pieces of some size.
+struct Lines<'a, W: ?Sized> {
+    out: &'a mut W,
+    text: String,
+}
+
+/// When a [`Lines`] hands its text on.
+const PIECE: usize = 16 * 1024;
+
+impl<'a, W: Write + ?Sized> Lines<'a, W> {
+    fn new(out: &'a mut W) -> Self {
+        Lines {
+            out,
+            text: String::with_capacity(2 * PIECE),
+        }
+    }
+
+    /// Ends a line as it stands.
+    fn end(&mut self) -> io::Result<()> {
+        self.text.push('\n');
+        if self.text.len() >= PIECE {
+            self.flush()?;
+        }
+        Ok(())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.out.write_all(self.text.as_bytes())?;
+        self.text.clear();
+        Ok(())
+    }
+}

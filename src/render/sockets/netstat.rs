@@ -1,0 +1,216 @@
+//! The columns of `netstat -antup` (net-tools 2.10), and of `-x` for unix sockets.
+//!
+//! As with `netstat -W` nothing is cut off: a longer address or name pushes the rest of its row to
+//! the right, as in the original. The limit of a listener's queue is 0, as in /proc/net/tcp. Families
+//! that netstat does not know are left out.
+
+use std::fmt::Write as _;
+use std::io::{self, Write};
+
+use super::{Lines, Sheet, cells};
+use crate::sockets::{Address, Family, Proto, Socket, State};
+
+/// Which sockets were asked for: netstat says it above its table.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Asked {
+    /// `-a`.
+    #[default]
+    All,
+    /// `-l`.
+    Listening,
+    /// Neither.
+    Connected,
+}
+
+impl Asked {
+    fn words(self) -> &'static str {
+        match self {
+            Asked::All => "(servers and established)",
+            Asked::Listening => "(only servers)",
+            Asked::Connected => "(w/o servers)",
+        }
+    }
+}
+
+/// In the order of the original.
+const GROUPS: [(Proto, &str); 7] = [
+    (Proto::Tcp, "tcp"),
+    (Proto::Mptcp, "mptcp"),
+    (Proto::Sctp, "sctp"),
+    (Proto::Udp, "udp"),
+    (Proto::Udplite, "udpl"),
+    (Proto::Ping, "icmp"),
+    (Proto::Raw, "raw"),
+];
+
+/// Writes the table.
+pub fn write(out: &mut (impl Write + ?Sized), sheet: &Sheet<'_>, asked: Asked) -> io::Result<()> {
+    let mut lines = Lines::new(out);
+    let unix = sheet.sockets.iter().any(|socket| socket.proto.is_unix());
+    let other = sheet
+        .sockets
+        .iter()
+        .any(|socket| socket.proto.is_internet());
+    if other || !unix {
+        let _ = writeln!(lines.text, "Active Internet connections {}", asked.words());
+        lines.text.push_str(
+            "Proto Recv-Q Send-Q Local Address           Foreign Address         State       \
+             PID/Program name    ",
+        );
+        lines.end()?;
+    }
+    for (proto, name) in GROUPS {
+        for (family, suffix) in [(Family::Inet, ""), (Family::Inet6, "6")] {
+            let is_wanted = |socket: &&&Socket| socket.proto == proto && socket.family == family;
+            for socket in sheet.sockets.iter().filter(is_wanted) {
+                internet(&mut lines, socket, sheet, &format!("{name}{suffix}"))?;
+            }
+        }
+    }
+    if unix {
+        let _ = writeln!(lines.text, "Active UNIX domain sockets {}", asked.words());
+        lines.text.push_str(
+            "Proto RefCnt Flags       Type       State         I-Node   PID/Program name     Path",
+        );
+        lines.end()?;
+        for socket in sheet.sockets.iter().filter(|socket| socket.proto.is_unix()) {
+            unix_row(&mut lines, socket, sheet)?;
+        }
+    }
+    lines.flush()
+}
+
+fn internet<W: Write + ?Sized>(
+    lines: &mut Lines<'_, W>,
+    socket: &Socket,
+    sheet: &Sheet<'_>,
+    proto: &str,
+) -> io::Result<()> {
+    let limit = socket.state == State::Listen;
+    let send_q = if limit { 0 } else { socket.send_q };
+    let (mut local, mut peer) = (String::new(), String::new());
+    address(&mut local, &socket.local, socket, sheet);
+    address(&mut peer, &socket.peer, socket, sheet);
+    let _ = write!(
+        lines.text,
+        "{proto:<4}  {:>6} {send_q:>6} {local:<23} {peer:<23} {:<11} {:<20}",
+        socket.recv_q,
+        state(socket),
+        program(socket, sheet, cells::safe),
+    );
+    lines.end()
+}
+
+/// Without brackets around IPv6.
+fn address(out: &mut String, address: &Address, socket: &Socket, sheet: &Sheet<'_>) {
+    if let Address::Ip { addr, port, .. } = address {
+        match sheet.names.hosts.get(addr) {
+            Some(name) => cells::word(out, name.as_bytes()),
+            None => cells::ip(out, *addr),
+        }
+        out.push(':');
+        cells::port(out, *port, socket, sheet.names);
+    } else {
+        out.push_str(match socket.family {
+            Family::Inet6 => ":::*",
+            _ => "0.0.0.0:*",
+        });
+    }
+}
+
+fn state(socket: &Socket) -> String {
+    match (socket.proto, socket.state) {
+        (Proto::Raw, state) => (state as u8).to_string(),
+        (Proto::Tcp | Proto::Mptcp | Proto::Sctp, State::BoundInactive) => "CLOSE".to_owned(),
+        (Proto::Tcp | Proto::Mptcp | Proto::Sctp, state) => state.netstat_name().to_owned(),
+        (_, State::Established) => "ESTABLISHED".to_owned(),
+        _ => String::new(),
+    }
+}
+
+/// The first owner, as there: `812/nginx`, or `-`.
+fn program(socket: &Socket, sheet: &Sheet<'_>, escape: fn(&mut String, &[u8])) -> String {
+    let owners = &sheet.snapshot.owners;
+    let first = sheet
+        .owners(socket)
+        .iter()
+        .min_by_key(|owner| owners.process(owner).pid);
+    match first.map(|owner| owners.process(owner)) {
+        None => "-".to_owned(),
+        Some(process) => {
+            let mut name = format!("{}/", process.pid);
+            escape(&mut name, &process.comm);
+            name
+        }
+    }
+}
+
+fn unix_row<W: Write + ?Sized>(
+    lines: &mut Lines<'_, W>,
+    socket: &Socket,
+    sheet: &Sheet<'_>,
+) -> io::Result<()> {
+    let kind = match socket.proto {
+        Proto::UnixDatagram => "DGRAM",
+        Proto::UnixSeqpacket => "SEQPACKET",
+        _ => "STREAM",
+    };
+    let (flags, state, references) = match socket.state {
+        State::Listen => ("[ ACC ]", "LISTENING", 2),
+        State::Established => ("[ ]", "CONNECTED", 3),
+        _ => ("[ ]", "", 2),
+    };
+    let mut path = String::new();
+    if matches!(&socket.local, Address::Unix { name, .. } if !name.is_empty()) {
+        cells::local(&mut path, socket, sheet.names);
+    }
+    let _ = write!(
+        lines.text,
+        "{:<5} {references:<6} {flags:<11} {kind:<10} {state:<13} {:<8} {:<20} {path}",
+        "unix",
+        socket.inode,
+        // Here a column follows, so there is no blank in it.
+        program(socket, sheet, cells::word),
+    );
+    lines.end()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::fixture::Fixture;
+    use super::*;
+
+    fn written(sockets: &[&Socket], fixture: &Fixture) -> String {
+        let mut out = Vec::new();
+        write(&mut out, &fixture.sheet(sockets), Asked::All).unwrap();
+        String::from_utf8(out).unwrap()
+    }
+
+    #[test]
+    fn internet_sockets_have_netstats_columns() {
+        let fixture = Fixture::new();
+        assert_eq!(
+            written(&fixture.internet(), &fixture),
+            "\
+Active Internet connections (servers and established)
+Proto Recv-Q Send-Q Local Address           Foreign Address         State       PID/Program name    \n\
+tcp        5      0 0.0.0.0:80              0.0.0.0:*               LISTEN      812/nginx           \n\
+tcp        0      0 192.0.2.10:80           203.0.113.7:40002       ESTABLISHED 812/nginx           \n\
+tcp        0      0 192.0.2.10:80           203.0.113.7:40003       TIME_WAIT   -                   \n\
+tcp6       0  70000 fe80::5054:ff:fe12:3456:65432 2001:db8:1111:2222:3333:4444:5555:6666:51515 ESTABLISHED 1900/tmux: server   \n\
+udp6     832      0 :::5353                 :::*                                -                   \n"
+        );
+    }
+
+    #[test]
+    fn unix_sockets_have_a_table_of_their_own_and_hostile_paths_stay_on_their_line() {
+        let fixture = Fixture::new();
+        let text = written(&fixture.all(), &fixture);
+        assert!(text.contains(
+            "\nProto RefCnt Flags       Type       State         I-Node   PID/Program name     Path\n\
+             unix  3      [ ]         STREAM     CONNECTED     106      \
+             666/x)\\x20root(1\\x1b[2J\\n\\x20\\x20tcp /tmp/a \\x20b\\n\\x1b[31mtcp LISTEN\\xff\n"
+        ));
+        assert_eq!(text.lines().count(), 2 + 5 + 2 + 2);
+    }
+}

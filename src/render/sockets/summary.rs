@@ -1,0 +1,302 @@
+//! Groups (`--by`) and the summary (`-s`): one row for many sockets.
+
+use std::io::{self, Write};
+
+use serde_json::{Map, Value, json};
+
+use super::{Lines, Sheet, cells};
+use crate::render::table::Table;
+use crate::render::{Paint, Style, json as values, thousands};
+use crate::sockets::order::{GroupBy, GroupKey, GroupRow, Summary};
+
+/// The columns of figures, and how they are read.
+const FIGURES: [(&str, fn(&GroupRow) -> u64); 7] = [
+    ("SOCKETS", |row| row.sockets as u64),
+    ("LISTEN", |row| row.listeners as u64),
+    ("ESTAB", |row| row.established as u64),
+    ("CLOSE-WAIT", |row| row.close_wait as u64),
+    ("RECV-Q", |row| row.recv_bytes),
+    ("SEND-Q", |row| row.send_bytes),
+    ("WHY", |row| row.findings as u64),
+];
+
+/// Which of [`FIGURES`] go first where a terminal is too narrow for all.
+const DISPENSABLE: [usize; 5] = [2, 1, 3, 5, 4];
+
+/// What the name of a group needs to be of use.
+const LEAST: usize = 15;
+
+/// Writes a row for each group.
+pub fn groups(
+    out: &mut (impl Write + ?Sized),
+    sheet: &Sheet<'_>,
+    by: GroupBy,
+    rows: &[GroupRow],
+    width: Option<u16>,
+    style: Style,
+) -> io::Result<()> {
+    let mut title = by.name().to_ascii_uppercase();
+    let mut widths = FIGURES.map(|(name, _)| name.len());
+    let mut longest = title.len();
+    let mut name = String::new();
+    for row in rows {
+        name.clear();
+        key(&mut name, &row.key, sheet);
+        longest = cells::width(&name).max(longest);
+        for (width, (_, figure)) in widths.iter_mut().zip(FIGURES) {
+            *width = digits(figure(row)).max(*width);
+        }
+    }
+    let mut shown: Vec<usize> = (0..FIGURES.len()).collect();
+    if let Some(terminal) = width.map(usize::from) {
+        let taken = |shown: &[usize]| shown.iter().map(|at| widths[*at] + 2).sum::<usize>();
+        for drop in DISPENSABLE {
+            if taken(&shown) + longest.min(LEAST) > terminal {
+                shown.retain(|at| *at != drop);
+            }
+        }
+        longest = longest.min(terminal.saturating_sub(taken(&shown)).max(1));
+    }
+    let mut lines = Lines::new(out);
+    super::text::shorten(&mut title, longest, width.map(usize::from));
+    let mut title = format!("{title:<longest$}");
+    for &at in &shown {
+        title.push_str(&format!("  {:>1$}", FIGURES[at].0, widths[at]));
+    }
+    lines
+        .text
+        .push_str(&style.paint(Paint::Bold, title).to_string());
+    lines.end()?;
+    for row in rows {
+        name.clear();
+        key(&mut name, &row.key, sheet);
+        super::text::shorten(&mut name, longest, width.map(usize::from));
+        lines.text.push_str(&name);
+        let pad = longest.saturating_sub(cells::width(&name));
+        lines.text.extend(std::iter::repeat_n(' ', pad));
+        for &at in &shown {
+            let (figure, width) = (FIGURES[at].1(row), widths[at]);
+            lines.text.push_str(&format!("  {figure:>width$}"));
+        }
+        lines.end()?;
+    }
+    lines.flush()
+}
+
+fn digits(number: u64) -> usize {
+    number
+        .checked_ilog10()
+        .map_or(1, |digits| digits as usize + 1)
+}
+
+/// `nginx(812)`, `10.0.0.1`, `tcp:443`, `CLOSE-WAIT`, `root`.
+fn key(out: &mut String, key: &GroupKey, sheet: &Sheet<'_>) {
+    match key {
+        GroupKey::Process(index) => {
+            let Some(process) = sheet.snapshot.owners.processes().get(*index as usize) else {
+                return;
+            };
+            cells::comm(out, process);
+            out.push('(');
+            cells::number(out, process.pid);
+            out.push(')');
+        }
+        GroupKey::Peer(addr) => match sheet.names.hosts.get(addr) {
+            Some(name) => cells::word(out, name.as_bytes()),
+            None => cells::ip(out, *addr),
+        },
+        GroupKey::PeerName(name) => cells::unix(out, name, 0),
+        GroupKey::Port(proto, number) => {
+            out.push_str(proto.name());
+            out.push(':');
+            let port = u16::try_from(*number).ok();
+            match port.and_then(|port| sheet.names.ports.get(&(*proto, port))) {
+                Some(name) => cells::word(out, name.as_bytes()),
+                None => cells::number(out, *number),
+            }
+        }
+        GroupKey::State(state) => out.push_str(state.ss_name()),
+        GroupKey::User(uid) => match sheet.names.users.get(uid) {
+            Some(name) => cells::word(out, name.as_bytes()),
+            None => cells::number(out, *uid),
+        },
+        GroupKey::Netns(index) => match sheet.snapshot.namespaces.get(usize::from(*index)) {
+            Some(namespace) if !namespace.label.is_empty() => {
+                cells::safe(out, namespace.label.as_bytes());
+            }
+            Some(namespace) => out.push_str(&namespace.inode.to_string()),
+            None => out.push('-'),
+        },
+        GroupKey::Nothing => out.push('-'),
+    }
+}
+
+/// A group for programs.
+pub fn group_json(row: &GroupRow, sheet: &Sheet<'_>) -> Value {
+    let mut object = Map::new();
+    match &row.key {
+        GroupKey::Process(index) => {
+            let process = sheet.snapshot.owners.processes().get(*index as usize);
+            object.insert("pid".to_owned(), json!(process.map(|process| process.pid)));
+            if let Some(process) = process {
+                values::bytes(&mut object, "comm", &process.comm);
+            }
+        }
+        GroupKey::Peer(addr) => {
+            object.insert("addr".to_owned(), json!(addr));
+        }
+        GroupKey::PeerName(name) => match &**name {
+            [0, rest @ ..] => values::bytes(&mut object, "abstract", rest),
+            path => values::bytes(&mut object, "path", path),
+        },
+        GroupKey::Port(proto, port) => {
+            object.insert("proto".to_owned(), json!(proto.name()));
+            object.insert("port".to_owned(), json!(port));
+        }
+        GroupKey::State(state) => {
+            object.insert("state".to_owned(), json!(state.key()));
+        }
+        GroupKey::User(uid) => {
+            object.insert("uid".to_owned(), json!(uid));
+            object.insert("user".to_owned(), json!(sheet.names.users.get(uid)));
+        }
+        GroupKey::Netns(index) => {
+            let namespace = sheet.snapshot.namespaces.get(usize::from(*index));
+            object.insert(
+                "netns".to_owned(),
+                json!(namespace.map(|space| space.inode)),
+            );
+        }
+        GroupKey::Nothing => {}
+    }
+    let key = if object.is_empty() {
+        Value::Null
+    } else {
+        Value::Object(object)
+    };
+    json!({
+        "key": key,
+        "sockets": row.sockets,
+        "listeners": row.listeners,
+        "established": row.established,
+        "close_wait": row.close_wait,
+        "recv_bytes": row.recv_bytes,
+        "send_bytes": row.send_bytes,
+        "findings": row.findings,
+    })
+}
+
+/// How many peers of connections in TIME-WAIT are named.
+const PEERS: usize = 5;
+
+/// Writes the summary: a table of protocols and the figures that belong to none.
+pub fn summary(
+    out: &mut dyn Write,
+    summary: &Summary,
+    sheet: &Sheet<'_>,
+    width: Option<u16>,
+) -> io::Result<()> {
+    let mut table = Table::new()
+        .header(&["PROTO", "SOCKETS", "IPV4", "IPV6", "STATES"])
+        .right(1)
+        .right(2)
+        .right(3);
+    let count = |number: usize| thousands(number as u64);
+    for proto in &summary.protos {
+        let states: Vec<String> = proto
+            .states
+            .iter()
+            .map(|(state, number)| format!("{} {}", state.ss_name(), count(*number)))
+            .collect();
+        let by_family = |number| match proto.proto.is_internet() {
+            true => count(number),
+            false => "-".to_owned(),
+        };
+        table.row(&[
+            proto.proto.name().to_owned(),
+            count(proto.sockets),
+            by_family(proto.ipv4),
+            by_family(proto.ipv6),
+            states.join(", "),
+        ]);
+    }
+    table.row(&["all", &count(summary.sockets)]);
+    table.write(out, width)?;
+    writeln!(out)?;
+
+    let mut figures = Table::new();
+    if sheet.owners_sought {
+        figures.row(&["processes:", &count(summary.processes)]);
+    }
+    if summary.time_wait > 0 {
+        let mut text = count(summary.time_wait);
+        for (index, (addr, number)) in summary.time_wait_peers.iter().take(PEERS).enumerate() {
+            let lead = if index == 0 { "; most with" } else { "," };
+            text.push_str(&format!("{lead} "));
+            key(&mut text, &GroupKey::Peer(*addr), sheet);
+            text.push_str(&format!(" ({})", count(*number)));
+        }
+        figures.row(&["time-wait:", &text]);
+    }
+    let findings: Vec<String> = summary
+        .findings
+        .iter()
+        .map(|finding| format!("{} {}", finding.id, count(finding.count)))
+        .collect();
+    let findings = if findings.is_empty() {
+        "none".to_owned()
+    } else {
+        findings.join(", ")
+    };
+    figures.row(&["findings:", &findings]);
+    figures.write(out, width)
+}
+
+/// The summary for programs.
+pub fn summary_json(summary: &Summary, sheet: &Sheet<'_>) -> Value {
+    let protos: Map<String, Value> = summary
+        .protos
+        .iter()
+        .map(|proto| {
+            let states: Map<String, Value> = proto
+                .states
+                .iter()
+                .map(|(state, number)| (state.key().to_owned(), json!(number)))
+                .collect();
+            let internet = proto.proto.is_internet();
+            let figures = json!({
+                "sockets": proto.sockets,
+                "ipv4": internet.then_some(proto.ipv4),
+                "ipv6": internet.then_some(proto.ipv6),
+                "states": states,
+            });
+            (proto.proto.name().to_owned(), figures)
+        })
+        .collect();
+    let peers = summary.time_wait_peers.iter();
+    let peers: Vec<Value> = peers
+        .map(|(addr, number)| json!({"addr": addr, "sockets": number}))
+        .collect();
+    let findings = summary.findings.iter();
+    let findings: Vec<Value> = findings
+        .map(|finding| {
+            json!({
+                "id": finding.id,
+                "severity": finding.severity.word(),
+                "sockets": finding.count,
+            })
+        })
+        .collect();
+    json!({
+        "sockets": summary.sockets,
+        "protos": protos,
+        "processes": sheet.owners_sought.then_some(summary.processes),
+        "time_wait": summary.time_wait,
+        "time_wait_peers": peers,
+        "findings": findings,
+    })
+}
+
+#[cfg(test)]
+#[path = "summary_tests.rs"]
+mod tests;

@@ -1,0 +1,266 @@
+//! Our table, one row a socket, and its footer.
+
+use std::io::{self, Write};
+
+use super::column::{self, Column};
+use super::plan::{INDENT, Plan};
+use super::{Lines, Sheet, cells, details};
+use crate::diagnose::Severity;
+use crate::render::{Paint, Style, thousands};
+use crate::sockets::{Note, Socket};
+
+/// How to lay out the table.
+#[derive(Debug, Clone, Copy)]
+pub struct Layout<'a> {
+    /// The columns.
+    pub columns: &'a [Column],
+    /// Whether there is a line of titles.
+    pub header: bool,
+    /// The terminal's width. `None`: a pipe or a file, where nothing is wrapped or shortened.
+    pub width: Option<u16>,
+    /// Colours.
+    pub style: Style,
+    /// The lines below each row.
+    pub details: details::Wanted,
+}
+
+impl Default for Layout<'_> {
+    fn default() -> Self {
+        Layout {
+            columns: Column::DEFAULT,
+            header: true,
+            width: None,
+            style: Style::new(false),
+            details: details::Wanted::default(),
+        }
+    }
+}
+
+/// Writes the table.
+pub fn write(
+    out: &mut (impl Write + ?Sized),
+    sheet: &Sheet<'_>,
+    layout: &Layout<'_>,
+) -> io::Result<()> {
+    let terminal = layout.width.map(usize::from);
+    let widths = widths(sheet, layout);
+    let mut table = Table {
+        lines: Lines::new(out),
+        plan: Plan::new(layout.columns, &widths, terminal),
+        cells: vec![String::new(); widths.len()],
+        layout,
+        terminal,
+    };
+    if layout.header {
+        table.header()?;
+    }
+    for socket in sheet.sockets {
+        for (cell, column) in table.cells.iter_mut().zip(layout.columns) {
+            cell.clear();
+            column.cell(cell, socket, sheet, terminal.is_none());
+        }
+        table.row(socket)?;
+        table.below(socket, sheet)?;
+    }
+    table.lines.flush()
+}
+
+/// The first pass: how wide each column is.
+fn widths(sheet: &Sheet<'_>, layout: &Layout<'_>) -> Vec<usize> {
+    let title = |column: &Column| {
+        let shown = layout.header && (*column != Column::Why || layout.width.is_none());
+        if shown { column.name().len() } else { 0 }
+    };
+    let mut widths: Vec<usize> = layout.columns.iter().map(title).collect();
+    let mut cell = String::new();
+    for socket in sheet.sockets {
+        for (width, column) in widths.iter_mut().zip(layout.columns) {
+            cell.clear();
+            column.cell(&mut cell, socket, sheet, layout.width.is_none());
+            *width = cells::width(&cell).max(*width);
+        }
+    }
+    // On a terminal there is no column for findings without one.
+    for (width, column) in widths.iter_mut().zip(layout.columns) {
+        if *column == Column::Why && *width > 0 && layout.header {
+            *width = (*width).max(column.name().len());
+        }
+    }
+    widths
+}
+
+struct Table<'a, 'b, W: ?Sized> {
+    lines: Lines<'a, W>,
+    plan: Plan,
+    /// The row that is being written; kept for its memory.
+    cells: Vec<String>,
+    layout: &'b Layout<'b>,
+    terminal: Option<usize>,
+}
+
+impl<W: Write + ?Sized> Table<'_, '_, W> {
+    fn header(&mut self) -> io::Result<()> {
+        for (cell, (column, width)) in self
+            .cells
+            .iter_mut()
+            .zip(self.layout.columns.iter().zip(&self.plan.widths))
+        {
+            *cell = if *width == 0 {
+                String::new()
+            } else {
+                column.title()
+            };
+        }
+        self.lines_of_row(|_| Some(Paint::Bold))
+    }
+
+    fn row(&mut self, socket: &Socket) -> io::Result<()> {
+        let worst = socket.findings.iter().map(|finding| finding.severity).max();
+        self.lines_of_row(|column| match column {
+            Column::Why => worst.and_then(paint),
+            _ => None,
+        })
+    }
+
+    fn lines_of_row(&mut self, paint: impl Fn(Column) -> Option<Paint>) -> io::Result<()> {
+        for (at, line) in self.plan.lines.iter().enumerate() {
+            if at > 0 && line.iter().all(|&index| self.cells[index] == "-") {
+                continue;
+            }
+            let mut blanks = if at == 0 { 0 } else { INDENT };
+            for &index in line {
+                let column = self.layout.columns[index];
+                let most = self.plan.widths[index];
+                shorten(&mut self.cells[index], most, self.terminal);
+                let cell = &self.cells[index];
+                let pad = most.saturating_sub(cells::width(cell));
+                let (before, after) = if column.is_right() {
+                    (pad, 0)
+                } else {
+                    (0, pad)
+                };
+                let text = &mut self.lines.text;
+                if !cell.is_empty() {
+                    text.extend(std::iter::repeat_n(' ', blanks + before));
+                    push(text, self.layout.style, paint(column), cell);
+                    blanks = 0;
+                }
+                blanks += after + self.plan.gap;
+            }
+            self.lines.end()?;
+        }
+        Ok(())
+    }
+
+    /// The lines below a row: findings that have no column, details.
+    fn below(&mut self, socket: &Socket, sheet: &Sheet<'_>) -> io::Result<()> {
+        if self.plan.below.is_some() && !socket.findings.is_empty() {
+            let mut text = String::new();
+            column::why(&mut text, socket);
+            let worst = socket.findings.iter().map(|finding| finding.severity).max();
+            self.wrapped(&text, worst.and_then(paint))?;
+        }
+        for text in details::lines(socket, sheet, self.layout.details) {
+            self.wrapped(&text, None)?;
+        }
+        Ok(())
+    }
+
+    /// A text below a row, broken between words on a terminal.
+    fn wrapped(&mut self, text: &str, paint: Option<Paint>) -> io::Result<()> {
+        let room = self
+            .terminal
+            .map_or(usize::MAX, |width| width.saturating_sub(INDENT).max(1));
+        let mut line = String::new();
+        for word in text.split(' ').chain([""]) {
+            let full = cells::width(&line) + 1 + cells::width(word) > room;
+            if !line.is_empty() && (full || word.is_empty()) {
+                self.lines.text.push_str("    ");
+                push(&mut self.lines.text, self.layout.style, paint, &line);
+                self.lines.end()?;
+                line.clear();
+            }
+            if !line.is_empty() {
+                line.push(' ');
+            }
+            line.push_str(word);
+        }
+        Ok(())
+    }
+}
+
+fn push(text: &mut String, style: Style, paint: Option<Paint>, cell: &str) {
+    use std::fmt::Write as _;
+    match paint {
+        None => text.push_str(cell),
+        Some(paint) => {
+            let _ = write!(text, "{}", style.paint(paint, cell));
+        }
+    }
+}
+
+fn paint(severity: Severity) -> Option<Paint> {
+    match severity {
+        Severity::Notice => None,
+        Severity::Warning => Some(Paint::Bold),
+        Severity::Error => Some(Paint::Bad),
+    }
+}
+
+/// Takes the middle out of a cell that is too wide for its column on a terminal.
+pub(super) fn shorten(cell: &mut String, most: usize, terminal: Option<usize>) {
+    if terminal.is_none() || cells::width(cell) <= most {
+        return;
+    }
+    let room = most.saturating_sub(1);
+    let (mut head, mut tail) = (String::new(), Vec::new());
+    let mut left = room / 2;
+    let mut rest = cell.chars();
+    while let Some(c) = rest.clone().next().filter(|c| wide(*c) <= left) {
+        left -= wide(c);
+        head.push(c);
+        rest.next();
+    }
+    let mut left = room - cells::width(&head);
+    while let Some(c) = rest.next_back().filter(|c| wide(*c) <= left) {
+        left -= wide(c);
+        tail.push(c);
+    }
+    head.push('…');
+    head.extend(tail.iter().rev());
+    *cell = head;
+}
+
+fn wide(c: char) -> usize {
+    cells::width(c.encode_utf8(&mut [0; 4]))
+}
+
+/// What stands below the table.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Footer<'a> {
+    /// Sockets shown.
+    pub shown: u64,
+    /// What a filter of ours, not of the user's, left out: how many, what they are called, and the
+    /// flag that shows them.
+    pub hidden: Vec<(u64, &'a str, &'a str)>,
+    /// What could not be seen.
+    pub notes: &'a [Note],
+}
+
+/// Writes the footer: `12 sockets; 3,411 TIME-WAIT not shown (-a)`, then a line for each note.
+pub fn footer(out: &mut (impl Write + ?Sized), footer: &Footer<'_>) -> io::Result<()> {
+    let plural = if footer.shown == 1 { "" } else { "s" };
+    write!(out, "{} socket{plural}", thousands(footer.shown))?;
+    for (count, what, flag) in footer.hidden.iter().filter(|(count, ..)| *count > 0) {
+        write!(out, "; {} {what} not shown ({flag})", thousands(*count))?;
+    }
+    writeln!(out)?;
+    for note in footer.notes {
+        writeln!(out, "note: {}", crate::render::escape::text(&note.text))?;
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+#[path = "text_tests.rs"]
+mod tests;
