@@ -18,6 +18,7 @@ pub mod explain;
 pub mod loading;
 pub mod options;
 pub mod serving;
+pub mod sockets;
 pub mod values;
 
 use crate::render::Style;

@@ -63,7 +63,12 @@ pub struct HowArgs {
     #[arg(short = 'r', long)]
     resolve: bool,
     /// Sort by this column, a leading - for descending; several with commas.
-    #[arg(long, value_name = "COL", value_delimiter = ',', allow_hyphen_values = true)]
+    #[arg(
+        long,
+        value_name = "COL",
+        value_delimiter = ',',
+        allow_hyphen_values = true
+    )]
     sort: Vec<SortOrder>,
     /// Show these columns, with commas.
     #[arg(long, value_name = "LIST", value_parser = |text: &str| Column::list(text).map(Columns))]
@@ -96,11 +101,10 @@ enum Like {
 
 /// Runs the command.
 pub fn run(args: &Args, context: &Context) -> Result<Status> {
-    let (asked, taken) = {
-        let asked = ask::understand(args, context)?;
-        let taken = snapshot(&asked.query(&|socket| asked.keeps(socket)))?;
-        (asked, taken)
-    };
-    let time = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    show::show(args, &asked, &taken, time, context)
+    let (asked, query) = ask::understand(args, context)?;
+    let taken = snapshot(&query, &|socket| asked.keeps(socket))?;
+    let time = SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .unwrap_or_default();
+    show::show(args, &asked, taken, time, context)
 }

@@ -37,6 +37,21 @@ const GROUPS: &[Group] = &[
         ],
     ),
     (
+        "Look",
+        &[
+            (
+                "sockets",
+                "sockdoc sockets",
+                "who talks to whom, and what is wrong",
+            ),
+            (
+                "sockets",
+                "sockdoc sockets :65432",
+                "who has to do with a port",
+            ),
+        ],
+    ),
+    (
         "Understand",
         &[(
             "explain",

@@ -80,10 +80,7 @@ pub fn inet(message: &InetMessage<'_>, proto: Proto, netns: u16, taken: Taken) -
     }
     if taken.details {
         socket.details = Some(Box::new(Details {
-            tcp_info: attributes
-                .info
-                .filter(|_| proto == Proto::Tcp)
-                .map(Into::into),
+            tcp: info.map(|info| Box::new(info.values())),
             memory: attributes.sk_mem_info,
             congestion: attributes
                 .congestion

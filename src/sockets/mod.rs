@@ -27,7 +27,7 @@ pub use owners::{Owner, OwnerReason, Owners, Process};
 pub use state::{Family, Proto, State};
 
 use crate::diagnose::Finding;
-use crate::sockdiag::{SkMemInfo, TcpInfo};
+use crate::sockdiag::{SkMemInfo, TcpInfoValues};
 
 /// One socket. Kept small: a host may have a hundred thousand.
 #[derive(Debug, Clone, PartialEq)]
@@ -155,9 +155,8 @@ pub enum TimerKind {
 /// What is kept only when it was asked for (`-i`, `-m`, JSON).
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Details {
-    /// `struct tcp_info` as it came: a third of the size of its fields as values, and most are never
-    /// looked at.
-    pub tcp_info: Option<Box<[u8]>>,
+    /// `struct tcp_info`, as far as this kernel fills it. It is large, and only TCP sockets have one.
+    pub tcp: Option<Box<TcpInfoValues>>,
     /// Memory and drops.
     pub memory: Option<SkMemInfo>,
     /// The congestion control algorithm.
@@ -175,11 +174,6 @@ pub struct Details {
 }
 
 impl Details {
-    /// A view of the `struct tcp_info`, as far as this kernel fills it.
-    pub fn tcp(&self) -> Option<TcpInfo<'_>> {
-        self.tcp_info.as_deref().map(TcpInfo::new)
-    }
-
     /// Datagrams (or connections of a listener) dropped.
     pub fn dropped(&self) -> Option<u32> {
         self.memory.and_then(|memory| memory.drops)

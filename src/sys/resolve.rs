@@ -96,7 +96,12 @@ pub fn resolve(name: &str, port: u16, family: Family) -> Result<Vec<SocketAddr>>
 /// it has none.
 pub fn name_of(host: IpAddr) -> Option<String> {
     let mut name = [0_u8; 1025];
-    look_up_name(SocketAddr::new(host, 0), &mut name, &mut [], libc::NI_NAMEREQD)?;
+    look_up_name(
+        SocketAddr::new(host, 0),
+        &mut name,
+        &mut [],
+        libc::NI_NAMEREQD,
+    )?;
     text_of(&name)
 }
 

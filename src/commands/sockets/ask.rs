@@ -1,11 +1,16 @@
 //! From flags to a filter and a query.
 
+use std::sync::atomic::{AtomicU64, Ordering};
+
 use crate::commands::Context;
 use crate::error::{Error, Kind, Result};
 use crate::render::sockets::column::Column;
 use crate::sockdiag::bytecode::PortTest;
 use crate::sockdiag::{Bytecode, Filter as KernelFilter};
-use crate::sockets::filter::{AddressMatch, Filter, PortRange, ProcessMatch, StateSet, Word, WordError};
+use crate::sockets::filter::{
+    AddressMatch, Filter, PortRange, ProcessMatch, StateSet, Word, WordError,
+};
+use crate::sockets::order::{GroupBy, SortKey};
 use crate::sockets::{Family, Proto, Socket, State};
 use crate::sys::sockets::Query;
 use crate::sys::sockets::namespaces::{self, Place};
@@ -53,6 +58,13 @@ pub struct WhatArgs {
     all_netns: bool,
 }
 
+impl WhatArgs {
+    /// Whether only listeners are asked for.
+    pub fn listens(&self) -> bool {
+        self.listening
+    }
+}
+
 /// Which of them.
 #[derive(Debug, Clone, clap::Args)]
 #[command(next_help_heading = "Which")]
@@ -83,102 +95,145 @@ pub struct WhichArgs {
     problems: bool,
 }
 
+impl WhichArgs {
+    /// Whether only sockets with findings are asked for.
+    pub fn asks_for_problems(&self) -> bool {
+        self.problems
+    }
+}
+
 /// What was asked for.
 pub struct Asked {
     /// Which sockets.
     pub filter: Filter,
-    protos: Vec<Proto>,
-    details: bool,
-    findings: bool,
-    owners: Option<Depth>,
-    places: std::cell::RefCell<Vec<Place>>,
+    /// Whether owners are looked for.
+    pub owners_sought: bool,
     /// Processes that hid their namespace.
     pub hidden_namespaces: usize,
+    /// Sockets in TIME-WAIT that are what was asked for, and are only counted.
+    collapsed: AtomicU64,
+    /// Whether the kernel's own count of them says the same.
+    kernel_counts: bool,
 }
 
-/// Reads the flags.
-pub fn understand(args: &Args, context: &Context) -> Result<Asked> {
+/// Reads the flags; gives the query for the kernel without what it keeps, which only the filter knows.
+pub fn understand(args: &Args, context: &Context) -> Result<(Asked, Query)> {
+    let how = &args.how;
     let mut filter = filter_of(args)?;
     let protos = protos_of(args, &filter)?;
     filter.protos.clone_from(&protos);
-    let interfaces = namespaces::interfaces();
-    let index = |name: &str| {
-        interfaces.iter().find(|(_, known)| *known == name).map(|(index, _)| *index)
-    };
-    filter.resolve_scopes(index).map_err(|cause| {
-        Error::new(Kind::CannotRun, "read the filter", cause).next("list them: ip link show")
-    })?;
-    let how = &args.how;
-    let columns: &[Column] = how.cols.as_ref().map_or(Column::DEFAULT, |columns| &columns.0);
-    let sorts = &how.sort;
-    let plain = !context.json && how.like.is_none() && how.group.is_none() && !how.summary;
-    let shown = |wanted: fn(Column) -> bool| columns.iter().any(|column| wanted(*column));
-    let owners = context.json
+    // A summary without TIME-WAIT would not add up.
+    filter.show_time_wait |= how.summary || how.group == Some(GroupBy::State);
+    let columns: &[Column] = how
+        .cols
+        .as_ref()
+        .map_or(Column::DEFAULT, |columns| &columns.0);
+    let is_table = !context.json && how.like.is_none() && how.group.is_none() && !how.summary;
+    let shows =
+        |wanted: fn(Column) -> bool| is_table && columns.iter().any(|column| wanted(*column));
+    let sorts = |wanted: fn(SortKey) -> bool| how.sort.iter().any(|sort| wanted(sort.key));
+    let whole = context.json && how.group.is_none() && !how.summary;
+    let owners = whole
         || how.like.is_some()
         || how.summary
-        || how.group.is_some_and(|group| group.needs_owners())
+        || filter.problems
+        || how.group.is_some_and(GroupBy::needs_owners)
         || filter.needs_owners()
-        || sorts.iter().any(|sort| sort.key.needs_owners())
-        || (how.group.is_none() && shown(Column::needs_owners));
-    let deep = context.json || filter.needs_command_lines() || shown(Column::needs_command_lines);
-    let details = context.json
+        || sorts(SortKey::needs_owners)
+        || shows(Column::needs_owners);
+    let deep = whole || filter.needs_command_lines() || shows(Column::needs_command_lines);
+    let depth = if deep {
+        Depth::Everything
+    } else {
+        Depth::Names
+    };
+    let details = whole
         || how.csv
         || how.info
         || how.memory
-        || sorts.iter().any(|sort| sort.key.needs_details())
-        || (plain && shown(Column::needs_details));
-    let findings = context.json
+        || sorts(SortKey::needs_details)
+        || shows(Column::needs_details);
+    let findings = whole
         || filter.problems
         || how.group.is_some()
         || how.summary
-        || (how.like.is_none() && columns.contains(&Column::Why));
+        || shows(|column| column == Column::Why);
     let (places, hidden_namespaces) = places_of(args)?;
-    let depth = if deep { Depth::Everything } else { Depth::Names };
-    Ok(Asked {
-        filter,
+    let kernel_counts = counts_all(&filter) && !filter.show_time_wait;
+    let hint = filter.kernel_hint();
+    let unwanted = if kernel_counts {
+        State::TimeWait.bit()
+    } else {
+        0
+    };
+    let query = Query {
         protos,
+        states: hint.states,
+        tcp_states: filter.state_mask_for(Proto::Tcp) & !unwanted,
+        bytecode: hint.port.and_then(port_bytecode),
         details,
         findings,
         owners: owners.then_some(depth),
-        places: std::cell::RefCell::new(places),
+        places,
+    };
+    let asked = Asked {
+        filter,
+        owners_sought: owners,
         hidden_namespaces,
-    })
+        collapsed: AtomicU64::new(0),
+        kernel_counts,
+    };
+    Ok((asked, query))
 }
 
 impl Asked {
-    /// Whether owners are looked for.
-    pub fn owners_sought(&self) -> bool {
-        self.owners.is_some()
-    }
-
     /// Whether a socket is worth keeping before its owners are known.
     pub fn keeps(&self, socket: &Socket) -> bool {
-        self.filter.matches_socket(socket) && self.filter.matches_findings(socket)
+        if !self.filter.matches_socket(socket) {
+            return false;
+        }
+        if self.filter.collapses(socket) {
+            self.collapsed.fetch_add(1, Ordering::Relaxed);
+            return false;
+        }
+        self.filter.matches_findings(socket)
     }
 
-    /// The query for the kernel. The namespaces go with it: it is made once.
-    pub fn query<'a>(&self, keep: &'a (dyn Fn(&Socket) -> bool + Sync)) -> Query<'a> {
-        let hint = self.filter.kernel_hint();
-        let time_wait = if self.filter.show_time_wait { 0 } else { State::TimeWait.bit() };
-        Query {
-            protos: self.protos.clone(),
-            states: hint.states & !time_wait,
-            tcp_states: self.filter.state_mask_for(Proto::Tcp) & !time_wait,
-            bytecode: hint.port.and_then(port_bytecode),
-            details: self.details,
-            findings: self.findings,
-            owners: self.owners,
-            places: self.places.take(),
-            keep,
+    /// How many connections in TIME-WAIT there are beside what is shown; `counted` is the kernel's
+    /// own count of all.
+    pub fn time_wait(&self, counted: u64) -> u64 {
+        if self.kernel_counts {
+            counted
+        } else {
+            self.collapsed.load(Ordering::Relaxed)
         }
     }
+}
+
+/// Whether every TCP connection is what the filter asks for: then the kernel's count of those in
+/// TIME-WAIT is ours, and none of them has to be dumped.
+fn counts_all(filter: &Filter) -> bool {
+    filter.protos.contains(&Proto::Tcp)
+        && !filter.listening
+        && !filter.problems
+        && filter.families.is_empty()
+        && filter.ports.is_empty()
+        && filter.local.is_empty()
+        && filter.peer.is_empty()
+        && filter.either.is_empty()
+        && filter.processes.is_empty()
+        && filter.pids.is_empty()
+        && filter.uids.is_empty()
+        && filter.states.contains(State::TimeWait)
 }
 
 /// A filter for one port at either end, which saves the kernel the filling of all other sockets.
 fn port_bytecode(port: u16) -> Option<Bytecode> {
     let range = port..=port;
-    let filter =
-        KernelFilter::Any(vec![KernelFilter::LocalPort(range.clone()), KernelFilter::PeerPort(range)]);
+    let filter = KernelFilter::Any(vec![
+        KernelFilter::LocalPort(range.clone()),
+        KernelFilter::PeerPort(range),
+    ]);
     filter.compile(PortTest::Range).ok()
 }
 
@@ -186,7 +241,11 @@ fn filter_of(args: &Args) -> Result<Filter> {
     let which = &args.which;
     let mut filter = Filter {
         listening: args.what.listening,
-        ports: which.port.iter().map(|&port| PortRange::one(port)).collect(),
+        ports: which
+            .port
+            .iter()
+            .map(|&port| PortRange::one(port))
+            .collect(),
         pids: which.pid.clone(),
         problems: which.problems,
         show_time_wait: args.what.all,
@@ -202,25 +261,45 @@ fn filter_of(args: &Args) -> Result<Filter> {
         filter.states = StateSet::parse(states).map_err(bad_word)?;
     }
     for word in &which.local {
-        filter.local.push(AddressMatch::parse(word).map_err(bad_word)?);
+        filter
+            .local
+            .push(AddressMatch::parse(word).map_err(bad_word)?);
     }
     for word in &which.peer {
-        filter.peer.push(AddressMatch::parse(word).map_err(bad_word)?);
+        filter
+            .peer
+            .push(AddressMatch::parse(word).map_err(bad_word)?);
     }
     if let Some(pattern) = &which.process {
-        filter.processes.push(ProcessMatch::pattern(pattern).map_err(bad_word)?);
+        filter
+            .processes
+            .push(ProcessMatch::pattern(pattern).map_err(bad_word)?);
     }
     for word in &which.user {
         let uid = users::number(word).ok_or_else(|| {
-            Error::new(Kind::CannotRun, "look up the user", "there is no user of that name")
-                .on(word.clone())
-                .next("list them: getent passwd")
+            Error::new(
+                Kind::CannotRun,
+                "look up the user",
+                "there is no user of that name",
+            )
+            .on(word.clone())
+            .next("list them: getent passwd")
         })?;
         filter.uids.push(uid);
     }
     for word in &args.words {
         filter.add_word(Word::parse(word).map_err(bad_word)?);
     }
+    let interfaces = namespaces::interfaces();
+    let index = |name: &str| {
+        interfaces
+            .iter()
+            .find(|(_, known)| *known == name)
+            .map(|(index, _)| *index)
+    };
+    filter.resolve_scopes(index).map_err(|cause| {
+        Error::new(Kind::CannotRun, "read the filter", cause).next("list them: ip link show")
+    })?;
     if filter.states.names(State::TimeWait) {
         filter.show_time_wait = true;
     }
@@ -230,8 +309,9 @@ fn filter_of(args: &Args) -> Result<Filter> {
 // By value, for `map_err`.
 #[allow(clippy::needless_pass_by_value)]
 fn bad_word(error: WordError) -> Error {
-    Error::new(Kind::CannotRun, "read the filter", error.to_string())
-        .next("a filter is :PORT, ADDR, ADDR/N, ADDR:PORT, a unix path or a part of a process's name")
+    Error::new(Kind::CannotRun, "read the filter", error.to_string()).next(
+        "a filter is :PORT, ADDR, ADDR/N, ADDR:PORT, a unix path or a part of a process's name",
+    )
 }
 
 const UNIX: [Proto; 3] = [Proto::UnixStream, Proto::UnixDatagram, Proto::UnixSeqpacket];
@@ -256,20 +336,30 @@ fn protos_of(args: &Args, filter: &Filter) -> Result<Vec<Proto>> {
         match word.to_ascii_lowercase().as_str() {
             "unix" => protos.extend(UNIX),
             "icmp" => protos.push(Proto::Ping),
-            name => protos.push(Proto::ALL.into_iter().find(|proto| proto.name() == name).ok_or_else(
-                || {
-                    let known: Vec<&str> = Proto::ALL.iter().map(|proto| proto.name()).collect();
-                    Error::new(Kind::CannotRun, "read --proto", format!("'{word}' is no protocol"))
+            name => protos.push(
+                Proto::ALL
+                    .into_iter()
+                    .find(|proto| proto.name() == name)
+                    .ok_or_else(|| {
+                        let known: Vec<&str> =
+                            Proto::ALL.iter().map(|proto| proto.name()).collect();
+                        Error::new(
+                            Kind::CannotRun,
+                            "read --proto",
+                            format!("'{word}' is no protocol"),
+                        )
                         .next(format!("choose from unix, {}", known.join(", ")))
-                },
-            )?),
+                    })?,
+            ),
         }
     }
     if protos.is_empty() {
         let internet_only = !what.all && !filter.names_unix();
         let versions = what.ipv4 || what.ipv6;
         protos.extend(
-            Proto::ALL.into_iter().filter(|proto| proto.is_internet() || !(internet_only || versions)),
+            Proto::ALL
+                .into_iter()
+                .filter(|proto| proto.is_internet() || !(internet_only || versions)),
         );
     }
     protos.sort_unstable();

@@ -3,12 +3,16 @@
 use std::io::{self, Write};
 use std::time::Duration;
 
+use crate::commands::serving::tell;
 use crate::commands::{Context, Status};
 use crate::error::{Error, Result};
+use crate::render::json as as_json;
 use crate::render::sockets::column::Column;
 use crate::render::sockets::netstat::Asked as NetstatAsked;
 use crate::render::sockets::text::{Footer, Layout};
-use crate::render::sockets::{Names, Sheet, csv, details, json, lsof, netstat, problems, ss, summary, text};
+use crate::render::sockets::{
+    Names, Sheet, csv, details, json, lsof, netstat, problems, ss, summary, text,
+};
 use crate::sockets::{Address, Note, Socket, order};
 use crate::sys::resolve;
 use crate::sys::sockets::Taken;
@@ -21,52 +25,44 @@ use super::{Args, Like};
 pub fn show(
     args: &Args,
     asked: &Asked,
-    taken: &Taken,
+    mut taken: Taken,
     time: Duration,
     context: &Context,
 ) -> Result<Status> {
-    let snapshot = &taken.snapshot;
-    let owners = asked.filter.for_owners(&snapshot.owners);
-    let mut collapsed = 0;
-    let mut sockets: Vec<&Socket> = Vec::with_capacity(snapshot.sockets.len());
-    for index in order::sorted(&snapshot.sockets, &snapshot.owners, &args.how.sort) {
-        let socket = &snapshot.sockets[index];
-        if asked.filter.collapses(socket) {
-            collapsed += 1;
-        } else if owners.matches(socket) {
-            sockets.push(socket);
-        }
+    if asked.filter.needs_owners() {
+        let snapshot = &mut taken.snapshot;
+        let owners = asked.filter.for_owners(&snapshot.owners);
+        snapshot.sockets.retain(|socket| owners.matches(socket));
     }
-    let mut notes = snapshot.notes.clone();
     if asked.hidden_namespaces > 0 {
-        notes.push(hidden_namespaces(asked.hidden_namespaces));
+        taken
+            .snapshot
+            .notes
+            .push(hidden_namespaces(asked.hidden_namespaces));
     }
-    let names = names(args, taken, &sockets);
+    let snapshot = &taken.snapshot;
+    let sockets: Vec<&Socket> = order::sorted(&snapshot.sockets, &snapshot.owners, &args.how.sort)
+        .into_iter()
+        .map(|index| &snapshot.sockets[index])
+        .collect();
+    let names = names(args, &taken, &sockets);
     let sheet = Sheet {
         snapshot,
         sockets: &sockets,
         names: &names,
-        owners_sought: asked.owners_sought(),
+        owners_sought: asked.owners_sought,
     };
     // One large buffer: a row is small, and a system call for each would be most of the work.
-    let mut out = io::BufWriter::with_capacity(256 * 1024, io::stdout().lock());
-    let write = || -> io::Result<()> {
-        write_body(args, &sheet, time, context, &mut out)?;
-        let plain = !context.json && !args.how.csv && args.how.like.is_none();
-        if plain {
-            let footer = Footer {
-                shown: sockets.len() as u64,
-                hidden: vec![(hidden_time_wait(asked, taken) + collapsed, "TIME-WAIT", "-a")],
-                notes: &notes,
-            };
-            text::footer(&mut out, &footer)?;
-        }
-        out.flush()
-    };
-    let mut write = write;
-    write().map_err(Error::output)?;
+    let mut out = io::BufWriter::with_capacity(BUFFER, io::stdout().lock());
+    write_body(args, &sheet, time, context, &mut out)
+        .and_then(|()| write_footer(args, asked, &taken, context, &mut out))
+        .and_then(|()| out.flush())
+        .map_err(Error::output)?;
     Ok(Status::of(sockets.is_empty() == asked.filter.problems))
 }
+
+/// Text is collected up to this size before it is written.
+const BUFFER: usize = 256 * 1024;
 
 fn write_body(
     args: &Args,
@@ -76,50 +72,87 @@ fn write_body(
     out: &mut impl Write,
 ) -> io::Result<()> {
     let how = &args.how;
+    let (sockets, owners) = (&sheet.snapshot.sockets, &sheet.snapshot.owners);
     if let Some(by) = how.group {
-        let rows = order::group(sheet.sockets, &sheet.snapshot.owners, by);
-        return if context.json {
-            summary::group_json(out, sheet, by, &rows)
-        } else {
-            summary::group(out, sheet, by, &rows, context.width)
-        };
+        let rows = order::group(sockets, owners, by);
+        if !context.json {
+            return summary::groups(out, sheet, by, &rows, context.width, context.style);
+        }
+        return rows
+            .iter()
+            .try_for_each(|row| as_json::line(out, &summary::group_json(row, sheet)));
     }
     if how.summary {
-        let summed = order::Summary::new(sheet.sockets, &sheet.snapshot.owners);
-        return if context.json {
-            summary::summary_json(out, sheet, &summed)
-        } else {
-            summary::summary(out, sheet, &summed, context.width)
-        };
+        let summed = order::Summary::new(sockets, owners);
+        if !context.json {
+            return summary::summary(out, &summed, sheet, context.width);
+        }
+        return as_json::line(out, &summary::summary_json(&summed, sheet));
     }
     if context.json {
         return json::write(out, sheet, time);
     }
-    let columns: &[Column] = how.cols.as_ref().map_or(Column::DEFAULT, |columns| &columns.0);
+    let columns: &[Column] = how
+        .cols
+        .as_ref()
+        .map_or(Column::DEFAULT, |columns| &columns.0);
     match how.like {
-        Some(Like::Netstat) => return netstat::write(out, sheet, NetstatAsked::Everything),
+        Some(Like::Netstat) => {
+            let asked = if args.what.listens() {
+                NetstatAsked::Listening
+            } else {
+                NetstatAsked::All
+            };
+            return netstat::write(out, sheet, asked);
+        }
         Some(Like::Lsof) => return lsof::write(out, sheet),
         Some(Like::Ss) => return ss::write(out, sheet),
         None if how.csv => return csv::write(out, sheet, columns),
         None => {}
     }
-    if args.which.problems {
-        return problems::write(out, sheet, context.width, context.style);
+    if args.which.asks_for_problems() {
+        return problems::write(out, sheet, context.style);
     }
     let layout = Layout {
         columns,
         header: true,
         width: context.width,
         style: context.style,
-        details: details::Wanted { tcp: how.info, memory: how.memory, timer: how.timers },
+        details: details::Wanted {
+            tcp: how.info,
+            memory: how.memory,
+            timer: how.timers,
+        },
     };
     text::write(out, sheet, &layout)
 }
 
-/// TIME-WAIT is counted by the kernel, unless a filter asks for something that its count does not
-/// know.
-fn hidden_time_wait(asked: &Asked, taken: &Taken) -> u64 {
-    if asked.counts_time_wait() { taken.time_wait } else { 0 }
+/// The footer of what people read. Where another program reads, only what is missing is said, and
+/// where it does not disturb.
+fn write_footer(
+    args: &Args,
+    asked: &Asked,
+    taken: &Taken,
+    context: &Context,
+    out: &mut impl Write,
+) -> io::Result<()> {
+    let how = &args.how;
+    let notes = &taken.snapshot.notes;
+    if context.json {
+        return Ok(());
+    }
+    if how.like.is_some() || how.csv {
+        for note in notes {
+            tell(&note.text);
+        }
+        return Ok(());
+    }
+    let footer = Footer {
+        shown: taken.snapshot.sockets.len() as u64,
+        hidden: vec![(asked.time_wait(taken.time_wait), "TIME-WAIT", "-a")],
+        notes,
+    };
+    text::footer(out, &footer)
 }
 
 fn hidden_namespaces(processes: usize) -> Note {
@@ -144,7 +177,12 @@ fn names(args: &Args, taken: &Taken, sockets: &[&Socket]) -> Names {
     if !args.how.numeric {
         let mut users = Users::default();
         let of_sockets = sockets.iter().filter_map(|socket| socket.uid);
-        let of_processes = taken.snapshot.owners.processes().iter().filter_map(|process| process.uid);
+        let of_processes = taken
+            .snapshot
+            .owners
+            .processes()
+            .iter()
+            .filter_map(|process| process.uid);
         for uid in of_sockets.chain(of_processes) {
             if !names.users.contains_key(&uid) {
                 if let Some(name) = users.name(uid) {
@@ -156,7 +194,9 @@ fn names(args: &Args, taken: &Taken, sockets: &[&Socket]) -> Names {
     if args.how.resolve {
         for socket in sockets {
             for end in [&socket.local, &socket.peer] {
-                let Address::Ip { addr, port, .. } = *end else { continue };
+                let Address::Ip { addr, port, .. } = *end else {
+                    continue;
+                };
                 let host = addr.to_canonical();
                 if !host.is_unspecified() && !names.hosts.contains_key(&host) {
                     if let Some(name) = resolve::name_of(host) {

@@ -113,11 +113,16 @@ impl Column {
 
     /// Whether [`Socket::details`] must have been asked for.
     pub fn needs_details(self) -> bool {
-        use Column::{Cgroup, Cong, Cwnd, Drops, Mark, Received, Retrans, Rto, Rtt, Sent, Why};
+        use Column::{Cgroup, Cong, Cwnd, Drops, Mark, Received, Retrans, Rto, Rtt, Sent};
         matches!(
             self,
-            Cgroup | Cong | Cwnd | Drops | Mark | Received | Retrans | Rto | Rtt | Sent | Why
+            Cgroup | Cong | Cwnd | Drops | Mark | Received | Retrans | Rto | Rtt | Sent
         )
+    }
+
+    /// Whether the command lines and control groups of the owners must have been read.
+    pub fn needs_command_lines(self) -> bool {
+        matches!(self, Column::Cgroup | Column::Command)
     }
 
     /// Whether the owners must have been looked for.
@@ -211,7 +216,7 @@ impl Column {
 
     fn of_details(self, out: &mut String, details: &Details) {
         let milliseconds = |us: u32| format!("{:.3}", f64::from(us) / 1000.0);
-        let tcp = details.tcp.as_ref();
+        let tcp = details.tcp.as_deref();
         match self {
             Column::Cong => {
                 if let Some(name) = &details.congestion {

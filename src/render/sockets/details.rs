@@ -4,8 +4,8 @@ use std::fmt::Write as _;
 
 use super::{Sheet, cells};
 use crate::diagnose::words::age;
-use crate::sockdiag::TcpInfoValues;
-use crate::sockets::{Details, Memory, Socket, State, Timer, TimerKind};
+use crate::sockdiag::{SkMemInfo, TcpInfoValues};
+use crate::sockets::{Details, Socket, State, Timer, TimerKind};
 
 /// Which lines are wanted.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -36,7 +36,7 @@ pub fn lines(socket: &Socket, sheet: &Sheet<'_>, wanted: Wanted) -> Vec<String> 
     }
     if wanted.tcp {
         lines.push(kernel(socket, details, sheet));
-        let tcp = details.and_then(|details| details.tcp.as_ref());
+        let tcp = details.and_then(|details| details.tcp.as_deref());
         let congestion = details.and_then(|details| details.congestion.as_deref());
         let tcp = self::tcp(tcp.filter(|_| socket.state != State::Listen), congestion);
         if !tcp.is_empty() {
@@ -67,23 +67,17 @@ pub fn timer(out: &mut String, timer: &Timer) {
     }
 }
 
-fn memory(memory: &Memory) -> String {
-    let mut line = format!(
-        "memory: received {} of {} bytes, to send {} of {} bytes, queued {}, reserved {}, \
-         options {}, backlog {}",
-        memory.rmem_alloc,
-        memory.rcvbuf,
-        memory.wmem_alloc,
-        memory.sndbuf,
-        memory.wmem_queued,
-        memory.fwd_alloc,
-        memory.optmem,
-        memory.backlog,
-    );
-    if let Some(drops) = memory.drops {
-        let _ = write!(line, ", dropped {drops}");
-    }
-    line
+fn memory(memory: &SkMemInfo) -> String {
+    let of = |used: Option<u32>, limit: Option<u32>| Some(format!("{} of {} bytes", used?, limit?));
+    let mut items = Items::default();
+    items.add("received", of(memory.rmem_alloc_bytes, memory.rcvbuf_bytes));
+    items.add("to send", of(memory.wmem_alloc_bytes, memory.sndbuf_bytes));
+    items.add("queued", memory.wmem_queued_bytes);
+    items.add("reserved", memory.fwd_alloc_bytes);
+    items.add("options", memory.optmem_bytes);
+    items.add("backlog", memory.backlog_bytes);
+    items.add("dropped", memory.drops);
+    format!("memory: {}", items.0)
 }
 
 fn kernel(socket: &Socket, details: Option<&Details>, sheet: &Sheet<'_>) -> String {

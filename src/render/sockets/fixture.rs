@@ -2,11 +2,11 @@
 
 use super::{Names, Sheet};
 use crate::diagnose::{Evidence, TcpEvidence, diagnose};
-use crate::sockdiag::TcpInfoValues;
+use crate::sockdiag::{SkMemInfo, TcpInfoValues};
 use crate::sockets::owners::Process;
 use crate::sockets::{
-    Address, Details, Family, Memory, Namespace, Note, Owner, Owners, Proto, Snapshot, Socket,
-    State, Timer, TimerKind,
+    Address, Details, Family, Namespace, Note, Owner, Owners, Proto, Snapshot, Socket, State,
+    Timer, TimerKind,
 };
 
 pub(super) struct Fixture {
@@ -204,7 +204,7 @@ fn timer(kind: TimerKind, expires_ms: u32, retransmits: u8) -> Timer {
 
 fn details() -> Details {
     Details {
-        tcp: Some(TcpInfoValues {
+        tcp: Some(Box::new(TcpInfoValues {
             rtt_us: Some(50),
             rttvar_us: Some(20),
             rto_us: Some(204_000),
@@ -217,14 +217,17 @@ fn details() -> Details {
             bytes_retrans: Some(0),
             snd_wnd_bytes: Some(65_536),
             ..TcpInfoValues::default()
-        }),
-        memory: Some(Memory {
-            rmem_alloc: 832,
-            rcvbuf: 131_072,
-            sndbuf: 16_384,
-            fwd_alloc: 3_264,
+        })),
+        memory: Some(SkMemInfo {
+            rmem_alloc_bytes: Some(832),
+            rcvbuf_bytes: Some(131_072),
+            wmem_alloc_bytes: Some(0),
+            sndbuf_bytes: Some(16_384),
+            fwd_alloc_bytes: Some(3_264),
+            wmem_queued_bytes: Some(0),
+            optmem_bytes: Some(0),
+            backlog_bytes: Some(0),
             drops: Some(3),
-            ..Memory::default()
         }),
         congestion: Some("cubic".into()),
         mark: Some(16),

@@ -12,11 +12,9 @@ use serde::{Serialize, Serializer};
 use super::{Lines, Names, Sheet, cells, summary};
 use crate::diagnose::Finding;
 use crate::render::json::{hex, without_controls};
-use crate::sockdiag::TcpInfoValues;
+use crate::sockdiag::{SkMemInfo, TcpInfoValues};
 use crate::sockets::order::{GroupRow, Summary};
-use crate::sockets::{
-    Address, Details, Memory, Namespace, Note, Owner, Socket, State, Timer, TimerKind,
-};
+use crate::sockets::{Address, Details, Namespace, Note, Owner, Socket, State, Timer, TimerKind};
 
 /// The schema's name.
 pub const SCHEMA: &str = "sockdoc.sockets/1";
@@ -154,7 +152,7 @@ struct Row<'a> {
     shutdown: Option<Shutdown>,
     tos: Option<u8>,
     tcp: Option<&'a TcpInfoValues>,
-    mem: Option<MemoryOut>,
+    mem: Option<SkMemInfo>,
     drops: Option<u32>,
     timer: Option<TimerOut>,
     findings: Vec<FindingOut<'a>>,
@@ -204,10 +202,8 @@ fn row<'a>(socket: &'a Socket, sheet: &Sheet<'a>) -> Row<'a> {
                 sending: sides & 2 != 0,
             }),
         tos: details.and_then(|details| details.tos),
-        tcp: details.and_then(|details| details.tcp.as_ref()),
-        mem: details
-            .and_then(|details| details.memory.as_ref())
-            .map(memory),
+        tcp: details.and_then(|details| details.tcp.as_deref()),
+        mem: details.and_then(|details| details.memory),
         drops: details.and_then(Details::dropped),
         timer: socket.timer.as_ref().map(timer),
         findings: socket.findings.iter().map(FindingOut).collect(),
@@ -347,33 +343,6 @@ impl Serialize for OwnerOut<'_> {
         }
         map.serialize_entry("cgroup", &self.process.cgroup)?;
         map.end()
-    }
-}
-
-#[derive(Serialize)]
-struct MemoryOut {
-    rmem_alloc_bytes: u32,
-    rcvbuf_bytes: u32,
-    wmem_alloc_bytes: u32,
-    sndbuf_bytes: u32,
-    fwd_alloc_bytes: u32,
-    wmem_queued_bytes: u32,
-    optmem_bytes: u32,
-    backlog_bytes: u32,
-    drops: Option<u32>,
-}
-
-fn memory(memory: &Memory) -> MemoryOut {
-    MemoryOut {
-        rmem_alloc_bytes: memory.rmem_alloc,
-        rcvbuf_bytes: memory.rcvbuf,
-        wmem_alloc_bytes: memory.wmem_alloc,
-        sndbuf_bytes: memory.sndbuf,
-        fwd_alloc_bytes: memory.fwd_alloc,
-        wmem_queued_bytes: memory.wmem_queued,
-        optmem_bytes: memory.optmem,
-        backlog_bytes: memory.backlog,
-        drops: memory.drops,
     }
 }
 

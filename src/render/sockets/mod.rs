@@ -8,6 +8,7 @@
 //! | [`text`] | our table and its footer |
 //! | [`plan`] | where the columns of our table go on a terminal of some width |
 //! | [`details`] | the lines below a row: TCP, memory, timers |
+//! | [`problems`] | what is wrong with a socket, the proof, and the next step |
 //! | [`netstat`], [`lsof`], [`ss`] | the same columns, header and words as those tools |
 //! | [`json`] | one document, schema `sockdoc.sockets/1` |
 //! | [`summary`] | groups and the summary |
@@ -24,6 +25,7 @@ pub mod json;
 pub mod lsof;
 pub mod netstat;
 pub mod plan;
+pub mod problems;
 pub mod ss;
 pub mod summary;
 pub mod text;

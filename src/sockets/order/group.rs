@@ -85,6 +85,13 @@ impl GroupBy {
     }
 }
 
+impl GroupBy {
+    /// Whether the owners must be known.
+    pub fn needs_owners(self) -> bool {
+        self == GroupBy::Process
+    }
+}
+
 impl FromStr for GroupBy {
     type Err = UnknownKey;
 

@@ -66,7 +66,7 @@ impl<'a> Ranks<'a> {
 fn rank(socket: &Socket, owners: &Owners, key: SortKey) -> Option<Rank> {
     let number = |value: u128| (0, value, 0);
     let port = |end: &Address| end.port().filter(|&port| port != 0).map(u128::from);
-    let tcp = || socket.details.as_ref()?.tcp();
+    let tcp = || socket.details.as_ref()?.tcp.as_ref();
     match key {
         SortKey::Local => address(&socket.local),
         SortKey::Peer => address(&socket.peer),
@@ -93,10 +93,10 @@ fn rank(socket: &Socket, owners: &Owners, key: SortKey) -> Option<Rank> {
             Some(number(worst as u128))
         }
         SortKey::Timer => socket.timer.map(|timer| number(timer.expires_ms.into())),
-        SortKey::Rtt => tcp()?.rtt_us().map(|value| number(value.into())),
-        SortKey::BytesSent => tcp()?.bytes_sent().map(|value| number(value.into())),
-        SortKey::BytesReceived => tcp()?.bytes_received().map(|value| number(value.into())),
-        SortKey::Retransmits => tcp()?.total_retrans().map(|value| number(value.into())),
+        SortKey::Rtt => tcp()?.rtt_us.map(|value| number(value.into())),
+        SortKey::BytesSent => tcp()?.bytes_sent.map(|value| number(value.into())),
+        SortKey::BytesReceived => tcp()?.bytes_received.map(|value| number(value.into())),
+        SortKey::Retransmits => tcp()?.total_retrans.map(|value| number(value.into())),
     }
 }
 

@@ -2,6 +2,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::diagnose::{Finding, Severity};
+use crate::sockdiag::TcpInfoValues;
 use crate::sockets::testing::{listener, owners, socket, tcp, unix};
 use crate::sockets::{Details, Proto, State};
 
@@ -52,17 +53,15 @@ fn addresses_are_sorted_as_numbers_and_not_as_text() {
 
 #[test]
 fn what_is_not_known_comes_last_in_both_directions() {
-    let with_rtt = |rtt_us: Option<u32>| {
-        // `tcpi_rtt`, for which 0 is unknown.
-        let mut info = [0; 104];
-        info[68..72].copy_from_slice(&rtt_us.unwrap_or(0).to_ne_bytes());
-        Socket {
-            details: Some(Box::new(Details {
-                tcp_info: Some(info.into()),
-                ..Details::default()
+    let with_rtt = |rtt_us| Socket {
+        details: Some(Box::new(Details {
+            tcp: Some(Box::new(TcpInfoValues {
+                rtt_us,
+                ..TcpInfoValues::default()
             })),
-            ..tcp("10.0.0.1:80", "10.0.0.2:5000")
-        }
+            ..Details::default()
+        })),
+        ..tcp("10.0.0.1:80", "10.0.0.2:5000")
     };
     let sockets = [
         listener("0.0.0.0:80"),

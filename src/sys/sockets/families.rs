@@ -12,9 +12,9 @@ use crate::sockdiag::{
 use crate::sockets::proc_net::Table;
 use crate::sockets::{Note, Proto, Socket, State, from_diag, proc_net};
 
-use super::Query;
 use super::diag::{Diag, Dumped};
 use super::namespaces;
+use super::{Keep, Query};
 
 /// What one namespace gave.
 #[derive(Debug, Default)]
@@ -27,7 +27,8 @@ pub(super) struct Part {
 
 /// Collects the sockets of the namespace that its thread is in.
 pub(super) struct Collector<'a> {
-    query: &'a Query<'a>,
+    query: &'a Query,
+    keep: &'a Keep<'a>,
     netns: u16,
     part: Part,
     /// Sockets that the kernel counts, by the names of /proc/net/protocols; read when it is needed.
@@ -48,9 +49,10 @@ fn ip_protocol(proto: Proto) -> Option<u32> {
 }
 
 impl<'a> Collector<'a> {
-    pub(super) fn new(query: &'a Query<'a>, netns: u16) -> Self {
+    pub(super) fn new(query: &'a Query, keep: &'a Keep<'a>, netns: u16) -> Self {
         Collector {
             query,
+            keep,
             netns,
             part: Part::default(),
             in_use: None,
@@ -135,6 +137,15 @@ impl<'a> Collector<'a> {
         }
     }
 
+    /// The states wanted of a protocol.
+    fn states(&self, proto: Proto) -> u32 {
+        if proto == Proto::Tcp {
+            self.query.tcp_states
+        } else {
+            self.query.states
+        }
+    }
+
     fn taken(&self) -> from_diag::Taken {
         from_diag::Taken {
             details: self.query.details,
@@ -146,7 +157,7 @@ impl<'a> Collector<'a> {
     fn dump_tcp(&mut self, diag: &mut Diag) -> io::Result<Dumped> {
         let request = TcpRequest {
             extensions: self.extensions(),
-            states: self.query.states,
+            states: self.query.tcp_states,
             filter: self.query.bytecode.as_ref(),
         };
         self.take_inet(diag, Proto::Tcp, |sequence, out| {
@@ -173,7 +184,7 @@ impl<'a> Collector<'a> {
         proto: Proto,
         request: impl FnOnce(u32, &mut Vec<u8>),
     ) -> io::Result<Dumped> {
-        let (query, netns, taken) = (self.query, self.netns, self.taken());
+        let (keep, netns, taken) = (self.keep, self.netns, self.taken());
         let sockets = &mut self.part.sockets;
         // The walk is not atomic: a socket that changes its place in the table may come twice. Only
         // states that change can; 100,000 cookies cost a megabyte.
@@ -186,7 +197,7 @@ impl<'a> Collector<'a> {
                 return;
             };
             let settled = matches!(socket.state, State::Listen | State::TimeWait);
-            if (query.keep)(&socket) && (settled || seen.insert(message.cookie())) {
+            if keep(&socket) && (settled || seen.insert(message.cookie())) {
                 sockets.push(socket);
             }
         })
@@ -199,7 +210,7 @@ impl<'a> Collector<'a> {
             states: self.query.states,
             show: show::NAME | show::PEER | show::RQLEN | show::UID | memory,
         };
-        let (query, netns) = (self.query, self.netns);
+        let (query, keep, netns) = (self.query, self.keep, self.netns);
         let sockets = &mut self.part.sockets;
         diag.dump(
             |sequence, out| request.write_dump(sequence, out),
@@ -210,7 +221,7 @@ impl<'a> Collector<'a> {
                 let Some(socket) = from_diag::unix(&message, netns, query.details) else {
                     return;
                 };
-                if query.protos.contains(&socket.proto) && (query.keep)(&socket) {
+                if query.protos.contains(&socket.proto) && keep(&socket) {
                     sockets.push(socket);
                 }
             },
@@ -222,7 +233,7 @@ impl<'a> Collector<'a> {
         let request = PacketRequest {
             show: show::INFO | show::MEMINFO,
         };
-        let (query, netns) = (self.query, self.netns);
+        let (query, keep, netns) = (self.query, self.keep, self.netns);
         let sockets = &mut self.part.sockets;
         diag.dump(
             |sequence, out| request.write_dump(sequence, out),
@@ -231,7 +242,7 @@ impl<'a> Collector<'a> {
                     return;
                 };
                 let socket = from_diag::packet(&message, netns, query.details);
-                if (query.keep)(&socket) {
+                if keep(&socket) {
                     sockets.push(socket);
                 }
             },
@@ -244,7 +255,7 @@ impl<'a> Collector<'a> {
             protocol: ALL_PROTOCOLS,
             show: show::MEMINFO,
         };
-        let (query, netns) = (self.query, self.netns);
+        let (query, keep, netns) = (self.query, self.keep, self.netns);
         let sockets = &mut self.part.sockets;
         // One that listens to groups comes twice: in the hash table and in the list of listeners.
         let mut seen = HashSet::new();
@@ -255,7 +266,7 @@ impl<'a> Collector<'a> {
                     return;
                 };
                 let socket = from_diag::netlink(&message, netns, query.details);
-                if (query.keep)(&socket) && seen.insert(message.cookie()) {
+                if keep(&socket) && seen.insert(message.cookie()) {
                     sockets.push(socket);
                 }
             },
@@ -266,7 +277,7 @@ impl<'a> Collector<'a> {
         let request = VsockRequest {
             states: self.query.states,
         };
-        let (query, netns) = (self.query, self.netns);
+        let (query, keep, netns) = (self.query, self.keep, self.netns);
         let sockets = &mut self.part.sockets;
         diag.dump(
             |sequence, out| request.write_dump(sequence, out),
@@ -277,7 +288,7 @@ impl<'a> Collector<'a> {
                 let Some(socket) = from_diag::vsock(&message, netns) else {
                     return;
                 };
-                if (query.keep)(&socket) {
+                if keep(&socket) {
                     sockets.push(socket);
                 }
             },
@@ -299,9 +310,9 @@ impl<'a> Collector<'a> {
             let mut parsed = proc_net::parse(table, &text, self.netns);
             proc_net::leave_out_known(&mut parsed.sockets, &self.part.sockets[before..]);
             parsed.sockets.retain(|socket| {
-                self.query.states & socket.state.bit() != 0
+                self.states(socket.proto) & socket.state.bit() != 0
                     && self.query.protos.contains(&socket.proto)
-                    && (self.query.keep)(socket)
+                    && (self.keep)(socket)
             });
             self.part.sockets.append(&mut parsed.sockets);
             if parsed.skipped > 0 {

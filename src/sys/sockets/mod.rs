@@ -25,11 +25,15 @@ use namespaces::Place;
 use processes::{Depth, Found};
 
 /// What is wanted.
-pub struct Query<'a> {
+#[derive(Debug)]
+pub struct Query {
     /// These protocols.
     pub protos: Vec<Proto>,
     /// Sockets in these states: bits of [`State::bit`](crate::sockets::State::bit).
     pub states: u32,
+    /// TCP sockets in these states: without TIME_WAIT or anything but listeners, the kernel is spared
+    /// much.
+    pub tcp_states: u32,
     /// A filter that the kernel runs on TCP sockets, to save it their filling.
     pub bytecode: Option<Bytecode>,
     /// Keep what goes beyond addresses and queues.
@@ -40,9 +44,10 @@ pub struct Query<'a> {
     pub owners: Option<Depth>,
     /// In these namespaces.
     pub places: Vec<Place>,
-    /// Sockets for which this is false are not kept.
-    pub keep: &'a (dyn Fn(&Socket) -> bool + Sync),
 }
+
+/// Sockets for which this is false are not kept.
+pub type Keep<'a> = dyn Fn(&Socket) -> bool + Sync + 'a;
 
 /// A snapshot, and what goes with it.
 #[derive(Debug, Default)]
@@ -59,7 +64,7 @@ pub struct Taken {
 ///
 /// # Errors
 /// When a namespace cannot be entered, or netlink and /proc are both out of reach.
-pub fn snapshot(query: &Query<'_>) -> Result<Taken> {
+pub fn snapshot(query: &Query, keep: &Keep<'_>) -> Result<Taken> {
     std::thread::scope(|scope| {
         let walk = query
             .owners
@@ -67,7 +72,7 @@ pub fn snapshot(query: &Query<'_>) -> Result<Taken> {
         let mut taken = Taken::default();
         for (index, place) in query.places.iter().enumerate() {
             let netns = u16::try_from(index).unwrap_or(u16::MAX);
-            let part = place.inside(|| Collector::new(query, netns).collect())?;
+            let part = place.inside(|| Collector::new(query, keep, netns).collect())?;
             taken.snapshot.sockets.extend(part.sockets);
             taken.snapshot.notes.extend(part.notes);
             taken.snapshot.namespaces.push(place.namespace.clone());
