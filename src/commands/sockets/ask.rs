@@ -22,7 +22,7 @@ use super::Args;
 /// What kinds of sockets.
 #[derive(Debug, Clone, clap::Args)]
 #[command(next_help_heading = "What")]
-pub struct WhatArgs {
+pub(super) struct WhatArgs {
     /// TCP.
     #[arg(short = 't', long)]
     tcp: bool,
@@ -60,7 +60,7 @@ pub struct WhatArgs {
 
 impl WhatArgs {
     /// Whether only listeners are asked for.
-    pub fn listens(&self) -> bool {
+    pub(super) fn listens(&self) -> bool {
         self.listening
     }
 }
@@ -68,7 +68,7 @@ impl WhatArgs {
 /// Which of them.
 #[derive(Debug, Clone, clap::Args)]
 #[command(next_help_heading = "Which")]
-pub struct WhichArgs {
+pub(super) struct WhichArgs {
     /// In these states, with commas: estab, listen, close-wait ...; ss's groups too.
     #[arg(long, value_name = "LIST")]
     state: Option<String>,
@@ -97,19 +97,19 @@ pub struct WhichArgs {
 
 impl WhichArgs {
     /// Whether only sockets with findings are asked for.
-    pub fn asks_for_problems(&self) -> bool {
+    pub(super) fn asks_for_problems(&self) -> bool {
         self.problems
     }
 }
 
 /// What was asked for.
-pub struct Asked {
+pub(super) struct Asked {
     /// Which sockets.
-    pub filter: Filter,
+    pub(super) filter: Filter,
     /// Whether owners are looked for.
-    pub owners_sought: bool,
+    pub(super) owners_sought: bool,
     /// Processes that hid their namespace.
-    pub hidden_namespaces: usize,
+    pub(super) hidden_namespaces: usize,
     /// Sockets in TIME-WAIT that are what was asked for, and are only counted.
     collapsed: AtomicU64,
     /// Whether the kernel's own count of them says the same.
@@ -117,7 +117,7 @@ pub struct Asked {
 }
 
 /// Reads the flags; gives the query for the kernel without what it keeps, which only the filter knows.
-pub fn understand(args: &Args, context: &Context) -> Result<(Asked, Query)> {
+pub(super) fn understand(args: &Args, context: &Context) -> Result<(Asked, Query)> {
     let how = &args.how;
     let mut filter = filter_of(args)?;
     let protos = protos_of(args, &filter)?;
@@ -188,7 +188,7 @@ pub fn understand(args: &Args, context: &Context) -> Result<(Asked, Query)> {
 
 impl Asked {
     /// Whether a socket is worth keeping before its owners are known.
-    pub fn keeps(&self, socket: &Socket) -> bool {
+    pub(super) fn keeps(&self, socket: &Socket) -> bool {
         if !self.filter.matches_socket(socket) {
             return false;
         }
@@ -201,7 +201,7 @@ impl Asked {
 
     /// How many connections in TIME-WAIT there are beside what is shown; `counted` is the kernel's
     /// own count of all.
-    pub fn time_wait(&self, counted: u64) -> u64 {
+    pub(super) fn time_wait(&self, counted: u64) -> u64 {
         if self.kernel_counts {
             counted
         } else {

@@ -6,7 +6,6 @@ use std::time::Duration;
 use crate::commands::serving::tell;
 use crate::commands::{Context, Status};
 use crate::error::{Error, Result};
-use crate::render::json as as_json;
 use crate::render::sockets::column::Column;
 use crate::render::sockets::netstat::Asked as NetstatAsked;
 use crate::render::sockets::text::{Footer, Layout};
@@ -22,7 +21,7 @@ use super::ask::Asked;
 use super::{Args, Like};
 
 /// Shows what was asked for.
-pub fn show(
+pub(super) fn show(
     args: &Args,
     asked: &Asked,
     mut taken: Taken,
@@ -78,16 +77,14 @@ fn write_body(
         if !context.json {
             return summary::groups(out, sheet, by, &rows, context.width, context.style);
         }
-        return rows
-            .iter()
-            .try_for_each(|row| as_json::line(out, &summary::group_json(row, sheet)));
+        return json::write_groups(out, sheet, time, &rows);
     }
     if how.summary {
         let summed = order::Summary::new(sockets, owners);
         if !context.json {
             return summary::summary(out, &summed, sheet, context.width);
         }
-        return as_json::line(out, &summary::summary_json(&summed, sheet));
+        return json::write_summary(out, sheet, time, &summed);
     }
     if context.json {
         return json::write(out, sheet, time);

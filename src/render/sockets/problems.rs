@@ -72,7 +72,7 @@ fn paragraph<W: Write + ?Sized>(
             lines
                 .text
                 .push_str(&format!("  {title:<7} {}", escape::text(text)));
-            lines.end_trimmed()?;
+            lines.end()?;
         }
     }
     lines.end()

@@ -1,5 +1,6 @@
 //! Groups (`--by`) and the summary (`-s`): one row for many sockets.
 
+use std::fmt::Write as _;
 use std::io::{self, Write};
 
 use serde_json::{Map, Value, json};
@@ -10,7 +11,7 @@ use crate::render::{Paint, Style, json as values, thousands};
 use crate::sockets::order::{GroupBy, GroupKey, GroupRow, Summary};
 
 /// The columns of figures, and how they are read.
-const FIGURES: [(&str, fn(&GroupRow) -> u64); 7] = [
+const FIGURES: [(&str, Figure); 7] = [
     ("SOCKETS", |row| row.sockets as u64),
     ("LISTEN", |row| row.listeners as u64),
     ("ESTAB", |row| row.established as u64),
@@ -19,6 +20,8 @@ const FIGURES: [(&str, fn(&GroupRow) -> u64); 7] = [
     ("SEND-Q", |row| row.send_bytes),
     ("WHY", |row| row.findings as u64),
 ];
+
+type Figure = fn(&GroupRow) -> u64;
 
 /// Which of [`FIGURES`] go first where a terminal is too narrow for all.
 const DISPENSABLE: [usize; 5] = [2, 1, 3, 5, 4];
@@ -61,7 +64,7 @@ pub fn groups(
     super::text::shorten(&mut title, longest, width.map(usize::from));
     let mut title = format!("{title:<longest$}");
     for &at in &shown {
-        title.push_str(&format!("  {:>1$}", FIGURES[at].0, widths[at]));
+        let _ = write!(title, "  {:>1$}", FIGURES[at].0, widths[at]);
     }
     lines
         .text
@@ -76,7 +79,7 @@ pub fn groups(
         lines.text.extend(std::iter::repeat_n(' ', pad));
         for &at in &shown {
             let (figure, width) = (FIGURES[at].1(row), widths[at]);
-            lines.text.push_str(&format!("  {figure:>width$}"));
+            let _ = write!(lines.text, "  {figure:>width$}");
         }
         lines.end()?;
     }
@@ -208,9 +211,12 @@ pub fn summary(
             .iter()
             .map(|(state, number)| format!("{} {}", state.ss_name(), count(*number)))
             .collect();
-        let by_family = |number| match proto.proto.is_internet() {
-            true => count(number),
-            false => "-".to_owned(),
+        let by_family = |number| {
+            if proto.proto.is_internet() {
+                count(number)
+            } else {
+                "-".to_owned()
+            }
         };
         table.row(&[
             proto.proto.name().to_owned(),
@@ -232,9 +238,10 @@ pub fn summary(
         let mut text = count(summary.time_wait);
         for (index, (addr, number)) in summary.time_wait_peers.iter().take(PEERS).enumerate() {
             let lead = if index == 0 { "; most with" } else { "," };
-            text.push_str(&format!("{lead} "));
+            text.push_str(lead);
+            text.push(' ');
             key(&mut text, &GroupKey::Peer(*addr), sheet);
-            text.push_str(&format!(" ({})", count(*number)));
+            let _ = write!(text, " ({})", count(*number));
         }
         figures.row(&["time-wait:", &text]);
     }

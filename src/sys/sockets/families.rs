@@ -277,7 +277,7 @@ impl<'a> Collector<'a> {
         let request = VsockRequest {
             states: self.query.states,
         };
-        let (query, keep, netns) = (self.query, self.keep, self.netns);
+        let (keep, netns) = (self.keep, self.netns);
         let sockets = &mut self.part.sockets;
         diag.dump(
             |sequence, out| request.write_dump(sequence, out),

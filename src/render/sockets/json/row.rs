@@ -1,0 +1,279 @@
+//! One socket as a JSON object.
+
+use serde::ser::SerializeMap;
+use serde::{Serialize, Serializer};
+
+use super::super::{Names, Sheet, cells};
+use crate::diagnose::Finding;
+use crate::render::json::hex;
+use crate::sockdiag::{SkMemInfo, TcpInfoValues};
+use crate::sockets::owners::Process;
+use crate::sockets::{Address, Details, Owner, OwnerReason, Socket, State, Timer, TimerKind};
+
+#[derive(Serialize)]
+pub(super) struct Row<'a> {
+    proto: &'static str,
+    family: &'static str,
+    state: &'static str,
+    local: End<'a>,
+    peer: Option<End<'a>>,
+    queue: Queue,
+    inode: Option<u32>,
+    cookie: Option<u64>,
+    uid: Option<u32>,
+    user: Option<&'a str>,
+    netns: Option<u64>,
+    interface: Option<String>,
+    owners: Vec<OwnerOut<'a>>,
+    owner_reason: Option<&'static str>,
+    congestion: Option<&'a str>,
+    mark: Option<u32>,
+    cgroup_id: Option<u64>,
+    v6_only: Option<bool>,
+    shutdown: Option<Shutdown>,
+    tos: Option<u8>,
+    tcp: Option<&'a TcpInfoValues>,
+    mem: Option<SkMemInfo>,
+    drops: Option<u32>,
+    timer: Option<TimerOut>,
+    findings: Vec<FindingOut<'a>>,
+}
+
+/// A socket and what is known of it.
+pub(super) fn row<'a>(socket: &'a Socket, sheet: &Sheet<'a>) -> Row<'a> {
+    let names = sheet.names;
+    let details = socket.details.as_deref();
+    let end = |address| End {
+        address,
+        socket,
+        names,
+    };
+    let owner = |owner: &Owner| OwnerOut {
+        owner: *owner,
+        process: sheet.snapshot.owners.process(owner),
+    };
+    let namespace = sheet.snapshot.namespaces.get(usize::from(socket.netns));
+    Row {
+        proto: socket.proto.name(),
+        family: socket.family.name(),
+        state: socket.state.key(),
+        local: end(&socket.local),
+        peer: (socket.peer != Address::None).then(|| end(&socket.peer)),
+        queue: queue(socket),
+        inode: Some(socket.inode).filter(|inode| *inode != 0),
+        cookie: socket.cookie,
+        uid: socket.uid,
+        user: socket
+            .uid
+            .and_then(|uid| names.users.get(&uid))
+            .map(String::as_str),
+        netns: namespace.map(|namespace| namespace.inode),
+        interface: interface(socket.interface, socket, names),
+        owners: sheet.owners(socket).iter().map(owner).collect(),
+        owner_reason: sheet.owner_reason(socket).map(OwnerReason::key),
+        congestion: details.and_then(|details| details.congestion.as_deref()),
+        mark: details.and_then(|details| details.mark),
+        cgroup_id: details.and_then(|details| details.cgroup_id),
+        v6_only: details.and_then(|details| details.v6_only),
+        shutdown: details
+            .and_then(|details| details.shutdown)
+            .map(|sides| Shutdown {
+                receiving: sides & 1 != 0,
+                sending: sides & 2 != 0,
+            }),
+        tos: details.and_then(|details| details.tos),
+        tcp: details.and_then(|details| details.tcp.as_deref()),
+        mem: details.and_then(|details| details.memory),
+        drops: details.and_then(Details::dropped),
+        timer: socket.timer.as_ref().map(timer),
+        findings: socket.findings.iter().map(FindingOut).collect(),
+    }
+}
+
+fn interface(index: u32, socket: &Socket, names: &Names) -> Option<String> {
+    let mut name = String::new();
+    cells::interface(&mut name, index, socket.netns, names);
+    (index != 0).then_some(name)
+}
+
+#[derive(Serialize)]
+struct Shutdown {
+    receiving: bool,
+    sending: bool,
+}
+
+/// Of a listener the connections that wait, of others the bytes.
+#[derive(Serialize, Default)]
+struct Queue {
+    recv_bytes: Option<u32>,
+    send_bytes: Option<u32>,
+    accept_len: Option<u32>,
+    accept_max: Option<u32>,
+}
+
+fn queue(socket: &Socket) -> Queue {
+    match socket.state {
+        State::Listen => Queue {
+            accept_len: Some(socket.recv_q),
+            // /proc/net does not have it, and no cookie either.
+            accept_max: socket.cookie.map(|_| socket.send_q),
+            ..Queue::default()
+        },
+        _ => Queue {
+            recv_bytes: Some(socket.recv_q),
+            send_bytes: Some(socket.send_q),
+            ..Queue::default()
+        },
+    }
+}
+
+/// One end; its keys depend on the family.
+struct End<'a> {
+    address: &'a Address,
+    socket: &'a Socket,
+    names: &'a Names,
+}
+
+impl Serialize for End<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut map = serializer.serialize_map(None)?;
+        match self.address {
+            Address::None => {}
+            Address::Ip { addr, port, scope } => {
+                map.serialize_entry("addr", addr)?;
+                map.serialize_entry("port", port)?;
+                map.serialize_entry("scope", &Some(scope).filter(|scope| **scope != 0))?;
+                if let Some(name) = interface(*scope, self.socket, self.names) {
+                    map.serialize_entry("interface", &name)?;
+                }
+                if let Some(name) = self.names.hosts.get(addr) {
+                    map.serialize_entry("host", name)?;
+                }
+                if let Some(name) = self.names.ports.get(&(self.socket.proto, *port)) {
+                    map.serialize_entry("service", name)?;
+                }
+            }
+            Address::Unix { name, inode } => {
+                let (key, bytes) = match &**name {
+                    [0, rest @ ..] => ("abstract", rest),
+                    path => ("path", path),
+                };
+                if bytes.is_empty() && key == "path" {
+                    map.serialize_entry(key, &None::<&str>)?;
+                } else {
+                    serialize_bytes(&mut map, key, bytes)?;
+                }
+                map.serialize_entry("inode", &Some(inode).filter(|inode| **inode != 0))?;
+            }
+            Address::Packet {
+                protocol,
+                interface: index,
+            } => {
+                map.serialize_entry("protocol", protocol)?;
+                map.serialize_entry("interface", &interface(*index, self.socket, self.names))?;
+            }
+            Address::Netlink { protocol, port_id } => {
+                let mut name = String::new();
+                cells::netlink_family(&mut name, *protocol);
+                map.serialize_entry("protocol", &name)?;
+                map.serialize_entry("port_id", port_id)?;
+            }
+            Address::Vsock { cid, port } => {
+                map.serialize_entry("cid", &Some(cid).filter(|cid| **cid != u32::MAX))?;
+                map.serialize_entry("port", &Some(port).filter(|port| **port != u32::MAX))?;
+            }
+        }
+        map.end()
+    }
+}
+
+fn serialize_bytes<M: SerializeMap>(map: &mut M, key: &str, bytes: &[u8]) -> Result<(), M::Error> {
+    map.serialize_entry(key, &String::from_utf8_lossy(bytes))?;
+    if std::str::from_utf8(bytes).is_err() {
+        map.serialize_entry(&format!("{key}_hex"), &hex(bytes))?;
+    }
+    Ok(())
+}
+
+struct OwnerOut<'a> {
+    owner: Owner,
+    process: &'a Process,
+}
+
+impl Serialize for OwnerOut<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut map = serializer.serialize_map(None)?;
+        map.serialize_entry("pid", &self.process.pid)?;
+        map.serialize_entry("fd", &self.owner.fd)?;
+        serialize_bytes(&mut map, "comm", &self.process.comm)?;
+        match &self.process.cmdline {
+            None => map.serialize_entry("cmdline", &None::<&str>)?,
+            Some(line) => {
+                // The words apart, as ps(1) shows them; the NULs between them are in the twin only.
+                let line = line.strip_suffix(&[0]).unwrap_or(line);
+                let words: Vec<u8> = line
+                    .iter()
+                    .map(|byte| if *byte == 0 { b' ' } else { *byte })
+                    .collect();
+                map.serialize_entry("cmdline", &String::from_utf8_lossy(&words))?;
+                if std::str::from_utf8(line).is_err() {
+                    map.serialize_entry("cmdline_hex", &hex(line))?;
+                }
+            }
+        }
+        map.serialize_entry("cgroup", &self.process.cgroup)?;
+        map.end()
+    }
+}
+
+#[derive(Serialize)]
+struct TimerOut {
+    kind: &'static str,
+    expires_ms: u32,
+    retransmits: u8,
+}
+
+fn timer(timer: &Timer) -> TimerOut {
+    TimerOut {
+        kind: match timer.kind {
+            TimerKind::Retransmit => "retransmit",
+            TimerKind::Keepalive => "keepalive",
+            TimerKind::TimeWait => "time_wait",
+            TimerKind::Persist => "persist",
+        },
+        expires_ms: timer.expires_ms,
+        retransmits: timer.retransmits,
+    }
+}
+
+struct FindingOut<'a>(&'a Finding);
+
+impl Serialize for FindingOut<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        #[derive(Serialize)]
+        struct FactOut<'a> {
+            source: &'a str,
+            field: &'a str,
+            value: &'a str,
+        }
+        let facts: Vec<FactOut<'_>> = self
+            .0
+            .evidence
+            .iter()
+            .map(|fact| FactOut {
+                source: fact.source,
+                field: fact.field,
+                value: &fact.value,
+            })
+            .collect();
+        let mut map = serializer.serialize_map(Some(7))?;
+        map.serialize_entry("id", self.0.id)?;
+        map.serialize_entry("severity", self.0.severity.word())?;
+        map.serialize_entry("text", &self.0.text)?;
+        map.serialize_entry("evidence", &facts)?;
+        map.serialize_entry("explanation", self.0.explanation)?;
+        map.serialize_entry("ruled_out", self.0.ruled_out)?;
+        map.serialize_entry("next", &self.0.next)?;
+        map.end()
+    }
+}
