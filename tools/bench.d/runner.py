@@ -339,7 +339,7 @@ def command_line(name, description, bench, arguments):
         prog=f"tools/bench {name}", description=description,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("--quick", action="store_true", help="a first look, under 40 s")
+    parser.add_argument("--quick", action="store_true", help="fewer rounds, for a first look")
     parser.add_argument(
         "--only", choices=bench.sections, action="append", help="only this section"
     )
