@@ -4,7 +4,8 @@
  *   load keep  PORT REQUEST_FILE -c CLIENTS -n REQUESTS -d DEPTH -t SECONDS
  *   load echo  PORT -m MIB -t SECONDS                                  one stream, both ways
  *   load idle  PORT REQUEST_FILE -c CONNECTIONS -t SECONDS             held until stdin ends
- *   load spawn -n RUNS -- PROGRAM ARGUMENT...                          time of a whole process
+ *   load spawn -n RUNS -t SECONDS -x STATUS -- PROGRAM ARGUMENT...     time of a whole process,
+ *                                              whose exit status must not be above STATUS (0)
  *
  * It only ever connects to 127.0.0.1, and every run ends: after its count or after -t seconds.
  * A first request alone shows what a good reply is (framed by its header); after that every byte of
@@ -19,6 +20,7 @@
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <poll.h>
+#include <signal.h>
 #include <spawn.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -38,7 +40,7 @@ enum { CHUNK = 1024 * 1024, MOST_CLIENTS = 20000, MOST_ERRORS = 100, REPLY_MAX =
 static struct sockaddr_in server = {.sin_family = AF_INET};
 static char request[4096], reply[REPLY_MAX], in[CHUNK];
 static size_t request_length, reply_length;
-static long clients = 32, count = 1000, depth = 1, mib = 64;
+static long clients = 32, count = 1000, depth = 1, mib = 64, worst_status = 0;
 static double timeout = 20, deadline;
 
 static double now(void) {
@@ -379,26 +381,52 @@ static int by_size(const void *a, const void *b) {
     return (x > y) - (x < y);
 }
 
-/* From posix_spawn to the end of waitpid, the program's output thrown away. */
+static volatile pid_t spawned;
+
+static void end_spawned(int signal) {
+    (void)signal;
+    if (spawned > 0) kill(spawned, SIGKILL);
+}
+
+static double seconds_of(struct timeval t) { return (double)t.tv_sec + (double)t.tv_usec / 1e6; }
+
+/* From posix_spawn to the end of wait4, the program's output thrown away; its processor time and
+ * the peak of its memory. That peak has a floor, this small program's own resident size, because
+ * the kernel counts from before the exec. */
 static int run_spawn(char **argv) {
     if (!argv[0]) die("spawn: which program?");
-    double *ms = malloc((size_t)count * sizeof *ms);
+    double *ms = malloc((size_t)count * sizeof *ms), *cpu_ms = malloc((size_t)count * sizeof *ms);
+    long most_kib = 0;
     posix_spawn_file_actions_t quiet;
     posix_spawn_file_actions_init(&quiet);
     posix_spawn_file_actions_addopen(&quiet, 1, "/dev/null", O_WRONLY, 0);
+    struct sigaction on_alarm = {.sa_handler = end_spawned, .sa_flags = SA_RESTART};
+    sigaction(SIGALRM, &on_alarm, NULL);
     for (long i = 0; i < count; i++) {
         pid_t pid;
         int status;
+        struct rusage used;
         double start = now();
+        if (start > deadline) die("%s: timed out after %ld runs", argv[0], i);
         int error = posix_spawn(&pid, argv[0], &quiet, NULL, argv, environ);
         if (error) die("%s: %s", argv[0], strerror(error));
-        waitpid(pid, &status, 0);
+        spawned = pid;
+        alarm((unsigned)(deadline - start) + 1);
+        wait4(pid, &status, 0, &used);
         ms[i] = (now() - start) * 1e3;
-        if (status != 0) die("%s failed (wait status %d)", argv[0], status);
+        spawned = 0;
+        alarm(0);
+        if (now() > deadline) die("%s: timed out", argv[0]);
+        if (!WIFEXITED(status) || WEXITSTATUS(status) > worst_status)
+            die("%s failed (wait status %d)", argv[0], status);
+        cpu_ms[i] = (seconds_of(used.ru_utime) + seconds_of(used.ru_stime)) * 1e3;
+        if (used.ru_maxrss > most_kib) most_kib = used.ru_maxrss;
     }
     qsort(ms, (size_t)count, sizeof *ms, by_size);
-    printf("{\"runs\": %ld, \"median_ms\": %.4f, \"min_ms\": %.4f, \"max_ms\": %.4f}\n", count,
-           ms[count / 2], ms[0], ms[count - 1]);
+    qsort(cpu_ms, (size_t)count, sizeof *cpu_ms, by_size);
+    printf("{\"runs\": %ld, \"median_ms\": %.4f, \"min_ms\": %.4f, \"max_ms\": %.4f, "
+           "\"cpu_median_ms\": %.4f, \"peak_memory_kib\": %ld}\n",
+           count, ms[count / 2], ms[0], ms[count - 1], cpu_ms[count / 2], most_kib);
     return 0;
 }
 
@@ -413,13 +441,14 @@ static void read_request(const char *path) {
 int main(int argc, char **argv) {
     const char *mode = argc > 1 ? argv[1] : "";
     int option;
-    while ((option = getopt(argc, argv, "c:n:d:m:t:")) != -1) {
+    while ((option = getopt(argc, argv, "c:n:d:m:t:x:")) != -1) {
         switch (option) {
         case 'c': clients = atol(optarg); break;
         case 'n': count = atol(optarg); break;
         case 'd': depth = atol(optarg); break;
         case 'm': mib = atol(optarg); break;
         case 't': timeout = atof(optarg); break;
+        case 'x': worst_status = atol(optarg); break;
         default: return 2;
         }
     }

@@ -1,6 +1,8 @@
-"""What every benchmark needs: programs built, servers started and always stopped, CPU, a table."""
+"""What every benchmark needs: programs built, started and always stopped, CPU, a table, main."""
 
+import argparse
 import contextlib
+import json
 import os
 import re
 import resource
@@ -23,6 +25,10 @@ TICK = os.sysconf("SC_CLK_TCK")
 
 class CannotMeasure(Exception):
     """Something is missing or broken; its text says what, and what to do."""
+
+
+class TimedOut(CannotMeasure):
+    """The load client gave up waiting."""
 
 
 def warn(text):
@@ -210,6 +216,26 @@ def on_client_cpu(command, **more):
     return subprocess.Popen(command, preexec_fn=_prepare(CLIENT_CPU), **more)
 
 
+def run_load(mode, *arguments, seconds, cpus=CLIENT_CPU):
+    """The result of one run of the load client, which ends after these seconds at the latest."""
+    command = [compiled("load"), mode, "-t", f"{seconds:.1f}", *map(str, arguments)]
+    process = subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        preexec_fn=_prepare(cpus), start_new_session=True,
+    )
+    try:
+        out, err = process.communicate(timeout=seconds + 5)
+    except BaseException:
+        os.killpg(process.pid, signal.SIGKILL)  # its own session: it and what it spawned
+        process.wait()
+        raise
+    if process.returncode != 0:
+        said = f"{out.strip()} {err.strip()}".strip()
+        problem = TimedOut if "timed out" in said else CannotMeasure
+        raise problem(f"the load run went wrong: {said}")
+    return json.loads(out.splitlines()[-1])
+
+
 # --- results ------------------------------------------------------------------------------------
 
 
@@ -244,20 +270,104 @@ class Report:
         return 2 if self.skipped else 0
 
 
-def rounds(count, contenders, measure):
-    """Starts every contender, then measures each in every round, in turn, in alternating order.
+def in_turn(count, names, measure):
+    """Measures each of the names in every round, in turn, in alternating order.
 
     Gives a list of figures for each name, index by round, so that the ratio of two contenders is
     taken within one round, where the machine was in the same mood.
     """
-    figures = {name: [] for name in contenders}
-    with contextlib.ExitStack() as stack:
-        servers = [stack.enter_context(Server(name, contenders[name])) for name in contenders]
-        for number in range(count):
-            for server in servers if number % 2 == 0 else reversed(servers):
-                figures[server.name].append(measure(server))
+    names = list(names)
+    figures = {name: [] for name in names}
+    for number in range(count):
+        for name in names if number % 2 == 0 else reversed(names):
+            figures[name].append(measure(name))
     return figures
+
+
+def rounds(count, contenders, measure):
+    """Starts every contender, a server, then measures them in turn."""
+    with contextlib.ExitStack() as stack:
+        servers = {
+            name: stack.enter_context(Server(name, command))
+            for name, command in contenders.items()
+        }
+        return in_turn(count, servers, lambda name: measure(servers[name]))
 
 
 def median_ratio(figures, name, base):
     return statistics.median(a / b for a, b in zip(figures[name], figures[base]))
+
+
+# --- the whole of a subcommand ------------------------------------------------------------------
+
+
+class Bench:
+    """A subcommand: one method for each name in `sections`, called in that order.
+
+    `sockdoc` is the path of the measured binary, None with --peers-only.
+    """
+
+    sections = ()
+    whole_run_seconds = 0
+
+    def __init__(self, sockdoc, quick):
+        self.sockdoc, self.quick = sockdoc, quick
+        self.report = Report()
+        self.give_up = time.monotonic() + self.whole_run_seconds
+
+    def title(self):
+        """What the run is, in one line; conditions that change the figures are warned of."""
+        raise NotImplementedError
+
+    def prepare(self, section):
+        """Work before a section that must not be counted as other work on the processors."""
+
+    def close(self):
+        """Ends what prepare or a section began; always called."""
+
+    def time_left(self, limit):
+        """Seconds that one run may take: the limit, or what is left of the whole run."""
+        left = self.give_up - time.monotonic()
+        if left < 1:
+            raise CannotMeasure(f"the whole run took longer than {self.whole_run_seconds} s")
+        return min(limit, left)
+
+
+def command_line(name, description, bench, arguments):
+    """The main of a subcommand, `bench` its class; gives the exit status."""
+    parser = argparse.ArgumentParser(
+        prog=f"tools/bench {name}", description=description,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--quick", action="store_true", help="fewer rounds, for a first look")
+    parser.add_argument(
+        "--only", choices=bench.sections, action="append", help="only this section"
+    )
+    parser.add_argument("--sockdoc", metavar="PATH", help="measure this binary, build none")
+    parser.add_argument("--peers-only", action="store_true", help="without sockdoc: no target")
+    options = parser.parse_args(arguments)
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    try:
+        sockdoc = None if options.peers_only else release_binary(options.sockdoc)
+        return _run(bench(sockdoc, options.quick), options.only or bench.sections)
+    except (CannotMeasure, subprocess.CalledProcessError) as problem:
+        print(f"bench: {problem}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        return 130
+
+
+def _run(bench, wanted):
+    print(bench.title(), flush=True)
+    if bench.sockdoc is None:
+        bench.report.skip("sockdoc itself (--peers-only)")
+    with contextlib.closing(bench):
+        for section in bench.sections:
+            if section not in wanted:
+                continue
+            bench.prepare(section)
+            with OtherWork() as others:
+                getattr(bench, section)()
+            if others.share > 0.05:
+                warn(f"other work took {others.share:.0%} of the processors here: measure again")
+    return bench.report.close()

@@ -8,29 +8,22 @@ Each line of the table is a target of the project:
   start    time of `sockdoc --version`, size of the release binary
 """
 
-import argparse
 import json
 import os
 import shutil
-import signal
 import statistics
 import subprocess
 import sys
 import time
 
 from runner import (
-    PINNED, ROOT, WORK, CannotMeasure, OtherWork, Report, Server, compiled, median_ratio,
-    on_client_cpu, release_binary, rounds, warn,
+    PINNED, ROOT, WORK, Bench, CannotMeasure, Server, TimedOut, command_line, compiled,
+    median_ratio, on_client_cpu, rounds, run_load, warn,
 )
 
 PEERS = os.path.join(ROOT, "tests", "interop", "peers")
 REQUEST, REPLY = os.path.join(WORK, "request.bin"), os.path.join(WORK, "reply.bin")
 REPLY_BYTES = 165
-WHOLE_RUN_SECONDS = 230
-
-
-class TimedOut(CannotMeasure):
-    """The load client gave up waiting."""
 
 
 class Sizes:
@@ -45,13 +38,21 @@ class Sizes:
         self.idle_seconds = 1 if quick else 3
 
 
-class Talk:
-    def __init__(self, sockdoc, sizes):
-        self.sockdoc, self.sizes = sockdoc, sizes
+class Talk(Bench):
+    sections = ("request", "keep", "echo", "idle", "start")
+    whole_run_seconds = 230
+
+    def __init__(self, sockdoc, quick):
+        super().__init__(sockdoc, quick)
+        self.sizes = Sizes(quick)
         self.load_client, self.minimal = compiled("load"), compiled("minimal_epoll")
-        self.report = Report()
-        self.give_up = time.monotonic() + WHOLE_RUN_SECONDS
         write_messages()
+
+    def title(self):
+        if not PINNED:
+            warn("one processor: server and client take it from each other; expect other ratios")
+        where = "server and client each on its own processor" if PINNED else "one processor only"
+        return f"talk: 127.0.0.1 only; {where}; medians, ratios round by round"
 
     # Every server under the name that the table shows.
 
@@ -82,24 +83,11 @@ class Talk:
 
     # The load client, and what a run of it must have done.
 
-    def load(self, name, *arguments, limit=25):
-        left = self.give_up - time.monotonic()
-        if left < 1:
-            raise CannotMeasure(f"the whole run took longer than {WHOLE_RUN_SECONDS} s")
-        seconds = min(limit, left)
-        mode, *rest = map(str, arguments)
-        command = [self.load_client, mode, "-t", f"{seconds:.1f}", *rest]
-        process = on_client_cpu(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    def load(self, name, mode, *arguments, limit=25):
         try:
-            out, err = process.communicate(timeout=seconds + 5)
-        except BaseException:
-            process.kill()
-            process.wait()
-            raise
-        if process.returncode != 0:
-            problem = TimedOut if "timed out" in out else CannotMeasure
-            raise problem(f"{name}: the load run went wrong: {out.strip()} {err.strip()}")
-        result = json.loads(out.splitlines()[-1])
+            result = run_load(mode, *arguments, seconds=self.time_left(limit))
+        except CannotMeasure as problem:
+            raise type(problem)(f"{name}: {problem}") from None
         if result.get("reply_bytes", REPLY_BYTES) != REPLY_BYTES:
             raise CannotMeasure(f"{name} gave another reply than the protocol's: {result}")
         return result
@@ -242,9 +230,6 @@ class Talk:
             self.report.line("release binary", f"{size:.2f} MB", "", "< 6 MB", size < 6)
 
 
-SECTIONS = ("request", "keep", "echo", "idle", "start")
-
-
 def write_messages():
     """The request (142 bytes) and its reply (165) as the tutorial's programs write them."""
     sys.path.insert(0, PEERS)
@@ -262,38 +247,4 @@ def write_messages():
 
 
 def main(arguments):
-    parser = argparse.ArgumentParser(
-        prog="tools/bench talk", description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    parser.add_argument("--quick", action="store_true", help="smaller counts, under 40 s")
-    parser.add_argument("--only", choices=SECTIONS, action="append", help="only this section")
-    parser.add_argument("--sockdoc", metavar="PATH", help="measure this binary, build none")
-    parser.add_argument("--peers-only", action="store_true", help="without sockdoc: no target")
-    options = parser.parse_args(arguments)
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
-    try:
-        sockdoc = None if options.peers_only else release_binary(options.sockdoc)
-        talk = Talk(sockdoc, Sizes(options.quick))
-        where = "server and client each on its own processor" if PINNED else "one processor only"
-        print(f"talk: 127.0.0.1 only; {where}; medians, ratios round by round", flush=True)
-        if not PINNED:
-            warn("one processor: server and client take it from each other; expect other ratios")
-        if sockdoc is None:
-            talk.report.skip("sockdoc itself (--peers-only)")
-        for section in SECTIONS:
-            if options.only and section not in options.only:
-                continue
-            with OtherWork() as others:
-                getattr(talk, section)()
-            if others.share > 0.05:
-                warn(f"other work took {others.share:.0%} of the processors here: measure again")
-        return talk.report.close()
-    except CannotMeasure as problem:
-        print(f"bench: {problem}", file=sys.stderr)
-        return 2
-    except subprocess.CalledProcessError as problem:
-        print(f"bench: {problem}", file=sys.stderr)
-        return 2
-    except KeyboardInterrupt:
-        return 130
+    return command_line("talk", __doc__, Talk, arguments)
