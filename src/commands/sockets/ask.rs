@@ -23,7 +23,7 @@ use super::Args;
 #[derive(Debug, Clone, clap::Args)]
 #[command(next_help_heading = "What")]
 pub(super) struct WhatArgs {
-    /// TCP.
+    /// TCP. (The subflows of MPTCP are among them; its sockets are --proto mptcp.)
     #[arg(short = 't', long)]
     tcp: bool,
     /// UDP.
@@ -290,8 +290,8 @@ fn filter_of(args: &Args) -> Result<Filter> {
     for word in &args.words {
         filter.add_word(Word::parse(word).map_err(bad_word)?);
     }
-    let interfaces = namespaces::interfaces();
     let index = |name: &str| {
+        let interfaces = namespaces::interfaces();
         interfaces
             .iter()
             .find(|(_, known)| *known == name)
@@ -321,7 +321,7 @@ fn protos_of(args: &Args, filter: &Filter) -> Result<Vec<Proto>> {
     let what = &args.what;
     let mut protos = Vec::new();
     if what.tcp {
-        protos.extend([Proto::Tcp, Proto::Mptcp]);
+        protos.push(Proto::Tcp);
     }
     if what.udp {
         protos.extend([Proto::Udp, Proto::Udplite]);

@@ -39,6 +39,18 @@ pub struct Found {
 /// More threads than this do not help: the kernel's work is the same.
 const MOST_THREADS: usize = 8;
 
+/// After so many descriptors the walk gets the help of other threads.
+const ALONE: usize = 2000;
+
+/// How many processors this process may use, up to what is of use. The standard library also asks for
+/// the limits of control groups, which takes as long as the walk over a quiet host.
+fn processors() -> usize {
+    use nix::sched::{CpuSet, sched_getaffinity};
+    let set = sched_getaffinity(nix::unistd::Pid::from_raw(0)).unwrap_or_default();
+    let usable = (0..CpuSet::count()).filter(|cpu| set.is_set(*cpu).unwrap_or(false));
+    usable.count().clamp(1, MOST_THREADS)
+}
+
 /// Looks at the descriptors of every process that can be seen.
 ///
 /// A process that ends meanwhile is passed over: its sockets are gone too.
@@ -49,21 +61,20 @@ pub fn walk(depth: Depth) -> Found {
             ..Found::default()
         };
     };
-    let threads = std::thread::available_parallelism()
-        .map_or(1, usize::from)
-        .min(MOST_THREADS);
     let next = AtomicUsize::new(0);
     let parts: Vec<Part> = std::thread::scope(|scope| {
-        let work = || {
-            let mut part = Part::default();
-            let mut buffer = vec![0; DIRENTS];
-            while let Some(&pid) = pids.get(next.fetch_add(1, Ordering::Relaxed)) {
-                part.look_at(pid, depth, &mut buffer);
+        let mut first = Part::default();
+        let mut others = Vec::new();
+        let mut buffer = vec![0; DIRENTS];
+        while let Some(&pid) = pids.get(next.fetch_add(1, Ordering::Relaxed)) {
+            first.look_at(pid, depth, &mut buffer);
+            // On a quiet host the walk is over before a thread would have started.
+            if first.descriptors > ALONE && others.is_empty() {
+                let work = || Part::walk(&pids, &next, depth);
+                others.extend((1..processors()).map(|_| scope.spawn(work)));
             }
-            part
-        };
-        let others: Vec<_> = (1..threads).map(|_| scope.spawn(work)).collect();
-        let mut parts = vec![work()];
+        }
+        let mut parts = vec![first];
         parts.extend(others.into_iter().filter_map(|other| other.join().ok()));
         parts
     });
@@ -102,9 +113,20 @@ struct Part {
     processes: Vec<Process>,
     links: Vec<Owner>,
     hidden: usize,
+    /// Descriptors of all kinds that were looked at.
+    descriptors: usize,
 }
 
 impl Part {
+    fn walk(pids: &[u32], next: &AtomicUsize, depth: Depth) -> Part {
+        let mut part = Part::default();
+        let mut buffer = vec![0; DIRENTS];
+        while let Some(&pid) = pids.get(next.fetch_add(1, Ordering::Relaxed)) {
+            part.look_at(pid, depth, &mut buffer);
+        }
+        part
+    }
+
     fn look_at(&mut self, pid: u32, depth: Depth, buffer: &mut [u8]) {
         let path = format!("/proc/{pid}/fd\0");
         let directory = match open_directory(&path) {
@@ -117,6 +139,7 @@ impl Part {
         let process = u32::try_from(self.processes.len()).unwrap_or(u32::MAX);
         let before = self.links.len();
         let read = for_each_name(&directory, buffer, |name| {
+            self.descriptors += 1;
             if let Some(inode) = socket_inode(&directory, name) {
                 let fd = name.to_bytes().iter().fold(0_u32, |fd, digit| {
                     fd.wrapping_mul(10)
