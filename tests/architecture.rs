@@ -37,8 +37,10 @@ const CRATES: &[(&str, &[&str])] = &[
     ("libc", &["sys"]),
     ("mio", &["sys"]),
     ("nix", &["sys"]),
-    ("serde", &["commands", "message", "render"]),
-    ("serde_json", &["commands", "message", "render"]),
+    ("regex_lite", &["sockets"]),
+    ("serde", &["commands", "message", "render", "sockdiag"]),
+    // In sockdiag only to look at what serde makes, in tests.
+    ("serde_json", &["commands", "message", "render", "sockdiag"]),
     ("slab", &["sys"]),
     ("socket2", &["sys"]),
     ("strsim", &["reference"]),

@@ -212,7 +212,7 @@ pub fn is_listening(socket: &Socket) -> bool {
         (Proto::Udp | Proto::Udplite | Proto::Raw, State::Unconnected) => {
             socket.local.port().is_some_and(|port| port != 0)
         }
-        (Proto::UnixDatagram, State::Unconnected) => {
+        (Proto::UnixDgr, State::Unconnected) => {
             matches!(&socket.local, Address::Unix { name, .. } if !name.is_empty())
         }
         _ => false,

@@ -1,4 +1,4 @@
-//! Sockets from the messages of sock_diag(7).
+//! Sockets from the messages of `sock_diag(7)`.
 
 use crate::diagnose::{self, Evidence, TcpEvidence};
 use crate::sockdiag::inet::Timer as WireTimer;
@@ -127,9 +127,9 @@ pub fn evidence(info: &TcpInfo<'_>) -> TcpEvidence {
 /// A unix-domain socket; `None` for a type or state that is not known.
 pub fn unix(message: &UnixMessage<'_>, netns: u16, details: bool) -> Option<Socket> {
     let proto = match message.kind() {
-        1 => Proto::UnixStream,
-        2 => Proto::UnixDatagram,
-        5 => Proto::UnixSeqpacket,
+        1 => Proto::UnixStr,
+        2 => Proto::UnixDgr,
+        5 => Proto::UnixSeq,
         _ => return None,
     };
     let attributes = message.attributes();

@@ -43,11 +43,11 @@ pub struct Socket {
     /// The other end; [`Address::None`] where there is none.
     pub peer: Address,
     /// Bytes to be read; for a listener the connections that wait to be accepted. For UDP from
-    /// sock_diag it is truesize, not payload.
+    /// `sock_diag` it is truesize, not payload.
     pub recv_q: u32,
     /// Bytes not yet acknowledged (TCP) or sent; for a listener the limit of its accept queue.
     pub send_q: u32,
-    /// 0: the kernel has none for it (TIME_WAIT, SYN_RECV, orphans, not yet accepted).
+    /// 0: the kernel has none for it (`TIME_WAIT`, `SYN_RECV`, orphans, not yet accepted).
     pub inode: u32,
     /// Unique while the host is up; `None` from /proc/net.
     pub cookie: Option<u64>,
@@ -128,7 +128,7 @@ impl Address {
     }
 }
 
-/// A timer of a TCP socket (`idiag_timer`, sock_diag(7)).
+/// A timer of a TCP socket (`idiag_timer`, `sock_diag(7)`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Timer {
     /// Which.
@@ -144,9 +144,9 @@ pub struct Timer {
 pub enum TimerKind {
     /// Retransmission (also TLP and reordering).
     Retransmit,
-    /// Keep-alive (also SYN-ACK retransmission and FIN_WAIT2).
+    /// Keep-alive (also SYN-ACK retransmission and `FIN_WAIT2`).
     Keepalive,
-    /// TIME_WAIT.
+    /// `TIME_WAIT`.
     TimeWait,
     /// Zero-window probes.
     Persist,

@@ -167,7 +167,7 @@ mod tests {
     }
 
     fn stream(inode: u32, peer: u32) -> Socket {
-        unix(Proto::UnixStream, State::Established, b"", inode, peer)
+        unix(Proto::UnixStr, State::Established, b"", inode, peer)
     }
 
     #[test]
@@ -236,7 +236,7 @@ mod tests {
 
     #[test]
     fn many_clients_find_one_server_and_the_server_all_of_them() {
-        let dgram = |inode, peer| unix(Proto::UnixDatagram, State::Established, b"", inode, peer);
+        let dgram = |inode, peer| unix(Proto::UnixDgr, State::Established, b"", inode, peer);
         let sockets = [dgram(2, 1), dgram(1, 0), dgram(3, 1), stream(4, 0)];
         assert_eq!(others(&sockets), [Some(1), None, Some(1), None]);
         let pairs = Pairs::new(&sockets);
@@ -258,16 +258,13 @@ mod tests {
             let pairs = Pairs::new(&sockets);
             for (index, socket) in sockets.iter().enumerate() {
                 let mirrored = |other: &Socket| other.local == socket.peer && other.peer == socket.local;
-                match pairs.other_end(index) {
-                    Some(other) => {
-                        prop_assert!(mirrored(&sockets[other]));
-                        prop_assert_eq!(pairs.other_end(other), Some(index));
-                    }
-                    None => {
-                        let is_only = |wanted: &dyn Fn(&Socket) -> bool| sockets.iter().filter(|s| wanted(s)).count() == 1;
-                        let itself = |other: &Socket| other.local == socket.local && other.peer == socket.peer;
-                        prop_assert!(!(is_only(&mirrored) && is_only(&itself)));
-                    }
+                if let Some(other) = pairs.other_end(index) {
+                    prop_assert!(mirrored(&sockets[other]));
+                    prop_assert_eq!(pairs.other_end(other), Some(index));
+                } else {
+                    let is_only = |wanted: &dyn Fn(&Socket) -> bool| sockets.iter().filter(|s| wanted(s)).count() == 1;
+                    let itself = |other: &Socket| other.local == socket.local && other.peer == socket.peer;
+                    prop_assert!(!(is_only(&mirrored) && is_only(&itself)));
                 }
             }
         }

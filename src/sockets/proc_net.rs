@@ -159,13 +159,13 @@ fn blank(proto: Proto, family: Family, inode: u32) -> Socket {
 }
 
 /// Details that hold nothing but a counter of drops.
-fn drops(count: u32) -> Box<Details> {
+fn drops(count: u32) -> Details {
     let memory = SkMemInfo {
         drops: Some(count),
         ..SkMemInfo::new(&[])
     };
-    Box::new(Details {
+    Details {
         memory: Some(memory),
         ..Details::default()
-    })
+    }
 }

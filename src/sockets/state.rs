@@ -18,11 +18,11 @@ pub enum Proto {
     /// Raw IP.
     Raw,
     /// A unix-domain stream.
-    UnixStream,
+    UnixStr,
     /// Unix-domain datagrams.
-    UnixDatagram,
+    UnixDgr,
     /// Unix-domain sequenced packets.
-    UnixSeqpacket,
+    UnixSeq,
     /// Packet sockets: whole frames.
     Packet,
     /// Netlink.
@@ -41,9 +41,9 @@ impl Proto {
         Proto::Udplite,
         Proto::Ping,
         Proto::Raw,
-        Proto::UnixStream,
-        Proto::UnixDatagram,
-        Proto::UnixSeqpacket,
+        Proto::UnixStr,
+        Proto::UnixDgr,
+        Proto::UnixSeq,
         Proto::Packet,
         Proto::Netlink,
         Proto::Vsock,
@@ -59,9 +59,9 @@ impl Proto {
             Proto::Udplite => "udplite",
             Proto::Ping => "ping",
             Proto::Raw => "raw",
-            Proto::UnixStream => "u_str",
-            Proto::UnixDatagram => "u_dgr",
-            Proto::UnixSeqpacket => "u_seq",
+            Proto::UnixStr => "u_str",
+            Proto::UnixDgr => "u_dgr",
+            Proto::UnixSeq => "u_seq",
             Proto::Packet => "packet",
             Proto::Netlink => "netlink",
             Proto::Vsock => "vsock",
@@ -75,10 +75,7 @@ impl Proto {
 
     /// Whether it is a unix-domain one.
     pub fn is_unix(self) -> bool {
-        matches!(
-            self,
-            Proto::UnixStream | Proto::UnixDatagram | Proto::UnixSeqpacket
-        )
+        matches!(self, Proto::UnixStr | Proto::UnixDgr | Proto::UnixSeq)
     }
 
     /// Whether it has listeners and connections.
@@ -88,8 +85,8 @@ impl Proto {
             Proto::Tcp
                 | Proto::Mptcp
                 | Proto::Sctp
-                | Proto::UnixStream
-                | Proto::UnixSeqpacket
+                | Proto::UnixStr
+                | Proto::UnixSeq
                 | Proto::Vsock
         )
     }
@@ -126,7 +123,7 @@ impl Family {
     }
 }
 
-/// A state. The numbers are those of the kernel (include/net/tcp_states.h), which every family with
+/// A state. The numbers are those of the kernel (`include/net/tcp_states.h`), which every family with
 /// connections uses.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 #[repr(u8)]
@@ -245,7 +242,7 @@ impl State {
     pub fn named(word: &str) -> Option<State> {
         let plain = |text: &str| -> String {
             text.chars()
-                .filter(|c| c.is_ascii_alphanumeric())
+                .filter(char::is_ascii_alphanumeric)
                 .collect::<String>()
                 .to_ascii_lowercase()
         };

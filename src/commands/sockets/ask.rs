@@ -314,7 +314,7 @@ fn bad_word(error: WordError) -> Error {
     )
 }
 
-const UNIX: [Proto; 3] = [Proto::UnixStream, Proto::UnixDatagram, Proto::UnixSeqpacket];
+const UNIX: [Proto; 3] = [Proto::UnixStr, Proto::UnixDgr, Proto::UnixSeq];
 
 /// The protocols that are named, or else the internet ones, or with `-a` all.
 fn protos_of(args: &Args, filter: &Filter) -> Result<Vec<Proto>> {

@@ -12,7 +12,7 @@ use crate::render::sockets::text::{Footer, Layout};
 use crate::render::sockets::{
     Names, Sheet, csv, details, json, lsof, netstat, problems, ss, summary, text,
 };
-use crate::sockets::{Address, Note, Socket, order};
+use crate::sockets::{Address, Note, Proto, Socket, order};
 use crate::sys::resolve;
 use crate::sys::sockets::Taken;
 use crate::sys::users::Users;
@@ -174,37 +174,40 @@ fn names(args: &Args, taken: &Taken, sockets: &[&Socket]) -> Names {
     if !args.how.numeric {
         let mut users = Users::default();
         let of_sockets = sockets.iter().filter_map(|socket| socket.uid);
-        let of_processes = taken
-            .snapshot
-            .owners
-            .processes()
-            .iter()
-            .filter_map(|process| process.uid);
+        let processes = taken.snapshot.owners.processes();
+        let of_processes = processes.iter().filter_map(|process| process.uid);
         for uid in of_sockets.chain(of_processes) {
-            if !names.users.contains_key(&uid) {
-                if let Some(name) = users.name(uid) {
-                    names.users.insert(uid, name.to_owned());
-                }
+            if let Some(name) = users.name(uid) {
+                names.users.entry(uid).or_insert_with(|| name.to_owned());
             }
         }
     }
     if args.how.resolve {
-        for socket in sockets {
-            for end in [&socket.local, &socket.peer] {
-                let Address::Ip { addr, port, .. } = *end else {
-                    continue;
-                };
-                let host = addr.to_canonical();
-                if !host.is_unspecified() && !names.hosts.contains_key(&host) {
-                    if let Some(name) = resolve::name_of(host) {
-                        names.hosts.insert(host, name);
-                    }
-                }
-                if let Some(name) = resolve::service_of(port, socket.proto.name()) {
-                    names.ports.insert((socket.proto, port), name);
-                }
-            }
+        for end in sockets
+            .iter()
+            .flat_map(|socket| [(&socket.local, socket.proto), (&socket.peer, socket.proto)])
+        {
+            look_up(end.0, end.1, &mut names);
         }
     }
     names
+}
+
+/// Asks for the names of a host and a service, once for each.
+fn look_up(end: &Address, proto: Proto, names: &mut Names) {
+    let Address::Ip { addr, port, .. } = *end else {
+        return;
+    };
+    let host = addr.to_canonical();
+    if !host.is_unspecified() && !names.hosts.contains_key(&host) {
+        names
+            .hosts
+            .extend(resolve::name_of(host).map(|name| (host, name)));
+    }
+    if !names.ports.contains_key(&(proto, port)) {
+        let service = resolve::service_of(port, proto.name());
+        names
+            .ports
+            .extend(service.map(|name| ((proto, port), name)));
+    }
 }

@@ -158,14 +158,14 @@ fn sockets() -> Vec<Socket> {
             ..tcp(State::Unconnected, 5)
         },
         Socket {
-            proto: Proto::UnixStream,
+            proto: Proto::UnixStr,
             family: Family::Unix,
             local: unix(b"/tmp/a  b\n\x1b[31mtcp LISTEN\xff", 106),
             peer: unix(b"\0abstract\0name", 107),
             ..tcp(State::Established, 6)
         },
         Socket {
-            proto: Proto::UnixStream,
+            proto: Proto::UnixStr,
             family: Family::Unix,
             local: unix(&[b'p'; 108], 107),
             peer: unix(b"", 106),

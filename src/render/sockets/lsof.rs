@@ -84,7 +84,7 @@ impl Cells {
         cells::number(fd, owner.fd);
         size.push_str("0t0");
         match socket.proto {
-            Proto::UnixStream | Proto::UnixDatagram | Proto::UnixSeqpacket => {
+            Proto::UnixStr | Proto::UnixDgr | Proto::UnixSeq => {
                 kind.push_str("unix");
                 // What lsof shows of kernel addresses to those who may not see them.
                 device.push_str("0x0000000000000000");
@@ -155,8 +155,8 @@ fn name(out: &mut String, socket: &Socket, sheet: &Sheet<'_>) {
                 out.push(' ');
             }
             out.push_str(match socket.proto {
-                Proto::UnixDatagram => "type=DGRAM",
-                Proto::UnixSeqpacket => "type=SEQPACKET",
+                Proto::UnixDgr => "type=DGRAM",
+                Proto::UnixSeq => "type=SEQPACKET",
                 _ => "type=STREAM",
             });
             out.push_str(match socket.state {

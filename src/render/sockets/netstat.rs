@@ -151,8 +151,8 @@ fn unix_row<W: Write + ?Sized>(
     sheet: &Sheet<'_>,
 ) -> io::Result<()> {
     let kind = match socket.proto {
-        Proto::UnixDatagram => "DGRAM",
-        Proto::UnixSeqpacket => "SEQPACKET",
+        Proto::UnixDgr => "DGRAM",
+        Proto::UnixSeq => "SEQPACKET",
         _ => "STREAM",
     };
     let (flags, state, references) = match socket.state {

@@ -1,5 +1,6 @@
 //! What is wrong with a socket, the proof, and the next step.
 
+use std::fmt::Write as _;
 use std::io::{self, Write};
 
 use super::{Lines, Sheet, cells};
@@ -40,17 +41,19 @@ fn paragraph<W: Write + ?Sized>(
         Paint::Bad
     };
     let word = finding.severity.word().to_ascii_uppercase();
-    lines.text.push_str(&format!(
+    // Writing to a String does not fail.
+    let _ = write!(
+        lines.text,
         "{} {}",
         style.paint(paint, word),
         escape::text(&finding.text)
-    ));
+    );
     lines.end()?;
     let mut who = format!("{} {} ", socket.proto.name(), socket.state.ss_name());
     cells::local(&mut who, socket, sheet.names);
     let mut peer = String::new();
     cells::peer(&mut peer, socket, sheet.names);
-    if !peer.is_empty() {
+    if peer != "-" {
         who.push_str(" - ");
         who.push_str(&peer);
     }
@@ -69,9 +72,7 @@ fn paragraph<W: Write + ?Sized>(
         ("next", &finding.next),
     ] {
         if !text.is_empty() {
-            lines
-                .text
-                .push_str(&format!("  {title:<7} {}", escape::text(text)));
+            let _ = write!(lines.text, "  {title:<7} {}", escape::text(text));
             lines.end()?;
         }
     }

@@ -213,7 +213,7 @@ fn local_and_peer_look_at_one_end_only() {
 #[test]
 fn a_unix_name_matches_itself_a_directory_above_and_a_front_with_a_star() {
     let is_named = |wanted: &str, name: &[u8]| {
-        let socket = unix(Proto::UnixStream, State::Listen, name, 1, 0);
+        let socket = unix(Proto::UnixStr, State::Listen, name, 1, 0);
         words(&[wanted]).matches_socket(&socket)
     };
     assert!(is_named("/run/x", b"/run/x"));
@@ -272,7 +272,7 @@ fn time_wait_is_collapsed_unless_it_is_asked_for() {
 #[test]
 fn listening_is_what_waits_for_somebody() {
     let udp = |state, local, peer| socket(Proto::Udp, state, local, peer);
-    let dgram = |name| unix(Proto::UnixDatagram, State::Unconnected, name, 1, 0);
+    let dgram = |name| unix(Proto::UnixDgr, State::Unconnected, name, 1, 0);
     assert!(is_listening(&listener("0.0.0.0:80")));
     assert!(is_listening(&udp(
         State::Unconnected,
@@ -281,7 +281,7 @@ fn listening_is_what_waits_for_somebody() {
     )));
     assert!(is_listening(&dgram(b"/dev/log")));
     assert!(is_listening(&unix(
-        Proto::UnixStream,
+        Proto::UnixStr,
         State::Listen,
         b"/x",
         1,
@@ -306,7 +306,7 @@ fn listening_is_what_waits_for_somebody() {
     )));
     assert!(!is_listening(&dgram(b"")));
     assert!(!is_listening(&unix(
-        Proto::UnixStream,
+        Proto::UnixStr,
         State::Unconnected,
         b"/x",
         1,
@@ -327,10 +327,10 @@ fn an_ipv6_socket_with_a_mapped_address_is_ipv4_too() {
     assert!(!of(&[Family::Inet]).matches_socket(&v6));
     assert!(!of(&[Family::Inet]).matches_socket(&listener("[::]:80")));
     assert!(!of(&[Family::Inet6]).matches_socket(&tcp("10.0.0.1:80", "10.0.0.2:5000")));
-    let named = unix(Proto::UnixStream, State::Listen, b"/x", 1, 0);
+    let named = unix(Proto::UnixStr, State::Listen, b"/x", 1, 0);
     assert!(!of(&[Family::Inet]).matches_socket(&named));
     let both = Filter {
-        protos: vec![Proto::Tcp, Proto::UnixStream],
+        protos: vec![Proto::Tcp, Proto::UnixStr],
         ..of(&[Family::Inet])
     };
     assert!(both.matches_socket(&named));

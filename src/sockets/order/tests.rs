@@ -40,9 +40,9 @@ fn addresses_are_sorted_as_numbers_and_not_as_text() {
         listener("9.0.0.1:443"),
         tcp("[::ffff:9.0.0.1]:500", "[::ffff:9.0.0.2]:1"),
         listener("0.0.0.0:22"),
-        unix(Proto::UnixStream, State::Listen, b"/a/long/name/of/b", 1, 0),
-        unix(Proto::UnixStream, State::Listen, b"/a/long/name/of/a", 2, 0),
-        unix(Proto::UnixStream, State::Established, b"", 3, 0),
+        unix(Proto::UnixStr, State::Listen, b"/a/long/name/of/b", 1, 0),
+        unix(Proto::UnixStr, State::Listen, b"/a/long/name/of/a", 2, 0),
+        unix(Proto::UnixStr, State::Established, b"", 3, 0),
     ];
     assert_eq!(order(&sockets, &["local"]), [5, 3, 4, 2, 0, 1, 7, 6, 8]);
     assert_eq!(
@@ -224,7 +224,7 @@ fn a_summary_counts_states_findings_processes_and_time_wait() {
         wait("10.0.0.3:1"),
         wait("10.0.0.9:1"),
         wait("10.0.0.9:2"),
-        unix(Proto::UnixStream, State::Listen, b"/x", 9, 0),
+        unix(Proto::UnixStr, State::Listen, b"/x", 9, 0),
     ];
     let summary = Summary::new(&sockets, &all);
     assert_eq!(

@@ -37,7 +37,7 @@ pub(super) fn parse(proto: Proto, family: Family, line: &[u8]) -> Option<Socket>
     socket.uid = (inode != 0).then_some(uid);
     socket.timer = self::timer(hex(timer)?, expires, retransmits, probes)?;
     if proto != Proto::Tcp {
-        socket.details = Some(super::drops(fields.decimal()?));
+        socket.details = Some(Box::new(super::drops(fields.decimal()?)));
     }
     Some(socket)
 }

@@ -50,6 +50,6 @@ pub(super) fn netlink(line: &[u8]) -> Option<Socket> {
     socket.local = Address::Netlink { protocol, port_id };
     socket.recv_q = recv_q;
     socket.send_q = send_q;
-    socket.details = Some(super::drops(drops));
+    socket.details = Some(Box::new(super::drops(drops)));
     Some(socket)
 }

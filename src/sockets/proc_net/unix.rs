@@ -73,9 +73,9 @@ fn row(line: &[u8]) -> Option<(Socket, Option<&[u8]>)> {
     let protocol = column(8)?;
     let flags = column(8)?;
     let proto = match column(4)? {
-        1 => Proto::UnixStream,
-        2 => Proto::UnixDatagram,
-        5 => Proto::UnixSeqpacket,
+        1 => Proto::UnixStr,
+        2 => Proto::UnixDgr,
+        5 => Proto::UnixSeq,
         _ => return None,
     };
     let state = match (flags, column(2)?) {

@@ -1,4 +1,4 @@
-//! A NETLINK_SOCK_DIAG socket (sock_diag(7)).
+//! A `NETLINK_SOCK_DIAG` socket (`sock_diag(7)`).
 
 use std::io;
 use std::os::fd::{AsRawFd, OwnedFd};

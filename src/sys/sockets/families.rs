@@ -35,7 +35,7 @@ pub(super) struct Collector<'a> {
     in_use: Option<HashMap<String, u64>>,
 }
 
-/// `IPPROTO_*` of the protocols over IP that sock_diag may know.
+/// `IPPROTO_*` of the protocols over IP that `sock_diag` may know.
 fn ip_protocol(proto: Proto) -> Option<u32> {
     match proto {
         Proto::Tcp => Some(6),
@@ -75,8 +75,8 @@ impl<'a> Collector<'a> {
         };
         for proto in self.query.protos.clone() {
             // The three unix types come in one dump.
-            if matches!(proto, Proto::UnixDatagram | Proto::UnixSeqpacket)
-                && self.query.protos.contains(&Proto::UnixStream)
+            if matches!(proto, Proto::UnixDgr | Proto::UnixSeq)
+                && self.query.protos.contains(&Proto::UnixStr)
             {
                 continue;
             }
@@ -117,7 +117,7 @@ impl<'a> Collector<'a> {
                 let v6 = self.dump_inet(diag, proto, sockdiag::AF_INET6)?;
                 Ok(if v4 == Dumped::Complete { v6 } else { v4 })
             }
-            Proto::UnixStream | Proto::UnixDatagram | Proto::UnixSeqpacket => self.dump_unix(diag),
+            Proto::UnixStr | Proto::UnixDgr | Proto::UnixSeq => self.dump_unix(diag),
             Proto::Packet => self.dump_packet(diag),
             Proto::Netlink => self.dump_netlink(diag),
             Proto::Vsock => self.dump_vsock(diag),
@@ -161,7 +161,7 @@ impl<'a> Collector<'a> {
             filter: self.query.bytecode.as_ref(),
         };
         self.take_inet(diag, Proto::Tcp, |sequence, out| {
-            request.write_dump(sequence, out)
+            request.write_dump(sequence, out);
         })
     }
 
@@ -174,7 +174,7 @@ impl<'a> Collector<'a> {
             filter: None,
         };
         self.take_inet(diag, proto, |sequence, out| {
-            request.write_dump(sequence, out)
+            request.write_dump(sequence, out);
         })
     }
 
@@ -295,7 +295,7 @@ impl<'a> Collector<'a> {
         )
     }
 
-    /// Without sock_diag: the table in /proc/net. Where there is none either, a note, if the kernel
+    /// Without `sock_diag`: the table in /proc/net. Where there is none either, a note, if the kernel
     /// counts sockets of that kind at all.
     fn fall_back(&mut self, proto: Proto, why: &io::Error) {
         let mut found = false;
@@ -348,9 +348,7 @@ impl<'a> Collector<'a> {
             Proto::Udplite => &["UDP-Lite", "UDPLITEv6"],
             Proto::Ping => &["PING", "PINGv6"],
             Proto::Raw => &["RAW", "RAWv6"],
-            Proto::UnixStream | Proto::UnixDatagram | Proto::UnixSeqpacket => {
-                &["UNIX", "UNIX-STREAM"]
-            }
+            Proto::UnixStr | Proto::UnixDgr | Proto::UnixSeq => &["UNIX", "UNIX-STREAM"],
             Proto::Packet => &["PACKET"],
             Proto::Netlink => &["NETLINK"],
             Proto::Vsock => &["AF_VSOCK"],
@@ -384,7 +382,7 @@ fn read_protocols() -> HashMap<String, u64> {
         .collect()
 }
 
-/// The kernel's own count of sockets in TIME_WAIT (`tw` of /proc/net/sockstat): asking for each of
+/// The kernel's own count of sockets in `TIME_WAIT` (`tw` of /proc/net/sockstat): asking for each of
 /// them would cost more than the rest of the dump.
 fn time_wait_count() -> u64 {
     let text = fs::read_to_string("/proc/thread-self/net/sockstat").unwrap_or_default();

@@ -1,4 +1,4 @@
-//! The sockets of this host, as the kernel tells them: sock_diag(7) first, /proc/net where a family's
+//! The sockets of this host, as the kernel tells them: `sock_diag(7)` first, /proc/net where a family's
 //! module is absent, and a note where neither can be had.
 //!
 //! | file | what it holds |
@@ -31,7 +31,7 @@ pub struct Query {
     pub protos: Vec<Proto>,
     /// Sockets in these states: bits of [`State::bit`](crate::sockets::State::bit).
     pub states: u32,
-    /// TCP sockets in these states: without TIME_WAIT or anything but listeners, the kernel is spared
+    /// TCP sockets in these states: without `TIME_WAIT` or anything but listeners, the kernel is spared
     /// much.
     pub tcp_states: u32,
     /// A filter that the kernel runs on TCP sockets, to save it their filling.
@@ -56,7 +56,7 @@ pub struct Taken {
     pub snapshot: Snapshot,
     /// The interfaces of each namespace by index, in the order of the snapshot's namespaces.
     pub interfaces: Vec<HashMap<u32, String>>,
-    /// Sockets in TIME_WAIT, by the kernel's own count, in all the namespaces.
+    /// Sockets in `TIME_WAIT`, by the kernel's own count, in all the namespaces.
     pub time_wait: u64,
 }
 

@@ -1,6 +1,6 @@
 //! Network namespaces: which there are, and a look into one.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::fs::{self, File};
 use std::io;
 use std::os::unix::fs::MetadataExt;
@@ -67,19 +67,19 @@ impl Place {
     /// processes hid theirs.
     pub fn all() -> (Vec<Place>, usize) {
         let own = Place::own();
-        let mut seen: HashMap<u64, ()> = HashMap::from([(own.namespace.inode, ())]);
+        let mut seen = HashSet::from([own.namespace.inode]);
         let mut places = vec![own];
         let mut hidden = 0;
         for entry in fs::read_dir(NAMED).into_iter().flatten().flatten() {
             let label = entry.file_name().to_string_lossy().into_owned();
-            if let Ok(inode) = inode_of(&entry.path()) {
-                if seen.insert(inode, ()).is_none() {
-                    let namespace = Namespace { inode, label };
-                    places.push(Place {
-                        namespace,
-                        file: Some(entry.path()),
-                    });
-                }
+            if let Ok(inode) = inode_of(&entry.path())
+                && seen.insert(inode)
+            {
+                let namespace = Namespace { inode, label };
+                places.push(Place {
+                    namespace,
+                    file: Some(entry.path()),
+                });
             }
         }
         for entry in fs::read_dir("/proc").into_iter().flatten().flatten() {
@@ -92,7 +92,7 @@ impl Place {
             };
             let file = entry.path().join("ns/net");
             match inode_of(&file) {
-                Ok(inode) if seen.insert(inode, ()).is_none() => {
+                Ok(inode) if seen.insert(inode) => {
                     let comm = fs::read(entry.path().join("comm")).unwrap_or_default();
                     let comm = String::from_utf8_lossy(&comm).trim_end().to_owned();
                     let label = format!("pid {pid} ({comm})");

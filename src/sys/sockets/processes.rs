@@ -239,10 +239,10 @@ fn for_each_name(
             let Some(entry) = rest.get(..length).filter(|entry| entry.len() > NAME) else {
                 break;
             };
-            if entry[NAME].is_ascii_digit() {
-                if let Ok(name) = CStr::from_bytes_until_nul(&entry[NAME..]) {
-                    each(name);
-                }
+            if entry[NAME].is_ascii_digit()
+                && let Ok(name) = CStr::from_bytes_until_nul(&entry[NAME..])
+            {
+                each(name);
             }
             rest = &rest[length..];
         }
@@ -288,7 +288,10 @@ mod tests {
         let owners = found.owners.of(inode);
         let mut fds: Vec<u32> = owners.iter().map(|owner| owner.fd).collect();
         fds.sort_unstable();
-        let mut expected = vec![listener.as_raw_fd() as u32, shared.as_raw_fd() as u32];
+        let mut expected = vec![
+            listener.as_raw_fd().cast_unsigned(),
+            shared.as_raw_fd().cast_unsigned(),
+        ];
         expected.sort_unstable();
         assert_eq!(fds, expected);
         let process = found.owners.process(&owners[0]);
