@@ -6,6 +6,7 @@
 //! | [`state`] | states and protocols, with the names that people and programs use |
 //! | [`from_diag`] | sockets from the messages of sock_diag |
 //! | [`proc_net`] | the tables of /proc/net, for families without sock_diag |
+//! | [`cgroup`] | the systemd unit and the container in a control group's path |
 //! | [`filter`] | what the user wants to see |
 //! | [`owners`] | the processes behind the sockets, and the reason why there is none |
 //! | [`pairs`] | who is at the other end on this host |
@@ -13,6 +14,7 @@
 
 use std::net::IpAddr;
 
+pub mod cgroup;
 pub mod filter;
 pub mod from_diag;
 pub mod order;

@@ -6,7 +6,7 @@
 use std::collections::HashMap;
 use std::net::{IpAddr, Ipv6Addr};
 
-use super::{Address, Proto, Socket};
+use super::{Address, Owner, Owners, Proto, Socket};
 
 const NONE: u32 = u32::MAX;
 
@@ -149,6 +149,41 @@ fn end(address: &Address) -> Option<(u128, u16)> {
     };
     let is_wild = bits == 0 || bits == Ipv6Addr::new(0, 0, 0, 0, 0, 0xffff, 0, 0).to_bits();
     (!is_wild && port != 0).then_some((bits, port))
+}
+
+/// Who is at the other end of a socket, for a reader of the list.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OtherEnd {
+    /// The name of a unix socket; empty if it has none.
+    pub name: Box<[u8]>,
+    /// The first process that holds it, as [`Owners::process`] knows it.
+    pub owner: Option<Owner>,
+}
+
+/// The other ends on this host, by the cookies of the sockets whose other ends they are.
+#[derive(Debug, Clone, Default)]
+pub struct OtherEnds(HashMap<u64, OtherEnd>);
+
+impl OtherEnds {
+    /// Joins the sockets.
+    pub fn new(sockets: &[Socket], owners: &Owners) -> OtherEnds {
+        let pairs = Pairs::new(sockets);
+        let joined = sockets.iter().enumerate().filter_map(|(index, socket)| {
+            let other = &sockets[pairs.other_end(index)?];
+            let name = match &other.local {
+                Address::Unix { name, .. } => name.clone(),
+                _ => Box::default(),
+            };
+            let owner = owners.of(other.inode).first().copied();
+            Some((socket.cookie?, OtherEnd { name, owner }))
+        });
+        OtherEnds(joined.collect())
+    }
+
+    /// Who is at the other end of this socket; `None` if it is not on this host, or was not listed.
+    pub fn of(&self, socket: &Socket) -> Option<&OtherEnd> {
+        self.0.get(&socket.cookie?)
+    }
 }
 
 #[cfg(test)]

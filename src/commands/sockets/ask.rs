@@ -108,6 +108,8 @@ pub(super) struct Asked {
     pub(super) filter: Filter,
     /// Whether owners are looked for.
     pub(super) owners_sought: bool,
+    /// Whether it is shown who is at the other end.
+    pub(super) shows_other_ends: bool,
     /// Processes that hid their namespace.
     pub(super) hidden_namespaces: usize,
     /// Sockets in TIME-WAIT that are what was asked for, and are only counted.
@@ -179,6 +181,7 @@ pub(super) fn understand(args: &Args, context: &Context) -> Result<(Asked, Query
     let asked = Asked {
         filter,
         owners_sought: owners,
+        shows_other_ends: owners && (whole || shows(|column| column == Column::Peer)),
         hidden_namespaces,
         collapsed: AtomicU64::new(0),
         kernel_counts,

@@ -12,9 +12,10 @@ use crate::render::sockets::text::{Footer, Layout};
 use crate::render::sockets::{
     Names, Sheet, csv, details, json, lsof, netstat, problems, ss, summary, text,
 };
+use crate::sockets::pairs::OtherEnds;
 use crate::sockets::{Address, Note, Proto, Socket, order};
 use crate::sys::resolve;
-use crate::sys::sockets::Taken;
+use crate::sys::sockets::{Taken, cgroups};
 use crate::sys::users::Users;
 
 use super::ask::Asked;
@@ -28,6 +29,12 @@ pub(super) fn show(
     time: Duration,
     context: &Context,
 ) -> Result<Status> {
+    // Before the filter takes one of two ends away.
+    let other_ends = if asked.shows_other_ends {
+        OtherEnds::new(&taken.snapshot.sockets, &taken.snapshot.owners)
+    } else {
+        OtherEnds::default()
+    };
     if asked.filter.needs_owners() {
         let snapshot = &mut taken.snapshot;
         let owners = asked.filter.for_owners(&snapshot.owners);
@@ -44,11 +51,15 @@ pub(super) fn show(
         .into_iter()
         .map(|index| &snapshot.sockets[index])
         .collect();
-    let names = names(args, &taken, &sockets);
+    let mut names = names(args, &taken, &sockets);
+    if context.json {
+        names.cgroups = cgroups::paths();
+    }
     let sheet = Sheet {
         snapshot,
         sockets: &sockets,
         names: &names,
+        other_ends: &other_ends,
         owners_sought: asked.owners_sought,
     };
     // One large buffer: a row is small, and a system call for each would be most of the work.

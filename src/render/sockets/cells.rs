@@ -64,6 +64,23 @@ pub fn peer(out: &mut String, socket: &Socket, names: &Names) {
     address(out, &socket.peer, socket, 0, names);
 }
 
+/// The other end, and who it is where that is on this host: `127.0.0.1:5432 postgres(812)`.
+pub fn peer_and_process(out: &mut String, socket: &Socket, sheet: &Sheet<'_>) {
+    let Some(other) = sheet.other_ends.of(socket) else {
+        return peer(out, socket, sheet.names);
+    };
+    match &socket.peer {
+        Address::Unix { inode, .. } => unix(out, &other.name, *inode),
+        _ => peer(out, socket, sheet.names),
+    }
+    if let Some(owner) = &other.owner {
+        let process = sheet.snapshot.owners.process(owner);
+        out.push(' ');
+        comm(out, process);
+        let _ = write!(out, "({})", process.pid);
+    }
+}
+
 fn address(out: &mut String, address: &Address, socket: &Socket, bound: u32, names: &Names) {
     match address {
         Address::None => out.push('-'),

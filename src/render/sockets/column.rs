@@ -153,7 +153,7 @@ impl Column {
             Column::RecvQ => cells::number(out, socket.recv_q),
             Column::SendQ => cells::number(out, socket.send_q),
             Column::Local => cells::local(out, socket, sheet.names),
-            Column::Peer => cells::peer(out, socket, sheet.names),
+            Column::Peer => cells::peer_and_process(out, socket, sheet),
             Column::Process => cells::process(out, socket, sheet, all),
             Column::Why => why(out, socket),
             Column::User => match socket.uid {

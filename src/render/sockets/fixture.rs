@@ -4,6 +4,7 @@ use super::{Names, Sheet};
 use crate::diagnose::{Evidence, TcpEvidence, diagnose};
 use crate::sockdiag::{SkMemInfo, TcpInfoValues};
 use crate::sockets::owners::Process;
+use crate::sockets::pairs::OtherEnds;
 use crate::sockets::{
     Address, Details, Family, Namespace, Note, Owner, Owners, Proto, Snapshot, Socket, State,
     Timer, TimerKind,
@@ -12,6 +13,7 @@ use crate::sockets::{
 pub(super) struct Fixture {
     pub(super) snapshot: Snapshot,
     pub(super) names: Names,
+    pub(super) other_ends: OtherEnds,
 }
 
 impl Fixture {
@@ -50,6 +52,7 @@ impl Fixture {
                 }],
             },
             names,
+            other_ends: OtherEnds::default(),
         }
     }
 
@@ -68,6 +71,7 @@ impl Fixture {
             snapshot: &self.snapshot,
             sockets,
             names: &self.names,
+            other_ends: &self.other_ends,
             owners_sought: true,
         }
     }

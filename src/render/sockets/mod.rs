@@ -37,6 +37,7 @@ use std::collections::HashMap;
 use std::io::{self, Write};
 use std::net::IpAddr;
 
+use crate::sockets::pairs::OtherEnds;
 use crate::sockets::{Owner, OwnerReason, Proto, Snapshot, Socket};
 
 /// What every style is given.
@@ -48,6 +49,8 @@ pub struct Sheet<'a> {
     pub sockets: &'a [&'a Socket],
     /// What numbers are called here.
     pub names: &'a Names,
+    /// Who is at the other end, where that is on this host.
+    pub other_ends: &'a OtherEnds,
     /// Whether the owners were looked for; if not, no socket lacks one.
     pub owners_sought: bool,
 }
@@ -77,6 +80,8 @@ pub struct Names {
     pub users: HashMap<u32, String>,
     /// Services.
     pub ports: HashMap<(Proto, u16), String>,
+    /// Control groups: their paths by id.
+    pub cgroups: HashMap<u64, String>,
     /// Hosts.
     pub hosts: HashMap<IpAddr, String>,
 }

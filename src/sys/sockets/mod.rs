@@ -4,11 +4,13 @@
 //! | file | what it holds |
 //! |---|---|
 //! | this one | [`Query`], [`snapshot`] |
+//! | [`cgroups`] | the paths of control groups |
 //! | [`diag`] | the netlink socket |
 //! | [`families`] | one dump for each family, and its fallback |
 //! | [`namespaces`] | network namespaces |
 //! | [`processes`] | who holds which socket |
 
+pub mod cgroups;
 pub mod diag;
 pub mod families;
 pub mod namespaces;

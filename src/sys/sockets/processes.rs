@@ -177,15 +177,22 @@ fn describe(pid: u32, depth: Depth) -> Process {
         process.cmdline = read("cmdline")
             .filter(|line| !line.is_empty())
             .map(Into::into);
-        process.cgroup = read("cgroup").and_then(|text| {
-            let text = String::from_utf8_lossy(&text).into_owned();
-            // The line of cgroup v2 (cgroups(7)).
-            text.lines()
-                .find_map(|line| line.strip_prefix("0::"))
-                .map(Into::into)
-        });
+        process.cgroup = read("cgroup").and_then(|text| cgroup_of(&String::from_utf8_lossy(&text)));
     }
     process
+}
+
+/// The path in a /proc/PID/cgroup (cgroups(7)): that of cgroup v2, or where a host still uses v1, of
+/// systemd's own hierarchy.
+fn cgroup_of(text: &str) -> Option<Box<str>> {
+    let v2 = text.lines().find_map(|line| line.strip_prefix("0::"));
+    let systemd = text
+        .lines()
+        .find_map(|line| line.split_once(":name=systemd:").map(|parts| parts.1));
+    v2.filter(|path| *path != "/")
+        .or(systemd)
+        .or(v2)
+        .map(Into::into)
 }
 
 /// Room for about 2,000 names a call.

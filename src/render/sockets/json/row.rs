@@ -1,5 +1,7 @@
 //! One socket as a JSON object.
 
+use std::borrow::Cow;
+
 use serde::ser::SerializeMap;
 use serde::{Serialize, Serializer};
 
@@ -7,7 +9,9 @@ use super::super::{Names, Sheet, cells};
 use crate::diagnose::Finding;
 use crate::render::json::hex;
 use crate::sockdiag::{SkMemInfo, TcpInfoValues};
+use crate::sockets::cgroup;
 use crate::sockets::owners::Process;
+use crate::sockets::pairs::OtherEnd;
 use crate::sockets::{Address, Details, Owner, OwnerReason, Socket, State, Timer, TimerKind};
 
 #[derive(Serialize)]
@@ -26,9 +30,12 @@ pub(super) struct Row<'a> {
     interface: Option<String>,
     owners: Vec<OwnerOut<'a>>,
     owner_reason: Option<&'static str>,
+    other_end: Option<OtherEndOut<'a>>,
     congestion: Option<&'a str>,
     mark: Option<u32>,
     cgroup_id: Option<u64>,
+    cgroup: Option<&'a str>,
+    unit: Option<&'a str>,
     v6_only: Option<bool>,
     shutdown: Option<Shutdown>,
     tos: Option<u8>,
@@ -51,7 +58,10 @@ pub(super) fn row<'a>(socket: &'a Socket, sheet: &Sheet<'a>) -> Row<'a> {
     let owner = |owner: &Owner| OwnerOut {
         owner: *owner,
         process: sheet.snapshot.owners.process(owner),
+        names,
     };
+    let id = details.and_then(|details| details.cgroup_id);
+    let group = id.and_then(|id| names.cgroups.get(&id)).map(String::as_str);
     let namespace = sheet.snapshot.namespaces.get(usize::from(socket.netns));
     Row {
         proto: socket.proto.name(),
@@ -71,9 +81,15 @@ pub(super) fn row<'a>(socket: &'a Socket, sheet: &Sheet<'a>) -> Row<'a> {
         interface: interface(socket.interface, socket, names),
         owners: sheet.owners(socket).iter().map(owner).collect(),
         owner_reason: sheet.owner_reason(socket).map(OwnerReason::key),
+        other_end: sheet
+            .other_ends
+            .of(socket)
+            .map(|other| other_end(other, sheet)),
         congestion: details.and_then(|details| details.congestion.as_deref()),
         mark: details.and_then(|details| details.mark),
         cgroup_id: details.and_then(|details| details.cgroup_id),
+        cgroup: group,
+        unit: group.and_then(cgroup::unit),
         v6_only: details.and_then(|details| details.v6_only),
         shutdown: details
             .and_then(|details| details.shutdown)
@@ -198,6 +214,7 @@ fn serialize_bytes<M: SerializeMap>(map: &mut M, key: &str, bytes: &[u8]) -> Res
 struct OwnerOut<'a> {
     owner: Owner,
     process: &'a Process,
+    names: &'a Names,
 }
 
 impl Serialize for OwnerOut<'_> {
@@ -221,8 +238,36 @@ impl Serialize for OwnerOut<'_> {
                 }
             }
         }
-        map.serialize_entry("cgroup", &self.process.cgroup)?;
+        map.serialize_entry("uid", &self.process.uid)?;
+        let user = self.process.uid.and_then(|uid| self.names.users.get(&uid));
+        map.serialize_entry("user", &user)?;
+        let group = self.process.cgroup.as_deref();
+        map.serialize_entry("cgroup", &group)?;
+        map.serialize_entry("unit", &group.and_then(cgroup::unit))?;
+        let container = group.and_then(cgroup::container);
+        let container = container.map(|found| format!("{}:{}", found.runtime, found.id));
+        map.serialize_entry("container", &container)?;
         map.end()
+    }
+}
+
+/// Who is at the other end, where that is on this host.
+#[derive(Serialize)]
+struct OtherEndOut<'a> {
+    pid: Option<u32>,
+    comm: Option<Cow<'a, str>>,
+    path: Option<Cow<'a, str>>,
+}
+
+fn other_end<'a>(other: &'a OtherEnd, sheet: &Sheet<'a>) -> OtherEndOut<'a> {
+    let process = other
+        .owner
+        .as_ref()
+        .map(|owner| sheet.snapshot.owners.process(owner));
+    OtherEndOut {
+        pid: process.map(|process| process.pid),
+        comm: process.map(|process| String::from_utf8_lossy(&process.comm)),
+        path: (!other.name.is_empty()).then(|| String::from_utf8_lossy(&other.name)),
     }
 }
 
