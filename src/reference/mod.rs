@@ -7,6 +7,7 @@
 //! Every entry has the same parts, which [`Entry`] gives whatever its kind: a name, a message (the
 //! words of the C library or of ping), a cause and a next step.
 
+mod browser;
 mod circumstance;
 pub mod errno;
 pub mod icmp;
@@ -15,9 +16,10 @@ pub mod python;
 pub mod resolver;
 pub mod spelling;
 pub mod tcp_state;
+pub mod winsock;
 
 pub use circumstance::{Advice, Circumstance};
-pub use lookup::{Lookup, look_up};
+pub use lookup::{Lookup, UnknownCode, look_up};
 
 use errno::Errno;
 use icmp::{Icmp, Version};
