@@ -8,6 +8,7 @@
 //! | [`proc_net`] | the tables of /proc/net, for families without sock_diag |
 //! | [`cgroup`] | the systemd unit and the container in a control group's path |
 //! | [`filter`] | what the user wants to see |
+//! | [`number_hash`] | maps by inode and cookie |
 //! | [`owners`] | the processes behind the sockets, and the reason why there is none |
 //! | [`pairs`] | who is at the other end on this host |
 //! | [`order`] | sorting, grouping, summing up |
@@ -17,6 +18,7 @@ use std::net::IpAddr;
 pub mod cgroup;
 pub mod filter;
 pub mod from_diag;
+pub mod number_hash;
 pub mod order;
 pub mod owners;
 pub mod pairs;

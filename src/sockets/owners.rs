@@ -1,15 +1,17 @@
 //! The processes behind the sockets, and the reason why there is none.
 
+use super::number_hash::NumberMap;
 use super::{Proto, Socket, State};
 
 /// Who holds which socket.
 ///
-/// The links are sorted by inode, so that all owners of a socket stand together: twelve bytes a
-/// descriptor, and a search instead of a map.
+/// The links are sorted by inode, so that all owners of a socket stand together; `first` says where
+/// each inode's begin.
 #[derive(Debug, Clone, Default)]
 pub struct Owners {
     processes: Vec<Process>,
     links: Vec<Owner>,
+    first: NumberMap<u32, u32>,
     complete: bool,
 }
 
@@ -95,21 +97,27 @@ impl Owners {
     /// Collects what a walk over the processes found. `complete`: no process was hidden from it.
     pub fn new(processes: Vec<Process>, mut links: Vec<Owner>, complete: bool) -> Self {
         links.sort_unstable();
+        let mut first = NumberMap::default();
+        first.reserve(links.len());
+        for (index, owner) in (0_u32..).zip(&links) {
+            first.entry(owner.inode).or_insert(index);
+        }
         Owners {
             processes,
             links,
+            first,
             complete,
         }
     }
 
     /// The descriptors that hold the socket of this inode; none for inode 0.
     pub fn of(&self, inode: u32) -> &[Owner] {
-        if inode == 0 {
+        let Some(&first) = self.first.get(&inode).filter(|_| inode != 0) else {
             return &[];
-        }
-        let start = self.links.partition_point(|owner| owner.inode < inode);
-        let length = self.links[start..].partition_point(|owner| owner.inode == inode);
-        &self.links[start..start + length]
+        };
+        let rest = &self.links[first as usize..];
+        let length = rest.iter().take_while(|owner| owner.inode == inode).count();
+        &rest[..length]
     }
 
     /// The process of a link.

@@ -6,6 +6,7 @@
 use std::collections::HashMap;
 use std::net::{IpAddr, Ipv6Addr};
 
+use super::number_hash::NumberMap;
 use super::{Address, Owner, Owners, Proto, Socket};
 
 const NONE: u32 = u32::MAX;
@@ -162,7 +163,7 @@ pub struct OtherEnd {
 
 /// The other ends on this host, by the cookies of the sockets whose other ends they are.
 #[derive(Debug, Clone, Default)]
-pub struct OtherEnds(HashMap<u64, OtherEnd>);
+pub struct OtherEnds(NumberMap<u64, OtherEnd>);
 
 impl OtherEnds {
     /// Joins the sockets.

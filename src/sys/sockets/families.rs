@@ -1,6 +1,6 @@
 //! One dump for each family, and its fallback.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::fs;
 use std::io;
 
@@ -9,6 +9,7 @@ use crate::sockdiag::{
     self, InetMessage, InetRequest, NetlinkMessage, NetlinkRequest, PacketMessage, PacketRequest,
     TcpRequest, UnixMessage, UnixRequest, VsockMessage, VsockRequest,
 };
+use crate::sockets::number_hash::NumberSet;
 use crate::sockets::proc_net::Table;
 use crate::sockets::{Note, Proto, Socket, State, from_diag, proc_net};
 
@@ -188,7 +189,7 @@ impl<'a> Collector<'a> {
         let sockets = &mut self.part.sockets;
         // The walk is not atomic: a socket that changes its place in the table may come twice. Only
         // states that change can; 100,000 cookies cost a megabyte.
-        let mut seen = HashSet::new();
+        let mut seen = NumberSet::default();
         diag.dump(request, &mut |payload| {
             let Ok(message) = InetMessage::new(payload) else {
                 return;
@@ -258,7 +259,7 @@ impl<'a> Collector<'a> {
         let (query, keep, netns) = (self.query, self.keep, self.netns);
         let sockets = &mut self.part.sockets;
         // One that listens to groups comes twice: in the hash table and in the list of listeners.
-        let mut seen = HashSet::new();
+        let mut seen = NumberSet::default();
         diag.dump(
             |sequence, out| request.write_dump(sequence, out),
             &mut |payload| {
