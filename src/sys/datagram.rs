@@ -2,7 +2,7 @@
 
 use std::io::{self, IoSlice, IoSliceMut};
 use std::net::SocketAddr;
-use std::os::fd::{AsFd, AsRawFd, RawFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd};
 use std::time::{Duration, Instant};
 
 use nix::cmsg_space;
@@ -43,9 +43,12 @@ pub type Answer<'a> = dyn FnMut(&Peer, &[u8], &mut Vec<u8>) -> io::Result<bool> 
 /// A reply leaves from the address that the request was sent to, also on a socket that is bound to
 /// all interfaces: otherwise a host with several addresses answers from one that the client never
 /// spoke to, and a connected client drops it.
+///
+/// It also ends when `alarm` is readable.
 pub fn run(
     listener: &Listener,
     signals: &Signals,
+    alarm: Option<BorrowedFd<'_>>,
     once: bool,
     answer: &mut Answer<'_>,
 ) -> Result<Totals> {
@@ -62,16 +65,18 @@ pub fn run(
     let mut buffer = vec![0; LARGEST];
     let mut reply = Vec::new();
     loop {
-        let mut fds = [
-            PollFd::new(listener.socket.as_fd(), PollFlags::POLLIN),
-            PollFd::new(signals.as_fd(), PollFlags::POLLIN),
-        ];
+        let mut fds: Vec<PollFd> = [listener.socket.as_fd(), signals.as_fd()]
+            .into_iter()
+            .chain(alarm)
+            .map(|fd| PollFd::new(fd, PollFlags::POLLIN))
+            .collect();
         match poll(&mut fds, PollTimeout::NONE) {
             Err(nix::Error::EINTR) => continue,
             Err(errno) => return Err(fail(errno.into())),
             Ok(_) => {}
         }
-        if signals.take() > 0 {
+        let alarmed = fds.get(2).and_then(PollFd::any).unwrap_or(false);
+        if alarmed || signals.take() > 0 {
             return Ok(totals);
         }
         for _ in 0..BURST {

@@ -9,6 +9,7 @@
 //! | [`datagram`] | the loop of a datagram server, and one exchange of a client |
 //! | [`exchange`] | one connection of a client: send, stream, receive, with deadlines |
 //! | [`load`] | many connections that drive a [`Client`](crate::load::Client) |
+//! | [`outlet`] | standard output for a program that must not wait for its reader |
 //! | [`activation`] | sockets passed in by a service manager |
 //! | [`files`] | files read whole, or streamed |
 //! | [`holder`] | which process holds a port |
@@ -24,6 +25,7 @@ pub mod files;
 pub mod holder;
 pub mod limits;
 pub mod load;
+pub mod outlet;
 pub mod resolve;
 pub mod server;
 pub mod signals;

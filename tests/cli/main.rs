@@ -12,6 +12,7 @@ mod explain;
 mod limits;
 mod load;
 mod malformed;
+mod output;
 mod reach;
 mod restart;
 mod signals;
