@@ -48,7 +48,8 @@ impl SocketArgs {
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Limits")]
 pub struct ServerArgs {
-    /// Close a connection on which no byte moved for this long; 0 never does.
+    /// Close a connection on which no byte moved for this long. 0 never does: then a silent client
+    /// holds its descriptor for ever.
     #[arg(long, value_name = "TIME", default_value = "0", value_parser = values::duration)]
     idle_timeout: Duration,
     /// Leave more connections than these in the accept queue; by default as many as the descriptor
@@ -62,7 +63,8 @@ pub struct ServerArgs {
     /// After SIGTERM or SIGINT, give what is in flight this long; a second signal ends at once.
     #[arg(long, value_name = "TIME", default_value = "5s", value_parser = values::duration)]
     drain: Duration,
-    /// Serve from this many threads, which share one listener.
+    /// Serve from this many threads, which share one listener. They pay off for connections that
+    /// are kept; a new connection wakes them all.
     #[arg(long, value_name = "N", default_value_t = 1,
           value_parser = clap::value_parser!(u16).range(1..=256))]
     threads: u16,
