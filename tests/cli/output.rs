@@ -413,3 +413,19 @@ fn crowd_accepted(server: &Server) -> usize {
         .count()
         - 1
 }
+
+#[test]
+fn standard_error_that_nobody_reads_does_not_hold_up_the_service() {
+    let mut server = Unread::start(&["app-server", "0", "-v"]);
+    let out = server.out.take().expect("not yet read");
+    std::thread::spawn(move || out.lines().count());
+    // Each leaves a line on standard error; a pipe holds 64 KiB of them (pipe(7)).
+    for _ in 0..1_000 {
+        let mut stream = support::connect(server.address);
+        stream.write_all(b"x").expect("writes");
+        support::reset(stream);
+    }
+    good_client(server.address, "a thousand resets");
+    server.signal("TERM");
+    assert_eq!(server.wait().code(), Some(0));
+}
