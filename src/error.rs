@@ -9,7 +9,7 @@
 use std::fmt;
 use std::io;
 
-use crate::reference;
+use crate::reference::{self, Circumstance};
 
 /// Which exit status a failure has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -80,6 +80,27 @@ impl Error {
         this
     }
 
+    /// Says under which circumstance the errno came: cause and next step become those that fit it,
+    /// for a Unix socket or a file above all. Before or after [`Error::on`].
+    ///
+    /// ```text
+    /// Error::os(kind, "connect to", &error).under(Circumstance::UnixSocket).on(path)
+    /// ```
+    #[must_use]
+    pub fn under(mut self, circumstance: Circumstance) -> Self {
+        let entry = self.code.and_then(reference::errno::by_name);
+        let special = entry.and_then(|entry| Some((entry, entry.special(circumstance)?.1)));
+        let Some((entry, advice)) = special else {
+            return self;
+        };
+        self.cause = format!("{} ({}): {}", entry.message, entry.name, advice.cause);
+        self.next = Some(advice.next.to_owned());
+        match self.subject.take() {
+            Some(subject) => self.on(subject),
+            None => self,
+        }
+    }
+
     /// Standard output could not be written.
     // By value, for `map_err`.
     #[allow(clippy::needless_pass_by_value)]
@@ -91,15 +112,11 @@ impl Error {
     }
 
     /// Says on what the operation failed. Fills `HOST` and `PORT` of the next step from an
-    /// `address:port`.
+    /// `address:port`, and `PATH` from a path.
     #[must_use]
     pub fn on(mut self, subject: impl Into<String>) -> Self {
         let subject = subject.into();
-        if let Some((host, port)) = split_address(&subject) {
-            self.next = self
-                .next
-                .map(|next| next.replace("HOST", host).replace("PORT", port));
-        }
+        self.next = self.next.map(|next| fill(&next, &subject));
         self.subject = Some(subject);
         self
     }
@@ -110,6 +127,26 @@ impl Error {
         self.next = Some(next.into());
         self
     }
+}
+
+/// The next step with the subject in place of the words that stand for it.
+fn fill(next: &str, subject: &str) -> String {
+    if next.contains("PATH") {
+        return next.replace("PATH", &quoted(subject));
+    }
+    match split_address(subject) {
+        Some((host, port)) => next.replace("HOST", host).replace("PORT", port),
+        None => next.to_owned(),
+    }
+}
+
+/// A path as a shell takes it for one word.
+fn quoted(path: &str) -> String {
+    let is_plain = |c: char| c.is_alphanumeric() || "/._-+:@%,=".contains(c);
+    if !path.is_empty() && path.chars().all(is_plain) {
+        return path.to_owned();
+    }
+    format!("'{}'", path.replace('\'', "'\\''"))
 }
 
 /// `HOST:PORT` or `[HOST]:PORT` taken apart; `None` for a path, a name or a bare address.
@@ -158,6 +195,28 @@ mod tests {
         assert_eq!(text.lines().count(), 2, "{text}");
         assert!(text.contains(":9'"), "{text}");
         assert!(!text.contains("PORT"), "{text}");
+    }
+
+    #[test]
+    fn a_path_is_filled_in_and_the_circumstance_may_come_before_or_after_it() {
+        let denied = io::Error::from_raw_os_error(13);
+        let error = || Error::os(Kind::CannotRun, "connect to", &denied);
+        let before = error().under(Circumstance::UnixSocket).on("/run/a b.sock");
+        let after = error().on("/run/a b.sock").under(Circumstance::UnixSocket);
+        assert_eq!(before, after);
+        let next = before.next.unwrap_or_default();
+        assert!(next.contains("namei -l '/run/a b.sock';"), "{next}");
+        assert!(before.cause.starts_with("Permission denied (EACCES): "));
+        assert!(!before.cause.contains("port"), "{}", before.cause);
+    }
+
+    #[test]
+    fn an_error_that_has_nothing_special_to_say_stays_as_it_is() {
+        let refused = io::Error::from_raw_os_error(111);
+        let error = || Error::os(Kind::BadAnswer, "connect to", &refused).on("127.0.0.1:9");
+        assert_eq!(error().under(Circumstance::Connect), error());
+        let plain = || Error::new(Kind::BadAnswer, "read", "it is larger").next("send less");
+        assert_eq!(plain().under(Circumstance::File), plain());
     }
 
     #[test]

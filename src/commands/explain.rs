@@ -8,7 +8,7 @@ use crate::commands::serving::print;
 use crate::commands::{Context, Status};
 use crate::error::{Error, Kind, Result};
 use crate::reference::icmp::{self, Icmp};
-use crate::reference::{self, Entry, Lookup, spelling};
+use crate::reference::{self, Advice, Circumstance, Entry, Lookup, UnknownCode, spelling};
 use crate::render::table::Table;
 use crate::render::{escape, json};
 
@@ -16,8 +16,10 @@ use crate::render::{escape, json};
 ///
 /// Understands names (ECONNREFUSED, EAI_NONAME, CLOSE_WAIT), numbers (111, -2), messages
 /// ("Connection refused"), ICMP types and codes (icmp 3/4, icmp6 1/4), exceptions of Python and
-/// other languages, and whole error lines, pasted in quotes. Without an argument it lists all that
-/// it knows. In what is suggested, HOST and PORT stand for the address in question.
+/// other languages, words of browsers, curl and Windows, and whole error lines, pasted in quotes:
+/// a line about a Unix socket or a file gets the cause that fits one. Without an argument it lists
+/// all that it knows. In what is suggested, HOST, PORT and PATH stand for the address or the path in
+/// question.
 #[derive(Debug, Clone, clap::Args)]
 pub struct Args {
     /// A name, a number, a message or an error line; several words are taken together
@@ -45,14 +47,14 @@ fn explain(args: &Args, json: bool, width: Option<u16>, out: &mut dyn Write) -> 
         Some(query) => reference::look_up(query),
         None => Lookup {
             entries: reference::all().collect(),
-            nearest: Vec::new(),
+            ..Lookup::default()
         },
     };
     let known = !found.entries.is_empty();
     match &query {
         query if json => write_json(out, query.as_deref(), &found),
         Some(query) if !known => return Err(unknown(query, &found.nearest)),
-        Some(_) => write_entries(out, &found.entries, width),
+        Some(_) => write_entries(out, &found, width),
         None => write_list(out, width),
     }
     .map_err(Error::output)?;
@@ -105,15 +107,24 @@ fn write_list(out: &mut dyn Write, width: Option<u16>) -> io::Result<()> {
     Ok(())
 }
 
-fn write_entries(out: &mut dyn Write, entries: &[Entry], width: Option<u16>) -> io::Result<()> {
-    for (index, entry) in entries.iter().enumerate() {
+fn write_entries(out: &mut dyn Write, found: &Lookup, width: Option<u16>) -> io::Result<()> {
+    for (index, entry) in found.entries.iter().enumerate() {
         if index > 0 {
             writeln!(out)?;
         }
         writeln!(out, "{}", title(*entry))?;
         let mut table = Table::new().indent(2);
-        table.row(&["cause:", entry.cause()]);
-        table.row(&["next:", entry.next()]);
+        for code in unknown_codes(found, *entry) {
+            let text = format!("{code} is not known; what follows is true of the whole type");
+            table.row(&["code:", &text]);
+        }
+        let advice = entry.advice(found.circumstance);
+        table.row(&["cause:", advice.cause]);
+        table.row(&["next:", advice.next]);
+        for (label, other) in others(*entry, advice) {
+            let Advice { cause, next } = other;
+            table.row(&[label, &format!("{cause}. Next: {next}")]);
+        }
         for (index, detail) in entry.details().iter().enumerate() {
             table.row(&[if index == 0 { "more:" } else { "" }, detail]);
         }
@@ -123,6 +134,33 @@ fn write_entries(out: &mut dyn Write, entries: &[Entry], width: Option<u16>) -> 
         table.write(out, width)?;
     }
     Ok(())
+}
+
+/// What was asked for of this type of ICMP, and is not in the tables.
+fn unknown_codes(found: &Lookup, entry: Entry) -> impl Iterator<Item = u32> {
+    let of_it = move |it: &&UnknownCode| Entry::Icmp(it.r#type) == entry;
+    found.unknown_codes.iter().filter(of_it).map(|it| it.code)
+}
+
+/// What else the entry says: what is generally so, behind what was chosen for the line; else what
+/// is so under every circumstance.
+fn others(entry: Entry, said: Advice) -> Vec<(&'static str, Advice)> {
+    let general = entry.advice(None);
+    if said != general {
+        return vec![("generally:", general)];
+    }
+    let label = |circumstance| match circumstance {
+        Circumstance::Bind => "bind:",
+        Circumstance::Connect => "connect:",
+        Circumstance::Send => "send:",
+        Circumstance::UnixBind => "Unix bind:",
+        Circumstance::UnixSocket => "Unix socket:",
+        Circumstance::File => "file:",
+    };
+    let variants = entry.variants().iter();
+    variants
+        .map(|(circumstance, advice)| (label(*circumstance), *advice))
+        .collect()
 }
 
 /// `ECONNREFUSED (errno 111): Connection refused`.
@@ -188,6 +226,8 @@ fn on_a_socket(message: &Icmp) -> Option<String> {
 struct Document<'a> {
     schema: &'static str,
     query: Option<&'a str>,
+    /// What the query says of how the errno came; cause and next of the entries are those of it.
+    circumstance: Option<&'static str>,
     entries: Vec<EntryDocument>,
     nearest: &'a [&'static str],
 }
@@ -201,6 +241,9 @@ struct EntryDocument {
     message: &'static str,
     cause: &'static str,
     next: &'static str,
+    general_cause: &'static str,
+    general_next: &'static str,
+    under: Vec<UnderDocument>,
     details: &'static [&'static str],
     aliases: &'static [&'static str],
     known_as: Vec<KnownAs>,
@@ -208,8 +251,17 @@ struct EntryDocument {
     icmp_version: Option<u8>,
     icmp_type: Option<u8>,
     icmp_code: Option<u8>,
+    unknown_icmp_codes: Vec<u32>,
     errno: Option<&'static str>,
     errno_fatal: Option<bool>,
+}
+
+/// What an errno says under a circumstance.
+#[derive(Serialize)]
+struct UnderDocument {
+    circumstance: &'static str,
+    cause: &'static str,
+    next: &'static str,
 }
 
 #[derive(Serialize)]
@@ -218,13 +270,14 @@ struct KnownAs {
     word: &'static str,
 }
 
-impl From<Entry> for EntryDocument {
-    fn from(entry: Entry) -> Self {
+impl EntryDocument {
+    fn new(entry: Entry, found: &Lookup) -> Self {
         let message = match entry {
             Entry::Icmp(message) => Some(message),
             _ => None,
         };
         let on_socket = message.and_then(|it| it.on_socket);
+        let advice = entry.advice(found.circumstance);
         let words = spelling::of(entry.name());
         EntryDocument {
             kind: entry.kind(),
@@ -236,8 +289,11 @@ impl From<Entry> for EntryDocument {
                 Entry::Icmp(_) => None,
             },
             message: entry.message(),
-            cause: entry.cause(),
-            next: entry.next(),
+            cause: advice.cause,
+            next: advice.next,
+            general_cause: entry.cause(),
+            general_next: entry.next(),
+            under: entry.variants().iter().map(UnderDocument::from).collect(),
             details: entry.details(),
             aliases: entry.aliases(),
             known_as: words
@@ -253,8 +309,19 @@ impl From<Entry> for EntryDocument {
             }),
             icmp_type: message.map(|it| it.r#type),
             icmp_code: message.and_then(|it| it.code),
+            unknown_icmp_codes: unknown_codes(found, entry).collect(),
             errno: on_socket.map(|it| it.errno),
             errno_fatal: on_socket.map(|it| it.fatal),
+        }
+    }
+}
+
+impl From<&(Circumstance, Advice)> for UnderDocument {
+    fn from((circumstance, advice): &(Circumstance, Advice)) -> Self {
+        UnderDocument {
+            circumstance: circumstance.word(),
+            cause: advice.cause,
+            next: advice.next,
         }
     }
 }
@@ -263,7 +330,12 @@ fn write_json(out: &mut dyn Write, query: Option<&str>, found: &Lookup) -> io::R
     let document = Document {
         schema: "sockdoc.explain/1",
         query,
-        entries: found.entries.iter().copied().map(Into::into).collect(),
+        circumstance: found.circumstance.map(Circumstance::word),
+        entries: found
+            .entries
+            .iter()
+            .map(|entry| EntryDocument::new(*entry, found))
+            .collect(),
         nearest: &found.nearest,
     };
     json::line(out, &document)
@@ -338,6 +410,63 @@ mod tests {
     fn a_type_of_icmp_lists_its_codes_and_a_code_its_errno() {
         assert!(text(&["icmp", "11"]).contains("icmp 11/1 Frag reassembly time exceeded"));
         assert!(text(&["icmp", "3/3"]).contains("ECONNREFUSED, at once"));
+    }
+
+    #[test]
+    fn a_line_about_a_unix_socket_gets_its_cause_first_and_the_general_one_behind() {
+        let text = text(&["dial unix /var/run/docker.sock: connect: permission denied"]);
+        let lines: Vec<&str> = text.lines().collect();
+        assert!(
+            lines[1].starts_with("  cause:") && lines[1].contains("socket file"),
+            "{text}"
+        );
+        assert!(
+            lines[2].starts_with("  next:") && lines[2].contains("namei -l PATH"),
+            "{text}"
+        );
+        assert!(lines[3].starts_with("  generally:"), "{text}");
+        assert!(!text.contains("Unix bind:"), "one that it is not: {text}");
+
+        let line = "dial unix /run/x.sock: connect: connection refused";
+        let (document, general) = (json(&[line]).1, json(&["111"]).1);
+        assert_eq!(document["circumstance"], "unix_socket");
+        let entry = &document["entries"][0];
+        assert_eq!(entry["cause"], entry["under"][0]["cause"]);
+        assert_eq!(entry["under"][0]["circumstance"], "unix_socket");
+        assert_ne!(entry["cause"], entry["general_cause"]);
+        let bare = &general["entries"][0];
+        assert_eq!(bare["cause"], bare["general_cause"]);
+        assert!(general["circumstance"].is_null());
+    }
+
+    #[test]
+    fn an_errno_by_itself_is_explained_under_every_circumstance() {
+        let text = text(&["EACCES"]);
+        for label in [
+            "bind:",
+            "connect:",
+            "send:",
+            "Unix socket:",
+            "Unix bind:",
+            "file:",
+        ] {
+            assert!(text.contains(&format!("\n  {label}")), "{label} {text}");
+        }
+        assert!(!text.contains("generally:"), "{text}");
+    }
+
+    #[test]
+    fn an_unknown_code_of_icmp_is_said_to_be_unknown() {
+        let shown = text(&["icmp", "3/99"]);
+        let lines: Vec<&str> = shown.lines().collect();
+        assert!(
+            lines[0].starts_with("ICMP_DEST_UNREACH (icmp 3)"),
+            "{shown}"
+        );
+        assert!(lines[1].contains("99 is not known"), "{shown}");
+        assert!(!text(&["icmp", "3/4"]).contains("not known"));
+        let entry = &json(&["icmp", "3/99"]).1["entries"][0];
+        assert_eq!(entry["unknown_icmp_codes"], serde_json::json!([99]));
     }
 
     #[test]

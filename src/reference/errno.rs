@@ -8,6 +8,8 @@
 mod others;
 mod sockets;
 
+use super::circumstance::{Advice, Circumstance};
+
 /// One errno.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Errno {
@@ -17,14 +19,40 @@ pub struct Errno {
     pub number: i32,
     /// What glibc's `strerror(3)` says: `Connection refused`.
     pub message: &'static str,
-    /// Why it happens, in words.
+    /// Why it happens, in words, whatever was being done.
     pub cause: &'static str,
-    /// The next thing to try; the words `HOST` and `PORT` stand for the address in question.
+    /// The next thing to try; the words `HOST`, `PORT` and `PATH` stand for the address or the path
+    /// in question.
     pub next: &'static str,
+    /// What is to be said instead under some circumstances; read it with [`Errno::on`].
+    pub variants: &'static [(Circumstance, Advice)],
     /// Other names of the same number: `EWOULDBLOCK` for `EAGAIN`.
     pub aliases: &'static [&'static str],
     /// How to tell its causes apart: a sentence or two each.
     pub details: &'static [&'static str],
+}
+
+impl Errno {
+    /// Cause and next step under a circumstance: its own, else the general ones.
+    ///
+    /// ```text
+    /// let Advice { cause, next } = entry.on(Circumstance::UnixSocket);
+    /// ```
+    ///
+    /// Who makes a [`crate::error::Error`] says it there: `Error::os(..).under(..).on(path)`.
+    pub fn on(&self, circumstance: Circumstance) -> Advice {
+        let general = Advice {
+            cause: self.cause,
+            next: self.next,
+        };
+        self.special(circumstance).map_or(general, |(_, it)| it)
+    }
+
+    /// The variant that [`Errno::on`] takes; `None` where it takes the general texts.
+    pub fn special(&self, circumstance: Circumstance) -> Option<(Circumstance, Advice)> {
+        let own = |wanted| self.variants.iter().copied().find(|(it, _)| *it == wanted);
+        own(circumstance).or_else(|| circumstance.wider().and_then(own))
+    }
 }
 
 /// The last number of the table, `EHWPOISON`.
@@ -53,13 +81,15 @@ fn tables() -> impl Iterator<Item = &'static Errno> {
 }
 
 /// Writes a table: number, name and message, then labelled texts, so that an entry reads like a
-/// page of a book and the compiler still checks that nothing is missing.
+/// page of a book and the compiler still checks that nothing is missing. `when` begins what is to be
+/// said instead under a circumstance.
 macro_rules! errnos {
     ($(
         $number:literal $name:ident $message:literal
         $(also $alias:ident)*
         cause $cause:literal
         next $next:literal
+        $(when $circumstance:ident cause $its_cause:literal next $its_next:literal)*
         $(details $details:literal)*;
     )*) => {
         pub(super) static TABLE: &[Errno] = &[$(Errno {
@@ -68,6 +98,10 @@ macro_rules! errnos {
             message: $message,
             cause: $cause,
             next: $next,
+            variants: &[$((
+                $crate::reference::Circumstance::$circumstance,
+                $crate::reference::Advice { cause: $its_cause, next: $its_next },
+            )),*],
             aliases: &[$(stringify!($alias)),*],
             details: &[$($details),*],
         }),*];
@@ -127,22 +161,97 @@ mod tests {
                 assert!(!text.contains('\n'), "{}: {text}", entry.name);
             }
             assert!(!entry.cause.ends_with('.'), "{}", entry.name);
+            for (circumstance, Advice { cause, next }) in entry.variants {
+                assert!(cause.len() > 10 && next.len() > 10, "{}", entry.name);
+                assert!(!cause.ends_with('.'), "{} {circumstance:?}", entry.name);
+                assert_ne!(*cause, entry.cause, "{} {circumstance:?}", entry.name);
+            }
         }
     }
 
     #[test]
     fn host_and_port_are_words_of_their_own_so_that_they_can_be_filled_in() {
-        for entry in all() {
-            for placeholder in ["HOST", "PORT"] {
-                for (at, _) in entry.next.match_indices(placeholder) {
-                    let before = entry.next[..at].chars().next_back();
-                    let after = entry.next[at + placeholder.len()..].chars().next();
+        let of_variants = |entry: &Errno| entry.variants.iter().map(|(_, it)| it.next);
+        let general = all().map(|entry| entry.next);
+        for next in general.chain(all().flat_map(of_variants)) {
+            for placeholder in ["HOST", "PORT", "PATH"] {
+                for (at, _) in next.match_indices(placeholder) {
+                    let before = next[..at].chars().next_back();
+                    let after = next[at + placeholder.len()..].chars().next();
                     for neighbour in [before, after].into_iter().flatten() {
                         let part_of_a_word = neighbour.is_alphanumeric() || neighbour == '_';
-                        assert!(!part_of_a_word, "{}: {}", entry.name, entry.next);
+                        assert!(!part_of_a_word, "{next}");
                     }
                 }
             }
         }
+    }
+
+    #[test]
+    fn a_circumstance_is_there_once_in_an_entry() {
+        for entry in all() {
+            let seen: HashSet<Circumstance> = entry.variants.iter().map(|(it, _)| *it).collect();
+            assert_eq!(seen.len(), entry.variants.len(), "{}", entry.name);
+        }
+    }
+
+    #[test]
+    fn permission_denied_on_a_unix_socket_speaks_of_its_file_and_not_of_ports() {
+        let entry = by_name("EACCES").expect("known");
+        for circumstance in [Circumstance::UnixSocket, Circumstance::UnixBind] {
+            let Advice { cause, next } = entry.on(circumstance);
+            assert!(next.contains("namei -l PATH"), "{next}");
+            assert!(!format!("{cause}{next}").contains("port"), "{cause} {next}");
+        }
+        assert!(
+            entry
+                .on(Circumstance::Bind)
+                .next
+                .contains("cap_net_bind_service")
+        );
+        assert!(entry.on(Circumstance::UnixSocket).next.contains("group"));
+    }
+
+    #[test]
+    fn nothing_on_a_unix_socket_or_a_file_speaks_of_the_network() {
+        for name in [
+            "EACCES",
+            "ENOENT",
+            "ECONNREFUSED",
+            "EADDRINUSE",
+            "EAGAIN",
+            "ECONNRESET",
+            "EPIPE",
+        ] {
+            let entry = by_name(name).expect("known");
+            let Advice { cause, next } = entry.on(Circumstance::UnixSocket);
+            assert_ne!(cause, entry.cause, "{name}");
+            for word in [
+                "the host", "firewall", "RST", "ss -t", "tcpdump", "HOST", "PORT",
+            ] {
+                assert!(
+                    !cause.contains(word) && !next.contains(word),
+                    "{name}: {word}"
+                );
+            }
+        }
+        for name in ["EACCES", "ENOENT", "EAGAIN", "EPERM", "EINVAL"] {
+            let Advice { cause, next } = by_name(name).expect("known").on(Circumstance::File);
+            assert!(!cause.contains("ocket") && !next.contains("ss -"), "{name}");
+        }
+    }
+
+    #[test]
+    fn a_circumstance_without_words_of_its_own_takes_the_wider_one_then_the_general_texts() {
+        let refused = by_name("ECONNREFUSED").expect("known");
+        let on_unix = refused.on(Circumstance::UnixSocket);
+        assert_eq!(refused.on(Circumstance::UnixBind), on_unix);
+        assert_eq!(refused.on(Circumstance::File).cause, refused.cause);
+        assert_eq!(refused.special(Circumstance::File), None);
+    }
+
+    #[test]
+    fn a_directory_in_place_of_a_file_needs_no_path_filled_in() {
+        assert!(!by_name("EISDIR").expect("known").next.contains("PATH"));
     }
 }

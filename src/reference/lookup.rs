@@ -5,9 +5,10 @@
 //! number (`[Errno 111]`) makes messages unimportant, and these the words of a language, since
 //! `BlockingIOError: [Errno 115] Operation now in progress` is about 115 alone.
 
-use super::icmp::{self, Version};
-use super::{Entry, all, errno, resolver, spelling, tcp_state};
+use super::icmp::{self, Icmp, Version};
+use super::{Circumstance, Entry, all, errno, resolver, spelling, tcp_state, winsock};
 
+mod circumstance;
 mod nearest;
 mod words;
 
@@ -16,8 +17,21 @@ mod words;
 pub struct Lookup {
     /// All that it can mean: a Python exception may stand for several errnos.
     pub entries: Vec<Entry>,
+    /// What the line says of how the errno came: read cause and next step with [`Entry::advice`].
+    pub circumstance: Option<Circumstance>,
+    /// The codes of ICMP that it names and the tables do not have; for them `entries` has the type.
+    pub unknown_codes: Vec<UnknownCode>,
     /// If it means nothing: the names and messages nearest to it, at most five.
     pub nearest: Vec<&'static str>,
+}
+
+/// A code of a type of ICMP that the tables do not have.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct UnknownCode {
+    /// The type as a whole.
+    pub r#type: &'static Icmp,
+    /// The code; above 255 it is none at all.
+    pub code: u32,
 }
 
 /// No more of a query is looked at: a whole log file pasted by mistake costs little.
@@ -25,27 +39,38 @@ const MAX_BYTES: usize = 4096;
 
 /// Looks up a name, a number, a message or a pasted error line.
 pub fn look_up(words: &str) -> Lookup {
-    let query = bounded(words, MAX_BYTES).trim_matches(|c: char| !c.is_alphanumeric() && c != '-');
+    let line = bounded(words, MAX_BYTES);
+    let query = line.trim_matches(|c: char| !c.is_alphanumeric() && c != '-');
     let tokens = words::tokens(query);
     let terms = terms();
-    let attempts: [&dyn Fn() -> Vec<Entry>; 6] = [
-        &|| bare_number(&tokens),
+    let attempts: [&dyn Fn() -> Vec<Entry>; 7] = [
+        &|| bare_number(line, &tokens, &terms),
         &|| whole(query, &terms),
         &|| codes(&tokens, &terms),
-        &|| icmp_numbers(&tokens),
+        &|| entries_of(&icmp_numbers(&tokens)),
         &|| messages(query, &terms),
-        &|| foreign_words(query, &tokens, &terms),
+        &|| entries_of(&bare_icmp(query, &tokens)),
+        &|| foreign_words(line, query, &tokens, &terms),
     ];
     for attempt in attempts {
         let entries = without_repeats(attempt());
         if !entries.is_empty() {
-            let nearest = Vec::new();
-            return Lookup { entries, nearest };
+            let mut asked = icmp_numbers(&tokens);
+            asked.extend(bare_icmp(query, &tokens));
+            let mut unknown_codes: Vec<_> = asked.iter().filter_map(Asked::unknown).collect();
+            unknown_codes.retain(|it| entries.contains(&Entry::Icmp(it.r#type)));
+            unknown_codes.dedup();
+            return Lookup {
+                entries,
+                circumstance: circumstance::of(line),
+                unknown_codes,
+                nearest: Vec::new(),
+            };
         }
     }
     Lookup {
-        entries: Vec::new(),
         nearest: nearest::to(query, &terms),
+        ..Lookup::default()
     }
 }
 
@@ -86,12 +111,16 @@ fn terms() -> Vec<Term> {
     terms
 }
 
-/// The query is a number: `111`, `-2`, `error 111`, `tcp state 8`.
-fn bare_number(tokens: &[&str]) -> Vec<Entry> {
+/// The query is a number: `111`, `-2`, `error 111`, `tcp state 8`. `(28)` may be curl's too.
+fn bare_number(line: &str, tokens: &[&str], terms: &[Term]) -> Vec<Entry> {
     let lower: Vec<String> = tokens.iter().map(|token| token.to_lowercase()).collect();
     let lower: Vec<&str> = lower.iter().map(String::as_str).collect();
     match lower[..] {
-        [number] | ["error", number] => number.parse().map_or(Vec::new(), of_number),
+        [number] | ["error", number] => {
+            let mut found = number.parse().map_or(Vec::new(), of_number);
+            found.extend(exit_of_curl(line, terms));
+            found
+        }
         ["tcp" | "state", number] | ["tcp", "state", number] => {
             let state = number.parse().ok().and_then(tcp_state::by_number);
             state.map(Entry::TcpState).into_iter().collect()
@@ -102,11 +131,15 @@ fn bare_number(tokens: &[&str]) -> Vec<Entry> {
 
 /// What a number without any other sign means. Below zero it is a code of the resolver, or an errno
 /// as the kernel returns it (-111); the codes of `getaddrinfo_a(3)` from -100 on are so rare that
-/// there both are meant.
+/// there both are meant. From 10000 on it is one of Windows.
 fn of_number(number: i32) -> Vec<Entry> {
     let code = resolver::by_number(number).map(Entry::Resolver);
     if code.is_some() && number > -100 {
         return code.into_iter().collect();
+    }
+    if let Some(error) = winsock::by_number(number) {
+        let stands_for = |entry: &Entry| spelling::of(entry.name()).any(|it| it.word == error.name);
+        return all().filter(stands_for).collect();
     }
     let errno = number.checked_abs().and_then(errno::by_number);
     errno.map(Entry::Errno).into_iter().chain(code).collect()
@@ -134,7 +167,8 @@ fn codes(tokens: &[&str], terms: &[Term]) -> Vec<Entry> {
     found
 }
 
-/// `errno 111`, `[Errno -2]`, `os error 111`, and Rust's `Os { code: 111, ...`.
+/// `errno 111`, `[Errno -2]`, `os error 111`, Rust's `Os { code: 111, ...`, and of Windows
+/// `[WinError 10061]`, `error: 10061`, `error code 10061`.
 fn marked_number(tokens: &[&str]) -> Vec<Entry> {
     let is = |at: usize, word: &str| {
         let token = tokens.get(at).map(|token| words::last(token));
@@ -144,6 +178,13 @@ fn marked_number(tokens: &[&str]) -> Vec<Entry> {
         tokens.get(1)
     } else if is(0, "os") && (is(1, "error") || is(1, "code")) {
         tokens.get(2)
+    } else if is(0, "winerror") || is(0, "error") || is(0, "code") {
+        let is_winsock = |token: &&&str| {
+            token
+                .parse()
+                .is_ok_and(|it| winsock::by_number(it).is_some())
+        };
+        tokens.get(1).filter(is_winsock)
     } else {
         None
     };
@@ -151,8 +192,42 @@ fn marked_number(tokens: &[&str]) -> Vec<Entry> {
     number.map_or(Vec::new(), of_number)
 }
 
+/// A type of ICMP, and a code where one was named, as text says it.
+struct Asked {
+    version: Version,
+    r#type: u8,
+    code: Option<u32>,
+}
+
+impl Asked {
+    fn entry(&self) -> Option<Entry> {
+        let code = self.code.and_then(|code| u8::try_from(code).ok());
+        let message = match code {
+            Some(code) => icmp::describe(self.version, self.r#type, code),
+            None => icmp::by_type(self.version, self.r#type),
+        };
+        message.map(Entry::Icmp)
+    }
+
+    /// The code, if the tables do not have it. A type without codes has code 0.
+    fn unknown(&self) -> Option<UnknownCode> {
+        let (version, code) = (self.version, self.code?);
+        let r#type = icmp::by_type(version, self.r#type)?;
+        let is_known = match u8::try_from(code) {
+            Ok(0) if icmp::codes(version, self.r#type).next().is_none() => true,
+            Ok(code) => icmp::by_code(version, self.r#type, code).is_some(),
+            Err(_) => false,
+        };
+        (!is_known).then_some(UnknownCode { r#type, code })
+    }
+}
+
+fn entries_of(asked: &[Asked]) -> Vec<Entry> {
+    asked.iter().filter_map(Asked::entry).collect()
+}
+
 /// The ICMP types and codes in a line. Where it does not say which ICMP, they may be of either.
-fn icmp_numbers(tokens: &[&str]) -> Vec<Entry> {
+fn icmp_numbers(tokens: &[&str]) -> Vec<Asked> {
     let names_icmp = tokens.iter().any(|token| icmp_version(token).is_some());
     let starts = (0..tokens.len()).map(|at| &tokens[at..]);
     let at_start = |tokens| icmp_number(tokens, names_icmp);
@@ -161,7 +236,7 @@ fn icmp_numbers(tokens: &[&str]) -> Vec<Entry> {
 
 /// `icmp 3`, `icmp 3/4`, `ICMPv6 type 1 code 4`. Without the word ICMP it is `type 3 code 4`; `type
 /// 3` alone may be the type of anything.
-fn icmp_number(tokens: &[&str], names_icmp: bool) -> Vec<Entry> {
+fn icmp_number(tokens: &[&str], names_icmp: bool) -> Vec<Asked> {
     let mut rest = tokens.iter().copied().peekable();
     let version = tokens.first().and_then(|token| icmp_version(token));
     if version.is_some() {
@@ -177,16 +252,35 @@ fn icmp_number(tokens: &[&str], names_icmp: bool) -> Vec<Entry> {
     let Some(r#type) = r#type else {
         return Vec::new();
     };
-    let versions = match version {
-        Some(version) => vec![version],
-        None if type_word && code_word && code.is_some() => vec![Version::V4, Version::V6],
+    match version {
+        Some(version) => vec![Asked {
+            version,
+            r#type,
+            code,
+        }],
+        None if type_word && code_word && code.is_some() => of_either(r#type, code),
         None => Vec::new(),
-    };
-    let described = versions.into_iter().filter_map(|version| match code {
-        Some(code) => icmp::describe(version, r#type, code),
-        None => icmp::by_type(version, r#type),
+    }
+}
+
+/// The query is `3/4` and nothing else.
+fn bare_icmp(query: &str, tokens: &[&str]) -> Vec<Asked> {
+    if let ([_, _], Some((r#type, code))) = (tokens, query.split_once('/'))
+        && let (Ok(r#type), Ok(code)) = (r#type.parse(), code.parse())
+    {
+        return of_either(r#type, Some(code));
+    }
+    Vec::new()
+}
+
+fn of_either(r#type: u8, code: Option<u32>) -> Vec<Asked> {
+    let versions = [Version::V4, Version::V6].into_iter();
+    let asked = versions.map(|version| Asked {
+        version,
+        r#type,
+        code,
     });
-    described.map(Entry::Icmp).collect()
+    asked.collect()
 }
 
 fn icmp_version(token: &str) -> Option<Version> {
@@ -202,11 +296,10 @@ fn messages(query: &str, terms: &[Term]) -> Vec<Entry> {
     phrases(query, terms, TermKind::Message)
 }
 
-/// The words of languages, the TCP states and a bare `3/4` in a line.
-fn foreign_words(query: &str, tokens: &[&str], terms: &[Term]) -> Vec<Entry> {
+/// The words of languages and the TCP states in a line.
+fn foreign_words(line: &str, query: &str, tokens: &[&str], terms: &[Term]) -> Vec<Entry> {
     let mut found = phrases(query, terms, TermKind::Foreign);
-    for token in tokens {
-        let word = words::last(token);
+    for word in tokens.iter().map(|token| words::last(token)) {
         let is_it = |term: &&Term| match term.kind {
             // Without a `_` it is an ordinary word unless it is in capitals.
             TermKind::State if term.text.contains(['_', '-']) => {
@@ -217,14 +310,17 @@ fn foreign_words(query: &str, tokens: &[&str], terms: &[Term]) -> Vec<Entry> {
         };
         found.extend(terms.iter().filter(is_it).map(|term| term.entry));
     }
-    if let ([_, _], Some((r#type, code))) = (tokens, query.split_once('/'))
-        && let (Ok(r#type), Ok(code)) = (r#type.parse(), code.parse())
-    {
-        let versions = [Version::V4, Version::V6].into_iter();
-        let described = versions.filter_map(|version| icmp::describe(version, r#type, code));
-        found.extend(described.map(Entry::Icmp));
-    }
+    found.extend(exit_of_curl(line, terms));
     found
+}
+
+/// `(7)` of `curl: (7) Failed to connect`, with the name of the program in front or without.
+fn exit_of_curl(line: &str, terms: &[Term]) -> Vec<Entry> {
+    let line = line.trim_start();
+    let line = line.strip_prefix("curl").unwrap_or(line);
+    let line = line.trim_start_matches([':', ' ']);
+    let is_it = |term: &&Term| term.text.starts_with('(') && line.starts_with(term.text);
+    terms.iter().filter(is_it).map(|term| term.entry).collect()
 }
 
 /// The terms of two words and more that stand in the query, unless inside of a longer one.

@@ -7,6 +7,8 @@
 //! Every entry has the same parts, which [`Entry`] gives whatever its kind: a name, a message (the
 //! words of the C library or of ping), a cause and a next step.
 
+mod browser;
+mod circumstance;
 pub mod errno;
 pub mod icmp;
 mod lookup;
@@ -14,8 +16,10 @@ pub mod python;
 pub mod resolver;
 pub mod spelling;
 pub mod tcp_state;
+pub mod winsock;
 
-pub use lookup::{Lookup, look_up};
+pub use circumstance::{Advice, Circumstance};
+pub use lookup::{Lookup, UnknownCode, look_up};
 
 use errno::Errno;
 use icmp::{Icmp, Version};
@@ -85,6 +89,26 @@ impl Entry {
             Entry::Resolver(entry) => entry.message,
             Entry::TcpState(entry) => entry.message,
             Entry::Icmp(entry) => entry.message,
+        }
+    }
+
+    /// Cause and next step, special to the circumstance where the entry has such: of the errnos
+    /// only ([`Errno::on`]).
+    pub fn advice(self, circumstance: Option<Circumstance>) -> Advice {
+        match (self, circumstance) {
+            (Entry::Errno(entry), Some(circumstance)) => entry.on(circumstance),
+            _ => Advice {
+                cause: self.cause(),
+                next: self.next(),
+            },
+        }
+    }
+
+    /// What an errno says under special circumstances.
+    pub fn variants(self) -> &'static [(Circumstance, Advice)] {
+        match self {
+            Entry::Errno(entry) => entry.variants,
+            _ => &[],
         }
     }
 

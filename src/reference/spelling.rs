@@ -1,6 +1,6 @@
-//! What other languages and C libraries call an errno or a resolver code.
+//! What other languages, C libraries, systems and programs call an errno or a resolver code.
 
-use super::python;
+use super::{browser, python, winsock};
 
 /// A word of a language for one or more errnos or resolver codes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -15,7 +15,9 @@ pub struct Spelling {
 
 /// Every word of every language.
 pub fn all() -> impl Iterator<Item = &'static Spelling> {
-    python::EXCEPTIONS.iter().chain(OTHERS)
+    let of_libraries = python::EXCEPTIONS.iter().chain(OTHERS);
+    let of_windows = winsock::NAMES.iter().chain(winsock::SENTENCES);
+    of_libraries.chain(browser::WORDS).chain(of_windows)
 }
 
 /// The words for an errno or a resolver code.
@@ -57,6 +59,7 @@ static OTHERS: &[Spelling] = &[
     java("PortUnreachableException", &["ECONNREFUSED"]),
     java("SocketTimeoutException", &["ETIMEDOUT"]),
     java("ConnectException", &["ECONNREFUSED", "ETIMEDOUT"]),
+    java("Connection reset", &["ECONNRESET"]),
     java("BindException", &["EADDRINUSE", "EADDRNOTAVAIL"]),
     // Node names errnos as they are; these two stand for what getaddrinfo says.
     node("ENOTFOUND", &["EAI_NONAME"]),

@@ -60,6 +60,23 @@ fn without_an_argument_grep_finds_an_entry_in_one_line() {
 }
 
 #[test]
+fn a_line_about_a_unix_socket_is_answered_with_its_permissions_and_not_with_ports() {
+    let text = stdout(&["dial unix /var/run/docker.sock: connect: permission denied"]);
+    let lines: Vec<&str> = text.lines().collect();
+    assert!(lines[1].contains("socket file"), "{text}");
+    assert!(lines[2].contains("namei -l PATH"), "{text}");
+    let first = lines[1..3].join(" ");
+    assert!(!first.contains("port"), "{text}");
+}
+
+#[test]
+fn an_unknown_code_of_icmp_is_told_with_its_type() {
+    let text = stdout(&["icmp", "3/99"]);
+    assert!(text.starts_with("ICMP_DEST_UNREACH (icmp 3)"), "{text}");
+    assert!(text.contains("99 is not known"), "{text}");
+}
+
+#[test]
 fn an_unknown_word_ends_with_status_1_and_the_nearest_on_stderr() {
     let output = explain(&["ECONREFUSED"]);
     assert_eq!(output.status.code(), Some(1), "{output:?}");

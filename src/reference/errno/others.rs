@@ -30,7 +30,7 @@ errnos! {
 
     21 EISDIR "Is a directory"
         cause "a file is needed and the path names a directory"
-        next "name a file inside it: ls -l PATH";
+        next "name a file inside the directory; ls -l lists what is in it";
 
     25 ENOTTY "Inappropriate ioctl for device"
         cause "the descriptor is not a terminal, or its driver does not know this ioctl"

@@ -8,12 +8,27 @@ errnos! {
     1 EPERM "Operation not permitted"
         cause "a capability is missing (raw sockets, packet sockets, SO_MARK), or a local firewall rule dropped what was sent"
         next "list the local rules: nft list ruleset; or give the program the capability, e.g. cap_net_raw or cap_net_admin"
+        when Send
+            cause "a local firewall rule dropped what was sent"
+            next "list the local rules: nft list ruleset; iptables -S"
+        when File
+            cause "only the file's owner or root may do that, or the file is marked immutable or append-only"
+            next "see owner and marks: ls -ld PATH; lsattr -d PATH"
         details "A drop rule in the output chain shows as EPERM on a UDP or ICMP send; a TCP connect hides it and ends in ETIMEDOUT."
         details "In a container the seccomp profile or a dropped capability gives the same error, even to root.";
 
     2 ENOENT "No such file or directory"
         cause "the path does not exist; for a Unix socket: the server has not created it, or has removed it"
-        next "list the Unix sockets that do exist: ss -xlp; and check the path letter by letter: ls -l";
+        next "list the Unix sockets that do exist: ss -xlp; and check the path letter by letter: ls -l"
+        when UnixSocket
+            cause "there is no socket file at that path: the server does not run, or listens elsewhere"
+            next "list the Unix sockets that do listen: ss -xlp; then start the server, or correct the path"
+        when UnixBind
+            cause "the directory that the socket file should be created in does not exist"
+            next "see where the path breaks off: namei -l PATH; create the directory, or correct the path"
+        when File
+            cause "no file or directory of that name exists, or a symbolic link on the way points to nothing"
+            next "see where the path breaks off: namei -l PATH; a path without a leading / starts at the current directory: pwd";
 
     4 EINTR "Interrupted system call"
         cause "a signal arrived while the call was waiting, and its handler was installed without SA_RESTART"
@@ -26,7 +41,10 @@ errnos! {
 
     6 ENXIO "No such device or address"
         cause "nothing stands behind the name: a FIFO opened for writing without a reader, a device file without its driver"
-        next "start the reading side first; for a device, look for its driver: journalctl -k -e";
+        next "start the reading side first; for a device, look for its driver: journalctl -k -e"
+        when UnixSocket
+            cause "a socket file was opened as if it held data; it can only be connected to"
+            next "connect to it: nc -U PATH";
 
     9 EBADF "Bad file descriptor"
         cause "the descriptor was closed already, or was never opened; often a double close or a close in another thread"
@@ -36,6 +54,15 @@ errnos! {
         also EWOULDBLOCK
         cause "the socket is non-blocking and not ready: nothing to read yet, no room to write, or SO_RCVTIMEO ran out"
         next "wait with poll or epoll until it is ready; is data waiting in Recv-Q or Send-Q? ss -tnp"
+        when Send
+            cause "the socket is non-blocking and its send buffer is full: the peer reads more slowly than this side writes"
+            next "wait with poll or epoll until there is room; is Send-Q full? ss -tn dst HOST"
+        when UnixSocket
+            cause "connecting: the queue of the listener is full, its program does not accept; else nothing to read yet, or no room to write"
+            next "is Recv-Q above Send-Q at the listener? ss -xl; then see why its program does not accept"
+        when File
+            cause "the file is locked by another process, or it was opened non-blocking and is not ready (a FIFO, a terminal)"
+            next "see who has it open and who holds locks: lsof PATH; cat /proc/locks"
         details "On a Unix stream socket a non-blocking connect gives EAGAIN when the listener's queue is full: ss -xl shows Recv-Q at Send-Q."
         details "From fork or thread creation it means a process limit: ulimit -u.";
 
@@ -44,11 +71,29 @@ errnos! {
         next "compare the TCP memory in use with its limit: cat /proc/net/sockstat; sysctl net.ipv4.tcp_mem";
 
     13 EACCES "Permission denied"
-        cause "bind: the port is below ip_unprivileged_port_start; send: a broadcast without SO_BROADCAST, or a route that prohibits it"
-        next "show the limit: sysctl net.ipv4.ip_unprivileged_port_start; take a higher port, or give the program cap_net_bind_service"
+        cause "bind: the port is below ip_unprivileged_port_start; send: a broadcast without SO_BROADCAST, or a route that prohibits it; a path: its permissions"
+        next "for a port: sysctl net.ipv4.ip_unprivileged_port_start; take a higher one, or give the program cap_net_bind_service; for a path: namei -l"
+        when Bind
+            cause "the port is below ip_unprivileged_port_start, and the program may not take such a port"
+            next "show the limit: sysctl net.ipv4.ip_unprivileged_port_start; take a higher port, or give the program cap_net_bind_service"
+        when Connect
+            cause "a `prohibit` route, an administrative prohibition by ICMPv6, or a broadcast address without SO_BROADCAST"
+            next "ask for the route: ip route get HOST; see who prohibits it: tcpdump -ni any 'icmp or icmp6'"
+        when Send
+            cause "a broadcast without SO_BROADCAST, or a route that prohibits it"
+            next "for a broadcast set SO_BROADCAST; else ask for the route: ip route get HOST"
+        when UnixSocket
+            cause "this user lacks write permission on the socket file, or x permission on a directory above it"
+            next "see owner and permissions of each part: namei -l PATH; then join the group that owns the socket (e.g. docker; it counts from the next login): id"
+        when UnixBind
+            cause "creating the socket file needs w and x permission on its directory, and x on each one above"
+            next "see owner and permissions of each part: namei -l PATH; or choose a directory of your own, e.g. the one in XDG_RUNTIME_DIR"
+        when File
+            cause "this user lacks permission on the file, or x permission on a directory above it"
+            next "see owner and permissions of each part: namei -l PATH; and who you are: id"
         details "A `prohibit` route gives EACCES at once: ip route get HOST shows it. ICMPv6 1/1, 1/5 and 1/6 arrive as EACCES too."
         details "An unprivileged ICMP socket is refused with EACCES when the group is outside net.ipv4.ping_group_range."
-        details "For a Unix socket it is the file's permission: connecting needs write permission on the socket file.";
+        details "Where the permissions allow it, SELinux or AppArmor may still forbid it: journalctl -k -e shows what they deny.";
 
     14 EFAULT "Bad address"
         cause "the program passed a pointer outside its memory: a bug in the program, not in the network"
@@ -60,7 +105,10 @@ errnos! {
 
     17 EEXIST "File exists"
         cause "it is there already: a file, a route, an address, or the entry that was to be added a second time"
-        next "look at what is there before adding or replacing it: ip route show; ip address show";
+        next "look at what is there before adding or replacing it: ip route show; ip address show"
+        when File
+            cause "a file, directory or link of that name is there already"
+            next "look at what is there: ls -ld PATH";
 
     19 ENODEV "No such device"
         cause "no network interface of that name or index exists here (SO_BINDTODEVICE, a multicast join, a scope)"
@@ -73,6 +121,12 @@ errnos! {
     22 EINVAL "Invalid argument"
         cause "the kernel rejects a parameter: an fe80:: address without its interface, a socket bound twice, or a blackhole route"
         next "for fe80:: add the interface, as in fe80::1%eth0; else ask for the route: ip route get HOST"
+        when UnixSocket
+            cause "the kernel rejects a parameter: a path of the wrong length, or a socket that is bound or connected already"
+            next "check the path, at most 107 bytes, and that each socket is bound and connected once"
+        when File
+            cause "this file cannot be read, written or opened in that way: an offset, a size or a flag that it does not take"
+            next "see what kind of file it is and where it lives: stat PATH; findmnt -T PATH"
         details "A link-local IPv6 address means nothing without a scope: ip -6 address show names the interfaces that have one."
         details "A `blackhole` route makes connect and send fail with EINVAL; `unreachable` gives EHOSTUNREACH and `prohibit` EACCES."
         details "Also: bind on a bound socket, listen on a connected one, an address structure of the wrong length.";
@@ -95,6 +149,12 @@ errnos! {
     32 EPIPE "Broken pipe"
         cause "this side wrote after the other side had closed or reset the connection, or after this side shut down its sending"
         next "read the other side's log: why did it close first? journalctl -e; then look for FIN and RST: tcpdump -ni any port PORT"
+        when UnixSocket
+            cause "this side wrote after the program at the other end had closed the socket or ended"
+            next "read the log of that program: why did it close first? Who is it: ss -xp"
+        when File
+            cause "this side wrote into a pipe that nobody reads any more, e.g. because the reading program has ended"
+            next "see why the reader ended; behind head and the like it is normal"
         details "The first write after the peer closed still succeeds; the peer answers it with RST, and only the next write fails with EPIPE."
         details "Without MSG_NOSIGNAL the process gets SIGPIPE as well, which ends it silently by default.";
 
@@ -129,6 +189,9 @@ errnos! {
     90 EMSGSIZE "Message too long"
         cause "the datagram is larger than the path MTU allows with DF set, or than UDP allows at all (65507 bytes)"
         next "send less; find the path MTU: ping -c 1 -M do -s 1472 HOST"
+        when UnixSocket
+            cause "the datagram is larger than the send buffer of the socket"
+            next "send less, or raise SO_SNDBUF up to: sysctl net.core.wmem_max"
         details "1472 bytes of payload fill an Ethernet frame of 1500 over IPv4; over IPv6 it is 1452. VPNs and tunnels leave less."
         details "A router reports the MTU in ICMP 3/4 or ICMPv6 2. Where a firewall drops these, large packets vanish without any error."
         details "ip route get HOST shows the MTU that the kernel has learned.";
@@ -165,6 +228,9 @@ errnos! {
     98 EADDRINUSE "Address already in use"
         cause "another socket holds this port: a live server, or old connections in TIME_WAIT and no SO_REUSEADDR"
         next "name the holder: ss -tuanp 'sport = :PORT'; a process of another user is named only to root"
+        when UnixSocket
+            cause "a file is at that path already: of a server that runs, or left over from one that ended; SO_REUSEADDR does not help"
+            next "does anybody listen there? ss -xlp; if nobody does, remove the file; else end that server or choose another path"
         details "Only TIME_WAIT, or children of a server that ended: SO_REUSEADDR solves it. A live listener: it does not help; stop it or take another port."
         details "A listener on [::] holds 0.0.0.0 too, unless it set IPV6_V6ONLY; a listener on 0.0.0.0 conflicts with every address of the port."
         details "A socket that is bound but neither listens nor connects holds the port too; ss without -a omits it, and older ones omit it even with -a: lsof -nP -i :PORT."
@@ -173,6 +239,12 @@ errnos! {
     99 EADDRNOTAVAIL "Cannot assign requested address"
         cause "bind: no interface here has that address; connect: the local ports to this destination are used up"
         next "list the addresses of this host: ip address show; count the connections to that peer: ss -tan dst HOST"
+        when Bind
+            cause "no interface of this host has that address"
+            next "list the addresses of this host: ip address show; 0.0.0.0 or :: takes them all"
+        when Connect
+            cause "the local ports to this destination are used up, or the address cannot be reached from here at all (::1 without IPv6)"
+            next "count the connections to that peer: ss -tan dst HOST; sysctl net.ipv4.ip_local_port_range"
         details "The ports come from net.ipv4.ip_local_port_range, about 28000 for each destination address and port; another destination still connects."
         details "Closed connections keep their port in TIME_WAIT for 60 s on the side that closed first: reuse connections instead of opening new ones."
         details "Connecting to ::1 fails like this where IPv6 is disabled, as in many containers. A fresh IPv6 address is tentative for about a second."
@@ -201,6 +273,9 @@ errnos! {
     104 ECONNRESET "Connection reset by peer"
         cause "the peer sent RST: its program crashed or closed with unread data, it does not know the connection, or a middlebox cut it"
         next "read the peer's log around this moment; see who sends the RST: tcpdump -ni any 'tcp[tcpflags] & tcp-rst != 0 and port PORT'"
+        when UnixSocket
+            cause "the program at the other end closed the socket, or ended, with data in it that it had not read"
+            next "read the log of that program around this moment; who it is: ss -xp"
         details "A close with unread bytes in the receive buffer sends RST instead of FIN, and the reply on its way is lost: read to the end before closing."
         details "After minutes without traffic: a firewall or NAT forgot the connection; keepalives shorter than its timeout prevent that."
         details "Right after connecting: the peer's program refused this client, or TLS met plain text."
@@ -238,10 +313,12 @@ errnos! {
     111 ECONNREFUSED "Connection refused"
         cause "the host is up, but nothing listens on that port and address, or a firewall rejects it"
         next "on that host, list the listeners: ss -ltnp 'sport = :PORT'"
+        when UnixSocket
+            cause "the file is there, but no server listens on it: it is left over from a server that is gone, or is no socket at all"
+            next "start the server again; list the Unix sockets that do listen: ss -xlp"
         details "A listener on 127.0.0.1 only refuses every other address; look at the Local Address column."
         details "localhost may mean ::1: a server on 127.0.0.1 alone refuses it, and the reverse. Try both addresses."
-        details "For UDP it is the ICMP answer to an earlier datagram, told at the next call on a connected socket."
-        details "For a Unix socket: the file is there but no server listens on it any more.";
+        details "For UDP it is the ICMP answer to an earlier datagram, told at the next call on a connected socket.";
 
     112 EHOSTDOWN "Host is down"
         cause "a router reports the host as unknown (ICMP 3/7), or a driver knows that the peer is off"

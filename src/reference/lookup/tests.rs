@@ -146,6 +146,53 @@ fn lines_of_every_language_are_understood() {
 }
 
 #[test]
+fn lines_of_java_browsers_curl_and_windows_are_understood() {
+    for (line, name) in [
+        ("java.net.SocketException: Connection reset", "ECONNRESET"),
+        (
+            "Caused by: java.net.SocketException: Connection reset",
+            "ECONNRESET",
+        ),
+        ("Connection reset", "ECONNRESET"),
+        ("net::ERR_CONNECTION_REFUSED", "ECONNREFUSED"),
+        (
+            "This site can't be reached ERR_CONNECTION_RESET",
+            "ECONNRESET",
+        ),
+        ("ERR_CONNECTION_TIMED_OUT", "ETIMEDOUT"),
+        ("NS_ERROR_CONNECTION_REFUSED", "ECONNREFUSED"),
+        ("Error code: NS_ERROR_NET_RESET", "ECONNRESET"),
+        (
+            "curl: (28) Operation timed out after 1001 milliseconds",
+            "ETIMEDOUT",
+        ),
+        ("curl (28)", "ETIMEDOUT"),
+        (
+            "curl: (56) Recv failure: Connection reset by peer",
+            "ECONNRESET",
+        ),
+        ("(56) Recv failure: Connection reset by peer", "ECONNRESET"),
+        (
+            "curl: (7) Failed to connect to h port 9: Connection refused",
+            "ECONNREFUSED",
+        ),
+        (
+            "[WinError 10061] No connection could be made",
+            "ECONNREFUSED",
+        ),
+        (
+            "connectex: No connection could be made because the target machine actively refused it.",
+            "ECONNREFUSED",
+        ),
+        ("Socket error # 10054", "ECONNRESET"),
+        ("WSAECONNREFUSED", "ECONNREFUSED"),
+        ("connect failed: WSAETIMEDOUT (10060)", "ETIMEDOUT"),
+    ] {
+        assert_eq!(names(line), [name], "{line}");
+    }
+}
+
+#[test]
 fn every_error_line_of_sockdoc_itself_leads_to_its_errno() {
     for entry in errno::all() {
         let error = io::Error::from_raw_os_error(entry.number);
@@ -155,6 +202,177 @@ fn every_error_line_of_sockdoc_itself_leads_to_its_errno() {
         let first_line = first_line.lines().next().unwrap_or_default();
         assert_eq!(names(first_line), [entry.name], "{first_line}");
     }
+}
+
+#[test]
+fn every_error_line_of_sockdoc_leads_back_under_every_circumstance_too() {
+    for entry in errno::all() {
+        for (circumstance, advice) in entry.variants {
+            let subject = match circumstance {
+                Circumstance::Bind | Circumstance::Connect | Circumstance::Send => "127.0.0.1:9",
+                _ => "/run/some/path",
+            };
+            let operation = match circumstance {
+                Circumstance::Bind | Circumstance::UnixBind => "bind",
+                Circumstance::Send => "send to",
+                Circumstance::File => "read",
+                Circumstance::Connect | Circumstance::UnixSocket => "connect to",
+            };
+            let error = io::Error::from_raw_os_error(entry.number);
+            let error = Error::os(Kind::BadAnswer, operation, &error);
+            let line = format!("sockdoc: {}", error.under(*circumstance).on(subject));
+            let found = look_up(&line);
+            assert_eq!(names(&line), [entry.name], "{line}");
+            assert_eq!(
+                found.entries[0].advice(found.circumstance),
+                *advice,
+                "{line}"
+            );
+        }
+    }
+}
+
+#[test]
+fn a_pasted_line_chooses_what_is_said_of_it() {
+    let said = |line: &str| {
+        let found = look_up(line);
+        found.entries[0].advice(found.circumstance)
+    };
+    let docker = said("dial unix /var/run/docker.sock: connect: permission denied");
+    assert!(docker.cause.contains("socket file"), "{docker:?}");
+    assert!(docker.next.contains("namei -l PATH") && docker.next.contains("group"));
+    assert!(
+        said("bind: Permission denied")
+            .next
+            .contains("cap_net_bind_service")
+    );
+    assert!(
+        said("open /etc/shadow: permission denied")
+            .cause
+            .contains("on the file")
+    );
+    assert!(
+        said("dial unix /run/x.sock: connect: connection refused")
+            .cause
+            .contains("the file is there")
+    );
+    assert!(
+        !said("cat: /nonexist: No such file or directory")
+            .next
+            .contains("ss -xlp")
+    );
+    assert!(
+        said("read unix @->/run/x.sock: read: connection reset by peer")
+            .cause
+            .contains("had not read")
+    );
+}
+
+#[test]
+fn a_word_of_browsers_curl_and_windows_stands_for_all_that_it_can_mean() {
+    let resolving = ["EAI_NONAME", "EAI_AGAIN"];
+    assert_eq!(names("ERR_NAME_NOT_RESOLVED"), resolving);
+    assert_eq!(names("(6) Could not resolve host"), resolving);
+    assert_eq!(
+        names("curl: (6) Could not resolve host: nosuch.example"),
+        resolving
+    );
+    assert_eq!(
+        names("fatal: unable to access: Could not resolve host: x.example"),
+        resolving
+    );
+    assert_eq!(
+        names("ERR_ADDRESS_UNREACHABLE"),
+        ["ENETUNREACH", "EHOSTUNREACH"]
+    );
+    let connecting = ["ENETUNREACH", "ECONNREFUSED", "EHOSTUNREACH"];
+    assert_eq!(names("(7) Failed to connect"), connecting);
+    assert_eq!(names("curl: (7)"), connecting);
+    assert_eq!(names("(28)"), ["ENOSPC", "ETIMEDOUT"]);
+    assert_eq!(names("28"), ["ENOSPC"]);
+}
+
+#[test]
+fn a_number_of_windows_is_known_bare_and_marked_and_not_in_passing() {
+    for (number, name) in [
+        (10013, "EACCES"),
+        (10038, "ENOTSOCK"),
+        (10048, "EADDRINUSE"),
+        (10049, "EADDRNOTAVAIL"),
+        (10051, "ENETUNREACH"),
+        (10053, "ECONNABORTED"),
+        (10054, "ECONNRESET"),
+        (10060, "ETIMEDOUT"),
+        (10061, "ECONNREFUSED"),
+        (11001, "EAI_NONAME"),
+    ] {
+        for query in [
+            format!("{number}"),
+            format!("error {number}"),
+            format!("[WinError {number}] x"),
+        ] {
+            assert_eq!(names(&query), [name], "{query}");
+        }
+    }
+    assert_eq!(names("listening on port 10061"), Vec::<&str>::new());
+    assert_eq!(names("WinError 5"), Vec::<&str>::new());
+}
+
+#[test]
+fn an_unknown_code_of_icmp_is_told_and_its_type_shown() {
+    let unknown = |query: &str| -> Vec<(&str, u32)> {
+        let found = look_up(query).unknown_codes;
+        found.iter().map(|it| (it.r#type.name, it.code)).collect()
+    };
+    for query in ["icmp 3/99", "icmp 3 99", "icmp type 3 code 99"] {
+        assert_eq!(names(query), ["ICMP_DEST_UNREACH"], "{query}");
+        assert_eq!(unknown(query), [("ICMP_DEST_UNREACH", 99)], "{query}");
+    }
+    assert_eq!(unknown("icmp 3/300"), [("ICMP_DEST_UNREACH", 300)]);
+    assert_eq!(unknown("icmp 8/7"), [("ICMP_ECHO", 7)]);
+    assert_eq!(
+        unknown("3/99"),
+        [("ICMP_DEST_UNREACH", 99), ("ICMPV6_TIME_EXCEED", 99)]
+    );
+    assert_eq!(
+        unknown("icmp 3/4, then icmp 3/99"),
+        [("ICMP_DEST_UNREACH", 99)]
+    );
+    for known in ["icmp 3/4", "icmp 8/0", "icmp6 2/0", "icmp 3", "111"] {
+        assert_eq!(unknown(known), [], "{known}");
+    }
+}
+
+#[test]
+fn what_differs_in_the_word_that_matters_is_not_suggested() {
+    for query in [
+        "Connection closed",
+        "Connection rejected",
+        "connection lost",
+        "ERR_CONNECTION_CLOSED",
+        "ConnectionClosedError",
+        "ECONNCLOSED",
+        "ERR_EMPTY_RESPONSE",
+        "(52) Empty reply from server",
+        "Network is up",
+        "FIN_WAIT3",
+    ] {
+        let found = look_up(query);
+        assert_eq!(found.entries, [], "{query}");
+        assert_eq!(found.nearest, Vec::<&str>::new(), "{query}");
+    }
+    assert_eq!(
+        look_up("Conection reset by peer").nearest.first(),
+        Some(&"Connection reset by peer")
+    );
+    assert_eq!(
+        look_up("Connection was refused").nearest.first(),
+        Some(&"Connection refused")
+    );
+    assert_eq!(
+        look_up("ERR_CONECTION_RESET").nearest.first(),
+        Some(&"ERR_CONNECTION_RESET")
+    );
 }
 
 #[test]

@@ -1,0 +1,74 @@
+//! What browsers and curl call an errno or a resolver code.
+//!
+//! Chromium's from `net/base/net_error_list.h` and the mapping of its socket code
+//! (`net_errors_posix.cc`), Firefox's from `ErrorList.py` and NSPR's `prerr.h`, curl's from the exit
+//! codes of `curl(1)`. What stands for an end without an error (`ERR_EMPTY_RESPONSE`,
+//! `ERR_CONNECTION_CLOSED`, curl's 52) has no errno and is not here.
+
+use super::spelling::Spelling;
+
+/// The words, and curl's exit codes in the parentheses that it prints them in.
+pub(super) static WORDS: &[Spelling] = &[
+    chromium("ERR_CONNECTION_REFUSED", &["ECONNREFUSED"]),
+    chromium("ERR_CONNECTION_RESET", &["ECONNRESET"]),
+    chromium("ERR_CONNECTION_ABORTED", &["ECONNABORTED"]),
+    chromium("ERR_CONNECTION_TIMED_OUT", &["ETIMEDOUT"]),
+    chromium("ERR_TIMED_OUT", &["ETIMEDOUT"]),
+    chromium("ERR_NAME_NOT_RESOLVED", NOT_RESOLVED),
+    chromium("ERR_NAME_RESOLUTION_FAILED", &["EAI_AGAIN", "EAI_FAIL"]),
+    chromium("ERR_ADDRESS_UNREACHABLE", &["EHOSTUNREACH", "ENETUNREACH"]),
+    chromium("ERR_ADDRESS_INVALID", &["EADDRNOTAVAIL"]),
+    chromium("ERR_ADDRESS_IN_USE", &["EADDRINUSE"]),
+    chromium("ERR_INTERNET_DISCONNECTED", &["ENETDOWN", "ENETUNREACH"]),
+    chromium("ERR_NETWORK_ACCESS_DENIED", &["EACCES"]),
+    chromium("ERR_SOCKET_NOT_CONNECTED", &["ENOTCONN"]),
+    chromium("ERR_MSG_TOO_BIG", &["EMSGSIZE"]),
+    chromium("ERR_PROXY_CONNECTION_FAILED", NOT_CONNECTED),
+    firefox("NS_ERROR_CONNECTION_REFUSED", &["ECONNREFUSED"]),
+    firefox("NS_ERROR_PROXY_CONNECTION_REFUSED", &["ECONNREFUSED"]),
+    firefox("NS_ERROR_NET_RESET", &["ECONNRESET"]),
+    firefox("NS_ERROR_NET_TIMEOUT", &["ETIMEDOUT"]),
+    firefox("NS_ERROR_UNKNOWN_HOST", NOT_RESOLVED),
+    firefox("NS_ERROR_UNKNOWN_PROXY_HOST", NOT_RESOLVED),
+    firefox("NS_ERROR_SOCKET_ADDRESS_IN_USE", &["EADDRINUSE"]),
+    firefox("PR_CONNECT_REFUSED_ERROR", &["ECONNREFUSED"]),
+    firefox("PR_CONNECT_RESET_ERROR", &["ECONNRESET"]),
+    curl("(5)", NOT_RESOLVED),
+    curl("(6)", NOT_RESOLVED),
+    curl("(7)", NOT_CONNECTED),
+    curl("(28)", &["ETIMEDOUT"]),
+    curl("(45)", &["EADDRNOTAVAIL", "EADDRINUSE"]),
+    curl("(55)", &["EPIPE", "ECONNRESET"]),
+    curl("(56)", &["ECONNRESET"]),
+    curl("Could not resolve host", NOT_RESOLVED),
+    curl("Could not connect to server", NOT_CONNECTED),
+    curl("Couldn't connect to server", NOT_CONNECTED),
+];
+
+const NOT_RESOLVED: &[&str] = &["EAI_NONAME", "EAI_AGAIN"];
+
+const NOT_CONNECTED: &[&str] = &["ECONNREFUSED", "EHOSTUNREACH", "ENETUNREACH"];
+
+const fn chromium(word: &'static str, names: &'static [&'static str]) -> Spelling {
+    in_program("Chromium", word, names)
+}
+
+const fn firefox(word: &'static str, names: &'static [&'static str]) -> Spelling {
+    in_program("Firefox", word, names)
+}
+
+const fn curl(word: &'static str, names: &'static [&'static str]) -> Spelling {
+    in_program("curl", word, names)
+}
+
+const fn in_program(
+    language: &'static str,
+    word: &'static str,
+    names: &'static [&'static str],
+) -> Spelling {
+    Spelling {
+        language,
+        word,
+        names,
+    }
+}
