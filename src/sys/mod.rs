@@ -11,7 +11,7 @@
 //! | [`load`] | many connections that drive a [`Client`](crate::load::Client) |
 //! | [`activation`] | sockets passed in by a service manager |
 //! | [`files`] | files read whole, or streamed |
-//! | [`holder`] | which process holds a port |
+//! | [`holder`] | which processes hold an address |
 //! | [`limits`] | the descriptor limit |
 //! | [`signals`] | SIGINT and SIGTERM as a readable descriptor |
 //! | [`terminal`] | is it a terminal, how wide, may it be coloured; progress |

@@ -9,6 +9,7 @@ mod clients;
 mod echo;
 mod echo_faults;
 mod explain;
+mod holders;
 mod limits;
 mod load;
 mod malformed;
