@@ -99,7 +99,8 @@ pub struct ReachArgs {
     /// Use IPv6 only.
     #[arg(short = '6', long = "ipv6")]
     ipv6: bool,
-    /// Give up connecting, or waiting for the next byte of a reply, after this time.
+    /// Give up connecting after this time, and then each whole reply; where a file or standard
+    /// input is streamed, waiting for the next byte.
     #[arg(long, value_name = "TIME", default_value = "10s",
           value_parser = values::positive_duration)]
     pub timeout: Duration,

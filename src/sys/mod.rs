@@ -14,6 +14,8 @@
 //! | [`holder`] | which processes hold an address |
 //! | [`limits`] | the descriptor limit |
 //! | [`signals`] | SIGINT and SIGTERM as a readable descriptor |
+//! | [`unix`] | a connection to a unix-domain socket |
+//! | [`waiting`] | waiting for descriptors until a deadline |
 //! | [`terminal`] | is it a terminal, how wide, may it be coloured; progress |
 
 pub mod activation;
@@ -29,3 +31,5 @@ pub mod server;
 pub mod signals;
 pub mod socket;
 pub mod terminal;
+pub mod unix;
+pub(crate) mod waiting;

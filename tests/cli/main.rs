@@ -18,3 +18,5 @@ mod restart;
 mod signals;
 mod speak;
 mod terminal;
+mod unix;
+mod waits;

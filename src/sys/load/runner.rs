@@ -18,6 +18,7 @@ use crate::reference;
 use crate::sys::connect;
 use crate::sys::signals::Signals;
 use crate::sys::socket::Options;
+use crate::sys::unix;
 
 const SIGNALS: Token = Token(usize::MAX);
 const PACE: Token = Token(usize::MAX - 1);
@@ -37,7 +38,6 @@ pub(super) struct Runner<'a, C: Client> {
     plan: &'a Plan,
     client: C,
     poll: Poll,
-    signals: Signals,
     timer: TimerFd,
     schedule: Schedule,
     slots: Vec<Slot<C::Session>>,
@@ -78,14 +78,11 @@ impl<'a, C: Client> Runner<'a, C> {
         options: &'a Options,
         plan: &'a Plan,
         client: C,
-        signals: Signals,
     ) -> io::Result<Self> {
         let flags = TimerFlags::TFD_NONBLOCK | TimerFlags::TFD_CLOEXEC;
         let timer = TimerFd::new(ClockId::CLOCK_MONOTONIC, flags)?;
         let poll = Poll::new()?;
-        let (signal_fd, timer_fd) = (signals.as_raw_fd(), timer.as_fd().as_raw_fd());
-        poll.registry()
-            .register(&mut SourceFd(&signal_fd), SIGNALS, Interest::READABLE)?;
+        let timer_fd = timer.as_fd().as_raw_fd();
         poll.registry()
             .register(&mut SourceFd(&timer_fd), PACE, Interest::READABLE)?;
         let slots = (0..plan.conns.max(1))
@@ -106,7 +103,6 @@ impl<'a, C: Client> Runner<'a, C> {
             plan,
             client,
             poll,
-            signals,
             timer,
             schedule: Schedule::new(plan, now),
             free: (0..slots.len()).collect(),
@@ -128,6 +124,11 @@ impl<'a, C: Client> Runner<'a, C> {
             self.attach(0, connected.socket, true).map_err(|error| {
                 Error::os(Kind::CannotRun, "watch the connection to", &error).on(self.target.name())
             })?;
+        } else if let Target::Unix(path) = &self.target {
+            let socket = unix::connect(path, self.options, self.plan.timeout)?;
+            self.attach(0, socket, true).map_err(|error| {
+                Error::os(Kind::CannotRun, "watch the connection to", &error).on(self.target.name())
+            })?;
         } else {
             self.open(0).map_err(|error| {
                 Error::os(Kind::BadAnswer, "connect to", &error).on(self.target.name())
@@ -137,7 +138,15 @@ impl<'a, C: Client> Runner<'a, C> {
         Ok(())
     }
 
-    pub(super) fn run(&mut self, progress: &mut dyn FnMut(&Figures)) -> io::Result<()> {
+    pub(super) fn run(
+        &mut self,
+        signals: &Signals,
+        progress: &mut dyn FnMut(&Figures),
+    ) -> io::Result<()> {
+        let signal_fd = signals.as_raw_fd();
+        self.poll
+            .registry()
+            .register(&mut SourceFd(&signal_fd), SIGNALS, Interest::READABLE)?;
         let start = Instant::now();
         self.last_reply = start;
         let mut events = Events::with_capacity(1024);
@@ -159,7 +168,7 @@ impl<'a, C: Client> Runner<'a, C> {
             let mut interrupted = false;
             for event in &events {
                 match event.token() {
-                    SIGNALS => interrupted = self.signals.take() > 0,
+                    SIGNALS => interrupted = signals.take() > 0,
                     // Reading it makes the next edge.
                     PACE => drop(nix::unistd::read(self.timer.as_fd(), &mut [0; 8])),
                     Token(slot) => self.ready(slot, event),
@@ -229,7 +238,12 @@ impl<'a, C: Client> Runner<'a, C> {
         if self.slots[index].link.is_none()
             && let Err(error) = self.open(index)
         {
-            self.figures.failed(&kind_of(&error), 1);
+            let full = error.raw_os_error() == Some(libc::EAGAIN);
+            let kind = match self.target {
+                Target::Unix(_) if full => unix::QUEUE_FULL.to_owned(),
+                _ => kind_of(&error),
+            };
+            self.figures.failed(&kind, 1);
             self.slots[index].resting_until = Some(now + REST);
             return;
         }
