@@ -7,6 +7,7 @@ mod app_faults;
 mod app_server;
 mod clients;
 mod echo;
+mod echo_answers;
 mod echo_faults;
 mod explain;
 mod holders;

@@ -250,6 +250,10 @@ impl<'a, C: Client> Runner<'a, C> {
         let slot = &mut self.slots[index];
         let Some(link) = &mut slot.link else { return };
         self.client.request(&mut link.session, &mut slot.out);
+        if slot.out.is_empty() && matches!(self.target, Target::Udp(_)) {
+            // An empty datagram is one; a failure shows in the missing reply.
+            let _ = (&link.socket).write(&[]);
+        }
         slot.waiting.push_back((due, now));
         slot.begun += 1;
         self.unanswered += 1;
@@ -382,7 +386,13 @@ impl<'a, C: Client> Runner<'a, C> {
                 return true;
             }
             let Some((due, _)) = slot.waiting.pop_front() else {
-                self.fail(index, "a reply that nobody asked for");
+                // No request of ours fails by it, but the run did not go well.
+                let kind = match reply {
+                    Reply::Bad(kind) => kind,
+                    _ => "a reply that nobody asked for",
+                };
+                self.figures.failed(kind, 1);
+                self.fail(index, kind);
                 return false;
             };
             self.unanswered -= 1;
