@@ -91,7 +91,7 @@ pub fn run(args: &Args, context: &Context) -> Result<Status> {
         args.file.clone()
     };
     let file = file.as_deref();
-    let endpoint = Endpoint::parse(words)?;
+    let endpoint = Endpoint::parse_remote(words)?;
     let options = args.socket.options(false);
     let server = Server {
         args,

@@ -24,9 +24,9 @@ pub struct SocketArgs {
     /// Send small segments at once (TCP_NODELAY).
     #[arg(long)]
     nodelay: bool,
-    /// Probe idle connections (SO_KEEPALIVE), the first time after IDLE.
+    /// Probe idle connections (SO_KEEPALIVE), the first time after IDLE (1s to 32767s).
     #[arg(long, value_name = "IDLE", num_args = 0..=1, require_equals = true,
-          value_parser = values::positive_duration)]
+          value_parser = values::keepalive)]
     keepalive: Option<Option<Duration>>,
 }
 

@@ -20,4 +20,5 @@ mod signals;
 mod speak;
 mod terminal;
 mod unix;
+mod verdicts;
 mod waits;

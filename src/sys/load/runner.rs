@@ -48,6 +48,8 @@ pub(super) struct Runner<'a, C: Client> {
     buffer: Vec<u8>,
     pub(super) figures: Figures,
     unanswered: usize,
+    /// Connections that are open now.
+    open: u64,
     last_reply: Instant,
 }
 
@@ -111,6 +113,7 @@ impl<'a, C: Client> Runner<'a, C> {
             buffer: vec![0; READ_BUFFER],
             figures: Figures::new(),
             unanswered: 0,
+            open: 0,
             last_reply: now,
         })
     }
@@ -182,6 +185,8 @@ impl<'a, C: Client> Runner<'a, C> {
                 progress(&self.figures);
             }
             if interrupted {
+                self.figures.interrupted = true;
+                self.figures.unanswered = self.unanswered as u64;
                 self.last_reply = now;
                 break;
             }
@@ -284,6 +289,8 @@ impl<'a, C: Client> Runner<'a, C> {
             .registry()
             .register(&mut SourceFd(&fd), Token(index), interest)?;
         self.figures.connections += 1;
+        self.open += 1;
+        self.figures.most_open = self.figures.most_open.max(self.open);
         let session = self.client.open();
         let slot = &mut self.slots[index];
         slot.out.clear();
@@ -437,6 +444,7 @@ impl<'a, C: Client> Runner<'a, C> {
         let lost = slot.waiting.len();
         slot.waiting.clear();
         if let Some(link) = slot.link.take() {
+            self.open -= 1;
             self.client.close(link.session);
         }
         slot.out.clear();
