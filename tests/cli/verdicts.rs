@@ -4,7 +4,7 @@ use std::io::{Read, Write};
 use std::process::{Command, Stdio};
 
 use crate::speak;
-use crate::support::{Server, fake_server, run, sockdoc, stderr, stdout};
+use crate::support::{self, Server, fake_server, run, skip, sockdoc, stderr, stdout};
 
 /// A server that reads a request and sends these bytes, then closes.
 fn answering(bytes: Vec<u8>) -> String {
@@ -182,4 +182,50 @@ fn words_that_are_no_place_to_connect_to_are_told_before_anything_is_tried() {
         assert_eq!(output.status.code(), Some(2));
         assert!(stderr(&output).contains(what), "{}", stderr(&output));
     }
+}
+
+#[test]
+fn an_interrupt_at_the_terminal_removes_the_progress_line() {
+    if support::program("script").is_none() {
+        return skip("a progress line", "there is no script(1)");
+    }
+    let server = Server::start(&["echo-server", "0"]);
+    let line = format!(
+        "stty cols 80; {} echo-client 127.0.0.1 {} --rate 100 --count 100000",
+        support::BINARY,
+        server.port()
+    );
+    let mut child = Command::new("script")
+        .args(["-qec", &line, "/dev/null"])
+        .env("TERM", "xterm")
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .expect("starts");
+    let mut keys = child.stdin.take().expect("piped");
+    let mut screen = child.stdout.take().expect("piped");
+    let mut shown = Vec::new();
+    let mut typed = false;
+    loop {
+        let mut byte = [0];
+        if screen.read(&mut byte).expect("readable") == 0 {
+            break;
+        }
+        shown.extend(byte);
+        if !typed && shown.ends_with(b"a second") {
+            keys.write_all(b"\x03").expect("typed");
+            typed = true;
+        }
+    }
+    let _ = child.wait();
+    let shown = String::from_utf8_lossy(&shown);
+    let (before, after) = shown.split_once("^C").expect("an echoed interrupt");
+    // The terminal shows ^C behind the line: they fit on one, which is then cleared.
+    let on_the_line = before.rsplit(['\r', '\n']).next().unwrap_or_default();
+    let on_the_line = on_the_line.trim_start_matches("\u{1b}[2K");
+    assert!(on_the_line.contains("a second"), "{shown:?}");
+    assert!(on_the_line.chars().count() + 2 < 80, "{shown:?}");
+    let (_, report) = after.rsplit_once("\r\u{1b}[2K").expect("a cleared line");
+    assert!(!report.contains("a second\u{1b}"), "{shown:?}");
+    assert!(report.contains("interrupted"), "{shown:?}");
 }
