@@ -32,4 +32,4 @@ pub mod signals;
 pub mod socket;
 pub mod terminal;
 pub mod unix;
-pub(crate) mod waiting;
+pub mod waiting;

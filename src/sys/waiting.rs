@@ -6,7 +6,7 @@ use nix::poll::{PollFd, PollTimeout, poll};
 
 /// Polls until something is ready, and says so; false when the deadline came first. Without a
 /// deadline it waits for ever.
-pub(crate) fn ready_by(fds: &mut [PollFd<'_>], deadline: Option<Instant>) -> nix::Result<bool> {
+pub fn ready_by(fds: &mut [PollFd<'_>], deadline: Option<Instant>) -> nix::Result<bool> {
     loop {
         let timeout = deadline.map_or(PollTimeout::NONE, |deadline| {
             timeout(deadline.saturating_duration_since(Instant::now()))
