@@ -172,6 +172,14 @@ mod tests {
     }
 
     #[test]
+    fn an_address_is_taken_apart_and_a_path_is_not() {
+        assert_eq!(split_address("[::1]:80"), Some(("::1", "80")));
+        assert_eq!(split_address("localhost:80"), Some(("localhost", "80")));
+        assert_eq!(split_address("::1"), None);
+        assert_eq!(split_address("/tmp/a:80"), None);
+    }
+
+    #[test]
     fn a_better_cause_keeps_the_message_and_the_name() {
         let refused = io::Error::from_raw_os_error(111);
         let error = Error::os(Kind::BadAnswer, "connect to", &refused).because("nobody is there");
@@ -181,13 +189,5 @@ mod tests {
         );
         let error = Error::new(Kind::BadAnswer, "read", "no").because("yes");
         assert_eq!(error.cause, "yes");
-    }
-
-    #[test]
-    fn an_address_is_taken_apart_and_a_path_is_not() {
-        assert_eq!(split_address("[::1]:80"), Some(("::1", "80")));
-        assert_eq!(split_address("localhost:80"), Some(("localhost", "80")));
-        assert_eq!(split_address("::1"), None);
-        assert_eq!(split_address("/tmp/a:80"), None);
     }
 }
