@@ -24,9 +24,9 @@ pub struct SocketArgs {
     /// Send small segments at once (TCP_NODELAY).
     #[arg(long)]
     nodelay: bool,
-    /// Probe idle connections (SO_KEEPALIVE), the first time after IDLE.
+    /// Probe idle connections (SO_KEEPALIVE), the first time after IDLE (1s to 32767s).
     #[arg(long, value_name = "IDLE", num_args = 0..=1, require_equals = true,
-          value_parser = values::positive_duration)]
+          value_parser = values::keepalive)]
     keepalive: Option<Option<Duration>>,
 }
 
@@ -101,7 +101,8 @@ pub struct ReachArgs {
     /// Use IPv6 only.
     #[arg(short = '6', long = "ipv6")]
     ipv6: bool,
-    /// Give up connecting, or waiting for the next byte of a reply, after this time.
+    /// Give up connecting after this time, and then each whole reply; where a file or standard
+    /// input is streamed, waiting for the next byte.
     #[arg(long, value_name = "TIME", default_value = "10s",
           value_parser = values::positive_duration)]
     pub timeout: Duration,

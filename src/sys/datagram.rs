@@ -17,6 +17,7 @@ use crate::error::{Error, Kind, Result};
 use crate::service::Peer;
 use crate::sys::signals::Signals;
 use crate::sys::socket::{Listener, Options, client, unmapped};
+use crate::sys::waiting::ready_by;
 
 /// The largest datagram: 65,535 bytes less the headers (udp(7)), rounded up.
 const LARGEST: usize = 65_536;
@@ -205,6 +206,7 @@ pub fn exchange(
     socket
         .connect(&SockAddr::from(address))
         .map_err(|error| fail("connect to", &error))?;
+    let start = Instant::now();
     socket.send(message).map_err(|error| {
         let failure = fail("send to", &error);
         if failure.code == Some("EMSGSIZE") {
@@ -216,10 +218,9 @@ pub fn exchange(
         }
         failure
     })?;
-    let start = Instant::now();
     let mut fds = [PollFd::new(socket.as_fd(), PollFlags::POLLIN)];
-    let wait = PollTimeout::try_from(timeout).unwrap_or(PollTimeout::MAX);
-    if poll(&mut fds, wait).map_err(|errno| fail("wait for", &errno.into()))? == 0 {
+    let answered = ready_by(&mut fds, Some(start + timeout));
+    if !answered.map_err(|errno| fail("wait for", &errno.into()))? {
         let mut failure = fail(
             "wait for a reply from",
             &io::Error::from_raw_os_error(libc::ETIMEDOUT),

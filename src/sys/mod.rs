@@ -12,9 +12,11 @@
 //! | [`outlet`] | standard output for a program that must not wait for its reader |
 //! | [`activation`] | sockets passed in by a service manager |
 //! | [`files`] | files read whole, or streamed |
-//! | [`holder`] | which process holds a port |
+//! | [`holder`] | which processes hold an address |
 //! | [`limits`] | the descriptor limit |
 //! | [`signals`] | SIGINT and SIGTERM as a readable descriptor |
+//! | [`unix`] | a connection to a unix-domain socket |
+//! | [`waiting`] | waiting for descriptors until a deadline |
 //! | [`terminal`] | is it a terminal, how wide, may it be coloured; progress |
 
 pub mod activation;
@@ -31,3 +33,5 @@ pub mod server;
 pub mod signals;
 pub mod socket;
 pub mod terminal;
+pub mod unix;
+pub mod waiting;

@@ -161,7 +161,7 @@ impl Listener {
 
     fn bind_ip(host: &str, port: u16, kind: Type, options: &Options) -> Result<Listener> {
         let address = listen_address(host, port)?;
-        let fail = |operation: &str, error: &io::Error| bind_error(operation, address, error);
+        let fail = |operation: &str, error: &io::Error| bind_error(operation, address, kind, error);
         let socket = Socket::new(Domain::for_address(address), kind.nonblocking(), None)
             .map_err(|error| fail("open a socket for", &error))?;
         // Restart while old connections are in TIME_WAIT. On a datagram socket the same option
@@ -233,7 +233,7 @@ impl Listener {
 
     fn local_error(&self, operation: &str, error: &io::Error) -> Error {
         match &self.local {
-            Peer::Ip(address) => bind_error(operation, *address, error),
+            Peer::Ip(address) => bind_error(operation, *address, Type::STREAM, error),
             Peer::Unix(_) => {
                 Error::os(Kind::CannotRun, operation, error).on(self.local.to_string())
             }
@@ -276,17 +276,23 @@ fn listen_address(host: &str, port: u16) -> Result<SocketAddr> {
     }
 }
 
-/// A bind error, with the process that holds the port named.
-fn bind_error(operation: &str, address: SocketAddr, error: &io::Error) -> Error {
+/// A bind error, with the processes that hold the address named.
+fn bind_error(operation: &str, address: SocketAddr, kind: Type, error: &io::Error) -> Error {
     let failure = Error::os(Kind::CannotRun, operation, error).on(address.to_string());
-    if failure.code == Some("EADDRINUSE")
-        && let Some(holder) = holder::of_port(address.port())
-    {
-        let next =
-            format!("it is held by {holder}: end it, or choose another port (0 takes a free one)");
-        return failure.next(next);
+    if failure.code != Some("EADDRINUSE") {
+        return failure;
     }
-    failure
+    let holders = holder::of(address, kind);
+    match &holders[..] {
+        [] => failure,
+        [one] => failure.next(format!(
+            "it is held by {one}: end it, or choose another port (0 takes a free one)"
+        )),
+        several => failure.next(format!(
+            "it is held by {}: choose another port (0 takes a free one)",
+            several.join(", ")
+        )),
+    }
 }
 
 /// Removes a socket file that no server answers on any more, and nothing else.
@@ -294,7 +300,8 @@ fn remove_stale(path: &Path, kind: Type) {
     if !is_socket(path) {
         return;
     }
-    let refused = Socket::new(Domain::UNIX, kind, None)
+    // A blocking probe would wait for as long as the accept queue of a live server is full.
+    let refused = Socket::new(Domain::UNIX, kind.nonblocking(), None)
         .and_then(|probe| probe.connect(&SockAddr::unix(path)?))
         .is_err_and(|error| error.raw_os_error() == Some(libc::ECONNREFUSED));
     if refused {
