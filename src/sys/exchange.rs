@@ -11,6 +11,7 @@ use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use socket2::Socket;
 
 use crate::error::{Error, Kind, Result};
+use crate::reference::Circumstance;
 use crate::service::Peer;
 use crate::sys::connect::{self, Failure};
 use crate::sys::socket::{Options, peer_of};
@@ -225,7 +226,11 @@ impl Connection {
     }
 
     fn failure(&self, operation: &str, error: &io::Error) -> Error {
-        let mut failure = Error::os(Kind::BadAnswer, operation, error).on(self.peer.to_string());
+        let mut failure = Error::os(Kind::BadAnswer, operation, error);
+        if matches!(self.peer, Peer::Unix(_)) {
+            failure = failure.under(Circumstance::UnixSocket);
+        }
+        failure = failure.on(self.peer.to_string());
         if self.received_bytes > 0 {
             failure
                 .details

@@ -6,6 +6,7 @@ use std::os::fd::AsFd;
 use std::path::Path;
 
 use crate::error::{Error, Kind, Result};
+use crate::reference::Circumstance;
 
 /// The contents of a file of at most `most` bytes.
 pub fn read(path: &Path, most: u64) -> Result<Vec<u8>> {
@@ -43,27 +44,8 @@ fn standard_input() -> io::Result<File> {
     io::stdin().as_fd().try_clone_to_owned().map(File::from)
 }
 
-/// What a failure means for a file: the words for sockets would send the user elsewhere.
 fn failure(operation: &str, path: &Path, error: &io::Error) -> Error {
-    let failure = Error::os(Kind::CannotRun, operation, error).on(path.display().to_string());
-    let folder = match path.parent() {
-        Some(folder) if folder.as_os_str().is_empty() => Path::new("."),
-        Some(folder) => folder,
-        None => path,
-    };
-    let list = |folder: &Path| format!("ls -l {}", folder.display());
-    match error.raw_os_error() {
-        Some(libc::ENOENT) => failure
-            .because("there is no file of that name")
-            .next(format!("see which there are: {}", list(folder))),
-        Some(libc::EACCES) => failure
-            .because(
-                "it takes read permission on the file, and search permission (x) on each directory",
-            )
-            .next(format!("see who has them: {}", list(folder))),
-        Some(libc::EISDIR) => failure
-            .because("a file is needed, and this is a directory")
-            .next(format!("name a file inside it: {}", list(path))),
-        _ => failure,
-    }
+    Error::os(Kind::CannotRun, operation, error)
+        .under(Circumstance::File)
+        .on(path.display().to_string())
 }

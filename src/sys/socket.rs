@@ -10,6 +10,7 @@ use std::time::Duration;
 use socket2::{Domain, Protocol, SockAddr, Socket, TcpKeepalive, Type};
 
 use crate::error::{Error, Kind, Result};
+use crate::reference::Circumstance;
 use crate::service::Peer;
 use crate::sys::{holder, resolve};
 
@@ -192,7 +193,9 @@ impl Listener {
 
     fn bind_unix(path: &Path, kind: Type, options: &Options) -> Result<Listener> {
         let fail = |operation: &str, error: &io::Error| {
-            Error::os(Kind::CannotRun, operation, error).on(path.display().to_string())
+            Error::os(Kind::CannotRun, operation, error)
+                .under(Circumstance::UnixBind)
+                .on(path.display().to_string())
         };
         let address = SockAddr::unix(path).map_err(|error| {
             let limit = "a socket path has at most 107 bytes (unix(7))";
@@ -234,9 +237,9 @@ impl Listener {
     fn local_error(&self, operation: &str, error: &io::Error) -> Error {
         match &self.local {
             Peer::Ip(address) => bind_error(operation, *address, Type::STREAM, error),
-            Peer::Unix(_) => {
-                Error::os(Kind::CannotRun, operation, error).on(self.local.to_string())
-            }
+            Peer::Unix(_) => Error::os(Kind::CannotRun, operation, error)
+                .under(Circumstance::UnixBind)
+                .on(self.local.to_string()),
         }
     }
 
@@ -278,7 +281,9 @@ fn listen_address(host: &str, port: u16) -> Result<SocketAddr> {
 
 /// A bind error, with the processes that hold the address named.
 fn bind_error(operation: &str, address: SocketAddr, kind: Type, error: &io::Error) -> Error {
-    let failure = Error::os(Kind::CannotRun, operation, error).on(address.to_string());
+    let failure = Error::os(Kind::CannotRun, operation, error)
+        .under(Circumstance::Bind)
+        .on(address.to_string());
     if failure.code != Some("EADDRINUSE") {
         return failure;
     }

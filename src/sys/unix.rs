@@ -8,6 +8,7 @@ use std::time::Duration;
 use socket2::{Domain, SockAddr, Socket, Type};
 
 use crate::error::{Error, Kind, Result};
+use crate::reference::Circumstance;
 use crate::sys::socket::Options;
 
 /// Why a connection is refused by a server that is alive.
@@ -47,33 +48,26 @@ fn failure(path: &Path, error: &io::Error) -> Error {
         Some(libc::EAGAIN) => Kind::BadAnswer,
         _ => Kind::CannotRun,
     };
-    let failure = Error::os(kind, "connect to", error).on(shown.clone());
-    let with = |cause: &str, next: String| failure.clone().because(cause).next(next);
+    let failure = Error::os(kind, "connect to", error)
+        .under(Circumstance::UnixSocket)
+        .on(shown.clone());
+    let with = |cause: &str, next: &str| failure.clone().because(cause).next(next);
     match error.raw_os_error() {
         Some(libc::ECONNREFUSED) if kind == Kind::BadAnswer => with(
             "the socket file is left over from a server that is gone, or its server does not listen",
-            "start the server again; see whether anybody has it open: ss -xlp".to_owned(),
+            "start the server again; see whether anybody has it open: ss -xlp",
         ),
         Some(libc::ECONNREFUSED) => with(
             &format!("it is {}, not a socket", kind_of_file(path)),
-            "name the path that the server listens on: ss -xl lists them".to_owned(),
+            "name the path that the server listens on: ss -xl lists them",
         ),
         Some(libc::EAGAIN) => with(
             QUEUE_FULL,
-            "ss -xl shows Recv-Q at Send-Q; see what the server is busy with, or raise --timeout"
-                .to_owned(),
-        ),
-        Some(libc::EACCES) => with(
-            "it takes write permission on the socket, and search permission (x) on each directory",
-            format!("see which of them is missing: namei -l {shown}"),
-        ),
-        Some(libc::ENOENT) => with(
-            "there is no such path: the server is not running, or listens on another",
-            "list the unix sockets that there are: ss -xl".to_owned(),
+            "ss -xl shows Recv-Q at Send-Q; see what the server is busy with, or raise --timeout",
         ),
         Some(libc::EPROTOTYPE) => with(
             "it is a datagram socket, and a stream socket is needed",
-            "see its type: ss -xl shows u_dgr for datagrams, u_str for streams".to_owned(),
+            "see its type: ss -xl shows u_dgr for datagrams, u_str for streams",
         ),
         // Not from the kernel: the path does not fit into an address.
         None => Error::new(kind, "connect to", error.to_string())
