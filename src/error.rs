@@ -121,6 +121,17 @@ impl Error {
         self
     }
 
+    /// Replaces the cause that the table knows for the error, behind its message and name, where
+    /// more is known here.
+    #[must_use]
+    pub fn because(mut self, cause: &str) -> Self {
+        let name = self.code.map(|code| format!("({code}): "));
+        let behind = name.and_then(|name| Some(self.cause.find(&name)? + name.len()));
+        self.cause.truncate(behind.unwrap_or(0));
+        self.cause.push_str(cause);
+        self
+    }
+
     /// Replaces the next step.
     #[must_use]
     pub fn next(mut self, next: impl Into<String>) -> Self {
@@ -225,5 +236,17 @@ mod tests {
         assert_eq!(split_address("localhost:80"), Some(("localhost", "80")));
         assert_eq!(split_address("::1"), None);
         assert_eq!(split_address("/tmp/a:80"), None);
+    }
+
+    #[test]
+    fn a_better_cause_keeps_the_message_and_the_name() {
+        let refused = io::Error::from_raw_os_error(111);
+        let error = Error::os(Kind::BadAnswer, "connect to", &refused).because("nobody is there");
+        assert_eq!(
+            error.cause,
+            "Connection refused (ECONNREFUSED): nobody is there"
+        );
+        let error = Error::new(Kind::BadAnswer, "read", "no").because("yes");
+        assert_eq!(error.cause, "yes");
     }
 }

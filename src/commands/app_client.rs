@@ -10,8 +10,9 @@ use crate::commands::options::{LoadArgs, ReachArgs, SocketArgs};
 use crate::commands::serving::{print, tell};
 use crate::commands::{Context, Status, loading, values};
 use crate::error::{Error, Kind, Result};
+use crate::framing::escapes;
 use crate::load::Reply;
-use crate::load::app::{AppClient, judge};
+use crate::load::app::{AppClient, ITSELF, judge};
 use crate::message::{
     Content, Deframer, HeaderCache, Message, MessageError, encode_binary_request, encode_search,
 };
@@ -113,7 +114,7 @@ pub fn run(args: &Args, context: &Context) -> Result<Status> {
     let decoded = message
         .decode()
         .map_err(|error| unreadable(&connection, &error))?;
-    let verdict = judge(&message);
+    let verdict = judge(&message, &request);
     let mut out = Vec::new();
     if context.json {
         let exchange = exchange_json(&connection, &request, &message, &decoded, total, verdict);
@@ -126,13 +127,22 @@ pub fn run(args: &Args, context: &Context) -> Result<Status> {
         writeln!(out, "{}", plain(&decoded)).map_err(Error::output)?;
     }
     print(&out).map_err(Error::output)?;
+    if let Reply::Bad(why) = verdict {
+        let peer = &connection.peer;
+        let hint = if why == ITSELF {
+            ": this is an echo server, not an app-server"
+        } else {
+            ""
+        };
+        tell(&format!("{peer} gave no good answer: {why}{hint}"));
+    }
     Ok(Status::of(verdict == Reply::Good))
 }
 
 /// The words: from the end, what is asked; before it, where the server is.
 fn understand(words: &[String]) -> Result<(Endpoint, &str, &str)> {
     match words {
-        [] => Ok((Endpoint::parse(&[])?, "search", "morpheus")),
+        [] => Ok((Endpoint::parse_remote(&[])?, "search", "morpheus")),
         [endpoint @ .., action, value] => {
             let looks_like_a_place = endpoint.is_empty()
                 && value.parse::<u16>().is_ok()
@@ -141,7 +151,7 @@ fn understand(words: &[String]) -> Result<(Endpoint, &str, &str)> {
                 return Err(usage(format!("what should be asked of {action} {value}?"))
                     .next("add ACTION and VALUE, for example: search morpheus"));
             }
-            Ok((Endpoint::parse(endpoint)?, action, value))
+            Ok((Endpoint::parse_remote(endpoint)?, action, value))
         }
         [word] => Err(usage(format!(
             "'{word}' alone is not enough: ACTION and VALUE are needed"
@@ -156,7 +166,10 @@ fn ask(connection: &mut Connection, request: &[u8], max_message: usize) -> Resul
     let mut headers = HeaderCache::default();
     let mut wire = Vec::new();
     let mut broken = None;
+    let mut beginning = Vec::new();
     let end = connection.exchange(Source::Bytes(request), false, &mut |bytes: &[u8]| {
+        let room = BEGINNING - beginning.len();
+        beginning.extend_from_slice(&bytes[..bytes.len().min(room)]);
         Ok(match deframer.next(&mut &*bytes, &mut headers) {
             Ok(None) => Next::More,
             Ok(Some(message)) => {
@@ -169,20 +182,39 @@ fn ask(connection: &mut Connection, request: &[u8], max_message: usize) -> Resul
             }
         })
     })?;
+    let begun = || {
+        let more = connection.received_bytes > beginning.len() as u64;
+        let dots = if more { " ..." } else { "" };
+        format!("it began with: '{}'{dots}", escapes::escape(&beginning))
+    };
     match (broken, end) {
-        (Some(error), _) => Err(unreadable(connection, &error)),
+        (Some(error), _) => {
+            let mut failure = unreadable(connection, &error);
+            if !matches!(error, MessageError::TooLarge { .. }) {
+                failure.cause = format!("{}; {}", failure.cause, begun());
+            }
+            Err(failure)
+        }
         (None, End::Done) => Ok(wire),
         (None, End::Closed | End::ClosedEarly) => {
             let cause = match deframer.finish() {
                 Ok(()) => "it closed the connection without a reply".to_owned(),
-                Err(cut) => format!("it closed the connection in the middle: {cut}"),
+                Err(cut) => format!("it closed the connection in the middle: {cut}; {}", begun()),
             };
             Err(bad_reply(connection, cause))
         }
     }
 }
 
+/// So much is shown of what is no message.
+const BEGINNING: usize = 48;
+
 fn unreadable(connection: &Connection, error: &MessageError) -> Error {
+    if matches!(error, MessageError::TooLarge { .. }) {
+        let cause = format!("the reply is larger than --max-message: {error}");
+        return bad_reply(connection, cause)
+            .next("raise --max-message, if so much is to be expected of this server");
+    }
     bad_reply(
         connection,
         format!("what it sent is no message of this protocol: {error}"),

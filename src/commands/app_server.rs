@@ -20,8 +20,12 @@ use crate::sys::socket::{Listener, Place};
 /// something. What can be framed but not accepted is answered with {"result": "Error: ..."}, and the
 /// connection is closed in order, so that the answer is not lost to a reset.
 ///
-/// -v prints the tutorial's transcript, --json an object for each thing that happens. With LISTEN_FDS
-/// in the environment (socket activation) the socket that was passed in is used.
+/// -v prints the tutorial's transcript, --json an object for each thing that happens; what a reader is
+/// too slow for, or a full disk does not take, is lost and counted, and serving goes on.
+///
+/// With LISTEN_FDS=1 in the environment (socket activation, sd_listen_fds(3)) the socket that was
+/// passed in is used, provided that LISTEN_PID is this process; otherwise the variables are meant for
+/// another one and are not looked at.
 #[derive(Debug, clap::Args)]
 #[command(override_usage = "sockdoc app-server [OPTIONS] [HOST] [PORT]")]
 #[command(after_help = "Examples:\n  \

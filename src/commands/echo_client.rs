@@ -1,8 +1,8 @@
 //! `sockdoc echo-client`.
 
+mod messages;
 mod stream;
 
-use std::io::{BufRead as _, BufReader, Write as _};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -13,25 +13,33 @@ use crate::commands::options::{LoadArgs, ReachArgs, SocketArgs};
 use crate::commands::serving::{print, tell};
 use crate::commands::{Context, Status, loading, values};
 use crate::error::{Error, Kind, Result};
-use crate::framing::{Deframer, Framing, FramingError, escapes};
+use crate::framing::{Deframer, Framing, FramingError};
 use crate::load::echo::{EchoClient, Moment, Witness};
 use crate::render::{escape, json as as_json, python, transcript};
+use crate::sys::datagram;
 use crate::sys::exchange::{Connection, End, Next, Source, Taker};
 use crate::sys::load::Target;
 use crate::sys::resolve::resolve;
 use crate::sys::socket::Options;
-use crate::sys::{datagram, files};
+
+use messages::{Messages, framed, gather, without_dash};
 
 /// Say something to an echo server and print what comes back.
 ///
 /// Without --message or --file it says Hello, world. Messages are sent one after the other, each when
 /// the echo of the one before has come. A file, or - for standard input, is streamed both ways at the
 /// same time, and our sending side is shut down at its end; with --frame a file is one message, and
-/// each line of standard input is one.
+/// each line of standard input is one, and with --udp each line is a datagram. What comes back is
+/// printed as it is, but on a terminal what could take it over is escaped.
 ///
-/// -v prints the tutorial's transcript, --json an object for each exchange. With --conns, --count,
+/// -v prints the tutorial's transcript, --json an object for each exchange (for a stream one at its
+/// end: on standard error, where what came back is on standard output). With --conns, --count,
 /// --rate or --duration it becomes a load generator; --conns alone is the tutorial's client with many
-/// connections. The exit status is 0 only if every message was answered well.
+/// connections.
+///
+/// The exit status is 0 only if every message was answered well. Without --verify another answer than
+/// the echo is well too, but an echo that ends too early is not, nor a server that closes before the
+/// end of the input.
 #[derive(Debug, clap::Args)]
 #[command(override_usage = "sockdoc echo-client [OPTIONS] [HOST] [PORT]")]
 #[command(after_help = "Examples:\n  \
@@ -76,11 +84,14 @@ pub struct Args {
 
 /// Runs the command.
 pub fn run(args: &Args, context: &Context) -> Result<Status> {
-    let (words, file) = match (&args.endpoint[..], &args.file) {
-        ([words @ .., dash], None) if dash == "-" => (words, Some(PathBuf::from("-"))),
-        (words, file) => (words, file.clone()),
+    let (words, dash) = without_dash(args)?;
+    let file = if dash {
+        Some(PathBuf::from("-"))
+    } else {
+        args.file.clone()
     };
-    let endpoint = Endpoint::parse(words)?;
+    let file = file.as_deref();
+    let endpoint = Endpoint::parse_remote(words)?;
     let options = args.socket.options(false);
     let server = Server {
         args,
@@ -88,26 +99,20 @@ pub fn run(args: &Args, context: &Context) -> Result<Status> {
         options: &options,
     };
     if args.load.wanted() {
-        return run_load(&server, file.as_deref(), context);
-    }
-    if args.udp {
-        return say_datagrams(&server, context);
+        return run_load(&server, file, context);
     }
     match file {
-        Some(path) if args.frame == Framing::Raw => stream::run(&server, &path, context),
-        Some(path) if path.as_os_str() == "-" => {
-            let lines = BufReader::new(files::open(&path)?)
-                .split(b'\n')
-                .map(|line| {
-                    line.map_err(|error| Error::os(Kind::CannotRun, "read standard input", &error))
-                });
-            say(&server, lines, context)
+        Some(path) if args.frame == Framing::Raw && !args.udp => {
+            stream::run(&server, path, context)
         }
-        Some(path) => {
-            let message = files::read(&path, args.max_message as u64)?;
-            say(&server, std::iter::once(Ok(message)), context)
+        file => {
+            let messages = gather(args, file, &["Hello, world"])?;
+            if args.udp {
+                say_datagrams(&server, messages, context)
+            } else {
+                say(&server, messages, context)
+            }
         }
-        None => say(&server, messages(args)?.into_iter().map(Ok), context),
     }
 }
 
@@ -151,39 +156,8 @@ impl Server<'_> {
     }
 }
 
-/// The messages of the command line.
-fn messages(args: &Args) -> Result<Vec<Vec<u8>>> {
-    if args.message.is_empty() {
-        return Ok(vec![b"Hello, world".to_vec()]);
-    }
-    args.message
-        .iter()
-        .map(|text| {
-            escapes::unescape(text).map_err(|error| {
-                Error::new(Kind::CannotRun, "read --message", error.to_string())
-                    .next(r"the escapes are \r \n \t \0 \\ and \xNN")
-            })
-        })
-        .collect()
-}
-
-/// Frames a message, or says why this framing cannot carry it.
-fn framed(framing: &Framing, message: &[u8]) -> Result<Vec<u8>> {
-    let mut wire = Vec::new();
-    framing.encode(message, &mut wire).map_err(|error| {
-        Error::new(Kind::CannotRun, "frame the message", error.to_string())
-            .on(format!("with --frame {framing}"))
-            .next("choose another framing: len32 carries every message, line none with a line end inside")
-    })?;
-    Ok(wire)
-}
-
 /// Says messages one after the other.
-fn say(
-    server: &Server<'_>,
-    messages: impl Iterator<Item = Result<Vec<u8>>>,
-    context: &Context,
-) -> Result<Status> {
+fn say(server: &Server<'_>, messages: Messages, context: &Context) -> Result<Status> {
     let args = server.args;
     let mut connection: Option<Connection> = None;
     let mut good = true;
@@ -199,123 +173,146 @@ fn say(
         let Some(connection) = connection else {
             continue;
         };
-        let mut echo = Echo::new(args, wire.len());
+        let mut echo = Echo::new(args, &wire);
         let before = connection.elapsed();
         let end = connection.exchange(Source::Bytes(&wire), closes, &mut echo)?;
         let latency = connection.elapsed().saturating_sub(before);
-        let received = echo.finish(end, connection)?;
-        let same = received == message;
-        report(
-            context,
-            connection,
-            &message,
-            &received,
+        let (received, cut) = echo.finish(end, connection)?;
+        let exchange = Exchange {
+            message: &message,
+            received: &received,
             latency,
-            same,
-            args.verify,
-        )?;
-        good &= same || !args.verify;
+            same: received == message,
+            cut,
+        };
+        exchange.show(context, connection)?;
+        good &= exchange.tell(args.verify);
     }
     Ok(Status::of(good))
 }
 
-fn report(
-    context: &Context,
-    connection: &Connection,
-    message: &[u8],
-    received: &[u8],
+/// A message and its answer.
+struct Exchange<'a> {
+    message: &'a [u8],
+    received: &'a [u8],
     latency: Duration,
     same: bool,
-    verify: bool,
-) -> Result<()> {
-    let mut out = Vec::new();
-    if context.json {
+    /// The answer is the beginning of the echo, and the server closed behind it.
+    cut: bool,
+}
+
+impl Exchange<'_> {
+    fn show(&self, context: &Context, connection: &Connection) -> Result<()> {
+        if !context.json {
+            return show_received(self.received, context);
+        }
         let mut object = Map::new();
         object.insert("schema".to_owned(), json!("sockdoc.echo-client/1"));
         object.insert("event".to_owned(), json!("exchange"));
-        object.insert("same".to_owned(), json!(same));
+        object.insert("same".to_owned(), json!(self.same));
+        object.insert("complete".to_owned(), json!(!self.cut));
         object.insert("peer".to_owned(), as_json::peer(&connection.peer));
         object.insert("local".to_owned(), as_json::peer(&connection.local));
         object.insert(
             "connect_us".to_owned(),
             as_json::micros(connection.connect_time),
         );
-        object.insert("latency_us".to_owned(), as_json::micros(latency));
-        object.insert("sent_bytes".to_owned(), json!(message.len()));
-        object.insert("received_bytes".to_owned(), json!(received.len()));
-        as_json::bytes(&mut object, "received", received);
-        as_json::line(&mut out, &Value::Object(object)).map_err(Error::output)?;
-    } else if context.verbose {
-        writeln!(out, "Received {}", python::bytes(received)).map_err(Error::output)?;
+        object.insert("latency_us".to_owned(), as_json::micros(self.latency));
+        object.insert("sent_bytes".to_owned(), json!(self.message.len()));
+        object.insert("received_bytes".to_owned(), json!(self.received.len()));
+        as_json::bytes(&mut object, "received", self.received);
+        let mut out = Vec::new();
+        as_json::line(&mut out, &Value::Object(object))
+            .and_then(|()| print(&out))
+            .map_err(Error::output)
+    }
+
+    /// Says what is wrong with the answer, if anything; whether it is good.
+    fn tell(&self, verify: bool) -> bool {
+        let (sent, came) = (self.message.len(), self.received.len());
+        if self.cut {
+            tell(&format!(
+                "the echo was cut: the server closed after {came} of {sent} bytes"
+            ));
+        } else if verify && !self.same {
+            let at = self.message.iter().zip(self.received);
+            let at = at.clone().position(|(sent, came)| sent != came);
+            let at = at.unwrap_or(sent.min(came));
+            tell(&format!(
+                "the echo differs from byte {at} on ({sent} sent, {came} received)"
+            ));
+        }
+        !self.cut && (self.same || !verify)
+    }
+}
+
+/// For people: the bytes as text, or with `-v` as the transcript has them.
+fn show_received(received: &[u8], context: &Context) -> Result<()> {
+    let line = if context.verbose {
+        format!("Received {}\n", python::bytes(received))
     } else {
-        let text = String::from_utf8_lossy(received);
-        writeln!(out, "{}", escape::text(&text)).map_err(Error::output)?;
-    }
-    print(&out).map_err(Error::output)?;
-    if verify && !same {
-        let at = message
-            .iter()
-            .zip(received)
-            .position(|(sent, came)| sent != came);
-        let at = at.unwrap_or(message.len().min(received.len()));
-        tell(&format!(
-            "the echo differs from byte {at} on ({} sent, {} received)",
-            message.len(),
-            received.len()
-        ));
-    }
-    Ok(())
+        format!("{}\n", escape::text(&String::from_utf8_lossy(received)))
+    };
+    print(line.as_bytes()).map_err(Error::output)
 }
 
 /// Collects one echo.
-struct Echo {
+struct Echo<'a> {
     deframer: Option<Deframer>,
     /// Without framing the echo is as long as the message.
-    wanted: usize,
+    wire: &'a [u8],
     received: Vec<u8>,
     broken: Option<FramingError>,
 }
 
-impl Echo {
-    fn new(args: &Args, wanted: usize) -> Self {
+impl<'a> Echo<'a> {
+    fn new(args: &Args, wire: &'a [u8]) -> Self {
         let framed = args.frame != Framing::Raw;
         Echo {
             deframer: framed.then(|| Deframer::new(args.frame.clone(), args.max_message)),
-            wanted,
+            wire,
             received: Vec::new(),
             broken: None,
         }
     }
 
-    /// The echo, once the exchange is over.
-    fn finish(mut self, end: End, connection: &Connection) -> Result<Vec<u8>> {
+    /// The echo, once the exchange is over, and whether it was cut.
+    fn finish(mut self, end: End, connection: &Connection) -> Result<(Vec<u8>, bool)> {
         let bad = |cause: String| {
             Error::new(Kind::BadAnswer, "read the echo of", cause)
                 .on(connection.peer.to_string())
                 .next("do both ends use the same --frame?")
         };
         if let Some(error) = self.broken {
+            if error.is_over_the_limit() {
+                let cause = format!("the reply is larger than --max-message: {error}");
+                return Err(bad(cause)
+                    .next("raise --max-message; or do the two ends not use the same --frame?"));
+            }
             return Err(bad(error.to_string()));
         }
         if end == End::Done {
-            return Ok(self.received);
+            return Ok((self.received, false));
         }
         match self.deframer.as_mut().map(Deframer::finish) {
-            Some(Ok(Some(frame))) => Ok(frame.payload.to_vec()),
+            Some(Ok(Some(frame))) => Ok((frame.payload.to_vec(), false)),
             Some(Err(error)) => Err(bad(error.to_string())),
             // A server that answers something else and closes has answered.
-            None if !self.received.is_empty() || self.wanted == 0 => Ok(self.received),
+            None if !self.received.is_empty() => {
+                let cut = self.wire.starts_with(&self.received);
+                Ok((self.received, cut))
+            }
             _ => Err(bad("it closed the connection without an answer".to_owned())
                 .next("is this an echo server? look at its log")),
         }
     }
 }
 
-impl Taker for Echo {
+impl Taker for Echo<'_> {
     fn received(&mut self, bytes: &[u8]) -> Result<Next> {
         let Some(deframer) = &mut self.deframer else {
             self.received.extend_from_slice(bytes);
-            return Ok(if self.received.len() < self.wanted {
+            return Ok(if self.received.len() < self.wire.len() {
                 Next::More
             } else {
                 Next::Done
@@ -335,15 +332,16 @@ impl Taker for Echo {
     }
 }
 
-fn say_datagrams(server: &Server<'_>, context: &Context) -> Result<Status> {
+/// Says messages in a datagram each.
+fn say_datagrams(server: &Server<'_>, messages: Messages, context: &Context) -> Result<Status> {
     let address = server.resolve()?[0];
     let mut good = true;
-    for message in messages(server.args)? {
+    for message in messages {
+        let message = message?;
         let (received, latency) =
             datagram::exchange(address, server.options, &message, server.args.reach.timeout)?;
         let same = received == message;
         good &= same || !server.args.verify;
-        let mut out = Vec::new();
         if context.json {
             let mut object = Map::new();
             object.insert("schema".to_owned(), json!("sockdoc.echo-client/1"));
@@ -351,14 +349,13 @@ fn say_datagrams(server: &Server<'_>, context: &Context) -> Result<Status> {
             object.insert("same".to_owned(), json!(same));
             object.insert("latency_us".to_owned(), as_json::micros(latency));
             as_json::bytes(&mut object, "received", &received);
-            as_json::line(&mut out, &object).map_err(Error::output)?;
-        } else if context.verbose {
-            writeln!(out, "Received {}", python::bytes(&received)).map_err(Error::output)?;
+            let mut out = Vec::new();
+            as_json::line(&mut out, &object)
+                .and_then(|()| print(&out))
+                .map_err(Error::output)?;
         } else {
-            let text = String::from_utf8_lossy(&received);
-            writeln!(out, "{}", escape::text(&text)).map_err(Error::output)?;
+            show_received(&received, context)?;
         }
-        print(&out).map_err(Error::output)?;
         if server.args.verify && !same {
             tell("the echo differs from what was sent");
         }
@@ -369,20 +366,15 @@ fn say_datagrams(server: &Server<'_>, context: &Context) -> Result<Status> {
 /// Many connections, each with all the messages.
 fn run_load(server: &Server<'_>, file: Option<&Path>, context: &Context) -> Result<Status> {
     let args = server.args;
-    let bare = match file {
-        Some(path) => vec![files::read(path, args.max_message as u64)?],
-        None if args.message.is_empty() => {
-            vec![
-                b"Message 1 from client.".to_vec(),
-                b"Message 2 from client.".to_vec(),
-            ]
-        }
-        None => messages(args)?,
-    };
-    let messages = bare
-        .into_iter()
-        .map(|message| Ok((framed(&args.frame, &message)?, message)))
+    let default = ["Message 1 from client.", "Message 2 from client."];
+    let messages = gather(args, file, &default)?
+        .map(|message| message.and_then(|bare| Ok((framed(&args.frame, &bare)?, bare))))
         .collect::<Result<Vec<_>>>()?;
+    if messages.is_empty() {
+        let cause = "it holds no line, and each line is a message";
+        return Err(Error::new(Kind::CannotRun, "read standard input", cause)
+            .next("pipe something in, or give --message"));
+    }
     let name = server.name();
     let witness: Option<Witness<'_>> = (context.verbose && !context.json).then(|| {
         Box::new(move |connection: usize, moment: &Moment<'_>| {

@@ -1,30 +1,32 @@
 //! `sockdoc echo-server`.
 
-use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
 use crate::commands::endpoint::Endpoint;
 use crate::commands::options::{ServerArgs, SocketArgs};
-use crate::commands::serving::{Reporter, Voice, tell};
+use crate::commands::serving::Voice;
 use crate::commands::{Context, Status, values};
 use crate::error::{Error, Kind, Result};
 use crate::framing::{Framing, escapes};
-use crate::render::thousands;
 use crate::service::Note;
 use crate::service::echo::{Echo, Mode};
-use crate::sys::server::{Event, Observer as _};
-use crate::sys::signals::Signals;
+use crate::sys::server::{Event, Observer as _, Who};
 use crate::sys::socket::{Listener, Place};
-use crate::sys::{activation, datagram, files};
+use crate::sys::{activation, files};
 
 /// Send back what comes: as it is, reversed, or with a fixed answer.
 ///
 /// Many connections at a time; a peer may shut down its sending side and still gets everything; a
 /// peer that does not read is not read from, and nothing is dropped.
 ///
-/// -v prints the transcript, --hexdump what came, --json an object for each thing that happens.
+/// -v prints the transcript, --hexdump what came, --json an object for each thing that happens; what a
+/// reader is too slow for, or a full disk does not take, is lost and counted, and serving goes on.
+///
+/// With LISTEN_FDS=1 in the environment (socket activation, sd_listen_fds(3)) the socket that was
+/// passed in is used, provided that LISTEN_PID is this process; otherwise the variables are meant for
+/// another one and are not looked at.
 #[derive(Debug, clap::Args)]
 #[command(override_usage = "sockdoc echo-server [OPTIONS] [HOST] [PORT]")]
 #[command(after_help = "Examples:\n  \
@@ -38,7 +40,7 @@ pub struct Args {
     #[arg(value_name = "HOST PORT", num_args = 0..=2)]
     endpoint: Vec<String>,
     /// Serve one connection (or one datagram), then exit.
-    #[arg(long)]
+    #[arg(long, conflicts_with = "threads")]
     once: bool,
     /// Send each message back reversed.
     #[arg(long, conflicts_with = "reply")]
@@ -51,8 +53,9 @@ pub struct Args {
     /// close.
     #[arg(long, value_name = "FRAME", default_value = "raw")]
     frame: Framing,
-    /// Answer datagrams instead of connections.
-    #[arg(long, conflicts_with_all = ["unix", "frame"])]
+    /// Answer datagrams instead of connections. What is about connections cannot be asked for then.
+    #[arg(long, conflicts_with_all = ["unix", "frame", "max_message", "request_timeout", "nodelay",
+          "keepalive", "idle_timeout", "max_conns", "backlog", "drain", "threads"])]
     udp: bool,
     /// Listen on a unix-domain socket at this path.
     #[arg(long, value_name = "PATH", conflicts_with = "endpoint")]
@@ -132,26 +135,22 @@ fn read_reply(reply: &str) -> Result<Arc<[u8]>> {
 }
 
 fn serve_datagrams(listener: &Listener, once: bool, mode: &Mode, voice: &Voice) -> Result<Status> {
-    let signals = Signals::open()?;
-    voice.listening(&listener.local)?;
-    let mut reporter = Reporter::new(*voice);
-    let totals = datagram::run(listener, &signals, once, &mut |peer, datagram, answer| {
+    voice.serve_datagrams(listener, once, &mut |reporter, peer, datagram, answer| {
         match mode {
             Mode::Echo => answer.extend_from_slice(datagram),
             Mode::Reverse => answer.extend(datagram.iter().rev()),
             Mode::Reply(reply) => answer.extend_from_slice(reply),
         }
         if reporter.wants_messages() {
-            reporter.event(&Event::Note(peer, &Note::Received(datagram)));
-            reporter.event(&Event::Note(peer, &Note::Sending(answer)));
+            let who = Who {
+                connection: None,
+                peer,
+            };
+            reporter.event(&Event::Note(who, &Note::Received(datagram)));
+            reporter.event(&Event::Note(who, &Note::Sending(answer)));
             reporter.flush()?;
         }
-        Ok::<bool, io::Error>(true)
+        Ok(true)
     })?;
-    tell(&format!(
-        "Answered {} of {} datagrams",
-        thousands(totals.sent),
-        thousands(totals.received)
-    ));
     Ok(Status::Good)
 }

@@ -1,5 +1,7 @@
 //! Host and port as people type them.
 
+use std::net::Ipv6Addr;
+
 use crate::error::{Error, Kind, Result};
 
 /// The tutorial's port, and ours.
@@ -25,6 +27,9 @@ impl Endpoint {
                 port: DEFAULT_PORT,
             }),
             [word] => Self::parse_word(word),
+            [one, two] if is_number(one) && is_number(two) => Err(usage(format!(
+                "'{one} {two}' are two numbers, and '{one}' is no host"
+            ))),
             [host, port] => Ok(Endpoint {
                 host: unbracketed(host).to_owned(),
                 port: parse_port(port)?,
@@ -34,7 +39,7 @@ impl Endpoint {
     }
 
     fn parse_word(word: &str) -> Result<Endpoint> {
-        if !word.is_empty() && word.bytes().all(|byte| byte.is_ascii_digit()) {
+        if is_number(word) {
             return Ok(Endpoint {
                 host: DEFAULT_HOST.to_owned(),
                 port: parse_port(word)?,
@@ -42,6 +47,9 @@ impl Endpoint {
         }
         // A bare IPv6 address is full of colons; only one colon, or brackets, make a port.
         let is_address = word.matches(':').count() > 1 && !word.starts_with('[');
+        if is_address && !is_ipv6(word) {
+            return Err(no_address(word));
+        }
         match word.rsplit_once(':') {
             Some((host, port)) if !is_address && !word.ends_with(']') => {
                 let host = if host.is_empty() {
@@ -61,6 +69,17 @@ impl Endpoint {
         }
     }
 
+    /// The same, for a client.
+    pub fn parse_remote(words: &[String]) -> Result<Endpoint> {
+        match Self::parse(words)? {
+            endpoint if endpoint.port == 0 => {
+                Err(usage("port 0 is no place to connect to".to_owned())
+                    .next("type the port that the server says it listens on, from 1 to 65535"))
+            }
+            endpoint => Ok(endpoint),
+        }
+    }
+
     /// The host to connect to: all interfaces means this host.
     pub fn connect_host(&self) -> &str {
         match self.host.as_str() {
@@ -76,6 +95,27 @@ impl Endpoint {
         } else {
             format!("{}:{}", self.host, self.port)
         }
+    }
+}
+
+fn is_number(word: &str) -> bool {
+    !word.is_empty() && word.bytes().all(|byte| byte.is_ascii_digit())
+}
+
+/// With a scope (`fe80::1%eth0`) too.
+fn is_ipv6(word: &str) -> bool {
+    let (address, scope) = word.split_once('%').unwrap_or((word, ""));
+    address.parse::<Ipv6Addr>().is_ok() && !scope.contains(':')
+}
+
+/// A word with several colons that is no address; perhaps one with a port behind it.
+fn no_address(word: &str) -> Error {
+    match word.rsplit_once(':') {
+        Some((host, port)) if is_ipv6(host) && is_number(port) => usage(format!(
+            "'{word}' is no IPv6 address, and in front of a port one has brackets"
+        ))
+        .next(format!("type [{host}]:{port}, or two words: {host} {port}")),
+        _ => usage(format!("'{word}' is no IPv6 address and no HOST:PORT")),
     }
 }
 
@@ -145,5 +185,34 @@ mod tests {
             );
         }
         assert!(parse(&["a", "1", "b"]).unwrap_err().contains("too many"));
+    }
+
+    #[test]
+    fn an_address_with_a_port_and_no_brackets_is_told_of_them() {
+        for (word, better) in [
+            ("::1:41999", "[::1]:41999"),
+            (":::42200", "[::]:42200"),
+            ("fe80::1%eth0:80", "[fe80::1%eth0]:80"),
+            ("2001:db8:1:2:3:4:5:6:80", "[2001:db8:1:2:3:4:5:6]:80"),
+        ] {
+            let error = Endpoint::parse(&[word.to_owned()]).unwrap_err();
+            assert!(error.cause.contains("brackets"), "{error}");
+            assert!(error.next.unwrap().contains(better), "{word}");
+        }
+        assert!(parse(&["a:b:c"]).unwrap_err().contains("no IPv6 address"));
+        // It is an address as it stands.
+        assert_eq!(parse(&["::1:4199"]), Ok(("::1:4199".to_owned(), 65432)));
+    }
+
+    #[test]
+    fn two_numbers_and_port_0_are_no_place_to_connect_to() {
+        let told = parse(&["42200", "42201"]).unwrap_err();
+        assert!(told.contains("'42200' is no host"), "{told}");
+        for words in [&["0"][..], &["localhost:0"], &["::1", "0"]] {
+            let words: Vec<String> = words.iter().map(|&word| word.to_owned()).collect();
+            assert!(Endpoint::parse(&words).is_ok());
+            let error = Endpoint::parse_remote(&words).unwrap_err();
+            assert!(error.cause.contains("port 0 is no place"), "{error}");
+        }
     }
 }

@@ -9,7 +9,8 @@ use crate::sys::load::{self as runner, Target};
 use crate::sys::socket::Options;
 use crate::sys::terminal::Progress;
 
-/// Runs a plan with a progress line, and reports. Good if every request was answered well.
+/// Runs a plan with a progress line, and reports. Good if every request was answered well, and
+/// no signal ended the run.
 /// `if_closed` is said when the server closed connections that were still in use.
 pub fn run<C: Client>(
     command: &str,
@@ -45,5 +46,6 @@ pub fn run<C: Client>(
     if let (Some(hint), true) = (if_closed, figures.errors.contains_key(CLOSED_EARLY)) {
         tell(hint);
     }
-    Ok(Status::of(figures.bad() == 0 && figures.good > 0))
+    let good = figures.bad() == 0 && figures.good > 0 && !figures.interrupted;
+    Ok(Status::of(good))
 }

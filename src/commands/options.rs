@@ -24,9 +24,9 @@ pub struct SocketArgs {
     /// Send small segments at once (TCP_NODELAY).
     #[arg(long)]
     nodelay: bool,
-    /// Probe idle connections (SO_KEEPALIVE), the first time after IDLE.
+    /// Probe idle connections (SO_KEEPALIVE), the first time after IDLE (1s to 32767s).
     #[arg(long, value_name = "IDLE", num_args = 0..=1, require_equals = true,
-          value_parser = values::positive_duration)]
+          value_parser = values::keepalive)]
     keepalive: Option<Option<Duration>>,
 }
 
@@ -48,7 +48,8 @@ impl SocketArgs {
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Limits")]
 pub struct ServerArgs {
-    /// Close a connection on which no byte moved for this long; 0 never does.
+    /// Close a connection on which no byte moved for this long. 0 never does: then a silent client
+    /// holds its descriptor for ever.
     #[arg(long, value_name = "TIME", default_value = "0", value_parser = values::duration)]
     idle_timeout: Duration,
     /// Leave more connections than these in the accept queue; by default as many as the descriptor
@@ -62,7 +63,8 @@ pub struct ServerArgs {
     /// After SIGTERM or SIGINT, give what is in flight this long; a second signal ends at once.
     #[arg(long, value_name = "TIME", default_value = "5s", value_parser = values::duration)]
     drain: Duration,
-    /// Serve from this many threads, which share one listener.
+    /// Serve from this many threads, which share one listener. They pay off for connections that
+    /// are kept; a new connection wakes them all.
     #[arg(long, value_name = "N", default_value_t = 1,
           value_parser = clap::value_parser!(u16).range(1..=256))]
     threads: u16,
@@ -99,7 +101,8 @@ pub struct ReachArgs {
     /// Use IPv6 only.
     #[arg(short = '6', long = "ipv6")]
     ipv6: bool,
-    /// Give up connecting, or waiting for the next byte of a reply, after this time.
+    /// Give up connecting after this time, and then each whole reply; where a file or standard
+    /// input is streamed, waiting for the next byte.
     #[arg(long, value_name = "TIME", default_value = "10s",
           value_parser = values::positive_duration)]
     pub timeout: Duration,

@@ -1,21 +1,35 @@
 //! A server from its first line to its last: what it prints when it listens, when something
 //! happens, and when it ends.
 
-use std::collections::HashMap;
 use std::fmt::Write as _;
 use std::io::{self, Write as _};
+use std::sync::Arc;
+use std::time::Duration;
 
 use serde_json::{Map, Value, json};
 
 use crate::commands::Context;
 use crate::error::{Error, Result};
-use crate::reference;
-use crate::render::hexdump::Hexdump;
 use crate::render::{escape, json as as_json, load, thousands, transcript};
-use crate::service::{Note, Peer, Service};
-use crate::sys::server::{self, Config, Event, Observer, Totals, Trouble};
+use crate::service::{Peer, Service};
+use crate::sys::datagram;
+use crate::sys::outlet::Outlet;
+use crate::sys::server::{self, Config, Totals};
 use crate::sys::signals::Signals;
 use crate::sys::socket::Listener;
+
+mod reporter;
+
+pub use reporter::Reporter;
+use reporter::{Desk, name_of};
+
+/// What a datagram server does with one datagram, as [`datagram::Answer`], with a reporter.
+pub type Answer<'a> = dyn FnMut(&mut Reporter, &Peer, &[u8], &mut Vec<u8>) -> io::Result<bool> + 'a;
+
+/// After the end, the reader of standard output is given this long ...
+const LAST_READ: Duration = Duration::from_secs(2);
+/// ... and this long when a second signal asks to end at once.
+const FORCED_READ: Duration = Duration::from_millis(200);
 
 /// How a server talks of itself.
 #[derive(Debug, Clone, Copy)]
@@ -49,6 +63,11 @@ impl Voice {
         print(&out).map_err(Error::output)
     }
 
+    /// Whether messages are printed, and not only troubles told.
+    fn prints(&self) -> bool {
+        self.context.json || self.context.verbose || self.hexdump
+    }
+
     /// Serves until a signal comes, and says what was done.
     pub fn serve<S>(&self, listener: Listener, service: &S, config: &Config) -> Result<()>
     where
@@ -56,42 +75,99 @@ impl Voice {
         S::Session: Send,
     {
         let signals = Signals::open()?;
+        let desk = self.open()?;
         self.listening(&listener.local)?;
-        let observer = || Reporter::new(*self);
+        let observer = || Reporter::new(*self, Arc::clone(&desk));
         let totals = server::run(listener, service, config, &signals, observer)?;
-        self.ended(&totals)
+        let end = [
+            ("connections", totals.connections),
+            ("received_bytes", totals.received_bytes),
+            ("sent_bytes", totals.sent_bytes),
+            ("failed", totals.failed),
+            ("cut", totals.cut),
+        ];
+        self.ended(&desk, &signals, totals.forced, &served(&totals), &end);
+        Ok(())
     }
 
-    fn ended(&self, totals: &Totals) -> Result<()> {
+    /// The same for a socket of datagrams.
+    pub fn serve_datagrams(
+        &self,
+        listener: &Listener,
+        once: bool,
+        answer: &mut Answer<'_>,
+    ) -> Result<()> {
+        let signals = Signals::open()?;
+        let desk = self.open()?;
+        self.listening(&listener.local)?;
+        let mut reporter = Reporter::new(*self, Arc::clone(&desk));
+        let alarm = desk.outlet.alarm();
+        let totals = datagram::run(listener, &signals, alarm, once, &mut |peer, bytes, out| {
+            answer(&mut reporter, peer, bytes, out)
+        })?;
+        let mut line = format!(
+            "Answered {} of {}",
+            thousands(totals.sent),
+            counted(totals.received, "datagram")
+        );
+        if totals.unsent > 0 {
+            let answers = counted(totals.unsent, "answer");
+            let _ = write!(line, "; {answers} could not be sent");
+        }
+        let end = [
+            ("received", totals.received),
+            ("sent", totals.sent),
+            ("unsent", totals.unsent),
+        ];
+        self.ended(&desk, &signals, false, &line, &end);
+        Ok(())
+    }
+
+    /// What the reporters share. Call it when the signals are blocked.
+    fn open(&self) -> Result<Arc<Desk>> {
+        let outlet = if self.prints() {
+            Outlet::start(|error| {
+                tell(&format!(
+                    "standard output cannot be written: {}; what does not fit is lost, serving \
+                     goes on",
+                    name_of(error)
+                ));
+            })?
+        } else {
+            Outlet::silent()
+        };
+        Ok(Arc::new(Desk::new(outlet, !self.prints())))
+    }
+
+    /// The last words: what was done, and what of it was not written.
+    fn ended(&self, desk: &Desk, signals: &Signals, forced: bool, line: &str, end: &[(&str, u64)]) {
+        let patience = if forced { FORCED_READ } else { LAST_READ };
         if self.context.json {
             let mut event = self.event("end");
-            event.insert("connections".to_owned(), json!(totals.connections));
-            event.insert("received_bytes".to_owned(), json!(totals.received_bytes));
-            event.insert("sent_bytes".to_owned(), json!(totals.sent_bytes));
-            event.insert("failed".to_owned(), json!(totals.failed));
-            event.insert("cut".to_owned(), json!(totals.cut));
-            let mut out = Vec::new();
-            as_json::line(&mut out, &event).map_err(Error::output)?;
-            return print(&out).map_err(Error::output);
-        }
-        let mut line = format!(
-            "Served {} connections: {} received, {} sent",
-            thousands(totals.connections),
-            load::bytes(totals.received_bytes),
-            load::bytes(totals.sent_bytes)
-        );
-        if totals.failed > 0 {
-            let _ = write!(line, "; {} ended in trouble", thousands(totals.failed));
-        }
-        if totals.cut > 0 {
-            let _ = write!(
-                line,
-                "; {} cut when the drain time was over",
-                thousands(totals.cut)
+            event.extend(
+                end.iter()
+                    .map(|(key, value)| ((*key).to_owned(), json!(value))),
             );
+            let mut out = Vec::new();
+            // Writing to memory does not fail.
+            let _ = as_json::line(&mut out, &event);
+            desk.outlet.push(&out, 1, &mut patience.clone());
         }
-        tell(&line);
-        Ok(())
+        let unwritten = desk.outlet.finish(signals, patience);
+        desk.tell_hidden();
+        if unwritten.events > 0 {
+            let events = counted(unwritten.events, "event");
+            let verb = if unwritten.events == 1 { "was" } else { "were" };
+            let why = if unwritten.failed {
+                "standard output could not be written"
+            } else {
+                "the reader of standard output is slow"
+            };
+            desk.say(&format!("{events} {verb} not written: {why}"));
+        }
+        if !self.context.json {
+            desk.say(line);
+        }
     }
 
     /// An object with what every line has.
@@ -118,201 +194,33 @@ pub fn tell(line: &str) {
     let _ = writeln!(io::stderr(), "sockdoc: {}", escape::text(line));
 }
 
-/// Prints the events of one thread.
-pub struct Reporter {
-    voice: Voice,
-    out: Vec<u8>,
-    /// How far each connection's dump has come.
-    dumps: HashMap<String, Hexdump>,
-}
-
-impl Reporter {
-    /// A reporter that has nothing to say yet.
-    pub fn new(voice: Voice) -> Self {
-        Reporter {
-            voice,
-            out: Vec::new(),
-            dumps: HashMap::new(),
-        }
+fn served(totals: &Totals) -> String {
+    let mut line = format!(
+        "Served {}: {} received, {} sent",
+        connections(totals.connections),
+        load::bytes(totals.received_bytes),
+        load::bytes(totals.sent_bytes)
+    );
+    if totals.failed > 0 {
+        let _ = write!(line, "; {} ended in trouble", thousands(totals.failed));
     }
-
-    fn json(&mut self, event: &Event<'_>) -> io::Result<()> {
-        let (name, peer) = match event {
-            Event::Accepted(peer) => ("accepted", Some(*peer)),
-            Event::Note(peer, Note::AppRequest(_)) => ("request", Some(*peer)),
-            Event::Note(peer, Note::Sending(_)) => ("sending", Some(*peer)),
-            Event::Note(peer, Note::Received(_)) => ("received", Some(*peer)),
-            Event::Note(peer, Note::Fault(_)) => ("fault", Some(*peer)),
-            Event::Closed { peer, .. } => ("closed", Some(*peer)),
-            Event::AcceptPaused(_) => ("accept_paused", None),
-            Event::Full(_) => ("full", None),
-            Event::AcceptResumed => ("accept_resumed", None),
-            Event::Draining(_) => ("draining", None),
-        };
-        let mut object = self.voice.event(name);
-        if let Some(peer) = peer {
-            object.insert("peer".to_owned(), as_json::peer(peer));
-        }
-        let mut put = |key: &str, value: Value| object.insert(key.to_owned(), value);
-        match event {
-            Event::Accepted(_) | Event::AcceptResumed => {}
-            Event::Note(_, Note::AppRequest(request)) => {
-                put("request", as_json::request(request));
-            }
-            Event::Note(_, Note::Sending(bytes) | Note::Received(bytes)) => {
-                put("bytes", json!(bytes.len()));
-                as_json::bytes(&mut object, "data", bytes);
-            }
-            Event::Note(_, Note::Fault(reason)) => {
-                put("reason", json!(reason));
-            }
-            Event::Closed {
-                received_bytes,
-                sent_bytes,
-                trouble,
-                ..
-            } => {
-                put("received_bytes", json!(received_bytes));
-                put("sent_bytes", json!(sent_bytes));
-                put("trouble", json!(trouble.as_ref().map(describe)));
-            }
-            Event::AcceptPaused(error) => {
-                put("reason", json!(name_of(error)));
-            }
-            Event::Full(connections) | Event::Draining(connections) => {
-                put("connections", json!(connections));
-            }
-        }
-        as_json::line(&mut self.out, &object)
-    }
-
-    fn text(&mut self, event: &Event<'_>) -> io::Result<()> {
-        let verbose = self.voice.context.verbose;
-        match event {
-            Event::Accepted(peer) if verbose => {
-                writeln!(
-                    self.out,
-                    "Accepted connection from {}",
-                    transcript::peer(peer)
-                )
-            }
-            Event::Note(peer, note) => self.note(peer, note),
-            Event::Closed { peer, trouble, .. } => {
-                let name = transcript::peer(peer);
-                self.dumps.remove(&name);
-                if let Some(trouble) = trouble {
-                    self.aside(&format!("{peer}: {}", describe(trouble)));
-                }
-                if verbose {
-                    writeln!(self.out, "Closing connection to {name}")
-                } else {
-                    Ok(())
-                }
-            }
-            Event::AcceptPaused(error) => {
-                self.aside(&format!(
-                    "accept: {}; new connections wait until some are closed",
-                    name_of(error)
-                ));
-                Ok(())
-            }
-            Event::Full(most) => {
-                self.aside(&format!(
-                    "{most} connections are open (--max-conns); more must wait"
-                ));
-                Ok(())
-            }
-            Event::AcceptResumed => {
-                self.aside("connections are accepted again");
-                Ok(())
-            }
-            Event::Draining(open) => {
-                self.aside(&format!(
-                    "ending: {open} connections have something in flight"
-                ));
-                Ok(())
-            }
-            Event::Accepted(_) => Ok(()),
-        }
-    }
-
-    fn note(&mut self, peer: &Peer, note: &Note<'_>) -> io::Result<()> {
-        let verbose = self.voice.context.verbose;
-        let name = transcript::peer(peer);
-        match note {
-            Note::AppRequest(request) if verbose => {
-                transcript::request(&mut self.out, request, &name)
-            }
-            Note::Sending(bytes) if verbose => {
-                transcript::sending(&mut self.out, self.voice.sends, bytes, name)
-            }
-            Note::Received(bytes) if self.voice.hexdump => {
-                writeln!(
-                    self.out,
-                    "{} bytes from {name}",
-                    thousands(bytes.len() as u64)
-                )?;
-                self.dumps
-                    .entry(name)
-                    .or_default()
-                    .write(&mut self.out, "  ", bytes)
-            }
-            Note::Received(bytes) if verbose && self.voice.tells_received => {
-                let bytes = crate::render::python::bytes(bytes);
-                writeln!(self.out, "Received {bytes} from {name}")
-            }
-            Note::Fault(reason) => {
-                self.aside(&format!("{peer}: {reason}"));
-                Ok(())
-            }
-            _ => Ok(()),
-        }
-    }
-
-    /// Says something on standard error, after what is to be read before it.
-    fn aside(&mut self, line: &str) {
-        let _ = self.flush();
-        tell(line);
-    }
-}
-
-impl Observer for Reporter {
-    fn wants_messages(&self) -> bool {
-        self.voice.context.json || self.voice.context.verbose || self.voice.hexdump
-    }
-
-    fn event(&mut self, event: &Event<'_>) {
-        // Writing to memory does not fail.
-        let _ = if self.voice.context.json {
-            self.json(event)
+    if totals.cut > 0 {
+        let when = if totals.forced {
+            "by a second signal"
         } else {
-            self.text(event)
+            "when the drain time was over"
         };
+        let _ = write!(line, "; {} cut {when}", thousands(totals.cut));
     }
-
-    fn flush(&mut self) -> io::Result<()> {
-        if self.out.is_empty() {
-            return Ok(());
-        }
-        let result = print(&self.out);
-        self.out.clear();
-        result
-    }
+    line
 }
 
-fn describe(trouble: &Trouble<'_>) -> String {
-    match trouble {
-        Trouble::Io(error) => name_of(error),
-        Trouble::RequestTimeout => "the message took longer than --request-timeout".to_owned(),
-        Trouble::IdleTimeout => "no byte for --idle-timeout".to_owned(),
-        Trouble::Cut => "cut: the drain time was over".to_owned(),
-    }
+fn connections(number: u64) -> String {
+    counted(number, "connection")
 }
 
-/// An error as `Connection reset by peer (ECONNRESET): the peer ...`.
-fn name_of(error: &io::Error) -> String {
-    match error.raw_os_error().and_then(reference::errno::by_number) {
-        Some(entry) => format!("{} ({}): {}", entry.message, entry.name, entry.cause),
-        None => error.to_string(),
-    }
+/// `1 connection`, `2,000 connections`.
+fn counted(number: u64, what: &str) -> String {
+    let s = if number == 1 { "" } else { "s" };
+    format!("{} {what}{s}", thousands(number))
 }

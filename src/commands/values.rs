@@ -59,7 +59,16 @@ pub fn size(text: &str) -> Result<usize, String> {
 pub fn rate(text: &str) -> Result<f64, String> {
     match text.parse::<f64>() {
         Ok(rate) if rate.is_finite() && (1e-6..=1e9).contains(&rate) => Ok(rate),
-        _ => Err("a rate is a positive number of requests a second".to_owned()),
+        _ => Err("a rate is a number of requests a second, from 0.000001 to 1000000000".to_owned()),
+    }
+}
+
+/// The idle time before the first keep-alive probe: the kernel counts whole seconds, up to 32767
+/// (`MAX_TCP_KEEPIDLE`).
+pub fn keepalive(text: &str) -> Result<Duration, String> {
+    match duration(text)? {
+        idle if (1..=32_767).contains(&idle.as_secs()) && idle.subsec_nanos() == 0 => Ok(idle),
+        _ => Err("must be whole seconds, from 1s to 32767s (9h 6min)".to_owned()),
     }
 }
 
@@ -100,8 +109,22 @@ mod tests {
     #[test]
     fn a_rate_is_positive() {
         assert_eq!(rate("0.5"), Ok(0.5));
-        for wrong in ["0", "-1", "nan", "inf", "x"] {
-            assert!(rate(wrong).is_err(), "{wrong}");
+        for wrong in ["0", "-1", "nan", "inf", "x", "1e300"] {
+            let told = rate(wrong).unwrap_err();
+            assert!(
+                told.contains("from 0.000001 to 1000000000"),
+                "{wrong}: {told}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_keepalive_time_is_one_that_the_kernel_takes() {
+        assert_eq!(keepalive("1"), Ok(Duration::from_secs(1)));
+        assert_eq!(keepalive("9h"), Ok(Duration::from_hours(9)));
+        assert_eq!(keepalive("32767s"), Ok(Duration::from_secs(32_767)));
+        for wrong in ["0", "500ms", "1.5s", "32768s", "40000s", "x"] {
+            assert!(keepalive(wrong).is_err(), "{wrong}");
         }
     }
 }

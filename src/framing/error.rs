@@ -65,6 +65,18 @@ pub enum FramingError {
     Ended(Unfinished),
 }
 
+impl FramingError {
+    /// Whether what came is only too large for the limit that this end has set.
+    pub fn is_over_the_limit(&self) -> bool {
+        matches!(
+            self,
+            FramingError::AnnouncedTooLong { .. }
+                | FramingError::NoDelimiter { .. }
+                | FramingError::NoEnd { .. }
+        )
+    }
+}
+
 impl fmt::Display for FramingError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

@@ -1,8 +1,8 @@
 //! The application protocol's client in a load run.
 
-use crate::message::{Content, Deframer, HeaderCache, Message};
+use crate::message::{Content, Deframer, HeaderCache, Message, MessageError};
 
-use super::{Client, Reply};
+use super::{Client, OVER_THE_LIMIT, Reply};
 
 /// Sends one request over and over.
 #[derive(Debug)]
@@ -43,13 +43,14 @@ impl Client for AppClient {
             Ok(None) => Reply::Incomplete,
             Ok(Some(message)) if message.wire == self.good => Reply::Good,
             Ok(Some(message)) => {
-                let verdict = judge(&message);
+                let verdict = judge(&message, &self.request);
                 if verdict == Reply::Good {
                     self.good.clear();
                     self.good.extend_from_slice(message.wire);
                 }
                 verdict
             }
+            Err(MessageError::TooLarge { .. }) => Reply::Bad(OVER_THE_LIMIT),
             Err(_) => Reply::Bad("a reply that is no message"),
         }
     }
@@ -63,9 +64,13 @@ impl Client for AppClient {
     }
 }
 
-/// Whether a reply is an answer: not an error, and readable.
-pub fn judge(message: &Message<'_>) -> Reply {
+/// The kind of failure of a request that came back as it was.
+pub const ITSELF: &str = "answered with the request itself";
+
+/// Whether a reply to this request is an answer: not the request, not an error, and readable.
+pub fn judge(message: &Message<'_>, request: &[u8]) -> Reply {
     match message.decode() {
+        _ if message.wire == request => Reply::Bad(ITSELF),
         Ok(Content::Binary(_)) => Reply::Good,
         Ok(content) => match content.result() {
             Some(result)
@@ -106,6 +111,18 @@ mod tests {
         assert_eq!(
             client.handle_input(&mut session, &mut input),
             Reply::Incomplete
+        );
+    }
+
+    #[test]
+    fn an_echo_of_the_request_is_no_answer() {
+        let mut client = client();
+        let mut session = client.open();
+        let mut wire = Vec::new();
+        client.request(&mut session, &mut wire);
+        assert_eq!(
+            client.handle_input(&mut session, &mut &wire[..]),
+            Reply::Bad(ITSELF)
         );
     }
 

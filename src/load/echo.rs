@@ -2,7 +2,7 @@
 
 use crate::framing::{Deframer, Framing};
 
-use super::{Client, Reply};
+use super::{Client, OVER_THE_LIMIT, Reply};
 
 /// What happened on a connection, by its number from 1.
 #[derive(Debug)]
@@ -16,6 +16,8 @@ pub enum Moment<'a> {
     /// It was closed.
     Closed,
 }
+
+const SURPLUS: &str = "more came back than was sent";
 
 /// Told of each moment; for a transcript.
 pub type Witness<'a> = Box<dyn FnMut(usize, &Moment<'_>) + 'a>;
@@ -39,6 +41,8 @@ pub struct Session {
     /// The message to send next, and the one whose echo is awaited.
     next: usize,
     awaited: usize,
+    /// How many echoes are awaited.
+    unanswered: usize,
     /// Bytes of the awaited echo that came: without framing, its length is all that ends it.
     have: usize,
     differs: bool,
@@ -81,7 +85,7 @@ impl<'w> EchoClient<'w> {
             return Reply::Incomplete;
         }
         let same = !session.differs;
-        self.finish(session, same)
+        self.finish(session, same, input)
     }
 
     fn take_frame(&mut self, session: &mut Session, input: &mut &[u8]) -> Reply {
@@ -89,18 +93,23 @@ impl<'w> EchoClient<'w> {
             Ok(None) => Reply::Incomplete,
             Ok(Some(frame)) => {
                 let same = frame.payload == self.messages[session.awaited].1;
-                self.finish(session, same)
+                self.finish(session, same, input)
             }
+            Err(error) if error.is_over_the_limit() => Reply::Bad(OVER_THE_LIMIT),
             Err(_) => Reply::Bad("an echo that breaks the framing"),
         }
     }
 
-    fn finish(&mut self, session: &mut Session, same: bool) -> Reply {
+    /// An echo is complete; `rest` came behind it.
+    fn finish(&mut self, session: &mut Session, same: bool, rest: &[u8]) -> Reply {
         session.awaited = (session.awaited + 1) % self.messages.len();
         session.have = 0;
         session.differs = false;
+        session.unanswered = session.unanswered.saturating_sub(1);
         if self.verify && !same {
             Reply::Bad("an echo that differs")
+        } else if self.verify && session.unanswered == 0 && !rest.is_empty() {
+            Reply::Bad(SURPLUS)
         } else {
             Reply::Good
         }
@@ -118,6 +127,7 @@ impl Client for EchoClient<'_> {
             deframer: Deframer::new(self.framing.clone(), self.max_message),
             next: 0,
             awaited: 0,
+            unanswered: 0,
             have: 0,
             differs: false,
         }
@@ -128,12 +138,21 @@ impl Client for EchoClient<'_> {
         out.extend_from_slice(&wire);
         self.tell(session.number, &Moment::Sending(&wire));
         self.messages[session.next].0 = wire;
+        session.unanswered += 1;
         session.next = (session.next + 1) % self.messages.len();
     }
 
     fn handle_input(&mut self, session: &mut Session, input: &mut &[u8]) -> Reply {
         let before = *input;
         let reply = match self.framing {
+            _ if session.unanswered == 0 => {
+                let surplus = !std::mem::take(input).is_empty();
+                if surplus && self.verify {
+                    Reply::Bad(SURPLUS)
+                } else {
+                    Reply::Incomplete
+                }
+            }
             Framing::Raw => self.take_raw(session, input),
             _ => self.take_frame(session, input),
         };
@@ -148,9 +167,11 @@ impl Client for EchoClient<'_> {
         match session.deframer.finish() {
             Ok(Some(frame)) => {
                 let same = frame.payload == self.messages[session.awaited].1;
-                self.finish(session, same)
+                self.finish(session, same, &[])
             }
             Ok(None) if session.have == 0 => Reply::Incomplete,
+            // Another answer than the echo is one; the beginning of the echo is none.
+            Ok(None) if session.differs && !self.verify => self.finish(session, false, &[]),
             _ => Reply::Bad("closed in the middle of an echo"),
         }
     }
@@ -223,6 +244,52 @@ mod tests {
             replies("line", true, &[b"abc\nd", b"e\n"]),
             [Reply::Good, Reply::Good]
         );
+    }
+
+    #[test]
+    fn what_comes_behind_the_last_echo_is_bad_only_when_it_is_looked_at() {
+        let surplus = Reply::Bad(SURPLUS);
+        assert_eq!(
+            replies("raw", true, &[b"abcde!"])[..2],
+            [Reply::Good, surplus]
+        );
+        assert_eq!(
+            replies("raw", true, &[b"abcde", b"!"]),
+            [Reply::Good, Reply::Good, surplus]
+        );
+        assert_eq!(
+            replies("line", true, &[b"abc\nde\n\n"])[..2],
+            [Reply::Good, surplus]
+        );
+        assert_eq!(
+            replies("raw", false, &[b"abcde!", b"!!!"]),
+            [Reply::Good, Reply::Good]
+        );
+    }
+
+    #[test]
+    fn another_answer_is_one_and_the_beginning_of_the_echo_is_none() {
+        for (verify, bytes, good) in [
+            (false, &b"x"[..], true),
+            (false, b"ab", false),
+            (true, b"x", false),
+        ] {
+            let mut client = client("raw", verify);
+            let mut session = client.open();
+            client.request(&mut session, &mut Vec::new());
+            client.handle_input(&mut session, &mut &*bytes);
+            let end = client.handle_end(&mut session);
+            assert_eq!(end == Reply::Good, good, "{end:?}");
+        }
+    }
+
+    #[test]
+    fn an_echo_over_our_own_limit_is_named_as_such() {
+        let mut client = client("len16", true);
+        let mut session = client.open();
+        client.request(&mut session, &mut Vec::new());
+        let reply = client.handle_input(&mut session, &mut &b"\x01\x00"[..]);
+        assert_eq!(reply, Reply::Bad(OVER_THE_LIMIT));
     }
 
     #[test]

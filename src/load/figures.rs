@@ -17,8 +17,14 @@ pub struct Figures {
     pub good: u64,
     /// Requests that failed, by kind.
     pub errors: BTreeMap<String, u64>,
+    /// A signal ended the run before its time.
+    pub interrupted: bool,
+    /// Requests that were not answered yet when it did.
+    pub unanswered: u64,
     /// Connections opened.
     pub connections: u64,
+    /// The most connections that were open at the same time.
+    pub most_open: u64,
     /// Bytes written.
     pub sent_bytes: u64,
     /// Bytes read.
@@ -55,7 +61,10 @@ impl Figures {
             latency,
             good: 0,
             errors: BTreeMap::new(),
+            interrupted: false,
+            unanswered: 0,
             connections: 0,
+            most_open: 0,
             sent_bytes: 0,
             received_bytes: 0,
             elapsed: Duration::ZERO,

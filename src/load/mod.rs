@@ -61,6 +61,9 @@ pub enum Reply {
 /// The kind of failure of a request whose connection the server closed.
 pub const CLOSED_EARLY: &str = "closed before the reply was complete";
 
+/// The kind of failure of a request whose reply this end does not want to take.
+pub const OVER_THE_LIMIT: &str = "a reply larger than --max-message";
+
 /// How much load, and for how long.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Plan {

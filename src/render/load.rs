@@ -38,11 +38,19 @@ pub fn write(out: &mut impl Write, figures: &Figures, plan: &Plan, style: Style)
         figures.elapsed.as_secs_f64(),
         per_second(figures.per_second()),
     )?;
+    if figures.interrupted {
+        writeln!(
+            out,
+            "{}  by a signal: {} more had no answer yet",
+            style.paint(Paint::Bad, "interrupted"),
+            thousands(figures.unanswered),
+        )?;
+    }
     writeln!(
         out,
         "connections  {} opened, {} at a time",
         thousands(figures.connections),
-        thousands(plan.conns as u64),
+        thousands(figures.most_open),
     )?;
     let (sent, received) = (bytes(figures.sent_bytes), bytes(figures.received_bytes));
     writeln!(out, "bytes        {sent} sent, {received} received")?;
@@ -97,7 +105,9 @@ pub fn json(figures: &Figures, plan: &Plan, schema: &str) -> Value {
         "elapsed_us": micros(figures.elapsed),
         "requests_per_second": figures.per_second(),
         "connections": figures.connections,
-        "concurrent": plan.conns,
+        "interrupted": figures.interrupted,
+        "unanswered": figures.unanswered,
+        "concurrent": figures.most_open,
         "pipeline": plan.pipeline,
         "rate": plan.rate,
         "sent_bytes": figures.sent_bytes,
@@ -172,6 +182,25 @@ mod tests {
         assert!(report.starts_with("requests     1 of 3 answered well in 1.000 s: 1.0 a second\n"));
         assert!(report.contains("failed       2 bad\\x1b[2J\n"), "{report}");
         assert!(report.contains("50% 1.5"), "{report}");
+    }
+
+    #[test]
+    fn an_interrupted_run_says_so_and_how_much_it_left_open() {
+        let mut figures = Figures::new();
+        figures.answered(Duration::from_micros(1500));
+        figures.interrupted = true;
+        figures.unanswered = 3;
+        figures.most_open = 1;
+        let mut out = Vec::new();
+        write(&mut out, &figures, &plan(), Style::new(false)).unwrap();
+        let report = String::from_utf8(out).unwrap();
+        let line = "\ninterrupted  by a signal: 3 more had no answer yet\n";
+        assert!(report.contains(line), "{report}");
+        assert!(report.contains(", 1 at a time\n"), "{report}");
+        let report = json(&figures, &plan(), "sockdoc.echo-client/1");
+        assert_eq!(report["interrupted"], true);
+        assert_eq!(report["unanswered"], 3);
+        assert_eq!(report["concurrent"], 1);
     }
 
     #[test]

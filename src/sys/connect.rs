@@ -3,14 +3,14 @@
 use std::io;
 use std::net::SocketAddr;
 use std::os::fd::AsFd;
-use std::path::Path;
 use std::time::{Duration, Instant};
 
-use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
-use socket2::{Domain, SockAddr, Socket, Type};
+use nix::poll::{PollFd, PollFlags};
+use socket2::{Socket, Type};
 
 use crate::error::{Error, Kind};
 use crate::sys::socket::{Options, client};
+use crate::sys::waiting::ready_by;
 
 /// An address that has not answered after this time gets the next one as a rival
 /// (RFC 8305 section 5).
@@ -95,32 +95,6 @@ pub fn connect(
     }
 }
 
-/// Connects to a unix-domain stream socket.
-pub fn connect_unix(path: &Path, options: &Options) -> Result<Socket, Error> {
-    let fail = |error: io::Error| {
-        let kind = match error.raw_os_error() {
-            Some(libc::ECONNREFUSED) => Kind::BadAnswer,
-            _ => Kind::CannotRun,
-        };
-        let failure = Error::os(kind, "connect to", &error).on(path.display().to_string());
-        match error.raw_os_error() {
-            Some(libc::ECONNREFUSED) => failure
-                .next("the file is left over from a server that is gone: start the server again"),
-            _ => failure,
-        }
-    };
-    let address = SockAddr::unix(path).map_err(fail)?;
-    let socket = Socket::new(Domain::UNIX, Type::STREAM, None).map_err(fail)?;
-    options.apply(&socket, false).map_err(fail)?;
-    // A unix connect waits only for room in the accept queue; it is bounded by the send timeout.
-    socket
-        .set_write_timeout(Some(Duration::from_secs(10)))
-        .map_err(fail)?;
-    socket.connect(&address).map_err(fail)?;
-    socket.set_nonblocking(true).map_err(fail)?;
-    Ok(socket)
-}
-
 struct Race<'a> {
     options: &'a Options,
     racing: Vec<(Socket, SocketAddr)>,
@@ -145,15 +119,12 @@ impl Race<'_> {
 
     /// Waits until an attempt is decided or the time has come; gives a winner.
     fn wait(&mut self, until: Instant) -> Option<(Socket, SocketAddr)> {
-        let left = until.saturating_duration_since(Instant::now());
-        // Rounded up, so that the caller does not spin through the last millisecond.
-        let timeout = PollTimeout::try_from(left + Duration::from_micros(999)).ok()?;
         let mut fds: Vec<PollFd> = self
             .racing
             .iter()
             .map(|(socket, _)| PollFd::new(socket.as_fd(), PollFlags::POLLOUT))
             .collect();
-        poll(&mut fds, timeout).ok()?;
+        ready_by(&mut fds, Some(until)).ok()?;
         let ready: Vec<bool> = fds
             .iter()
             .map(|fd| fd.revents().is_some_and(|events| !events.is_empty()))
@@ -238,6 +209,8 @@ fn all_failed(name: &str, failed: &[Failure]) -> Error {
 #[cfg(test)]
 mod tests {
     use std::net::TcpListener;
+
+    use socket2::Domain;
 
     use super::*;
 

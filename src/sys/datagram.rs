@@ -2,7 +2,7 @@
 
 use std::io::{self, IoSlice, IoSliceMut};
 use std::net::SocketAddr;
-use std::os::fd::{AsFd, AsRawFd, RawFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd};
 use std::time::{Duration, Instant};
 
 use nix::cmsg_space;
@@ -17,6 +17,7 @@ use crate::error::{Error, Kind, Result};
 use crate::service::Peer;
 use crate::sys::signals::Signals;
 use crate::sys::socket::{Listener, Options, client, unmapped};
+use crate::sys::waiting::ready_by;
 
 /// The largest datagram: 65,535 bytes less the headers (udp(7)), rounded up.
 const LARGEST: usize = 65_536;
@@ -43,9 +44,12 @@ pub type Answer<'a> = dyn FnMut(&Peer, &[u8], &mut Vec<u8>) -> io::Result<bool> 
 /// A reply leaves from the address that the request was sent to, also on a socket that is bound to
 /// all interfaces: otherwise a host with several addresses answers from one that the client never
 /// spoke to, and a connected client drops it.
+///
+/// It also ends when `alarm` is readable.
 pub fn run(
     listener: &Listener,
     signals: &Signals,
+    alarm: Option<BorrowedFd<'_>>,
     once: bool,
     answer: &mut Answer<'_>,
 ) -> Result<Totals> {
@@ -62,16 +66,18 @@ pub fn run(
     let mut buffer = vec![0; LARGEST];
     let mut reply = Vec::new();
     loop {
-        let mut fds = [
-            PollFd::new(listener.socket.as_fd(), PollFlags::POLLIN),
-            PollFd::new(signals.as_fd(), PollFlags::POLLIN),
-        ];
+        let mut fds: Vec<PollFd> = [listener.socket.as_fd(), signals.as_fd()]
+            .into_iter()
+            .chain(alarm)
+            .map(|fd| PollFd::new(fd, PollFlags::POLLIN))
+            .collect();
         match poll(&mut fds, PollTimeout::NONE) {
             Err(nix::Error::EINTR) => continue,
             Err(errno) => return Err(fail(errno.into())),
             Ok(_) => {}
         }
-        if signals.take() > 0 {
+        let alarmed = fds.get(2).and_then(PollFd::any).unwrap_or(false);
+        if alarmed || signals.take() > 0 {
             return Ok(totals);
         }
         for _ in 0..BURST {
@@ -200,6 +206,7 @@ pub fn exchange(
     socket
         .connect(&SockAddr::from(address))
         .map_err(|error| fail("connect to", &error))?;
+    let start = Instant::now();
     socket.send(message).map_err(|error| {
         let failure = fail("send to", &error);
         if failure.code == Some("EMSGSIZE") {
@@ -211,10 +218,9 @@ pub fn exchange(
         }
         failure
     })?;
-    let start = Instant::now();
     let mut fds = [PollFd::new(socket.as_fd(), PollFlags::POLLIN)];
-    let wait = PollTimeout::try_from(timeout).unwrap_or(PollTimeout::MAX);
-    if poll(&mut fds, wait).map_err(|errno| fail("wait for", &errno.into()))? == 0 {
+    let answered = ready_by(&mut fds, Some(start + timeout));
+    if !answered.map_err(|errno| fail("wait for", &errno.into()))? {
         let mut failure = fail(
             "wait for a reply from",
             &io::Error::from_raw_os_error(libc::ETIMEDOUT),

@@ -11,9 +11,12 @@ use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use socket2::Socket;
 
 use crate::error::{Error, Kind, Result};
+use crate::reference::Circumstance;
 use crate::service::Peer;
 use crate::sys::connect::{self, Failure};
 use crate::sys::socket::{Options, peer_of};
+use crate::sys::unix;
+use crate::sys::waiting::ready_by;
 
 /// One read takes at most this many bytes.
 const CHUNK: usize = 64 * 1024;
@@ -86,8 +89,8 @@ pub struct Connection {
 }
 
 impl Connection {
-    /// Connects to the first of `addresses` that answers; `timeout` also bounds every wait of
-    /// later exchanges.
+    /// Connects to the first of `addresses` that answers; `timeout` bounds connecting, and then each
+    /// exchange of bytes as a whole, or each wait of a stream.
     pub fn tcp(
         name: &str,
         addresses: &[SocketAddr],
@@ -109,7 +112,7 @@ impl Connection {
     /// Connects to a unix-domain socket.
     pub fn unix(path: &Path, options: &Options, timeout: Duration) -> Result<Connection> {
         let started = Instant::now();
-        let socket = connect::connect_unix(path, options)?;
+        let socket = unix::connect(path, options, timeout)?;
         Ok(Self::new(
             socket,
             Peer::Unix(Some(path.to_owned())),
@@ -147,19 +150,20 @@ impl Connection {
     /// side can block the other. With `half_close` our sending side is shut down behind the source.
     ///
     /// # Errors
-    /// What the socket says; a wait longer than the timeout; what `taker` says. An error in sending
-    /// counts only if the peer's reply does not come either: a server may answer and close before
-    /// it has read everything.
+    /// What the socket says; an exchange of bytes that takes longer than the timeout, or a wait of a
+    /// stream; what `taker` says. An error in sending counts only if the peer's reply does not come
+    /// either: a server may answer and close before it has read everything.
     pub fn exchange(
         &mut self,
         source: Source<'_>,
         half_close: bool,
         taker: &mut dyn Taker,
     ) -> Result<End> {
+        let limit = Limit::new(&source, self.timeout, self.received_bytes);
         let mut outgoing = Outgoing::new(source, half_close);
         let mut buffer = vec![0; CHUNK];
         loop {
-            self.wait(&outgoing)?;
+            self.wait(&outgoing, &limit)?;
             outgoing
                 .read_source()
                 .map_err(|error| Error::os(Kind::CannotRun, "read the file to send", &error))?;
@@ -174,8 +178,8 @@ impl Connection {
                         if taker.received(&buffer[..n])? == Next::Done {
                             return Ok(End::Done);
                         }
-                        // A short read emptied the socket.
-                        if n < buffer.len() {
+                        // A short read emptied the socket; a peer that never stops is no reply.
+                        if n < buffer.len() || limit.is_over() {
                             break;
                         }
                     }
@@ -188,47 +192,81 @@ impl Connection {
     }
 
     /// Waits until something can be done.
-    fn wait(&self, outgoing: &Outgoing<'_>) -> Result<()> {
+    fn wait(&self, outgoing: &Outgoing<'_>, limit: &Limit) -> Result<()> {
         let mut events = PollFlags::POLLIN;
         if outgoing.wants_to_write() {
             events |= PollFlags::POLLOUT;
         }
         let mut fds = vec![PollFd::new(self.socket.as_fd(), events)];
-        let mut timeout = PollTimeout::try_from(self.timeout).unwrap_or(PollTimeout::MAX);
+        let mut deadline = Some(limit.deadline());
         if let Some(stream) = outgoing.wants_to_read() {
             fds.push(PollFd::new(stream.as_fd(), PollFlags::POLLIN));
             // A person at a terminal may take any time.
-            timeout = PollTimeout::NONE;
+            deadline = None;
         }
-        loop {
-            match poll(&mut fds, timeout) {
-                Ok(0) => {
-                    let error = io::Error::from_raw_os_error(libc::ETIMEDOUT);
-                    let mut failure = self.failure("wait for a reply from", &error);
-                    failure.cause = format!(
-                        "no byte came for {:?} (after {} sent and {} received)",
-                        self.timeout, self.sent_bytes, self.received_bytes
-                    );
-                    return Err(failure.next(
-                        "is the server waiting for more than was sent? see its log, and its \
-                         queues: ss -tnp",
-                    ));
-                }
-                Ok(_) => return Ok(()),
-                Err(nix::Error::EINTR) => {}
-                Err(errno) => return Err(self.failure("wait for", &errno.into())),
-            }
+        let ready = ready_by(&mut fds, deadline);
+        if ready.map_err(|errno| self.failure("wait for", &errno.into()))? && !limit.is_over() {
+            return Ok(());
         }
+        let error = io::Error::from_raw_os_error(libc::ETIMEDOUT);
+        let mut failure = self.failure("wait for a reply from", &error);
+        let so_far = format!(
+            "(after {} sent and {} received)",
+            self.sent_bytes, self.received_bytes
+        );
+        failure.details.clear();
+        failure.cause = if limit.whole.is_some() && self.received_bytes > limit.received_before {
+            format!("the reply was not complete in {:?} {so_far}", self.timeout)
+        } else {
+            format!("no byte came for {:?} {so_far}", self.timeout)
+        };
+        Err(failure.next(
+            "is the server waiting for more than was sent? see its log, and its queues: ss -tnp",
+        ))
     }
 
     fn failure(&self, operation: &str, error: &io::Error) -> Error {
-        let mut failure = Error::os(Kind::BadAnswer, operation, error).on(self.peer.to_string());
+        let mut failure = Error::os(Kind::BadAnswer, operation, error);
+        if matches!(self.peer, Peer::Unix(_)) {
+            failure = failure.under(Circumstance::UnixSocket);
+        }
+        failure = failure.on(self.peer.to_string());
         if self.received_bytes > 0 {
             failure
                 .details
                 .push(format!("{} bytes had been received", self.received_bytes));
         }
         failure
+    }
+}
+
+/// How long an exchange may take.
+struct Limit {
+    timeout: Duration,
+    /// When the whole of it must be over; `None` for a stream, of which only each wait is bounded.
+    whole: Option<Instant>,
+    /// What had been received on the connection before it.
+    received_before: u64,
+}
+
+impl Limit {
+    fn new(source: &Source<'_>, timeout: Duration, received_before: u64) -> Self {
+        let whole = matches!(source, Source::Bytes(_)).then(|| Instant::now() + timeout);
+        Limit {
+            timeout,
+            whole,
+            received_before,
+        }
+    }
+
+    /// When a wait that begins now must end.
+    fn deadline(&self) -> Instant {
+        self.whole.unwrap_or_else(|| Instant::now() + self.timeout)
+    }
+
+    /// Whether the time of the whole exchange is over.
+    fn is_over(&self) -> bool {
+        self.whole.is_some_and(|end| Instant::now() >= end)
     }
 }
 

@@ -6,6 +6,7 @@ use std::os::fd::AsFd;
 use std::path::Path;
 
 use crate::error::{Error, Kind, Result};
+use crate::reference::Circumstance;
 
 /// The contents of a file of at most `most` bytes.
 pub fn read(path: &Path, most: u64) -> Result<Vec<u8>> {
@@ -44,5 +45,7 @@ fn standard_input() -> io::Result<File> {
 }
 
 fn failure(operation: &str, path: &Path, error: &io::Error) -> Error {
-    Error::os(Kind::CannotRun, operation, error).on(path.display().to_string())
+    Error::os(Kind::CannotRun, operation, error)
+        .under(Circumstance::File)
+        .on(path.display().to_string())
 }

@@ -9,13 +9,16 @@
 //! | [`datagram`] | the loop of a datagram server, and one exchange of a client |
 //! | [`exchange`] | one connection of a client: send, stream, receive, with deadlines |
 //! | [`load`] | many connections that drive a [`Client`](crate::load::Client) |
+//! | [`outlet`] | standard output for a program that must not wait for its reader |
 //! | [`activation`] | sockets passed in by a service manager |
 //! | [`files`] | files read whole, or streamed |
-//! | [`holder`] | which process holds a port |
+//! | [`holder`] | which processes hold an address |
 //! | [`limits`] | the descriptor limit |
 //! | [`signals`] | SIGINT and SIGTERM as a readable descriptor |
 //! | [`sockets`] | the sockets of this host: sock_diag, /proc, namespaces, owners |
 //! | [`users`] | user numbers and names |
+//! | [`unix`] | a connection to a unix-domain socket |
+//! | [`waiting`] | waiting for descriptors until a deadline |
 //! | [`terminal`] | is it a terminal, how wide, may it be coloured; progress |
 
 pub mod activation;
@@ -26,10 +29,13 @@ pub mod files;
 pub mod holder;
 pub mod limits;
 pub mod load;
+pub mod outlet;
 pub mod resolve;
 pub mod server;
 pub mod signals;
 pub mod socket;
 pub mod sockets;
 pub mod terminal;
+pub mod unix;
 pub mod users;
+pub mod waiting;

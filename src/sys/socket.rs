@@ -10,6 +10,7 @@ use std::time::Duration;
 use socket2::{Domain, Protocol, SockAddr, Socket, TcpKeepalive, Type};
 
 use crate::error::{Error, Kind, Result};
+use crate::reference::Circumstance;
 use crate::service::Peer;
 use crate::sys::{holder, resolve};
 
@@ -161,7 +162,7 @@ impl Listener {
 
     fn bind_ip(host: &str, port: u16, kind: Type, options: &Options) -> Result<Listener> {
         let address = listen_address(host, port)?;
-        let fail = |operation: &str, error: &io::Error| bind_error(operation, address, error);
+        let fail = |operation: &str, error: &io::Error| bind_error(operation, address, kind, error);
         let socket = Socket::new(Domain::for_address(address), kind.nonblocking(), None)
             .map_err(|error| fail("open a socket for", &error))?;
         // Restart while old connections are in TIME_WAIT. On a datagram socket the same option
@@ -192,7 +193,9 @@ impl Listener {
 
     fn bind_unix(path: &Path, kind: Type, options: &Options) -> Result<Listener> {
         let fail = |operation: &str, error: &io::Error| {
-            Error::os(Kind::CannotRun, operation, error).on(path.display().to_string())
+            Error::os(Kind::CannotRun, operation, error)
+                .under(Circumstance::UnixBind)
+                .on(path.display().to_string())
         };
         let address = SockAddr::unix(path).map_err(|error| {
             let limit = "a socket path has at most 107 bytes (unix(7))";
@@ -233,10 +236,10 @@ impl Listener {
 
     fn local_error(&self, operation: &str, error: &io::Error) -> Error {
         match &self.local {
-            Peer::Ip(address) => bind_error(operation, *address, error),
-            Peer::Unix(_) => {
-                Error::os(Kind::CannotRun, operation, error).on(self.local.to_string())
-            }
+            Peer::Ip(address) => bind_error(operation, *address, Type::STREAM, error),
+            Peer::Unix(_) => Error::os(Kind::CannotRun, operation, error)
+                .under(Circumstance::UnixBind)
+                .on(self.local.to_string()),
         }
     }
 
@@ -276,17 +279,25 @@ fn listen_address(host: &str, port: u16) -> Result<SocketAddr> {
     }
 }
 
-/// A bind error, with the process that holds the port named.
-fn bind_error(operation: &str, address: SocketAddr, error: &io::Error) -> Error {
-    let failure = Error::os(Kind::CannotRun, operation, error).on(address.to_string());
-    if failure.code == Some("EADDRINUSE")
-        && let Some(holder) = holder::of_port(address.port())
-    {
-        let next =
-            format!("it is held by {holder}: end it, or choose another port (0 takes a free one)");
-        return failure.next(next);
+/// A bind error, with the processes that hold the address named.
+fn bind_error(operation: &str, address: SocketAddr, kind: Type, error: &io::Error) -> Error {
+    let failure = Error::os(Kind::CannotRun, operation, error)
+        .under(Circumstance::Bind)
+        .on(address.to_string());
+    if failure.code != Some("EADDRINUSE") {
+        return failure;
     }
-    failure
+    let holders = holder::of(address, kind);
+    match &holders[..] {
+        [] => failure,
+        [one] => failure.next(format!(
+            "it is held by {one}: end it, or choose another port (0 takes a free one)"
+        )),
+        several => failure.next(format!(
+            "it is held by {}: choose another port (0 takes a free one)",
+            several.join(", ")
+        )),
+    }
 }
 
 /// Removes a socket file that no server answers on any more, and nothing else.
@@ -294,7 +305,8 @@ fn remove_stale(path: &Path, kind: Type) {
     if !is_socket(path) {
         return;
     }
-    let refused = Socket::new(Domain::UNIX, kind, None)
+    // A blocking probe would wait for as long as the accept queue of a live server is full.
+    let refused = Socket::new(Domain::UNIX, kind.nonblocking(), None)
         .and_then(|probe| probe.connect(&SockAddr::unix(path)?))
         .is_err_and(|error| error.raw_os_error() == Some(libc::ECONNREFUSED));
     if refused {

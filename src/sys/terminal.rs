@@ -1,9 +1,10 @@
 //! The terminal: is it one, how wide is it, may it be coloured; progress on it.
 
-use std::io::{self, IsTerminal};
+use std::io::{self, IsTerminal, Write as _};
+use std::os::fd::RawFd;
 use std::time::Duration;
 
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle, TermLike};
 
 /// Whether standard output is a terminal.
 pub fn stdout_is_terminal() -> bool {
@@ -17,9 +18,11 @@ pub fn stderr_is_terminal() -> bool {
 
 /// The width of the terminal on standard output in columns; `None` when it is no terminal.
 pub fn stdout_width() -> Option<u16> {
-    if !stdout_is_terminal() {
-        return None;
-    }
+    stdout_is_terminal().then(|| width_of(libc::STDOUT_FILENO))
+}
+
+/// The width of the terminal behind a descriptor, or 80.
+fn width_of(fd: RawFd) -> u16 {
     let mut size = libc::winsize {
         ws_row: 0,
         ws_col: 0,
@@ -27,11 +30,11 @@ pub fn stdout_width() -> Option<u16> {
         ws_ypixel: 0,
     };
     // SAFETY: TIOCGWINSZ writes one winsize (ioctl_tty(2)), which lives through the call.
-    let failed = unsafe { libc::ioctl(libc::STDOUT_FILENO, libc::TIOCGWINSZ, &raw mut size) } < 0;
+    let failed = unsafe { libc::ioctl(fd, libc::TIOCGWINSZ, &raw mut size) } < 0;
     if failed || size.ws_col == 0 {
-        Some(80)
+        80
     } else {
-        Some(size.ws_col)
+        size.ws_col
     }
 }
 
@@ -53,7 +56,7 @@ impl Progress {
             return Progress(ProgressBar::hidden());
         }
         // Ten times a second is quick enough for an eye and costs the run nothing.
-        let target = ProgressDrawTarget::stderr_with_hz(10);
+        let target = ProgressDrawTarget::term_like_with_hz(Box::new(ShortLine), 10);
         let (bar, template) = match total {
             Some(total) => (
                 ProgressBar::with_draw_target(Some(total), target),
@@ -85,4 +88,65 @@ impl Progress {
 
     /// How often it is worth calling [`Progress::show`].
     pub const INTERVAL: Duration = Duration::from_millis(100);
+}
+
+/// Standard error as a terminal of which the last columns are never written to: the `^C` that it
+/// shows for an interrupt stays on the line, so that removing the line removes all of it.
+#[derive(Debug)]
+struct ShortLine;
+
+impl ShortLine {
+    /// `^C`, and a column so that it does not end the line.
+    const KEPT_FREE: u16 = 3;
+
+    fn write(text: &str) -> io::Result<()> {
+        io::stderr().write_all(text.as_bytes())
+    }
+
+    fn move_cursor(n: usize, letter: char) -> io::Result<()> {
+        match n {
+            0 => Ok(()),
+            n => Self::write(&format!("\x1b[{n}{letter}")),
+        }
+    }
+}
+
+impl TermLike for ShortLine {
+    fn width(&self) -> u16 {
+        width_of(libc::STDERR_FILENO)
+            .saturating_sub(Self::KEPT_FREE)
+            .max(1)
+    }
+
+    fn move_cursor_up(&self, n: usize) -> io::Result<()> {
+        Self::move_cursor(n, 'A')
+    }
+
+    fn move_cursor_down(&self, n: usize) -> io::Result<()> {
+        Self::move_cursor(n, 'B')
+    }
+
+    fn move_cursor_right(&self, n: usize) -> io::Result<()> {
+        Self::move_cursor(n, 'C')
+    }
+
+    fn move_cursor_left(&self, n: usize) -> io::Result<()> {
+        Self::move_cursor(n, 'D')
+    }
+
+    fn write_line(&self, text: &str) -> io::Result<()> {
+        Self::write(&format!("{text}\n"))
+    }
+
+    fn write_str(&self, text: &str) -> io::Result<()> {
+        Self::write(text)
+    }
+
+    fn clear_line(&self) -> io::Result<()> {
+        Self::write("\r\x1b[2K")
+    }
+
+    fn flush(&self) -> io::Result<()> {
+        io::stderr().flush()
+    }
 }

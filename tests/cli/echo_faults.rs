@@ -94,7 +94,7 @@ fn a_length_that_never_arrives_is_told_by_the_client() {
     let output = run(&args);
     assert_eq!(output.status.code(), Some(1));
     assert!(
-        stderr(&output).contains("no byte came for 300ms"),
+        stderr(&output).contains("not complete in 300ms (after 14 sent and 5 received)"),
         "{}",
         stderr(&output)
     );

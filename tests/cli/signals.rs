@@ -134,6 +134,12 @@ fn a_second_signal_ends_at_once() {
         server.wait_for_error("ending: ");
         server.signal(second);
         assert_eq!(server.wait().code(), Some(0), "{first}, then {second}");
+        let said = server.last_errors().join("\n");
+        assert!(
+            said.contains("Served 2 connections: 192 B received"),
+            "{said}"
+        );
+        assert!(said.contains("cut by a second signal"), "{said}");
     }
 }
 

@@ -1,7 +1,6 @@
 //! Streaming a file or standard input to an echo server.
 
 use std::collections::VecDeque;
-use std::fs::File;
 use std::io::{self, Write as _};
 use std::path::Path;
 
@@ -11,26 +10,35 @@ use super::Server;
 use crate::commands::serving::{print, tell};
 use crate::commands::{Context, Status};
 use crate::error::{Error, Result};
+use crate::render::escape::Pieces;
 use crate::render::{json as as_json, load, thousands};
 use crate::sys::exchange::{End, Next, Source, Taker};
 use crate::sys::files;
+use crate::sys::terminal::stdout_is_terminal;
 
 /// Streams a file or standard input, and what comes back to standard output (or compares it).
 pub(super) fn run(server: &Server<'_>, path: &Path, context: &Context) -> Result<Status> {
-    let file: File = files::open(path)?;
+    let file = files::open(path)?;
     let mut connection = server.connect()?;
     let mut sink = Sink {
         verify: server.args.verify,
+        screen: stdout_is_terminal().then(Pieces::default),
         expected: VecDeque::new(),
+        lost: false,
         at: 0,
         differs: None,
     };
     let before = connection.elapsed();
-    let end = connection.exchange(Source::Stream(file), true, &mut sink)?;
+    let end = connection.exchange(Source::Stream(file), true, &mut sink);
+    sink.end()?;
+    let end = end?;
     let elapsed = connection.elapsed().saturating_sub(before);
     let missing = sink.expected.len() as u64;
     let early = end == End::ClosedEarly;
     let same = sink.differs.is_none() && missing == 0 && !early;
+    // Without --verify another answer than the echo is one, but not the mere beginning of the echo.
+    let cut = !sink.lost && sink.differs.is_none() && missing > 0;
+    let good = !early && !cut && (same || !server.args.verify);
     let rate = connection.received_bytes as f64 / elapsed.as_secs_f64().max(1e-9) / 1e6;
     if context.json {
         let mut out = Vec::new();
@@ -39,7 +47,8 @@ pub(super) fn run(server: &Server<'_>, path: &Path, context: &Context) -> Result
             "event": "stream",
             "verified": server.args.verify,
             "same": if server.args.verify { Some(same) } else { None },
-            "differs_at_byte": sink.differs,
+            "differs_at_byte": sink.differs.filter(|_| server.args.verify),
+            "complete": !early && !cut,
             "sent_bytes": connection.sent_bytes,
             "received_bytes": connection.received_bytes,
             "elapsed_us": as_json::micros(elapsed),
@@ -69,50 +78,93 @@ pub(super) fn run(server: &Server<'_>, path: &Path, context: &Context) -> Result
         } else {
             tell(&line);
         }
-        if let Some(at) = sink.differs {
-            tell(&format!("the echo differs from byte {at} on"));
-        } else if early {
-            tell("the server closed the connection before the end of the input");
-        } else if server.args.verify && missing > 0 {
-            tell(&format!(
-                "the last {} bytes did not come back",
-                thousands(missing)
-            ));
-        }
     }
-    Ok(Status::of(same || !server.args.verify))
+    if let Some(at) = sink.differs.filter(|_| server.args.verify) {
+        tell(&format!("the echo differs from byte {at} on"));
+    } else if early {
+        tell("the server closed the connection before the end of the input");
+    } else if cut {
+        tell(&format!(
+            "the last {} bytes did not come back",
+            thousands(missing)
+        ));
+    }
+    Ok(Status::of(good))
 }
 
-/// Takes a stream: prints it, or compares it with what was sent and is still on its way.
+/// Without `--verify` at most so much of what was sent is kept to be compared: a server that never
+/// answers does not make us hold a file in memory.
+const MOST_KEPT: usize = 64 << 20;
+
+/// Takes a stream: prints it, and compares it with what was sent and is still on its way.
 struct Sink {
     verify: bool,
+    /// A terminal obeys what it is sent.
+    screen: Option<Pieces>,
     expected: VecDeque<u8>,
+    /// Too much was on its way: nothing more is known of what is expected.
+    lost: bool,
     at: u64,
     differs: Option<u64>,
 }
 
+impl Sink {
+    /// Nothing more will come.
+    fn end(&mut self) -> Result<()> {
+        match &mut self.screen {
+            Some(screen) => print(screen.finish().as_bytes()).map_err(Error::output),
+            None => Ok(()),
+        }
+    }
+
+    fn compare(&mut self, bytes: &[u8]) {
+        let known = bytes.len().min(self.expected.len());
+        let (front, back) = self.expected.as_slices();
+        let (front, back) = if known <= front.len() {
+            (&front[..known], &[][..])
+        } else {
+            (front, &back[..known - front.len()])
+        };
+        let (first, second) = bytes[..known].split_at(front.len());
+        let different = first_difference(front, first)
+            .or_else(|| first_difference(back, second).map(|at| at + first.len()))
+            .or((known < bytes.len()).then_some(known));
+        self.expected.drain(..known);
+        self.differs = different.map(|at| self.at + at as u64);
+        self.at += bytes.len() as u64;
+    }
+}
+
+/// Slices are compared at once, bytes only where they differ.
+fn first_difference(a: &[u8], b: &[u8]) -> Option<usize> {
+    if a == b {
+        return None;
+    }
+    a.iter().zip(b).position(|(a, b)| a != b)
+}
+
 impl Taker for Sink {
     fn sent(&mut self, bytes: &[u8]) {
-        if self.verify && self.differs.is_none() {
-            self.expected.extend(bytes);
+        if self.differs.is_some() || self.lost {
+            return;
+        }
+        self.expected.extend(bytes);
+        if !self.verify && self.expected.len() > MOST_KEPT {
+            self.lost = true;
+            self.expected = VecDeque::new();
         }
     }
 
     fn received(&mut self, bytes: &[u8]) -> Result<Next> {
         if !self.verify {
-            print(bytes).map_err(Error::output)?;
-            return Ok(Next::More);
+            let printed = match &mut self.screen {
+                Some(screen) => print(screen.push(bytes).as_bytes()),
+                None => print(bytes),
+            };
+            printed.map_err(Error::output)?;
         }
-        if self.differs.is_none() {
-            let known = bytes.len().min(self.expected.len());
-            let different = self
-                .expected
-                .drain(..known)
-                .zip(bytes)
-                .position(|(sent, &came)| sent != came);
-            let different = different.or((known < bytes.len()).then_some(known));
-            self.differs = different.map(|at| self.at + at as u64);
-            self.at += bytes.len() as u64;
+        if self.differs.is_none() && !self.lost {
+            self.compare(bytes);
         }
         Ok(Next::More)
     }

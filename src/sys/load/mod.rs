@@ -8,13 +8,14 @@ use std::io;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
-use socket2::{Domain, SockAddr, Socket, Type};
+use socket2::{Socket, Type};
 
 use crate::error::{Error, Kind, Result};
 use crate::load::{Client, Figures, Plan};
 use crate::sys::connect::connect_started;
 use crate::sys::signals::Signals;
 use crate::sys::socket::{Options, client};
+use crate::sys::unix;
 
 use runner::Runner;
 
@@ -44,9 +45,7 @@ impl Target {
                 Ok((socket, true))
             }
             Target::Unix(path) => {
-                let socket = Socket::new(Domain::UNIX, Type::STREAM.nonblocking(), None)?;
-                options.apply(&socket, false)?;
-                socket.connect(&SockAddr::unix(path)?)?;
+                let socket = unix::connect_at_once(path, options)?;
                 Ok((socket, true))
             }
         }
@@ -62,8 +61,8 @@ impl Target {
     }
 }
 
-/// Runs the plan, and gives the figures; `progress` is called now and then. SIGINT ends the run
-/// early; what is unanswered then is not counted.
+/// Runs the plan, and gives the figures; `progress` is called now and then. SIGINT and SIGTERM end
+/// the run early; what is unanswered then is counted apart.
 ///
 /// # Errors
 /// When the first connection fails.
@@ -75,9 +74,10 @@ pub fn run<C: Client>(
     progress: &mut dyn FnMut(&Figures),
 ) -> Result<Figures> {
     let fail = |error: io::Error| Error::os(Kind::CannotRun, "set up the event loop", &error);
-    let signals = Signals::open()?;
-    let mut runner = Runner::new(target, options, plan, client, signals).map_err(fail)?;
+    let mut runner = Runner::new(target, options, plan, client).map_err(fail)?;
+    // A signal that comes before there is anything to report ends the program as it always does.
     runner.open_first()?;
-    runner.run(progress).map_err(fail)?;
+    let signals = Signals::open()?;
+    runner.run(&signals, progress).map_err(fail)?;
     Ok(runner.figures)
 }

@@ -18,6 +18,7 @@ use crate::reference;
 use crate::sys::connect;
 use crate::sys::signals::Signals;
 use crate::sys::socket::Options;
+use crate::sys::unix;
 
 const SIGNALS: Token = Token(usize::MAX);
 const PACE: Token = Token(usize::MAX - 1);
@@ -37,7 +38,6 @@ pub(super) struct Runner<'a, C: Client> {
     plan: &'a Plan,
     client: C,
     poll: Poll,
-    signals: Signals,
     timer: TimerFd,
     schedule: Schedule,
     slots: Vec<Slot<C::Session>>,
@@ -48,6 +48,8 @@ pub(super) struct Runner<'a, C: Client> {
     buffer: Vec<u8>,
     pub(super) figures: Figures,
     unanswered: usize,
+    /// Connections that are open now.
+    open: u64,
     last_reply: Instant,
 }
 
@@ -78,14 +80,11 @@ impl<'a, C: Client> Runner<'a, C> {
         options: &'a Options,
         plan: &'a Plan,
         client: C,
-        signals: Signals,
     ) -> io::Result<Self> {
         let flags = TimerFlags::TFD_NONBLOCK | TimerFlags::TFD_CLOEXEC;
         let timer = TimerFd::new(ClockId::CLOCK_MONOTONIC, flags)?;
         let poll = Poll::new()?;
-        let (signal_fd, timer_fd) = (signals.as_raw_fd(), timer.as_fd().as_raw_fd());
-        poll.registry()
-            .register(&mut SourceFd(&signal_fd), SIGNALS, Interest::READABLE)?;
+        let timer_fd = timer.as_fd().as_raw_fd();
         poll.registry()
             .register(&mut SourceFd(&timer_fd), PACE, Interest::READABLE)?;
         let slots = (0..plan.conns.max(1))
@@ -106,7 +105,6 @@ impl<'a, C: Client> Runner<'a, C> {
             plan,
             client,
             poll,
-            signals,
             timer,
             schedule: Schedule::new(plan, now),
             free: (0..slots.len()).collect(),
@@ -115,6 +113,7 @@ impl<'a, C: Client> Runner<'a, C> {
             buffer: vec![0; READ_BUFFER],
             figures: Figures::new(),
             unanswered: 0,
+            open: 0,
             last_reply: now,
         })
     }
@@ -128,6 +127,11 @@ impl<'a, C: Client> Runner<'a, C> {
             self.attach(0, connected.socket, true).map_err(|error| {
                 Error::os(Kind::CannotRun, "watch the connection to", &error).on(self.target.name())
             })?;
+        } else if let Target::Unix(path) = &self.target {
+            let socket = unix::connect(path, self.options, self.plan.timeout)?;
+            self.attach(0, socket, true).map_err(|error| {
+                Error::os(Kind::CannotRun, "watch the connection to", &error).on(self.target.name())
+            })?;
         } else {
             self.open(0).map_err(|error| {
                 Error::os(Kind::BadAnswer, "connect to", &error).on(self.target.name())
@@ -137,7 +141,15 @@ impl<'a, C: Client> Runner<'a, C> {
         Ok(())
     }
 
-    pub(super) fn run(&mut self, progress: &mut dyn FnMut(&Figures)) -> io::Result<()> {
+    pub(super) fn run(
+        &mut self,
+        signals: &Signals,
+        progress: &mut dyn FnMut(&Figures),
+    ) -> io::Result<()> {
+        let signal_fd = signals.as_raw_fd();
+        self.poll
+            .registry()
+            .register(&mut SourceFd(&signal_fd), SIGNALS, Interest::READABLE)?;
         let start = Instant::now();
         self.last_reply = start;
         let mut events = Events::with_capacity(1024);
@@ -159,7 +171,7 @@ impl<'a, C: Client> Runner<'a, C> {
             let mut interrupted = false;
             for event in &events {
                 match event.token() {
-                    SIGNALS => interrupted = self.signals.take() > 0,
+                    SIGNALS => interrupted = signals.take() > 0,
                     // Reading it makes the next edge.
                     PACE => drop(nix::unistd::read(self.timer.as_fd(), &mut [0; 8])),
                     Token(slot) => self.ready(slot, event),
@@ -173,6 +185,8 @@ impl<'a, C: Client> Runner<'a, C> {
                 progress(&self.figures);
             }
             if interrupted {
+                self.figures.interrupted = true;
+                self.figures.unanswered = self.unanswered as u64;
                 self.last_reply = now;
                 break;
             }
@@ -229,13 +243,22 @@ impl<'a, C: Client> Runner<'a, C> {
         if self.slots[index].link.is_none()
             && let Err(error) = self.open(index)
         {
-            self.figures.failed(&kind_of(&error), 1);
+            let full = error.raw_os_error() == Some(libc::EAGAIN);
+            let kind = match self.target {
+                Target::Unix(_) if full => unix::QUEUE_FULL.to_owned(),
+                _ => kind_of(&error),
+            };
+            self.figures.failed(&kind, 1);
             self.slots[index].resting_until = Some(now + REST);
             return;
         }
         let slot = &mut self.slots[index];
         let Some(link) = &mut slot.link else { return };
         self.client.request(&mut link.session, &mut slot.out);
+        if slot.out.is_empty() && matches!(self.target, Target::Udp(_)) {
+            // An empty datagram is one; a failure shows in the missing reply.
+            let _ = (&link.socket).write(&[]);
+        }
         slot.waiting.push_back((due, now));
         slot.begun += 1;
         self.unanswered += 1;
@@ -266,6 +289,8 @@ impl<'a, C: Client> Runner<'a, C> {
             .registry()
             .register(&mut SourceFd(&fd), Token(index), interest)?;
         self.figures.connections += 1;
+        self.open += 1;
+        self.figures.most_open = self.figures.most_open.max(self.open);
         let session = self.client.open();
         let slot = &mut self.slots[index];
         slot.out.clear();
@@ -368,7 +393,13 @@ impl<'a, C: Client> Runner<'a, C> {
                 return true;
             }
             let Some((due, _)) = slot.waiting.pop_front() else {
-                self.fail(index, "a reply that nobody asked for");
+                // No request of ours fails by it, but the run did not go well.
+                let kind = match reply {
+                    Reply::Bad(kind) => kind,
+                    _ => "a reply that nobody asked for",
+                };
+                self.figures.failed(kind, 1);
+                self.fail(index, kind);
                 return false;
             };
             self.unanswered -= 1;
@@ -413,6 +444,7 @@ impl<'a, C: Client> Runner<'a, C> {
         let lost = slot.waiting.len();
         slot.waiting.clear();
         if let Some(link) = slot.link.take() {
+            self.open -= 1;
             self.client.close(link.session);
         }
         slot.out.clear();

@@ -16,6 +16,8 @@ use crate::service::Peer;
 /// it sent is dropped: it waits in the kernel's receive buffer, whose window closes.
 pub(super) struct Conn<T> {
     pub(super) socket: Socket,
+    /// Its number, of all connections of the server.
+    pub(super) number: u64,
     pub(super) peer: Peer,
     pub(super) session: T,
     pub(super) phase: Phase,
@@ -102,9 +104,10 @@ impl Pending {
 }
 
 impl<T> Conn<T> {
-    pub(super) fn new(socket: Socket, peer: Peer, session: T) -> Self {
+    pub(super) fn new(socket: Socket, number: u64, peer: Peer, session: T) -> Self {
         Conn {
             socket,
+            number,
             peer,
             session,
             phase: Phase::Open,

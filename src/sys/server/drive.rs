@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use crate::service::{Log, Note, Peer, Service, Step};
 
 use super::conn::{Conn, Phase, Waiting};
-use super::{Config, Event, Observer};
+use super::{Config, Event, Observer, Who};
 
 /// One read takes at most this many bytes; the buffer is shared by all connections of a thread.
 pub(super) const READ_BUFFER: usize = 256 * 1024;
@@ -49,7 +49,7 @@ pub(super) struct Driver<'a, S, O> {
 /// Gives a service's notes to the observer, with the connection they are about.
 struct ConnLog<'a, O> {
     observer: &'a mut O,
-    peer: &'a Peer,
+    who: Who<'a>,
 }
 
 impl<O: Observer> Log for ConnLog<'_, O> {
@@ -57,7 +57,7 @@ impl<O: Observer> Log for ConnLog<'_, O> {
         self.observer.wants_messages()
     }
     fn note(&mut self, note: &Note<'_>) {
-        self.observer.event(&Event::Note(self.peer, note));
+        self.observer.event(&Event::Note(self.who, note));
     }
 }
 
@@ -150,7 +150,7 @@ impl<'a, S: Service, O: Observer> Driver<'a, S, O> {
         loop {
             let mut log = ConnLog {
                 observer: &mut self.observer,
-                peer: &conn.peer,
+                who: who(conn.number, &conn.peer),
             };
             let step = self
                 .service
@@ -211,7 +211,7 @@ impl<'a, S: Service, O: Observer> Driver<'a, S, O> {
         let mut out = Vec::new();
         let mut log = ConnLog {
             observer: &mut self.observer,
-            peer: &conn.peer,
+            who: who(conn.number, &conn.peer),
         };
         ask(&mut self.service, &mut conn.session, &mut out, &mut log);
         conn.phase = Phase::Finishing;
@@ -252,6 +252,13 @@ impl<'a, S: Service, O: Observer> Driver<'a, S, O> {
         if restart || !runs_already {
             conn.deadline = Some((self.now + time, waiting));
         }
+    }
+}
+
+pub(super) fn who(number: u64, peer: &Peer) -> Who<'_> {
+    Who {
+        connection: Some(number),
+        peer,
     }
 }
 

@@ -12,8 +12,9 @@ mod drive;
 mod worker;
 
 use std::io;
+use std::os::fd::BorrowedFd;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use crate::error::{Error, Kind, Result};
@@ -52,8 +53,10 @@ pub struct Totals {
     pub sent_bytes: u64,
     /// Connections that ended in an error or a timeout.
     pub failed: u64,
-    /// Connections that were cut when the drain time was over.
+    /// Connections that were cut when the drain time was over, or by a second signal.
     pub cut: u64,
+    /// A second signal ended it at once.
+    pub forced: bool,
 }
 
 impl Totals {
@@ -63,20 +66,31 @@ impl Totals {
         self.sent_bytes += other.sent_bytes;
         self.failed += other.failed;
         self.cut += other.cut;
+        self.forced |= other.forced;
     }
+}
+
+/// Whom an event is about.
+#[derive(Debug, Clone, Copy)]
+pub struct Who<'a> {
+    /// Tells the connections of one server apart, also those of peers without a name; `None` for a
+    /// datagram, which is a conversation of its own.
+    pub connection: Option<u64>,
+    /// Who is at the other end.
+    pub peer: &'a Peer,
 }
 
 /// What happened to a connection or to the server.
 #[derive(Debug)]
 pub enum Event<'a> {
     /// A connection was accepted.
-    Accepted(&'a Peer),
+    Accepted(Who<'a>),
     /// The service says something about a connection.
-    Note(&'a Peer, &'a Note<'a>),
+    Note(Who<'a>, &'a Note<'a>),
     /// A connection was closed; bytes received and sent, and why if it was not in order.
     Closed {
         /// Who was at the other end.
-        peer: &'a Peer,
+        who: Who<'a>,
         /// Bytes read from it.
         received_bytes: u64,
         /// Bytes written to it.
@@ -90,6 +104,15 @@ pub enum Event<'a> {
     Full(usize),
     /// Connections are accepted again.
     AcceptResumed,
+    /// Not all of the threads could be started; those that could do the work.
+    FewerThreads {
+        /// How many were asked for.
+        wanted: usize,
+        /// How many there are.
+        started: usize,
+        /// Why there are no more.
+        error: &'a io::Error,
+    },
     /// A signal came: what is in flight is finished; the number of open connections.
     Draining(usize),
 }
@@ -105,6 +128,8 @@ pub enum Trouble<'a> {
     IdleTimeout,
     /// The drain time was over.
     Cut,
+    /// A second signal came.
+    Forced,
 }
 
 /// Receives what happens; one for each thread.
@@ -113,15 +138,23 @@ pub trait Observer: Send {
     fn wants_messages(&self) -> bool;
     /// Takes one event.
     fn event(&mut self, event: &Event<'_>);
-    /// Writes what was collected, before the loop waits; an error ends the server quietly.
+    /// Passes on what was collected, before the loop waits; an error ends the server quietly.
     fn flush(&mut self) -> io::Result<()>;
+    /// A descriptor that becomes readable when [`Observer::flush`] would give an error, so that a
+    /// loop that sleeps hears of it.
+    fn alarm(&self) -> Option<BorrowedFd<'_>>;
 }
 
 /// What the threads of one server share.
 pub(super) struct Shared {
-    /// Open connections of all threads.
+    /// Connections of all threads that are open or may be: a thread takes its place before it
+    /// accepts, so that all together never go over `max_conns`.
+    places: AtomicUsize,
+    /// Connections of all threads that are open.
     open: AtomicUsize,
-    /// `max_conns` was reached: the next close wakes everybody.
+    /// The number of the next connection.
+    next: AtomicU64,
+    /// All places were taken: the next that is given back wakes everybody.
     full: AtomicBool,
     /// A first signal came (or one connection was served, or the output closed).
     stopping: AtomicBool,
@@ -132,11 +165,45 @@ pub(super) struct Shared {
 }
 
 impl Shared {
+    fn new(wakers: Vec<mio::Waker>) -> Shared {
+        Shared {
+            places: AtomicUsize::new(0),
+            open: AtomicUsize::new(0),
+            next: AtomicU64::new(0),
+            full: AtomicBool::new(false),
+            stopping: AtomicBool::new(false),
+            forced: AtomicBool::new(false),
+            wakers,
+        }
+    }
+
     fn stop(&self) {
         if self.stopping.swap(true, Ordering::SeqCst) {
             self.forced.store(true, Ordering::SeqCst);
         }
         self.wake_all();
+    }
+
+    /// Takes a place for one connection, unless all `most` are taken.
+    fn take_place(&self, most: usize) -> bool {
+        loop {
+            if self.places.fetch_add(1, Ordering::SeqCst) < most {
+                return true;
+            }
+            self.places.fetch_sub(1, Ordering::SeqCst);
+            self.full.store(true, Ordering::SeqCst);
+            // A place that was given back before `full` was set woke nobody.
+            if self.places.load(Ordering::SeqCst) >= most {
+                return false;
+            }
+        }
+    }
+
+    fn give_place_back(&self) {
+        self.places.fetch_sub(1, Ordering::SeqCst);
+        if self.full.swap(false, Ordering::SeqCst) {
+            self.wake_all();
+        }
     }
 
     fn wake_all(&self) {
@@ -172,13 +239,7 @@ where
         .map(|poll| mio::Waker::new(poll.registry(), worker::WAKER))
         .collect::<io::Result<Vec<_>>>()
         .map_err(fail)?;
-    let shared = Shared {
-        open: AtomicUsize::new(0),
-        full: AtomicBool::new(false),
-        stopping: AtomicBool::new(false),
-        forced: AtomicBool::new(false),
-        wakers,
-    };
+    let shared = Shared::new(wakers);
     let listener = Arc::new(listener);
     let mut workers = polls
         .into_iter()
@@ -200,10 +261,22 @@ where
     let mut totals = Totals::default();
     std::thread::scope(|scope| {
         let mut first = workers.remove(0);
-        let others: Vec<_> = workers
-            .into_iter()
-            .map(|mut worker| scope.spawn(move || worker.run(None)))
-            .collect();
+        let mut others = Vec::new();
+        for mut worker in workers {
+            let spawned = std::thread::Builder::new().spawn_scoped(scope, move || worker.run(None));
+            match spawned {
+                Ok(other) => others.push(other),
+                Err(error) => {
+                    first.tell(&Event::FewerThreads {
+                        wanted: config.threads,
+                        started: 1 + others.len(),
+                        error: &error,
+                    });
+                    // The workers that have no thread go, and leave the listener to the others.
+                    break;
+                }
+            }
+        }
         totals.add(&first.run(Some(signals)));
         for other in others {
             if let Ok(part) = other.join() {
@@ -212,4 +285,55 @@ where
         }
     });
     Ok(totals)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn never_are_more_places_taken_than_there_are() {
+        const MOST: usize = 2;
+        let shared = Shared::new(Vec::new());
+        let taken = AtomicUsize::new(0);
+        let highest = AtomicUsize::new(0);
+        std::thread::scope(|scope| {
+            for _ in 0..4 {
+                scope.spawn(|| {
+                    for _ in 0..20_000 {
+                        if shared.take_place(MOST) {
+                            let now = taken.fetch_add(1, Ordering::SeqCst) + 1;
+                            highest.fetch_max(now, Ordering::SeqCst);
+                            std::thread::yield_now();
+                            taken.fetch_sub(1, Ordering::SeqCst);
+                            shared.give_place_back();
+                        }
+                    }
+                });
+            }
+        });
+        assert!(highest.into_inner() <= MOST);
+        assert_eq!(shared.places.into_inner(), 0);
+    }
+
+    #[test]
+    fn whoever_finds_no_place_is_woken_when_one_is_given_back() {
+        let mut poll = mio::Poll::new().unwrap();
+        let waker = mio::Waker::new(poll.registry(), worker::WAKER).unwrap();
+        let shared = Shared::new(vec![waker]);
+        let mut events = mio::Events::with_capacity(1);
+        let mut is_woken = || {
+            poll.poll(&mut events, Some(Duration::ZERO)).unwrap();
+            !events.is_empty()
+        };
+        assert!(shared.take_place(1));
+        shared.give_place_back();
+        assert!(!is_woken(), "nobody was waiting");
+        assert!(shared.take_place(1));
+        assert!(!shared.take_place(1));
+        assert!(!is_woken());
+        shared.give_place_back();
+        assert!(is_woken());
+        assert!(shared.take_place(1));
+    }
 }

@@ -16,12 +16,13 @@ use crate::sys::signals::Signals;
 use crate::sys::socket::Listener;
 
 use super::conn::{Conn, Phase, Waiting};
-use super::drive::{Driver, Fate};
+use super::drive::{Driver, Fate, who};
 use super::{Config, Event, Observer, Shared, Totals, Trouble};
 
 pub(super) const WAKER: Token = Token(usize::MAX);
 const LISTENER: Token = Token(usize::MAX - 1);
 const SIGNALS: Token = Token(usize::MAX - 2);
+const ALARM: Token = Token(usize::MAX - 3);
 
 /// So many connections are accepted before the open ones get their turn.
 const ACCEPTS_PER_TURN: usize = 64;
@@ -45,7 +46,7 @@ pub(super) struct Worker<'a, S: Service, O> {
     accept_ready: bool,
     /// accept(2) rests until then.
     accept_pause: Option<Instant>,
-    /// `max_conns` are open: nothing is accepted until one closes.
+    /// All places are taken: nothing is accepted until one is given back, which wakes us.
     full: bool,
     /// The last trouble in accepting that was said, and when it was last met.
     said: Option<(Said, Instant)>,
@@ -99,9 +100,18 @@ impl<'a, S: Service, O: Observer> Worker<'a, S, O> {
 
     pub(super) fn watch_signals(&mut self, signals: &Signals) -> io::Result<()> {
         let fd = signals.as_raw_fd();
-        self.poll
-            .registry()
-            .register(&mut SourceFd(&fd), SIGNALS, Interest::READABLE)
+        let registry = self.poll.registry();
+        registry.register(&mut SourceFd(&fd), SIGNALS, Interest::READABLE)?;
+        if let Some(alarm) = self.driver.observer.alarm() {
+            let fd = alarm.as_raw_fd();
+            registry.register(&mut SourceFd(&fd), ALARM, Interest::READABLE)?;
+        }
+        Ok(())
+    }
+
+    /// Tells the observer of something that is not a worker's.
+    pub(super) fn tell(&mut self, event: &Event<'_>) {
+        self.driver.observer.event(event);
     }
 
     /// Serves until all is done; gives what this thread did.
@@ -128,7 +138,9 @@ impl<'a, S: Service, O: Observer> Worker<'a, S, O> {
                             self.shared.stop();
                         }
                     }
-                    WAKER => {}
+                    WAKER => self.full = false,
+                    // What it means is heard from flush().
+                    ALARM => {}
                     Token(key) => self.ready(key, event),
                 }
             }
@@ -143,6 +155,8 @@ impl<'a, S: Service, O: Observer> Worker<'a, S, O> {
             self.sweep();
             self.drain();
         }
+        self.totals.forced = self.shared.forced.load(Ordering::Relaxed);
+        self.cut_all(|| Trouble::Forced);
         let _ = self.driver.observer.flush();
         self.totals
     }
@@ -229,7 +243,7 @@ impl<'a, S: Service, O: Observer> Worker<'a, S, O> {
         self.totals.failed += u64::from(trouble.is_some());
         if trouble.is_some() || self.driver.observer.wants_messages() {
             self.driver.observer.event(&Event::Closed {
-                peer: &conn.peer,
+                who: who(conn.number, &conn.peer),
                 received_bytes: conn.received,
                 sent_bytes: conn.sent,
                 trouble,
@@ -239,9 +253,7 @@ impl<'a, S: Service, O: Observer> Worker<'a, S, O> {
         self.shared.open.fetch_sub(1, Ordering::Relaxed);
         self.accept_pause = None;
         self.full = false;
-        if self.shared.full.swap(false, Ordering::Relaxed) {
-            self.shared.wake_all();
-        }
+        self.shared.give_place_back();
     }
 
     fn accept(&mut self, most: usize) {
@@ -253,27 +265,40 @@ impl<'a, S: Service, O: Observer> Worker<'a, S, O> {
         }
         self.accept_pause = None;
         for _ in 0..most {
-            let Some(listener) = self.listener.as_ref().filter(|_| self.accept_ready) else {
+            let Some(listener) = self
+                .listener
+                .as_ref()
+                .filter(|_| self.accept_ready && self.accept_pause.is_none())
+            else {
                 return;
             };
-            if self.shared.open.load(Ordering::Relaxed) >= self.config.max_conns {
-                self.shared.full.store(true, Ordering::Relaxed);
+            let most = self.config.max_conns;
+            if !self.shared.take_place(most) {
                 self.full = true;
-                self.say(Said::Full, &Event::Full(self.config.max_conns));
+                // Another thread may hold the last place for a connection that it does not get.
+                if self.shared.open.load(Ordering::Relaxed) >= most {
+                    self.say(Said::Full, &Event::Full(most));
+                }
                 return;
             }
             match listener.accept() {
                 Ok((socket, peer)) => self.admit(socket, peer),
-                Err(error) => match error.raw_os_error() {
-                    Some(libc::EAGAIN) => self.accept_ready = false,
-                    // The client gave up while it waited in the queue (accept(2)).
-                    Some(libc::ECONNABORTED | libc::EINTR | libc::EPROTO) => {}
-                    _ => {
-                        self.accept_pause = Some(self.driver.now + ACCEPT_PAUSE);
-                        self.say(Said::Paused, &Event::AcceptPaused(&error));
-                        return;
-                    }
-                },
+                Err(error) => {
+                    self.shared.give_place_back();
+                    self.not_accepted(&error);
+                }
+            }
+        }
+    }
+
+    fn not_accepted(&mut self, error: &io::Error) {
+        match error.raw_os_error() {
+            Some(libc::EAGAIN) => self.accept_ready = false,
+            // The client gave up while it waited in the queue (accept(2)).
+            Some(libc::ECONNABORTED | libc::EINTR | libc::EPROTO) => {}
+            _ => {
+                self.accept_pause = Some(self.driver.now + ACCEPT_PAUSE);
+                self.say(Said::Paused, &Event::AcceptPaused(error));
             }
         }
     }
@@ -303,12 +328,14 @@ impl<'a, S: Service, O: Observer> Worker<'a, S, O> {
 
     fn admit(&mut self, socket: Socket, peer: Peer) {
         self.shared.open.fetch_add(1, Ordering::Relaxed);
+        let number = self.shared.next.fetch_add(1, Ordering::Relaxed);
         self.totals.connections += 1;
         if self.driver.observer.wants_messages() {
-            self.driver.observer.event(&Event::Accepted(&peer));
+            let event = Event::Accepted(who(number, &peer));
+            self.driver.observer.event(&event);
         }
         let session = self.driver.service.open();
-        let key = self.conns.insert(Conn::new(socket, peer, session));
+        let key = self.conns.insert(Conn::new(socket, number, peer, session));
         if self.config.once {
             self.stop_accepting();
         }
@@ -389,11 +416,15 @@ impl<'a, S: Service, O: Observer> Worker<'a, S, O> {
             .drain_until
             .is_some_and(|until| until <= self.driver.now)
         {
-            let keys: Vec<usize> = self.conns.iter().map(|(key, _)| key).collect();
-            for key in keys {
-                self.totals.cut += 1;
-                self.close(key, Some(Trouble::Cut));
-            }
+            self.cut_all(|| Trouble::Cut);
+        }
+    }
+
+    fn cut_all(&mut self, trouble: impl Fn() -> Trouble<'static>) {
+        let keys: Vec<usize> = self.conns.iter().map(|(key, _)| key).collect();
+        for key in keys {
+            self.totals.cut += 1;
+            self.close(key, Some(trouble()));
         }
     }
 }

@@ -1,0 +1,92 @@
+//! A connection to a unix-domain stream socket, and what is wrong when there is none.
+
+use std::io;
+use std::os::unix::fs::FileTypeExt;
+use std::path::Path;
+use std::time::Duration;
+
+use socket2::{Domain, SockAddr, Socket, Type};
+
+use crate::error::{Error, Kind, Result};
+use crate::reference::Circumstance;
+use crate::sys::socket::Options;
+
+/// Why a connection is refused by a server that is alive.
+pub(crate) const QUEUE_FULL: &str = "its accept queue is full: the server does not accept";
+
+/// Connects to a unix-domain stream socket; `timeout` bounds the wait for room in its accept queue.
+/// The socket is non-blocking.
+pub fn connect(path: &Path, options: &Options, timeout: Duration) -> Result<Socket> {
+    try_connect(path, options, timeout).map_err(|error| failure(path, &error))
+}
+
+fn try_connect(path: &Path, options: &Options, timeout: Duration) -> io::Result<Socket> {
+    let address = SockAddr::unix(path)?;
+    let socket = Socket::new(Domain::UNIX, Type::STREAM, None)?;
+    options.apply(&socket, false)?;
+    // A unix connect waits only for room in the accept queue; it is bounded by the send timeout.
+    socket.set_write_timeout(Some(timeout))?;
+    socket.connect(&address)?;
+    socket.set_nonblocking(true)?;
+    Ok(socket)
+}
+
+/// Connects without waiting for anything.
+pub(crate) fn connect_at_once(path: &Path, options: &Options) -> io::Result<Socket> {
+    let socket = Socket::new(Domain::UNIX, Type::STREAM.nonblocking(), None)?;
+    options.apply(&socket, false)?;
+    socket.connect(&SockAddr::unix(path)?)?;
+    Ok(socket)
+}
+
+/// What a failure means here: the words for TCP would send the user to a firewall, or to another
+/// port.
+fn failure(path: &Path, error: &io::Error) -> Error {
+    let shown = path.display().to_string();
+    let kind = match error.raw_os_error() {
+        Some(libc::ECONNREFUSED) if is_socket(path) => Kind::BadAnswer,
+        Some(libc::EAGAIN) => Kind::BadAnswer,
+        _ => Kind::CannotRun,
+    };
+    let failure = Error::os(kind, "connect to", error)
+        .under(Circumstance::UnixSocket)
+        .on(shown.clone());
+    let with = |cause: &str, next: &str| failure.clone().because(cause).next(next);
+    match error.raw_os_error() {
+        Some(libc::ECONNREFUSED) if kind == Kind::BadAnswer => with(
+            "the socket file is left over from a server that is gone, or its server does not listen",
+            "start the server again; see whether anybody has it open: ss -xlp",
+        ),
+        Some(libc::ECONNREFUSED) => with(
+            &format!("it is {}, not a socket", kind_of_file(path)),
+            "name the path that the server listens on: ss -xl lists them",
+        ),
+        Some(libc::EAGAIN) => with(
+            QUEUE_FULL,
+            "ss -xl shows Recv-Q at Send-Q; see what the server is busy with, or raise --timeout",
+        ),
+        Some(libc::EPROTOTYPE) => with(
+            "it is a datagram socket, and a stream socket is needed",
+            "see its type: ss -xl shows u_dgr for datagrams, u_str for streams",
+        ),
+        // Not from the kernel: the path does not fit into an address.
+        None => Error::new(kind, "connect to", error.to_string())
+            .on(shown)
+            .next("a socket path has at most 107 bytes (unix(7)): name it from a nearer directory"),
+        Some(_) => failure,
+    }
+}
+
+fn is_socket(path: &Path) -> bool {
+    std::fs::metadata(path).is_ok_and(|metadata| metadata.file_type().is_socket())
+}
+
+fn kind_of_file(path: &Path) -> &'static str {
+    match std::fs::metadata(path).map(|metadata| metadata.file_type()) {
+        Ok(kind) if kind.is_dir() => "a directory",
+        Ok(kind) if kind.is_file() => "a regular file",
+        Ok(kind) if kind.is_fifo() => "a named pipe",
+        Ok(_) => "a device",
+        Err(_) => "something else",
+    }
+}

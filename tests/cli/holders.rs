@@ -1,0 +1,76 @@
+//! Who holds an address, and who only seems to.
+
+use std::net::{TcpListener, UdpSocket};
+use std::process::Command;
+
+use socket2::{Domain, SockAddr, Socket, Type};
+
+use crate::support::{self, Server, run, skip, stderr, until};
+
+fn pid_of(server: &Server) -> String {
+    format!("(pid {})", server.pid())
+}
+
+#[test]
+fn a_datagram_socket_on_the_same_port_is_not_said_to_hold_it() {
+    let server = Server::start(&["echo-server", "0"]);
+    // Ours: it comes first in /proc, if it is looked at.
+    let Ok(_datagrams) = UdpSocket::bind(server.address) else {
+        return skip("a datagram socket on the same port", "the port is taken");
+    };
+    let said = stderr(&run(&["echo-server", &server.port()]));
+    assert!(said.contains(&pid_of(&server)), "{said}");
+    assert!(
+        !said.contains(&format!("(pid {})", std::process::id())),
+        "{said}"
+    );
+}
+
+#[test]
+fn a_listener_on_another_address_is_not_said_to_hold_it() {
+    let server = Server::start(&["echo-server", "127.0.0.2", "0"]);
+    let port = server.port();
+    let Ok(_other) = TcpListener::bind(format!("127.0.0.1:{port}")) else {
+        return skip("a listener on another address", "the port is taken");
+    };
+    let said = stderr(&run(&["echo-server", "127.0.0.2", &port]));
+    assert!(
+        said.contains(&format!("held by sockdoc {}: end it", pid_of(&server))),
+        "{said}"
+    );
+    // On all interfaces both are in the way, and which of them to end is not ours to say.
+    let said = stderr(&run(&["echo-server", "", &port]));
+    assert!(said.contains(&pid_of(&server)), "{said}");
+    assert!(
+        said.contains(&format!("(pid {})", std::process::id())),
+        "{said}"
+    );
+    assert!(!said.contains("end it"), "{said}");
+}
+
+#[test]
+fn a_live_unix_server_with_a_full_queue_is_told_at_once() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("socket");
+    let address = SockAddr::unix(&path).expect("a path");
+    let listener = Socket::new(Domain::UNIX, Type::STREAM, None).expect("a socket");
+    listener.bind(&address).expect("binds");
+    listener.listen(0).expect("listens");
+    let mut waiting = Vec::new();
+    until("the queue to be full", || {
+        let socket = Socket::new(Domain::UNIX, Type::STREAM.nonblocking(), None).expect("one");
+        let full = socket.connect(&address).is_err();
+        waiting.push(socket);
+        full.then_some(())
+    });
+    let mut command = Command::new(support::BINARY);
+    command.args(["echo-server", "--unix", path.to_str().expect("text")]);
+    let output = support::finish(command);
+    assert_eq!(output.status.code(), Some(2));
+    assert!(
+        stderr(&output).contains("a server listens on this path"),
+        "{}",
+        stderr(&output)
+    );
+    assert!(path.exists(), "it was removed");
+}
