@@ -17,7 +17,7 @@ use crate::sys::sockets::namespaces::{self, Place};
 use crate::sys::sockets::processes::Depth;
 use crate::sys::users;
 
-use super::Args;
+use super::{Args, Like};
 
 /// What kinds of sockets.
 #[derive(Debug, Clone, clap::Args)]
@@ -108,6 +108,8 @@ pub(super) struct Asked {
     pub(super) filter: Filter,
     /// Whether owners are looked for.
     pub(super) owners_sought: bool,
+    /// Whether the names of users are shown.
+    pub(super) shows_users: bool,
     /// Whether it is shown who is at the other end.
     pub(super) shows_other_ends: bool,
     /// Processes that hid their namespace.
@@ -126,6 +128,8 @@ pub(super) fn understand(args: &Args, context: &Context) -> Result<(Asked, Query
     filter.protos.clone_from(&protos);
     // A summary without TIME-WAIT would not add up.
     filter.show_time_wait |= how.summary || how.group == Some(GroupBy::State);
+    // So do the tools, as they are called.
+    filter.show_time_wait |= matches!(how.like, Some(Like::Netstat | Like::Ss));
     let columns: &[Column] = how
         .cols
         .as_ref()
@@ -137,13 +141,17 @@ pub(super) fn understand(args: &Args, context: &Context) -> Result<(Asked, Query
     let whole = context.json && how.group.is_none() && !how.summary;
     let owners = whole
         || how.like.is_some()
+        || how.csv
         || how.summary
         || filter.problems
         || how.group.is_some_and(GroupBy::needs_owners)
         || filter.needs_owners()
         || sorts(SortKey::needs_owners)
         || shows(Column::needs_owners);
-    let deep = whole || filter.needs_command_lines() || shows(Column::needs_command_lines);
+    let deep = whole
+        || how.like == Some(Like::Netstat)
+        || filter.needs_command_lines()
+        || shows(Column::needs_command_lines);
     let depth = if deep {
         Depth::Everything
     } else {
@@ -151,6 +159,8 @@ pub(super) fn understand(args: &Args, context: &Context) -> Result<(Asked, Query
     };
     let details = whole
         || how.csv
+        // Whether a listener on [::] takes IPv4 too.
+        || how.like == Some(Like::Ss)
         || how.info
         || how.memory
         || sorts(SortKey::needs_details)
@@ -181,6 +191,10 @@ pub(super) fn understand(args: &Args, context: &Context) -> Result<(Asked, Query
     let asked = Asked {
         filter,
         owners_sought: owners,
+        shows_users: whole
+            || how.like == Some(Like::Lsof)
+            || how.group == Some(GroupBy::User)
+            || shows(Column::needs_users),
         shows_other_ends: owners && (whole || shows(|column| column == Column::Peer)),
         hidden_namespaces,
         collapsed: AtomicU64::new(0),
@@ -205,7 +219,10 @@ impl Asked {
     /// How many connections in TIME-WAIT there are beside what is shown; `counted` is the kernel's
     /// own count of all.
     pub(super) fn time_wait(&self, counted: u64) -> u64 {
-        if self.kernel_counts {
+        if self.filter.problems || self.filter.needs_owners() {
+            // They have neither findings nor owners.
+            0
+        } else if self.kernel_counts {
             counted
         } else {
             self.collapsed.load(Ordering::Relaxed)
