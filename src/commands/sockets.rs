@@ -21,6 +21,9 @@ use crate::sys::sockets::snapshot;
 /// part of a process's name. Filters of one kind are alternatives, kinds are combined:
 /// ':80 :443 nginx' is nginx on one of two ports.
 ///
+/// An address with a port is also at what listens on that port of all addresses: 127.0.0.1:80 finds
+/// 0.0.0.0:80.
+///
 /// Everything that could not be seen is named in the footer (and in the notes of --json), with what
 /// would show it. The exit status is 1 where nothing matched, or with --problems if one is a warning or an error.
 #[derive(Debug, clap::Args)]

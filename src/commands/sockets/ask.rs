@@ -161,6 +161,7 @@ pub(super) fn understand(args: &Args, context: &Context) -> Result<(Asked, Query
         || how.csv
         // Whether a listener on [::] takes IPv4 too.
         || how.like == Some(Like::Ss)
+        || filter.needs_details()
         || how.info
         || how.memory
         || sorts(SortKey::needs_details)

@@ -4,9 +4,10 @@
 
 use std::fmt::Write as _;
 use std::io::{self, Write};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use super::{Lines, Names, Sheet, cells};
-use crate::sockets::{Address, Details, Proto, Socket, State};
+use crate::sockets::{Address, Details, Family, Proto, Socket, State};
 
 /// Writes the table.
 pub fn write(out: &mut (impl Write + ?Sized), sheet: &Sheet<'_>) -> io::Result<()> {
@@ -90,7 +91,9 @@ impl Cells {
         cells::number(recv_q, socket.recv_q);
         cells::number(send_q, socket.send_q);
         end(local, port, &socket.local, socket, sheet.names, true);
-        end(peer, peer_port, &socket.peer, socket, sheet.names, false);
+        let other = other_end(socket);
+        let other = other.as_ref().unwrap_or(&socket.peer);
+        end(peer, peer_port, other, socket, sheet.names, false);
         users(process, socket, sheet);
     }
 
@@ -114,6 +117,18 @@ impl Cells {
         }
         lines.end()
     }
+}
+
+/// What stands for the other end of an internet socket that has none: ss knows no missing address.
+fn other_end(socket: &Socket) -> Option<Address> {
+    let addr = match socket.family {
+        _ if socket.peer != Address::None => return None,
+        Family::Inet => IpAddr::V4(Ipv4Addr::UNSPECIFIED),
+        Family::Inet6 => IpAddr::V6(Ipv6Addr::UNSPECIFIED),
+        _ => return None,
+    };
+    let (port, scope) = (0, 0);
+    Some(Address::Ip { addr, port, scope })
 }
 
 /// One end, its delimiter at the end of the address.
@@ -261,10 +276,14 @@ tcp   TIME-WAIT 0      0         192.0.2.10:80     203.0.113.7:40003            
     fn listeners_on_all_addresses_are_told_apart_by_what_they_take() {
         let fixture = Fixture::new();
         let row = |local: &str, v6_only: Option<bool>| {
-            let peer = if local.contains(':') { "::" } else { "0.0.0.0" };
             let socket = Socket {
+                family: if local.contains(':') {
+                    Family::Inet6
+                } else {
+                    Family::Inet
+                },
                 local: fixture::ip(local, 80),
-                peer: fixture::ip(peer, 0),
+                peer: Address::None,
                 details: Some(Box::new(Details {
                     v6_only,
                     ..Details::default()

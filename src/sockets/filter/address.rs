@@ -89,6 +89,31 @@ impl AddressMatch {
         }
     }
 
+    /// Whether a host and a port are asked for, and not all addresses of a kind.
+    pub fn is_host_and_port(&self) -> bool {
+        match self {
+            AddressMatch::Ip { host, ports, .. } => ports.is_some() && host.is_one(),
+            AddressMatch::Unix(_) => false,
+        }
+    }
+
+    /// Whether a socket at this end, which is at all addresses, takes what comes to the host and port
+    /// that are asked for.
+    pub(super) fn is_served_on_all(&self, end: &Address, interface: u32, takes_v4: bool) -> bool {
+        let AddressMatch::Ip { host, scope, ports } = self else {
+            return false;
+        };
+        let takes_v6 = end.ip().is_some_and(|addr| addr.is_ipv6());
+        let takes = match host {
+            Host::Network(network) if network.addr.is_ipv4() => takes_v4,
+            Host::Network(_) => takes_v6,
+            Host::Any | Host::Loopback => true,
+        };
+        let at = |wanted: &Scope| interface == 0 || *wanted == Scope::Index(interface);
+        let has = |ports: PortRange| end.port().is_some_and(|port| ports.contains(port));
+        self.is_host_and_port() && takes && scope.as_ref().is_none_or(at) && ports.is_some_and(has)
+    }
+
     /// Puts the index for the name of an interface; an unknown name is the error.
     pub(super) fn resolve_scope(
         &mut self,
@@ -105,6 +130,15 @@ impl AddressMatch {
 }
 
 impl Host {
+    /// Whether it is a host: not a network, and not the address that stands for all.
+    fn is_one(self) -> bool {
+        match self {
+            Host::Any => false,
+            Host::Loopback => true,
+            Host::Network(network) => network.is_host() && !network.addr.is_unspecified(),
+        }
+    }
+
     /// Whether the address is of this host or network. The unspecified address is no host's: only
     /// itself asks for it, and `/0` where it has a port (that of a listener).
     fn contains(self, addr: IpAddr, port: u16) -> bool {

@@ -174,6 +174,58 @@ fn the_unspecified_address_is_matched_by_itself_alone_and_by_the_network_of_all(
 }
 
 #[test]
+fn a_host_with_a_port_is_also_at_what_listens_there_on_all_addresses() {
+    let v4 = listener("0.0.0.0:80");
+    let dual = listener("[::]:80");
+    let v6_only = Socket {
+        details: Some(Box::new(crate::sockets::Details {
+            v6_only: Some(true),
+            ..crate::sockets::Details::default()
+        })),
+        ..dual.clone()
+    };
+    let udp = socket(Proto::Udp, State::Unconnected, "0.0.0.0:80", "0.0.0.0:0");
+    for (word, takes) in [
+        ("127.0.0.1:80", [true, true, false, true]),
+        ("10.0.0.1:79-81", [true, true, false, true]),
+        ("[::1]:80", [false, true, true, false]),
+        ("localhost:80", [true, true, true, true]),
+        ("127.0.0.1:81", [false; 4]),
+        ("127.0.0.1", [false; 4]),
+        ("127.0.0.1:*", [false; 4]),
+        ("::1", [false; 4]),
+        ("localhost", [false; 4]),
+        ("10.0.0.0/8:80", [false; 4]),
+        ("0.0.0.0:80", [true, false, false, true]),
+        ("[::]:80", [false, true, true, false]),
+    ] {
+        let local = Filter {
+            local: vec![address(word)],
+            ..Filter::default()
+        };
+        let peer = Filter {
+            peer: vec![address(word)],
+            ..Filter::default()
+        };
+        for filter in [words(&[word]), local] {
+            let found = [&v4, &dual, &v6_only, &udp].map(|socket| filter.matches_socket(socket));
+            assert_eq!(found, takes, "{word}");
+        }
+        assert!(!peer.matches_socket(&v4), "{word}");
+    }
+    let wanted = words(&["127.0.0.1:80"]);
+    assert!(wanted.needs_details() && !words(&["127.0.0.1", ":80"]).needs_details());
+    let bound = socket(Proto::Tcp, State::BoundInactive, "0.0.0.0:80", "0.0.0.0:0");
+    assert!(!wanted.matches_socket(&bound), "nobody listens");
+    let elsewhere = Socket {
+        interface: 3,
+        ..v4.clone()
+    };
+    assert!(!words(&["127.0.0.1%2:80"]).matches_socket(&elsewhere));
+    assert!(words(&["127.0.0.1%2:80"]).matches_socket(&v4));
+}
+
+#[test]
 fn an_interface_is_matched_by_its_index_once_its_name_is_resolved() {
     let mut filter = words(&["fe80::1%eth0"]);
     let there = tcp("[fe80::1%2]:80", "[fe80::2%2]:5000");
