@@ -3,6 +3,7 @@
 mod ask;
 mod show;
 
+use std::ffi::OsString;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use crate::commands::{Context, Status};
@@ -37,7 +38,7 @@ use crate::sys::sockets::snapshot;
 pub struct Args {
     /// A port, an address, a unix path, or a part of a process's name.
     #[arg(value_name = "FILTER")]
-    words: Vec<String>,
+    words: Vec<OsString>,
     #[command(flatten)]
     what: ask::WhatArgs,
     #[command(flatten)]

@@ -1,5 +1,7 @@
 //! From flags to a filter and a query.
 
+use std::ffi::OsString;
+use std::os::unix::ffi::OsStrExt as _;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::commands::Context;
@@ -72,15 +74,16 @@ pub(super) struct WhichArgs {
     /// In these states, with commas: estab, listen, close-wait ...; ss's groups too.
     #[arg(long, value_name = "LIST")]
     state: Option<String>,
-    /// With this port at either end.
-    #[arg(short = 'p', long, value_name = "PORT")]
-    port: Vec<u16>,
+    /// With this port, or one of PORT-PORT, at either end. -p alone (-tulpn, -antp) is accepted and
+    /// changes nothing: processes are always shown.
+    #[arg(short = 'p', long, value_name = "PORT", value_parser = PortRange::parse)]
+    port: Vec<PortRange>,
     /// With this address, network or port at our end.
     #[arg(long, value_name = "ADDR[/N][:PORT]")]
-    local: Vec<String>,
+    local: Vec<OsString>,
     /// With this address, network or port at the other end.
     #[arg(long, value_name = "ADDR[/N][:PORT]")]
-    peer: Vec<String>,
+    peer: Vec<OsString>,
     /// Of processes whose name or command line matches this regular expression.
     #[arg(long, value_name = "RE")]
     process: Option<String>,
@@ -262,11 +265,7 @@ fn filter_of(args: &Args) -> Result<Filter> {
     let which = &args.which;
     let mut filter = Filter {
         listening: args.what.listening,
-        ports: which
-            .port
-            .iter()
-            .map(|&port| PortRange::one(port))
-            .collect(),
+        ports: which.port.clone(),
         pids: which.pid.clone(),
         problems: which.problems,
         show_time_wait: args.what.all,
@@ -284,12 +283,12 @@ fn filter_of(args: &Args) -> Result<Filter> {
     for word in &which.local {
         filter
             .local
-            .push(AddressMatch::parse(word).map_err(bad_word)?);
+            .push(AddressMatch::of_bytes(word.as_bytes()).map_err(bad_word)?);
     }
     for word in &which.peer {
         filter
             .peer
-            .push(AddressMatch::parse(word).map_err(bad_word)?);
+            .push(AddressMatch::of_bytes(word.as_bytes()).map_err(bad_word)?);
     }
     if let Some(pattern) = &which.process {
         filter
@@ -309,7 +308,7 @@ fn filter_of(args: &Args) -> Result<Filter> {
         filter.uids.push(uid);
     }
     for word in &args.words {
-        filter.add_word(Word::parse(word).map_err(bad_word)?);
+        filter.add_word(Word::of_bytes(word.as_bytes()).map_err(bad_word)?);
     }
     let index = |name: &str| {
         let interfaces = namespaces::interfaces();

@@ -61,6 +61,9 @@ pub enum Scope {
 pub struct UnixName {
     /// As a socket's name stands, with a NUL in front of an abstract one.
     pub name: Vec<u8>,
+    /// The same with the escapes of our own output read, where it has such. Either may be meant: a
+    /// backslash is not escaped there, and paths of systemd hold `\x2d` as it is.
+    pub unescaped: Option<Vec<u8>>,
     /// Whether anything may stand behind it (a `*` was written).
     pub is_prefix: bool,
 }
@@ -231,7 +234,12 @@ impl UnixName {
     /// inside of an abstract name are written as `@`, and NULs behind it (programs give the whole
     /// `sun_path`) do not count.
     pub fn matches(&self, name: &[u8]) -> bool {
-        let (Some(&kind), Some(&wanted_kind)) = (name.first(), self.name.first()) else {
+        let unescaped = self.unescaped.as_deref();
+        self.matches_as(&self.name, name) || unescaped.is_some_and(|it| self.matches_as(it, name))
+    }
+
+    fn matches_as(&self, wanted: &[u8], name: &[u8]) -> bool {
+        let (Some(&kind), Some(&wanted_kind)) = (name.first(), wanted.first()) else {
             return false;
         };
         if (kind == 0) != (wanted_kind == 0) {
@@ -239,16 +247,16 @@ impl UnixName {
         }
         let end = name.iter().rposition(|&byte| byte != 0).unwrap_or(0);
         let name = &name[..=end];
-        if name.len() < self.name.len() {
+        if name.len() < wanted.len() {
             return false;
         }
-        let (front, rest) = name.split_at(self.name.len());
+        let (front, rest) = name.split_at(wanted.len());
         let is_same =
             |(&byte, &wanted): (&u8, &u8)| byte == wanted || (byte == 0 && wanted == b'@');
-        front.iter().zip(&self.name).all(is_same)
+        front.iter().zip(wanted).all(is_same)
             && (self.is_prefix
                 || rest.is_empty()
                 || rest.starts_with(b"/")
-                || self.name.ends_with(b"/"))
+                || wanted.ends_with(b"/"))
     }
 }

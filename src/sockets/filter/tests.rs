@@ -289,6 +289,42 @@ fn a_unix_name_matches_itself_a_directory_above_and_a_front_with_a_star() {
 }
 
 #[test]
+fn a_unix_name_is_understood_as_it_is_shown_and_as_it_is() {
+    let is_named = |wanted: &[u8], name: &[u8]| {
+        let mut filter = Filter::default();
+        filter.add_word(Word::of_bytes(wanted).unwrap());
+        let socket = unix(Proto::UnixStr, State::Listen, name, 1, 0);
+        filter.names_unix() && filter.matches_socket(&socket)
+    };
+    assert!(is_named(
+        br"/tmp/rv/non\xff\xfeutf8",
+        b"/tmp/rv/non\xff\xfeutf8"
+    ));
+    assert!(is_named(
+        b"/tmp/rv/non\xff\xfeutf8",
+        b"/tmp/rv/non\xff\xfeutf8"
+    ));
+    assert!(is_named(br"@abstr\x00inner", b"\0abstr\0inner"));
+    assert!(is_named(
+        br"@abstr\x00inner\x00\x00",
+        b"\0abstr\0inner\0\0\0"
+    ));
+    assert!(is_named(br"@\x00", b"\0"));
+    assert!(is_named(br"\x40path", b"@path"));
+    assert!(is_named(br"/a\n\x1b[31m\x20b", b"/a\n\x1b[31m b"));
+    assert!(is_named(br"/a\u{202e}b", "/a\u{202e}b".as_bytes()));
+    assert!(is_named(br"/run/dev-disk\x2d1", br"/run/dev-disk\x2d1"));
+    assert!(is_named(br"/run/dev-disk\x2d1", b"/run/dev-disk-1"));
+    assert!(is_named(br"/run/a\q\x2", br"/run/a\q\x2"));
+    assert!(is_named(br"/run/a\xff*", b"/run/a\xffbc"));
+    assert!(!is_named(br"/run/a\xff", b"/run/a\xfe"));
+    assert!(!is_named(br"\x40path", b"\0path"));
+    assert!(!is_named(br"@a\x00b", b"\0a"));
+    let error = Word::of_bytes(b"ngi\xff").unwrap_err();
+    assert!(error.to_string().contains("not UTF-8"), "{error}");
+}
+
+#[test]
 fn ports_are_those_of_protocols_that_have_ports() {
     let raw = socket(Proto::Raw, State::Unconnected, "0.0.0.0:1", "0.0.0.0:0");
     let ping = socket(Proto::Ping, State::Unconnected, "0.0.0.0:77", "0.0.0.0:0");
@@ -498,6 +534,12 @@ fn the_kernel_is_asked_for_no_less_than_is_wanted() {
 }
 
 proptest! {
+    #[test]
+    fn any_bytes_are_read_without_a_panic(word: Vec<u8>, tail in r"[/@]?(\\[xu0n{}a-f]{0,4}){0,6}") {
+        let _ = Word::of_bytes(&word);
+        let _ = Word::of_bytes(&[tail.as_bytes(), &word].concat());
+    }
+
     #[test]
     fn any_word_is_read_without_a_panic_and_an_error_has_a_place(word: String) {
         if let Err(error) = Word::parse(&word) {
