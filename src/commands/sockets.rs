@@ -1,6 +1,7 @@
 //! `sockdoc sockets`.
 
 mod ask;
+pub mod plain_p;
 mod show;
 
 use std::ffi::OsString;
