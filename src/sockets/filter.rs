@@ -253,11 +253,8 @@ fn is_served(wanted: &AddressMatch, socket: &Socket) -> bool {
     let Address::Ip { addr, .. } = socket.local else {
         return false;
     };
-    let both = addr.is_ipv6()
-        && !socket
-            .details
-            .as_ref()
-            .is_some_and(|it| it.v6_only == Some(true));
+    let v6_only = socket.details.as_ref().and_then(|details| details.v6_only);
+    let both = addr.is_ipv6() && v6_only != Some(true);
     let takes_v4 = addr.is_ipv4() || both;
     addr.is_unspecified()
         && has_ports(socket.proto)

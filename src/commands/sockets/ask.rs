@@ -394,3 +394,81 @@ fn places_of(args: &Args) -> Result<(Vec<Place>, usize)> {
         None => Ok((vec![Place::own()], 0)),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use clap::{Arg, ArgAction, Args as _, FromArgMatches as _};
+
+    use super::*;
+    use crate::render::Style;
+
+    fn asked(line: &str) -> (Asked, Query) {
+        let json = Arg::new("json").long("json").action(ArgAction::SetTrue);
+        let parser = Args::augment_args(clap::Command::new("sockets").arg(json));
+        let words = std::iter::once("sockets").chain(line.split_whitespace());
+        let found = parser.get_matches_from(words);
+        let context = Context {
+            json: found.get_flag("json"),
+            verbose: false,
+            style: Style::new(false),
+            width: None,
+        };
+        let args = Args::from_arg_matches(&found).expect("the flags");
+        understand(&args, &context).expect("a query")
+    }
+
+    #[test]
+    fn users_are_looked_up_only_where_they_are_shown() {
+        for (line, shown) in [
+            ("", false),
+            ("-l", false),
+            ("--csv", false),
+            ("--like ss", false),
+            ("--group state", false),
+            ("--json -s", false),
+            ("--json", true),
+            ("--cols user,local", true),
+            ("--csv --cols user", true),
+            ("--like lsof", true),
+            ("--group user", true),
+            ("--json --group user", true),
+        ] {
+            assert_eq!(asked(line).0.shows_users, shown, "{line}");
+        }
+    }
+
+    #[test]
+    fn what_an_output_shows_is_asked_for() {
+        assert_eq!(asked("--csv --cols local").1.owners, Some(Depth::Names));
+        assert_eq!(asked("--cols local").1.owners, None);
+        assert_eq!(asked("--like netstat").1.owners, Some(Depth::Everything));
+        assert!(asked("--like ss").1.details && !asked("--like netstat").1.details);
+        assert!(asked("127.0.0.1:80").1.details && !asked("127.0.0.1").1.details);
+    }
+
+    #[test]
+    fn time_wait_is_shown_as_the_tools_do_or_counted() {
+        for (line, shown) in [
+            ("", false),
+            ("--json", false),
+            ("--csv", false),
+            ("-a", true),
+            ("-s", true),
+            ("--like ss", true),
+            ("--like netstat", true),
+        ] {
+            assert_eq!(asked(line).0.filter.show_time_wait, shown, "{line}");
+        }
+        for (line, count) in [
+            ("--json", 20),
+            ("-a", 0),
+            ("nginx", 0),
+            ("--pid 1", 0),
+            ("--problems", 0),
+            ("--like ss", 0),
+            (":80", 0),
+        ] {
+            assert_eq!(asked(line).0.time_wait(20), count, "{line}");
+        }
+    }
+}

@@ -255,3 +255,75 @@ fn look_up(end: &Address, proto: Proto, tried: &mut Tried, names: &mut Names) {
             .extend(service.map(|name| ((proto, port), name)));
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::diagnose::Finding;
+    use crate::sockets::{Family, State};
+
+    fn socket(severity: Option<Severity>) -> Socket {
+        let finding = |severity| Finding {
+            id: "x",
+            severity,
+            text: String::new(),
+            evidence: Vec::new(),
+            explanation: "",
+            ruled_out: "",
+            next: String::new(),
+        };
+        Socket {
+            proto: Proto::Tcp,
+            family: Family::Inet,
+            state: State::Listen,
+            local: Address::None,
+            peer: Address::None,
+            recv_q: 0,
+            send_q: 0,
+            inode: 0,
+            cookie: None,
+            uid: None,
+            netns: 0,
+            interface: 0,
+            timer: None,
+            details: None,
+            findings: severity.map(finding).into_iter().collect(),
+        }
+    }
+
+    #[test]
+    fn a_notice_alone_is_no_bad_answer() {
+        let none = socket(None);
+        let notice = socket(Some(Severity::Notice));
+        let warning = socket(Some(Severity::Warning));
+        assert_eq!(status(&[], false), Status::Bad);
+        assert_eq!(status(&[&none], false), Status::Good);
+        assert_eq!(status(&[&warning], false), Status::Good);
+        assert_eq!(status(&[], true), Status::Good);
+        assert_eq!(status(&[&notice], true), Status::Good);
+        assert_eq!(status(&[&notice, &warning], true), Status::Bad);
+    }
+
+    #[test]
+    fn a_host_without_a_name_is_asked_for_once() {
+        let end = |addr: &str| Address::Ip {
+            addr: addr.parse().expect("an address"),
+            port: 0,
+            scope: 0,
+        };
+        let (mut tried, mut names) = (Tried::default(), Names::default());
+        let host = "192.0.2.1".parse().expect("an address");
+        tried.hosts.insert(host);
+        // It would be asked for here; nothing else could put a name in.
+        look_up(&end("::ffff:192.0.2.1"), Proto::Tcp, &mut tried, &mut names);
+        look_up(&end("::"), Proto::Tcp, &mut tried, &mut names);
+        assert_eq!((tried.hosts.len(), names.hosts.len()), (1, 0));
+        assert!(tried.ports.is_empty());
+    }
+
+    #[test]
+    fn one_process_is_no_processes() {
+        assert!(hidden_namespaces(1).text.contains(" 1 process cannot"));
+        assert!(hidden_namespaces(2).text.contains(" 2 processes cannot"));
+    }
+}

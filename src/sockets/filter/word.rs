@@ -369,15 +369,12 @@ fn unescaped(text: &[u8]) -> Vec<u8> {
     let mut rest = text;
     while let [first, behind @ ..] = rest {
         let read = (*first == b'\\').then(|| escape(behind)).flatten();
-        match read {
-            Some((c, length)) => {
-                out.extend(c);
-                rest = &behind[length..];
-            }
-            None => {
-                out.push(*first);
-                rest = behind;
-            }
+        if let Some((bytes, length)) = read {
+            out.extend(bytes);
+            rest = &behind[length..];
+        } else {
+            out.push(*first);
+            rest = behind;
         }
     }
     out
