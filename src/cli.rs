@@ -78,7 +78,8 @@ pub fn command() -> clap::Command {
 
 /// Parses the command line, runs the command and gives the exit status of the process.
 pub fn main() -> ExitCode {
-    let cli = match Cli::try_parse() {
+    let words = sockets::plain_p::taken_out(std::env::args_os().collect(), command);
+    let cli = match Cli::try_parse_from(words) {
         Ok(cli) => cli,
         Err(error) => {
             // Help and version go to standard output and are no failure; a closed pipe is neither.

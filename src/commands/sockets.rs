@@ -1,8 +1,10 @@
 //! `sockdoc sockets`.
 
 mod ask;
+pub mod plain_p;
 mod show;
 
+use std::ffi::OsString;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use crate::commands::{Context, Status};
@@ -14,15 +16,18 @@ use crate::sys::sockets::snapshot;
 /// List sockets: who talks to whom, which process, and what is wrong.
 ///
 /// Shows connected, listening and bound internet sockets with their processes; connections in
-/// TIME-WAIT are counted in the footer. The WHY column says what is wrong with a socket, where one
+/// TIME-WAIT are counted in the footer (--json: not_shown; --csv: on standard error). The WHY column says what is wrong with a socket, where one
 /// sample proves it; --problems shows only those, with the proof and the next step.
 ///
 /// A FILTER without a flag is a port (:8080), an address (10.0.0.0/8, [::1]:80), a unix path, or a
 /// part of a process's name. Filters of one kind are alternatives, kinds are combined:
 /// ':80 :443 nginx' is nginx on one of two ports.
 ///
+/// An address with a port is also at what listens on that port of all addresses: 127.0.0.1:80 finds
+/// 0.0.0.0:80.
+///
 /// Everything that could not be seen is named in the footer (and in the notes of --json), with what
-/// would show it. The exit status is 1 where nothing matched, or with --problems if there are any.
+/// would show it. The exit status is 1 where nothing matched, or with --problems if one is a warning or an error.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:\n  \
     sockdoc sockets                    connected, listening and bound internet sockets\n  \
@@ -34,7 +39,7 @@ use crate::sys::sockets::snapshot;
 pub struct Args {
     /// A port, an address, a unix path, or a part of a process's name.
     #[arg(value_name = "FILTER")]
-    words: Vec<String>,
+    words: Vec<OsString>,
     #[command(flatten)]
     what: ask::WhatArgs,
     #[command(flatten)]
@@ -79,8 +84,8 @@ pub struct HowArgs {
     /// Count by protocol and state.
     #[arg(short = 's', long, conflicts_with_all = ["like", "csv"])]
     summary: bool,
-    /// Print the columns of netstat -antup, lsof -i -n -P or ss -tunap.
-    #[arg(long, value_name = "TOOL")]
+    /// Print the columns of netstat -antup, lsof -i -n -P or ss -tunap, and TIME-WAIT where they do.
+    #[arg(long, value_name = "TOOL", conflicts_with_all = ["json", "csv", "cols"])]
     like: Option<Like>,
     /// Print comma-separated values.
     #[arg(long, conflicts_with = "json")]

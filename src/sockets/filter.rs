@@ -41,11 +41,11 @@ pub struct Filter {
     /// Ports at either end: real ones, not the protocol of a raw socket or the identifier of a ping
     /// socket, which stand in the same column.
     pub ports: Vec<PortRange>,
-    /// Addresses of our end.
+    /// Addresses of our end. A host with a port is also at what listens on that port of all addresses.
     pub local: Vec<AddressMatch>,
     /// Addresses of the other end.
     pub peer: Vec<AddressMatch>,
-    /// Addresses of either end.
+    /// Addresses of either end; of ours as in `local`.
     pub either: Vec<AddressMatch>,
     /// Processes by name.
     pub processes: Vec<ProcessMatch>,
@@ -93,10 +93,10 @@ impl Filter {
         self.matches_kind(socket)
             && (self.uids.is_empty() || socket.uid.is_some_and(|uid| self.uids.contains(&uid)))
             && (self.ports.is_empty() || self.matches_ports(socket))
-            && any(&self.local, |wanted| is_at(wanted, socket, &socket.local))
+            && any(&self.local, |wanted| is_local(wanted, socket))
             && any(&self.peer, |wanted| is_at(wanted, socket, &socket.peer))
             && any(&self.either, |wanted| {
-                is_at(wanted, socket, &socket.local) || is_at(wanted, socket, &socket.peer)
+                is_local(wanted, socket) || is_at(wanted, socket, &socket.peer)
             })
     }
 
@@ -123,6 +123,16 @@ impl Filter {
             .into_iter()
             .flatten()
             .any(|wanted| matches!(wanted, AddressMatch::Unix(_)))
+    }
+
+    /// Whether it must be known which IPv6 sockets take no IPv4 ([`Details::v6_only`]).
+    ///
+    /// [`Details::v6_only`]: super::Details::v6_only
+    pub fn needs_details(&self) -> bool {
+        self.local
+            .iter()
+            .chain(&self.either)
+            .any(AddressMatch::is_host_and_port)
     }
 
     /// Adds what a word asks for.
@@ -231,6 +241,24 @@ fn is_mapped(socket: &Socket) -> bool {
 
 fn is_at(wanted: &AddressMatch, socket: &Socket, end: &Address) -> bool {
     wanted.matches(end, socket.interface)
+}
+
+/// Whether our end is asked for, or waits on every address for what would come to it.
+fn is_local(wanted: &AddressMatch, socket: &Socket) -> bool {
+    is_at(wanted, socket, &socket.local) || (is_listening(socket) && is_served(wanted, socket))
+}
+
+/// Whether this socket, on all addresses, takes what comes to the host and port that are asked for.
+fn is_served(wanted: &AddressMatch, socket: &Socket) -> bool {
+    let Address::Ip { addr, .. } = socket.local else {
+        return false;
+    };
+    let v6_only = socket.details.as_ref().and_then(|details| details.v6_only);
+    let both = addr.is_ipv6() && v6_only != Some(true);
+    let takes_v4 = addr.is_ipv4() || both;
+    addr.is_unspecified()
+        && has_ports(socket.proto)
+        && wanted.is_served_on_all(&socket.local, socket.interface, takes_v4)
 }
 
 /// Whether there is nothing to ask for, or one of it is true.

@@ -16,7 +16,7 @@ mod tests;
 use std::fmt;
 use std::str::FromStr;
 
-pub use group::{GroupBy, GroupKey, GroupRow, group};
+pub use group::{GroupBy, GroupKey, GroupRow, UnknownGroup, group};
 pub use summary::{FindingCount, ProtoSummary, Summary};
 
 use super::{Owners, Socket};

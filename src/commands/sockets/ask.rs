@@ -1,5 +1,7 @@
 //! From flags to a filter and a query.
 
+use std::ffi::OsString;
+use std::os::unix::ffi::OsStrExt as _;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::commands::Context;
@@ -17,7 +19,7 @@ use crate::sys::sockets::namespaces::{self, Place};
 use crate::sys::sockets::processes::Depth;
 use crate::sys::users;
 
-use super::Args;
+use super::{Args, Like};
 
 /// What kinds of sockets.
 #[derive(Debug, Clone, clap::Args)]
@@ -72,15 +74,16 @@ pub(super) struct WhichArgs {
     /// In these states, with commas: estab, listen, close-wait ...; ss's groups too.
     #[arg(long, value_name = "LIST")]
     state: Option<String>,
-    /// With this port at either end.
-    #[arg(short = 'p', long, value_name = "PORT")]
-    port: Vec<u16>,
+    /// With this port, or one of PORT-PORT, at either end. -p alone (-tulpn, -antp) is accepted and
+    /// changes nothing: processes are always shown.
+    #[arg(short = 'p', long, value_name = "PORT", value_parser = PortRange::parse)]
+    port: Vec<PortRange>,
     /// With this address, network or port at our end.
     #[arg(long, value_name = "ADDR[/N][:PORT]")]
-    local: Vec<String>,
+    local: Vec<OsString>,
     /// With this address, network or port at the other end.
     #[arg(long, value_name = "ADDR[/N][:PORT]")]
-    peer: Vec<String>,
+    peer: Vec<OsString>,
     /// Of processes whose name or command line matches this regular expression.
     #[arg(long, value_name = "RE")]
     process: Option<String>,
@@ -108,6 +111,8 @@ pub(super) struct Asked {
     pub(super) filter: Filter,
     /// Whether owners are looked for.
     pub(super) owners_sought: bool,
+    /// Whether the names of users are shown.
+    pub(super) shows_users: bool,
     /// Whether it is shown who is at the other end.
     pub(super) shows_other_ends: bool,
     /// Processes that hid their namespace.
@@ -126,6 +131,8 @@ pub(super) fn understand(args: &Args, context: &Context) -> Result<(Asked, Query
     filter.protos.clone_from(&protos);
     // A summary without TIME-WAIT would not add up.
     filter.show_time_wait |= how.summary || how.group == Some(GroupBy::State);
+    // So do the tools, as they are called.
+    filter.show_time_wait |= matches!(how.like, Some(Like::Netstat | Like::Ss));
     let columns: &[Column] = how
         .cols
         .as_ref()
@@ -137,13 +144,17 @@ pub(super) fn understand(args: &Args, context: &Context) -> Result<(Asked, Query
     let whole = context.json && how.group.is_none() && !how.summary;
     let owners = whole
         || how.like.is_some()
+        || how.csv
         || how.summary
         || filter.problems
         || how.group.is_some_and(GroupBy::needs_owners)
         || filter.needs_owners()
         || sorts(SortKey::needs_owners)
         || shows(Column::needs_owners);
-    let deep = whole || filter.needs_command_lines() || shows(Column::needs_command_lines);
+    let deep = whole
+        || how.like == Some(Like::Netstat)
+        || filter.needs_command_lines()
+        || shows(Column::needs_command_lines);
     let depth = if deep {
         Depth::Everything
     } else {
@@ -151,6 +162,9 @@ pub(super) fn understand(args: &Args, context: &Context) -> Result<(Asked, Query
     };
     let details = whole
         || how.csv
+        // Whether a listener on [::] takes IPv4 too.
+        || how.like == Some(Like::Ss)
+        || filter.needs_details()
         || how.info
         || how.memory
         || sorts(SortKey::needs_details)
@@ -181,6 +195,10 @@ pub(super) fn understand(args: &Args, context: &Context) -> Result<(Asked, Query
     let asked = Asked {
         filter,
         owners_sought: owners,
+        shows_users: whole
+            || how.like == Some(Like::Lsof)
+            || how.group == Some(GroupBy::User)
+            || shows(Column::needs_users),
         shows_other_ends: owners && (whole || shows(|column| column == Column::Peer)),
         hidden_namespaces,
         collapsed: AtomicU64::new(0),
@@ -205,7 +223,10 @@ impl Asked {
     /// How many connections in TIME-WAIT there are beside what is shown; `counted` is the kernel's
     /// own count of all.
     pub(super) fn time_wait(&self, counted: u64) -> u64 {
-        if self.kernel_counts {
+        if self.filter.problems || self.filter.needs_owners() {
+            // They have neither findings nor owners.
+            0
+        } else if self.kernel_counts {
             counted
         } else {
             self.collapsed.load(Ordering::Relaxed)
@@ -244,11 +265,7 @@ fn filter_of(args: &Args) -> Result<Filter> {
     let which = &args.which;
     let mut filter = Filter {
         listening: args.what.listening,
-        ports: which
-            .port
-            .iter()
-            .map(|&port| PortRange::one(port))
-            .collect(),
+        ports: which.port.clone(),
         pids: which.pid.clone(),
         problems: which.problems,
         show_time_wait: args.what.all,
@@ -266,12 +283,12 @@ fn filter_of(args: &Args) -> Result<Filter> {
     for word in &which.local {
         filter
             .local
-            .push(AddressMatch::parse(word).map_err(bad_word)?);
+            .push(AddressMatch::of_bytes(word.as_bytes()).map_err(bad_word)?);
     }
     for word in &which.peer {
         filter
             .peer
-            .push(AddressMatch::parse(word).map_err(bad_word)?);
+            .push(AddressMatch::of_bytes(word.as_bytes()).map_err(bad_word)?);
     }
     if let Some(pattern) = &which.process {
         filter
@@ -291,7 +308,7 @@ fn filter_of(args: &Args) -> Result<Filter> {
         filter.uids.push(uid);
     }
     for word in &args.words {
-        filter.add_word(Word::parse(word).map_err(bad_word)?);
+        filter.add_word(Word::of_bytes(word.as_bytes()).map_err(bad_word)?);
     }
     let index = |name: &str| {
         let interfaces = namespaces::interfaces();
@@ -375,5 +392,83 @@ fn places_of(args: &Args) -> Result<(Vec<Place>, usize)> {
         Some(word) => Ok((vec![Place::named(word)?], 0)),
         None if args.what.all_netns => Ok(Place::all()),
         None => Ok((vec![Place::own()], 0)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::{Arg, ArgAction, Args as _, FromArgMatches as _};
+
+    use super::*;
+    use crate::render::Style;
+
+    fn asked(line: &str) -> (Asked, Query) {
+        let json = Arg::new("json").long("json").action(ArgAction::SetTrue);
+        let parser = Args::augment_args(clap::Command::new("sockets").arg(json));
+        let words = std::iter::once("sockets").chain(line.split_whitespace());
+        let found = parser.get_matches_from(words);
+        let context = Context {
+            json: found.get_flag("json"),
+            verbose: false,
+            style: Style::new(false),
+            width: None,
+        };
+        let args = Args::from_arg_matches(&found).expect("the flags");
+        understand(&args, &context).expect("a query")
+    }
+
+    #[test]
+    fn users_are_looked_up_only_where_they_are_shown() {
+        for (line, shown) in [
+            ("", false),
+            ("-l", false),
+            ("--csv", false),
+            ("--like ss", false),
+            ("--group state", false),
+            ("--json -s", false),
+            ("--json", true),
+            ("--cols user,local", true),
+            ("--csv --cols user", true),
+            ("--like lsof", true),
+            ("--group user", true),
+            ("--json --group user", true),
+        ] {
+            assert_eq!(asked(line).0.shows_users, shown, "{line}");
+        }
+    }
+
+    #[test]
+    fn what_an_output_shows_is_asked_for() {
+        assert_eq!(asked("--csv --cols local").1.owners, Some(Depth::Names));
+        assert_eq!(asked("--cols local").1.owners, None);
+        assert_eq!(asked("--like netstat").1.owners, Some(Depth::Everything));
+        assert!(asked("--like ss").1.details && !asked("--like netstat").1.details);
+        assert!(asked("127.0.0.1:80").1.details && !asked("127.0.0.1").1.details);
+    }
+
+    #[test]
+    fn time_wait_is_shown_as_the_tools_do_or_counted() {
+        for (line, shown) in [
+            ("", false),
+            ("--json", false),
+            ("--csv", false),
+            ("-a", true),
+            ("-s", true),
+            ("--like ss", true),
+            ("--like netstat", true),
+        ] {
+            assert_eq!(asked(line).0.filter.show_time_wait, shown, "{line}");
+        }
+        for (line, count) in [
+            ("--json", 20),
+            ("-a", 0),
+            ("nginx", 0),
+            ("--pid 1", 0),
+            ("--problems", 0),
+            ("--like ss", 0),
+            (":80", 0),
+        ] {
+            assert_eq!(asked(line).0.time_wait(20), count, "{line}");
+        }
     }
 }

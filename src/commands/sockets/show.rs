@@ -1,10 +1,13 @@
 //! From a snapshot to text.
 
+use std::collections::HashSet;
 use std::io::{self, Write};
+use std::net::IpAddr;
 use std::time::Duration;
 
 use crate::commands::serving::tell;
 use crate::commands::{Context, Status};
+use crate::diagnose::Severity;
 use crate::error::{Error, Result};
 use crate::render::sockets::column::Column;
 use crate::render::sockets::netstat::Asked as NetstatAsked;
@@ -51,7 +54,7 @@ pub(super) fn show(
         .into_iter()
         .map(|index| &snapshot.sockets[index])
         .collect();
-    let mut names = names(args, &taken, &sockets);
+    let mut names = names(args, asked, &taken, &sockets);
     if context.json {
         names.cgroups = cgroups::paths();
     }
@@ -64,11 +67,26 @@ pub(super) fn show(
     };
     // One large buffer: a row is small, and a system call for each would be most of the work.
     let mut out = io::BufWriter::with_capacity(BUFFER, io::stdout().lock());
-    write_body(args, &sheet, time, context, &mut out)
+    let about = json::About {
+        taken: time,
+        time_wait: asked.time_wait(taken.time_wait),
+    };
+    write_body(args, &sheet, about, context, &mut out)
         .and_then(|()| write_footer(args, asked, &taken, context, &mut out))
         .and_then(|()| out.flush())
         .map_err(Error::output)?;
-    Ok(Status::of(sockets.is_empty() == asked.filter.problems))
+    Ok(status(&sockets, asked.filter.problems))
+}
+
+/// Something is wrong where that is asked for, or else nothing is what was asked for. A notice is no
+/// problem.
+fn status(sockets: &[&Socket], problems: bool) -> Status {
+    let mut findings = sockets.iter().flat_map(|socket| &socket.findings);
+    Status::of(if problems {
+        !findings.any(|finding| finding.severity >= Severity::Warning)
+    } else {
+        !sockets.is_empty()
+    })
 }
 
 /// Text is collected up to this size before it is written.
@@ -77,7 +95,7 @@ const BUFFER: usize = 256 * 1024;
 fn write_body(
     args: &Args,
     sheet: &Sheet<'_>,
-    time: Duration,
+    about: json::About,
     context: &Context,
     out: &mut impl Write,
 ) -> io::Result<()> {
@@ -88,17 +106,17 @@ fn write_body(
         if !context.json {
             return summary::groups(out, sheet, by, &rows, context.width, context.style);
         }
-        return json::write_groups(out, sheet, time, &rows);
+        return json::write_groups(out, sheet, about, &rows);
     }
     if how.summary {
         let summed = order::Summary::new(sockets, owners);
         if !context.json {
             return summary::summary(out, &summed, sheet, context.width);
         }
-        return json::write_summary(out, sheet, time, &summed);
+        return json::write_summary(out, sheet, about, &summed);
     }
     if context.json {
-        return json::write(out, sheet, time);
+        return json::write(out, sheet, about);
     }
     let columns: &[Column] = how
         .cols
@@ -150,6 +168,11 @@ fn write_footer(
         return Ok(());
     }
     if how.like.is_some() || how.csv {
+        let left_out = asked.time_wait(taken.time_wait);
+        // lsof has no row without a descriptor.
+        if left_out > 0 && how.csv {
+            tell(&format!("{left_out} TIME-WAIT not shown (-a)"));
+        }
         for note in notes {
             tell(&note.text);
         }
@@ -164,10 +187,11 @@ fn write_footer(
 }
 
 fn hidden_namespaces(processes: usize) -> Note {
+    let plural = if processes == 1 { "" } else { "es" };
     Note {
         id: "namespaces_hidden",
         text: format!(
-            "the network namespaces of {processes} processes cannot be seen: as root, or with \
+            "the network namespaces of {processes} process{plural} cannot be seen: as root, or with \
              CAP_SYS_PTRACE, they show too"
         ),
         incomplete: true,
@@ -175,14 +199,14 @@ fn hidden_namespaces(processes: usize) -> Note {
 }
 
 /// What numbers are called, for the sockets that are shown.
-fn names(args: &Args, taken: &Taken, sockets: &[&Socket]) -> Names {
+fn names(args: &Args, asked: &Asked, taken: &Taken, sockets: &[&Socket]) -> Names {
     let mut names = Names::default();
     for (netns, interfaces) in (0..).zip(&taken.interfaces) {
         for (index, name) in interfaces {
             names.interfaces.insert((netns, *index), name.clone());
         }
     }
-    if !args.how.numeric {
+    if asked.shows_users && !args.how.numeric {
         let mut users = Users::default();
         let of_sockets = sockets.iter().filter_map(|socket| socket.uid);
         let processes = taken.snapshot.owners.processes();
@@ -194,31 +218,112 @@ fn names(args: &Args, taken: &Taken, sockets: &[&Socket]) -> Names {
         }
     }
     if args.how.resolve {
+        let mut tried = Tried::default();
         for end in sockets
             .iter()
             .flat_map(|socket| [(&socket.local, socket.proto), (&socket.peer, socket.proto)])
         {
-            look_up(end.0, end.1, &mut names);
+            look_up(end.0, end.1, &mut tried, &mut names);
         }
     }
     names
 }
 
+/// What was asked for, whether it has a name or not: where the DNS does not answer, each question takes
+/// seconds.
+#[derive(Default)]
+struct Tried {
+    hosts: HashSet<IpAddr>,
+    ports: HashSet<(Proto, u16)>,
+}
+
 /// Asks for the names of a host and a service, once for each.
-fn look_up(end: &Address, proto: Proto, names: &mut Names) {
+fn look_up(end: &Address, proto: Proto, tried: &mut Tried, names: &mut Names) {
     let Address::Ip { addr, port, .. } = *end else {
         return;
     };
     let host = addr.to_canonical();
-    if !host.is_unspecified() && !names.hosts.contains_key(&host) {
+    if !host.is_unspecified() && tried.hosts.insert(host) {
         names
             .hosts
             .extend(resolve::name_of(host).map(|name| (host, name)));
     }
-    if !names.ports.contains_key(&(proto, port)) {
+    if port != 0 && tried.ports.insert((proto, port)) {
         let service = resolve::service_of(port, proto.name());
         names
             .ports
             .extend(service.map(|name| ((proto, port), name)));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::diagnose::Finding;
+    use crate::sockets::{Family, State};
+
+    fn socket(severity: Option<Severity>) -> Socket {
+        let finding = |severity| Finding {
+            id: "x",
+            severity,
+            text: String::new(),
+            evidence: Vec::new(),
+            explanation: "",
+            ruled_out: "",
+            next: String::new(),
+        };
+        Socket {
+            proto: Proto::Tcp,
+            family: Family::Inet,
+            state: State::Listen,
+            local: Address::None,
+            peer: Address::None,
+            recv_q: 0,
+            send_q: 0,
+            inode: 0,
+            cookie: None,
+            uid: None,
+            netns: 0,
+            interface: 0,
+            timer: None,
+            details: None,
+            findings: severity.map(finding).into_iter().collect(),
+        }
+    }
+
+    #[test]
+    fn a_notice_alone_is_no_bad_answer() {
+        let none = socket(None);
+        let notice = socket(Some(Severity::Notice));
+        let warning = socket(Some(Severity::Warning));
+        assert_eq!(status(&[], false), Status::Bad);
+        assert_eq!(status(&[&none], false), Status::Good);
+        assert_eq!(status(&[&warning], false), Status::Good);
+        assert_eq!(status(&[], true), Status::Good);
+        assert_eq!(status(&[&notice], true), Status::Good);
+        assert_eq!(status(&[&notice, &warning], true), Status::Bad);
+    }
+
+    #[test]
+    fn a_host_without_a_name_is_asked_for_once() {
+        let end = |addr: &str| Address::Ip {
+            addr: addr.parse().expect("an address"),
+            port: 0,
+            scope: 0,
+        };
+        let (mut tried, mut names) = (Tried::default(), Names::default());
+        let host = "192.0.2.1".parse().expect("an address");
+        tried.hosts.insert(host);
+        // It would be asked for here; nothing else could put a name in.
+        look_up(&end("::ffff:192.0.2.1"), Proto::Tcp, &mut tried, &mut names);
+        look_up(&end("::"), Proto::Tcp, &mut tried, &mut names);
+        assert_eq!((tried.hosts.len(), names.hosts.len()), (1, 0));
+        assert!(tried.ports.is_empty());
+    }
+
+    #[test]
+    fn one_process_is_no_processes() {
+        assert!(hidden_namespaces(1).text.contains(" 1 process cannot"));
+        assert!(hidden_namespaces(2).text.contains(" 2 processes cannot"));
     }
 }

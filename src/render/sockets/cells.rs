@@ -8,8 +8,9 @@ use std::net::{IpAddr, Ipv4Addr};
 
 use super::{Names, Sheet};
 use crate::render::escape;
+use crate::sockdiag::TcpInfoValues;
 use crate::sockets::owners::Process;
-use crate::sockets::{Address, OwnerReason, Socket};
+use crate::sockets::{Address, OwnerReason, Socket, State};
 
 /// Text of any origin.
 pub fn safe(out: &mut String, bytes: &[u8]) {
@@ -120,7 +121,7 @@ fn address(out: &mut String, address: &Address, socket: &Socket, bound: u32, nam
 }
 
 fn host(out: &mut String, addr: IpAddr, scope: u32, netns: u16, names: &Names) {
-    if let Some(name) = names.hosts.get(&addr) {
+    if let Some(name) = names.hosts.get(&addr.to_canonical()) {
         word(out, name.as_bytes());
         return;
     }
@@ -332,6 +333,14 @@ pub fn command_line(out: &mut String, bytes: &[u8]) {
     }
 }
 
+/// What TCP tells of a connection. Of a listener it has the same structure with other things in it.
+pub fn tcp_info(socket: &Socket) -> Option<&TcpInfoValues> {
+    match socket.state {
+        State::Listen => None,
+        _ => socket.details.as_deref()?.tcp.as_deref(),
+    }
+}
+
 /// How many columns of a terminal a text takes.
 pub fn width(text: &str) -> usize {
     if text.is_ascii() {
@@ -345,7 +354,7 @@ pub fn width(text: &str) -> usize {
 mod tests {
     use super::super::fixture;
     use super::*;
-    use crate::sockets::{Proto, State};
+    use crate::sockets::Proto;
 
     fn cell(bytes: &[u8]) -> String {
         let mut out = String::new();

@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 use std::str::FromStr;
 
 use super::{Sheet, cells, details};
+use crate::sockdiag::TcpInfoValues;
 use crate::sockets::{Details, Socket};
 
 /// Makes the enum, its names and its titles from one list.
@@ -120,6 +121,11 @@ impl Column {
         )
     }
 
+    /// Whether the names of users must have been asked for.
+    pub fn needs_users(self) -> bool {
+        self == Column::User
+    }
+
     /// Whether the command lines and control groups of the owners must have been read.
     pub fn needs_command_lines(self) -> bool {
         matches!(self, Column::Cgroup | Column::Command)
@@ -181,7 +187,7 @@ impl Column {
             Column::Cgroup => cgroup(out, socket, sheet),
             _ => {
                 if let Some(details) = &socket.details {
-                    self.of_details(out, details);
+                    self.of_details(out, details, cells::tcp_info(socket));
                 }
             }
         }
@@ -214,9 +220,8 @@ impl Column {
         }
     }
 
-    fn of_details(self, out: &mut String, details: &Details) {
+    fn of_details(self, out: &mut String, details: &Details, tcp: Option<&TcpInfoValues>) {
         let milliseconds = |us: u32| format!("{:.3}", f64::from(us) / 1000.0);
-        let tcp = details.tcp.as_deref();
         match self {
             Column::Cong => {
                 if let Some(name) = &details.congestion {

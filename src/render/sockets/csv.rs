@@ -90,7 +90,7 @@ fn extra(out: &mut String, name: &str, socket: &Socket, sheet: &Sheet<'_>) {
         }
     };
     let details = socket.details.as_deref();
-    let tcp = details.and_then(|details| details.tcp.as_deref());
+    let tcp = cells::tcp_info(socket);
     match name {
         "family" => out.push_str(socket.family.name()),
         "local_addr" => host(out, &socket.local),

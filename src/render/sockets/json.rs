@@ -21,35 +21,40 @@ use row::row;
 /// The schema's name.
 pub const SCHEMA: &str = "sockdoc.sockets/1";
 
-/// Writes the document. `taken`: when the snapshot was taken, since 1970.
-pub fn write(
-    out: &mut (impl Write + ?Sized),
-    sheet: &Sheet<'_>,
-    taken: Duration,
-) -> io::Result<()> {
+/// What the head says beside what is in the sheet.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct About {
+    /// When the snapshot was taken, since 1970.
+    pub taken: Duration,
+    /// Sockets in `TIME_WAIT` that a filter of ours, not of the user's, left out.
+    pub time_wait: u64,
+}
+
+/// Writes the document.
+pub fn write(out: &mut (impl Write + ?Sized), sheet: &Sheet<'_>, about: About) -> io::Result<()> {
     let sockets = sheet.sockets.iter().map(|socket| row(socket, sheet));
-    document(out, sheet, taken, "sockets", sockets)
+    document(out, sheet, about, "sockets", sockets)
 }
 
 /// Writes groups instead of sockets: the same document with a list `groups`.
 pub fn write_groups(
     out: &mut (impl Write + ?Sized),
     sheet: &Sheet<'_>,
-    taken: Duration,
+    about: About,
     rows: &[GroupRow],
 ) -> io::Result<()> {
     let groups = rows.iter().map(|row| summary::group_json(row, sheet));
-    document(out, sheet, taken, "groups", groups)
+    document(out, sheet, about, "groups", groups)
 }
 
 /// Writes the summary instead of sockets: the same document with an object `summary`.
 pub fn write_summary(
     out: &mut (impl Write + ?Sized),
     sheet: &Sheet<'_>,
-    taken: Duration,
+    about: About,
     figures: &Summary,
 ) -> io::Result<()> {
-    let mut text = text(&head(sheet, taken))?;
+    let mut text = text(&head(sheet, about))?;
     text.pop();
     let summary = self::text(&summary::summary_json(figures, sheet))?;
     writeln!(out, "{text},\"summary\":{summary}}}")
@@ -58,12 +63,12 @@ pub fn write_summary(
 fn document<T: Serialize>(
     out: &mut (impl Write + ?Sized),
     sheet: &Sheet<'_>,
-    taken: Duration,
+    about: About,
     list: &str,
     items: impl Iterator<Item = T>,
 ) -> io::Result<()> {
     let mut lines = Lines::new(out);
-    lines.text.push_str(&text(&head(sheet, taken))?);
+    lines.text.push_str(&text(&head(sheet, about))?);
     // The list goes into the object that is left open.
     lines.text.pop();
     let _ = write!(lines.text, ",\"{list}\":[");
@@ -79,13 +84,16 @@ fn document<T: Serialize>(
     lines.flush()
 }
 
-fn head<'a>(sheet: &Sheet<'a>, taken: Duration) -> Head<'a> {
+fn head<'a>(sheet: &Sheet<'a>, about: About) -> Head<'a> {
     let notes = &sheet.snapshot.notes;
     Head {
         schema: SCHEMA,
-        taken: rfc3339(taken),
+        taken: rfc3339(about.taken),
         complete: !notes.iter().any(|note| note.incomplete),
         notes: notes.iter().map(NoteOut).collect(),
+        not_shown: NotShown {
+            time_wait: about.time_wait,
+        },
         namespaces: sheet.snapshot.namespaces.iter().map(NamespaceOut).collect(),
     }
 }
@@ -105,7 +113,14 @@ struct Head<'a> {
     taken: String,
     complete: bool,
     notes: Vec<NoteOut<'a>>,
+    not_shown: NotShown,
     namespaces: Vec<NamespaceOut<'a>>,
+}
+
+/// What the footer of the table counts.
+#[derive(Serialize)]
+struct NotShown {
+    time_wait: u64,
 }
 
 struct NoteOut<'a>(&'a Note);

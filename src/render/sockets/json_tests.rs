@@ -9,7 +9,10 @@ fn written(fixture: &Fixture) -> (String, Value) {
     write(
         &mut out,
         &fixture.sheet(&sockets),
-        Duration::from_millis(1_769_860_800_250),
+        About {
+            taken: Duration::from_millis(1_769_860_800_250),
+            time_wait: 20,
+        },
     )
     .unwrap();
     let text = String::from_utf8(out).unwrap();
@@ -24,6 +27,7 @@ fn the_document_has_a_head_and_a_line_for_each_socket() {
     assert_eq!(value["schema"], "sockdoc.sockets/1");
     assert_eq!(value["taken"], "2026-01-31T12:00:00.250Z");
     assert_eq!(value["complete"], false);
+    assert_eq!(value["not_shown"], json!({"time_wait": 20}));
     assert_eq!(
         value["notes"],
         json!([{"id": "family_missing", "text": "vsock sockets are not shown", "incomplete": true}])
@@ -91,6 +95,15 @@ fn details_are_given_with_their_units() {
 }
 
 #[test]
+fn what_tcp_tells_of_a_listener_is_nothing() {
+    let mut fixture = Fixture::new();
+    fixture.snapshot.sockets[0].details = fixture.snapshot.sockets[3].details.clone();
+    let (_, value) = written(&fixture);
+    assert_eq!(value["sockets"][0]["tcp"], Value::Null);
+    assert_eq!(value["sockets"][0]["mem"]["drops"], 3);
+}
+
+#[test]
 fn bytes_that_are_not_text_have_a_twin_and_no_control_reaches_the_terminal() {
     let (text, value) = written(&Fixture::new());
     let socket = &value["sockets"][5];
@@ -142,13 +155,13 @@ fn groups_and_the_summary_have_the_same_head() {
     let by = crate::sockets::order::GroupBy::State;
     let rows = crate::sockets::order::group(&snapshot.sockets, &snapshot.owners, by);
     let mut out = Vec::new();
-    write_groups(&mut out, &sheet, Duration::ZERO, &rows).unwrap();
+    write_groups(&mut out, &sheet, About::default(), &rows).unwrap();
     let value: Value = serde_json::from_slice(&out).unwrap();
     assert_eq!(value["schema"], SCHEMA);
     assert_eq!(value["groups"].as_array().unwrap().len(), rows.len());
     let mut out = Vec::new();
     let figures = Summary::new(&snapshot.sockets, &snapshot.owners);
-    write_summary(&mut out, &sheet, Duration::ZERO, &figures).unwrap();
+    write_summary(&mut out, &sheet, About::default(), &figures).unwrap();
     let value: Value = serde_json::from_slice(&out).unwrap();
     assert_eq!(value["complete"], false);
     assert_eq!(value["summary"]["sockets"], 8);

@@ -190,7 +190,7 @@ fn end(out: &mut String, address: &Address, socket: &Socket, sheet: &Sheet<'_>) 
     let Address::Ip { addr, port, .. } = address else {
         return;
     };
-    match sheet.names.hosts.get(addr) {
+    match sheet.names.hosts.get(&addr.to_canonical()) {
         _ if cells::is_any(*addr) => out.push('*'),
         Some(name) => cells::word(out, name.as_bytes()),
         None if addr.is_ipv6() => {

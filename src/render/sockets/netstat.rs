@@ -8,6 +8,7 @@ use std::fmt::Write as _;
 use std::io::{self, Write};
 
 use super::{Lines, Sheet, cells};
+use crate::sockets::owners::Process;
 use crate::sockets::{Address, Family, Proto, Socket, State};
 
 /// Which sockets were asked for: netstat says it above its table.
@@ -104,7 +105,7 @@ fn internet<W: Write + ?Sized>(
 /// Without brackets around IPv6.
 fn address(out: &mut String, address: &Address, socket: &Socket, sheet: &Sheet<'_>) {
     if let Address::Ip { addr, port, .. } = address {
-        match sheet.names.hosts.get(addr) {
+        match sheet.names.hosts.get(&addr.to_canonical()) {
             Some(name) => cells::word(out, name.as_bytes()),
             None => cells::ip(out, *addr),
         }
@@ -128,7 +129,8 @@ fn state(socket: &Socket) -> String {
     }
 }
 
-/// The first owner, as there: `812/nginx`, or `-`.
+/// The first owner, as there: `812/nginx`, or `-`. The name is the first word of the command line as
+/// the process has it, without the folders of a whole path.
 fn program(socket: &Socket, sheet: &Sheet<'_>, escape: fn(&mut String, &[u8])) -> String {
     let owners = &sheet.snapshot.owners;
     let first = sheet
@@ -139,9 +141,22 @@ fn program(socket: &Socket, sheet: &Sheet<'_>, escape: fn(&mut String, &[u8])) -
         None => "-".to_owned(),
         Some(process) => {
             let mut name = format!("{}/", process.pid);
-            escape(&mut name, &process.comm);
+            escape(&mut name, program_name(process));
             name
         }
+    }
+}
+
+fn program_name(process: &Process) -> &[u8] {
+    let line = process.cmdline.as_deref().unwrap_or_default();
+    let first = line.split(|byte| *byte == 0).next().unwrap_or_default();
+    let name = match first {
+        [b'/', ..] => first.rsplit(|byte| *byte == b'/').next(),
+        _ => Some(first),
+    };
+    match name {
+        Some(name) if !name.is_empty() => name,
+        _ => &process.comm,
     }
 }
 
@@ -179,6 +194,7 @@ fn unix_row<W: Write + ?Sized>(
 mod tests {
     use super::super::fixture::Fixture;
     use super::*;
+    use crate::sockets::Owners;
 
     fn written(sockets: &[&Socket], fixture: &Fixture) -> String {
         let mut out = Vec::new();
@@ -194,17 +210,46 @@ mod tests {
             "\
 Active Internet connections (servers and established)
 Proto Recv-Q Send-Q Local Address           Foreign Address         State       PID/Program name    \n\
-tcp        5      0 0.0.0.0:80              0.0.0.0:*               LISTEN      812/nginx           \n\
-tcp        0      0 192.0.2.10:80           203.0.113.7:40002       ESTABLISHED 812/nginx           \n\
+tcp        5      0 0.0.0.0:80              0.0.0.0:*               LISTEN      812/program         \n\
+tcp        0      0 192.0.2.10:80           203.0.113.7:40002       ESTABLISHED 812/program         \n\
 tcp        0      0 192.0.2.10:80           203.0.113.7:40003       TIME_WAIT   -                   \n\
-tcp6       0  70000 fe80::5054:ff:fe12:3456:65432 2001:db8:1111:2222:3333:4444:5555:6666:51515 ESTABLISHED 1900/tmux: server   \n\
+tcp6       0  70000 fe80::5054:ff:fe12:3456:65432 2001:db8:1111:2222:3333:4444:5555:6666:51515 ESTABLISHED 1900/program        \n\
 udp6     832      0 :::5353                 :::*                                -                   \n"
         );
     }
 
     #[test]
+    fn the_program_is_named_by_its_command_line_as_there() {
+        let name = |comm: &str, line: Option<&str>| {
+            let process = Process {
+                comm: comm.as_bytes().into(),
+                cmdline: line.map(|line| line.as_bytes().into()),
+                ..Process::default()
+            };
+            String::from_utf8(program_name(&process).to_vec()).unwrap()
+        };
+        assert_eq!(name("main", Some("/usr/bin/python3\0/srv/x.py")), "python3");
+        assert_eq!(name("a.out", Some("./a.out\0")), "./a.out");
+        assert_eq!(
+            name("nginx", Some("nginx: master /x\0")),
+            "nginx: master /x"
+        );
+        assert_eq!(name("kworker/0:1", Some("")), "kworker/0:1");
+        assert_eq!(name("gone", Some("/usr/bin/\0")), "gone");
+        assert_eq!(name("gone", None), "gone");
+    }
+
+    #[test]
     fn unix_sockets_have_a_table_of_their_own_and_hostile_paths_stay_on_their_line() {
-        let fixture = Fixture::new();
+        let mut fixture = Fixture::new();
+        let owners = &fixture.snapshot.owners;
+        let processes = owners.processes().iter().map(|process| Process {
+            cmdline: Some(process.comm.clone()),
+            ..process.clone()
+        });
+        let links = fixture.snapshot.sockets.iter();
+        let links = links.flat_map(|socket| owners.of(socket.inode)).copied();
+        fixture.snapshot.owners = Owners::new(processes.collect(), links.collect(), true);
         let text = written(&fixture.all(), &fixture);
         assert!(text.contains(
             "\nProto RefCnt Flags       Type       State         I-Node   PID/Program name     Path\n\

@@ -4,9 +4,10 @@
 
 use std::fmt::Write as _;
 use std::io::{self, Write};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use super::{Lines, Names, Sheet, cells};
-use crate::sockets::{Address, Details, Proto, Socket, State};
+use crate::sockets::{Address, Details, Family, Proto, Socket, State};
 
 /// Writes the table.
 pub fn write(out: &mut (impl Write + ?Sized), sheet: &Sheet<'_>) -> io::Result<()> {
@@ -90,7 +91,9 @@ impl Cells {
         cells::number(recv_q, socket.recv_q);
         cells::number(send_q, socket.send_q);
         end(local, port, &socket.local, socket, sheet.names, true);
-        end(peer, peer_port, &socket.peer, socket, sheet.names, false);
+        let other = other_end(socket);
+        let other = other.as_ref().unwrap_or(&socket.peer);
+        end(peer, peer_port, other, socket, sheet.names, false);
         users(process, socket, sheet);
     }
 
@@ -116,6 +119,18 @@ impl Cells {
     }
 }
 
+/// What stands for the other end of an internet socket that has none: ss knows no missing address.
+fn other_end(socket: &Socket) -> Option<Address> {
+    let addr = match socket.family {
+        _ if socket.peer != Address::None => return None,
+        Family::Inet => IpAddr::V4(Ipv4Addr::UNSPECIFIED),
+        Family::Inet6 => IpAddr::V6(Ipv6Addr::UNSPECIFIED),
+        _ => return None,
+    };
+    let (port, scope) = (0, 0);
+    Some(Address::Ip { addr, port, scope })
+}
+
 /// One end, its delimiter at the end of the address.
 fn end(
     out: &mut String,
@@ -134,7 +149,7 @@ fn end(
             let v6_only = socket.details.as_deref().and_then(only_v6);
             // Bound to one IPv6 address, a socket takes no IPv4: ss calls its peer `[::]`.
             let any_is_both = v6_only.map_or_else(|| is_any(&socket.local), |only| !only);
-            match names.hosts.get(addr) {
+            match names.hosts.get(&addr.to_canonical()) {
                 Some(name) => cells::word(out, name.as_bytes()),
                 None if addr.is_ipv6() && cells::is_any(*addr) && any_is_both => out.push('*'),
                 None if addr.is_ipv6() => {
@@ -235,7 +250,7 @@ fn users(out: &mut String, socket: &Socket, sheet: &Sheet<'_>) {
 
 #[cfg(test)]
 mod tests {
-    use super::super::fixture::Fixture;
+    use super::super::fixture::{self, Fixture};
     use super::*;
 
     fn written(sockets: &[&Socket], fixture: &Fixture) -> String {
@@ -255,6 +270,49 @@ tcp   LISTEN    5      4            0.0.0.0:80         0.0.0.0:*     users:((\"n
 tcp   ESTAB     0      0         192.0.2.10:80     203.0.113.7:40002 users:((\"nginx\",pid=812,fd=11))                      \n\
 tcp   TIME-WAIT 0      0         192.0.2.10:80     203.0.113.7:40003                                                      \n"
         );
+    }
+
+    #[test]
+    fn listeners_on_all_addresses_are_told_apart_by_what_they_take() {
+        let fixture = Fixture::new();
+        let row = |local: &str, v6_only: Option<bool>| {
+            let socket = Socket {
+                family: if local.contains(':') {
+                    Family::Inet6
+                } else {
+                    Family::Inet
+                },
+                local: fixture::ip(local, 80),
+                peer: Address::None,
+                details: Some(Box::new(Details {
+                    v6_only,
+                    ..Details::default()
+                })),
+                ..fixture::tcp(State::Listen, 3)
+            };
+            let text = written(&[&socket], &fixture);
+            let row = text.lines().nth(1).unwrap_or_default();
+            row.split_whitespace().skip(4).collect::<Vec<_>>().join(" ")
+        };
+        assert_eq!(row("0.0.0.0", None), "0.0.0.0:80 0.0.0.0:*");
+        assert_eq!(row("::", Some(false)), "*:80 *:*");
+        assert_eq!(row("::", Some(true)), "[::]:80 [::]:*");
+        assert_eq!(row("::1", Some(true)), "[::1]:80 [::]:*");
+    }
+
+    #[test]
+    fn a_mapped_address_has_the_name_of_the_plain_one() {
+        let mut fixture = Fixture::new();
+        let host = "10.0.0.1".parse().unwrap();
+        fixture.names.hosts.insert(host, "db".to_owned());
+        let socket = Socket {
+            local: fixture::ip("::ffff:10.0.0.1", 80),
+            ..fixture::tcp(State::Established, 2)
+        };
+        assert!(written(&[&socket], &fixture).contains(" db:80 "));
+        let mut cell = String::new();
+        cells::local(&mut cell, &socket, &fixture.names);
+        assert_eq!(cell, "db:80");
     }
 
     #[test]

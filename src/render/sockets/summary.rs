@@ -1,4 +1,4 @@
-//! Groups (`--by`) and the summary (`-s`): one row for many sockets.
+//! Groups (`--group`) and the summary (`-s`): one row for many sockets.
 
 use std::fmt::Write as _;
 use std::io::{self, Write};

@@ -279,7 +279,7 @@ fn a_hundred_thousand_sockets_are_streamed_in_small_pieces() {
         &|out| write(out, &fewer, &at(Some(80))),
         &|out| super::super::netstat::write(out, &fewer, super::super::netstat::Asked::All),
         &|out| super::super::ss::write(out, &fewer),
-        &|out| super::super::json::write(out, &sheet, std::time::Duration::ZERO),
+        &|out| super::super::json::write(out, &sheet, super::super::json::About::default()),
         &|out| super::super::csv::write(out, &fewer, Column::DEFAULT),
     ];
     for render in styles {

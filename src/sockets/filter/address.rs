@@ -61,6 +61,9 @@ pub enum Scope {
 pub struct UnixName {
     /// As a socket's name stands, with a NUL in front of an abstract one.
     pub name: Vec<u8>,
+    /// The same with the escapes of our own output read, where it has such. Either may be meant: a
+    /// backslash is not escaped there, and paths of systemd hold `\x2d` as it is.
+    pub unescaped: Option<Vec<u8>>,
     /// Whether anything may stand behind it (a `*` was written).
     pub is_prefix: bool,
 }
@@ -89,6 +92,31 @@ impl AddressMatch {
         }
     }
 
+    /// Whether a host and a port are asked for, and not all addresses of a kind.
+    pub fn is_host_and_port(&self) -> bool {
+        match self {
+            AddressMatch::Ip { host, ports, .. } => ports.is_some() && host.is_one(),
+            AddressMatch::Unix(_) => false,
+        }
+    }
+
+    /// Whether a socket at this end, which is at all addresses, takes what comes to the host and port
+    /// that are asked for.
+    pub(super) fn is_served_on_all(&self, end: &Address, interface: u32, takes_v4: bool) -> bool {
+        let AddressMatch::Ip { host, scope, ports } = self else {
+            return false;
+        };
+        let takes_v6 = end.ip().is_some_and(|addr| addr.is_ipv6());
+        let takes = match host {
+            Host::Network(network) if network.addr.is_ipv4() => takes_v4,
+            Host::Network(_) => takes_v6,
+            Host::Any | Host::Loopback => true,
+        };
+        let at = |wanted: &Scope| interface == 0 || *wanted == Scope::Index(interface);
+        let has = |ports: PortRange| end.port().is_some_and(|port| ports.contains(port));
+        self.is_host_and_port() && takes && scope.as_ref().is_none_or(at) && ports.is_some_and(has)
+    }
+
     /// Puts the index for the name of an interface; an unknown name is the error.
     pub(super) fn resolve_scope(
         &mut self,
@@ -105,6 +133,15 @@ impl AddressMatch {
 }
 
 impl Host {
+    /// Whether it is a host: not a network, and not the address that stands for all.
+    fn is_one(self) -> bool {
+        match self {
+            Host::Any => false,
+            Host::Loopback => true,
+            Host::Network(network) => network.is_host() && !network.addr.is_unspecified(),
+        }
+    }
+
     /// Whether the address is of this host or network. The unspecified address is no host's: only
     /// itself asks for it, and `/0` where it has a port (that of a listener).
     fn contains(self, addr: IpAddr, port: u16) -> bool {
@@ -197,7 +234,12 @@ impl UnixName {
     /// inside of an abstract name are written as `@`, and NULs behind it (programs give the whole
     /// `sun_path`) do not count.
     pub fn matches(&self, name: &[u8]) -> bool {
-        let (Some(&kind), Some(&wanted_kind)) = (name.first(), self.name.first()) else {
+        let unescaped = self.unescaped.as_deref();
+        self.matches_as(&self.name, name) || unescaped.is_some_and(|it| self.matches_as(it, name))
+    }
+
+    fn matches_as(&self, wanted: &[u8], name: &[u8]) -> bool {
+        let (Some(&kind), Some(&wanted_kind)) = (name.first(), wanted.first()) else {
             return false;
         };
         if (kind == 0) != (wanted_kind == 0) {
@@ -205,16 +247,16 @@ impl UnixName {
         }
         let end = name.iter().rposition(|&byte| byte != 0).unwrap_or(0);
         let name = &name[..=end];
-        if name.len() < self.name.len() {
+        if name.len() < wanted.len() {
             return false;
         }
-        let (front, rest) = name.split_at(self.name.len());
+        let (front, rest) = name.split_at(wanted.len());
         let is_same =
             |(&byte, &wanted): (&u8, &u8)| byte == wanted || (byte == 0 && wanted == b'@');
-        front.iter().zip(&self.name).all(is_same)
+        front.iter().zip(wanted).all(is_same)
             && (self.is_prefix
                 || rest.is_empty()
                 || rest.starts_with(b"/")
-                || self.name.ends_with(b"/"))
+                || wanted.ends_with(b"/"))
     }
 }

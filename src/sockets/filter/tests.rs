@@ -174,6 +174,58 @@ fn the_unspecified_address_is_matched_by_itself_alone_and_by_the_network_of_all(
 }
 
 #[test]
+fn a_host_with_a_port_is_also_at_what_listens_there_on_all_addresses() {
+    let v4 = listener("0.0.0.0:80");
+    let dual = listener("[::]:80");
+    let v6_only = Socket {
+        details: Some(Box::new(crate::sockets::Details {
+            v6_only: Some(true),
+            ..crate::sockets::Details::default()
+        })),
+        ..dual.clone()
+    };
+    let udp = socket(Proto::Udp, State::Unconnected, "0.0.0.0:80", "0.0.0.0:0");
+    for (word, takes) in [
+        ("127.0.0.1:80", [true, true, false, true]),
+        ("10.0.0.1:79-81", [true, true, false, true]),
+        ("[::1]:80", [false, true, true, false]),
+        ("localhost:80", [true, true, true, true]),
+        ("127.0.0.1:81", [false; 4]),
+        ("127.0.0.1", [false; 4]),
+        ("127.0.0.1:*", [false; 4]),
+        ("::1", [false; 4]),
+        ("localhost", [false; 4]),
+        ("10.0.0.0/8:80", [false; 4]),
+        ("0.0.0.0:80", [true, false, false, true]),
+        ("[::]:80", [false, true, true, false]),
+    ] {
+        let local = Filter {
+            local: vec![address(word)],
+            ..Filter::default()
+        };
+        let peer = Filter {
+            peer: vec![address(word)],
+            ..Filter::default()
+        };
+        for filter in [words(&[word]), local] {
+            let found = [&v4, &dual, &v6_only, &udp].map(|socket| filter.matches_socket(socket));
+            assert_eq!(found, takes, "{word}");
+        }
+        assert!(!peer.matches_socket(&v4), "{word}");
+    }
+    let wanted = words(&["127.0.0.1:80"]);
+    assert!(wanted.needs_details() && !words(&["127.0.0.1", ":80"]).needs_details());
+    let bound = socket(Proto::Tcp, State::BoundInactive, "0.0.0.0:80", "0.0.0.0:0");
+    assert!(!wanted.matches_socket(&bound), "nobody listens");
+    let elsewhere = Socket {
+        interface: 3,
+        ..v4.clone()
+    };
+    assert!(!words(&["127.0.0.1%2:80"]).matches_socket(&elsewhere));
+    assert!(words(&["127.0.0.1%2:80"]).matches_socket(&v4));
+}
+
+#[test]
 fn an_interface_is_matched_by_its_index_once_its_name_is_resolved() {
     let mut filter = words(&["fe80::1%eth0"]);
     let there = tcp("[fe80::1%2]:80", "[fe80::2%2]:5000");
@@ -234,6 +286,42 @@ fn a_unix_name_matches_itself_a_directory_above_and_a_front_with_a_star() {
     assert!(!is_named(":80", b"/run/x"));
     assert!(words(&["/run"]).names_unix());
     assert!(!words(&["nginx"]).names_unix());
+}
+
+#[test]
+fn a_unix_name_is_understood_as_it_is_shown_and_as_it_is() {
+    let is_named = |wanted: &[u8], name: &[u8]| {
+        let mut filter = Filter::default();
+        filter.add_word(Word::of_bytes(wanted).unwrap());
+        let socket = unix(Proto::UnixStr, State::Listen, name, 1, 0);
+        filter.names_unix() && filter.matches_socket(&socket)
+    };
+    assert!(is_named(
+        br"/tmp/rv/non\xff\xfeutf8",
+        b"/tmp/rv/non\xff\xfeutf8"
+    ));
+    assert!(is_named(
+        b"/tmp/rv/non\xff\xfeutf8",
+        b"/tmp/rv/non\xff\xfeutf8"
+    ));
+    assert!(is_named(br"@abstr\x00inner", b"\0abstr\0inner"));
+    assert!(is_named(
+        br"@abstr\x00inner\x00\x00",
+        b"\0abstr\0inner\0\0\0"
+    ));
+    assert!(is_named(br"@\x00", b"\0"));
+    assert!(is_named(br"\x40path", b"@path"));
+    assert!(is_named(br"/a\n\x1b[31m\x20b", b"/a\n\x1b[31m b"));
+    assert!(is_named(br"/a\u{202e}b", "/a\u{202e}b".as_bytes()));
+    assert!(is_named(br"/run/dev-disk\x2d1", br"/run/dev-disk\x2d1"));
+    assert!(is_named(br"/run/dev-disk\x2d1", b"/run/dev-disk-1"));
+    assert!(is_named(br"/run/a\q\x2", br"/run/a\q\x2"));
+    assert!(is_named(br"/run/a\xff*", b"/run/a\xffbc"));
+    assert!(!is_named(br"/run/a\xff", b"/run/a\xfe"));
+    assert!(!is_named(br"\x40path", b"\0path"));
+    assert!(!is_named(br"@a\x00b", b"\0a"));
+    let error = Word::of_bytes(b"ngi\xff").unwrap_err();
+    assert!(error.to_string().contains("not UTF-8"), "{error}");
 }
 
 #[test]
@@ -446,6 +534,12 @@ fn the_kernel_is_asked_for_no_less_than_is_wanted() {
 }
 
 proptest! {
+    #[test]
+    fn any_bytes_are_read_without_a_panic(word: Vec<u8>, tail in r"[/@]?(\\[xu0n{}a-f]{0,4}){0,6}") {
+        let _ = Word::of_bytes(&word);
+        let _ = Word::of_bytes(&[tail.as_bytes(), &word].concat());
+    }
+
     #[test]
     fn any_word_is_read_without_a_panic_and_an_error_has_a_place(word: String) {
         if let Err(error) = Word::parse(&word) {

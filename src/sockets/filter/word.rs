@@ -29,6 +29,14 @@ pub struct WordError {
 }
 
 impl Word {
+    /// Reads a word of any bytes; what is not UTF-8 can only be the name of a unix socket.
+    pub fn of_bytes(word: &[u8]) -> Result<Word, WordError> {
+        match std::str::from_utf8(word) {
+            Ok(word) => Word::parse(word),
+            Err(_) => AddressMatch::of_bytes(word).map(Word::Address),
+        }
+    }
+
     /// Reads a word. One that looks like an address but is none is an error, not a process.
     pub fn parse(word: &str) -> Result<Word, WordError> {
         if word.is_empty() {
@@ -61,10 +69,11 @@ impl AddressMatch {
     /// Reads an address: `ADDR`, `ADDR/N`, `ADDR:PORT`, `ADDR/N:PORT`, `:PORT`, `PORT`, each with
     /// `PORT-PORT` or `*` for the port; `[V6]:PORT`, `V6`, `V6/N`, `[V6/N]:PORT`; `ADDR%INTERFACE`;
     /// `*` for any address, `localhost` for the loopback ones; `/path` (a unix socket, or those
-    /// below a directory), `/pat*` (those that begin so), `@abstract`, `@abs*`.
+    /// below a directory), `/pat*` (those that begin so), `@abstract`, `@abs*`; a unix socket also
+    /// with the escapes of our own output (`/run/a\nb`, `\x40path`, `@a\x00b`).
     pub fn parse(text: &str) -> Result<AddressMatch, WordError> {
-        if text.starts_with(['/', '@']) {
-            return Ok(AddressMatch::Unix(unix_name(text)));
+        if is_unix_name(text.as_bytes()) {
+            return Ok(AddressMatch::Unix(unix_name(text.as_bytes())));
         }
         let (host, port) = split(text)?;
         let ports = match port {
@@ -74,6 +83,28 @@ impl AddressMatch {
         };
         let (host, scope) = parse_host(text, host)?;
         Ok(AddressMatch::Ip { host, scope, ports })
+    }
+}
+
+impl AddressMatch {
+    /// Reads an address of any bytes; what is not UTF-8 can only be the name of a unix socket.
+    pub fn of_bytes(word: &[u8]) -> Result<AddressMatch, WordError> {
+        match std::str::from_utf8(word) {
+            Ok(word) => AddressMatch::parse(word),
+            Err(_) if is_unix_name(word) => Ok(AddressMatch::Unix(unix_name(word))),
+            Err(_) => {
+                let lossy = String::from_utf8_lossy(word);
+                let what = "not UTF-8, and no unix path (which begins with / or @)";
+                Err(WordError::new(&lossy, 0..lossy.len(), what))
+            }
+        }
+    }
+}
+
+impl PortRange {
+    /// Reads `PORT` or `PORT-PORT`, with or without a `:` in front.
+    pub fn parse(text: &str) -> Result<PortRange, WordError> {
+        port_range(text, usize::from(text.starts_with(':')))
     }
 }
 
@@ -116,7 +147,7 @@ fn looks_like_address(word: &str) -> bool {
     if word == "localhost" || word.starts_with("localhost:") {
         return true;
     }
-    if word.starts_with([':', '[', '/', '@', '*']) {
+    if word.starts_with([':', '[', '*']) || is_unix_name(word.as_bytes()) {
         return true;
     }
     let head = word.split(['/', '%']).next().unwrap_or_default();
@@ -304,15 +335,74 @@ fn parse_addr(text: &str, at: Range<usize>) -> Result<IpAddr, WordError> {
     Err(WordError::new(text, at, "no IPv4 address"))
 }
 
+/// Whether a word is the name of a unix socket, as our output may write it.
+fn is_unix_name(word: &[u8]) -> bool {
+    // A path that begins with an `@` is told from an abstract name by this escape.
+    word.starts_with(b"/") || word.starts_with(b"@") || word.starts_with(b"\\x40")
+}
+
 /// `@` stands for the NUL in front of an abstract name, a `*` at the end for anything.
-fn unix_name(text: &str) -> UnixName {
-    let (text, is_prefix) = match text.strip_suffix('*') {
+fn unix_name(text: &[u8]) -> UnixName {
+    let (text, is_prefix) = match text.strip_suffix(b"*") {
         Some(front) => (front, true),
-        None => (text, text == "@"),
+        None => (text, text == b"@"),
     };
-    let mut name = text.as_bytes().to_vec();
-    if let Some(first @ b'@') = name.first_mut() {
-        *first = 0;
+    let as_name = |mut name: Vec<u8>| {
+        if let Some(first) = name.first_mut().filter(|_| text.starts_with(b"@")) {
+            *first = 0;
+            // The whole `sun_path` that programs give counts without the NULs behind it.
+            let end = name.iter().rposition(|&byte| byte != 0).unwrap_or(0);
+            name.truncate(end + 1);
+        }
+        name
+    };
+    UnixName {
+        name: as_name(text.to_vec()),
+        unescaped: text.contains(&b'\\').then(|| as_name(unescaped(text))),
+        is_prefix,
     }
-    UnixName { name, is_prefix }
+}
+
+/// Reads the escapes that our output writes; what is none of them stays as it is.
+fn unescaped(text: &[u8]) -> Vec<u8> {
+    let mut out = Vec::with_capacity(text.len());
+    let mut rest = text;
+    while let [first, behind @ ..] = rest {
+        let read = (*first == b'\\').then(|| escape(behind)).flatten();
+        if let Some((bytes, length)) = read {
+            out.extend(bytes);
+            rest = &behind[length..];
+        } else {
+            out.push(*first);
+            rest = behind;
+        }
+    }
+    out
+}
+
+/// The bytes for which the escape stands whose text, behind the backslash, begins here, and how long
+/// that text is.
+fn escape(text: &[u8]) -> Option<(Vec<u8>, usize)> {
+    let hex = |digits: &[u8]| {
+        let digits = std::str::from_utf8(digits).ok()?;
+        let all = digits.bytes().all(|digit| digit.is_ascii_hexdigit());
+        u32::from_str_radix(digits, 16).ok().filter(|_| all)
+    };
+    match text {
+        [b'n', ..] => Some((vec![b'\n'], 1)),
+        [b'r', ..] => Some((vec![b'\r'], 1)),
+        [b't', ..] => Some((vec![b'\t'], 1)),
+        [b'0', ..] => Some((vec![0], 1)),
+        [b'\\', ..] => Some((vec![b'\\'], 1)),
+        [b'x', high, low, ..] => {
+            let byte = u8::try_from(hex(&[*high, *low])?).ok()?;
+            Some((vec![byte], 3))
+        }
+        [b'u', b'{', digits @ ..] => {
+            let length = digits.iter().take(7).position(|&byte| byte == b'}')?;
+            let c = char::from_u32(hex(&digits[..length])?)?;
+            Some((c.to_string().into_bytes(), length + 3))
+        }
+        _ => None,
+    }
 }

@@ -1,10 +1,10 @@
 //! One row for all sockets of a process, a peer, a port ...
 
 use std::collections::{HashMap, HashSet};
+use std::fmt;
 use std::net::IpAddr;
 use std::str::FromStr;
 
-use super::UnknownKey;
 use crate::sockets::{Address, Owners, Proto, Socket, State};
 
 /// What sockets are grouped by.
@@ -92,14 +92,32 @@ impl GroupBy {
     }
 }
 
-impl FromStr for GroupBy {
-    type Err = UnknownKey;
+/// A word by which nothing is grouped.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct UnknownGroup(pub String);
 
-    fn from_str(word: &str) -> Result<GroupBy, UnknownKey> {
+impl fmt::Display for UnknownGroup {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let names: Vec<&str> = GroupBy::ALL.iter().map(|(_, name)| *name).collect();
+        let word = self.0.escape_debug();
+        write!(
+            f,
+            "sockets are not grouped by \"{word}\", but by: {}",
+            names.join(", ")
+        )
+    }
+}
+
+impl std::error::Error for UnknownGroup {}
+
+impl FromStr for GroupBy {
+    type Err = UnknownGroup;
+
+    fn from_str(word: &str) -> Result<GroupBy, UnknownGroup> {
         let known = GroupBy::ALL.iter().find(|(_, name)| *name == word);
         known
             .map(|(by, _)| *by)
-            .ok_or_else(|| UnknownKey(word.to_owned()))
+            .ok_or_else(|| UnknownGroup(word.to_owned()))
     }
 }
 

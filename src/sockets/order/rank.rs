@@ -5,7 +5,7 @@ use std::cmp::Ordering;
 use std::net::IpAddr;
 
 use super::SortKey;
-use crate::sockets::{Address, Owners, Socket};
+use crate::sockets::{Address, Owners, Socket, State};
 
 /// A number for each socket; `None`: not known.
 pub(super) struct Ranks<'a> {
@@ -66,7 +66,11 @@ impl<'a> Ranks<'a> {
 fn rank(socket: &Socket, owners: &Owners, key: SortKey) -> Option<Rank> {
     let number = |value: u128| (0, value, 0);
     let port = |end: &Address| end.port().filter(|&port| port != 0).map(u128::from);
-    let tcp = || socket.details.as_ref()?.tcp.as_ref();
+    let tcp = || match socket.state {
+        // Of a listener it has other things in it.
+        State::Listen => None,
+        _ => socket.details.as_ref()?.tcp.as_ref(),
+    };
     match key {
         SortKey::Local => address(&socket.local),
         SortKey::Peer => address(&socket.peer),

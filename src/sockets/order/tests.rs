@@ -111,6 +111,11 @@ fn a_key_is_read_in_any_spelling_and_a_wrong_one_lists_the_right_ones() {
     assert_eq!("Recv_Q".parse(), Ok(SortKey::RecvQ));
     let minus = "-recvq".parse::<SortOrder>().unwrap();
     assert_eq!((minus.key, minus.descending), (SortKey::RecvQ, true));
+    let error = "bogus".parse::<GroupBy>().unwrap_err().to_string();
+    assert!(
+        error.ends_with("by: process, peer, port, state, user, netns"),
+        "{error}"
+    );
     let error = "nonsense".parse::<SortKey>().unwrap_err().to_string();
     assert!(error.contains("recv-q, send-q"), "{error}");
     for (by, name) in GroupBy::ALL {

@@ -98,7 +98,7 @@ pub(super) fn row<'a>(socket: &'a Socket, sheet: &Sheet<'a>) -> Row<'a> {
                 sending: sides & 2 != 0,
             }),
         tos: details.and_then(|details| details.tos),
-        tcp: details.and_then(|details| details.tcp.as_deref()),
+        tcp: cells::tcp_info(socket),
         mem: details.and_then(|details| details.memory),
         drops: details.and_then(Details::dropped),
         timer: socket.timer.as_ref().map(timer),
@@ -162,7 +162,7 @@ impl Serialize for End<'_> {
                 if let Some(name) = interface(*scope, self.socket, self.names) {
                     map.serialize_entry("interface", &name)?;
                 }
-                if let Some(name) = self.names.hosts.get(addr) {
+                if let Some(name) = self.names.hosts.get(&addr.to_canonical()) {
                     map.serialize_entry("host", name)?;
                 }
                 if let Some(name) = self.names.ports.get(&(self.socket.proto, *port)) {
