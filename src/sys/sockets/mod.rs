@@ -104,8 +104,9 @@ fn note_hidden(found: &Found, notes: &mut Vec<Note>) {
         notes.push(Note {
             id: "owners_hidden",
             text: format!(
-                "the descriptors of {} processes of other users cannot be read: as root, or with \
-                 CAP_SYS_PTRACE and CAP_DAC_READ_SEARCH, their owners show too",
+                "the descriptors of {} processes (of other users, or protected ones) cannot be \
+                 read: as root with CAP_SYS_PTRACE and CAP_DAC_READ_SEARCH, their sockets show \
+                 their owners too",
                 found.hidden
             ),
             incomplete: true,
