@@ -1,9 +1,11 @@
 //! One dump for each family, and its fallback.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
+use std::fmt;
 use std::fs;
 use std::io;
 
+use crate::diagnose::{self, Evidence, TcpEvidence};
 use crate::sockdiag::inet::Extensions;
 use crate::sockdiag::{
     self, InetMessage, InetRequest, NetlinkMessage, NetlinkRequest, PacketMessage, PacketRequest,
@@ -11,7 +13,7 @@ use crate::sockdiag::{
 };
 use crate::sockets::number_hash::NumberSet;
 use crate::sockets::proc_net::Table;
-use crate::sockets::{Note, Proto, Socket, State, from_diag, proc_net};
+use crate::sockets::{Address, Note, Proto, Socket, State, from_diag, proc_net};
 
 use super::diag::{Diag, Dumped};
 use super::namespaces;
@@ -24,6 +26,41 @@ pub(super) struct Part {
     pub(super) notes: Vec<Note>,
     pub(super) interfaces: HashMap<u32, String>,
     pub(super) time_wait: u64,
+    /// Whether the rules saw all that they look at.
+    pub(super) rules_ran: bool,
+}
+
+/// Why a family was not dumped.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Missing {
+    /// Netlink cannot be used at all, in the system's words.
+    Refused(String),
+    /// There is no `sock_diag` module for it.
+    Module,
+    /// Its dump failed, in the system's words.
+    Failed(String),
+}
+
+impl Missing {
+    fn of(error: &io::Error) -> Missing {
+        let no_module =
+            error.raw_os_error() == Some(libc::ENOENT) || error.kind() == io::ErrorKind::NotFound;
+        if no_module {
+            Missing::Module
+        } else {
+            Missing::Failed(error.to_string())
+        }
+    }
+}
+
+impl fmt::Display for Missing {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Missing::Refused(why) => write!(f, "sock_diag (netlink) is refused ({why})"),
+            Missing::Module => f.write_str("this kernel has no sock_diag module for them"),
+            Missing::Failed(why) => write!(f, "sock_diag does not list them ({why})"),
+        }
+    }
 }
 
 /// Collects the sockets of the namespace that its thread is in.
@@ -55,7 +92,10 @@ impl<'a> Collector<'a> {
             query,
             keep,
             netns,
-            part: Part::default(),
+            part: Part {
+                rules_ran: true,
+                ..Part::default()
+            },
             in_use: None,
         }
     }
@@ -66,24 +106,24 @@ impl<'a> Collector<'a> {
         if self.query.protos.contains(&Proto::Tcp) {
             self.part.time_wait = time_wait_count();
         }
-        let mut diag = match Diag::open() {
-            Ok(diag) => Some(diag),
-            Err(error) => {
-                let text = format!("sock_diag cannot be used ({error}); /proc/net is read instead");
-                self.note("no_sock_diag", text, false);
-                None
-            }
-        };
+        let mut diag = Diag::open().map_err(|error| Missing::Refused(error.to_string()));
+        if let Err(missing) = &diag {
+            let text = format!(
+                "{missing}, so /proc/net is read instead: findings, queue limits and bound sockets \
+                 cannot be told"
+            );
+            self.note("no_sock_diag", text, true);
+        }
+        let mut unix_done = false;
         for proto in self.query.protos.clone() {
             // The three unix types come in one dump.
-            if matches!(proto, Proto::UnixDgr | Proto::UnixSeq)
-                && self.query.protos.contains(&Proto::UnixStr)
-            {
+            if proto.is_unix() && std::mem::replace(&mut unix_done, true) {
                 continue;
             }
+            let before = self.part.sockets.len();
             let dumped = match &mut diag {
-                Some(diag) => self.dump(diag, proto),
-                None => Err(io::Error::from(io::ErrorKind::NotFound)),
+                Ok(diag) => self.dump(diag, proto).map_err(|error| Missing::of(&error)),
+                Err(refused) => Err(refused.clone()),
             };
             match dumped {
                 Ok(Dumped::Complete) => {}
@@ -92,13 +132,14 @@ impl<'a> Collector<'a> {
                     format!(
                         "the kernel's table of {} sockets changed while it was read: a few may be \
                          missing",
-                        proto.name()
+                        words(proto)
                     ),
                     true,
                 ),
-                Err(error) => self.fall_back(proto, &error),
+                Err(missing) => self.fall_back(proto, &missing, before),
             }
         }
+        self.mention_xdp();
         self.part
     }
 
@@ -128,9 +169,12 @@ impl<'a> Collector<'a> {
     }
 
     /// What the kernel is asked to add to each internet socket.
-    fn extensions(&self) -> Extensions {
+    fn extensions(&self, proto: Proto) -> Extensions {
         if self.query.details {
             Extensions::ALL
+        } else if self.query.findings && matches!(proto, Proto::Udp | Proto::Udplite) {
+            // UDP has no tcp_info; a full receive buffer shows in its memory.
+            Extensions::SK_MEM_INFO
         } else if self.query.findings {
             Extensions::INFO
         } else {
@@ -157,7 +201,7 @@ impl<'a> Collector<'a> {
     /// Both families in one walk over the kernel's hash table, which is what costs.
     fn dump_tcp(&mut self, diag: &mut Diag) -> io::Result<Dumped> {
         let request = TcpRequest {
-            extensions: self.extensions(),
+            extensions: self.extensions(Proto::Tcp),
             states: self.query.tcp_states,
             filter: self.query.bytecode.as_ref(),
         };
@@ -170,7 +214,7 @@ impl<'a> Collector<'a> {
         let request = InetRequest {
             family,
             protocol: ip_protocol(proto).unwrap_or_default(),
-            extensions: self.extensions(),
+            extensions: self.extensions(proto),
             states: self.query.states,
             filter: None,
         };
@@ -297,10 +341,12 @@ impl<'a> Collector<'a> {
     }
 
     /// Without `sock_diag`: the table in /proc/net. Where there is none either, a note, if the kernel
-    /// counts sockets of that kind at all.
-    fn fall_back(&mut self, proto: Proto, why: &io::Error) {
+    /// counts sockets of that kind at all. `before`: where the rows of a dump that broke off begin.
+    fn fall_back(&mut self, proto: Proto, missing: &Missing, before: usize) {
+        if matches!(proto, Proto::Tcp | Proto::Udp) {
+            self.part.rules_ran = false;
+        }
         let mut found = false;
-        let before = self.part.sockets.len();
         for table in Table::ALL.into_iter().filter(|table| is_of(*table, proto)) {
             let Some(file) = table.file() else { continue };
             // The thread's own: a look into another namespace is taken by a thread.
@@ -309,12 +355,15 @@ impl<'a> Collector<'a> {
             };
             found = true;
             let mut parsed = proc_net::parse(table, &text, self.netns);
-            proc_net::leave_out_known(&mut parsed.sockets, &self.part.sockets[before..]);
+            self.leave_out_dumped(&mut parsed.sockets, before);
             parsed.sockets.retain(|socket| {
                 self.states(socket.proto) & socket.state.bit() != 0
                     && self.query.protos.contains(&socket.proto)
-                    && (self.keep)(socket)
             });
+            if self.query.findings {
+                parsed.sockets.iter_mut().for_each(judge);
+            }
+            parsed.sockets.retain(|socket| (self.keep)(socket));
             self.part.sockets.append(&mut parsed.sockets);
             if parsed.skipped > 0 {
                 let text = format!(
@@ -326,10 +375,47 @@ impl<'a> Collector<'a> {
         }
         if !found && self.sockets_in_use(proto) != Some(0) {
             let text = format!(
-                "{} sockets cannot be listed: this kernel has no sock_diag module for them ({why}) and \
-                 no table in /proc/net",
-                proto.name()
+                "{} sockets cannot be listed: {missing}, and there is no table of them in /proc/net",
+                words(proto)
             );
+            self.note("family_missing", text, true);
+        } else if found && matches!(missing, Missing::Failed(_)) {
+            let text = format!(
+                "the list of {} sockets broke off: {missing}; the rest is from /proc/net, without \
+                 findings, queue limits and bound sockets",
+                words(proto)
+            );
+            self.note("dump_failed", text, true);
+        }
+    }
+
+    /// Leaves out what a dump that broke off gave already, by inode or, where there is none, by its
+    /// ends.
+    fn leave_out_dumped(&self, sockets: &mut Vec<Socket>, before: usize) {
+        let dumped = &self.part.sockets[before..];
+        proc_net::leave_out_known(sockets, dumped);
+        let ends = |socket: &Socket| {
+            let end = |address: &Address| (address.ip(), address.port());
+            (socket.proto, end(&socket.local), end(&socket.peer))
+        };
+        // Without a cookie it is from /proc/net itself, which lists each socket once.
+        let bare = dumped
+            .iter()
+            .filter(|socket| socket.inode == 0 && socket.cookie.is_some());
+        let known: HashSet<_> = bare.map(ends).collect();
+        sockets.retain(|socket| socket.inode != 0 || !known.contains(&ends(socket)));
+    }
+
+    /// `AF_XDP` has a `sock_diag` of its own, which is not read: its sockets are mentioned where every
+    /// family is asked for.
+    fn mention_xdp(&mut self) {
+        let every = [Proto::Packet, Proto::Netlink, Proto::Vsock];
+        if !every.iter().all(|proto| self.query.protos.contains(proto)) {
+            return;
+        }
+        let counts = self.in_use.get_or_insert_with(read_protocols);
+        if let Some(count) = counts.get("XDP").copied().filter(|&count| count > 0) {
+            let text = format!("{count} AF_XDP sockets are not listed: see them with ss --xdp");
             self.note("family_missing", text, true);
         }
     }
@@ -352,10 +438,29 @@ impl<'a> Collector<'a> {
             Proto::UnixStr | Proto::UnixDgr | Proto::UnixSeq => &["UNIX", "UNIX-STREAM"],
             Proto::Packet => &["PACKET"],
             Proto::Netlink => &["NETLINK"],
-            Proto::Vsock => &["AF_VSOCK"],
+            // That family is known, but never counts.
+            Proto::Vsock if counts.contains_key("AF_VSOCK") => return None,
+            Proto::Vsock => return Some(0),
         };
         Some(names.iter().filter_map(|name| counts.get(*name)).sum())
     }
+}
+
+/// What the sockets of one dump are called.
+fn words(proto: Proto) -> &'static str {
+    if proto.is_unix() {
+        "unix"
+    } else {
+        proto.name()
+    }
+}
+
+/// Asks the rules about a socket of /proc/net. Those that need more than it tells stay silent.
+fn judge(socket: &mut Socket) {
+    socket.findings = diagnose::diagnose(&Evidence {
+        socket,
+        tcp: TcpEvidence::default(),
+    });
 }
 
 /// Whether a table is of a protocol.
