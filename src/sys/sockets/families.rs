@@ -500,3 +500,85 @@ fn time_wait_count() -> u64 {
         })
         .unwrap_or(0)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn query(protos: &[Proto]) -> Query {
+        Query {
+            protos: protos.to_vec(),
+            states: u32::MAX,
+            tcp_states: u32::MAX,
+            bytecode: None,
+            details: false,
+            findings: true,
+            owners: None,
+            places: Vec::new(),
+        }
+    }
+
+    fn inodes(sockets: &[Socket]) -> Vec<u32> {
+        let all = sockets.iter().map(|socket| socket.inode);
+        let mut inodes: Vec<u32> = all.filter(|&inode| inode != 0).collect();
+        inodes.sort_unstable();
+        inodes
+    }
+
+    fn is_without_repetition(inodes: &[u32]) -> bool {
+        inodes.windows(2).all(|two| two[0] != two[1])
+    }
+
+    #[test]
+    fn unix_sockets_of_two_types_come_once() {
+        let _pair = std::os::unix::net::UnixDatagram::pair().unwrap();
+        let query = query(&[Proto::UnixDgr, Proto::UnixSeq]);
+        let part = Collector::new(&query, &|_| true, 0).collect();
+        let inodes = inodes(&part.sockets);
+        assert!(inodes.len() >= 2);
+        assert!(is_without_repetition(&inodes));
+    }
+
+    #[test]
+    fn after_a_dump_that_broke_off_proc_net_adds_only_the_rest() {
+        let first = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let second = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let ports = [&first, &second]
+            .map(|listener| u32::from(listener.local_addr().unwrap().port()).into());
+        let query = query(&[Proto::Tcp]);
+        let ours = |socket: &Socket| ports.contains(&socket.local.port());
+        let mut collector = Collector::new(&query, &ours, 0);
+        // What the broken dump gave: one of the two.
+        let one = |socket: &Socket| socket.local.port() == ports[0];
+        let mut broken = Collector::new(&query, &one, 0).collect().sockets;
+        collector.part.sockets.append(&mut broken);
+        let missing = Missing::of(&io::Error::from_raw_os_error(libc::ENOBUFS));
+        collector.fall_back(Proto::Tcp, &missing, 0);
+        let part = collector.part;
+        let inodes = inodes(&part.sockets);
+        assert_eq!(inodes.len(), 2, "{:?}", part.sockets);
+        assert!(is_without_repetition(&inodes));
+        assert!(!part.rules_ran);
+        let notes: Vec<_> = part.notes.iter().map(|note| note.id).collect();
+        assert_eq!(notes, ["dump_failed"]);
+    }
+
+    #[test]
+    fn what_cannot_be_listed_says_why() {
+        let query = query(&[Proto::Vsock]);
+        let mut collector = Collector::new(&query, &|_| true, 0);
+        collector.in_use = Some(HashMap::from([("AF_VSOCK".to_owned(), 0)]));
+        let missing = Missing::of(&io::Error::from_raw_os_error(libc::ENOENT));
+        collector.fall_back(Proto::Vsock, &missing, 0);
+        let refused = Missing::Refused("Permission denied".to_owned());
+        collector.fall_back(Proto::Vsock, &refused, 0);
+        let texts: Vec<_> = collector.part.notes.iter().map(|note| &note.text).collect();
+        assert!(texts[0].contains("no sock_diag module"), "{}", texts[0]);
+        assert!(!texts[1].contains("module"), "{}", texts[1]);
+        assert!(texts[1].contains("Permission denied"), "{}", texts[1]);
+        // A kernel without the family has none of its sockets.
+        collector.in_use = Some(HashMap::from([("TCP".to_owned(), 1)]));
+        collector.fall_back(Proto::Vsock, &missing, 0);
+        assert_eq!(collector.part.notes.len(), 2);
+    }
+}

@@ -171,10 +171,10 @@ fn note_hidden(found: &Found, missing: usize, notes: &mut Vec<Note>) {
         notes.push(Note {
             id: "owners_hidden",
             text: format!(
-                "the descriptors of {} processes (of other users, or protected ones) cannot be \
-                 read: as root with CAP_SYS_PTRACE and CAP_DAC_READ_SEARCH, their sockets show \
-                 their owners too",
-                found.hidden
+                "the descriptors of {} (of other users, or protected ones) cannot be read: as \
+                 root with CAP_SYS_PTRACE and CAP_DAC_READ_SEARCH, the owners of their sockets \
+                 show too",
+                counted(found.hidden, "process", "processes")
             ),
             incomplete: true,
         });
@@ -182,13 +182,18 @@ fn note_hidden(found: &Found, missing: usize, notes: &mut Vec<Note>) {
         notes.push(Note {
             id: "owners_not_seen",
             text: format!(
-                "{missing} sockets belong to processes that this /proc does not show (another PID \
-                 namespace, hidepid), to the kernel itself, or were closed meanwhile: ask on the \
-                 host as root, or: nsenter -t 1 -p -m sockdoc sockets"
+                "{} without an owner that this /proc shows: of processes in another PID namespace \
+                 or behind hidepid, of the kernel itself, or closed meanwhile; ask on the host as \
+                 root, or: nsenter -t 1 -p -m sockdoc sockets",
+                counted(missing, "socket is", "sockets are")
             ),
             incomplete: true,
         });
     }
+}
+
+fn counted(count: usize, one: &str, many: &str) -> String {
+    format!("{count} {}", if count == 1 { one } else { many })
 }
 
 /// The same note of several namespaces is one.
