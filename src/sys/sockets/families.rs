@@ -15,6 +15,7 @@ use crate::sockets::number_hash::NumberSet;
 use crate::sockets::proc_net::Table;
 use crate::sockets::{Address, Note, Proto, Socket, State, from_diag, proc_net};
 
+use super::counts::{Counts, time_wait_count};
 use super::diag::{Diag, Dumped};
 use super::namespaces;
 use super::{Keep, Query};
@@ -28,6 +29,8 @@ pub(super) struct Part {
     pub(super) time_wait: u64,
     /// Whether the rules saw all that they look at.
     pub(super) rules_ran: bool,
+    /// Our own socket, which is in the dump too: open until its owner has been looked for.
+    pub(super) diag: Option<Diag>,
 }
 
 /// Why a family was not dumped.
@@ -58,7 +61,7 @@ impl fmt::Display for Missing {
         match self {
             Missing::Refused(why) => write!(f, "sock_diag (netlink) is refused ({why})"),
             Missing::Module => f.write_str("this kernel has no sock_diag module for them"),
-            Missing::Failed(why) => write!(f, "sock_diag does not list them ({why})"),
+            Missing::Failed(why) => write!(f, "sock_diag failed ({why})"),
         }
     }
 }
@@ -69,8 +72,8 @@ pub(super) struct Collector<'a> {
     keep: &'a Keep<'a>,
     netns: u16,
     part: Part,
-    /// Sockets that the kernel counts, by the names of /proc/net/protocols; read when it is needed.
-    in_use: Option<HashMap<String, u64>>,
+    /// The kernel's own counts; read when they are needed.
+    counts: Option<Counts>,
 }
 
 /// `IPPROTO_*` of the protocols over IP that `sock_diag` may know.
@@ -96,7 +99,7 @@ impl<'a> Collector<'a> {
                 rules_ran: true,
                 ..Part::default()
             },
-            in_use: None,
+            counts: None,
         }
     }
 
@@ -140,6 +143,7 @@ impl<'a> Collector<'a> {
             }
         }
         self.mention_xdp();
+        self.part.diag = diag.ok();
         self.part
     }
 
@@ -373,7 +377,7 @@ impl<'a> Collector<'a> {
                 self.note("lines_skipped", text, true);
             }
         }
-        if !found && self.sockets_in_use(proto) != Some(0) {
+        if !found && self.counts().of(proto) != Some(0) {
             let text = format!(
                 "{} sockets cannot be listed: {missing}, and there is no table of them in /proc/net",
                 words(proto)
@@ -381,7 +385,7 @@ impl<'a> Collector<'a> {
             self.note("family_missing", text, true);
         } else if found && matches!(missing, Missing::Failed(_)) {
             let text = format!(
-                "the list of {} sockets broke off: {missing}; the rest is from /proc/net, without \
+                "the list of {} sockets has no end: {missing}; the rest is from /proc/net, without \
                  findings, queue limits and bound sockets",
                 words(proto)
             );
@@ -406,6 +410,10 @@ impl<'a> Collector<'a> {
         sockets.retain(|socket| socket.inode != 0 || !known.contains(&ends(socket)));
     }
 
+    fn counts(&mut self) -> &Counts {
+        self.counts.get_or_insert_with(Counts::read)
+    }
+
     /// `AF_XDP` has a `sock_diag` of its own, which is not read: its sockets are mentioned where every
     /// family is asked for.
     fn mention_xdp(&mut self) {
@@ -413,36 +421,11 @@ impl<'a> Collector<'a> {
         if !every.iter().all(|proto| self.query.protos.contains(proto)) {
             return;
         }
-        let counts = self.in_use.get_or_insert_with(read_protocols);
-        if let Some(count) = counts.get("XDP").copied().filter(|&count| count > 0) {
+        let count = self.counts().xdp();
+        if count > 0 {
             let text = format!("{count} AF_XDP sockets are not listed: see them with ss --xdp");
             self.note("family_missing", text, true);
         }
-    }
-
-    /// How many sockets of a protocol the kernel counts; `None` if it does not tell, 0 if it does not
-    /// know the protocol.
-    fn sockets_in_use(&mut self, proto: Proto) -> Option<u64> {
-        let counts = self.in_use.get_or_insert_with(read_protocols);
-        if counts.is_empty() {
-            return None;
-        }
-        let names: &[&str] = match proto {
-            Proto::Tcp => &["TCP", "TCPv6"],
-            Proto::Mptcp => &["MPTCP", "MPTCPv6"],
-            Proto::Sctp => &["SCTP", "SCTPv6"],
-            Proto::Udp => &["UDP", "UDPv6"],
-            Proto::Udplite => &["UDP-Lite", "UDPLITEv6"],
-            Proto::Ping => &["PING", "PINGv6"],
-            Proto::Raw => &["RAW", "RAWv6"],
-            Proto::UnixStr | Proto::UnixDgr | Proto::UnixSeq => &["UNIX", "UNIX-STREAM"],
-            Proto::Packet => &["PACKET"],
-            Proto::Netlink => &["NETLINK"],
-            // That family is known, but never counts.
-            Proto::Vsock if counts.contains_key("AF_VSOCK") => return None,
-            Proto::Vsock => return Some(0),
-        };
-        Some(names.iter().filter_map(|name| counts.get(*name)).sum())
     }
 }
 
@@ -471,34 +454,6 @@ fn is_of(table: Table, wanted: Proto) -> bool {
         Table::Packet => wanted == Proto::Packet,
         Table::Netlink => wanted == Proto::Netlink,
     }
-}
-
-/// /proc/net/protocols: name, size, sockets ...
-fn read_protocols() -> HashMap<String, u64> {
-    let text = fs::read_to_string("/proc/thread-self/net/protocols").unwrap_or_default();
-    text.lines()
-        .skip(1)
-        .filter_map(|line| {
-            let mut words = line.split_ascii_whitespace();
-            let name = words.next()?.to_owned();
-            // A protocol that does not count its sockets has -1; that many may be there.
-            let sockets = words.nth(1)?.parse::<i64>().ok()?;
-            Some((name, u64::try_from(sockets).unwrap_or(1)))
-        })
-        .collect()
-}
-
-/// The kernel's own count of sockets in `TIME_WAIT` (`tw` of /proc/net/sockstat): asking for each of
-/// them would cost more than the rest of the dump.
-fn time_wait_count() -> u64 {
-    let text = fs::read_to_string("/proc/thread-self/net/sockstat").unwrap_or_default();
-    text.lines()
-        .find_map(|line| {
-            let mut words = line.strip_prefix("TCP:")?.split_ascii_whitespace();
-            words.find(|word| *word == "tw")?;
-            words.next()?.parse().ok()
-        })
-        .unwrap_or(0)
 }
 
 #[cfg(test)]
@@ -567,7 +522,7 @@ mod tests {
     fn what_cannot_be_listed_says_why() {
         let query = query(&[Proto::Vsock]);
         let mut collector = Collector::new(&query, &|_| true, 0);
-        collector.in_use = Some(HashMap::from([("AF_VSOCK".to_owned(), 0)]));
+        collector.counts = Some(Counts::parse("heading\nAF_VSOCK 1240 0 -1\n"));
         let missing = Missing::of(&io::Error::from_raw_os_error(libc::ENOENT));
         collector.fall_back(Proto::Vsock, &missing, 0);
         let refused = Missing::Refused("Permission denied".to_owned());
@@ -577,7 +532,7 @@ mod tests {
         assert!(!texts[1].contains("module"), "{}", texts[1]);
         assert!(texts[1].contains("Permission denied"), "{}", texts[1]);
         // A kernel without the family has none of its sockets.
-        collector.in_use = Some(HashMap::from([("TCP".to_owned(), 1)]));
+        collector.counts = Some(Counts::parse("heading\nTCP 2400 1 -1\n"));
         collector.fall_back(Proto::Vsock, &missing, 0);
         assert_eq!(collector.part.notes.len(), 2);
     }

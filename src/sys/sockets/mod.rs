@@ -5,12 +5,14 @@
 //! |---|---|
 //! | this one | [`Query`], [`snapshot`] |
 //! | [`cgroups`] | the paths of control groups |
+//! | [`counts`] | how many there are by the kernel's own counts |
 //! | [`diag`] | the netlink socket |
 //! | [`families`] | one dump for each family, and its fallback |
 //! | [`namespaces`] | network namespaces |
 //! | [`processes`] | who holds which socket |
 
 pub mod cgroups;
+mod counts;
 pub mod diag;
 pub mod families;
 pub mod namespaces;
@@ -78,6 +80,7 @@ pub fn snapshot(query: &Query, keep: &Keep<'_>) -> Result<Taken> {
             rules_ran: true,
             ..Taken::default()
         };
+        let mut open = Vec::new();
         for (index, place) in query.places.iter().enumerate() {
             let netns = u16::try_from(index).unwrap_or(u16::MAX);
             let part = match place.inside(|| Collector::new(query, keep, netns).collect()) {
@@ -91,6 +94,7 @@ pub fn snapshot(query: &Query, keep: &Keep<'_>) -> Result<Taken> {
             taken.interfaces.push(part.interfaces);
             taken.time_wait += part.time_wait;
             taken.rules_ran &= part.rules_ran;
+            open.extend(part.diag);
         }
         if let Some((depth, walk)) = walk
             && let Ok(found) = walk.join()
@@ -100,6 +104,7 @@ pub fn snapshot(query: &Query, keep: &Keep<'_>) -> Result<Taken> {
             note_hidden(&found, missing, &mut taken.snapshot.notes);
             taken.snapshot.owners = found.owners;
         }
+        drop(open);
         merge_notes(&mut taken.snapshot.notes);
         Ok(taken)
     })

@@ -11,6 +11,8 @@ use nix::sched::{CloneFlags, setns};
 use crate::error::{Error, Kind, Result};
 use crate::sockets::Namespace;
 
+use super::processes::is_kernel_thread;
+
 /// Where ip-netns(8) keeps its names.
 const NAMED: &str = "/run/netns";
 
@@ -98,7 +100,9 @@ impl Place {
                         file: Some(file),
                     });
                 }
-                Err(error) if error.raw_os_error() == Some(libc::EACCES) => hidden += 1,
+                Err(error) if error.raw_os_error() == Some(libc::EACCES) => {
+                    hidden += usize::from(!is_kernel_thread(pid));
+                }
                 _ => {}
             }
         }

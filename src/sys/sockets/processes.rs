@@ -180,8 +180,8 @@ fn is_refusal(error: &io::Error) -> bool {
     matches!(error.raw_os_error(), Some(libc::EACCES | libc::EPERM))
 }
 
-/// Whether a process is a thread of the kernel, which has no descriptors.
-fn is_kernel_thread(pid: u32) -> bool {
+/// Whether a process is a thread of the kernel, which has no descriptors, and no namespace of its own.
+pub(super) fn is_kernel_thread(pid: u32) -> bool {
     fs::read(format!("/proc/{pid}/stat")).is_ok_and(|stat| flags_say_kernel(&stat))
 }
 
