@@ -110,6 +110,30 @@ impl Owners {
         }
     }
 
+    /// Puts what a later walk found together with this one. Where both know a socket, the later one
+    /// knows better; a socket that only the earlier one knows was closed meanwhile.
+    #[must_use]
+    pub fn and_later(self, later: Owners) -> Owners {
+        let mut processes = later.processes;
+        let mut by_pid: NumberMap<u32, u32> = NumberMap::default();
+        for (index, process) in (0_u32..).zip(&processes) {
+            by_pid.insert(process.pid, index);
+        }
+        let mut links = later.links;
+        for link in self.links {
+            if later.first.contains_key(&link.inode) {
+                continue;
+            }
+            let process = &self.processes[link.process as usize];
+            let process = *by_pid.entry(process.pid).or_insert_with(|| {
+                processes.push(process.clone());
+                u32::try_from(processes.len() - 1).unwrap_or(u32::MAX)
+            });
+            links.push(Owner { process, ..link });
+        }
+        Owners::new(processes, links, self.complete && later.complete)
+    }
+
     /// The descriptors that hold the socket of this inode; none for inode 0.
     pub fn of(&self, inode: u32) -> &[Owner] {
         let Some(&first) = self.first.get(&inode).filter(|_| inode != 0) else {
@@ -170,5 +194,29 @@ mod tests {
         assert_eq!(owners.of(7), [link(7, 0, 3)]);
         assert_eq!(owners.of(6), []);
         assert_eq!(owners.of(0), []);
+    }
+
+    #[test]
+    fn a_later_walk_knows_better_and_loses_nothing() {
+        let link = |inode, process, fd| Owner { inode, process, fd };
+        let process = |pid| Process {
+            pid,
+            ..Process::default()
+        };
+        let links = vec![link(7, 0, 3), link(8, 1, 3), link(9, 1, 4)];
+        let earlier = Owners::new(vec![process(10), process(20)], links, true);
+        let links = vec![link(9, 0, 6), link(11, 1, 3)];
+        let later = Owners::new(vec![process(20), process(30)], links, true);
+        let both = earlier.and_later(later);
+        let of = |inode| -> Vec<(u32, u32)> {
+            let links = both.of(inode).iter();
+            links.map(|one| (both.process(one).pid, one.fd)).collect()
+        };
+        assert_eq!(of(7), [(10, 3)]);
+        assert_eq!(of(8), [(20, 3)]);
+        assert_eq!(of(9), [(20, 6)]);
+        assert_eq!(of(11), [(30, 3)]);
+        let pids: Vec<u32> = both.processes().iter().map(|process| process.pid).collect();
+        assert_eq!(pids, [20, 30, 10]);
     }
 }

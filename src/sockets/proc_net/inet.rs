@@ -17,7 +17,11 @@ pub(super) fn parse(proto: Proto, family: Family, line: &[u8]) -> Option<Socket>
         return None;
     }
     let local = address(family, fields.hex_pair()?)?;
-    let peer = address(family, fields.hex_pair()?)?;
+    let peer = match address(family, fields.hex_pair()?)? {
+        // No other end, as from `sock_diag`.
+        Address::Ip { addr, port: 0, .. } if addr.is_unspecified() => Address::None,
+        peer => peer,
+    };
     let state = State::from_number(u8::try_from(hex(fields.word()?)?).ok()?)?;
     let (send_q, recv_q) = fields.hex_pair()?;
     let (timer, expires) = fields.hex_pair()?;

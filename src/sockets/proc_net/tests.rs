@@ -53,7 +53,7 @@ fn a_tcp_table_gives_addresses_states_queues_and_timers() {
     assert_eq!((parsed.sockets.len(), parsed.skipped), (5, 0));
     let listener = &parsed.sockets[0];
     assert_eq!(listener.local, ip("127.0.0.1:8080"));
-    assert_eq!(listener.peer, ip("0.0.0.0:0"));
+    assert_eq!(listener.peer, Address::None);
     assert_eq!(listener.state, State::Listen);
     assert_eq!((listener.recv_q, listener.send_q), (1, 0));
     assert_eq!((listener.inode, listener.uid), (14_103_930, Some(1000)));
@@ -94,7 +94,7 @@ fn a_tcp6_table_gives_ipv6_and_mapped_addresses() {
     assert_eq!(
         ends,
         [
-            (&ip("[::]:8081"), &ip("[::]:0")),
+            (&ip("[::]:8081"), &Address::None),
             (&ip("[::1]:33784"), &ip("[::1]:8081")),
             (
                 &ip("[::ffff:127.0.0.1]:8081"),
@@ -313,7 +313,9 @@ proptest! {
         let parsed = parse(TCP6, text.as_bytes(), 0);
         let expected = Address::Ip { addr: addr.into(), port, scope: 0 };
         prop_assert_eq!(&parsed.sockets[0].local, &expected);
-        prop_assert_eq!(&parsed.sockets[0].peer, &expected);
+        let no_peer = (u128::from_ne_bytes(addr), port) == (0, 0);
+        let peer = if no_peer { Address::None } else { expected };
+        prop_assert_eq!(&parsed.sockets[0].peer, &peer);
         prop_assert_eq!(parsed.sockets[0].state as u8, state);
         prop_assert_eq!((parsed.sockets[0].send_q, parsed.sockets[0].recv_q), (1, 2));
     }

@@ -1,9 +1,11 @@
 //! One dump for each family, and its fallback.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
+use std::fmt;
 use std::fs;
 use std::io;
 
+use crate::diagnose::{self, Evidence, TcpEvidence};
 use crate::sockdiag::inet::Extensions;
 use crate::sockdiag::{
     self, InetMessage, InetRequest, NetlinkMessage, NetlinkRequest, PacketMessage, PacketRequest,
@@ -11,8 +13,9 @@ use crate::sockdiag::{
 };
 use crate::sockets::number_hash::NumberSet;
 use crate::sockets::proc_net::Table;
-use crate::sockets::{Note, Proto, Socket, State, from_diag, proc_net};
+use crate::sockets::{Address, Note, Proto, Socket, State, from_diag, proc_net};
 
+use super::counts::{Counts, time_wait_count};
 use super::diag::{Diag, Dumped};
 use super::namespaces;
 use super::{Keep, Query};
@@ -24,6 +27,43 @@ pub(super) struct Part {
     pub(super) notes: Vec<Note>,
     pub(super) interfaces: HashMap<u32, String>,
     pub(super) time_wait: u64,
+    /// Whether the rules saw all that they look at.
+    pub(super) rules_ran: bool,
+    /// Our own socket, which is in the dump too: open until its owner has been looked for.
+    pub(super) diag: Option<Diag>,
+}
+
+/// Why a family was not dumped.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Missing {
+    /// Netlink cannot be used at all, in the system's words.
+    Refused(String),
+    /// There is no `sock_diag` module for it.
+    Module,
+    /// Its dump failed, in the system's words.
+    Failed(String),
+}
+
+impl Missing {
+    fn of(error: &io::Error) -> Missing {
+        let no_module =
+            error.raw_os_error() == Some(libc::ENOENT) || error.kind() == io::ErrorKind::NotFound;
+        if no_module {
+            Missing::Module
+        } else {
+            Missing::Failed(error.to_string())
+        }
+    }
+}
+
+impl fmt::Display for Missing {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Missing::Refused(why) => write!(f, "sock_diag (netlink) is refused ({why})"),
+            Missing::Module => f.write_str("this kernel has no sock_diag module for them"),
+            Missing::Failed(why) => write!(f, "sock_diag failed ({why})"),
+        }
+    }
 }
 
 /// Collects the sockets of the namespace that its thread is in.
@@ -32,8 +72,8 @@ pub(super) struct Collector<'a> {
     keep: &'a Keep<'a>,
     netns: u16,
     part: Part,
-    /// Sockets that the kernel counts, by the names of /proc/net/protocols; read when it is needed.
-    in_use: Option<HashMap<String, u64>>,
+    /// The kernel's own counts; read when they are needed.
+    counts: Option<Counts>,
 }
 
 /// `IPPROTO_*` of the protocols over IP that `sock_diag` may know.
@@ -55,8 +95,11 @@ impl<'a> Collector<'a> {
             query,
             keep,
             netns,
-            part: Part::default(),
-            in_use: None,
+            part: Part {
+                rules_ran: true,
+                ..Part::default()
+            },
+            counts: None,
         }
     }
 
@@ -66,24 +109,24 @@ impl<'a> Collector<'a> {
         if self.query.protos.contains(&Proto::Tcp) {
             self.part.time_wait = time_wait_count();
         }
-        let mut diag = match Diag::open() {
-            Ok(diag) => Some(diag),
-            Err(error) => {
-                let text = format!("sock_diag cannot be used ({error}); /proc/net is read instead");
-                self.note("no_sock_diag", text, false);
-                None
-            }
-        };
+        let mut diag = Diag::open().map_err(|error| Missing::Refused(error.to_string()));
+        if let Err(missing) = &diag {
+            let text = format!(
+                "{missing}, so /proc/net is read instead: findings, queue limits and bound sockets \
+                 cannot be told"
+            );
+            self.note("no_sock_diag", text, true);
+        }
+        let mut unix_done = false;
         for proto in self.query.protos.clone() {
             // The three unix types come in one dump.
-            if matches!(proto, Proto::UnixDgr | Proto::UnixSeq)
-                && self.query.protos.contains(&Proto::UnixStr)
-            {
+            if proto.is_unix() && std::mem::replace(&mut unix_done, true) {
                 continue;
             }
+            let before = self.part.sockets.len();
             let dumped = match &mut diag {
-                Some(diag) => self.dump(diag, proto),
-                None => Err(io::Error::from(io::ErrorKind::NotFound)),
+                Ok(diag) => self.dump(diag, proto).map_err(|error| Missing::of(&error)),
+                Err(refused) => Err(refused.clone()),
             };
             match dumped {
                 Ok(Dumped::Complete) => {}
@@ -92,13 +135,15 @@ impl<'a> Collector<'a> {
                     format!(
                         "the kernel's table of {} sockets changed while it was read: a few may be \
                          missing",
-                        proto.name()
+                        words(proto)
                     ),
                     true,
                 ),
-                Err(error) => self.fall_back(proto, &error),
+                Err(missing) => self.fall_back(proto, &missing, before),
             }
         }
+        self.mention_xdp();
+        self.part.diag = diag.ok();
         self.part
     }
 
@@ -128,9 +173,12 @@ impl<'a> Collector<'a> {
     }
 
     /// What the kernel is asked to add to each internet socket.
-    fn extensions(&self) -> Extensions {
+    fn extensions(&self, proto: Proto) -> Extensions {
         if self.query.details {
             Extensions::ALL
+        } else if self.query.findings && matches!(proto, Proto::Udp | Proto::Udplite) {
+            // UDP has no tcp_info; a full receive buffer shows in its memory.
+            Extensions::SK_MEM_INFO
         } else if self.query.findings {
             Extensions::INFO
         } else {
@@ -157,7 +205,7 @@ impl<'a> Collector<'a> {
     /// Both families in one walk over the kernel's hash table, which is what costs.
     fn dump_tcp(&mut self, diag: &mut Diag) -> io::Result<Dumped> {
         let request = TcpRequest {
-            extensions: self.extensions(),
+            extensions: self.extensions(Proto::Tcp),
             states: self.query.tcp_states,
             filter: self.query.bytecode.as_ref(),
         };
@@ -170,7 +218,7 @@ impl<'a> Collector<'a> {
         let request = InetRequest {
             family,
             protocol: ip_protocol(proto).unwrap_or_default(),
-            extensions: self.extensions(),
+            extensions: self.extensions(proto),
             states: self.query.states,
             filter: None,
         };
@@ -297,10 +345,12 @@ impl<'a> Collector<'a> {
     }
 
     /// Without `sock_diag`: the table in /proc/net. Where there is none either, a note, if the kernel
-    /// counts sockets of that kind at all.
-    fn fall_back(&mut self, proto: Proto, why: &io::Error) {
+    /// counts sockets of that kind at all. `before`: where the rows of a dump that broke off begin.
+    fn fall_back(&mut self, proto: Proto, missing: &Missing, before: usize) {
+        if matches!(proto, Proto::Tcp | Proto::Udp) {
+            self.part.rules_ran = false;
+        }
         let mut found = false;
-        let before = self.part.sockets.len();
         for table in Table::ALL.into_iter().filter(|table| is_of(*table, proto)) {
             let Some(file) = table.file() else { continue };
             // The thread's own: a look into another namespace is taken by a thread.
@@ -309,12 +359,15 @@ impl<'a> Collector<'a> {
             };
             found = true;
             let mut parsed = proc_net::parse(table, &text, self.netns);
-            proc_net::leave_out_known(&mut parsed.sockets, &self.part.sockets[before..]);
+            self.leave_out_dumped(&mut parsed.sockets, before);
             parsed.sockets.retain(|socket| {
                 self.states(socket.proto) & socket.state.bit() != 0
                     && self.query.protos.contains(&socket.proto)
-                    && (self.keep)(socket)
             });
+            if self.query.findings {
+                parsed.sockets.iter_mut().for_each(judge);
+            }
+            parsed.sockets.retain(|socket| (self.keep)(socket));
             self.part.sockets.append(&mut parsed.sockets);
             if parsed.skipped > 0 {
                 let text = format!(
@@ -324,38 +377,73 @@ impl<'a> Collector<'a> {
                 self.note("lines_skipped", text, true);
             }
         }
-        if !found && self.sockets_in_use(proto) != Some(0) {
+        if !found && self.counts().of(proto) != Some(0) {
             let text = format!(
-                "{} sockets cannot be listed: this kernel has no sock_diag module for them ({why}) and \
-                 no table in /proc/net",
-                proto.name()
+                "{} sockets cannot be listed: {missing}, and there is no table of them in /proc/net",
+                words(proto)
             );
             self.note("family_missing", text, true);
+        } else if found && matches!(missing, Missing::Failed(_)) {
+            let text = format!(
+                "the list of {} sockets has no end: {missing}; the rest is from /proc/net, without \
+                 findings, queue limits and bound sockets",
+                words(proto)
+            );
+            self.note("dump_failed", text, true);
         }
     }
 
-    /// How many sockets of a protocol the kernel counts; `None` if it does not tell, 0 if it does not
-    /// know the protocol.
-    fn sockets_in_use(&mut self, proto: Proto) -> Option<u64> {
-        let counts = self.in_use.get_or_insert_with(read_protocols);
-        if counts.is_empty() {
-            return None;
-        }
-        let names: &[&str] = match proto {
-            Proto::Tcp => &["TCP", "TCPv6"],
-            Proto::Mptcp => &["MPTCP", "MPTCPv6"],
-            Proto::Sctp => &["SCTP", "SCTPv6"],
-            Proto::Udp => &["UDP", "UDPv6"],
-            Proto::Udplite => &["UDP-Lite", "UDPLITEv6"],
-            Proto::Ping => &["PING", "PINGv6"],
-            Proto::Raw => &["RAW", "RAWv6"],
-            Proto::UnixStr | Proto::UnixDgr | Proto::UnixSeq => &["UNIX", "UNIX-STREAM"],
-            Proto::Packet => &["PACKET"],
-            Proto::Netlink => &["NETLINK"],
-            Proto::Vsock => &["AF_VSOCK"],
+    /// Leaves out what a dump that broke off gave already, by inode or, where there is none, by its
+    /// ends.
+    fn leave_out_dumped(&self, sockets: &mut Vec<Socket>, before: usize) {
+        let dumped = &self.part.sockets[before..];
+        proc_net::leave_out_known(sockets, dumped);
+        let ends = |socket: &Socket| {
+            let end = |address: &Address| (address.ip(), address.port());
+            (socket.proto, end(&socket.local), end(&socket.peer))
         };
-        Some(names.iter().filter_map(|name| counts.get(*name)).sum())
+        // Without a cookie it is from /proc/net itself, which lists each socket once.
+        let bare = dumped
+            .iter()
+            .filter(|socket| socket.inode == 0 && socket.cookie.is_some());
+        let known: HashSet<_> = bare.map(ends).collect();
+        sockets.retain(|socket| socket.inode != 0 || !known.contains(&ends(socket)));
     }
+
+    fn counts(&mut self) -> &Counts {
+        self.counts.get_or_insert_with(Counts::read)
+    }
+
+    /// `AF_XDP` has a `sock_diag` of its own, which is not read: its sockets are mentioned where every
+    /// family is asked for.
+    fn mention_xdp(&mut self) {
+        let every = [Proto::Packet, Proto::Netlink, Proto::Vsock];
+        if !every.iter().all(|proto| self.query.protos.contains(proto)) {
+            return;
+        }
+        let count = self.counts().xdp();
+        if count > 0 {
+            let text = format!("{count} AF_XDP sockets are not listed: see them with ss --xdp");
+            self.note("family_missing", text, true);
+        }
+    }
+}
+
+/// What the sockets of one dump are called.
+fn words(proto: Proto) -> &'static str {
+    if proto.is_unix() {
+        "unix"
+    } else {
+        proto.name()
+    }
+}
+
+/// Asks the rules about a socket of /proc/net. Those that need more than it tells stay silent.
+fn judge(socket: &mut Socket) {
+    socket.findings = diagnose::diagnose(&Evidence {
+        socket,
+        tcp: TcpEvidence::default(),
+    });
 }
 
 /// Whether a table is of a protocol.
@@ -368,30 +456,84 @@ fn is_of(table: Table, wanted: Proto) -> bool {
     }
 }
 
-/// /proc/net/protocols: name, size, sockets ...
-fn read_protocols() -> HashMap<String, u64> {
-    let text = fs::read_to_string("/proc/thread-self/net/protocols").unwrap_or_default();
-    text.lines()
-        .skip(1)
-        .filter_map(|line| {
-            let mut words = line.split_ascii_whitespace();
-            let name = words.next()?.to_owned();
-            // A protocol that does not count its sockets has -1; that many may be there.
-            let sockets = words.nth(1)?.parse::<i64>().ok()?;
-            Some((name, u64::try_from(sockets).unwrap_or(1)))
-        })
-        .collect()
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
 
-/// The kernel's own count of sockets in `TIME_WAIT` (`tw` of /proc/net/sockstat): asking for each of
-/// them would cost more than the rest of the dump.
-fn time_wait_count() -> u64 {
-    let text = fs::read_to_string("/proc/thread-self/net/sockstat").unwrap_or_default();
-    text.lines()
-        .find_map(|line| {
-            let mut words = line.strip_prefix("TCP:")?.split_ascii_whitespace();
-            words.find(|word| *word == "tw")?;
-            words.next()?.parse().ok()
-        })
-        .unwrap_or(0)
+    fn query(protos: &[Proto]) -> Query {
+        Query {
+            protos: protos.to_vec(),
+            states: u32::MAX,
+            tcp_states: u32::MAX,
+            bytecode: None,
+            details: false,
+            findings: true,
+            owners: None,
+            places: Vec::new(),
+        }
+    }
+
+    fn inodes(sockets: &[Socket]) -> Vec<u32> {
+        let all = sockets.iter().map(|socket| socket.inode);
+        let mut inodes: Vec<u32> = all.filter(|&inode| inode != 0).collect();
+        inodes.sort_unstable();
+        inodes
+    }
+
+    fn is_without_repetition(inodes: &[u32]) -> bool {
+        inodes.windows(2).all(|two| two[0] != two[1])
+    }
+
+    #[test]
+    fn unix_sockets_of_two_types_come_once() {
+        let _pair = std::os::unix::net::UnixDatagram::pair().unwrap();
+        let query = query(&[Proto::UnixDgr, Proto::UnixSeq]);
+        let part = Collector::new(&query, &|_| true, 0).collect();
+        let inodes = inodes(&part.sockets);
+        assert!(inodes.len() >= 2);
+        assert!(is_without_repetition(&inodes));
+    }
+
+    #[test]
+    fn after_a_dump_that_broke_off_proc_net_adds_only_the_rest() {
+        let first = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let second = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let ports = [&first, &second]
+            .map(|listener| u32::from(listener.local_addr().unwrap().port()).into());
+        let query = query(&[Proto::Tcp]);
+        let ours = |socket: &Socket| ports.contains(&socket.local.port());
+        let mut collector = Collector::new(&query, &ours, 0);
+        // What the broken dump gave: one of the two.
+        let one = |socket: &Socket| socket.local.port() == ports[0];
+        let mut broken = Collector::new(&query, &one, 0).collect().sockets;
+        collector.part.sockets.append(&mut broken);
+        let missing = Missing::of(&io::Error::from_raw_os_error(libc::ENOBUFS));
+        collector.fall_back(Proto::Tcp, &missing, 0);
+        let part = collector.part;
+        let inodes = inodes(&part.sockets);
+        assert_eq!(inodes.len(), 2, "{:?}", part.sockets);
+        assert!(is_without_repetition(&inodes));
+        assert!(!part.rules_ran);
+        let notes: Vec<_> = part.notes.iter().map(|note| note.id).collect();
+        assert_eq!(notes, ["dump_failed"]);
+    }
+
+    #[test]
+    fn what_cannot_be_listed_says_why() {
+        let query = query(&[Proto::Vsock]);
+        let mut collector = Collector::new(&query, &|_| true, 0);
+        collector.counts = Some(Counts::parse("heading\nAF_VSOCK 1240 0 -1\n"));
+        let missing = Missing::of(&io::Error::from_raw_os_error(libc::ENOENT));
+        collector.fall_back(Proto::Vsock, &missing, 0);
+        let refused = Missing::Refused("Permission denied".to_owned());
+        collector.fall_back(Proto::Vsock, &refused, 0);
+        let texts: Vec<_> = collector.part.notes.iter().map(|note| &note.text).collect();
+        assert!(texts[0].contains("no sock_diag module"), "{}", texts[0]);
+        assert!(!texts[1].contains("module"), "{}", texts[1]);
+        assert!(texts[1].contains("Permission denied"), "{}", texts[1]);
+        // A kernel without the family has none of its sockets.
+        collector.counts = Some(Counts::parse("heading\nTCP 2400 1 -1\n"));
+        collector.fall_back(Proto::Vsock, &missing, 0);
+        assert_eq!(collector.part.notes.len(), 2);
+    }
 }

@@ -5,12 +5,14 @@
 //! |---|---|
 //! | this one | [`Query`], [`snapshot`] |
 //! | [`cgroups`] | the paths of control groups |
+//! | [`counts`] | how many there are by the kernel's own counts |
 //! | [`diag`] | the netlink socket |
 //! | [`families`] | one dump for each family, and its fallback |
 //! | [`namespaces`] | network namespaces |
 //! | [`processes`] | who holds which socket |
 
 pub mod cgroups;
+mod counts;
 pub mod diag;
 pub mod families;
 pub mod namespaces;
@@ -18,11 +20,11 @@ pub mod processes;
 
 use std::collections::HashMap;
 
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::sockdiag::Bytecode;
-use crate::sockets::{Note, Proto, Snapshot, Socket};
+use crate::sockets::{Address, Note, Owners, Proto, Snapshot, Socket};
 
-use families::Collector;
+use families::{Collector, Part};
 use namespaces::Place;
 use processes::{Depth, Found};
 
@@ -60,37 +62,107 @@ pub struct Taken {
     pub interfaces: Vec<HashMap<u32, String>>,
     /// Sockets in `TIME_WAIT`, by the kernel's own count, in all the namespaces.
     pub time_wait: u64,
+    /// Whether the rules saw all that they look at: not where /proc/net stood in for `sock_diag`. No
+    /// finding then does not mean that nothing is wrong.
+    pub rules_ran: bool,
 }
 
 /// Takes a snapshot. The walk over the processes runs at the same time as the dumps.
 ///
 /// # Errors
-/// When a namespace cannot be entered, or netlink and /proc are both out of reach.
+/// When the only namespace that is asked for cannot be entered. One of several is noted instead.
 pub fn snapshot(query: &Query, keep: &Keep<'_>) -> Result<Taken> {
     std::thread::scope(|scope| {
         let walk = query
             .owners
-            .map(|depth| scope.spawn(move || processes::walk(depth)));
-        let mut taken = Taken::default();
+            .map(|depth| (depth, scope.spawn(move || processes::walk(depth))));
+        let mut taken = Taken {
+            rules_ran: true,
+            ..Taken::default()
+        };
+        let mut open = Vec::new();
         for (index, place) in query.places.iter().enumerate() {
             let netns = u16::try_from(index).unwrap_or(u16::MAX);
-            let part = place.inside(|| Collector::new(query, keep, netns).collect())?;
+            let part = match place.inside(|| Collector::new(query, keep, netns).collect()) {
+                Ok(part) => part,
+                Err(error) if query.places.len() == 1 => return Err(error),
+                Err(error) => not_entered(place, &error),
+            };
             taken.snapshot.sockets.extend(part.sockets);
             taken.snapshot.notes.extend(part.notes);
             taken.snapshot.namespaces.push(place.namespace.clone());
             taken.interfaces.push(part.interfaces);
             taken.time_wait += part.time_wait;
+            taken.rules_ran &= part.rules_ran;
+            open.extend(part.diag);
         }
-        if let Some(found) = walk.and_then(|walk| walk.join().ok()) {
-            note_hidden(&found, &mut taken.snapshot.notes);
+        if let Some((depth, walk)) = walk
+            && let Ok(found) = walk.join()
+        {
+            let found = walk_again(found, depth, &taken.snapshot.sockets);
+            let missing = without_owner(&taken.snapshot.sockets, &found.owners);
+            note_hidden(&found, missing, &mut taken.snapshot.notes);
             taken.snapshot.owners = found.owners;
         }
+        drop(open);
         merge_notes(&mut taken.snapshot.notes);
         Ok(taken)
     })
 }
 
-fn note_hidden(found: &Found, notes: &mut Vec<Note>) {
+/// Stands for a namespace that cannot be entered, so that the indices stay in step.
+fn not_entered(place: &Place, error: &Error) -> Part {
+    let text = format!(
+        "the sockets of the network namespace {} cannot be listed: {}",
+        place.namespace.label, error.cause
+    );
+    Part {
+        notes: vec![Note {
+            id: "namespace_not_entered",
+            text,
+            incomplete: true,
+        }],
+        // The note says enough: they ran on all that was seen.
+        rules_ran: true,
+        ..Part::default()
+    }
+}
+
+/// A second walk over more descriptors than this would be felt ...
+const LONG_WALK: usize = 20_000;
+/// ... so it is spared, but for so few sockets: they are rather new than out of sight.
+const FEW: usize = 16;
+
+/// The first walk ran beside the dumps: what was opened meanwhile may be in them, and its process not
+/// in the walk. So where an owner is missing, it is looked for once more.
+fn walk_again(found: Found, depth: Depth, sockets: &[Socket]) -> Found {
+    let missing = without_owner(sockets, &found.owners);
+    if missing == 0 || found.no_proc || (found.descriptors > LONG_WALK && missing > FEW) {
+        return found;
+    }
+    let later = processes::walk(depth);
+    if later.no_proc {
+        return found;
+    }
+    Found {
+        owners: found.owners.and_later(later.owners),
+        ..later
+    }
+}
+
+/// How many sockets should have an owner, and have none.
+fn without_owner(sockets: &[Socket], owners: &Owners) -> usize {
+    let of_the_kernel =
+        |socket: &Socket| matches!(socket.local, Address::Netlink { port_id: 0, .. });
+    sockets
+        .iter()
+        .filter(|socket| {
+            socket.inode != 0 && !of_the_kernel(socket) && owners.of(socket.inode).is_empty()
+        })
+        .count()
+}
+
+fn note_hidden(found: &Found, missing: usize, notes: &mut Vec<Note>) {
     if found.no_proc {
         notes.push(Note {
             id: "no_proc",
@@ -104,13 +176,29 @@ fn note_hidden(found: &Found, notes: &mut Vec<Note>) {
         notes.push(Note {
             id: "owners_hidden",
             text: format!(
-                "the descriptors of {} processes of other users cannot be read: as root, or with \
-                 CAP_SYS_PTRACE and CAP_DAC_READ_SEARCH, their owners show too",
-                found.hidden
+                "the descriptors of {} (of other users, or protected ones) cannot be read: as \
+                 root with CAP_SYS_PTRACE and CAP_DAC_READ_SEARCH, the owners of their sockets \
+                 show too",
+                counted(found.hidden, "process", "processes")
+            ),
+            incomplete: true,
+        });
+    } else if missing > 0 {
+        notes.push(Note {
+            id: "owners_not_seen",
+            text: format!(
+                "{} without an owner that this /proc shows: of processes in another PID namespace \
+                 or behind hidepid, of the kernel itself, or closed meanwhile; ask on the host as \
+                 root, or: nsenter -t 1 -p -m sockdoc sockets",
+                counted(missing, "socket is", "sockets are")
             ),
             incomplete: true,
         });
     }
+}
+
+fn counted(count: usize, one: &str, many: &str) -> String {
+    format!("{count} {}", if count == 1 { one } else { many })
 }
 
 /// The same note of several namespaces is one.

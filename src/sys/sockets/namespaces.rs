@@ -11,6 +11,8 @@ use nix::sched::{CloneFlags, setns};
 use crate::error::{Error, Kind, Result};
 use crate::sockets::Namespace;
 
+use super::processes::is_kernel_thread;
+
 /// Where ip-netns(8) keeps its names.
 const NAMED: &str = "/run/netns";
 
@@ -44,19 +46,15 @@ impl Place {
                 PathBuf::from(format!("/proc/{word}/ns/net")),
                 format!("pid {word}"),
             )
-        } else if word.is_empty() || word.contains('/') || word == ".." {
+        } else if word.is_empty() || word.contains('/') || matches!(word, "." | "..") {
             let cause = "a name of ip-netns(8) or a process id is needed";
-            return Err(Error::new(Kind::CannotRun, "enter the network namespace", cause).on(word));
+            return Err(Error::new(Kind::CannotRun, ENTER, cause)
+                .on(word)
+                .next(LIST));
         } else {
             (Path::new(NAMED).join(word), word.to_owned())
         };
-        let inode = inode_of(&file).map_err(|error| {
-            Error::os(Kind::CannotRun, "enter the network namespace", &error)
-                .on(word)
-                .next(
-                    "list the named ones: ip netns list; or give the id of a process: --netns PID",
-                )
-        })?;
+        let inode = inode_of(&file).map_err(|error| look_failure(&error, by_pid, word))?;
         Ok(Place {
             namespace: Namespace { inode, label },
             file: Some(file),
@@ -102,7 +100,9 @@ impl Place {
                         file: Some(file),
                     });
                 }
-                Err(error) if error.raw_os_error() == Some(libc::EACCES) => hidden += 1,
+                Err(error) if error.raw_os_error() == Some(libc::EACCES) => {
+                    hidden += usize::from(!is_kernel_thread(pid));
+                }
                 _ => {}
             }
         }
@@ -115,17 +115,9 @@ impl Place {
         let Some(path) = &self.file else {
             return Ok(look());
         };
-        let fail = |error: io::Error| {
-            let failure = Error::os(Kind::CannotRun, "enter the network namespace", &error)
-                .on(self.namespace.label.clone());
-            match error.raw_os_error() {
-                Some(libc::EPERM | libc::EACCES) => {
-                    failure.next("entering another namespace needs CAP_SYS_ADMIN: try it as root")
-                }
-                _ => failure,
-            }
-        };
-        let file = File::open(path).map_err(fail)?;
+        let label = &self.namespace.label;
+        let by_pid = path.starts_with("/proc");
+        let file = File::open(path).map_err(|error| look_failure(&error, by_pid, label))?;
         std::thread::scope(|scope| {
             let inside = scope.spawn(|| {
                 setns(&file, CloneFlags::CLONE_NEWNET).map_err(io::Error::from)?;
@@ -135,8 +127,71 @@ impl Place {
                 .join()
                 .unwrap_or_else(|_| Err(io::Error::other("the look into it failed")))
         })
-        .map_err(fail)
+        .map_err(|error| enter_failure(&error, label))
     }
+
+    /// The interfaces of the namespace, by index.
+    ///
+    /// # Errors
+    /// When it cannot be entered.
+    pub fn interfaces(&self) -> Result<HashMap<u32, String>> {
+        self.inside(interfaces)
+    }
+}
+
+const ENTER: &str = "enter the network namespace";
+const LIST: &str = "list the named ones: ip netns list; or give the id of a process: --netns PID";
+
+/// The file of a namespace cannot be looked at or opened. What an errno means in general (a port, an
+/// address) is not what it means here.
+fn look_failure(error: &io::Error, by_pid: bool, on: &str) -> Error {
+    let failure = Error::os(Kind::CannotRun, ENTER, error).on(on);
+    match error.raw_os_error() {
+        Some(libc::ENOENT | libc::ESRCH) if by_pid => because(
+            failure,
+            "no process with this id can be seen",
+            "list the namespaces and a process in each: lsns -t net",
+        ),
+        Some(libc::ENOENT) => because(
+            failure,
+            "there is no network namespace of this name in /run/netns",
+            LIST,
+        ),
+        Some(libc::EACCES | libc::EPERM) => because(
+            failure,
+            "looking at the namespace of another user's process needs CAP_SYS_PTRACE, and \
+             entering it CAP_SYS_ADMIN",
+            "try it as root",
+        ),
+        _ => because(failure, "its file cannot be opened", LIST),
+    }
+}
+
+/// setns(2) fails.
+fn enter_failure(error: &io::Error, on: &str) -> Error {
+    let failure = Error::os(Kind::CannotRun, ENTER, error).on(on);
+    match error.raw_os_error() {
+        Some(libc::EPERM | libc::EACCES) => because(
+            failure,
+            "entering another namespace needs CAP_SYS_ADMIN, in it and here",
+            "try it as root",
+        ),
+        Some(libc::EINVAL) => because(
+            failure,
+            "the file is not that of a network namespace: what remains in /run/netns when one \
+             was not taken down whole is an empty file",
+            LIST,
+        ),
+        _ => because(failure, "the kernel does not let us in", LIST),
+    }
+}
+
+/// Replaces cause and next step; what the system said stays in front.
+fn because(mut failure: Error, cause: &str, next: &str) -> Error {
+    if let Some(entry) = failure.code.and_then(crate::reference::errno::by_name) {
+        failure.cause = format!("{} ({}): {cause}", entry.message, entry.name);
+    }
+    failure.next(next)
 }
 
 fn inode_of(path: &Path) -> io::Result<u64> {
@@ -156,4 +211,55 @@ pub fn interfaces() -> HashMap<u32, String> {
             )
         })
         .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn failure(word: &str) -> String {
+        Place::named(word).unwrap_err().to_string()
+    }
+
+    #[test]
+    fn a_name_that_is_none_says_so_in_the_words_of_namespaces() {
+        let text = failure("no-such-name");
+        assert!(text.contains("no network namespace of this name"), "{text}");
+        assert!(text.contains("ip netns list"), "{text}");
+        let text = failure("4294967295");
+        assert!(text.contains("no process with this id"), "{text}");
+        for word in [".", "..", "", "a/b"] {
+            assert!(failure(word).contains("a name of ip-netns(8)"), "{word}");
+        }
+    }
+
+    #[test]
+    fn a_refusal_names_the_right_that_is_missing() {
+        let error = |errno| io::Error::from_raw_os_error(errno);
+        let text = look_failure(&error(libc::EACCES), true, "pid 1").to_string();
+        assert!(text.contains("CAP_SYS_PTRACE"), "{text}");
+        assert!(!text.contains("port"), "{text}");
+        let text = enter_failure(&error(libc::EPERM), "blue").to_string();
+        assert!(text.contains("CAP_SYS_ADMIN"), "{text}");
+        let text = enter_failure(&error(libc::EINVAL), "blue").to_string();
+        assert!(text.contains("not that of a network namespace"), "{text}");
+        assert!(!text.contains("fe80"), "{text}");
+    }
+
+    #[test]
+    fn our_own_place_has_our_interfaces() {
+        assert_eq!(Place::own().interfaces().unwrap(), interfaces());
+    }
+
+    #[test]
+    fn a_file_that_is_no_namespace_cannot_be_entered() {
+        let place = Place {
+            namespace: Namespace {
+                inode: 1,
+                label: "stale".to_owned(),
+            },
+            file: Some(PathBuf::from("/proc/self/comm")),
+        };
+        assert!(place.inside(|| ()).is_err());
+    }
 }

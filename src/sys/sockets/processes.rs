@@ -30,8 +30,11 @@ pub enum Depth {
 pub struct Found {
     /// The owners.
     pub owners: Owners,
-    /// Processes whose descriptors could not be read for want of permission.
+    /// Processes whose descriptors could not be read for want of permission; kernel threads, which
+    /// have none, are not counted.
     pub hidden: usize,
+    /// Descriptors of all kinds that were looked at: what the walk costs.
+    pub descriptors: usize,
     /// Whether /proc itself could not be read.
     pub no_proc: bool,
 }
@@ -80,8 +83,9 @@ pub fn walk(depth: Depth) -> Found {
     });
     let mut processes = Vec::new();
     let mut links = Vec::with_capacity(parts.iter().map(|part| part.links.len()).sum());
-    let mut hidden = 0;
+    let (mut hidden, mut descriptors) = (0, 0);
     for part in parts {
+        descriptors += part.descriptors;
         let offset = u32::try_from(processes.len()).unwrap_or(u32::MAX);
         processes.extend(part.processes);
         links.extend(part.links.into_iter().map(|owner| Owner {
@@ -93,6 +97,7 @@ pub fn walk(depth: Depth) -> Found {
     Found {
         owners: Owners::new(processes, links, hidden == 0),
         hidden,
+        descriptors,
         no_proc: false,
     }
 }
@@ -132,7 +137,7 @@ impl Part {
         let directory = match open_directory(&path) {
             Ok(directory) => directory,
             Err(error) => {
-                self.hidden += usize::from(error.raw_os_error() == Some(libc::EACCES));
+                self.count_if_hidden(pid, &error);
                 return;
             }
         };
@@ -140,22 +145,59 @@ impl Part {
         let before = self.links.len();
         let read = for_each_name(&directory, buffer, |name| {
             self.descriptors += 1;
-            if let Some(inode) = socket_inode(&directory, name) {
+            let inode = match socket_inode(&directory, name) {
+                Ok(inode) => inode,
+                // What is refused once is refused for each descriptor of the process.
+                Err(error) if is_refusal(&error) => return Err(error),
+                // Closed meanwhile.
+                Err(_) => None,
+            };
+            if let Some(inode) = inode {
                 let fd = name.to_bytes().iter().fold(0_u32, |fd, digit| {
                     fd.wrapping_mul(10)
                         .wrapping_add(u32::from(digit.wrapping_sub(b'0')))
                 });
                 self.links.push(Owner { inode, process, fd });
             }
+            Ok(())
         });
-        // Opening /proc/PID/fd may be allowed where reading it is not.
+        // Opening /proc/PID/fd may be allowed where listing it is not, and listing it where reading
+        // its links is not (root without CAP_SYS_PTRACE).
         if let Err(error) = read {
-            self.hidden += usize::from(error.raw_os_error() == Some(libc::EACCES));
+            self.count_if_hidden(pid, &error);
         }
         if self.links.len() > before {
             self.processes.push(describe(pid, depth));
         }
     }
+
+    fn count_if_hidden(&mut self, pid: u32, error: &io::Error) {
+        self.hidden += usize::from(is_refusal(error) && !is_kernel_thread(pid));
+    }
+}
+
+fn is_refusal(error: &io::Error) -> bool {
+    matches!(error.raw_os_error(), Some(libc::EACCES | libc::EPERM))
+}
+
+/// Whether a process is a thread of the kernel, which has no descriptors, and no namespace of its own.
+pub(super) fn is_kernel_thread(pid: u32) -> bool {
+    fs::read(format!("/proc/{pid}/stat")).is_ok_and(|stat| flags_say_kernel(&stat))
+}
+
+/// The flags of a /proc/PID/stat are the seventh field behind the name, which may hold blanks and
+/// brackets.
+fn flags_say_kernel(stat: &[u8]) -> bool {
+    /// `include/linux/sched.h`.
+    const PF_KTHREAD: u32 = 0x0020_0000;
+    let Some(end) = stat.iter().rposition(|&byte| byte == b')') else {
+        return false;
+    };
+    let behind = String::from_utf8_lossy(&stat[end + 1..]);
+    let flags = behind.split_ascii_whitespace().nth(6);
+    flags
+        .and_then(|flags| flags.parse::<u32>().ok())
+        .is_some_and(|flags| flags & PF_KTHREAD != 0)
 }
 
 /// What is known of a process.
@@ -215,11 +257,11 @@ fn open_directory(path_with_nul: &str) -> io::Result<OwnedFd> {
     Ok(unsafe { OwnedFd::from_raw_fd(fd) })
 }
 
-/// Calls `each` with the numeric names of a directory (getdents64(2)).
+/// Calls `each` with the numeric names of a directory (getdents64(2)), until it fails.
 fn for_each_name(
     directory: &OwnedFd,
     buffer: &mut [u8],
-    mut each: impl FnMut(&CStr),
+    mut each: impl FnMut(&CStr) -> io::Result<()>,
 ) -> io::Result<()> {
     /// `struct linux_dirent64`: inode, offset, record length, type, then the name.
     const LENGTH: usize = 16;
@@ -249,7 +291,7 @@ fn for_each_name(
             if entry[NAME].is_ascii_digit()
                 && let Ok(name) = CStr::from_bytes_until_nul(&entry[NAME..])
             {
-                each(name);
+                each(name)?;
             }
             rest = &rest[length..];
         }
@@ -257,7 +299,7 @@ fn for_each_name(
 }
 
 /// The inode of the socket that a descriptor is, if it is one: the link reads `socket:[INODE]`.
-fn socket_inode(directory: &OwnedFd, name: &CStr) -> Option<u32> {
+fn socket_inode(directory: &OwnedFd, name: &CStr) -> io::Result<Option<u32>> {
     let mut target = [0_u8; 32];
     // SAFETY: the name is a C string; readlinkat(2) writes at most `target.len()` bytes.
     let length = unsafe {
@@ -268,7 +310,13 @@ fn socket_inode(directory: &OwnedFd, name: &CStr) -> Option<u32> {
             target.len(),
         )
     };
-    let target = target.get(..usize::try_from(length).ok()?)?;
+    let Ok(length) = usize::try_from(length) else {
+        return Err(io::Error::last_os_error());
+    };
+    Ok(inode_in(&target[..length]))
+}
+
+fn inode_in(target: &[u8]) -> Option<u32> {
     let digits = target.strip_prefix(b"socket:[")?.strip_suffix(b"]")?;
     std::str::from_utf8(digits).ok()?.parse().ok()
 }
@@ -304,5 +352,54 @@ mod tests {
         let process = found.owners.process(&owners[0]);
         assert_eq!(process.pid, std::process::id());
         assert!(process.cmdline.is_some());
+    }
+
+    #[test]
+    fn a_kernel_thread_is_known_by_its_flags() {
+        let kernel = b"2 (kthreadd) S 0 0 0 0 -1 2129984 0 0";
+        assert!(flags_say_kernel(kernel));
+        let user = b"77 (a) b) S 1 77 77 0 -1 4194560 2129984 0";
+        assert!(!flags_say_kernel(user));
+        assert!(!flags_say_kernel(b"77 (cut"));
+        assert!(!flags_say_kernel(b"77 (cut) S 1"));
+    }
+
+    /// Runs this test again as another process whose rights are cut by `setpriv`.
+    fn again_without_rights(test: &str, arguments: &[&str]) -> Option<std::process::Output> {
+        let me = std::env::current_exe().unwrap();
+        std::process::Command::new("setpriv")
+            .args(arguments)
+            .arg(me)
+            .args(["--exact", test, "--nocapture"])
+            .env("SOCKDOC_TEST_AGAIN", "1")
+            .output()
+            .ok()
+    }
+
+    #[test]
+    fn a_process_whose_links_cannot_be_read_is_hidden() {
+        if std::env::var_os("SOCKDOC_TEST_AGAIN").is_some() {
+            println!("hidden: {}", walk(Depth::Names).hidden);
+            return;
+        }
+        if !nix::unistd::Uid::effective().is_root() {
+            return;
+        }
+        let _listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let name = "sys::sockets::processes::tests::a_process_whose_links_cannot_be_read_is_hidden";
+        let cut = [
+            "--bounding-set=-sys_ptrace",
+            "--inh-caps=-sys_ptrace",
+            "--ambient-caps=-sys_ptrace",
+        ];
+        let Some(output) = again_without_rights(name, &cut) else {
+            return;
+        };
+        let text = String::from_utf8_lossy(&output.stdout);
+        // Where the rights cannot be cut, nothing was run.
+        let Some(hidden) = text.split("hidden: ").nth(1) else {
+            return;
+        };
+        assert!(!hidden.starts_with('0'), "{text}");
     }
 }
