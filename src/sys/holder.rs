@@ -1,102 +1,77 @@
 //! Which processes hold an address: the first question after "address already in use".
 
-use std::fs;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::net::SocketAddr;
 
 use socket2::Type;
 
+use crate::sockets::{Address, Proto, Socket, State};
 use crate::sys::socket::unmapped;
-
-/// The state of a listener in /proc/net/tcp (`TCP_LISTEN`).
-const LISTEN: &str = "0A";
+use crate::sys::sockets::namespaces::Place;
+use crate::sys::sockets::processes::Depth;
+use crate::sys::sockets::{Query, snapshot};
 
 /// The processes whose socket of this type keeps `address` from being bound, as
 /// `python3 (pid 4711)`; empty when it cannot be told (another user's process, another namespace,
 /// `TIME_WAIT`).
 pub fn of(address: SocketAddr, kind: Type) -> Vec<String> {
     let is_stream = kind == Type::STREAM;
-    let tables = if is_stream {
-        ["tcp", "tcp6"]
+    let states = if is_stream {
+        // A TCP connection does not hold its address: a listener with `SO_REUSEADDR` may be bound
+        // beside it.
+        State::Listen.bit() | State::BoundInactive.bit()
     } else {
-        ["udp", "udp6"]
+        u32::MAX
     };
-    let rows: Vec<Row> = tables
-        .iter()
-        .filter_map(|table| fs::read_to_string(format!("/proc/self/net/{table}")).ok())
-        .flat_map(|table| rows(&table, is_stream))
-        .collect();
-    let links: Vec<String> = in_the_way(address, &rows)
-        .map(|row| format!("socket:[{}]", row.inode))
-        .collect();
-    if links.is_empty() {
+    let query = Query {
+        protos: vec![if is_stream { Proto::Tcp } else { Proto::Udp }],
+        states,
+        tcp_states: states,
+        bytecode: None,
+        details: false,
+        findings: false,
+        owners: Some(Depth::Names),
+        places: vec![Place::own()],
+    };
+    let port = Some(u32::from(address.port()));
+    let Ok(taken) = snapshot(&query, &|socket| socket.local.port() == port) else {
         return Vec::new();
-    }
-    let mut holders: Vec<(u32, String)> = fs::read_dir("/proc")
-        .into_iter()
-        .flatten()
-        .flatten()
-        .filter_map(|entry| {
-            let pid: u32 = entry.file_name().to_str()?.parse().ok()?;
-            let holds = fs::read_dir(entry.path().join("fd"))
-                .ok()?
-                .flatten()
-                .filter_map(|fd| fs::read_link(fd.path()).ok())
-                .any(|link| links.iter().any(|held| link.as_os_str() == held.as_str()));
-            let name = || fs::read_to_string(entry.path().join("comm")).unwrap_or_default();
-            holds.then(|| {
-                let name = name();
-                (
-                    pid,
-                    format!("{} (pid {pid})", name.trim_end().escape_debug()),
-                )
-            })
+    };
+    let snapshot = taken.snapshot;
+    let rows: Vec<Row> = snapshot.sockets.iter().filter_map(Row::new).collect();
+    let mut holders: Vec<(u32, String)> = in_the_way(address, &rows)
+        .flat_map(|row| snapshot.owners.of(row.inode))
+        .map(|owner| {
+            let process = snapshot.owners.process(owner);
+            let name = String::from_utf8_lossy(&process.comm);
+            (
+                process.pid,
+                format!("{} (pid {})", name.escape_debug(), process.pid),
+            )
         })
         .collect();
     holders.sort();
+    holders.dedup();
     holders.into_iter().map(|(_, name)| name).collect()
 }
 
-/// A socket of a /proc/net table.
+/// A socket that holds its local address.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Row {
     local: SocketAddr,
-    inode: u64,
+    inode: u32,
 }
 
-/// The sockets of a /proc/net table (proc(5)) that hold their local address. A TCP connection does
-/// not: a listener with `SO_REUSEADDR` may be bound beside it.
-fn rows(table: &str, is_stream: bool) -> Vec<Row> {
-    table
-        .lines()
-        .skip(1)
-        .filter_map(|line| {
-            let mut fields = line.split_ascii_whitespace().skip(1);
-            let local = address(fields.next()?)?;
-            let remote = fields.next()?;
-            let state = fields.next()?;
-            let inode = fields.nth(5)?.parse().ok()?;
-            let holds = !is_stream || state == LISTEN || remote.ends_with(":0000");
-            (holds && inode != 0).then_some(Row { local, inode })
+impl Row {
+    fn new(socket: &Socket) -> Option<Row> {
+        let Address::Ip { addr, port, .. } = socket.local else {
+            return None;
+        };
+        let local = unmapped(SocketAddr::new(addr, port));
+        (socket.inode != 0).then_some(Row {
+            local,
+            inode: socket.inode,
         })
-        .collect()
-}
-
-/// `0100007F:FF98` -> 127.0.0.1:65432: words of 32 bits as the host reads them, the port as a
-/// number.
-fn address(text: &str) -> Option<SocketAddr> {
-    let (ip, port) = text.split_once(':')?;
-    let port = u16::from_str_radix(port, 16).ok()?;
-    let words = (0..ip.len() / 8)
-        .map(|at| u32::from_str_radix(ip.get(at * 8..at * 8 + 8)?, 16).ok())
-        .map(|word| word.map(u32::to_ne_bytes))
-        .collect::<Option<Vec<_>>>()?
-        .concat();
-    let ip = match words.len() {
-        4 => IpAddr::V4(Ipv4Addr::from(<[u8; 4]>::try_from(words).ok()?)),
-        16 => IpAddr::V6(Ipv6Addr::from(<[u8; 16]>::try_from(words).ok()?)),
-        _ => return None,
-    };
-    Some(unmapped(SocketAddr::new(ip, port)))
+    }
 }
 
 /// The rows that keep `wanted` from being bound.
@@ -183,28 +158,5 @@ mod tests {
             held_by("127.0.0.1:80", &["[::]:80", "0.0.0.0:80"]),
             ["0.0.0.0:80"]
         );
-    }
-
-    #[test]
-    fn a_row_is_a_listener_or_has_no_peer() {
-        let table = "  sl  local_address rem_address   st\n\
-            0: 0100007F:FF98 00000000:0000 0A 00000000:00000000 00:00000000 00000000 0 0 11 1\n\
-            1: 0100007F:FF98 0100007F:9C40 01 00000000:00000000 00:00000000 00000000 0 0 12 1\n\
-            2: 0100007F:FF98 0100007F:9C40 06 00000000:00000000 00:00000000 00000000 0 0 0 1\n";
-        if cfg!(target_endian = "little") {
-            let inodes = |is_stream| -> Vec<u64> {
-                let rows = rows(table, is_stream);
-                assert!(
-                    rows.iter()
-                        .all(|held| held.local == row("127.0.0.1:65432").local)
-                );
-                rows.iter().map(|row| row.inode).collect()
-            };
-            assert_eq!(inodes(true), [11]);
-            // A connected datagram socket holds its port.
-            assert_eq!(inodes(false), [11, 12]);
-            let mapped = address("0000000000000000FFFF00000100007F:0050");
-            assert_eq!(mapped, Some("127.0.0.1:80".parse().unwrap()));
-        }
     }
 }

@@ -15,7 +15,7 @@ use crate::sockets::filter::{
 use crate::sockets::order::{GroupBy, SortKey};
 use crate::sockets::{Family, Proto, Socket, State};
 use crate::sys::sockets::Query;
-use crate::sys::sockets::namespaces::{self, Place};
+use crate::sys::sockets::namespaces::Place;
 use crate::sys::sockets::processes::Depth;
 use crate::sys::users;
 
@@ -127,6 +127,8 @@ pub(super) struct Asked {
 pub(super) fn understand(args: &Args, context: &Context) -> Result<(Asked, Query)> {
     let how = &args.how;
     let mut filter = filter_of(args)?;
+    let (places, hidden_namespaces) = places_of(args)?;
+    resolve_scopes(&mut filter, &places)?;
     let protos = protos_of(args, &filter)?;
     filter.protos.clone_from(&protos);
     // A summary without TIME-WAIT would not add up.
@@ -174,7 +176,6 @@ pub(super) fn understand(args: &Args, context: &Context) -> Result<(Asked, Query
         || how.group.is_some()
         || how.summary
         || shows(|column| column == Column::Why);
-    let (places, hidden_namespaces) = places_of(args)?;
     let kernel_counts = counts_all(&filter) && !filter.show_time_wait;
     let hint = filter.kernel_hint();
     let unwanted = if kernel_counts {
@@ -232,6 +233,21 @@ impl Asked {
             self.collapsed.load(Ordering::Relaxed)
         }
     }
+}
+
+/// Puts indices for the interfaces that are asked for by name, as the namespace in question has them.
+fn resolve_scopes(filter: &mut Filter, places: &[Place]) -> Result<()> {
+    let index = |name: &str| {
+        let interfaces = places.first()?.interfaces().ok()?;
+        interfaces
+            .iter()
+            .find(|(_, known)| *known == name)
+            .map(|(index, _)| *index)
+    };
+    filter.resolve_scopes(index).map_err(|name| {
+        let cause = format!("there is no interface '{name}'");
+        Error::new(Kind::CannotRun, "read the filter", cause).next("list them: ip link show")
+    })
 }
 
 /// Whether every TCP connection is what the filter asks for: then the kernel's count of those in
@@ -310,16 +326,6 @@ fn filter_of(args: &Args) -> Result<Filter> {
     for word in &args.words {
         filter.add_word(Word::of_bytes(word.as_bytes()).map_err(bad_word)?);
     }
-    let index = |name: &str| {
-        let interfaces = namespaces::interfaces();
-        interfaces
-            .iter()
-            .find(|(_, known)| *known == name)
-            .map(|(index, _)| *index)
-    };
-    filter.resolve_scopes(index).map_err(|cause| {
-        Error::new(Kind::CannotRun, "read the filter", cause).next("list them: ip link show")
-    })?;
     if filter.states.names(State::TimeWait) {
         filter.show_time_wait = true;
     }

@@ -75,15 +75,16 @@ pub(super) fn show(
         .and_then(|()| write_footer(args, asked, &taken, context, &mut out))
         .and_then(|()| out.flush())
         .map_err(Error::output)?;
-    Ok(status(&sockets, asked.filter.problems))
+    Ok(status(&sockets, asked.filter.problems, taken.rules_ran))
 }
 
 /// Something is wrong where that is asked for, or else nothing is what was asked for. A notice is no
 /// problem.
-fn status(sockets: &[&Socket], problems: bool) -> Status {
+fn status(sockets: &[&Socket], problems: bool, rules_ran: bool) -> Status {
     let mut findings = sockets.iter().flat_map(|socket| &socket.findings);
     Status::of(if problems {
-        !findings.any(|finding| finding.severity >= Severity::Warning)
+        // Where the rules could not run, silence is no good news.
+        rules_ran && !findings.any(|finding| finding.severity >= Severity::Warning)
     } else {
         !sockets.is_empty()
     })
@@ -296,12 +297,13 @@ mod tests {
         let none = socket(None);
         let notice = socket(Some(Severity::Notice));
         let warning = socket(Some(Severity::Warning));
-        assert_eq!(status(&[], false), Status::Bad);
-        assert_eq!(status(&[&none], false), Status::Good);
-        assert_eq!(status(&[&warning], false), Status::Good);
-        assert_eq!(status(&[], true), Status::Good);
-        assert_eq!(status(&[&notice], true), Status::Good);
-        assert_eq!(status(&[&notice, &warning], true), Status::Bad);
+        assert_eq!(status(&[], false, true), Status::Bad);
+        assert_eq!(status(&[&none], false, true), Status::Good);
+        assert_eq!(status(&[&warning], false, true), Status::Good);
+        assert_eq!(status(&[], true, true), Status::Good);
+        assert_eq!(status(&[], true, false), Status::Bad);
+        assert_eq!(status(&[&notice], true, true), Status::Good);
+        assert_eq!(status(&[&notice, &warning], true, true), Status::Bad);
     }
 
     #[test]
