@@ -4,7 +4,7 @@
 //! second).
 //!
 //! Look-alikes: a connection that was just begun has sent its SYN once. A refused one is gone: its
-//! answer came. ICMP errors do not end it, but are told to who asks (`IP_RECVERR`).
+//! answer came. One that routers call unreachable (ICMP) ends with `EHOSTUNREACH` or `ENETUNREACH`.
 
 use super::{Evidence, Finding, Rule, diag};
 use crate::diagnose::Severity;
@@ -31,9 +31,10 @@ fn check(evidence: &Evidence<'_>) -> Option<Finding> {
         explanation: "Nothing answers at that address and port: no SYN-ACK, no RST. A firewall drops \
             the packets, the host is down, the way there or back is broken, or the accept queue there \
             is full.",
-        ruled_out: "The port is not merely closed: then an RST would have ended the attempt at once.",
+        ruled_out: "The port is not merely closed: then an RST would have ended the attempt at once. No \
+            router has called the host unreachable: that would have ended it too.",
         next: "Does the host answer at all: ping ADDRESS. Which way the packets go: ip route get \
-            ADDRESS. On the other host, whether somebody listens there: sockdoc sockets"
+            ADDRESS. On the other host, whether somebody listens on port PORT: sockdoc sockets"
             .to_owned(),
     })
 }
