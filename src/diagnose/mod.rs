@@ -6,6 +6,7 @@
 pub mod rules;
 pub mod words;
 
+use crate::sockdiag::SkMemInfo;
 use crate::sockets::{Socket, State};
 
 /// How bad it is.
@@ -89,6 +90,8 @@ pub struct Evidence<'a> {
     pub socket: &'a Socket,
     /// What its `tcp_info` says; all unknown for other protocols.
     pub tcp: TcpEvidence,
+    /// Its memory; the kernel tells it when it is asked to (`SK_MEMINFO`).
+    pub memory: Option<SkMemInfo>,
 }
 
 impl Evidence<'_> {

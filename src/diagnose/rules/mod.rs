@@ -15,6 +15,7 @@ mod not_accepted;
 mod not_reading;
 mod peer_silent;
 mod peer_window_closed;
+mod udp_receive_buffer_full;
 
 use super::{Evidence, Fact, Finding};
 
@@ -37,6 +38,7 @@ pub const ALL: &[Rule] = &[
     not_reading::RULE,
     peer_silent::RULE,
     peer_window_closed::RULE,
+    udp_receive_buffer_full::RULE,
 ];
 
 /// A figure of the socket itself, as `sock_diag(7)` gives it.
@@ -52,6 +54,15 @@ fn diag(field: &'static str, value: &impl ToString) -> Fact {
 fn tcp_info(field: &'static str, value: &impl ToString) -> Fact {
     Fact {
         source: "tcp_info",
+        field,
+        value: value.to_string(),
+    }
+}
+
+/// A figure of its memory (`SK_MEMINFO`).
+fn meminfo(field: &'static str, value: &impl ToString) -> Fact {
+    Fact {
+        source: "skmeminfo",
         field,
         value: value.to_string(),
     }
@@ -99,7 +110,15 @@ mod sample {
 
     /// What this rule, and no other, says; `None` if no rule says anything.
     pub(super) fn found(socket: &Socket, tcp: TcpEvidence) -> Option<Finding> {
-        let mut findings = crate::diagnose::diagnose(&Evidence { socket, tcp });
+        found_by(&Evidence {
+            socket,
+            tcp,
+            memory: None,
+        })
+    }
+
+    pub(super) fn found_by(evidence: &Evidence<'_>) -> Option<Finding> {
+        let mut findings = crate::diagnose::diagnose(evidence);
         assert!(findings.len() < 2, "{findings:?}");
         findings.pop()
     }
