@@ -2,7 +2,12 @@
 //!
 //! Each rule is a file in [`rules`] and a line in its list. A rule sees [`Evidence`] and nothing
 //! else, so the lister, the buffer demonstration and a diagnosis of the whole host use the same ones.
+//!
+//! A lister then calls [`refine::refine`] once with all sockets, and [`next::next`] for the text of
+//! each next step.
 
+pub mod next;
+pub mod refine;
 pub mod rules;
 pub mod words;
 
@@ -46,7 +51,8 @@ pub struct Finding {
     pub explanation: &'static str,
     /// The look-alike that it is not, and how one knows.
     pub ruled_out: &'static str,
-    /// The next thing to do; the name of a command that works as typed.
+    /// The next thing to do; the name of a command that works as typed, but for PID, which
+    /// [`next::next`] replaces.
     pub next: String,
 }
 

@@ -6,7 +6,7 @@
 //! Look-alikes: a connection that was just begun has sent its SYN once. A refused one is gone: its
 //! answer came. One that routers call unreachable (ICMP) ends with `EHOSTUNREACH` or `ENETUNREACH`.
 
-use super::{Evidence, Finding, Rule, diag};
+use super::{Evidence, Finding, Rule, ask_for_the_host, diag};
 use crate::diagnose::Severity;
 use crate::sockets::State;
 
@@ -33,9 +33,15 @@ fn check(evidence: &Evidence<'_>) -> Option<Finding> {
             is full.",
         ruled_out: "The port is not merely closed: then an RST would have ended the attempt at once. No \
             router has called the host unreachable: that would have ended it too.",
-        next: "Does the host answer at all: ping ADDRESS. Which way the packets go: ip route get \
-            ADDRESS. On the other host, whether somebody listens on port PORT: sockdoc sockets"
-            .to_owned(),
+        next: format!(
+            "{}. On the other host, whether somebody listens{}: sockdoc sockets -l",
+            ask_for_the_host(evidence.socket),
+            evidence
+                .socket
+                .peer
+                .port()
+                .map_or_else(String::new, |port| format!(" on port {port}")),
+        ),
     })
 }
 

@@ -9,7 +9,7 @@
 //! `peer_window_closed`. With a count of repetitions but no backoff, ICMP "unreachable" messages
 //! arrive: the kernel takes a doubling back for each.
 
-use super::{Evidence, Finding, Rule, diag, tcp_info};
+use super::{Evidence, Finding, Rule, ask_for_the_host, diag, tcp_info};
 use crate::diagnose::{Severity, words};
 use crate::sockets::{State, TimerKind};
 
@@ -82,8 +82,7 @@ fn check(evidence: &Evidence<'_>) -> Option<Finding> {
             connection. The kernel goes on for about 15 minutes (net.ipv4.tcp_retries2), then the \
             program gets ETIMEDOUT.",
         ruled_out,
-        next: "Does the host answer: ping ADDRESS. Which way packets go: ip route get ADDRESS"
-            .to_owned(),
+        next: ask_for_the_host(socket),
     })
 }
 
@@ -109,6 +108,10 @@ mod tests {
         assert_eq!(
             found(&sending, repeated(4, 4)).unwrap().text,
             "peer silent: 4 retransmissions, last ACK 13 s ago"
+        );
+        assert_eq!(
+            found(&sending, repeated(4, 4)).unwrap().next,
+            "Does the host answer: ping 127.0.0.1. Which way packets go: ip route get 127.0.0.1"
         );
         assert!(
             found(&sending, repeated(4, 0))

@@ -67,10 +67,15 @@ fn check(evidence: &Evidence<'_>) -> Option<Finding> {
         } else {
             "No data is lost on the way: none is sent while the window is closed."
         },
-        next:
-            "Look at the other end of this connection (ADDRESS port PORT) for a program that does \
-            not read: sockdoc sockets there, Recv-Q above 0"
-                .to_owned(),
+        next: format!(
+            "Look at the other end of this connection{} for a program that does not read: sockdoc \
+             sockets there, Recv-Q above 0",
+            socket
+                .peer
+                .ip()
+                .zip(socket.peer.port())
+                .map_or_else(String::new, |(ip, port)| format!(" ({ip} port {port})")),
+        ),
     })
 }
 
