@@ -40,6 +40,16 @@ pub fn refine(sockets: &mut [Socket]) {
     }
 }
 
+/// Whether [`refine`] may need a socket that has no finding itself and that nobody asked to see:
+/// listeners, and what may be the other end of a connection on this host.
+pub fn needs(socket: &Socket) -> bool {
+    socket.proto == Proto::Tcp
+        && matches!(
+            socket.state,
+            State::Listen | State::Established | State::CloseWait | State::FinWait2
+        )
+}
+
 /// An address and a port.
 type End = (IpAddr, u16);
 

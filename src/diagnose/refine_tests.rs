@@ -29,6 +29,7 @@ fn listener(address: &str, port: u16, recv_q: u32, inode: u32) -> Socket {
 /// The finding of the first socket among the others, after two passes.
 fn refined(first: Socket, others: &[Socket]) -> Option<Finding> {
     let mut sockets = vec![first];
+    assert!(others.iter().all(needs));
     sockets.extend_from_slice(others);
     refine(&mut sockets);
     let once = sockets.clone();
