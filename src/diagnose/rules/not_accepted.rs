@@ -33,7 +33,7 @@ fn check(evidence: &Evidence<'_>) -> Option<Finding> {
         port.map_or_else(String::new, |port| format!("{before}{port}"))
     };
     let gave_up = match socket.state {
-        State::CloseWait => "; the peer has closed it",
+        State::CloseWait => "; the peer sent its end (FIN)",
         _ => "",
     };
     Some(Finding {
@@ -87,7 +87,7 @@ mod tests {
         let finding = found(&waiting(State::CloseWait), age(200_000)).unwrap();
         assert_eq!(
             finding.text,
-            "not accepted for 3 min; the peer has closed it"
+            "not accepted for 3 min; the peer sent its end (FIN)"
         );
     }
 
