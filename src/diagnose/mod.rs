@@ -2,10 +2,16 @@
 //!
 //! Each rule is a file in [`rules`] and a line in its list. A rule sees [`Evidence`] and nothing
 //! else, so the lister, the buffer demonstration and a diagnosis of the whole host use the same ones.
+//!
+//! A lister then calls [`refine::refine`] once with all sockets, and [`next::next`] for the text of
+//! each next step.
 
+pub mod next;
+pub mod refine;
 pub mod rules;
 pub mod words;
 
+use crate::sockdiag::SkMemInfo;
 use crate::sockets::{Socket, State};
 
 /// How bad it is.
@@ -45,7 +51,8 @@ pub struct Finding {
     pub explanation: &'static str,
     /// The look-alike that it is not, and how one knows.
     pub ruled_out: &'static str,
-    /// The next thing to do; the name of a command that works as typed.
+    /// The next thing to do; the name of a command that works as typed, but for PID, which
+    /// [`next::next`] replaces.
     pub next: String,
 }
 
@@ -89,6 +96,8 @@ pub struct Evidence<'a> {
     pub socket: &'a Socket,
     /// What its `tcp_info` says; all unknown for other protocols.
     pub tcp: TcpEvidence,
+    /// Its memory; the kernel tells it when it is asked to (`SK_MEMINFO`).
+    pub memory: Option<SkMemInfo>,
 }
 
 impl Evidence<'_> {

@@ -76,6 +76,7 @@ pub fn inet(message: &InetMessage<'_>, proto: Proto, netns: u16, taken: Taken) -
         socket.findings = diagnose::diagnose(&Evidence {
             socket: &socket,
             tcp,
+            memory: attributes.sk_mem_info,
         });
     }
     if taken.details {
@@ -125,7 +126,7 @@ pub fn evidence(info: &TcpInfo<'_>) -> TcpEvidence {
 }
 
 /// A unix-domain socket; `None` for a type or state that is not known.
-pub fn unix(message: &UnixMessage<'_>, netns: u16, details: bool) -> Option<Socket> {
+pub fn unix(message: &UnixMessage<'_>, netns: u16, taken: Taken) -> Option<Socket> {
     let proto = match message.kind() {
         1 => Proto::UnixStr,
         2 => Proto::UnixDgr,
@@ -142,7 +143,7 @@ pub fn unix(message: &UnixMessage<'_>, netns: u16, details: bool) -> Option<Sock
         },
         None => Address::None,
     };
-    Some(Socket {
+    let mut socket = Socket {
         proto,
         family: Family::Unix,
         state: State::from_number(message.state())?,
@@ -156,7 +157,7 @@ pub fn unix(message: &UnixMessage<'_>, netns: u16, details: bool) -> Option<Sock
         netns,
         interface: 0,
         timer: None,
-        details: details.then(|| {
+        details: taken.details.then(|| {
             Box::new(Details {
                 memory: attributes.sk_mem_info,
                 shutdown: attributes.shutdown,
@@ -164,7 +165,15 @@ pub fn unix(message: &UnixMessage<'_>, netns: u16, details: bool) -> Option<Sock
             })
         }),
         findings: Vec::new(),
-    })
+    };
+    if taken.findings {
+        socket.findings = diagnose::diagnose(&Evidence {
+            socket: &socket,
+            tcp: TcpEvidence::default(),
+            memory: attributes.sk_mem_info,
+        });
+    }
+    Some(socket)
 }
 
 /// The name as it stands in the address: an abstract one behind its NUL.
@@ -290,4 +299,40 @@ pub fn vsock(message: &VsockMessage<'_>, netns: u16) -> Option<Socket> {
         details: None,
         findings: Vec::new(),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A unix listener with its queue, as `unix_diag` tells it.
+    fn unix_listener(waiting: u32, limit: u32) -> Vec<u8> {
+        let mut payload = vec![1, 1, 10, 0];
+        payload.extend(4_242_u32.to_ne_bytes());
+        payload.extend([7, 0, 0, 0, 0, 0, 0, 0]);
+        // UNIX_DIAG_RQLEN
+        payload.extend(12_u16.to_ne_bytes());
+        payload.extend(4_u16.to_ne_bytes());
+        payload.extend(waiting.to_ne_bytes());
+        payload.extend(limit.to_ne_bytes());
+        payload
+    }
+
+    #[test]
+    fn a_full_accept_queue_of_a_unix_socket_is_found_when_findings_are_wanted() {
+        let findings = |waiting, findings| {
+            let payload = unix_listener(waiting, 1);
+            let message = UnixMessage::new(&payload).unwrap();
+            let taken = Taken {
+                findings,
+                ..Taken::default()
+            };
+            let socket = unix(&message, 0, taken).unwrap();
+            assert_eq!((socket.recv_q, socket.send_q), (waiting, 1));
+            socket.findings
+        };
+        assert_eq!(findings(2, true)[0].id, "accept_queue_full");
+        assert_eq!(findings(2, false), []);
+        assert_eq!(findings(1, true), []);
+    }
 }

@@ -154,6 +154,11 @@ impl Owners {
         &self.processes
     }
 
+    /// Whether no process was hidden from the walk.
+    pub fn is_complete(&self) -> bool {
+        self.complete
+    }
+
     /// Why this socket has no owner, as far as one can tell.
     pub fn reason(&self, socket: &Socket) -> OwnerReason {
         if socket.inode == 0 {

@@ -5,7 +5,8 @@
 //!
 //! Look-alikes: a client that binds before it connects is in this state for a moment, so this is a
 //! notice; a listener is in LISTEN; `TIME_WAIT` holds a port only against programs without
-//! `SO_REUSEADDR`.
+//! `SO_REUSEADDR`. Where another socket listens at the same port and address (`SO_REUSEPORT`), nobody
+//! is refused: [`refine`](crate::diagnose::refine::refine) takes the finding back.
 
 use super::{Evidence, Finding, Rule, diag};
 use crate::diagnose::Severity;
@@ -30,9 +31,10 @@ fn check(evidence: &Evidence<'_>) -> Option<Finding> {
             taken for others (EADDRINUSE), and who connects to it is refused.",
         ruled_out: "It is no listener and no left-over of a closed connection: those have other \
             states.",
-        next: "Look again: sockdoc sockets. If it stays, the program of the PROCESS column hangs \
-            between bind() and listen(), or should close the socket: strace -p PID"
-            .to_owned(),
+        next: format!(
+            "Look again: sockdoc sockets :{port}. If it stays, its program hangs between bind() and \
+             listen(), or should close the socket: strace -f -p PID"
+        ),
     })
 }
 

@@ -1,11 +1,13 @@
-//! The peer has closed, and the program does not: a leak of sockets, or a program that hangs.
+//! The peer has sent its end, and the program does not close: a leak of sockets, or a program that
+//! hangs.
 //!
 //! Proof: `CLOSE_WAIT`, and no ACK for a minute. The age is that of the last ACK (the FIN carried
-//! one), not of the last data. Recv-Q counts the FIN as one byte: 0, the end of file was read; 1, it
+//! one), not of the last data; nor is it that of the FIN, after which others may have come. Recv-Q counts the FIN as one byte: 0, the end of file was read; 1, it
 //! was not; more, data before it is unread too.
 //!
 //! Look-alikes: a half-closed connection on which the program still sends gets ACKs, so its age
-//! stays low. A connection that was not accepted yet (inode 0) has no program that could close it:
+//! stays low. A peer that called `shutdown()` and waits for an answer looks the same from here; where
+//! it is on this host, [`refine`](crate::diagnose::refine::refine) looks at it. A connection that was not accepted yet (inode 0) has no program that could close it:
 //! that is `not_accepted`.
 
 use super::{Evidence, Finding, Rule, diag, tcp_info};
@@ -19,6 +21,9 @@ pub(super) const RULE: Rule = Rule {
 
 /// How long a program may take to close, in milliseconds.
 const PATIENCE_MS: u32 = 60_000;
+
+/// How its text begins.
+pub(in crate::diagnose) const FIN_RECEIVED: &str = "the peer sent its end (FIN)";
 
 fn check(evidence: &Evidence<'_>) -> Option<Finding> {
     let socket = evidence.socket;
@@ -34,13 +39,16 @@ fn check(evidence: &Evidence<'_>) -> Option<Finding> {
     Some(Finding {
         id: RULE.id,
         severity: Severity::Warning,
-        text: format!("closed by the peer {} ago; {what}", words::age(age)),
+        text: format!(
+            "{FIN_RECEIVED}; nothing heard for {}; {what}",
+            words::age(age)
+        ),
         evidence: vec![
             tcp_info("tcpi_last_ack_recv", &format!("{age} ms")),
             diag("idiag_rqueue", &socket.recv_q),
         ],
-        explanation: "The peer has finished and the program holds its end open. Each such socket costs \
-            a descriptor; at the limit, accept() and connect() fail with EMFILE.",
+        explanation: "The peer has sent all it will (close() or shutdown()) and the program holds its \
+            end open. Each such socket costs a descriptor; at the limit, accept() and connect() fail with EMFILE.",
         ruled_out: "It is no half-closed connection that still sends: no ACK has come for a minute.",
         next: next(socket.recv_q),
     })
@@ -52,7 +60,7 @@ fn next(recv_q: u32) -> String {
             "The program saw the end (recv() gave 0) and forgot the socket: look for the path that \
               lacks close(). Descriptors of the process: ls /proc/PID/fd | wc -l"
         }
-        _ => "The program does not read this socket at all: strace -f -p PID shows where it hangs",
+        _ => "The program does not read this socket to its end: strace -f -p PID shows where it hangs",
     }
     .to_owned()
 }
@@ -81,7 +89,7 @@ mod tests {
             let finding = found(&socket(State::CloseWait, recv_q, 0), ack(200_000)).unwrap();
             assert_eq!(
                 finding.text,
-                format!("closed by the peer 3 min ago; {text}")
+                format!("the peer sent its end (FIN); nothing heard for 3 min; {text}")
             );
         }
     }

@@ -4,9 +4,9 @@
 //! second).
 //!
 //! Look-alikes: a connection that was just begun has sent its SYN once. A refused one is gone: its
-//! answer came. ICMP errors do not end it, but are told to who asks (`IP_RECVERR`).
+//! answer came. One that routers call unreachable (ICMP) ends with `EHOSTUNREACH` or `ENETUNREACH`.
 
-use super::{Evidence, Finding, Rule, diag};
+use super::{Evidence, Finding, Rule, ask_for_the_host, diag};
 use crate::diagnose::Severity;
 use crate::sockets::State;
 
@@ -31,10 +31,17 @@ fn check(evidence: &Evidence<'_>) -> Option<Finding> {
         explanation: "Nothing answers at that address and port: no SYN-ACK, no RST. A firewall drops \
             the packets, the host is down, the way there or back is broken, or the accept queue there \
             is full.",
-        ruled_out: "The port is not merely closed: then an RST would have ended the attempt at once.",
-        next: "Does the host answer at all: ping ADDRESS. Which way the packets go: ip route get \
-            ADDRESS. On the other host, whether somebody listens there: sockdoc sockets"
-            .to_owned(),
+        ruled_out: "The port is not merely closed: then an RST would have ended the attempt at once. No \
+            router has called the host unreachable: that would have ended it too.",
+        next: format!(
+            "{}. On the other host, whether somebody listens{}: sockdoc sockets -l",
+            ask_for_the_host(evidence.socket),
+            evidence
+                .socket
+                .peer
+                .port()
+                .map_or_else(String::new, |port| format!(" on port {port}")),
+        ),
     })
 }
 

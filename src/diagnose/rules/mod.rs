@@ -15,8 +15,12 @@ mod not_accepted;
 mod not_reading;
 mod peer_silent;
 mod peer_window_closed;
+mod udp_receive_buffer_full;
 
 use super::{Evidence, Fact, Finding};
+use crate::sockets::{Address, Socket};
+
+pub(super) use close_never_called::FIN_RECEIVED;
 
 /// A rule.
 #[derive(Debug)]
@@ -37,10 +41,11 @@ pub const ALL: &[Rule] = &[
     not_reading::RULE,
     peer_silent::RULE,
     peer_window_closed::RULE,
+    udp_receive_buffer_full::RULE,
 ];
 
 /// A figure of the socket itself, as `sock_diag(7)` gives it.
-fn diag(field: &'static str, value: &impl ToString) -> Fact {
+pub(super) fn diag(field: &'static str, value: &impl ToString) -> Fact {
     Fact {
         source: "sock_diag",
         field,
@@ -57,14 +62,37 @@ fn tcp_info(field: &'static str, value: &impl ToString) -> Fact {
     }
 }
 
+/// A figure of its memory (`SK_MEMINFO`).
+fn meminfo(field: &'static str, value: &impl ToString) -> Fact {
+    Fact {
+        source: "skmeminfo",
+        field,
+        value: value.to_string(),
+    }
+}
+
+/// How to ask whether the peer's host answers, and which way packets go there.
+fn ask_for_the_host(socket: &Socket) -> String {
+    let Some(ip) = socket.peer.ip() else {
+        return "Does the host of the peer answer: ping".to_owned();
+    };
+    let zone = match socket.peer {
+        Address::Ip {
+            scope: scope @ 1.., ..
+        } => format!("%{scope}"),
+        _ => String::new(),
+    };
+    format!("Does the host answer: ping {ip}{zone}. Which way packets go: ip route get {ip}")
+}
+
 /// What the tests of the rules start from.
 #[cfg(test)]
-mod sample {
+pub(super) mod sample {
     use crate::diagnose::{Evidence, Finding, TcpEvidence};
     use crate::sockets::{Address, Family, Proto, Socket, State, Timer, TimerKind};
 
     /// A healthy TCP socket of a program.
-    pub(super) fn socket(state: State, recv_q: u32, send_q: u32) -> Socket {
+    pub(in crate::diagnose) fn socket(state: State, recv_q: u32, send_q: u32) -> Socket {
         let end = |port| Address::Ip {
             addr: [127, 0, 0, 1].into(),
             port,
@@ -89,7 +117,7 @@ mod sample {
         }
     }
 
-    pub(super) fn timer(kind: TimerKind, retransmits: u8) -> Timer {
+    pub(in crate::diagnose) fn timer(kind: TimerKind, retransmits: u8) -> Timer {
         Timer {
             kind,
             expires_ms: 800,
@@ -98,8 +126,16 @@ mod sample {
     }
 
     /// What this rule, and no other, says; `None` if no rule says anything.
-    pub(super) fn found(socket: &Socket, tcp: TcpEvidence) -> Option<Finding> {
-        let mut findings = crate::diagnose::diagnose(&Evidence { socket, tcp });
+    pub(in crate::diagnose) fn found(socket: &Socket, tcp: TcpEvidence) -> Option<Finding> {
+        found_by(&Evidence {
+            socket,
+            tcp,
+            memory: None,
+        })
+    }
+
+    pub(in crate::diagnose) fn found_by(evidence: &Evidence<'_>) -> Option<Finding> {
+        let mut findings = crate::diagnose::diagnose(evidence);
         assert!(findings.len() < 2, "{findings:?}");
         findings.pop()
     }

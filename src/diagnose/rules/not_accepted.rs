@@ -28,8 +28,12 @@ fn check(evidence: &Evidence<'_>) -> Option<Finding> {
     if !waits || age <= PATIENCE_MS {
         return None;
     }
+    let port = |before: &str| {
+        let port = socket.local.port();
+        port.map_or_else(String::new, |port| format!("{before}{port}"))
+    };
     let gave_up = match socket.state {
-        State::CloseWait => "; the peer has closed it",
+        State::CloseWait => "; the peer sent its end (FIN)",
         _ => "",
     };
     Some(Finding {
@@ -44,9 +48,12 @@ fn check(evidence: &Evidence<'_>) -> Option<Finding> {
             called accept() for it.",
         ruled_out: "It is no socket that the program has closed: that would be in FIN_WAIT or \
             LAST_ACK.",
-        next: "Find the listener of this port (state LISTEN, the same local port) and see what it does \
-            instead of accept(): strace -f -p PID"
-            .to_owned(),
+        next: format!(
+            "Find the program that listens{} and see what it does instead of accept(): sockdoc \
+             sockets -l{}",
+            port(" on port "),
+            port(" :"),
+        ),
     })
 }
 
@@ -80,7 +87,7 @@ mod tests {
         let finding = found(&waiting(State::CloseWait), age(200_000)).unwrap();
         assert_eq!(
             finding.text,
-            "not accepted for 3 min; the peer has closed it"
+            "not accepted for 3 min; the peer sent its end (FIN)"
         );
     }
 

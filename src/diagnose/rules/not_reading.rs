@@ -55,8 +55,7 @@ fn check(evidence: &Evidence<'_>) -> Option<Finding> {
             a closed window the peer has to stop sending.",
         ruled_out: "It is no busy connection: no data has come for ten seconds, and the old data is \
             still there.",
-        next: "See where the program hangs: strace -f -p PID, with the PID of the PROCESS column"
-            .to_owned(),
+        next: "See where the program hangs: strace -f -p PID".to_owned(),
     })
 }
 

@@ -166,8 +166,13 @@ fn traffic(items: &mut Items, info: &TcpInfoValues) {
     items.add("unsent", info.notsent_bytes.filter(some));
     let ago = |ms: u32| format!("{} ago", age(ms));
     items.add("last sent", info.last_data_sent_ms.map(ago));
-    items.add("received", info.last_data_recv_ms.map(ago));
-    items.add("ACK", info.last_ack_recv_ms.map(ago));
+    // Before anything came, the kernel counts from the beginning of the connection.
+    let received = info.bytes_received != Some(0);
+    items.add(
+        "last data",
+        info.last_data_recv_ms.filter(|_| received).map(ago),
+    );
+    items.add("last ACK", info.last_ack_recv_ms.map(ago));
 }
 
 /// What holds it back.
@@ -218,6 +223,22 @@ impl Items {
 mod tests {
     use super::super::fixture::Fixture;
     use super::*;
+
+    #[test]
+    fn the_age_of_the_last_data_is_named_and_there_is_none_before_any_came() {
+        let mut info = TcpInfoValues {
+            bytes_received: Some(0),
+            last_data_recv_ms: Some(37_000),
+            last_ack_recv_ms: Some(9_000),
+            ..TcpInfoValues::default()
+        };
+        assert_eq!(tcp(Some(&info), None), "received 0, last ACK 9 s ago");
+        info.bytes_received = Some(12);
+        assert_eq!(
+            tcp(Some(&info), None),
+            "received 12, last data 37 s ago, last ACK 9 s ago"
+        );
+    }
 
     #[test]
     fn the_lines_name_what_they_show_and_leave_out_what_is_unknown() {

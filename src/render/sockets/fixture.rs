@@ -192,7 +192,12 @@ fn sockets() -> Vec<Socket> {
             last_ack_recv_ms: Some(13_000),
             ..TcpEvidence::default()
         };
-        let findings = diagnose(&Evidence { socket, tcp });
+        let memory = None;
+        let findings = diagnose(&Evidence {
+            socket,
+            tcp,
+            memory,
+        });
         socket.findings = findings;
     }
     sockets

@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 use std::io::{self, Write};
 
 use super::{Lines, Sheet, cells};
+use crate::diagnose::next::next;
 use crate::diagnose::{Finding, Severity};
 use crate::render::{Paint, Style, escape};
 use crate::sockets::Socket;
@@ -18,12 +19,41 @@ use crate::sockets::Socket;
 ///   not     ...
 ///   next    ...
 /// ```
+///
+/// Where there is none it says so: a look that found nothing is no empty answer.
 pub fn write(out: &mut (impl Write + ?Sized), sheet: &Sheet<'_>, style: Style) -> io::Result<()> {
+    write_of(out, sheet, None, style)
+}
+
+/// As [`write()`]; `looked_at`: how many sockets were examined, where the sheet holds only those that
+/// have findings.
+pub fn write_of(
+    out: &mut (impl Write + ?Sized),
+    sheet: &Sheet<'_>,
+    looked_at: Option<usize>,
+    style: Style,
+) -> io::Result<()> {
     let mut lines = Lines::new(out);
+    let mut healthy = true;
     for socket in sheet.sockets {
         for finding in &socket.findings {
+            healthy = false;
             paragraph(&mut lines, socket, finding, sheet, style)?;
         }
+    }
+    if healthy {
+        let _ = match looked_at {
+            Some(1) => write!(lines.text, "nothing is wrong with the socket looked at"),
+            Some(number @ 1..) => {
+                write!(
+                    lines.text,
+                    "nothing is wrong with the {number} sockets looked at"
+                )
+            }
+            Some(0) => write!(lines.text, "no socket to look at"),
+            None => write!(lines.text, "no problems found"),
+        };
+        lines.end()?;
     }
     lines.flush()
 }
@@ -69,7 +99,7 @@ fn paragraph<W: Write + ?Sized>(
         ("means", finding.explanation),
         ("proof", &proof.join(", ")),
         ("not", finding.ruled_out),
-        ("next", &finding.next),
+        ("next", &next(finding, socket, &sheet.snapshot.owners)),
     ] {
         if !text.is_empty() {
             let _ = write!(lines.text, "  {title:<7} {}", escape::text(text));
@@ -77,4 +107,47 @@ fn paragraph<W: Write + ?Sized>(
         }
     }
     lines.end()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::fixture::Fixture;
+    use super::*;
+
+    fn written(fixture: &Fixture, sockets: &[&Socket], looked_at: Option<usize>) -> String {
+        let mut out = Vec::new();
+        let style = Style::new(false);
+        write_of(&mut out, &fixture.sheet(sockets), looked_at, style).unwrap();
+        String::from_utf8(out).unwrap()
+    }
+
+    #[test]
+    fn the_next_step_names_the_process_and_the_address() {
+        let fixture = Fixture::new();
+        let text = written(&fixture, &fixture.all(), None);
+        assert!(text.contains("strace -f -p 812 -p 813. If"), "{text}");
+        assert!(
+            text.contains("ping 2001:db8:1111:2222:3333:4444:5555:6666."),
+            "{text}"
+        );
+        for word in ["PID", "ADDRESS", "PORT", "column"] {
+            assert!(!text.contains(word), "{text}");
+        }
+    }
+
+    #[test]
+    fn that_nothing_is_wrong_is_said() {
+        let fixture = Fixture::new();
+        for (looked_at, text) in [
+            (
+                Some(812),
+                "nothing is wrong with the 812 sockets looked at\n",
+            ),
+            (Some(1), "nothing is wrong with the socket looked at\n"),
+            (Some(0), "no socket to look at\n"),
+            (None, "no problems found\n"),
+        ] {
+            assert_eq!(written(&fixture, &[], looked_at), text);
+        }
+    }
 }

@@ -259,7 +259,7 @@ impl<'a> Collector<'a> {
             states: self.query.states,
             show: show::NAME | show::PEER | show::RQLEN | show::UID | memory,
         };
-        let (query, keep, netns) = (self.query, self.keep, self.netns);
+        let (query, keep, netns, taken) = (self.query, self.keep, self.netns, self.taken());
         let sockets = &mut self.part.sockets;
         diag.dump(
             |sequence, out| request.write_dump(sequence, out),
@@ -267,7 +267,7 @@ impl<'a> Collector<'a> {
                 let Ok(message) = UnixMessage::new(payload) else {
                     return;
                 };
-                let Some(socket) = from_diag::unix(&message, netns, query.details) else {
+                let Some(socket) = from_diag::unix(&message, netns, taken) else {
                     return;
                 };
                 if query.protos.contains(&socket.proto) && keep(&socket) {
