@@ -5,6 +5,7 @@ use std::os::unix::ffi::OsStrExt as _;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::commands::Context;
+use crate::diagnose::refine;
 use crate::error::{Error, Kind, Result};
 use crate::render::sockets::column::Column;
 use crate::sockdiag::bytecode::PortTest;
@@ -109,6 +110,8 @@ impl WhichArgs {
 pub(super) struct Asked {
     /// Which sockets.
     pub(super) filter: Filter,
+    /// Whether the rules are asked.
+    findings: bool,
     /// Whether owners are looked for.
     pub(super) owners_sought: bool,
     /// Whether the names of users are shown.
@@ -195,6 +198,7 @@ pub(super) fn understand(args: &Args, context: &Context) -> Result<(Asked, Query
     };
     let asked = Asked {
         filter,
+        findings,
         owners_sought: owners,
         shows_users: whole
             || how.like == Some(Like::Lsof)
@@ -212,13 +216,25 @@ impl Asked {
     /// Whether a socket is worth keeping before its owners are known.
     pub(super) fn keeps(&self, socket: &Socket) -> bool {
         if !self.filter.matches_socket(socket) {
-            return false;
+            return self.findings && refine::needs(socket);
         }
         if self.filter.collapses(socket) {
             self.collapsed.fetch_add(1, Ordering::Relaxed);
             return false;
         }
-        self.filter.matches_findings(socket)
+        true
+    }
+
+    /// Puts the findings together, which look at each other's sockets, and lets go of what was kept
+    /// only for that. Gives how many sockets were looked at.
+    pub(super) fn settle(&self, sockets: &mut Vec<Socket>) -> usize {
+        if self.findings {
+            refine::refine(sockets);
+            sockets.retain(|socket| self.filter.matches_socket(socket));
+        }
+        let looked_at = sockets.len();
+        sockets.retain(|socket| self.filter.matches_findings(socket));
+        looked_at
     }
 
     /// How many connections in TIME-WAIT there are beside what is shown; `counted` is the kernel's

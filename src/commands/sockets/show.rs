@@ -38,6 +38,7 @@ pub(super) fn show(
     } else {
         OtherEnds::default()
     };
+    let looked_at = asked.settle(&mut taken.snapshot.sockets);
     if asked.filter.needs_owners() {
         let snapshot = &mut taken.snapshot;
         let owners = asked.filter.for_owners(&snapshot.owners);
@@ -71,7 +72,7 @@ pub(super) fn show(
         taken: time,
         time_wait: asked.time_wait(taken.time_wait),
     };
-    write_body(args, &sheet, about, context, &mut out)
+    write_body(args, &sheet, about, looked_at, context, &mut out)
         .and_then(|()| write_footer(args, asked, &taken, context, &mut out))
         .and_then(|()| out.flush())
         .map_err(Error::output)?;
@@ -97,6 +98,7 @@ fn write_body(
     args: &Args,
     sheet: &Sheet<'_>,
     about: json::About,
+    looked_at: usize,
     context: &Context,
     out: &mut impl Write,
 ) -> io::Result<()> {
@@ -138,7 +140,7 @@ fn write_body(
         None => {}
     }
     if args.which.asks_for_problems() {
-        return problems::write(out, sheet, context.style);
+        return problems::write_of(out, sheet, Some(looked_at), context.style);
     }
     let layout = Layout {
         columns,
@@ -178,6 +180,9 @@ fn write_footer(
             tell(&note.text);
         }
         return Ok(());
+    }
+    if asked.filter.problems && how.group.is_none() && !how.summary {
+        return text::notes(out, notes);
     }
     let footer = Footer {
         shown: taken.snapshot.sockets.len() as u64,

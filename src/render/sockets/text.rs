@@ -255,7 +255,12 @@ pub fn footer(out: &mut (impl Write + ?Sized), footer: &Footer<'_>) -> io::Resul
         write!(out, "; {} {what} not shown ({flag})", thousands(*count))?;
     }
     writeln!(out)?;
-    for note in footer.notes {
+    notes(out, footer.notes)
+}
+
+/// Writes a line for each note.
+pub fn notes(out: &mut (impl Write + ?Sized), notes: &[Note]) -> io::Result<()> {
+    for note in notes {
         writeln!(out, "note: {}", crate::render::escape::text(&note.text))?;
     }
     Ok(())

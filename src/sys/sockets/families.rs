@@ -443,6 +443,7 @@ fn judge(socket: &mut Socket) {
     socket.findings = diagnose::diagnose(&Evidence {
         socket,
         tcp: TcpEvidence::default(),
+        memory: socket.details.as_ref().and_then(|details| details.memory),
     });
 }
 

@@ -7,12 +7,15 @@ use serde::{Serialize, Serializer};
 
 use super::super::{Names, Sheet, cells};
 use crate::diagnose::Finding;
+use crate::diagnose::next::next;
 use crate::render::json::hex;
 use crate::sockdiag::{SkMemInfo, TcpInfoValues};
 use crate::sockets::cgroup;
 use crate::sockets::owners::Process;
 use crate::sockets::pairs::OtherEnd;
-use crate::sockets::{Address, Details, Owner, OwnerReason, Socket, State, Timer, TimerKind};
+use crate::sockets::{
+    Address, Details, Owner, OwnerReason, Owners, Socket, State, Timer, TimerKind,
+};
 
 #[derive(Serialize)]
 pub(super) struct Row<'a> {
@@ -62,6 +65,11 @@ pub(super) fn row<'a>(socket: &'a Socket, sheet: &Sheet<'a>) -> Row<'a> {
     };
     let id = details.and_then(|details| details.cgroup_id);
     let group = id.and_then(|id| names.cgroups.get(&id)).map(String::as_str);
+    let finding = |finding| FindingOut {
+        finding,
+        socket,
+        owners: &sheet.snapshot.owners,
+    };
     let namespace = sheet.snapshot.namespaces.get(usize::from(socket.netns));
     Row {
         proto: socket.proto.name(),
@@ -102,7 +110,7 @@ pub(super) fn row<'a>(socket: &'a Socket, sheet: &Sheet<'a>) -> Row<'a> {
         mem: details.and_then(|details| details.memory),
         drops: details.and_then(Details::dropped),
         timer: socket.timer.as_ref().map(timer),
-        findings: socket.findings.iter().map(FindingOut).collect(),
+        findings: socket.findings.iter().map(finding).collect(),
     }
 }
 
@@ -291,7 +299,11 @@ fn timer(timer: &Timer) -> TimerOut {
     }
 }
 
-struct FindingOut<'a>(&'a Finding);
+struct FindingOut<'a> {
+    finding: &'a Finding,
+    socket: &'a Socket,
+    owners: &'a Owners,
+}
 
 impl Serialize for FindingOut<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
@@ -302,7 +314,7 @@ impl Serialize for FindingOut<'_> {
             value: &'a str,
         }
         let facts: Vec<FactOut<'_>> = self
-            .0
+            .finding
             .evidence
             .iter()
             .map(|fact| FactOut {
@@ -312,13 +324,13 @@ impl Serialize for FindingOut<'_> {
             })
             .collect();
         let mut map = serializer.serialize_map(Some(7))?;
-        map.serialize_entry("id", self.0.id)?;
-        map.serialize_entry("severity", self.0.severity.word())?;
-        map.serialize_entry("text", &self.0.text)?;
+        map.serialize_entry("id", self.finding.id)?;
+        map.serialize_entry("severity", self.finding.severity.word())?;
+        map.serialize_entry("text", &self.finding.text)?;
         map.serialize_entry("evidence", &facts)?;
-        map.serialize_entry("explanation", self.0.explanation)?;
-        map.serialize_entry("ruled_out", self.0.ruled_out)?;
-        map.serialize_entry("next", &self.0.next)?;
+        map.serialize_entry("explanation", self.finding.explanation)?;
+        map.serialize_entry("ruled_out", self.finding.ruled_out)?;
+        map.serialize_entry("next", &next(self.finding, self.socket, self.owners))?;
         map.end()
     }
 }
