@@ -128,16 +128,16 @@ fn not_entered(place: &Place, error: &Error) -> Part {
     }
 }
 
-/// A second walk over more descriptors than this would be felt ...
+/// A second walk over more descriptors than this would be felt.
 const LONG_WALK: usize = 20_000;
-/// ... so it is spared, but for so few sockets: they are rather new than out of sight.
-const FEW: usize = 16;
 
 /// The first walk ran beside the dumps: what was opened meanwhile may be in them, and its process not
-/// in the walk. So where an owner is missing, it is looked for once more.
+/// in the walk. So where an owner is missing, it is looked for once more, unless that takes long or a
+/// hidden process explains it.
 fn walk_again(found: Found, depth: Depth, sockets: &[Socket]) -> Found {
     let missing = without_owner(sockets, &found.owners);
-    if missing == 0 || found.no_proc || (found.descriptors > LONG_WALK && missing > FEW) {
+    let explained = found.no_proc || found.hidden > 0;
+    if missing == 0 || explained || found.descriptors > LONG_WALK {
         return found;
     }
     let later = processes::walk(depth);
