@@ -152,7 +152,7 @@ fn a_peer_that_does_not_read_is_found_and_one_that_reads_is_not() {
     let mut server = TcpStream::from(server);
     server.set_nonblocking(true).expect("set");
     until("all to be read", || {
-        while server.read(&mut [0; 65536]).is_ok_and(|got| got > 0) {}
+        while server.read(&mut [0; 8192]).is_ok_and(|got| got > 0) {}
         let listing = Listing::take(&[&word(address)]);
         let row = listing.with_inode(inode(&client));
         (row["queue"]["send_bytes"] == 0).then_some(())
@@ -232,13 +232,13 @@ fn requests_replies_and_bulk_data_stay_silent_while_they_flow() {
         scope.spawn(move || {
             let mut source = source;
             while !done.load(Ordering::Relaxed) {
-                source.write_all(&[7; 65536]).expect("writes");
+                source.write_all(&[7; 8192]).expect("writes");
             }
             source.shutdown(Shutdown::Both).expect("shut");
         });
         scope.spawn(move || {
             let mut sink = sink;
-            while sink.read(&mut [0; 65536]).is_ok_and(|got| got > 0) {}
+            while sink.read(&mut [0; 8192]).is_ok_and(|got| got > 0) {}
         });
         let looked = std::panic::catch_unwind(|| {
             for _ in 0..10 {
