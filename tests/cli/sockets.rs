@@ -240,7 +240,8 @@ fn time_wait_is_a_count_in_the_footer_and_rows_with_all() {
         let text = stdout(&output);
         assert!(text.contains("(time-wait)"), "{text}");
         assert_eq!(footer(&output), "1 socket");
-        assert!(!text.contains("root"), "{text}");
+        let row = text.lines().nth(1).expect("a row");
+        assert!(!row.contains("root"), "{text}");
     }
 }
 
@@ -473,7 +474,9 @@ fn a_family_without_a_module_or_a_table_is_named_where_it_may_be_missing() {
     if !protocols.is_empty() && used.unwrap_or(0) == 0 {
         assert!(!missing, "{:#?}", listing.document);
     }
-    assert_eq!(listing.document["complete"], !missing);
+    if missing {
+        assert_eq!(listing.document["complete"], false);
+    }
 }
 
 #[test]

@@ -51,14 +51,14 @@ fn a_long_listing_takes_little_memory_for_each_row() {
             .spawn()
             .expect("sockdoc starts");
         let mut out = child.stdout.take().expect("piped");
-        let mut text = vec![0; 4096];
+        let mut bytes = vec![0; 4096];
         // It has everything by now, and stops until somebody reads on.
-        out.read_exact(&mut text).expect("a beginning");
+        out.read_exact(&mut bytes).expect("a beginning");
         let peak = until("the peak of its memory", || peak(child.id()));
-        out.read_to_end(&mut text).expect("the rest");
+        out.read_to_end(&mut bytes).expect("the rest");
         assert!(child.wait().expect("it ends").success());
-        let text = String::from_utf8(text).expect("text");
-        let rows = text.lines().filter(|line| line.contains("u_str")).count();
+        let listed = String::from_utf8(bytes).expect("text");
+        let rows = listed.lines().filter(|line| line.contains("u_str")).count();
         assert_eq!(rows, ROWS);
         let each = peak.saturating_sub(16 << 20) / ROWS as u64;
         assert!(each < 600, "{style:?}: {peak} bytes, {each} for each row");

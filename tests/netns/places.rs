@@ -108,10 +108,10 @@ fn an_ordinary_user_is_told_which_capability_a_named_namespace_takes() {
         .stdin(Stdio::null());
     let output = finish(command);
     assert_eq!(output.status.code(), Some(2), "{output:?}");
-    let text = stderr(&output);
+    let said = stderr(&output);
     assert!(
-        text.contains(&namespace.name) && text.contains("CAP_SYS_ADMIN"),
-        "{text}"
+        said.contains(&namespace.name) && said.contains("CAP_SYS_ADMIN"),
+        "{said}"
     );
     assert!(output.stdout.is_empty());
 }
@@ -141,8 +141,8 @@ fn an_ordinary_user_is_told_which_capability_the_namespace_of_a_process_takes() 
         .stdin(Stdio::null());
     let output = finish(command);
     assert_eq!(output.status.code(), Some(2), "{output:?}");
-    let text = stderr(&output);
-    assert!(text.contains("CAP_SYS_"), "{text}");
+    let said = stderr(&output);
+    assert!(said.contains("CAP_SYS_"), "{said}");
 }
 
 #[test]
