@@ -10,6 +10,8 @@ use std::path::{Path, PathBuf};
 mod framing;
 #[path = "fuzz/bodies/message.rs"]
 mod message;
+#[path = "fuzz/bodies/sockdiag.rs"]
+mod sockdiag;
 
 type Body = fn(&[u8]);
 
@@ -18,6 +20,7 @@ const TARGETS: &[(&str, Body)] = &[
     ("framing", framing::framing),
     ("message_deframer", message::message_deframer),
     ("message_json", message::message_json),
+    ("sockdiag", sockdiag::sockdiag),
 ];
 
 /// Changes made to each file.
@@ -147,6 +150,11 @@ fn the_corpus_of_message_deframer_holds() {
 #[test]
 fn the_corpus_of_message_json_holds() {
     replay("message_json");
+}
+
+#[test]
+fn the_corpus_of_sockdiag_holds() {
+    replay("sockdiag");
 }
 
 /// The `name` of every `[[bin]]` of a manifest.

@@ -11,6 +11,8 @@ use std::process::{Child, Command, ExitStatus, Output, Stdio};
 use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
+pub mod sockets;
+
 /// No condition of a test may take longer.
 pub const DEADLINE: Duration = Duration::from_secs(20);
 

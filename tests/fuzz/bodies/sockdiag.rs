@@ -43,7 +43,9 @@ fn one_payload(payload: &[u8]) {
     match InetMessage::new(payload) {
         Ok(view) => {
             let attributes = view.attributes();
-            attributes.malformed.map(too_short);
+            if let Some(malformed) = attributes.malformed {
+                too_short(malformed);
+            }
             if let Some(info) = attributes.tcp_info() {
                 tcp_info(info);
             }
@@ -64,7 +66,9 @@ fn one_payload(payload: &[u8]) {
     match UnixMessage::new(payload) {
         Ok(view) => {
             let attributes = view.attributes();
-            attributes.malformed.map(too_short);
+            if let Some(malformed) = attributes.malformed {
+                too_short(malformed);
+            }
             if let Some(waiting) = attributes.waiting {
                 assert!(waiting.iter().count() <= payload.len() / 4);
             }
@@ -73,14 +77,18 @@ fn one_payload(payload: &[u8]) {
     }
     match PacketMessage::new(payload) {
         Ok(view) => {
-            view.attributes().malformed.map(too_short);
+            if let Some(malformed) = view.attributes().malformed {
+                too_short(malformed);
+            }
         }
         Err(malformed) => too_short(malformed),
     }
     match NetlinkMessage::new(payload) {
         Ok(view) => {
             let attributes = view.attributes();
-            attributes.malformed.map(too_short);
+            if let Some(malformed) = attributes.malformed {
+                too_short(malformed);
+            }
             if let Some(groups) = attributes.groups {
                 assert!(groups.iter().count() <= payload.len() * 8);
             }

@@ -1,0 +1,254 @@
+//! `sockdoc sockets`: what is wrong with real sockets, each beside its healthy look-alike.
+
+use std::io::{Read, Write};
+use std::net::{Shutdown, SocketAddr, TcpStream};
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use serde_json::Value;
+
+use crate::sockets::{bound, full_listener, join, listener, pair, place, word};
+use crate::support::sockets::{Listing, findings, inode, wait_for_row};
+use crate::support::{run, stderr, stdout, until};
+
+/// Waits for this finding of a socket at this address, and gives the socket.
+fn wait_for_finding(address: SocketAddr, id: &str) -> Value {
+    wait_for_row(&[&word(address)], id, |row| findings(row).contains(&id))
+}
+
+/// What `sockdoc sockets --problems` says of an address.
+fn problems(address: SocketAddr) -> String {
+    let output = run(&["sockets", "--problems", &word(address)]);
+    assert_eq!(output.status.code(), Some(1), "{output:?}");
+    assert_eq!(stderr(&output), "");
+    stdout(&output)
+}
+
+/// Asserts that nothing at this address has a finding, and that --problems says so.
+fn assert_silent(address: SocketAddr, what: &str) {
+    for row in Listing::take(&["-a", &word(address)]).rows() {
+        assert_eq!(findings(row), [""; 0], "{what}: {row:#}");
+    }
+    let output = run(&["sockets", "--problems", &word(address)]);
+    assert_eq!(output.status.code(), Some(0), "{what}: {output:?}");
+    let text = stdout(&output);
+    assert!(text.starts_with("0 sockets"), "{what}: {text}");
+}
+
+#[test]
+fn an_accept_queue_above_its_limit_is_found_and_one_at_its_limit_is_not() {
+    let (listener, address, _crowd, _waiting) = full_listener();
+    let row = wait_for_finding(address, "accept_queue_full");
+    assert_eq!(row["inode"], inode(&listener));
+    assert_eq!(row["findings"][0]["severity"], "error");
+    assert_eq!(row["findings"][0]["text"], "accept queue full: 1 of 0");
+    let text = problems(address);
+    assert!(text.contains("ERROR accept queue full: 1 of 0\n"), "{text}");
+    assert!(text.contains("  next    "), "{text}");
+
+    let (listener, address) = self::listener(1);
+    let _crowd = join(address);
+    let row = wait_for_row(&["-l", &word(address)], "one to wait", |row| {
+        row["queue"]["accept_len"] == 1
+    });
+    assert_eq!(row["inode"], inode(&listener));
+    assert_eq!(findings(&row), [""; 0]);
+}
+
+#[test]
+fn a_connection_that_waits_for_accept_is_found_after_a_second_and_an_accepted_one_never() {
+    let (listener, address) = self::listener(5);
+    let accepted = join(address);
+    let (server, _) = listener.accept().expect("accepts");
+    let waiting = join(address);
+    let row = wait_for_finding(address, "not_accepted");
+    assert_eq!(row["local"]["port"], address.port());
+    assert_eq!(
+        row["peer"]["port"],
+        waiting.local_addr().expect("an address").port()
+    );
+    let text = row["findings"][0]["text"].as_str().expect("text");
+    assert!(text.starts_with("not accepted for "), "{text}");
+    // The other connection is at least as old.
+    let listing = Listing::take(&[&word(address)]);
+    for socket in [
+        inode(&accepted),
+        inode(&server),
+        inode(&waiting),
+        inode(&listener),
+    ] {
+        assert_eq!(findings(listing.with_inode(socket)), [""; 0]);
+    }
+    let (late, _) = listener.accept().expect("accepts");
+    assert_silent(address, "accepted at last");
+    drop(late);
+}
+
+#[test]
+fn a_client_that_gave_up_before_it_was_accepted_is_told_apart() {
+    let (_listener, address) = self::listener(5);
+    drop(join(address));
+    let row = wait_for_finding(address, "not_accepted");
+    assert_eq!(row["state"], "close_wait");
+    let text = row["findings"][0]["text"].as_str().expect("text");
+    assert!(text.ends_with("; the peer has closed it"), "{text}");
+}
+
+#[test]
+fn a_port_that_is_held_without_listening_is_found_and_a_listener_is_not() {
+    let socket = bound(place().into());
+    let address = crate::sockets::address_of(&socket);
+    let row = wait_for_finding(address, "bound_never_listened");
+    assert_eq!(row["findings"][0]["severity"], "notice");
+    let text = problems(address);
+    let said = format!("NOTICE holds port {} but never listened\n", address.port());
+    assert!(text.contains(&said), "{text}");
+    assert!(
+        text.contains(&format!("({},fd", std::process::id())),
+        "{text}"
+    );
+    socket.listen(1).expect("listens");
+    assert_silent(address, "a listener");
+}
+
+#[test]
+fn a_connect_without_an_answer_is_found_once_it_was_repeated() {
+    let (_listener, address, _crowd, waiting) = full_listener();
+    let listing = Listing::take(&["--state", "syn-sent", &word(address)]);
+    let row = listing.only();
+    if row["timer"]["retransmits"] == 0 {
+        assert_eq!(findings(row), [""; 0], "a connect that has just begun");
+    }
+    let row = wait_for_finding(address, "connecting_no_answer");
+    assert_eq!(row["inode"], inode(&waiting));
+    let text = row["findings"][0]["text"].as_str().expect("text");
+    assert!(
+        text.starts_with("connecting, no answer: SYN sent "),
+        "{text}"
+    );
+    assert!(problems(address).contains("WARNING connecting, no answer"));
+}
+
+/// Writes until the window of the peer is closed.
+fn fill(stream: &TcpStream) {
+    stream.set_nonblocking(true).expect("set");
+    let mut stream = stream;
+    while stream.write(&[0; 4096]).is_ok() {}
+}
+
+#[test]
+fn a_peer_that_does_not_read_is_found_and_one_that_reads_is_not() {
+    let (listener, address) = self::listener(5);
+    // Small buffers, inherited by the connection.
+    listener.set_recv_buffer_size(4096).expect("set");
+    let client = join(address);
+    let (server, _) = listener.accept().expect("accepts");
+    fill(&client);
+    let row = wait_for_finding(address, "peer_window_closed");
+    assert_eq!(row["inode"], inode(&client));
+    assert_eq!(row["timer"]["kind"], "persist");
+    assert_eq!(row["tcp"]["snd_wnd_bytes"], 0);
+    assert!(problems(address).contains("WARNING peer's window closed for "));
+
+    let mut server = TcpStream::from(server);
+    server.set_nonblocking(true).expect("set");
+    until("all to be read", || {
+        while server.read(&mut [0; 8192]).is_ok_and(|got| got > 0) {}
+        let listing = Listing::take(&[&word(address)]);
+        let row = listing.with_inode(inode(&client));
+        (row["queue"]["send_bytes"] == 0).then_some(())
+    });
+    assert_silent(address, "a peer that has read all");
+}
+
+#[test]
+fn data_that_has_just_come_is_no_finding() {
+    let (client, server) = pair();
+    let address = server.local_addr().expect("an address");
+    (&client).write_all(b"hello").expect("writes");
+    let row = wait_for_row(&[&word(address)], "the data", |row| {
+        row["queue"]["recv_bytes"] == 5
+    });
+    assert_eq!(row["inode"], inode(&server));
+    assert_silent(address, "data that is a moment old");
+}
+
+#[test]
+fn healthy_connections_stay_silent() {
+    let (client, server) = pair();
+    let idle = server.local_addr().expect("an address");
+    assert_silent(idle, "an idle connection");
+    drop(client);
+
+    let (client, server) = pair();
+    let half = server.local_addr().expect("an address");
+    client.shutdown(Shutdown::Write).expect("shut");
+    wait_for_row(&[&word(half)], "CLOSE_WAIT", |row| {
+        row["state"] == "close_wait"
+    });
+    (&server).write_all(b"still here").expect("writes");
+    let mut answer = [0; 10];
+    (&client).read_exact(&mut answer).expect("reads");
+    assert_silent(half, "a half-closed connection that still sends");
+
+    let (client, server) = pair();
+    let here = client.local_addr().expect("an address");
+    drop(client);
+    wait_for_row(&[&word(here)], "CLOSE_WAIT", |row| {
+        row["state"] == "close_wait"
+    });
+    drop(server);
+    wait_for_row(&["-a", &word(here)], "TIME_WAIT", |row| {
+        row["state"] == "time_wait"
+    });
+    assert_silent(here, "TIME_WAIT");
+}
+
+#[test]
+fn requests_replies_and_bulk_data_stay_silent_while_they_flow() {
+    let (request, reply) = pair();
+    let (source, sink) = pair();
+    let talking = reply.local_addr().expect("an address");
+    let flowing = sink.local_addr().expect("an address");
+    let done = &AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        let echo = |mut stream: &TcpStream| {
+            let mut piece = [0; 64];
+            while let Ok(got) = stream.read(&mut piece) {
+                if got == 0 || stream.write_all(&piece[..got]).is_err() {
+                    break;
+                }
+            }
+        };
+        let (request, reply, source, sink) = (&request, &reply, &source, &sink);
+        scope.spawn(move || echo(reply));
+        scope.spawn(move || {
+            let (mut request, mut piece) = (request, [7; 64]);
+            while !done.load(Ordering::Relaxed) {
+                request.write_all(&piece).expect("writes");
+                request.read_exact(&mut piece).expect("reads");
+            }
+            request.shutdown(Shutdown::Both).expect("shut");
+        });
+        scope.spawn(move || {
+            let mut source = source;
+            while !done.load(Ordering::Relaxed) {
+                source.write_all(&[7; 8192]).expect("writes");
+            }
+            source.shutdown(Shutdown::Both).expect("shut");
+        });
+        scope.spawn(move || {
+            let mut sink = sink;
+            while sink.read(&mut [0; 8192]).is_ok_and(|got| got > 0) {}
+        });
+        let looked = std::panic::catch_unwind(|| {
+            for _ in 0..10 {
+                assert_silent(talking, "requests and replies");
+                assert_silent(flowing, "bulk data");
+            }
+        });
+        done.store(true, Ordering::Relaxed);
+        if let Err(failure) = looked {
+            std::panic::resume_unwind(failure);
+        }
+    });
+}

@@ -1,0 +1,133 @@
+//! A network namespace that ends with its test.
+
+use std::io::Write;
+use std::os::unix::fs::MetadataExt;
+use std::process::{Command, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use nix::sched::{CloneFlags, setns};
+
+use crate::support::sockets::Listing;
+use crate::support::{self, BINARY, finish, launched_by, skip};
+
+/// A namespace with a name of ip-netns(8) that nothing else has; it is deleted when this is dropped.
+pub(crate) struct Namespace {
+    /// Its name.
+    pub(crate) name: String,
+}
+
+impl Namespace {
+    /// Makes one, with the loopback up; says that the test is skipped where it cannot.
+    pub(crate) fn new(test: &str) -> Option<Namespace> {
+        static NEXT: AtomicU32 = AtomicU32::new(1);
+        if !support::is_root() {
+            skip(test, "a network namespace takes root");
+            return None;
+        }
+        let number = NEXT.fetch_add(1, Ordering::Relaxed);
+        let name = format!("sockdoc-{}-{number}", std::process::id());
+        let mut add = Command::new("ip");
+        add.args(["netns", "add", &name]).stderr(Stdio::null());
+        if !add.status().is_ok_and(|status| status.success()) {
+            skip(test, "ip netns add does not work here");
+            return None;
+        }
+        let namespace = Namespace { name };
+        namespace.run("ip", &["link", "set", "lo", "up"]);
+        namespace.run("sysctl", &["-q", "-w", "net.ipv4.icmp_ratelimit=0"]);
+        Some(namespace)
+    }
+
+    /// The file that stands for it.
+    pub(crate) fn file(&self) -> String {
+        format!("/run/netns/{}", self.name)
+    }
+
+    /// What --json calls it.
+    pub(crate) fn inode(&self) -> u64 {
+        std::fs::metadata(self.file()).expect("a file").ino()
+    }
+
+    /// Runs `work` in a thread that is inside; a socket made there stays there.
+    pub(crate) fn inside<T: Send>(&self, work: impl FnOnce() -> T + Send) -> T {
+        std::thread::scope(|scope| {
+            let inside = scope.spawn(|| {
+                let file = std::fs::File::open(self.file()).expect("a namespace");
+                setns(file, CloneFlags::CLONE_NEWNET).expect("entered");
+                work()
+            });
+            match inside.join() {
+                Ok(value) => value,
+                Err(failure) => std::panic::resume_unwind(failure),
+            }
+        })
+    }
+
+    /// A program inside.
+    pub(crate) fn command(&self, program: &str) -> Command {
+        let mut command = Command::new("nsenter");
+        command.arg(format!("--net={}", self.file())).arg(program);
+        command
+    }
+
+    /// Runs a program inside; it must succeed.
+    pub(crate) fn run(&self, program: &str, args: &[&str]) -> String {
+        let mut command = self.command(program);
+        command.args(args).stdin(Stdio::null());
+        let output = finish(command);
+        assert!(output.status.success(), "{program} {args:?}: {output:?}");
+        support::stdout(&output)
+    }
+
+    /// `sockdoc sockets` inside.
+    pub(crate) fn sockdoc(&self, args: &[&str]) -> Command {
+        let mut command = launched_by(&["nsenter", &format!("--net={}", self.file())]);
+        command.arg("sockets").args(args).stdin(Stdio::null());
+        command
+    }
+
+    /// What `sockdoc sockets --json ARGS...` says inside.
+    pub(crate) fn listing(&self, args: &[&str]) -> Listing {
+        Listing::of(self.sockdoc(&[&["--json"], args].concat()))
+    }
+
+    /// Puts these rules (of nft(8)) in the place of all others. They see what comes in: a packet
+    /// that is dropped on its way out would be known to its sender as not sent.
+    pub(crate) fn firewall(&self, rules: &str) {
+        let table = format!(
+            "flush ruleset\ntable inet test {{\n chain input {{\n  \
+             type filter hook input priority 0; policy accept;\n  {rules}\n }}\n}}\n"
+        );
+        let mut nft = self.command("nft");
+        nft.args(["-f", "-"]).stdin(Stdio::piped());
+        let mut child = nft.spawn().expect("nft starts");
+        let mut input = child.stdin.take().expect("piped");
+        input.write_all(table.as_bytes()).expect("writes");
+        drop(input);
+        assert!(child.wait().expect("it ends").success(), "{table}");
+    }
+}
+
+impl Drop for Namespace {
+    fn drop(&mut self) {
+        let _ = Command::new("ip")
+            .args(["netns", "del", &self.name])
+            .status();
+    }
+}
+
+/// A copy of the binary where every user may run it, in a folder that ends with this.
+pub(crate) fn binary_for_all() -> (tempfile::TempDir, String) {
+    use std::os::unix::fs::PermissionsExt;
+    let folder = tempfile::tempdir().expect("a folder");
+    let open = || std::fs::Permissions::from_mode(0o755);
+    std::fs::set_permissions(folder.path(), open()).expect("set");
+    let copy = folder.path().join("sockdoc");
+    // Not by this process: what it starts meanwhile would hold the file open for writing.
+    let copied = Command::new("cp")
+        .args([BINARY.as_ref(), copy.as_os_str()])
+        .status();
+    assert!(copied.expect("cp runs").success());
+    let copy = copy.to_str().expect("text").to_owned();
+    (folder, copy)
+}

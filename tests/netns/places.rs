@@ -1,0 +1,218 @@
+//! `--netns` and `--all-netns`.
+
+use std::net::TcpListener;
+use std::process::{Command, Stdio};
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use serde_json::Value;
+
+use crate::namespace::{Namespace, binary_for_all};
+use crate::support::sockets::{Holder, Listing, inode, is_owned_by, pids};
+use crate::support::{self, finish, program, skip, stderr};
+
+fn listen(namespace: &Namespace) -> TcpListener {
+    namespace.inside(|| TcpListener::bind("127.0.0.1:0").expect("binds"))
+}
+
+#[test]
+fn a_namespace_is_looked_into_by_name_and_its_owners_are_shown() {
+    let Some(namespace) = Namespace::new("--netns NAME") else {
+        return;
+    };
+    let socket = listen(&namespace);
+    let listing = Listing::take(&["--netns", &namespace.name]);
+    let row = listing.only();
+    assert_eq!(row["inode"], inode(&socket));
+    assert_eq!(row["netns"], namespace.inode());
+    // The owner is in another namespace than its socket.
+    assert!(is_owned_by(row, std::process::id(), &socket), "{row:#}");
+    assert_eq!(
+        listing.document["namespaces"][0]["label"],
+        namespace.name.as_str()
+    );
+    let output = support::run(&[
+        "sockets",
+        "--netns",
+        &namespace.name,
+        "--cols",
+        "netns,local",
+    ]);
+    let text = support::stdout(&output);
+    assert!(
+        text.contains(&format!("\n{}  127.0.0.1:", namespace.name)),
+        "{text}"
+    );
+    let outside = Listing::take(&[]);
+    assert!(
+        outside
+            .rows()
+            .iter()
+            .all(|row| row["inode"] != inode(&socket))
+    );
+}
+
+#[test]
+fn a_namespace_is_looked_into_by_a_process_and_by_all() {
+    let Some(namespace) = Namespace::new("--netns PID") else {
+        return;
+    };
+    let socket = listen(&namespace);
+    let mut sleep = namespace.command("sleep");
+    sleep.arg("1000");
+    let holder = Holder::spawn(sleep);
+    let pid = holder.pid().to_string();
+    let link = format!("/proc/{pid}/ns/net");
+    support::until("the process to be inside", || {
+        let link = std::fs::read_link(&link).ok()?;
+        (link.to_str()? == format!("net:[{}]", namespace.inode())).then_some(())
+    });
+    let listing = Listing::take(&["--netns", &pid]);
+    assert_eq!(listing.only()["inode"], inode(&socket));
+
+    let own = TcpListener::bind("127.0.0.1:0").expect("binds");
+    let by_name = Listing::take(&["--all-netns", "-l"]);
+    assert_eq!(
+        by_name.with_inode(inode(&socket))["netns"],
+        namespace.inode()
+    );
+    let row = by_name.with_inode(inode(&own));
+    assert_ne!(row["netns"], namespace.inode());
+    assert!(pids(row).contains(&u64::from(std::process::id())));
+    let groups = Listing::take(&["--all-netns", "-l", "--group", "netns"]).document;
+    let groups = groups["groups"].as_array().expect("a list");
+    let ours = |group: &&Value| group["key"]["netns"] == namespace.inode();
+    assert_eq!(groups.iter().find(ours).expect("a group")["sockets"], 1);
+}
+
+#[test]
+fn an_ordinary_user_is_told_which_capability_a_named_namespace_takes() {
+    let test = "another namespace as an ordinary user";
+    let Some(namespace) = Namespace::new(test) else {
+        return;
+    };
+    if program("setpriv").is_none() {
+        return skip(test, "there is no setpriv");
+    }
+    let (_folder, binary) = binary_for_all();
+    let mut command = Command::new("setpriv");
+    command
+        .args([
+            "--reuid",
+            "65534",
+            "--regid",
+            "65534",
+            "--clear-groups",
+            &binary,
+        ])
+        .args(["sockets", "--netns", &namespace.name])
+        .stdin(Stdio::null());
+    let output = finish(command);
+    assert_eq!(output.status.code(), Some(2), "{output:?}");
+    let said = stderr(&output);
+    assert!(
+        said.contains(&namespace.name) && said.contains("CAP_SYS_ADMIN"),
+        "{said}"
+    );
+    assert!(output.stdout.is_empty());
+}
+
+#[test]
+fn an_ordinary_user_is_told_which_capability_the_namespace_of_a_process_takes() {
+    let test = "the namespace of a process as an ordinary user";
+    let Some(_namespace) = Namespace::new(test) else {
+        return;
+    };
+    if program("setpriv").is_none() {
+        return skip(test, "there is no setpriv");
+    }
+    let (_folder, binary) = binary_for_all();
+    let pid = std::process::id().to_string();
+    let mut command = Command::new("setpriv");
+    command
+        .args([
+            "--reuid",
+            "65534",
+            "--regid",
+            "65534",
+            "--clear-groups",
+            &binary,
+        ])
+        .args(["sockets", "--netns", &pid])
+        .stdin(Stdio::null());
+    let output = finish(command);
+    assert_eq!(output.status.code(), Some(2), "{output:?}");
+    let said = stderr(&output);
+    assert!(said.contains("CAP_SYS_"), "{said}");
+}
+
+#[test]
+fn namespaces_that_end_during_the_look_do_no_harm() {
+    let Some(namespace) = Namespace::new("--all-netns") else {
+        return;
+    };
+    let socket = listen(&namespace);
+    let done = &AtomicBool::new(false);
+    let outputs: Vec<_> = std::thread::scope(|scope| {
+        for _ in 0..2 {
+            scope.spawn(move || {
+                while !done.load(Ordering::Relaxed) {
+                    let ended = Command::new("unshare").args(["-n", "true"]).status();
+                    assert!(ended.expect("unshare runs").success());
+                }
+            });
+        }
+        let look = |_| support::run(&["sockets", "--all-netns", "-lt", "--json"]);
+        let outputs = (0..60).map(look).collect();
+        done.store(true, Ordering::Relaxed);
+        outputs
+    });
+    for output in outputs {
+        assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+        let document: Value = serde_json::from_slice(&output.stdout).expect("a document");
+        let rows = document["sockets"].as_array().expect("a list");
+        assert!(
+            rows.iter().any(|row| row["inode"] == inode(&socket)),
+            "{document:#}"
+        );
+    }
+}
+
+#[test]
+fn an_interface_in_a_filter_is_one_of_the_namespace_that_is_looked_into() {
+    let Some(namespace) = Namespace::new("--netns and a scope") else {
+        return;
+    };
+    let add = [
+        "link", "add", "there0", "type", "veth", "peer", "name", "there1",
+    ];
+    namespace.run("ip", &add);
+    for name in ["there0", "there1"] {
+        namespace.run("ip", &["link", "set", name, "up"]);
+    }
+    namespace.run(
+        "ip",
+        &["-6", "addr", "add", "fe80::9/64", "dev", "there0", "nodad"],
+    );
+    let text = namespace.run("ip", &["-o", "link", "show", "dev", "there0"]);
+    let index: u32 = text
+        .split(':')
+        .next()
+        .expect("a number")
+        .parse()
+        .expect("a number");
+    let socket = namespace.inside(|| {
+        let address = "fe80::9".parse().expect("an address");
+        TcpListener::bind(std::net::SocketAddrV6::new(address, 0, 0, index)).expect("binds")
+    });
+    let args = [
+        "sockets",
+        "--json",
+        "--netns",
+        &namespace.name,
+        "fe80::9%there0",
+    ];
+    let output = support::run(&args);
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    let document: Value = serde_json::from_slice(&output.stdout).expect("a document");
+    assert_eq!(document["sockets"][0]["inode"], inode(&socket));
+}

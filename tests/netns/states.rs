@@ -1,0 +1,150 @@
+//! States that take a firewall, and the finding of a peer that fell silent.
+
+use std::io::{Read, Write};
+use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
+
+use serde_json::Value;
+use socket2::{Domain, Protocol, Socket, Type};
+
+use crate::namespace::Namespace;
+use crate::support::sockets::{findings, inode};
+use crate::support::{program, skip, until};
+
+/// A namespace, if there is a firewall for it.
+fn walled(test: &str) -> Option<Namespace> {
+    if program("nft").is_none() {
+        skip(test, "there is no nft");
+        return None;
+    }
+    Namespace::new(test)
+}
+
+fn pair(namespace: &Namespace) -> (TcpStream, TcpStream) {
+    namespace.inside(|| {
+        let listener = TcpListener::bind("127.0.0.1:0").expect("binds");
+        let client = TcpStream::connect(listener.local_addr().expect("an address"));
+        (
+            client.expect("connects"),
+            listener.accept().expect("accepts").0,
+        )
+    })
+}
+
+/// Waits for a socket with this local port in this state.
+fn wait_for(namespace: &Namespace, local: SocketAddr, state: &str) -> Value {
+    until(state, || {
+        let listing = namespace.listing(&["-t", "-a"]);
+        let row = listing
+            .rows()
+            .iter()
+            .find(|row| row["local"]["port"] == local.port() && row["state"] == state);
+        row.cloned()
+    })
+}
+
+#[test]
+fn a_handshake_that_does_not_end_is_syn_recv_without_a_user() {
+    let Some(namespace) = walled("SYN_RECV") else {
+        return;
+    };
+    namespace.firewall("tcp flags & (syn | ack) == syn | ack drop");
+    let (_listener, address, client) = namespace.inside(|| {
+        let listener = TcpListener::bind("127.0.0.1:0").expect("binds");
+        let address = listener.local_addr().expect("an address");
+        let client = Socket::new(Domain::IPV4, Type::STREAM, Some(Protocol::TCP)).expect("made");
+        client.set_nonblocking(true).expect("set");
+        client.connect(&address.into()).expect_err("it waits");
+        (listener, address, client)
+    });
+    let row = wait_for(&namespace, address, "syn_recv");
+    assert_eq!(row["inode"], Value::Null);
+    assert_eq!(row["uid"], Value::Null);
+    assert_eq!(row["owner_reason"], "handshake");
+    let here = client
+        .local_addr()
+        .expect("an address")
+        .as_socket()
+        .expect("one");
+    let row = wait_for(&namespace, here, "syn_sent");
+    assert_eq!(row["inode"], inode(&client));
+    let row = until("the finding", || {
+        let row = wait_for(&namespace, here, "syn_sent");
+        (!findings(&row).is_empty()).then_some(row)
+    });
+    assert_eq!(findings(&row), ["connecting_no_answer"]);
+}
+
+#[test]
+fn a_close_that_gets_no_answer_is_fin_wait_1_and_last_ack_there() {
+    let Some(namespace) = walled("FIN_WAIT1") else {
+        return;
+    };
+    let (client, server) = pair(&namespace);
+    let (here, there) = (client.local_addr().unwrap(), server.local_addr().unwrap());
+    client.shutdown(Shutdown::Write).expect("shut");
+    wait_for(&namespace, there, "close_wait");
+    namespace.firewall("drop");
+    drop(server);
+    let row = wait_for(&namespace, there, "last_ack");
+    assert_eq!(row["inode"], Value::Null);
+    assert_eq!(row["owner_reason"], "orphan");
+    let row = wait_for(&namespace, here, "fin_wait_2");
+    assert_eq!(row["inode"], inode(&client));
+
+    namespace.firewall("");
+    let (client, _server) = pair(&namespace);
+    let here = client.local_addr().unwrap();
+    namespace.firewall("drop");
+    drop(client);
+    let row = wait_for(&namespace, here, "fin_wait_1");
+    assert_eq!(row["inode"], Value::Null);
+    assert_eq!(row["uid"], Value::Null);
+}
+
+#[test]
+fn ends_that_close_at_the_same_time_are_closing() {
+    let Some(namespace) = walled("CLOSING") else {
+        return;
+    };
+    let (client, server) = pair(&namespace);
+    let (here, there) = (client.local_addr().unwrap(), server.local_addr().unwrap());
+    namespace.firewall("drop");
+    drop(client);
+    drop(server);
+    wait_for(&namespace, here, "fin_wait_1");
+    wait_for(&namespace, there, "fin_wait_1");
+    // Now each learns that the other has closed, and neither that its own FIN has come.
+    namespace.firewall("tcp flags & fin == 0 drop");
+    until("CLOSING", || {
+        let listing = namespace.listing(&["--state", "closing"]);
+        let row = listing.rows().first().cloned()?;
+        assert_eq!(row["owner_reason"], "orphan");
+        Some(())
+    });
+}
+
+#[test]
+fn a_peer_that_fell_silent_is_found_and_one_that_answers_is_not() {
+    let Some(namespace) = walled("a silent peer") else {
+        return;
+    };
+    let (silent, _its_peer) = pair(&namespace);
+    let (well, reader) = pair(&namespace);
+    let port = silent.local_addr().expect("an address").port();
+    namespace.firewall(&format!("tcp sport {port} drop"));
+    (&silent).write_all(b"hello").expect("writes");
+    (&well).write_all(b"hello").expect("writes");
+    (&reader).read_exact(&mut [0; 5]).expect("reads");
+    let row = until("the finding", || {
+        let listing = namespace.listing(&["--problems"]);
+        assert!(listing.rows().len() <= 1, "{:#?}", listing.document);
+        let row = listing.rows().first().cloned()?;
+        assert_eq!(listing.code, Some(1));
+        Some(row)
+    });
+    assert_eq!(findings(&row), ["peer_silent"]);
+    assert_eq!(row["inode"], inode(&silent));
+    assert_eq!(row["timer"]["kind"], "retransmit");
+    let all = namespace.listing(&[]);
+    assert_eq!(findings(all.with_inode(inode(&well))), [""; 0]);
+}
