@@ -467,13 +467,14 @@ fn processes_that_end_during_the_walk_do_no_harm() {
 fn a_family_without_a_module_or_a_table_is_named_where_it_may_be_missing() {
     let listing = Listing::take(&["--proto", "vsock"]);
     let protocols = std::fs::read_to_string("/proc/net/protocols").unwrap_or_default();
-    let line = protocols.lines().find(|line| line.starts_with("AF_VSOCK"));
-    let used = line.and_then(|line| line.split_whitespace().nth(2)?.parse::<i64>().ok());
+    let known = protocols.lines().any(|line| line.starts_with("AF_VSOCK"));
     let missing = listing.notes().contains(&"family_missing");
-    // Nothing to be missed: no note. With a module no note either.
-    if !protocols.is_empty() && used.unwrap_or(0) == 0 {
+    // The kernel never counts these sockets: where it knows them and cannot list them, some may be
+    // missing. Where it does not know them, none is.
+    if !protocols.is_empty() && !known {
         assert!(!missing, "{:#?}", listing.document);
     }
+    assert!(missing || !known || listing.notes().is_empty() || !listing.rows().is_empty());
     if missing {
         assert_eq!(listing.document["complete"], false);
     }
