@@ -12,19 +12,21 @@ use crate::support::{run, skip, stdout, until};
 /// Clears the screen, sets a colour, ends the line, turns the direction, is no UTF-8.
 const HOSTILE: &[u8] = b"a\x1b[2J\x1b[31m\r\ntcp LISTEN 0 0 forged\x7f\xc2\x9b\xe2\x80\xae\xff  z";
 
-/// Each way to show sockets.
+/// Each way to show sockets. The last two have a row for each owner, and a child of this process
+/// that is being started is one for a moment.
 const STYLES: &[&[&str]] = &[
     &[],
     &["--json"],
     &["--csv"],
     &["--like", "ss"],
     &["--like", "netstat"],
-    &["--like", "lsof"],
     &["-i", "-m", "-o"],
+    &["--like", "lsof"],
     &["--group", "process"],
 ];
 
-/// Runs every style and checks that nothing but ordinary text comes out; gives how many rows each has.
+/// Runs every style and checks that nothing but ordinary text comes out; gives how many rows each of
+/// those has that have one for each socket.
 fn rows_of_each_style(word: &str) -> Vec<usize> {
     let count = |style: &&[&str]| {
         let args = [&["sockets"], *style, &[word]].concat();
@@ -38,7 +40,8 @@ fn rows_of_each_style(word: &str) -> Vec<usize> {
         assert!(!text.contains("\ntcp LISTEN 0 0 forged"), "{text}");
         text.lines().count()
     };
-    STYLES.iter().map(count).collect()
+    let counts: Vec<usize> = STYLES.iter().map(count).collect();
+    counts[..STYLES.len() - 2].to_vec()
 }
 
 #[test]
