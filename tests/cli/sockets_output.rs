@@ -273,8 +273,8 @@ fn a_pipe_that_is_closed_ends_the_program_quietly() {
         let mut said = String::new();
         let mut err = child.stderr.take().expect("piped");
         err.read_to_string(&mut said).expect("text");
-        // At most what an ordinary user is told of hidden owners.
+        // Notes of what could not be looked at are all that may stand here.
         assert!(!said.contains("pipe"), "{args:?}: {said}");
-        assert!(said.lines().count() <= 1, "{args:?}: {said}");
+        assert!(said.lines().count() <= 3, "{args:?}: {said}");
     }
 }

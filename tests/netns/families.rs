@@ -29,11 +29,11 @@ fn raw_sockets_are_shown_with_their_protocol() {
         // What stands where a port does is the protocol of IP.
         assert_eq!(row["local"]["port"], 1);
         assert!(is_owned_by(row, std::process::id(), &socket), "{row:#}");
-        assert_eq!(
-            listing.document["complete"], true,
-            "{:#?}",
-            listing.document
-        );
+        // Owners may be hidden even from root, and some kernels cannot list vsock; nothing else may
+        // be missing.
+        let mut notes = listing.notes();
+        notes.retain(|note| !["owners_hidden", "family_missing"].contains(note));
+        assert!(notes.is_empty(), "{:#}", listing.document);
     }
     assert_eq!(namespace.listing(&["--raw", "-p", "1"]).rows().len(), 0);
     assert_eq!(namespace.listing(&["-t", "-u"]).rows().len(), 0);

@@ -58,12 +58,14 @@ fn processors() -> usize {
 ///
 /// A process that ends meanwhile is passed over: its sockets are gone too.
 pub fn walk(depth: Depth) -> Found {
-    let Ok(pids) = pids() else {
+    let pids = pids().unwrap_or_default();
+    // A /proc that is not mounted is an empty directory; one that is lists at least this process.
+    if pids.is_empty() {
         return Found {
             no_proc: true,
             ..Found::default()
         };
-    };
+    }
     let next = AtomicUsize::new(0);
     let parts: Vec<Part> = std::thread::scope(|scope| {
         let mut first = Part::default();
