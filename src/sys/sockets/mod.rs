@@ -5,7 +5,7 @@
 //! |---|---|
 //! | this one | [`Query`], [`snapshot`] |
 //! | [`cgroups`] | the paths of control groups |
-//! | [`counts`] | how many there are by the kernel's own counts |
+//! | `counts` | how many there are by the kernel's own counts |
 //! | [`diag`] | the netlink socket |
 //! | [`families`] | one dump for each family, and its fallback |
 //! | [`namespaces`] | network namespaces |
