@@ -15,7 +15,7 @@
 //! | [`service`] | pure: what a server does with bytes, without a socket: `app`, `echo` | `message`, `framing` |
 //! | [`load`] | pure: a load run: the schedule of requests, what counts as answered well, the figures | `message`, `framing`, `service` |
 //! | [`sockets`] | pure: the sockets of a host as values: the model, filters, sorting, the join with owners | `sockdiag`, `diagnose` |
-//! | [`diagnose`] | pure: evidence in, findings out; `rules/`, one file each | `sockets` |
+//! | [`diagnose`] | pure: evidence in, findings out; `rules/`, one file each | `sockdiag`, `sockets` |
 //! | [`sockdiag`] | pure: codecs of the kernel's socket listings: netlink `sock_diag` messages, `struct tcp_info` | - |
 //! | [`mod@reference`] | pure: errno, ICMP, TCP-state and resolver tables, with cause and next step | - |
 //! | [`render`] | tables, JSON lines, Python literals, hex dumps, escaping; writes to an `io::Write` it is given | pure rooms, `error` |
