@@ -28,7 +28,7 @@ fn assert_silent(address: SocketAddr, what: &str) {
     for row in Listing::take(&["-a", &word(address)]).rows() {
         assert_eq!(findings(row), [""; 0], "{what}: {row:#}");
     }
-    let output = run(&["sockets", "--problems", &word(address)]);
+    let output = run(&["sockets", "--problems", "-a", &word(address)]);
     assert_eq!(output.status.code(), Some(0), "{what}: {output:?}");
     let text = stdout(&output);
     assert!(

@@ -190,15 +190,17 @@ fn end(out: &mut String, address: &Address, socket: &Socket, sheet: &Sheet<'_>) 
     let Address::Ip { addr, port, .. } = address else {
         return;
     };
-    match sheet.names.hosts.get(&addr.to_canonical()) {
+    // lsof writes an IPv4 address in an IPv6 socket plainly.
+    let plain = addr.to_canonical();
+    match sheet.names.hosts.get(&plain) {
         _ if cells::is_any(*addr) => out.push('*'),
         Some(name) => cells::word(out, name.as_bytes()),
-        None if addr.is_ipv6() => {
+        None if plain.is_ipv6() => {
             out.push('[');
-            cells::ip(out, *addr);
+            cells::ip(out, plain);
             out.push(']');
         }
-        None => cells::ip(out, *addr),
+        None => cells::ip(out, plain),
     }
     out.push(':');
     cells::port(out, *port, socket, sheet.names);

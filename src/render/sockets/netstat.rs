@@ -102,12 +102,13 @@ fn internet<W: Write + ?Sized>(
     lines.end()
 }
 
-/// Without brackets around IPv6.
+/// Without brackets around IPv6; an IPv4 address in an IPv6 socket is written plainly.
 fn address(out: &mut String, address: &Address, socket: &Socket, sheet: &Sheet<'_>) {
     if let Address::Ip { addr, port, .. } = address {
-        match sheet.names.hosts.get(&addr.to_canonical()) {
+        let plain = addr.to_canonical();
+        match sheet.names.hosts.get(&plain) {
             Some(name) => cells::word(out, name.as_bytes()),
-            None => cells::ip(out, *addr),
+            None => cells::ip(out, plain),
         }
         out.push(':');
         cells::port(out, *port, socket, sheet.names);
