@@ -7,7 +7,7 @@ use std::collections::HashMap;
 use std::net::{IpAddr, Ipv6Addr};
 
 use super::number_hash::NumberMap;
-use super::{Address, Owner, Owners, Proto, Socket};
+use super::{Address, Owner, Owners, Proto, Socket, State};
 
 const NONE: u32 = u32::MAX;
 
@@ -101,6 +101,12 @@ impl Pairs {
     }
 }
 
+/// Whether a socket that nobody asked to see may be the other end of one that is shown.
+pub fn may_be_other_end(socket: &Socket) -> bool {
+    socket.proto.is_unix()
+        || (socket.state != State::TimeWait && !matches!(socket.peer, Address::None))
+}
+
 /// A connection, the same from both of its ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 struct Key {
@@ -192,7 +198,6 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::sockets::State;
     use crate::sockets::testing::{listener, socket, tcp, unix};
 
     fn others(sockets: &[Socket]) -> Vec<Option<usize>> {

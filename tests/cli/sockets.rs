@@ -377,6 +377,35 @@ fn both_ends_of_a_unix_pair_name_each_other() {
 }
 
 #[test]
+fn a_filter_that_one_end_passes_does_not_hide_who_is_at_the_other() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("here");
+    let listener = UnixListener::bind(&path).expect("binds");
+    let client = UnixStream::connect(&path).expect("connects");
+    let (server, _) = listener.accept().expect("accepts");
+    let listing = Listing::take(&["-x", path.to_str().expect("text")]);
+    assert_eq!(listing.with_inode(inode(&server))["other_end"]["pid"], me());
+    assert!(
+        listing
+            .rows()
+            .iter()
+            .all(|row| row["inode"] != inode(&client))
+    );
+
+    let (one, other) = (
+        UdpSocket::bind("127.0.0.1:0"),
+        UdpSocket::bind("127.0.0.1:0"),
+    );
+    let (one, other) = (one.expect("binds"), other.expect("binds"));
+    let address = |socket: &UdpSocket| socket.local_addr().expect("an address");
+    one.connect(address(&other)).expect("connects");
+    other.connect(address(&one)).expect("connects");
+    let listing = Listing::take(&["-u", "--local", &address(&one).to_string()]);
+    assert_eq!(listing.only()["inode"], inode(&one));
+    assert_eq!(listing.only()["other_end"]["pid"], me());
+}
+
+#[test]
 fn netlink_sockets_are_shown_with_their_family_and_the_kernels_own_as_such() {
     let protocol = SockProtocol::NetlinkRoute;
     let flags = SockFlag::SOCK_CLOEXEC;

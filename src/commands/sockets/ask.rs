@@ -14,6 +14,7 @@ use crate::sockets::filter::{
     AddressMatch, Filter, PortRange, ProcessMatch, StateSet, Word, WordError,
 };
 use crate::sockets::order::{GroupBy, SortKey};
+use crate::sockets::pairs;
 use crate::sockets::{Family, Proto, Socket, State};
 use crate::sys::sockets::Query;
 use crate::sys::sockets::namespaces::Place;
@@ -216,7 +217,8 @@ impl Asked {
     /// Whether a socket is worth keeping before its owners are known.
     pub(super) fn keeps(&self, socket: &Socket) -> bool {
         if !self.filter.matches_socket(socket) {
-            return self.findings && refine::needs(socket);
+            return (self.findings && refine::needs(socket))
+                || (self.shows_other_ends && pairs::may_be_other_end(socket));
         }
         if self.filter.collapses(socket) {
             self.collapsed.fetch_add(1, Ordering::Relaxed);
@@ -226,10 +228,12 @@ impl Asked {
     }
 
     /// Puts the findings together, which look at each other's sockets, and lets go of what was kept
-    /// only for that. Gives how many sockets were looked at.
+    /// only for that or as another's other end. Gives how many sockets were looked at.
     pub(super) fn settle(&self, sockets: &mut Vec<Socket>) -> usize {
         if self.findings {
             refine::refine(sockets);
+        }
+        if self.findings || self.shows_other_ends {
             sockets.retain(|socket| self.filter.matches_socket(socket));
         }
         let looked_at = sockets.len();
