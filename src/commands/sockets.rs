@@ -27,7 +27,8 @@ use crate::sys::sockets::snapshot;
 /// 0.0.0.0:80.
 ///
 /// Everything that could not be seen is named in the footer (and in the notes of --json), with what
-/// would show it. The exit status is 1 where nothing matched, or with --problems if one is a warning or an error.
+/// would show it. The exit status is 1 where nothing matched, with --problems instead if one is
+/// a warning or an error.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:\n  \
     sockdoc sockets                    connected, listening and bound internet sockets\n  \

@@ -124,6 +124,34 @@ fn ends_that_close_at_the_same_time_are_closing() {
 }
 
 #[test]
+fn a_connection_that_the_peer_keeps_open_is_not_counted_as_time_wait_too() {
+    let Some(namespace) = Namespace::new("the count of TIME_WAIT") else {
+        return;
+    };
+    let (first, _its_peer) = pair(&namespace);
+    let here = first.local_addr().expect("an address");
+    drop(first);
+    // The kernel's own count has it among those in TIME_WAIT.
+    wait_for(&namespace, here, "fin_wait_2");
+    let (second, its_peer) = pair(&namespace);
+    let there = second.local_addr().expect("an address");
+    drop(second);
+    wait_for(&namespace, there, "fin_wait_2");
+    drop(its_peer);
+    until("TIME_WAIT", || {
+        let listing = namespace.listing(&["-t"]);
+        let shown = |address: SocketAddr| {
+            let is_here = |row: &&Value| row["local"]["port"] == address.port();
+            listing.rows().iter().filter(is_here).count()
+        };
+        (shown(there) == 0).then(|| {
+            assert_eq!(shown(here), 1);
+            assert_eq!(listing.document["not_shown"]["time_wait"], 1);
+        })
+    });
+}
+
+#[test]
 fn a_peer_that_fell_silent_is_found_and_one_that_answers_is_not() {
     let Some(namespace) = walled("a silent peer") else {
         return;

@@ -15,7 +15,7 @@ use crate::sockets::filter::{
 };
 use crate::sockets::order::{GroupBy, SortKey};
 use crate::sockets::pairs;
-use crate::sockets::{Family, Proto, Socket, State};
+use crate::sockets::{Family, Proto, Socket, State, TimerKind};
 use crate::sys::sockets::Query;
 use crate::sys::sockets::namespaces::Place;
 use crate::sys::sockets::processes::Depth;
@@ -123,6 +123,8 @@ pub(super) struct Asked {
     pub(super) hidden_namespaces: usize,
     /// Sockets in TIME-WAIT that are what was asked for, and are only counted.
     collapsed: AtomicU64,
+    /// Sockets in FIN-WAIT-2 that the kernel counts as if they were in TIME-WAIT.
+    fin_wait_2: AtomicU64,
     /// Whether the kernel's own count of them says the same.
     kernel_counts: bool,
 }
@@ -139,10 +141,7 @@ pub(super) fn understand(args: &Args, context: &Context) -> Result<(Asked, Query
     filter.show_time_wait |= how.summary || how.group == Some(GroupBy::State);
     // So do the tools, as they are called.
     filter.show_time_wait |= matches!(how.like, Some(Like::Netstat | Like::Ss));
-    let columns: &[Column] = how
-        .cols
-        .as_ref()
-        .map_or(Column::DEFAULT, |columns| &columns.0);
+    let columns = columns(args);
     let is_table = !context.json && how.like.is_none() && how.group.is_none() && !how.summary;
     let shows =
         |wanted: fn(Column) -> bool| is_table && columns.iter().any(|column| wanted(*column));
@@ -208,9 +207,19 @@ pub(super) fn understand(args: &Args, context: &Context) -> Result<(Asked, Query
         shows_other_ends: owners && (whole || shows(|column| column == Column::Peer)),
         hidden_namespaces,
         collapsed: AtomicU64::new(0),
+        fin_wait_2: AtomicU64::new(0),
         kernel_counts,
     };
     Ok((asked, query))
+}
+
+/// The columns of a table.
+pub(super) fn columns(args: &Args) -> &[Column] {
+    match &args.how.cols {
+        Some(columns) => &columns.0,
+        None if args.what.all_netns => Column::DEFAULT_OF_ALL_NETNS,
+        None => Column::DEFAULT,
+    }
 }
 
 impl Asked {
@@ -219,6 +228,9 @@ impl Asked {
         if !self.filter.matches_socket(socket) {
             return (self.findings && refine::needs(socket))
                 || (self.shows_other_ends && pairs::may_be_other_end(socket));
+        }
+        if self.kernel_counts && counts_as_time_wait(socket) {
+            self.fin_wait_2.fetch_add(1, Ordering::Relaxed);
         }
         if self.filter.collapses(socket) {
             self.collapsed.fetch_add(1, Ordering::Relaxed);
@@ -248,7 +260,7 @@ impl Asked {
             // They have neither findings nor owners.
             0
         } else if self.kernel_counts {
-            counted
+            counted.saturating_sub(self.fin_wait_2.load(Ordering::Relaxed))
         } else {
             self.collapsed.load(Ordering::Relaxed)
         }
@@ -285,6 +297,15 @@ fn counts_all(filter: &Filter) -> bool {
         && filter.pids.is_empty()
         && filter.uids.is_empty()
         && filter.states.contains(State::TimeWait)
+        && filter.states.contains(State::FinWait2)
+}
+
+/// Whether the kernel has it among those in TIME-WAIT by its own count: what a program closed before
+/// its peer did waits in FIN-WAIT-2 in the same small form (`tcp_time_wait()` of the kernel).
+fn counts_as_time_wait(socket: &Socket) -> bool {
+    socket.state == State::FinWait2
+        && socket.proto == Proto::Tcp
+        && (socket.timer).is_some_and(|timer| timer.kind == TimerKind::TimeWait)
 }
 
 /// A filter for one port at either end, which saves the kernel the filling of all other sockets.

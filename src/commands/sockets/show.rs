@@ -9,7 +9,6 @@ use crate::commands::serving::tell;
 use crate::commands::{Context, Status};
 use crate::diagnose::Severity;
 use crate::error::{Error, Result};
-use crate::render::sockets::column::Column;
 use crate::render::sockets::netstat::Asked as NetstatAsked;
 use crate::render::sockets::text::{Footer, Layout};
 use crate::render::sockets::{
@@ -21,7 +20,7 @@ use crate::sys::resolve;
 use crate::sys::sockets::{Taken, cgroups};
 use crate::sys::users::Users;
 
-use super::ask::Asked;
+use super::ask::{Asked, columns};
 use super::{Args, Like};
 
 /// Shows what was asked for.
@@ -121,10 +120,7 @@ fn write_body(
     if context.json {
         return json::write(out, sheet, about);
     }
-    let columns: &[Column] = how
-        .cols
-        .as_ref()
-        .map_or(Column::DEFAULT, |columns| &columns.0);
+    let columns = columns(args);
     match how.like {
         Some(Like::Netstat) => {
             let asked = if args.what.listens() {

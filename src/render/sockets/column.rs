@@ -107,6 +107,19 @@ impl Column {
         Column::Why,
     ];
 
+    /// What is shown of several network namespaces: the same address may be in each.
+    pub const DEFAULT_OF_ALL_NETNS: &[Column] = &[
+        Column::Netns,
+        Column::Proto,
+        Column::State,
+        Column::RecvQ,
+        Column::SendQ,
+        Column::Local,
+        Column::Peer,
+        Column::Process,
+        Column::Why,
+    ];
+
     /// The title.
     pub fn title(self) -> String {
         self.name().to_ascii_uppercase()

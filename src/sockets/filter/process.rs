@@ -28,6 +28,10 @@ impl ProcessMatch {
 
     /// A regular expression (of the regex-lite crate) on the name or the command line.
     pub fn pattern(pattern: &str) -> Result<ProcessMatch, WordError> {
+        if pattern.is_empty() {
+            let what = "no regular expression: it is empty";
+            return Err(WordError::new(pattern, 0..0, what));
+        }
         match Regex::new(pattern) {
             Ok(regex) => Ok(ProcessMatch::Pattern(regex)),
             Err(why) => Err(WordError::new(

@@ -16,7 +16,11 @@ impl StateSet {
         let mut set = StateSet::default();
         let mut at = 0;
         for word in list.split(',') {
-            let states = group(word).or_else(|| State::named(word).map(|state| vec![state]));
+            let is_word = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | ' ');
+            let states = group(word)
+                .or_else(|| State::named(word).map(|state| vec![state]))
+                // ss's `!listen` would otherwise be its opposite.
+                .filter(|_| word.chars().all(is_word));
             let Some(states) = states else {
                 let what = "no state of a socket; one is established, listen, time-wait ...";
                 return Err(WordError::new(list, at..at + word.len(), what));

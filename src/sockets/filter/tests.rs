@@ -22,6 +22,15 @@ fn is_at(wanted: &str, end: &str) -> bool {
 }
 
 #[test]
+fn what_is_empty_or_would_be_its_opposite_is_refused() {
+    assert!(AddressMatch::parse("").is_err());
+    assert!(ProcessMatch::pattern("").is_err());
+    for list in ["!listen", "~listen", "listen!", "established,!listen", ""] {
+        assert!(StateSet::parse(list).is_err(), "{list}");
+    }
+}
+
+#[test]
 fn each_form_of_a_word_is_told_by_its_looks() {
     for port in [":8080", "8080", ":8000-8010", "0", "65535"] {
         assert!(matches!(Word::parse(port), Ok(Word::Ports(_))), "{port}");

@@ -72,6 +72,9 @@ impl AddressMatch {
     /// below a directory), `/pat*` (those that begin so), `@abstract`, `@abs*`; a unix socket also
     /// with the escapes of our own output (`/run/a\nb`, `\x40path`, `@a\x00b`).
     pub fn parse(text: &str) -> Result<AddressMatch, WordError> {
+        if text.is_empty() {
+            return Err(WordError::new(text, 0..0, "no address: it is empty"));
+        }
         if is_unix_name(text.as_bytes()) {
             return Ok(AddressMatch::Unix(unix_name(text.as_bytes())));
         }
