@@ -335,7 +335,12 @@ fn filter_of(args: &Args) -> Result<Filter> {
         filter.families.push(Family::Inet6);
     }
     if let Some(states) = &which.state {
-        filter.states = StateSet::parse(states).map_err(bad_word)?;
+        filter.states = StateSet::parse(states).map_err(|error| {
+            bad_word(error).next(
+                "states: listen, syn-sent, syn-recv, established, fin-wait-1, fin-wait-2, close-wait, \
+                 closing, last-ack, time-wait, bound-inactive, unconnected; all, connected, synchronized",
+            )
+        })?;
     }
     for word in &which.local {
         filter
@@ -350,7 +355,10 @@ fn filter_of(args: &Args) -> Result<Filter> {
     if let Some(pattern) = &which.process {
         filter
             .processes
-            .push(ProcessMatch::pattern(pattern).map_err(bad_word)?);
+            .push(ProcessMatch::pattern(pattern).map_err(|error| {
+                bad_word(error)
+                    .next("it is looked for in names and command lines: --process '^nginx'")
+            })?);
     }
     for word in &which.user {
         let uid = users::number(word).ok_or_else(|| {

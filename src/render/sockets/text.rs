@@ -131,6 +131,9 @@ impl<W: Write + ?Sized> Table<'_, '_, W> {
             for &index in line {
                 let column = self.layout.columns[index];
                 let most = self.plan.widths[index];
+                if column == Column::Peer && self.terminal.is_some() {
+                    drop_other_end(&mut self.cells[index], most);
+                }
                 shorten(&mut self.cells[index], most, self.terminal);
                 let cell = &self.cells[index];
                 let pad = most.saturating_sub(cells::width(cell));
@@ -204,6 +207,17 @@ fn paint(severity: Severity) -> Option<Paint> {
         Severity::Notice => None,
         Severity::Warning => Some(Paint::Bold),
         Severity::Error => Some(Paint::Bad),
+    }
+}
+
+/// Takes the process from an internet peer that is too wide for its column: the port says more.
+fn drop_other_end(cell: &mut String, most: usize) {
+    let may_have_blanks = cell.starts_with(['/', '@']);
+    if cells::width(cell) > most
+        && !may_have_blanks
+        && let Some(at) = cell.find(' ')
+    {
+        cell.truncate(at);
     }
 }
 

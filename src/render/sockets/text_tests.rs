@@ -229,6 +229,25 @@ fn the_columns_and_the_lines_below_are_those_that_were_asked_for() {
 }
 
 #[test]
+fn a_peer_that_is_too_wide_keeps_its_port_and_loses_its_process() {
+    for (before, after) in [
+        (
+            "[::ffff:127.0.0.1]:46634 python3(14934)",
+            "[::ffff:127.0.0.1]:46634",
+        ),
+        ("127.0.0.1:80 python3(14934)", "127.0.0.1:80 python3(14934)"),
+        (
+            "/run/a b/c/d/e/f/g/h/i/j/k nginx(1)",
+            "/run/a b/c/d/e/f/g/h/i/j/k nginx(1)",
+        ),
+    ] {
+        let mut cell = before.to_owned();
+        drop_other_end(&mut cell, 30);
+        assert_eq!(cell, after);
+    }
+}
+
+#[test]
 fn a_cell_is_shortened_in_the_middle_on_a_terminal_only() {
     for (most, text) in [(7, "abc…hij"), (6, "ab…hij"), (1, "…"), (10, "abcdefghij")] {
         let mut cell = "abcdefghij".to_owned();
