@@ -142,11 +142,8 @@ impl<'a> NetlinkAttributes<'a> {
     fn new(payload: &'a [u8]) -> Self {
         let mut found = NetlinkAttributes::default();
         for attribute in Attributes::new(payload, field::LEN) {
-            match attribute {
-                Ok(attribute) => found.add(&attribute),
-                Err(malformed) => {
-                    found.malformed.get_or_insert(malformed);
-                }
+            if let Some(attribute) = noted(&mut found.malformed, attribute) {
+                found.add(&attribute);
             }
         }
         found

@@ -150,11 +150,8 @@ impl PacketAttributes {
     fn new(payload: &[u8]) -> Self {
         let mut found = PacketAttributes::default();
         for attribute in Attributes::new(payload, field::LEN) {
-            match attribute {
-                Ok(attribute) => found.add(&attribute),
-                Err(malformed) => {
-                    found.malformed.get_or_insert(malformed);
-                }
+            if let Some(attribute) = noted(&mut found.malformed, attribute) {
+                found.add(&attribute);
             }
         }
         found

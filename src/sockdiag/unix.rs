@@ -191,11 +191,8 @@ impl<'a> UnixAttributes<'a> {
     fn new(payload: &'a [u8]) -> Self {
         let mut found = UnixAttributes::default();
         for attribute in Attributes::new(payload, field::LEN) {
-            match attribute {
-                Ok(attribute) => found.add(&attribute),
-                Err(malformed) => {
-                    found.malformed.get_or_insert(malformed);
-                }
+            if let Some(attribute) = noted(&mut found.malformed, attribute) {
+                found.add(&attribute);
             }
         }
         found

@@ -83,11 +83,8 @@ impl<'a> InetAttributes<'a> {
     pub(super) fn new(payload: &'a [u8], offset: usize) -> Self {
         let mut found = InetAttributes::default();
         for attribute in Attributes::new(payload, offset) {
-            match attribute {
-                Ok(attribute) => found.add(&attribute),
-                Err(malformed) => {
-                    found.malformed.get_or_insert(malformed);
-                }
+            if let Some(attribute) = noted(&mut found.malformed, attribute) {
+                found.add(&attribute);
             }
         }
         found
