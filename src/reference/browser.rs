@@ -50,25 +50,13 @@ const NOT_RESOLVED: &[&str] = &["EAI_NONAME", "EAI_AGAIN"];
 const NOT_CONNECTED: &[&str] = &["ECONNREFUSED", "EHOSTUNREACH", "ENETUNREACH"];
 
 const fn chromium(word: &'static str, names: &'static [&'static str]) -> Spelling {
-    in_program("Chromium", word, names)
+    Spelling::new("Chromium", word, names)
 }
 
 const fn firefox(word: &'static str, names: &'static [&'static str]) -> Spelling {
-    in_program("Firefox", word, names)
+    Spelling::new("Firefox", word, names)
 }
 
 const fn curl(word: &'static str, names: &'static [&'static str]) -> Spelling {
-    in_program("curl", word, names)
-}
-
-const fn in_program(
-    language: &'static str,
-    word: &'static str,
-    names: &'static [&'static str],
-) -> Spelling {
-    Spelling {
-        language,
-        word,
-        names,
-    }
+    Spelling::new("curl", word, names)
 }

@@ -49,9 +49,5 @@ const GAIERROR: &[&str] = &[
 ];
 
 const fn python(word: &'static str, names: &'static [&'static str]) -> Spelling {
-    Spelling {
-        language: "Python",
-        word,
-        names,
-    }
+    Spelling::new("Python", word, names)
 }

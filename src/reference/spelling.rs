@@ -13,6 +13,21 @@ pub struct Spelling {
     pub names: &'static [&'static str],
 }
 
+impl Spelling {
+    /// For the tables.
+    pub(super) const fn new(
+        language: &'static str,
+        word: &'static str,
+        names: &'static [&'static str],
+    ) -> Spelling {
+        Spelling {
+            language,
+            word,
+            names,
+        }
+    }
+}
+
 /// Every word of every language.
 pub fn all() -> impl Iterator<Item = &'static Spelling> {
     let of_libraries = python::EXCEPTIONS.iter().chain(OTHERS);
@@ -88,39 +103,27 @@ static OTHERS: &[Spelling] = &[
 ];
 
 const fn rust(word: &'static str, names: &'static [&'static str]) -> Spelling {
-    in_language("Rust", word, names)
+    Spelling::new("Rust", word, names)
 }
 
 const fn go(word: &'static str, names: &'static [&'static str]) -> Spelling {
-    in_language("Go", word, names)
+    Spelling::new("Go", word, names)
 }
 
 const fn java(word: &'static str, names: &'static [&'static str]) -> Spelling {
-    in_language("Java", word, names)
+    Spelling::new("Java", word, names)
 }
 
 const fn node(word: &'static str, names: &'static [&'static str]) -> Spelling {
-    in_language("Node", word, names)
+    Spelling::new("Node", word, names)
 }
 
 const fn musl(word: &'static str, names: &'static [&'static str]) -> Spelling {
-    in_language("musl", word, names)
+    Spelling::new("musl", word, names)
 }
 
 const fn anyone(word: &'static str, names: &'static [&'static str]) -> Spelling {
-    in_language("many", word, names)
-}
-
-const fn in_language(
-    language: &'static str,
-    word: &'static str,
-    names: &'static [&'static str],
-) -> Spelling {
-    Spelling {
-        language,
-        word,
-        names,
-    }
+    Spelling::new("many", word, names)
 }
 
 #[cfg(test)]

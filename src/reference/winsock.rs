@@ -97,11 +97,7 @@ pub(super) static SENTENCES: &[Spelling] = &[
 ];
 
 const fn windows(word: &'static str, names: &'static [&'static str]) -> Spelling {
-    Spelling {
-        language: "Windows",
-        word,
-        names,
-    }
+    Spelling::new("Windows", word, names)
 }
 
 #[cfg(test)]
