@@ -95,18 +95,6 @@ columns! {
 }
 
 impl Column {
-    /// What is shown if nothing else is asked for.
-    pub const DEFAULT: &[Column] = &[
-        Column::Proto,
-        Column::State,
-        Column::RecvQ,
-        Column::SendQ,
-        Column::Local,
-        Column::Peer,
-        Column::Process,
-        Column::Why,
-    ];
-
     /// What is shown of several network namespaces: the same address may be in each.
     pub const DEFAULT_OF_ALL_NETNS: &[Column] = &[
         Column::Netns,
@@ -119,6 +107,9 @@ impl Column {
         Column::Process,
         Column::Why,
     ];
+
+    /// What is shown if nothing else is asked for.
+    pub const DEFAULT: &[Column] = Column::DEFAULT_OF_ALL_NETNS.split_at(1).1;
 
     /// The title.
     pub fn title(self) -> String {
