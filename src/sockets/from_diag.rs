@@ -3,7 +3,8 @@
 use crate::diagnose::{self, Evidence, TcpEvidence};
 use crate::sockdiag::inet::Timer as WireTimer;
 use crate::sockdiag::{
-    InetMessage, NetlinkMessage, PacketMessage, TcpInfo, UnixMessage, UnixName, VsockMessage,
+    InetMessage, NetlinkMessage, PacketMessage, SkMemInfo, TcpInfo, UnixMessage, UnixName,
+    VsockMessage,
 };
 
 use super::{Address, Details, Family, Proto, Socket, State, Timer, TimerKind};
@@ -189,6 +190,7 @@ pub fn packet(message: &PacketMessage<'_>, netns: u16, details: bool) -> Socket 
     let attributes = message.attributes();
     let interface = attributes.info.map_or(0, |info| info.interface);
     let memory = attributes.sk_mem_info;
+    let (recv_q, send_q) = queues(memory);
     Socket {
         proto: Proto::Packet,
         family: Family::Packet,
@@ -198,24 +200,15 @@ pub fn packet(message: &PacketMessage<'_>, netns: u16, details: bool) -> Socket 
             interface,
         },
         peer: Address::None,
-        recv_q: memory
-            .and_then(|memory| memory.rmem_alloc_bytes)
-            .unwrap_or(0),
-        send_q: memory
-            .and_then(|memory| memory.wmem_alloc_bytes)
-            .unwrap_or(0),
+        recv_q,
+        send_q,
         inode: message.inode(),
         cookie: Some(message.cookie()),
         uid: attributes.uid,
         netns,
         interface,
         timer: None,
-        details: details.then(|| {
-            Box::new(Details {
-                memory,
-                ..Details::default()
-            })
-        }),
+        details: details.then(|| Box::new(memory_alone(memory))),
         findings: Vec::new(),
     }
 }
@@ -224,6 +217,7 @@ pub fn packet(message: &PacketMessage<'_>, netns: u16, details: bool) -> Socket 
 pub fn netlink(message: &NetlinkMessage<'_>, netns: u16, details: bool) -> Socket {
     let attributes = message.attributes();
     let memory = attributes.sk_mem_info;
+    let (recv_q, send_q) = queues(memory);
     let protocol = message.protocol();
     let connected = message.peer_port() != 0 || message.peer_group() != 0;
     Socket {
@@ -246,24 +240,15 @@ pub fn netlink(message: &NetlinkMessage<'_>, netns: u16, details: bool) -> Socke
         } else {
             Address::None
         },
-        recv_q: memory
-            .and_then(|memory| memory.rmem_alloc_bytes)
-            .unwrap_or(0),
-        send_q: memory
-            .and_then(|memory| memory.wmem_alloc_bytes)
-            .unwrap_or(0),
+        recv_q,
+        send_q,
         inode: message.inode(),
         cookie: Some(message.cookie()),
         uid: None,
         netns,
         interface: 0,
         timer: None,
-        details: details.then(|| {
-            Box::new(Details {
-                memory,
-                ..Details::default()
-            })
-        }),
+        details: details.then(|| Box::new(memory_alone(memory))),
         findings: Vec::new(),
     }
 }
@@ -299,6 +284,22 @@ pub fn vsock(message: &VsockMessage<'_>, netns: u16) -> Option<Socket> {
         details: None,
         findings: Vec::new(),
     })
+}
+
+/// Both queues of a family that tells them only as memory.
+fn queues(memory: Option<SkMemInfo>) -> (u32, u32) {
+    let bytes = |of: fn(SkMemInfo) -> Option<u32>| memory.and_then(of).unwrap_or(0);
+    (
+        bytes(|memory| memory.rmem_alloc_bytes),
+        bytes(|memory| memory.wmem_alloc_bytes),
+    )
+}
+
+fn memory_alone(memory: Option<SkMemInfo>) -> Details {
+    Details {
+        memory,
+        ..Details::default()
+    }
 }
 
 #[cfg(test)]

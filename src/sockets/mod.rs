@@ -69,6 +69,29 @@ pub struct Socket {
     pub findings: Vec<Finding>,
 }
 
+impl Socket {
+    /// A socket of which nothing but this is known.
+    pub fn blank(proto: Proto, family: Family, state: State) -> Socket {
+        Socket {
+            proto,
+            family,
+            state,
+            local: Address::None,
+            peer: Address::None,
+            recv_q: 0,
+            send_q: 0,
+            inode: 0,
+            cookie: None,
+            uid: None,
+            netns: 0,
+            interface: 0,
+            timer: None,
+            details: None,
+            findings: Vec::new(),
+        }
+    }
+}
+
 /// One end of a socket.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Address {

@@ -18,7 +18,7 @@ use std::collections::HashSet;
 
 use crate::sockdiag::SkMemInfo;
 
-use super::{Address, Details, Family, Proto, Socket, State};
+use super::{Details, Family, Proto, Socket, State};
 
 /// A table: a file in /proc/net.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -140,21 +140,8 @@ fn rows(text: &[u8]) -> impl Iterator<Item = &[u8]> {
 /// A socket of which nothing but the kind is known.
 fn blank(proto: Proto, family: Family, inode: u32) -> Socket {
     Socket {
-        proto,
-        family,
-        state: State::Unconnected,
-        local: Address::None,
-        peer: Address::None,
-        recv_q: 0,
-        send_q: 0,
         inode,
-        cookie: None,
-        uid: None,
-        netns: 0,
-        interface: 0,
-        timer: None,
-        details: None,
-        findings: Vec::new(),
+        ..Socket::blank(proto, family, State::Unconnected)
     }
 }
 

@@ -27,7 +27,7 @@ pub(super) fn socket(proto: Proto, state: State, local: &str, peer: &str) -> Soc
     Socket {
         local,
         peer: ip(peer),
-        ..blank(proto, family, state)
+        ..Socket::blank(proto, family, state)
     }
 }
 
@@ -60,7 +60,7 @@ pub(super) fn unix(proto: Proto, state: State, name: &[u8], inode: u32, peer: u3
         local: end(name, inode),
         peer,
         inode,
-        ..blank(proto, Family::Unix, state)
+        ..Socket::blank(proto, Family::Unix, state)
     }
 }
 
@@ -82,24 +82,4 @@ pub(super) fn owners(processes: &[(u32, &str, Option<&str>, &[u32])]) -> Owners 
         );
     }
     Owners::new(list, links, true)
-}
-
-fn blank(proto: Proto, family: Family, state: State) -> Socket {
-    Socket {
-        proto,
-        family,
-        state,
-        local: Address::None,
-        peer: Address::None,
-        recv_q: 0,
-        send_q: 0,
-        inode: 0,
-        cookie: None,
-        uid: None,
-        netns: 0,
-        interface: 0,
-        timer: None,
-        details: None,
-        findings: Vec::new(),
-    }
 }

@@ -275,21 +275,8 @@ mod tests {
             next: String::new(),
         };
         Socket {
-            proto: Proto::Tcp,
-            family: Family::Inet,
-            state: State::Listen,
-            local: Address::None,
-            peer: Address::None,
-            recv_q: 0,
-            send_q: 0,
-            inode: 0,
-            cookie: None,
-            uid: None,
-            netns: 0,
-            interface: 0,
-            timer: None,
-            details: None,
             findings: severity.map(finding).into_iter().collect(),
+            ..Socket::blank(Proto::Tcp, Family::Inet, State::Listen)
         }
     }
 

@@ -99,9 +99,6 @@ pub(super) mod sample {
             scope: 0,
         };
         Socket {
-            proto: Proto::Tcp,
-            family: Family::Inet,
-            state,
             local: end(80),
             peer: end(40_000),
             recv_q,
@@ -109,11 +106,7 @@ pub(super) mod sample {
             inode: 7,
             cookie: Some(1),
             uid: Some(0),
-            netns: 0,
-            interface: 0,
-            timer: None,
-            details: None,
-            findings: Vec::new(),
+            ..Socket::blank(Proto::Tcp, Family::Inet, state)
         }
     }
 

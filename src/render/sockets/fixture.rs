@@ -105,21 +105,12 @@ pub(super) fn unix(name: &[u8], inode: u32) -> Address {
 /// A TCP connection over IPv4.
 pub(super) fn tcp(state: State, number: u16) -> Socket {
     Socket {
-        proto: Proto::Tcp,
-        family: Family::Inet,
-        state,
         local: ip("192.0.2.10", 80),
         peer: ip("203.0.113.7", 40_000 + number),
-        recv_q: 0,
-        send_q: 0,
         inode: 100 + u32::from(number),
         cookie: Some(u64::from(number)),
         uid: Some(0),
-        netns: 0,
-        interface: 0,
-        timer: None,
-        details: None,
-        findings: Vec::new(),
+        ..Socket::blank(Proto::Tcp, Family::Inet, state)
     }
 }
 

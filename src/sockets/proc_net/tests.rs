@@ -3,6 +3,7 @@ use std::net::SocketAddr;
 use proptest::prelude::*;
 
 use super::*;
+use crate::sockets::Address;
 use crate::sockets::{Timer, TimerKind};
 
 const TCP: Table = Table::v4(Proto::Tcp);
