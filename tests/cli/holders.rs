@@ -3,9 +3,8 @@
 use std::net::{TcpListener, UdpSocket};
 use std::process::Command;
 
-use socket2::{Domain, SockAddr, Socket, Type};
-
-use crate::support::{self, Server, run, skip, stderr, until};
+use crate::support::{self, Server, run, skip, stderr};
+use crate::unix::full_listener;
 
 fn pid_of(server: &Server) -> String {
     format!("(pid {})", server.pid())
@@ -52,17 +51,7 @@ fn a_listener_on_another_address_is_not_said_to_hold_it() {
 fn a_live_unix_server_with_a_full_queue_is_told_at_once() {
     let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path().join("socket");
-    let address = SockAddr::unix(&path).expect("a path");
-    let listener = Socket::new(Domain::UNIX, Type::STREAM, None).expect("a socket");
-    listener.bind(&address).expect("binds");
-    listener.listen(0).expect("listens");
-    let mut waiting = Vec::new();
-    until("the queue to be full", || {
-        let socket = Socket::new(Domain::UNIX, Type::STREAM.nonblocking(), None).expect("one");
-        let full = socket.connect(&address).is_err();
-        waiting.push(socket);
-        full.then_some(())
-    });
+    let (_listener, _waiting) = full_listener(&path);
     let mut command = Command::new(support::BINARY);
     command.args(["echo-server", "--unix", path.to_str().expect("text")]);
     let output = support::finish(command);

@@ -11,7 +11,7 @@ use socket2::{Domain, SockAddr, Socket, Type};
 use crate::support::{self, DEADLINE, is_root, run, skip, stderr, until};
 
 /// A listener whose accept queue is full, and what fills it.
-fn full_listener(path: &Path) -> (Socket, Vec<Socket>) {
+pub(crate) fn full_listener(path: &Path) -> (Socket, Vec<Socket>) {
     let address = SockAddr::unix(path).expect("a path");
     let listener = Socket::new(Domain::UNIX, Type::STREAM, None).expect("a socket");
     listener.bind(&address).expect("binds");

@@ -14,6 +14,27 @@ fn listen(namespace: &Namespace) -> TcpListener {
     namespace.inside(|| TcpListener::bind("127.0.0.1:0").expect("binds"))
 }
 
+/// What an ordinary user who asks for this namespace is told, and nothing else.
+fn refusal(netns: &str) -> String {
+    let (_folder, binary) = binary_for_all();
+    let mut command = Command::new("setpriv");
+    command
+        .args([
+            "--reuid",
+            "65534",
+            "--regid",
+            "65534",
+            "--clear-groups",
+            &binary,
+        ])
+        .args(["sockets", "--netns", netns])
+        .stdin(Stdio::null());
+    let output = finish(command);
+    assert_eq!(output.status.code(), Some(2), "{output:?}");
+    assert!(output.stdout.is_empty(), "{output:?}");
+    stderr(&output)
+}
+
 #[test]
 fn a_namespace_is_looked_into_by_name_and_its_owners_are_shown() {
     let Some(namespace) = Namespace::new("--netns NAME") else {
@@ -93,27 +114,11 @@ fn an_ordinary_user_is_told_which_capability_a_named_namespace_takes() {
     if program("setpriv").is_none() {
         return skip(test, "there is no setpriv");
     }
-    let (_folder, binary) = binary_for_all();
-    let mut command = Command::new("setpriv");
-    command
-        .args([
-            "--reuid",
-            "65534",
-            "--regid",
-            "65534",
-            "--clear-groups",
-            &binary,
-        ])
-        .args(["sockets", "--netns", &namespace.name])
-        .stdin(Stdio::null());
-    let output = finish(command);
-    assert_eq!(output.status.code(), Some(2), "{output:?}");
-    let said = stderr(&output);
+    let said = refusal(&namespace.name);
     assert!(
         said.contains(&namespace.name) && said.contains("CAP_SYS_ADMIN"),
         "{said}"
     );
-    assert!(output.stdout.is_empty());
 }
 
 #[test]
@@ -125,23 +130,7 @@ fn an_ordinary_user_is_told_which_capability_the_namespace_of_a_process_takes() 
     if program("setpriv").is_none() {
         return skip(test, "there is no setpriv");
     }
-    let (_folder, binary) = binary_for_all();
-    let pid = std::process::id().to_string();
-    let mut command = Command::new("setpriv");
-    command
-        .args([
-            "--reuid",
-            "65534",
-            "--regid",
-            "65534",
-            "--clear-groups",
-            &binary,
-        ])
-        .args(["sockets", "--netns", &pid])
-        .stdin(Stdio::null());
-    let output = finish(command);
-    assert_eq!(output.status.code(), Some(2), "{output:?}");
-    let said = stderr(&output);
+    let said = refusal(&std::process::id().to_string());
     assert!(said.contains("CAP_SYS_"), "{said}");
 }
 
