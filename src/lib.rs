@@ -14,7 +14,7 @@
 //! | [`framing`] | pure: message boundaries on a byte stream: raw, line, delimiter, length, fixed, close | - |
 //! | [`service`] | pure: what a server does with bytes, without a socket: `app`, `echo` | `message`, `framing` |
 //! | [`load`] | pure: a load run: the schedule of requests, what counts as answered well, the figures | `message`, `framing`, `service` |
-//! | [`packet`] | pure: the layers of packets over pnet's views: IP heads, ICMP, what an error quotes | `reference` |
+//! | [`packet`] | pure: link types and the layers of packets over pnet's views, to a flat record of a frame | `reference` |
 //! | [`ping`] | pure: a ping session: sequence window, verdicts, schedule, figures, targets | `packet`, `reference` |
 //! | [`sockets`] | pure: the sockets of a host as values: the model, filters, sorting, the join with owners | `sockdiag`, `diagnose` |
 //! | [`diagnose`] | pure: evidence in, findings out; `rules/`, one file each | `sockdiag`, `sockets` |

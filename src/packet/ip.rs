@@ -19,10 +19,20 @@ pub mod protocol {
     pub const HOP_BY_HOP: u8 = 0;
     /// ICMP.
     pub const ICMP: u8 = 1;
+    /// IPv4 in IP (RFC 2003).
+    pub const IPV4: u8 = 4;
+    /// TCP.
+    pub const TCP: u8 = 6;
+    /// UDP.
+    pub const UDP: u8 = 17;
+    /// IPv6 in IP (RFC 2473, RFC 4213).
+    pub const IPV6: u8 = 41;
     /// Routing Header for IPv6.
     pub const ROUTING: u8 = 43;
     /// Fragment Header for IPv6.
     pub const FRAGMENT: u8 = 44;
+    /// Generic Routing Encapsulation (RFC 2784).
+    pub const GRE: u8 = 47;
     /// Authentication Header.
     pub const AUTHENTICATION: u8 = 51;
     /// ICMP for IPv6.
@@ -52,6 +62,23 @@ pub struct Head {
     pub length: usize,
     /// Whether the payload begins here; false in all fragments but the first.
     pub is_first_fragment: bool,
+    /// What the fixed header says is next: of IPv4 the same as `protocol`.
+    pub next_header: u8,
+    /// The fragment that this is, if it is one.
+    pub fragment: Option<Fragment>,
+    /// Bytes of the packet by its own word; `None` where it says 0 (segmentation offload, RFC 2675).
+    pub total: Option<usize>,
+}
+
+/// A fragment of an IP packet.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Fragment {
+    /// The same in all fragments of a packet.
+    pub identification: u32,
+    /// Where it belongs, in bytes.
+    pub offset: u32,
+    /// Others follow it.
+    pub more: bool,
 }
 
 /// Reads the head of a packet of either version, by the version that it says it has.
@@ -59,13 +86,23 @@ pub struct Head {
 /// # Errors
 /// When a header is cut, or says that it is shorter than it can be.
 pub fn parse(bytes: &[u8]) -> Result<Head, Malformed> {
-    match bytes.first().map(|first| first >> 4) {
-        Some(6) => parse_v6(bytes),
-        _ => parse_v4(bytes),
+    match read(bytes) {
+        Ok((_, Some(malformed))) | Err(malformed) => Err(malformed),
+        Ok((head, None)) => Ok(head),
     }
 }
 
-fn parse_v4(bytes: &[u8]) -> Result<Head, Malformed> {
+/// The same, but what stands in front of an extension header that is cut is not lost with it.
+#[inline]
+pub(super) fn read(bytes: &[u8]) -> Result<(Head, Option<Malformed>), Malformed> {
+    match bytes.first().map(|first| first >> 4) {
+        Some(6) => read_v6(bytes),
+        _ => Ok((read_v4(bytes)?, None)),
+    }
+}
+
+#[inline]
+fn read_v4(bytes: &[u8]) -> Result<Head, Malformed> {
     let cut = |need, have| Malformed {
         layer: Layer::Ipv4,
         offset: 0,
@@ -79,17 +116,29 @@ fn parse_v4(bytes: &[u8]) -> Result<Head, Malformed> {
         return Err(cut(IPV4_HEADER, length));
     }
     at_least(bytes, 0, length, Layer::Ipv4)?;
+    let total = usize::from(view.get_total_length());
+    // RFC 791 section 3.1: the offset counts in 8 bytes, the lowest flag says that more follow.
+    let offset = view.get_fragment_offset();
+    let more = view.get_flags() & 1 != 0;
+    let protocol = view.get_next_level_protocol().0;
     Ok(Head {
         source: Ipv4Addr::from(view.get_source().octets()).into(),
         destination: Ipv4Addr::from(view.get_destination().octets()).into(),
         hop_limit: view.get_ttl(),
-        protocol: view.get_next_level_protocol().0,
+        protocol,
         length,
-        is_first_fragment: view.get_fragment_offset() == 0,
+        is_first_fragment: offset == 0,
+        next_header: protocol,
+        fragment: (offset != 0 || more).then(|| Fragment {
+            identification: u32::from(view.get_identification()),
+            offset: u32::from(offset) * 8,
+            more,
+        }),
+        total: Some(total).filter(|total| *total != 0),
     })
 }
 
-fn parse_v6(bytes: &[u8]) -> Result<Head, Malformed> {
+fn read_v6(bytes: &[u8]) -> Result<(Head, Option<Malformed>), Malformed> {
     at_least(bytes, 0, IPV6_HEADER, Layer::Ipv6)?;
     let view = Ipv6Packet::new(bytes).ok_or(Malformed {
         layer: Layer::Ipv6,
@@ -97,6 +146,7 @@ fn parse_v6(bytes: &[u8]) -> Result<Head, Malformed> {
         need: IPV6_HEADER,
         have: bytes.len(),
     })?;
+    let payload = usize::from(view.get_payload_length());
     let mut head = Head {
         source: Ipv6Addr::from(view.get_source().octets()).into(),
         destination: Ipv6Addr::from(view.get_destination().octets()).into(),
@@ -104,9 +154,12 @@ fn parse_v6(bytes: &[u8]) -> Result<Head, Malformed> {
         protocol: view.get_next_header().0,
         length: IPV6_HEADER,
         is_first_fragment: true,
+        next_header: view.get_next_header().0,
+        fragment: None,
+        total: Some(IPV6_HEADER + payload).filter(|_| payload != 0),
     };
-    walk_extensions(bytes, &mut head)?;
-    Ok(head)
+    let malformed = walk_extensions(bytes, &mut head).err();
+    Ok((head, malformed))
 }
 
 /// Walks over the extension headers. Each is at least 8 bytes long, so this ends.
@@ -116,7 +169,15 @@ fn walk_extensions(bytes: &[u8], head: &mut Head) -> Result<(), Malformed> {
         let length = match head.protocol {
             protocol::FRAGMENT => {
                 // RFC 8200 section 4.5: the offset is the upper 13 bits of these two bytes.
-                head.is_first_fragment = u16::from_be_bytes([rest[2], rest[3]]) >> 3 == 0;
+                let word = u16::from_be_bytes([rest[2], rest[3]]);
+                head.is_first_fragment = word >> 3 == 0;
+                let fragment = Fragment {
+                    identification: u32::from_be_bytes([rest[4], rest[5], rest[6], rest[7]]),
+                    offset: u32::from(word & !7),
+                    more: word & 1 != 0,
+                };
+                // RFC 6946: a packet may carry the header and be whole.
+                head.fragment = Some(fragment).filter(|it| it.offset != 0 || it.more);
                 8
             }
             // RFC 4302 section 2.2: in words of 4 bytes, less 2.
