@@ -15,6 +15,7 @@
 //! | [`service`] | pure: what a server does with bytes, without a socket: `app`, `echo` | `message`, `framing` |
 //! | [`load`] | pure: a load run: the schedule of requests, what counts as answered well, the figures | `message`, `framing`, `service` |
 //! | [`packet`] | pure: link types and the layers of packets over pnet's views, to a flat record of a frame | `reference` |
+//! | [`stream`] | pure: TCP connections in a capture: analysis, reassembly, application messages | `packet`, `message`, `framing` |
 //! | [`ping`] | pure: a ping session: sequence window, verdicts, schedule, figures, targets | `packet`, `reference` |
 //! | [`sockets`] | pure: the sockets of a host as values: the model, filters, sorting, the join with owners | `sockdiag`, `diagnose` |
 //! | [`diagnose`] | pure: evidence in, findings out; `rules/`, one file each | `sockdiag`, `sockets` |
@@ -50,5 +51,6 @@ pub mod render;
 pub mod service;
 pub mod sockdiag;
 pub mod sockets;
+pub mod stream;
 #[allow(unsafe_code)]
 pub mod sys;
