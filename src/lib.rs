@@ -14,6 +14,7 @@
 //! | [`framing`] | pure: message boundaries on a byte stream: raw, line, delimiter, length, fixed, close | - |
 //! | [`service`] | pure: what a server does with bytes, without a socket: `app`, `echo` | `message`, `framing` |
 //! | [`load`] | pure: a load run: the schedule of requests, what counts as answered well, the figures | `message`, `framing`, `service` |
+//! | [`fill`] | pure: the buffer experiment: when to send and to stop, the queues, whether the bytes add up | `sockdiag`, `diagnose` |
 //! | [`sockets`] | pure: the sockets of a host as values: the model, filters, sorting, the join with owners | `sockdiag`, `diagnose` |
 //! | [`diagnose`] | pure: evidence in, findings out; `rules/`, one file each | `sockdiag`, `sockets` |
 //! | [`sockdiag`] | pure: codecs of the kernel's socket listings: netlink `sock_diag` messages, `struct tcp_info` | - |
@@ -38,6 +39,7 @@ pub mod cli;
 pub mod commands;
 pub mod diagnose;
 pub mod error;
+pub mod fill;
 pub mod framing;
 pub mod load;
 pub mod message;
