@@ -99,18 +99,18 @@ mod tests {
         }
     }
 
-    fn receiver(recv_queue: u64) -> Option<End> {
-        Some(End {
+    fn receiver(recv_queue: u64) -> End {
+        End {
             recv_queue: Some(recv_queue),
             ..End::default()
-        })
+        }
     }
 
     #[test]
     fn a_connection_adds_up_with_both_queues_and_what_was_read() {
         let sample = Sample {
             sender: sender(900, 101),
-            receiver: receiver(80),
+            receiver: Some(receiver(80)),
             ..Sample::default()
         };
         assert_eq!(sample.balance(Variant::Tcp, 1_000, 20), Balance::Holds);
@@ -136,7 +136,7 @@ mod tests {
                 send_queue: Some(5_000),
                 ..End::default()
             },
-            receiver: receiver(1_000),
+            receiver: Some(receiver(1_000)),
             ..Sample::default()
         };
         let balance = |variant| sample.balance(variant, 1_000, 0);
