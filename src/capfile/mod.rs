@@ -8,6 +8,8 @@
 //! | `pcapng` | the blocks of pcapng: sections, interfaces, frames, and what is passed over |
 //! | `walk` | from one record to the next, with offsets and numbers: the one implementation under both readers |
 //! | `reader` | the two readers: over a slice that holds the whole file, and over a stream in pieces |
+//! | `writer` | pcap and pcapng, written |
+//! | `unpack` | compressed files, told by their first bytes and unpacked as they are read |
 //! | `error` | what can be wrong with a file, and at which byte |
 //!
 //! # Invariants
@@ -26,13 +28,17 @@ mod reader;
 #[cfg(test)]
 mod testing;
 mod time;
+mod unpack;
 mod walk;
+mod writer;
 
 pub use error::{CaptureError, Damage, Part, WrongLength};
 pub use link::LinkType;
 pub use pcapng::{LONGEST_BLOCK, MOST_INTERFACES};
 pub use reader::{SliceReader, StreamReader};
 pub use time::{Resolution, Timestamp};
+pub use unpack::{Compression, UnpackError, Unpacker};
+pub use writer::{PcapWriter, PcapngWriter, WriteError};
 
 /// No captured frame is longer, in bytes: what libpcap (`MAXIMUM_SNAPLEN`) and Wireshark
 /// (`WTAP_MAX_PACKET_SIZE_STANDARD`) take at most for the link types that are read here.
