@@ -14,9 +14,11 @@
 //! | [`framing`] | pure: message boundaries on a byte stream: raw, line, delimiter, length, fixed, close | - |
 //! | [`service`] | pure: what a server does with bytes, without a socket: `app`, `echo` | `message`, `framing` |
 //! | [`load`] | pure: a load run: the schedule of requests, what counts as answered well, the figures | `message`, `framing`, `service` |
-//! | [`packet`] | pure: link types and the layers of packets over pnet's views, to a flat record of a frame | `reference` |
+//! | [`packet`] | pure: link types and the layers of packets over pnet's views, to a flat record of a frame | `reference`, `capfile` |
 //! | [`stream`] | pure: TCP connections in a capture: analysis, reassembly, application messages | `packet`, `message`, `framing` |
 //! | [`ping`] | pure: a ping session: sequence window, verdicts, schedule, figures, targets | `packet`, `reference` |
+//! | [`fill`] | pure: the buffer experiment: when to send and to stop, the queues, whether the bytes add up | `sockdiag`, `diagnose` |
+//! | [`capfile`] | pure: capture files, pcap and pcapng, read from a slice or in pieces, and written; unpacking | - |
 //! | [`sockets`] | pure: the sockets of a host as values: the model, filters, sorting, the join with owners | `sockdiag`, `diagnose` |
 //! | [`diagnose`] | pure: evidence in, findings out; `rules/`, one file each | `sockdiag`, `sockets` |
 //! | [`sockdiag`] | pure: codecs of the kernel's socket listings: netlink `sock_diag` messages, `struct tcp_info` | - |
@@ -30,17 +32,20 @@
 //!   bytes and values and gives bytes and values: it never reads the clock, a socket, a file, the
 //!   environment or the terminal. Time is an argument.
 //! - One foreign crate, one room: clap only in `cli` and `commands`; comfy-table only in `render`;
-//!   regex-lite only in `sockets`; pnet only in `packet`; nix, socket2, libc, mio and every `unsafe` only in `sys`.
+//!   regex-lite only in `sockets`; pnet only in `packet`; flate2, ruzstd and `lz4_flex` only in `capfile`;
+//!   nix, socket2, libc, mio, memmap2 and every `unsafe` only in `sys`.
 //! - What came from outside (a peer, a file, another process) is escaped by [`render::escape`]
 //!   before it reaches a terminal.
 //! - A limit is checked before memory is taken for what it limits.
 //!
 //! `tests/architecture.rs` reads the sources and fails when an import breaks these rules.
 
+pub mod capfile;
 pub mod cli;
 pub mod commands;
 pub mod diagnose;
 pub mod error;
+pub mod fill;
 pub mod framing;
 pub mod load;
 pub mod message;

@@ -3,9 +3,10 @@
 use std::ops::Range;
 
 use super::ip::{self, protocol};
-use super::link::{self, LinkType, ethertype};
+use super::link::{self, ethertype};
 use super::record::{Decoded, Icmp, Ip, Layers, Link, Network, Span, Tags, Transport};
 use super::{Layer, Malformed, arp, at_least, gre, tcp, udp};
+use crate::capfile::LinkType;
 use crate::reference::icmp::Version;
 
 /// Tunnels in tunnels are followed so far.

@@ -1,6 +1,6 @@
 //! Link types: where in a frame the network layer begins, and which it is.
 //!
-//! A new link type is one row in [`LinkType::name`], one reader, and one capture with its expected
+//! A new link type is one row in [`LinkType::name`], one arm in [`read`], and one capture with its expected
 //! output.
 
 use pnet::packet::Packet as _;
@@ -9,52 +9,7 @@ use pnet::packet::vlan::VlanPacket;
 
 use super::record::{Link, Tags};
 use super::{Layer, Malformed, at_least};
-
-/// The kind of frames that an interface carries, by the number that capture files give it
-/// (tcpdump.org/linktypes.html).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct LinkType(pub u16);
-
-impl LinkType {
-    /// BSD loopback: the address family in the byte order of the machine.
-    pub const NULL: LinkType = LinkType(0);
-    /// Ethernet.
-    pub const ETHERNET: LinkType = LinkType(1);
-    /// PPP.
-    pub const PPP: LinkType = LinkType(9);
-    /// Raw IP as some systems number it.
-    pub const RAW_BSD: LinkType = LinkType(12);
-    /// Raw IP as `OpenBSD` numbers it.
-    pub const RAW_OPENBSD: LinkType = LinkType(14);
-    /// IP of either version without anything in front.
-    pub const RAW: LinkType = LinkType(101);
-    /// `OpenBSD`'s loopback: the address family in network byte order.
-    pub const LOOP: LinkType = LinkType(108);
-    /// Linux cooked capture.
-    pub const LINUX_SLL: LinkType = LinkType(113);
-    /// IPv4 without anything in front.
-    pub const IPV4: LinkType = LinkType(228);
-    /// IPv6 without anything in front.
-    pub const IPV6: LinkType = LinkType(229);
-    /// Linux cooked capture of the second version.
-    pub const LINUX_SLL2: LinkType = LinkType(276);
-
-    /// The name of a link type that can be decoded.
-    pub fn name(self) -> Option<&'static str> {
-        Some(match self {
-            LinkType::NULL => "NULL",
-            LinkType::ETHERNET => "EN10MB",
-            LinkType::PPP => "PPP",
-            LinkType::RAW_BSD | LinkType::RAW_OPENBSD | LinkType::RAW => "RAW",
-            LinkType::LOOP => "LOOP",
-            LinkType::LINUX_SLL => "LINUX_SLL",
-            LinkType::IPV4 => "IPV4",
-            LinkType::IPV6 => "IPV6",
-            LinkType::LINUX_SLL2 => "LINUX_SLL2",
-            _ => return None,
-        })
-    }
-}
+use crate::capfile::LinkType;
 
 /// EtherTypes (IEEE, "EtherType public listing") that are looked for.
 pub mod ethertype {
@@ -100,7 +55,7 @@ pub(super) fn read(link_type: LinkType, frame: &[u8]) -> Result<Head, Malformed>
     match link_type {
         LinkType::ETHERNET => ethernet(frame, 0),
         LinkType::NULL | LinkType::LOOP => Ok(Head::plain(of_family(family(frame)?), 4)),
-        LinkType::RAW | LinkType::RAW_BSD | LinkType::RAW_OPENBSD => {
+        LinkType::RAW => {
             let first = at_least(frame, 0, 1, Layer::Raw)?[0];
             Ok(Head::plain(of_version(first >> 4), 0))
         }

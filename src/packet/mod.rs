@@ -31,7 +31,6 @@ pub mod udp;
 
 pub use decode::decode;
 use decode::span;
-pub use link::LinkType;
 pub use record::Decoded;
 
 use std::fmt;

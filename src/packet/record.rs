@@ -6,7 +6,7 @@ use std::ops::Range;
 
 use super::Malformed;
 use super::ip::Fragment;
-use super::link::LinkType;
+use crate::capfile::LinkType;
 use crate::reference::icmp::Version;
 
 /// A decoded frame.

@@ -5,6 +5,7 @@
 //! |---|---|
 //! | [`escape`] | what came from outside, made safe for a terminal |
 //! | [`failure`] | an [`Error`](crate::error::Error): two lines, or JSON |
+//! | [`fill`] | the buffer experiment: its story, section by section, and JSON |
 //! | [`hexdump`] | bytes as `hexdump -C` shows them |
 //! | [`json`] | values as JSON, one document or one object a line |
 //! | [`load`] | the report of a load run |
@@ -16,6 +17,7 @@
 
 pub mod escape;
 pub mod failure;
+pub mod fill;
 pub mod hexdump;
 pub mod json;
 pub mod load;

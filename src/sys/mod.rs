@@ -11,6 +11,7 @@
 //! | [`load`] | many connections that drive a [`Client`](crate::load::Client) |
 //! | [`outlet`] | standard output for a program that must not wait for its reader |
 //! | [`activation`] | sockets passed in by a service manager |
+//! | [`fill`] | the buffer experiment: full queues, their drain, a server that does not read |
 //! | [`files`] | files read whole, or streamed |
 //! | [`holder`] | which processes hold an address |
 //! | [`limits`] | the descriptor limit |
@@ -26,6 +27,7 @@ pub mod connect;
 pub mod datagram;
 pub mod exchange;
 pub mod files;
+pub mod fill;
 pub mod holder;
 pub mod limits;
 pub mod load;

@@ -128,7 +128,7 @@ fn write_body(
             } else {
                 NetstatAsked::All
             };
-            return netstat::write(out, sheet, asked);
+            return netstat::write(out, sheet, asked, netstat::Programs::Shown);
         }
         Some(Like::Lsof) => return lsof::write(out, sheet),
         Some(Like::Ss) => return ss::write(out, sheet),

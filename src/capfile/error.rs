@@ -1,0 +1,260 @@
+//! What can be wrong with a capture file, and where.
+
+use std::fmt;
+
+use super::Format;
+
+/// Why a file gives no more frames.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CaptureError {
+    /// Where what is wrong begins, in bytes from the start of the file: a record, a block, or the
+    /// file itself.
+    pub offset: u64,
+    /// What is wrong.
+    pub damage: Damage,
+}
+
+impl CaptureError {
+    /// Whether there is nothing wrong but that the file ends too early.
+    pub fn is_cut(&self) -> bool {
+        matches!(self.damage, Damage::Cut { .. })
+    }
+}
+
+impl fmt::Display for CaptureError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "at byte {}: {}", self.offset, self.damage)
+    }
+}
+
+impl std::error::Error for CaptureError {}
+
+/// What is wrong with a capture file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Damage {
+    /// There is not one byte.
+    Empty,
+    /// The file does not begin as a capture does.
+    NotACapture {
+        /// How it begins: up to four bytes.
+        first: Box<[u8]>,
+        /// What begins so, if that is known.
+        looks_like: Option<&'static str>,
+    },
+    /// A version that nothing is known of.
+    Version {
+        /// Of which format.
+        format: Format,
+        /// Its first number.
+        major: u16,
+        /// Its second.
+        minor: u16,
+    },
+    /// The file ends in the middle of something.
+    Cut {
+        /// Of what.
+        part: Part,
+        /// So many bytes of it are there.
+        have: u64,
+        /// So many it has.
+        need: u64,
+    },
+    /// A frame is said to be longer than any is.
+    FrameTooLong {
+        /// So many bytes.
+        captured: u32,
+        /// What the file says of the longest.
+        snaplen: u32,
+        /// What is the longest here.
+        limit: u32,
+    },
+    /// A frame is said to be longer than the block that it is in.
+    FrameOverBlock {
+        /// So many bytes of frame.
+        captured: u32,
+        /// So many the block has for it.
+        room: u32,
+    },
+    /// A block cannot have the length that it says.
+    BlockLength {
+        /// The kind of block.
+        block: u32,
+        /// What it says.
+        length: u32,
+        /// What is wrong with that.
+        wrong: WrongLength,
+    },
+    /// A section begins with something else than the number that tells the order of its bytes.
+    ByteOrderMark(u32),
+    /// An option reaches beyond the end of its block, or has not the length of its kind.
+    Option {
+        /// The number of the option.
+        code: u16,
+        /// The length that it says.
+        length: u16,
+        /// The bytes that are there.
+        room: usize,
+    },
+    /// A frame names an interface that the section has not described.
+    NoSuchInterface {
+        /// The number of the interface.
+        interface: u32,
+        /// How many there are.
+        described: usize,
+    },
+    /// More interfaces than memory is taken for.
+    TooManyInterfaces {
+        /// How many are taken.
+        limit: usize,
+    },
+}
+
+/// What is wrong with the length of a block.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum WrongLength {
+    /// It is shorter than the fields of its kind, which have this many bytes.
+    TooShort(u32),
+    /// It is longer than any that is read, which has at most this many bytes.
+    TooLong(u32),
+    /// It is no multiple of four.
+    Unaligned,
+    /// The length at the end of the block is this one.
+    Trailer(u32),
+}
+
+/// A part of a file that can be cut.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Part {
+    /// What the file begins with.
+    FileHeader,
+    /// What stands in front of a frame in pcap.
+    RecordHeader,
+    /// A frame in pcap, with what stands in front.
+    Record,
+    /// What a block of pcapng begins with.
+    BlockHeader,
+    /// A block of pcapng.
+    Block,
+}
+
+impl Part {
+    fn name(self) -> &'static str {
+        match self {
+            Part::FileHeader => "the file header",
+            Part::RecordHeader => "a record header",
+            Part::Record => "a record",
+            Part::BlockHeader => "the head of a block",
+            Part::Block => "a block",
+        }
+    }
+}
+
+/// How people call a kind of block (draft-ietf-opsawg-pcapng section 4).
+fn block_name(block: u32) -> &'static str {
+    match block {
+        0x0a0d_0d0a => "section header",
+        1 => "interface description",
+        2 => "(obsolete) packet",
+        3 => "simple packet",
+        4 => "name resolution",
+        5 => "interface statistics",
+        6 => "enhanced packet",
+        9 => "systemd journal",
+        10 => "decryption secrets",
+        0xbad | 0x4000_0bad => "custom",
+        _ => "unknown",
+    }
+}
+
+/// A block by its kind: its name, and its number where that says more.
+struct Block(u32);
+
+impl fmt::Display for Block {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match block_name(self.0) {
+            "unknown" => write!(f, "the block of unknown type 0x{:08x}", self.0),
+            name => write!(f, "the {name} block"),
+        }
+    }
+}
+
+impl fmt::Display for Damage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Damage::Empty => f.write_str("the file is empty"),
+            Damage::NotACapture { first, looks_like } => not_a_capture(f, first, *looks_like),
+            Damage::Version {
+                format,
+                major,
+                minor,
+            } => write!(f, "{} version {major}.{minor} is not known", format.name()),
+            Damage::Cut { part, have, need } => {
+                let bytes = if *have == 1 { "byte" } else { "bytes" };
+                write!(f, "the file ends after {have} {bytes} of {}", part.name())?;
+                write!(f, " that has {need}")
+            }
+            Damage::FrameTooLong {
+                captured,
+                snaplen,
+                limit,
+            } => write!(
+                f,
+                "the record says that {captured} bytes were captured; \
+                 the snap length is {snaplen}, and no frame is longer than {limit}"
+            ),
+            Damage::FrameOverBlock { captured, room } => write!(
+                f,
+                "the block says that {captured} bytes were captured, and has room for {room}"
+            ),
+            Damage::Option { code, length, room } => write!(
+                f,
+                "option {code} says that it has {length} bytes, and {room} bytes are there"
+            ),
+            Damage::ByteOrderMark(mark) => write!(
+                f,
+                "the section does not tell its byte order: 0x{mark:08x} instead of 0x1a2b3c4d"
+            ),
+            Damage::NoSuchInterface {
+                interface,
+                described,
+            } => {
+                write!(f, "the frame is of interface {interface}, and the section ")?;
+                match described {
+                    0 => f.write_str("describes none"),
+                    1 => f.write_str("describes one, number 0"),
+                    many => write!(f, "describes {many}, 0 to {}", many - 1),
+                }
+            }
+            Damage::TooManyInterfaces { limit } => {
+                write!(f, "more than {limit} interfaces are described")
+            }
+            Damage::BlockLength {
+                block,
+                length,
+                wrong,
+            } => {
+                write!(f, "{} says that it has {length} bytes", Block(*block))?;
+                match wrong {
+                    WrongLength::TooShort(least) => write!(f, "; it has at least {least}"),
+                    WrongLength::TooLong(most) => {
+                        write!(f, "; no block of more than {most} is read")
+                    }
+                    WrongLength::Unaligned => f.write_str(", which is no multiple of 4"),
+                    WrongLength::Trailer(trailer) => write!(f, ", and at its end {trailer}"),
+                }
+            }
+        }
+    }
+}
+
+fn not_a_capture(
+    f: &mut fmt::Formatter<'_>,
+    first: &[u8],
+    looks_like: Option<&str>,
+) -> fmt::Result {
+    if let Some(what) = looks_like {
+        return write!(f, "this is {what}, not a pcap or pcapng capture");
+    }
+    f.write_str("this is no pcap or pcapng capture: it begins with")?;
+    first.iter().try_for_each(|byte| write!(f, " {byte:02x}"))
+}
