@@ -5,7 +5,6 @@
 //! applies them; which of two that hold is said is also told there.
 
 use super::sequence::SeqNumber;
-use super::unacked::Unacked;
 use crate::packet::record::Tcp;
 use crate::packet::tcp::{Opt, flag};
 
@@ -160,6 +159,9 @@ pub(super) struct Sender {
     next_time: i64,
     /// Up to here there is something to acknowledge.
     to_be_acked: Option<SeqNumber>,
+    /// That more was acknowledged than was sent has been said; it is not said again before something
+    /// else is missing.
+    told_unseen: bool,
     last_ack: SeqNumber,
     last_ack_time: i64,
     /// The frame that had this acknowledgment first.
@@ -174,7 +176,6 @@ pub(super) struct Sender {
     saw_syn_ack: bool,
     /// Its SYN was not seen, but the answer to it was.
     was_answered: bool,
-    unacked: Unacked,
     sacked: [(SeqNumber, SeqNumber); 4],
     sacked_count: u8,
 }
@@ -202,8 +203,6 @@ pub(super) struct Conversation {
     syn_time: Option<i64>,
     /// From the SYN to the ACK that completes the handshake, in nanoseconds.
     pub(super) handshake: Option<i64>,
-    pub(super) reset: bool,
-    pub(super) finished: bool,
 }
 
 impl Conversation {
@@ -211,10 +210,7 @@ impl Conversation {
     pub(super) fn is_another(&self, from: usize, segment: &Segment) -> bool {
         let is_syn = segment.flags & (flag::SYN | flag::ACK) == flag::SYN;
         let sender = &self.ends[from];
-        is_syn
-            && sender
-                .base
-                .is_some_and(|base| base != segment.seq || self.reset || self.finished)
+        is_syn && sender.base.is_some_and(|base| base != segment.seq)
     }
 
     /// Takes the next segment, which comes from this end.
@@ -228,9 +224,7 @@ impl Conversation {
         judge_window(sender, receiver, segment, &mut marks, &mut duplicate_of);
         judge_ack(sender, receiver, segment, &mut marks);
         judge_sequence(sender, receiver, segment, self.handshake, &mut marks);
-        remember(sender, receiver, segment, marks);
-        self.reset |= segment.has(flag::RST);
-        self.finished |= segment.has(flag::FIN);
+        remember(sender, segment, marks);
         let sender = &self.ends[from];
         let receiver = &self.ends[1 - from];
         let relative =
@@ -316,11 +310,6 @@ impl Conversation {
     pub(super) fn acknowledged(&self, from: usize) -> Option<SeqNumber> {
         let receiver = &self.ends[1 - from];
         receiver.next.map(|_| receiver.last_ack)
-    }
-
-    /// Bytes of memory beside its own.
-    pub(super) fn memory(&self) -> usize {
-        self.ends.iter().map(|end| end.unacked.memory()).sum()
     }
 }
 
@@ -433,12 +422,15 @@ fn judge_ack(sender: &mut Sender, receiver: &mut Sender, segment: &Segment, mark
         sender.last_new_ack = segment.frame;
         sender.duplicates = 0;
     }
-    let is_unseen = receiver
-        .to_be_acked
-        .is_some_and(|edge| segment.ack.is_after(edge));
-    if is_unseen && segment.has(flag::ACK) {
+    let Some(edge) = receiver.to_be_acked else {
+        return;
+    };
+    let knows_of_loss = receiver.next != Some(edge);
+    let is_unseen = segment.has(flag::ACK) && segment.ack.is_after(edge);
+    if is_unseen && (knows_of_loss || !receiver.told_unseen) {
         marks.add(Marks::ACKED_UNSEEN);
-        receiver.to_be_acked = Some(segment.ack);
+        receiver.told_unseen |= !knows_of_loss;
+        receiver.to_be_acked = receiver.next;
     }
 }
 
@@ -485,7 +477,7 @@ fn judge_sequence(
     }
     let since_next = segment.time.saturating_sub(sender.next_time);
     let round_trip = handshake.filter(|time| *time != 0).unwrap_or(ROUND_TRIP);
-    if since_next < round_trip && next != end && !sender.unacked.has(segment.seq, end) {
+    if since_next < round_trip && next != end {
         marks.add(Marks::OUT_OF_ORDER);
         return;
     }
@@ -494,11 +486,8 @@ fn judge_sequence(
 
 /// Keeps what later segments are compared with.
 #[inline]
-fn remember(sender: &mut Sender, receiver: &mut Sender, segment: &Segment, marks: Marks) {
+fn remember(sender: &mut Sender, segment: &Segment, marks: Marks) {
     let behind = segment.behind();
-    if segment.length > 0 || segment.has(flag::SYN | flag::FIN) {
-        sender.unacked.push(segment.seq, behind);
-    }
     let is_probe = marks.has(Marks::ZERO_WINDOW_PROBE);
     if !is_probe && sender.next.is_none_or(|next| behind.is_after(next)) {
         sender.next = Some(behind);
@@ -512,5 +501,4 @@ fn remember(sender: &mut Sender, receiver: &mut Sender, segment: &Segment, marks
     sender.last_ack = segment.ack;
     sender.last_ack_time = segment.time;
     sender.last_marks = marks;
-    receiver.unacked.acknowledge(segment.ack);
 }

@@ -247,7 +247,7 @@ impl Flow {
                 + app.unanswered.capacity() * size_of::<i64>()
         });
         let sides = self.sides.iter().map(|side| side.assembly.memory());
-        app + sides.sum::<usize>() + self.conversation.memory()
+        app + sides.sum::<usize>()
     }
 }
 

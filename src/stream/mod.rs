@@ -24,7 +24,6 @@ mod messages;
 pub mod sequence;
 mod taking;
 pub mod tracker;
-mod unacked;
 
 pub use analysis::{Analysis, Marks};
 pub use assembly::{Overlap, Piece};
