@@ -6,7 +6,7 @@
 
 use super::sequence::SeqNumber;
 use crate::packet::record::Tcp;
-use crate::packet::tcp::{Opt, flag};
+use crate::packet::tcp::{Opt, Options, flag};
 
 /// A set of words about a segment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -234,7 +234,7 @@ impl Conversation {
             duplicate_of,
             sequence: relative(segment.seq, sender.base),
             acknowledgment: relative(segment.ack, receiver.base),
-            window: scaled(sender, segment),
+            window: scaled(sender, receiver, segment),
         }
     }
 
@@ -278,13 +278,12 @@ impl Conversation {
 
     /// Learns from the options of a segment, after it was judged.
     #[inline]
-    pub(super) fn options<'a>(
-        &mut self,
-        from: usize,
-        segment: &Segment,
-        options: impl Iterator<Item = Opt<'a>>,
-    ) {
+    pub(super) fn options(&mut self, from: usize, segment: &Segment, options: Options<'_>) {
         let sender = &mut self.ends[from];
+        sender.sacked_count = 0;
+        if options.only_timestamps().is_some() {
+            return;
+        }
         let mut shift = None;
         for option in options {
             match option {
@@ -349,10 +348,11 @@ impl Sender {
     }
 }
 
-fn scaled(sender: &Sender, segment: &Segment) -> u32 {
+fn scaled(sender: &Sender, receiver: &Sender, segment: &Segment) -> u32 {
     let window = u32::from(segment.window);
-    match sender.scale {
-        Scale::By(shift) if !segment.has(flag::SYN) => window << shift,
+    match (sender.scale, receiver.scale) {
+        (_, Scale::Off) => window,
+        (Scale::By(shift), _) if !segment.has(flag::SYN) => window << shift,
         _ => window,
     }
 }
@@ -461,19 +461,21 @@ fn judge_sequence(
     };
     // A segment that begins with the byte of a probe brings new data.
     let follows_probe = segment.length > 1 && segment.seq.plus(1) == next;
-    if !segment.seq.is_before(next) || follows_probe {
-        return;
-    }
+    let is_new = !segment.seq.is_before(next) || follows_probe;
     let since_ack = segment.time.saturating_sub(receiver.last_ack_time);
     if receiver.duplicates >= 2 && since_ack < SOON {
         let blocks = &receiver.sacked[..usize::from(receiver.sacked_count)];
         let is_sacked = blocks
             .iter()
             .any(|(left, right)| !segment.seq.is_before(*left) && !end.is_after(*right));
-        if receiver.last_ack == segment.seq || !blocks.is_empty() && !is_sacked {
+        let is_asked_for = receiver.last_ack == segment.seq;
+        if !is_new && (is_asked_for || !blocks.is_empty() && !is_sacked) {
             marks.add(Marks::FAST_RETRANSMISSION);
             return;
         }
+    }
+    if is_new {
+        return;
     }
     let since_next = segment.time.saturating_sub(sender.next_time);
     let round_trip = handshake.filter(|time| *time != 0).unwrap_or(ROUND_TRIP);
@@ -484,13 +486,19 @@ fn judge_sequence(
     marks.add(Marks::RETRANSMISSION);
 }
 
+/// tshark takes the number 0 for none, and so its words differ where numbers wrap; ours are the same.
+fn known(number: SeqNumber) -> Option<SeqNumber> {
+    Some(number).filter(|number| *number != SeqNumber(0))
+}
+
 /// Keeps what later segments are compared with.
 #[inline]
 fn remember(sender: &mut Sender, segment: &Segment, marks: Marks) {
     let behind = segment.behind();
     let is_probe = marks.has(Marks::ZERO_WINDOW_PROBE);
-    if !is_probe && sender.next.is_none_or(|next| behind.is_after(next)) {
-        sender.next = Some(behind);
+    let is_further = sender.next.is_none_or(|next| behind.is_after(next));
+    if !is_probe && is_further {
+        sender.next = known(behind);
         sender.next_time = segment.time;
     }
     if !is_probe && sender.to_be_acked.is_none_or(|edge| edge == segment.seq) {
