@@ -7,6 +7,7 @@ use super::analysis::{Analysis, Conversation, Marks, Segment};
 use super::assembly::Assembly;
 use super::key::{Direction, FlowKey};
 use super::messages::Reader;
+use super::sequence::SeqNumber;
 use crate::packet::record::Tcp;
 use crate::packet::tcp::flag;
 
@@ -101,7 +102,8 @@ pub(super) struct Side {
     pub(super) assembly: Assembly,
     /// Its window is closed since then.
     pub(super) closed_since: Option<i64>,
-    pub(super) fin: bool,
+    /// Where its data ends, once it has said so.
+    pub(super) fin: Option<SeqNumber>,
     pub(super) reset: bool,
 }
 
@@ -131,6 +133,7 @@ pub(super) struct Flow {
     pub(super) first: i64,
     pub(super) last: i64,
     pub(super) first_frame: u64,
+    pub(super) last_frame: u64,
     pub(super) is_over: bool,
     /// Bytes of memory that were counted for it.
     pub(super) memory: usize,
@@ -164,6 +167,7 @@ impl Flow {
             first: first.time,
             last: first.time,
             first_frame: first.frame,
+            last_frame: first.frame,
             is_over: false,
             memory: 0,
             older: u32::MAX,
@@ -181,11 +185,14 @@ impl Flow {
         analysis: &Analysis,
     ) {
         self.last = self.last.max(segment.time);
+        self.last_frame = segment.frame;
         let side = &mut self.sides[from.index()];
         side.sent.packets += 1;
         side.sent.bytes += u64::from(wire);
         side.sent.data_bytes += u64::from(segment.length);
-        side.fin |= segment.flags & flag::FIN != 0;
+        if segment.flags & flag::FIN != 0 {
+            side.fin.get_or_insert(segment.seq.plus(segment.length));
+        }
         side.reset |= segment.flags & flag::RST != 0;
         let marks = analysis.marks;
         if !marks.is_empty() {
@@ -200,7 +207,7 @@ impl Flow {
     /// Whether nothing more is to be expected.
     pub(super) fn has_ended(&self) -> bool {
         let [up, down] = &self.sides;
-        up.reset || down.reset || up.fin && down.fin
+        up.reset || down.reset || up.fin.is_some() && down.fin.is_some()
     }
 
     fn ended(&self) -> Ended {
@@ -214,7 +221,7 @@ impl Flow {
         } else if client.reset || server.reset {
             Ended::Reset
         } else {
-            match (client.fin, server.fin) {
+            match (client.fin.is_some(), server.fin.is_some()) {
                 (true, true) => Ended::Closed,
                 (false, false) => Ended::Open,
                 _ => Ended::HalfClosed,

@@ -146,6 +146,12 @@ impl Taking<'_> {
         } else {
             segment.seq
         };
+        let end = flow.sides[here].fin;
+        let behind = end.map_or(0, |end| seq.plus(segment.length).since(end));
+        if behind > 0 && behind >> 31 == 0 {
+            self.note(flow, Noted::DataAfterFin(behind.min(segment.length)), sink);
+            return;
+        }
         self.begin_app(flow);
         let noticed = self.assemble(flow, sink, |assembly, overlap, out| {
             assembly.push(seq, bytes, segment.length, overlap, out)

@@ -181,7 +181,7 @@ impl Tracker {
         self.memory -= size_of::<Flow>() + flow.memory;
         self.free.push(slot);
         let frame = Frame {
-            number: flow.first_frame,
+            number: flow.last_frame,
             time: flow.last,
             bytes: &[],
             wire_length: 0,
