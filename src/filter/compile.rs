@@ -314,14 +314,13 @@ impl Compiler {
         Test::all(tests)
     }
 
+    /// The protocols that must be there for a number to mean something.
     fn granted(&self, number: &Arithmetic, tests: &mut Vec<Test>) {
         match number {
             Arithmetic::Constant(_) | Arithmetic::Length => {}
             Arithmetic::Negative(number) => self.granted(number, tests),
-            Arithmetic::Binary(left, _, right) => {
-                self.granted(left, tests);
-                self.granted(right, tests);
-            }
+            // Of a sum only the left part: that is what tcpdump does, and filters are written for it.
+            Arithmetic::Binary(left, _, _) => self.granted(left, tests),
             Arithmetic::Bytes { of, index, .. } => {
                 self.granted(index, tests);
                 match of {

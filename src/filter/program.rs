@@ -108,12 +108,13 @@ impl Test {
         Test::joined(tests, true, Test::Any)
     }
 
-    /// A test that is `decisive` of every frame makes all others needless.
+    /// Behind a test that is `decisive` of every frame nothing more is asked; what stands in front of it
+    /// is, because it may end the filter.
     fn joined(mut tests: Vec<Test>, decisive: bool, join: fn(Vec<Test>) -> Test) -> Test {
         let is =
             |test: &Test, value| matches!(test, Test::Constant(constant) if *constant == value);
-        if tests.iter().any(|test| is(test, decisive)) {
-            return Test::Constant(decisive);
+        if let Some(last) = tests.iter().position(|test| is(test, decisive)) {
+            tests.truncate(last + 1);
         }
         tests.retain(|test| !is(test, !decisive));
         match tests.len() {

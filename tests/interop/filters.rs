@@ -161,7 +161,7 @@ const FILTERS: &[&str] = &[
     "ip[0] - 69 = 0", "ip[0] << 4 = 0x450", "ip[0] >> 4 = 4", "ip[2:2] - ((ip[0]&0xf)<<2) > 30",
     "ip[0] * 2 = 138", "ip[0] / 16 = 4", "ip[0] % 16 = 5", "ip[0] ^ 5 = 0x40", "ip[0] / ip[1] = 1",
     "ip[0] % ip[1] = 1", "ip[0] << ip[9] > 0", "ip[0] | 1 = 69", "ip[0] = 0105", "-ip[0] = 0xffffffbb",
-    "ip[0] > ip[1]", "ip[0] + ip6[0] = 1", "ip6[0] & 0xf0 = 0x60", "ip6[6] = 6", "ip6[40:2] = 80",
+    "ip[0] > ip[1]", "5 + ip[0] = 74", "len - ip[2:2] > 14", "ip6[0] + ip[0] = 192", "5 = udp[0:2]", "ip[0] + ip6[0] = 1", "ip6[0] & 0xf0 = 0x60", "ip6[6] = 6", "ip6[40:2] = 80",
     "ip6[6] = 44 and ip6[40] = 17", "ip6[4:2] > 20", "arp[6:2] = 1", "arp[7] = 2", "rarp[7] = 3",
     "arp[6:2] = 1 or icmp", "not arp[7] = 2", "ip[0] & 0xf = 5 and tcp", "(ip[0] & 0xf) = 5",
     "tcp port 80 and (((ip[2:2] - ((ip[0]&0xf)<<2)) - ((tcp[12]&0xf0)>>2)) != 0)",
@@ -347,9 +347,9 @@ fn filters_put_together_by_chance_match_the_frames_that_tcpdump_gives() {
         capture(folder.path(), "tagged", ethernet, &packets::tagged_frames()),
         capture(
             folder.path(),
-            "cut",
+            "damaged",
             ethernet,
-            &packets::cut_frames(ethernet),
+            &packets::damaged_frames(ethernet),
         ),
     ];
     let count: usize = std::env::var("SOCKDOC_FILTERS").map_or(200, |count| count.parse().unwrap());
