@@ -19,6 +19,7 @@
 //! | [`ping`] | pure: a ping session: sequence window, verdicts, schedule, figures, targets | `packet`, `reference` |
 //! | [`fill`] | pure: the buffer experiment: when to send and to stop, the queues, whether the bytes add up | `sockdiag`, `diagnose` |
 //! | [`capfile`] | pure: capture files, pcap and pcapng, read from a slice or in pieces, and written; unpacking | - |
+//! | [`filter`] | pure: the capture filter language: tcpdump's words, one syntax tree, tests on the bytes of a frame | `capfile` |
 //! | [`sockets`] | pure: the sockets of a host as values: the model, filters, sorting, the join with owners | `sockdiag`, `diagnose` |
 //! | [`diagnose`] | pure: evidence in, findings out; `rules/`, one file each | `sockdiag`, `sockets` |
 //! | [`sockdiag`] | pure: codecs of the kernel's socket listings: netlink `sock_diag` messages, `struct tcp_info` | - |
@@ -46,6 +47,7 @@ pub mod commands;
 pub mod diagnose;
 pub mod error;
 pub mod fill;
+pub mod filter;
 pub mod framing;
 pub mod load;
 pub mod message;

@@ -1,4 +1,5 @@
-//! Our programs against independent peers written in Python.
+//! Our programs against independent peers written in Python, and our files and filters against those of
+//! tcpdump and Wireshark.
 //!
 //! | file | what it holds |
 //! |---|---|
@@ -7,12 +8,16 @@
 //! | [`bytes`] | the two clients and the two servers, byte for byte |
 //! | [`raw`] | requests that no client sends, reply for reply |
 //! | [`echo`] | the echo programs |
+//! | [`packets`] | frames of many kinds, for each link type |
+//! | [`filters`] | which frames a filter matches, beside tcpdump |
 
 #[path = "../support/mod.rs"]
 mod support;
 
 mod bytes;
 mod echo;
+mod filters;
+mod packets;
 mod peers;
 mod raw;
 mod relay;

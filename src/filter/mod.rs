@@ -1,0 +1,91 @@
+//! The filter language: the words of tcpdump (`pcap-filter(7)`), with the precedence of libpcap, and a
+//! few of our own.
+//!
+//! | file | what it holds |
+//! |---|---|
+//! | `token` | the words and signs of a filter, with their places |
+//! | `words` | the tables: which words there are, and the names of numbers |
+//! | `services` | the names of ports, from the text of `/etc/services` |
+//! | `syntax` | the syntax tree, the same for every link type and every back end |
+//! | `parse` | from tokens to the tree: `and`, `or`, `not`, what goes without saying |
+//! | `primitive` | what a value means under its qualifiers: `src net 10.0.0.0/8` |
+//! | `arithmetic` | `tcp[12] & 0xf0 >> 2` |
+//! | `compile` | from the tree to tests on the bytes of one link type |
+//! | `link` | where in a frame the things are, for each link type |
+//! | `program` | the tests, and how they are made on a frame |
+//! | `error` | what is wrong with a filter, and where |
+//!
+//! # What a filter means
+//!
+//! What libpcap means: `and` and `or` have the same precedence and go from left to right, `not` binds
+//! tighter; `port 80 or 443` repeats the `port`; `vlan` moves everything to its right behind a tag;
+//! `ip`, `host` and `port` look where no tag is; `tcp[...]` is about IPv4 alone. A test that would have
+//! to look beyond the captured bytes ends the whole filter: the frame does not match, also under a
+//! `not`. A word that is not supported is an error with its place, and never left out.
+//!
+//! Three words are our own: `stream N` (a frame of that conversation), `app` (a frame that completes an
+//! application message), `expert` (a frame that there is a finding about). What they ask for is told
+//! with the frame ([`Subject`]).
+//!
+//! # Back ends
+//!
+//! The tree is compiled for a link type ([`Filter::compile`]) into tests that are all of the kind
+//! "number, relation, number", joined by and, or, not: what classic BPF has instructions for.
+
+mod arithmetic;
+mod compile;
+mod error;
+mod link;
+mod parse;
+mod primitive;
+mod program;
+mod services;
+mod syntax;
+mod token;
+mod words;
+
+pub use error::FilterError;
+pub use program::{Program, Subject};
+pub use services::Services;
+
+use crate::capfile::LinkType;
+use syntax::Expr;
+
+/// A filter that was understood.
+#[derive(Debug, Clone)]
+pub struct Filter {
+    text: Box<str>,
+    /// `None` for an empty filter, which everything matches.
+    expr: Option<Expr>,
+}
+
+impl Filter {
+    /// Reads a filter. Names of ports are looked up in `services`; those of hosts are refused.
+    pub fn parse(text: &str, services: &Services) -> Result<Filter, FilterError> {
+        let expr = parse::parse(text, services).map_err(|error| error.within(text))?;
+        Ok(Filter {
+            text: text.into(),
+            expr,
+        })
+    }
+
+    /// The filter for frames of a link type. An error if it asks for something that such frames do
+    /// not have, as `ether host` of frames without Ethernet.
+    pub fn compile(&self, link: LinkType) -> Result<Program, FilterError> {
+        compile::compile(self.expr.as_ref(), link).map_err(|error| error.within(&self.text))
+    }
+
+    /// Whether `stream`, `app` or `expert` is asked for, so that the frame has to be analysed before
+    /// it is known whether it matches.
+    pub fn needs_analysis(&self) -> bool {
+        self.expr.as_ref().is_some_and(Expr::needs_analysis)
+    }
+
+    /// Whether everything matches: there is not one word.
+    pub fn is_empty(&self) -> bool {
+        self.expr.is_none()
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,264 @@
+//! The tests of a filter, and how they are made on a frame.
+
+use super::syntax::{Operator, Relation, Size};
+
+/// A filter for the frames of one link type.
+#[derive(Debug, Clone)]
+pub struct Program {
+    test: Test,
+}
+
+/// A frame, as a filter sees it.
+#[derive(Debug, Clone, Copy)]
+pub struct Subject<'a> {
+    /// The bytes that were captured.
+    pub data: &'a [u8],
+    /// How long the frame was on the wire, in bytes: what `len` means.
+    pub original_len: u32,
+    /// The number of the conversation that it belongs to, for `stream`.
+    pub stream: Option<u64>,
+    /// Whether it completes an application message, for `app`.
+    pub app: bool,
+    /// Whether there is a finding about it, for `expert`.
+    pub expert: bool,
+}
+
+impl<'a> Subject<'a> {
+    /// A frame that nothing is known of but its bytes.
+    pub fn new(data: &'a [u8], original_len: u32) -> Subject<'a> {
+        Subject {
+            data,
+            original_len,
+            stream: None,
+            app: false,
+            expert: false,
+        }
+    }
+}
+
+impl Program {
+    pub(super) fn new(test: Test) -> Program {
+        Program { test }
+    }
+
+    /// Whether the frame is what the filter asks for. One that is cut off in front of what has to be
+    /// looked at is not.
+    pub fn matches(&self, subject: &Subject<'_>) -> bool {
+        self.test.holds(subject) == Some(true)
+    }
+}
+
+/// A question with a yes or no.
+#[derive(Debug, Clone)]
+pub(super) enum Test {
+    Constant(bool),
+    Compare(Number, Relation, Number),
+    /// Asked from left to right, up to the first no.
+    All(Vec<Test>),
+    /// Asked from left to right, up to the first yes.
+    Any(Vec<Test>),
+    Not(Box<Test>),
+    Stream(u64),
+    App,
+    Expert,
+}
+
+/// A number of a frame, in 32 bits that wrap.
+#[derive(Debug, Clone)]
+pub(super) enum Number {
+    Constant(u32),
+    Length,
+    /// Bytes at a place that is known, most significant first, and those of their bits that count.
+    Field {
+        at: u32,
+        size: Size,
+        mask: u32,
+    },
+    /// Bytes at a place that is computed: from `base`, or from the end of the IPv4 header that is
+    /// there.
+    Load {
+        base: u32,
+        behind_ip: bool,
+        index: Box<Number>,
+        size: Size,
+    },
+    Negative(Box<Number>),
+    Binary(Box<Number>, Operator, Box<Number>),
+}
+
+impl Test {
+    /// The bytes at a place are this number.
+    pub(super) fn equal(at: u32, size: Size, number: u32) -> Test {
+        Test::field(at, size, u32::MAX, number)
+    }
+
+    /// The bits of a mask at a place are this number.
+    pub(super) fn field(at: u32, size: Size, mask: u32, number: u32) -> Test {
+        let field = Number::Field { at, size, mask };
+        Test::Compare(field, Relation::Equal, Number::Constant(number))
+    }
+
+    /// All of the tests; without those that are true of every frame.
+    pub(super) fn all(tests: Vec<Test>) -> Test {
+        Test::joined(tests, false, Test::All)
+    }
+
+    /// One of the tests; without those that are false of every frame.
+    pub(super) fn any(tests: Vec<Test>) -> Test {
+        Test::joined(tests, true, Test::Any)
+    }
+
+    /// Behind a test that is `decisive` of every frame nothing more is asked; what stands in front of it
+    /// is, because it may end the filter.
+    fn joined(mut tests: Vec<Test>, decisive: bool, join: fn(Vec<Test>) -> Test) -> Test {
+        let is =
+            |test: &Test, value| matches!(test, Test::Constant(constant) if *constant == value);
+        if let Some(last) = tests.iter().position(|test| is(test, decisive)) {
+            tests.truncate(last + 1);
+        }
+        tests.retain(|test| !is(test, !decisive));
+        match tests.len() {
+            0 => Test::Constant(!decisive),
+            1 => tests.remove(0),
+            _ => join(tests),
+        }
+    }
+
+    pub(super) fn negated(test: Test) -> Test {
+        match test {
+            Test::Constant(constant) => Test::Constant(!constant),
+            Test::Not(test) => *test,
+            test => Test::Not(Box::new(test)),
+        }
+    }
+
+    /// Two numbers, which may both be known without a frame.
+    pub(super) fn compare(left: Number, relation: Relation, right: Number) -> Test {
+        match (&left, &right) {
+            (Number::Constant(left), Number::Constant(right)) => {
+                Test::Constant(related(*left, relation, *right))
+            }
+            _ => Test::Compare(left, relation, right),
+        }
+    }
+
+    /// `None` when the frame ends in front of what is asked: then the filter is at its end.
+    fn holds(&self, subject: &Subject<'_>) -> Option<bool> {
+        Some(match self {
+            Test::Constant(constant) => *constant,
+            Test::Compare(left, relation, right) => {
+                related(left.value(subject)?, *relation, right.value(subject)?)
+            }
+            Test::All(tests) => {
+                for test in tests {
+                    if !test.holds(subject)? {
+                        return Some(false);
+                    }
+                }
+                true
+            }
+            Test::Any(tests) => {
+                for test in tests {
+                    if test.holds(subject)? {
+                        return Some(true);
+                    }
+                }
+                false
+            }
+            Test::Not(test) => !test.holds(subject)?,
+            Test::Stream(number) => subject.stream == Some(*number),
+            Test::App => subject.app,
+            Test::Expert => subject.expert,
+        })
+    }
+}
+
+impl Number {
+    /// The bytes at a place.
+    pub(super) fn field(at: u32, size: Size) -> Number {
+        let mask = u32::MAX;
+        Number::Field { at, size, mask }
+    }
+
+    pub(super) fn negated(number: Number) -> Number {
+        match number {
+            Number::Constant(number) => Number::Constant(number.wrapping_neg()),
+            number => Number::Negative(Box::new(number)),
+        }
+    }
+
+    /// Two numbers joined, which may both be known without a frame.
+    pub(super) fn binary(left: Number, operator: Operator, right: Number) -> Number {
+        if let (Number::Constant(left), Number::Constant(right)) = (&left, &right)
+            && let Some(number) = compute(*left, operator, *right)
+        {
+            return Number::Constant(number);
+        }
+        Number::Binary(Box::new(left), operator, Box::new(right))
+    }
+
+    /// `None` when the frame ends in front of it, or zero divides.
+    fn value(&self, subject: &Subject<'_>) -> Option<u32> {
+        match self {
+            Number::Constant(number) => Some(*number),
+            Number::Length => Some(subject.original_len),
+            Number::Field { at, size, mask } => {
+                let bytes = load(subject.data, u64::from(*at), *size)?;
+                Some(bytes & mask)
+            }
+            Number::Load {
+                base,
+                behind_ip,
+                index,
+                size,
+            } => {
+                let mut index = index.value(subject)?;
+                if *behind_ip {
+                    let first = load(subject.data, u64::from(*base), Size::One)?;
+                    index = index.wrapping_add((first & 0xf) * 4);
+                }
+                load(subject.data, u64::from(*base) + u64::from(index), *size)
+            }
+            Number::Negative(number) => Some(number.value(subject)?.wrapping_neg()),
+            Number::Binary(left, operator, right) => {
+                compute(left.value(subject)?, *operator, right.value(subject)?)
+            }
+        }
+    }
+}
+
+fn related(left: u32, relation: Relation, right: u32) -> bool {
+    match relation {
+        Relation::Equal => left == right,
+        Relation::NotEqual => left != right,
+        Relation::Greater => left > right,
+        Relation::GreaterOrEqual => left >= right,
+        Relation::Less => left < right,
+        Relation::LessOrEqual => left <= right,
+    }
+}
+
+#[inline]
+fn load(data: &[u8], at: u64, size: Size) -> Option<u32> {
+    let rest = data.get(usize::try_from(at).ok()?..)?;
+    Some(match size {
+        Size::One => u32::from(*rest.first()?),
+        Size::Two => u32::from(u16::from_be_bytes(*rest.first_chunk()?)),
+        Size::Four => u32::from_be_bytes(*rest.first_chunk()?),
+    })
+}
+
+fn compute(left: u32, operator: Operator, right: u32) -> Option<u32> {
+    Some(match operator {
+        Operator::Add => left.wrapping_add(right),
+        Operator::Subtract => left.wrapping_sub(right),
+        Operator::Multiply => left.wrapping_mul(right),
+        Operator::Divide => left.checked_div(right)?,
+        Operator::Modulo => left.checked_rem(right)?,
+        Operator::And => left & right,
+        Operator::Or => left | right,
+        Operator::Xor => left ^ right,
+        Operator::ShiftLeft => left.checked_shl(right).unwrap_or(0),
+        Operator::ShiftRight => left.checked_shr(right).unwrap_or(0),
+    })
+}

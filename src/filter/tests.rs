@@ -1,0 +1,307 @@
+//! The language: what is understood, what is refused and where. What filters match is compared with
+//! tcpdump in `tests/interop`.
+
+use proptest::prelude::*;
+
+use super::*;
+
+fn services() -> Services {
+    Services::parse("http 80/tcp\ndomain 53/tcp\ndomain 53/udp\nbootps 67/udp\n")
+}
+
+fn parse(text: &str) -> Result<Filter, FilterError> {
+    Filter::parse(text, &services())
+}
+
+/// An Ethernet frame with TCP over IPv4, from 10.0.0.1 to 10.0.0.2.
+fn tcp(source: u16, destination: u16) -> Vec<u8> {
+    let mut frame = vec![2, 0, 0, 0, 0, 2, 2, 0, 0, 0, 0, 1, 8, 0];
+    frame.extend([
+        0x45, 0, 0, 40, 0, 0, 0, 0, 64, 6, 0, 0, 10, 0, 0, 1, 10, 0, 0, 2,
+    ]);
+    frame.extend(source.to_be_bytes());
+    frame.extend(destination.to_be_bytes());
+    frame.extend([0, 0, 0, 1, 0, 0, 0, 2, 0x50, 0x12, 1, 0, 0, 0, 0, 0]);
+    frame
+}
+
+#[track_caller]
+fn matches_subject(text: &str, subject: &Subject<'_>) -> bool {
+    let filter = parse(text).unwrap_or_else(|error| panic!("{text:?}: {error}"));
+    let program = filter.compile(LinkType::ETHERNET).unwrap();
+    program.matches(subject)
+}
+
+#[track_caller]
+fn matches(text: &str, frame: &[u8]) -> bool {
+    let len = u32::try_from(frame.len()).unwrap();
+    matches_subject(text, &Subject::new(frame, len))
+}
+
+#[test]
+fn and_and_or_bind_alike_from_left_to_right_and_not_binds_tighter() {
+    let frame = tcp(22, 1024);
+    // (port 22 or port 80) and host 9.9.9.9
+    assert!(!matches("port 22 or port 80 and host 9.9.9.9", &frame));
+    assert!(matches("port 22 or (port 80 and host 9.9.9.9)", &frame));
+    assert!(matches("host 9.9.9.9 and port 80 or port 22", &frame));
+    assert!(matches("not port 80 and port 22", &frame));
+    assert!(!matches("not (port 80 or port 22)", &frame));
+    assert!(matches("not not tcp && !udp", &frame));
+}
+
+#[test]
+fn a_value_alone_repeats_what_stands_to_its_left() {
+    let frame = tcp(443, 1024);
+    assert!(matches("port 80 or 443", &frame));
+    assert!(matches("src port 80 or 443", &frame));
+    assert!(!matches("dst port 80 or 443", &frame));
+    assert!(matches("tcp src port (80 or 443) and not 22", &frame));
+    assert!(matches(
+        "host 1.2.3.4 or 10.0.0.1 and port 443 or 80",
+        &frame
+    ));
+    assert!(matches("port 80 or (host 10.0.0.9) or 443", &frame));
+}
+
+#[test]
+fn what_is_asked_of_the_bytes_is_computed_in_32_bits_without_a_sign() {
+    let frame = tcp(443, 1024);
+    for text in [
+        "tcp[tcpflags] & (tcp-syn|tcp-ack) == (tcp-syn|tcp-ack)",
+        "tcp[0:2] = 443",
+        "ip[2:2] = len - 14",
+        "tcp[(tcp[12] >> 2) - 1] = 0",
+        "1 - 2 > 5",
+        "ip[0] & 0xf * 4 = 4",
+        "(2 * 7) % 4 = 2",
+        "-1 = 0xffffffff",
+        "tcp[-4] = 10",
+    ] {
+        assert!(matches(text, &frame), "{text}");
+    }
+}
+
+#[test]
+fn a_test_beyond_the_captured_bytes_ends_the_filter_also_under_a_not() {
+    let frame = &tcp(443, 1024)[..36];
+    assert!(matches("tcp and src port 443", frame));
+    assert!(!matches("dst port 80", frame));
+    assert!(!matches("not dst port 80", frame));
+    assert!(!matches("tcp[100] = 1 or not tcp[100] = 1", frame));
+    assert!(matches("tcp or dst port 80", frame));
+    assert!(!matches(
+        "ip[0] / (ip[0] - 69) = 1 or not ip[0] / (ip[0] - 69) = 1",
+        frame
+    ));
+}
+
+#[test]
+fn our_own_words_look_at_what_is_told_with_the_frame() {
+    let frame = tcp(443, 1024);
+    let subject = Subject {
+        stream: Some(5),
+        app: true,
+        ..Subject::new(&frame, 54)
+    };
+    for (text, expected) in [
+        ("stream 5", true),
+        ("stream 6", false),
+        ("stream 6 or stream 5", true),
+        ("app", true),
+        ("not app", false),
+        ("expert", false),
+        ("tcp and (stream 5 and app) and not expert", true),
+    ] {
+        assert_eq!(matches_subject(text, &subject), expected, "{text}");
+        assert!(parse(text).unwrap().needs_analysis());
+    }
+    assert!(!matches("stream 0", &frame));
+    assert!(!parse("tcp or port 80").unwrap().needs_analysis());
+}
+
+#[test]
+fn an_empty_filter_matches_everything_of_every_link_type() {
+    for text in ["", "  \t\n"] {
+        let filter = parse(text).unwrap();
+        assert!(filter.is_empty());
+        let program = filter.compile(LinkType(147)).unwrap();
+        assert!(program.matches(&Subject::new(b"", 0)));
+    }
+}
+
+/// Filters, where they are wrong, the word that is, and why.
+#[rustfmt::skip]
+const MISTAKES: &[(&str, usize, &str, &str)] = &[
+    ("tcp and gateway x", 9, "gateway", "'gateway' is a word of tcpdump's that is not supported"),
+    ("mpls", 1, "mpls", "is not supported"),
+    ("ip protochain 6", 4, "protochain", "is not supported"),
+    ("port 80 port 90", 9, "port", "'and' or 'or' is missing in front of this"),
+    ("tcp or 80", 8, "80", "nothing says what this is"),
+    ("1.2.3.4", 1, "1.2.3.4", "nothing says what this is"),
+    ("host example.com", 6, "example.com", "names of hosts are not looked up here"),
+    ("net loopback", 5, "loopback", "names of networks are not looked up here"),
+    ("port telnet", 6, "telnet", "'telnet' is no port that is known by name"),
+    ("udp port http", 10, "http", "this is no port of udp"),
+    ("port 70000", 6, "70000", "a port is at most 65535"),
+    ("host 1.2.3.400", 6, "1.2.3.400", "a decimal number up to 255"),
+    ("net 10.1.2.3/16", 5, "10.1.2.3", "the net is 10.1.0.0"),
+    ("net fe80::1/64", 5, "fe80::1", "the net is fe80::"),
+    ("net 1.2.3.4/40", 13, "40", "from 0 to 32 bits"),
+    ("ip host ::1", 9, "::1", "'ip' has no IPv6 addresses"),
+    ("icmp port 5", 11, "5", "'icmp' has no ports"),
+    ("proto tcp", 7, "tcp", "the name of a protocol is written \\tcp"),
+    ("ip[0:3] = 1", 6, "3", "1, 2 or 4 bytes"),
+    ("ip[0] / 0 = 1", 9, "0", "divides by zero"),
+    ("ip[0] << 32 = 1", 10, "32", "at most 31"),
+    ("len % 4 + 1 = 2", 5, "%", "put parentheses around this operator"),
+    ("ip[0] = 089", 9, "089", "octal"),
+    ("len > 4294967296", 7, "4294967296", "32 bits"),
+    ("esp[0] = 1", 1, "esp", "the bytes of 'esp' cannot be asked for"),
+    ("ether", 1, "ether", "'ether' is no question"),
+    ("vlan 5000", 6, "5000", "0 to 4095"),
+    ("tcp)", 4, ")", "there is no '(' for this ')'"),
+    ("stream x", 8, "x", "the number of a stream"),
+    ("tcp # x", 5, "#", "no word and no sign"),
+    ("host ä", 6, "ä", "no word and no sign"),
+    ("ää tcp", 1, "ä", "no word and no sign"),
+    ("host 1:2:3:4:5:6", 6, "1:2:3:4:5:6", "goes with 'ether host'"),
+    ("src proto 6", 5, "proto", "a protocol has no direction"),
+    ("port 80 or (443 and tcp)", 21, "tcp", "a value for 'port' is missing"),
+];
+
+#[test]
+fn a_mistake_is_told_with_its_place() {
+    for &(text, position, word, what) in MISTAKES {
+        let error = parse(text).expect_err(text);
+        assert_eq!(
+            (error.position(), error.word()),
+            (position, word),
+            "{text:?}: {error}"
+        );
+        assert!(error.what.contains(what), "{text:?}: {error}");
+        assert_eq!(
+            error.to_string(),
+            format!("character {position}: {}", error.what)
+        );
+    }
+    for (text, what) in [
+        ("tcp and", "something to ask for is missing"),
+        ("port", "a value for 'port' is missing"),
+        ("(tcp", "')' is missing"),
+        ("len >", "a number is missing"),
+        ("len", "a relation is missing"),
+        ("net 10.0.0.0 mask", "a mask as 255.255.0.0 is missing"),
+        ("less", "a length in bytes is missing"),
+    ] {
+        let error = parse(text).expect_err(text);
+        assert_eq!(error.to_string(), format!("at the end: {}", error.what));
+        assert!(error.what.contains(what), "{text:?}: {error}");
+    }
+}
+
+#[test]
+fn what_a_link_does_not_have_is_told_when_the_filter_meets_it() {
+    let refused = |text: &str, link| {
+        let error = parse(text).unwrap().compile(link).expect_err(text);
+        (error.position(), error.to_string())
+    };
+    assert_eq!(
+        refused("tcp and ether host 1:2:3:4:5:6", LinkType::RAW),
+        (
+            20,
+            "character 20: frames of RAW have no hardware addresses".to_owned()
+        )
+    );
+    assert_eq!(
+        refused("vlan", LinkType::LINUX_SLL),
+        (
+            1,
+            "character 1: frames of LINUX_SLL have no VLAN tags".to_owned()
+        )
+    );
+    assert_eq!(
+        refused("inbound", LinkType::ETHERNET).1,
+        "character 1: frames of EN10MB do not say whether they came or went"
+    );
+    assert!(
+        refused("tcp", LinkType(147))
+            .1
+            .contains("frames of link type 147 cannot be filtered")
+    );
+    assert!(
+        refused("ether proto 0xe0", LinkType::ETHERNET)
+            .1
+            .contains("by its number alone")
+    );
+}
+
+#[test]
+fn how_deep_a_filter_may_be_has_a_limit() {
+    for (open, close) in [
+        ("(", ")"),
+        ("not ", ""),
+        ("len > (", ")"),
+        ("port (", ")"),
+        ("-", ""),
+    ] {
+        let text = |depth: usize| {
+            let (first, repeated) = match open {
+                "len > (" => ("len > ", "("),
+                "port (" => ("port ", "("),
+                "-" => ("len > ", "-"),
+                other => ("", other),
+            };
+            let inside = if first.is_empty() { "tcp" } else { "1" };
+            format!(
+                "{first}{}{inside}{}",
+                repeated.repeat(depth),
+                close.repeat(depth)
+            )
+        };
+        assert!(parse(&text(150)).is_ok(), "{open}");
+        let error = parse(&text(10_000)).expect_err(open);
+        assert!(error.what.contains("levels"), "{open}: {error}");
+    }
+    let turns = "port (".to_owned() + &["80 and 81 or "; 1_000].concat() + "5)";
+    assert!(parse(&turns).expect_err("turns").what.contains("turns"));
+    let nested = (0..150).fold("tcp".to_owned(), |inner, _| {
+        format!("({inner} and ip or udp)")
+    });
+    assert!(parse(&nested).is_ok());
+    let many = vec!["port 80"; 5_000].join(" or ");
+    assert!(parse(&many).is_ok());
+    let turns = ["tcp and udp or "; 1_000].concat() + "ip";
+    assert!(parse(&turns).expect_err("turns").what.contains("turns"));
+    assert!(parse(&"x".repeat(100_000)).is_err());
+}
+
+proptest! {
+    #[test]
+    fn any_text_is_understood_or_refused_with_a_place_inside_of_it(text: String) {
+        if let Err(error) = parse(&text) {
+            prop_assert!(error.at.start <= error.at.end && error.at.end <= text.len());
+            prop_assert!(text.get(error.at).is_some());
+        }
+    }
+
+    #[test]
+    fn words_in_any_order_are_understood_or_refused_and_run_on_any_bytes(
+        words in proptest::collection::vec(prop::sample::select(vec![
+            "and", "or", "not", "(", ")", "tcp", "udp", "ip", "ip6", "port", "host", "net", "src", "dst",
+            "80", "10.0.0.1", "::1", "[", "]", ":", "2", "&", "=", ">", "len", "vlan", "ether", "proto",
+            "/", "8", "-", "%", "1:2:3:4:5:6", "http", "portrange", "1-5", "stream", "app", "broadcast",
+        ]), 0..14),
+        data in proptest::collection::vec(any::<u8>(), 0..80),
+    ) {
+        let text = words.join(" ");
+        match parse(&text) {
+            Err(error) => prop_assert!(text.get(error.at).is_some()),
+            Ok(filter) => for link in [LinkType::ETHERNET, LinkType::RAW, LinkType::LINUX_SLL2] {
+                if let Ok(program) = filter.compile(link) {
+                    program.matches(&Subject::new(&data, 1_000));
+                }
+            },
+        }
+    }
+}
