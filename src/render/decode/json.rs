@@ -291,6 +291,20 @@ pub fn finding(out: &mut Buffer, finding: &Finding) {
     out.text("}\n");
 }
 
+/// A mark of a segment as a finding.
+pub fn mark(out: &mut Buffer, frame: u64, time: i64, stream: &StreamRef, words: &str) {
+    begin(out, "finding");
+    key(out, "frame");
+    out.number(frame);
+    nanos(out, time);
+    direction(out, stream);
+    key(out, "kind");
+    string(out, "tcp_analysis");
+    key(out, "message");
+    string(out, words);
+    out.text("}\n");
+}
+
 /// The end of the capture. `complete` says that it was read to its end.
 pub fn end(out: &mut Buffer, totals: &Totals, complete: bool) {
     begin(out, "end");
