@@ -182,7 +182,10 @@ pub fn message(out: &mut Buffer, found: &Found<'_>) {
         Role::Reply => "\"reply\"",
     });
     key(out, "number");
-    out.number(u64::from(found.number));
+    match found.number {
+        Some(number) => out.number(u64::from(number)),
+        None => out.text("null"),
+    }
     key(out, "guessed");
     out.text(if found.guessed { "true" } else { "false" });
     key(out, "latency_us");
