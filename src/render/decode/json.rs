@@ -194,6 +194,10 @@ pub fn message(out: &mut Buffer, found: &Found<'_>) {
         None => out.text("null"),
     }
     let header = &found.message.header;
+    key(out, "header_bytes");
+    let message = &found.message;
+    // The length in front of it is none of it.
+    out.number((message.wire.len() - message.content.len()).saturating_sub(2) as u64);
     key(out, "content_type");
     string(out, &header.content_type);
     key(out, "content_encoding");
@@ -375,17 +379,7 @@ fn end_of(out: &mut Buffer, name: &str, (ip, port): (IpAddr, u16)) {
 #[inline]
 fn address(out: &mut Buffer, ip: IpAddr) {
     out.byte(b'"');
-    match ip {
-        IpAddr::V4(v4) => {
-            let [first, rest @ ..] = v4.octets();
-            out.number(u64::from(first));
-            for octet in rest {
-                out.byte(b'.');
-                out.number(u64::from(octet));
-            }
-        }
-        IpAddr::V6(v6) => out.format(format_args!("{v6}")),
-    }
+    out.address(ip);
     out.byte(b'"');
 }
 
