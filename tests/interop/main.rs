@@ -9,6 +9,7 @@
 //! | [`raw`] | requests that no client sends, reply for reply |
 //! | [`echo`] | the echo programs |
 //! | [`packets`] | frames of many kinds, for each link type |
+//! | [`tshark`] | `sockdoc decode` beside tshark and what reads capture files |
 //! | [`filters`] | which frames a filter matches, beside tcpdump |
 
 #[path = "../support/mod.rs"]
@@ -21,3 +22,4 @@ mod packets;
 mod peers;
 mod raw;
 mod relay;
+mod tshark;
