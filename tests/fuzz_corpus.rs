@@ -6,6 +6,10 @@ use std::fs;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 
+#[path = "fuzz/bodies/capfile.rs"]
+mod capfile;
+#[path = "fuzz/bodies/filter.rs"]
+mod filter;
 #[path = "fuzz/bodies/framing.rs"]
 mod framing;
 #[path = "fuzz/bodies/message.rs"]
@@ -17,6 +21,10 @@ type Body = fn(&[u8]);
 
 /// Each fuzz target, and what it does with its bytes.
 const TARGETS: &[(&str, Body)] = &[
+    ("capfile_pcap", capfile::capfile_pcap),
+    ("capfile_pcapng", capfile::capfile_pcapng),
+    ("capfile_unpack", capfile::capfile_unpack),
+    ("filter", filter::filter),
     ("framing", framing::framing),
     ("message_deframer", message::message_deframer),
     ("message_json", message::message_json),
@@ -135,6 +143,26 @@ impl Random {
         let number = self.0.wrapping_mul(0x2545_f491_4f6c_dd1d) >> 33;
         usize::try_from(number).expect("31 bits") % limit
     }
+}
+
+#[test]
+fn the_corpus_of_capfile_pcap_holds() {
+    replay("capfile_pcap");
+}
+
+#[test]
+fn the_corpus_of_capfile_pcapng_holds() {
+    replay("capfile_pcapng");
+}
+
+#[test]
+fn the_corpus_of_capfile_unpack_holds() {
+    replay("capfile_unpack");
+}
+
+#[test]
+fn the_corpus_of_filter_holds() {
+    replay("filter");
 }
 
 #[test]
