@@ -9,8 +9,8 @@ use std::process::ExitCode;
 use clap::{CommandFactory as _, Parser, Subcommand};
 
 use crate::commands::{
-    Context, Status, app_client, app_server, completions, echo_client, echo_server, explain,
-    fill_buffers, sockets,
+    Context, Status, app_client, app_server, completions, decode, echo_client, echo_server,
+    explain, fill_buffers, sockets,
 };
 use crate::error::{Error, Kind, Result};
 use crate::render::{failure, overview};
@@ -68,6 +68,7 @@ enum Command {
     EchoClient(echo_client::Args),
     FillBuffers(fill_buffers::Args),
     Sockets(sockets::Args),
+    Decode(decode::Args),
     Explain(explain::Args),
     Completions(completions::Args),
 }
@@ -111,6 +112,7 @@ fn run(command: Option<Command>, context: &Context) -> Result<Status> {
         Some(Command::EchoClient(args)) => echo_client::run(&args, context),
         Some(Command::FillBuffers(args)) => fill_buffers::run(&args, context),
         Some(Command::Sockets(args)) => sockets::run(&args, context),
+        Some(Command::Decode(args)) => decode::run(&args, context),
         Some(Command::Explain(args)) => explain::run(&args, context),
         Some(Command::Completions(args)) => completions::run(&args, command_factory),
     }

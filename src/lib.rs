@@ -14,6 +14,9 @@
 //! | [`framing`] | pure: message boundaries on a byte stream: raw, line, delimiter, length, fixed, close | - |
 //! | [`service`] | pure: what a server does with bytes, without a socket: `app`, `echo` | `message`, `framing` |
 //! | [`load`] | pure: a load run: the schedule of requests, what counts as answered well, the figures | `message`, `framing`, `service` |
+//! | [`packet`] | pure: link types and the layers of packets over pnet's views, to a flat record of a frame | `reference`, `capfile` |
+//! | [`stream`] | pure: TCP connections in a capture: analysis, reassembly, application messages | `packet`, `message`, `framing` |
+//! | [`ping`] | pure: a ping session: sequence window, verdicts, schedule, figures, targets | `packet`, `reference` |
 //! | [`fill`] | pure: the buffer experiment: when to send and to stop, the queues, whether the bytes add up | `sockdiag`, `diagnose` |
 //! | [`capfile`] | pure: capture files, pcap and pcapng, read from a slice or in pieces, and written; unpacking | - |
 //! | [`filter`] | pure: the capture filter language: tcpdump's words, one syntax tree, tests on the bytes of a frame | `capfile` |
@@ -30,8 +33,8 @@
 //!   bytes and values and gives bytes and values: it never reads the clock, a socket, a file, the
 //!   environment or the terminal. Time is an argument.
 //! - One foreign crate, one room: clap only in `cli` and `commands`; comfy-table only in `render`;
-//!   regex-lite only in `sockets`; flate2, ruzstd and `lz4_flex` only in `capfile`; nix, socket2, libc,
-//!   mio and every `unsafe` only in `sys`.
+//!   regex-lite only in `sockets`; pnet only in `packet`; flate2, ruzstd and `lz4_flex` only in `capfile`;
+//!   nix, socket2, libc, mio, memmap2 and every `unsafe` only in `sys`.
 //! - What came from outside (a peer, a file, another process) is escaped by [`render::escape`]
 //!   before it reaches a terminal.
 //! - A limit is checked before memory is taken for what it limits.
@@ -48,10 +51,13 @@ pub mod filter;
 pub mod framing;
 pub mod load;
 pub mod message;
+pub mod packet;
+pub mod ping;
 pub mod reference;
 pub mod render;
 pub mod service;
 pub mod sockdiag;
 pub mod sockets;
+pub mod stream;
 #[allow(unsafe_code)]
 pub mod sys;

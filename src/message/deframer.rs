@@ -133,6 +133,11 @@ impl Deframer {
         !self.assembler.is_empty()
     }
 
+    /// Bytes that wait for the rest of their message.
+    pub fn buffered(&self) -> usize {
+        self.assembler.len()
+    }
+
     /// The stream has ended, or will not be waited for: says what is missing, if anything is.
     pub fn finish(&self) -> Result<(), MessageError> {
         if let Stage::Dead(error) = &self.stage {

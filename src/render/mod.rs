@@ -3,6 +3,7 @@
 //!
 //! | file | what it writes |
 //! |---|---|
+//! | [`decode`] | the frames, messages and connections of a capture |
 //! | [`escape`] | what came from outside, made safe for a terminal |
 //! | [`failure`] | an [`Error`](crate::error::Error): two lines, or JSON |
 //! | [`fill`] | the buffer experiment: its story, section by section, and JSON |
@@ -15,6 +16,7 @@
 //! | [`table`] | aligned tables |
 //! | [`transcript`] | the tutorial's lines, word for word |
 
+pub mod decode;
 pub mod escape;
 pub mod failure;
 pub mod fill;

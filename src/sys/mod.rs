@@ -12,6 +12,7 @@
 //! | [`outlet`] | standard output for a program that must not wait for its reader |
 //! | [`activation`] | sockets passed in by a service manager |
 //! | [`fill`] | the buffer experiment: full queues, their drain, a server that does not read |
+//! | [`capture`] | a capture file, mapped or read, and its frames |
 //! | [`files`] | files read whole, or streamed |
 //! | [`holder`] | which processes hold an address |
 //! | [`limits`] | the descriptor limit |
@@ -23,6 +24,7 @@
 //! | [`terminal`] | is it a terminal, how wide, may it be coloured; progress |
 
 pub mod activation;
+pub mod capture;
 pub mod connect;
 pub mod datagram;
 pub mod exchange;

@@ -1,0 +1,474 @@
+//! Frames, messages, connections and findings as JSON, one object a line.
+
+use std::net::IpAddr;
+
+use super::buffer::Buffer;
+use super::expert;
+use super::line::Line;
+use super::other::{mac, protocol_name};
+use crate::capfile::Timestamp;
+use crate::message::Content;
+use crate::packet::record::{Network, Tcp, Transport};
+use crate::packet::tcp::flag;
+use crate::render::escape;
+use crate::stream::{Finding, Found, Marks, Role, Seen, Sent, StreamRef, Summary};
+
+/// What a run came to.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Totals {
+    /// Frames that were read.
+    pub frames: u64,
+    /// Frames that were shown.
+    pub shown: u64,
+    /// Their bytes on the wire.
+    pub bytes: u64,
+    /// Connections.
+    pub streams: u64,
+    /// Application messages.
+    pub messages: u64,
+    /// Findings.
+    pub findings: u64,
+}
+
+/// A frame.
+#[inline]
+pub fn packet(out: &mut Buffer, line: &Line<'_>) {
+    begin(out, "packet");
+    key(out, "frame");
+    out.number(line.number);
+    time(out, line.time);
+    key(out, "length_bytes");
+    out.number(u64::from(line.length));
+    key(out, "captured_bytes");
+    out.number(line.bytes.len() as u64);
+    let layers = line.decoded.innermost();
+    match &layers.network {
+        Network::Ip(ip) => {
+            key(out, "source");
+            address(out, ip.source);
+            key(out, "destination");
+            address(out, ip.destination);
+            key(out, "ttl");
+            out.number(u64::from(ip.hop_limit));
+            match (&layers.transport, line.seen) {
+                (Transport::Tcp(tcp), Some(seen)) => segment(out, tcp, seen),
+                (Transport::Udp(udp), _) => {
+                    protocol(out, "UDP");
+                    ports(out, udp.source, udp.destination);
+                    key(out, "data_bytes");
+                    out.number(u64::from(udp.payload.length));
+                }
+                (Transport::Icmp(icmp), _) => {
+                    protocol(out, if ip.is_v6 { "ICMPv6" } else { "ICMP" });
+                    key(out, "icmp_type");
+                    out.number(u64::from(icmp.r#type));
+                    key(out, "icmp_code");
+                    out.number(u64::from(icmp.code));
+                }
+                _ => {
+                    key(out, "protocol");
+                    match protocol_name(ip.protocol) {
+                        Some(name) => string(out, name),
+                        None => out.text("null"),
+                    }
+                    key(out, "protocol_number");
+                    out.number(u64::from(ip.protocol));
+                }
+            }
+            if let Some(fragment) = ip.fragment {
+                key(out, "fragment_offset_bytes");
+                out.number(u64::from(fragment.offset));
+                key(out, "more_fragments");
+                out.text(if fragment.more { "true" } else { "false" });
+            }
+        }
+        Network::Arp(arp) => {
+            protocol(out, "ARP");
+            key(out, "operation");
+            out.number(u64::from(arp.operation));
+            if let Some(addresses) = arp.addresses {
+                key(out, "source");
+                string(out, &mac(&addresses.sender_mac));
+                key(out, "sender_ip");
+                address(out, addresses.sender.into());
+                key(out, "target_ip");
+                address(out, addresses.target.into());
+            }
+        }
+        Network::Other { .. } | Network::None => {
+            key(out, "protocol");
+            out.text("null");
+            key(out, "ethertype");
+            out.number(u64::from(line.decoded.ethertype));
+        }
+    }
+    if let Some(malformed) = line.decoded.malformed {
+        key(out, "malformed");
+        string(out, &malformed.to_string());
+    }
+    out.text("}\n");
+}
+
+fn segment(out: &mut Buffer, tcp: &Tcp, seen: &Seen) {
+    protocol(out, "TCP");
+    ports(out, tcp.source, tcp.destination);
+    key(out, "stream");
+    out.number(u64::from(seen.stream));
+    key(out, "flags");
+    flags(out, tcp.flags);
+    key(out, "seq");
+    out.number(u64::from(seen.analysis.sequence));
+    key(out, "ack");
+    if tcp.has(flag::ACK) {
+        out.number(u64::from(seen.analysis.acknowledgment));
+    } else {
+        out.text("null");
+    }
+    key(out, "window_bytes");
+    out.number(u64::from(seen.analysis.window));
+    key(out, "data_bytes");
+    out.number(u64::from(tcp.payload.length));
+    if !seen.analysis.marks.is_empty() {
+        key(out, "analysis");
+        analysis(out, seen.analysis.marks);
+    }
+}
+
+/// The names of flags, from the lowest bit on.
+const FLAGS: [&str; 9] = ["FIN", "SYN", "RST", "PSH", "ACK", "URG", "ECE", "CWR", "AE"];
+
+#[inline]
+fn flags(out: &mut Buffer, flags: u16) {
+    match flags {
+        flag::ACK => return out.text("[\"ACK\"]"),
+        0x018 => return out.text("[\"PSH\",\"ACK\"]"),
+        _ => {}
+    }
+    out.byte(b'[');
+    let mut separator = "";
+    for (bit, name) in FLAGS.iter().enumerate() {
+        if flags & 1 << bit != 0 {
+            out.text(separator);
+            string(out, name);
+            separator = ",";
+        }
+    }
+    out.byte(b']');
+}
+
+fn analysis(out: &mut Buffer, marks: Marks) {
+    out.byte(b'[');
+    let mut separator = "";
+    for (mark, words) in Marks::WORDS {
+        if marks.has(mark) {
+            out.text(separator);
+            string(out, words);
+            separator = ",";
+        }
+    }
+    out.byte(b']');
+}
+
+/// An application message.
+pub fn message(out: &mut Buffer, found: &Found<'_>) {
+    begin(out, "message");
+    key(out, "frame");
+    out.number(found.frame);
+    nanos(out, found.time);
+    direction(out, &found.stream);
+    key(out, "role");
+    out.text(match found.role {
+        Role::Request => "\"request\"",
+        Role::Reply => "\"reply\"",
+    });
+    key(out, "number");
+    out.number(u64::from(found.number));
+    key(out, "guessed");
+    out.text(if found.guessed { "true" } else { "false" });
+    key(out, "latency_us");
+    match found.latency {
+        Some(latency) => micros(out, latency),
+        None => out.text("null"),
+    }
+    let header = &found.message.header;
+    key(out, "content_type");
+    string(out, &header.content_type);
+    key(out, "content_encoding");
+    string(out, &header.content_encoding);
+    key(out, "content_bytes");
+    out.number(found.message.content.len() as u64);
+    content(out, found);
+    out.text("}\n");
+}
+
+fn content(out: &mut Buffer, found: &Found<'_>) {
+    match found.message.decode() {
+        Ok(Content::Json(value)) => {
+            key(out, "json");
+            let text = String::from_utf8(crate::message::to_json(&value)).unwrap_or_default();
+            out.text(&crate::render::json::without_controls(&text));
+        }
+        Ok(Content::Binary(bytes)) => {
+            key(out, "content");
+            string(out, &String::from_utf8_lossy(bytes));
+            if std::str::from_utf8(bytes).is_err() {
+                key(out, "content_hex");
+                string(out, &crate::render::json::hex(bytes));
+            }
+        }
+        Err(error) => {
+            key(out, "error");
+            string(out, &error.to_string());
+        }
+    }
+}
+
+/// A connection that is over, or as far as the capture shows it.
+pub fn stream(out: &mut Buffer, summary: &Summary) {
+    begin(out, "stream");
+    key(out, "stream");
+    out.number(u64::from(summary.number));
+    end_of(out, "client", summary.client);
+    end_of(out, "server", summary.server);
+    key(out, "first_frame");
+    out.number(summary.first_frame);
+    nanos(out, summary.first);
+    key(out, "duration_us");
+    micros(out, summary.last.saturating_sub(summary.first));
+    key(out, "handshake_us");
+    match summary.handshake {
+        Some(handshake) => micros(out, handshake),
+        None => out.text("null"),
+    }
+    key(out, "ended");
+    string(out, summary.ended.words());
+    for (name, sent, messages) in [
+        ("from_client", summary.from_client, summary.messages[0]),
+        ("from_server", summary.from_server, summary.messages[1]),
+    ] {
+        key(out, name);
+        sent_by(out, &sent, messages);
+    }
+    out.text("}\n");
+}
+
+fn sent_by(out: &mut Buffer, sent: &Sent, messages: u32) {
+    let numbers = [
+        ("packets", sent.packets),
+        ("bytes", sent.bytes),
+        ("data_bytes", sent.data_bytes),
+        ("retransmissions", u64::from(sent.retransmissions)),
+        ("out_of_order", u64::from(sent.out_of_order)),
+        ("lost_segments", u64::from(sent.lost)),
+        ("duplicate_acks", u64::from(sent.duplicate_acks)),
+        ("zero_windows", u64::from(sent.zero_windows)),
+        ("messages", u64::from(messages)),
+    ];
+    let mut separator = "{";
+    for (name, number) in numbers {
+        out.text(separator);
+        string(out, name);
+        out.byte(b':');
+        out.number(number);
+        separator = ",";
+    }
+    key(out, "zero_window_us");
+    micros(out, sent.zero_window_time);
+    out.byte(b'}');
+}
+
+/// Something noteworthy beside what a packet's `analysis` says.
+pub fn finding(out: &mut Buffer, finding: &Finding) {
+    begin(out, "finding");
+    key(out, "frame");
+    out.number(finding.frame);
+    nanos(out, finding.time);
+    direction(out, &finding.stream);
+    key(out, "kind");
+    string(out, expert::kind(&finding.noted));
+    key(out, "message");
+    string(out, &expert::words(&finding.noted));
+    out.text("}\n");
+}
+
+/// The end of the capture. `complete` says that it was read to its end.
+pub fn end(out: &mut Buffer, totals: &Totals, complete: bool) {
+    begin(out, "end");
+    for (name, number) in [
+        ("frames", totals.frames),
+        ("shown", totals.shown),
+        ("bytes", totals.bytes),
+        ("streams", totals.streams),
+        ("messages", totals.messages),
+        ("findings", totals.findings),
+    ] {
+        key(out, name);
+        out.number(number);
+    }
+    key(out, "complete");
+    out.text(if complete { "true" } else { "false" });
+    out.text("}\n");
+}
+
+fn begin(out: &mut Buffer, event: &str) {
+    out.text("{\"schema\":\"sockdoc.decode/1\",\"event\":\"");
+    out.text(event);
+    out.byte(b'"');
+}
+
+/// `,"KEY":`; the key is plain.
+#[inline]
+fn key(out: &mut Buffer, key: &str) {
+    out.text(",\"");
+    out.text(key);
+    out.text("\":");
+}
+
+fn protocol(out: &mut Buffer, name: &str) {
+    key(out, "protocol");
+    out.byte(b'"');
+    out.text(name);
+    out.byte(b'"');
+}
+
+fn ports(out: &mut Buffer, source: u16, destination: u16) {
+    key(out, "source_port");
+    out.number(u64::from(source));
+    key(out, "destination_port");
+    out.number(u64::from(destination));
+}
+
+fn direction(out: &mut Buffer, stream: &StreamRef) {
+    key(out, "stream");
+    out.number(u64::from(stream.number));
+    end_of(out, "source", stream.source);
+    end_of(out, "destination", stream.destination);
+}
+
+fn end_of(out: &mut Buffer, name: &str, (ip, port): (IpAddr, u16)) {
+    key(out, name);
+    out.text("{\"addr\":");
+    address(out, ip);
+    key(out, "port");
+    out.number(u64::from(port));
+    out.byte(b'}');
+}
+
+/// An address in quotes.
+#[inline]
+fn address(out: &mut Buffer, ip: IpAddr) {
+    out.byte(b'"');
+    match ip {
+        IpAddr::V4(v4) => {
+            let [first, rest @ ..] = v4.octets();
+            out.number(u64::from(first));
+            for octet in rest {
+                out.byte(b'.');
+                out.number(u64::from(octet));
+            }
+        }
+        IpAddr::V6(v6) => out.format(format_args!("{v6}")),
+    }
+    out.byte(b'"');
+}
+
+/// Seconds since 1970 to the nanosecond.
+#[inline]
+fn time(out: &mut Buffer, time: Timestamp) {
+    key(out, "time_s");
+    // Of a negative time the seconds are rounded down, and the fraction is counted from there.
+    if time.seconds < 0 {
+        let nanos = time.as_nanos();
+        let (seconds, rest) = (
+            nanos / 1_000_000_000,
+            (nanos % 1_000_000_000).unsigned_abs(),
+        );
+        let sign = if nanos < 0 { "-" } else { "" };
+        let seconds = seconds.unsigned_abs();
+        return out.format(format_args!("{sign}{seconds}.{rest:09}"));
+    }
+    out.number(time.seconds.unsigned_abs());
+    out.byte(b'.');
+    out.zeros(u64::from(time.nanoseconds), 9);
+}
+
+fn nanos(out: &mut Buffer, nanos: i64) {
+    let nanoseconds = u32::try_from(nanos.rem_euclid(1_000_000_000)).unwrap_or(0);
+    time(
+        out,
+        Timestamp {
+            seconds: nanos.div_euclid(1_000_000_000),
+            nanoseconds,
+        },
+    );
+}
+
+/// A duration in nanoseconds as microseconds.
+fn micros(out: &mut Buffer, nanos: i64) {
+    if nanos < 0 {
+        out.byte(b'-');
+    }
+    let nanos = nanos.unsigned_abs();
+    out.number(nanos / 1000);
+    out.byte(b'.');
+    out.zeros(nanos % 1000, 3);
+}
+
+/// A string in quotes; what a terminal could obey is written as `\u....`.
+pub(super) fn string(out: &mut Buffer, text: &str) {
+    out.byte(b'"');
+    let is_plain = |byte: u8| (b' '..=b'~').contains(&byte) && byte != b'"' && byte != b'\\';
+    if text.bytes().all(is_plain) {
+        out.text(text);
+    } else {
+        for c in text.chars() {
+            match c {
+                '"' => out.text("\\\""),
+                '\\' => out.text("\\\\"),
+                '\n' => out.text("\\n"),
+                '\r' => out.text("\\r"),
+                '\t' => out.text("\\t"),
+                c if escape::is_unsafe(c) => out.format(format_args!("\\u{:04x}", c as u32)),
+                c => out.text(c.encode_utf8(&mut [0; 4])),
+            }
+        }
+    }
+    out.byte(b'"');
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn written(write: impl FnOnce(&mut Buffer)) -> String {
+        let mut out = Buffer::default();
+        write(&mut out);
+        String::from_utf8(out.as_bytes().to_vec()).unwrap()
+    }
+
+    #[test]
+    fn strings_are_the_same_to_a_reader_whatever_is_in_them() {
+        for text in ["", "plain", "a\"b\\c\n\r\t\u{1}\x1b\u{9b}\u{202e}é🐰"] {
+            let json = written(|out| string(out, text));
+            assert!(!json.contains('\x1b') && !json.contains('\u{9b}'));
+            assert_eq!(serde_json::from_str::<String>(&json).unwrap(), text);
+        }
+    }
+
+    #[test]
+    fn times_are_exact_to_the_nanosecond_on_both_sides_of_1970() {
+        let at = |seconds, nanoseconds| Timestamp {
+            seconds,
+            nanoseconds,
+        };
+        for (moment, text) in [
+            (at(1_700_000_000, 7), ",\"time_s\":1700000000.000000007"),
+            (at(0, 0), ",\"time_s\":0.000000000"),
+            (at(-1, 500_000_000), ",\"time_s\":-0.500000000"),
+            (at(-2, 0), ",\"time_s\":-2.000000000"),
+        ] {
+            assert_eq!(written(|out| time(out, moment)), text);
+        }
+        assert_eq!(written(|out| micros(out, -1_500)), "-1.500");
+    }
+}

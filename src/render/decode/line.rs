@@ -1,0 +1,358 @@
+//! A frame in one line, as tshark prints it.
+
+use std::net::IpAddr;
+
+use super::buffer::Buffer;
+use super::clock::Clock;
+use super::{icmp, other};
+use crate::capfile::Timestamp;
+use crate::packet::Decoded;
+use crate::packet::record::{Layers, Network, Tcp, Transport};
+use crate::packet::tcp::{Opt, Options, flag};
+use crate::stream::{Analysis, Direction, Marks, Seen};
+
+/// What a line is about.
+#[derive(Debug, Clone, Copy)]
+pub struct Line<'a> {
+    /// The number of the frame, from 1.
+    pub number: u64,
+    /// When it was captured.
+    pub time: Timestamp,
+    /// How long it was on the wire.
+    pub length: u32,
+    /// What was captured of it.
+    pub bytes: &'a [u8],
+    /// What was understood of it.
+    pub decoded: &'a Decoded,
+    /// Of a segment: its connection.
+    pub seen: Option<&'a Seen>,
+    /// Of an echo reply: the frame of its request.
+    pub answers: Option<u64>,
+    /// What is said instead of TCP: the protocol and the words of an application message.
+    pub application: Option<&'a [u8]>,
+}
+
+/// Writes lines. What lines of one connection have in common is written once and copied.
+#[derive(Debug)]
+pub struct Lines {
+    clock: Clock,
+    absolute_sequence: bool,
+    /// By slot of the connection: its number, and the texts of both directions.
+    known: Vec<Known>,
+}
+
+/// The texts of a connection.
+#[derive(Debug, Default)]
+struct Known {
+    /// Its number and one more; 0 is no connection.
+    stream: u64,
+    directions: [Texts; 2],
+}
+
+/// The texts of a direction.
+#[derive(Debug, Default)]
+struct Texts {
+    /// ` SOURCE → DESTINATION `
+    addresses: Buffer,
+    /// `PORT → PORT [`
+    ports: Buffer,
+}
+
+/// Columns of an address.
+const ADDRESS: usize = 12;
+
+impl Lines {
+    /// A writer of lines.
+    pub fn new(clock: Clock, absolute_sequence: bool) -> Lines {
+        Lines {
+            clock,
+            absolute_sequence,
+            known: Vec::new(),
+        }
+    }
+
+    /// The clock of the lines.
+    pub fn clock(&mut self) -> &mut Clock {
+        &mut self.clock
+    }
+
+    /// Writes a line.
+    #[inline]
+    pub fn write(&mut self, out: &mut Buffer, line: &Line<'_>) {
+        out.right(line.number, 5);
+        out.byte(b' ');
+        self.clock.write(out, line.time);
+        let layers = line.decoded.innermost();
+        match (&layers.transport, line.seen) {
+            (Transport::Tcp(tcp), Some(seen)) => {
+                let texts = self.texts(seen, layers);
+                out.bytes(texts.addresses.as_bytes());
+                if let Some(words) = line.application {
+                    out.text("APP ");
+                    out.number(u64::from(line.length));
+                    out.byte(b' ');
+                    out.bytes(words);
+                } else {
+                    out.text("TCP ");
+                    out.number(u64::from(line.length));
+                    out.byte(b' ');
+                    marks(out, &seen.analysis);
+                    out.bytes(texts.ports.as_bytes());
+                    let options = tcp.options(line.bytes);
+                    let numbers = Numbers::of(tcp, &seen.analysis, self.absolute_sequence);
+                    segment(out, tcp, &numbers, options);
+                }
+            }
+            _ => without_connection(out, line, layers),
+        }
+        suffix(out, line);
+        out.byte(b'\n');
+    }
+
+    #[inline]
+    fn texts(&mut self, seen: &Seen, layers: &Layers) -> &Texts {
+        let slot = seen.slot as usize;
+        if slot >= self.known.len() {
+            self.known.resize_with(slot + 1, Known::default);
+        }
+        let known = &mut self.known[slot];
+        if known.stream != u64::from(seen.stream) + 1 {
+            known.stream = u64::from(seen.stream) + 1;
+            known.learn(seen.direction, layers);
+        }
+        &known.directions[seen.direction.index()]
+    }
+}
+
+impl Known {
+    #[cold]
+    fn learn(&mut self, direction: Direction, layers: &Layers) {
+        let (Network::Ip(ip), Transport::Tcp(tcp)) = (&layers.network, &layers.transport) else {
+            return;
+        };
+        let there = (ip.source, ip.destination, tcp.source, tcp.destination);
+        let back = (ip.destination, ip.source, tcp.destination, tcp.source);
+        for (direction, texts) in [(direction, there), (direction.turned(), back)] {
+            let (source, destination, from, to) = texts;
+            let texts = &mut self.directions[direction.index()];
+            texts.addresses.clear();
+            addresses(&mut texts.addresses, source, destination);
+            texts.ports.clear();
+            ports(&mut texts.ports, from, to);
+            texts.ports.text(" [");
+        }
+    }
+}
+
+fn addresses(out: &mut Buffer, source: IpAddr, destination: IpAddr) {
+    columns(out, &source.to_string(), &destination.to_string());
+}
+
+/// The columns of source and destination, with a blank around them.
+pub(super) fn columns(out: &mut Buffer, source: &str, destination: &str) {
+    out.byte(b' ');
+    out.text_right(source, ADDRESS);
+    out.text(" → ");
+    out.text_left(destination, ADDRESS);
+    out.byte(b' ');
+}
+
+pub(super) fn ports(out: &mut Buffer, from: u16, to: u16) {
+    out.number(u64::from(from));
+    out.text(" → ");
+    out.number(u64::from(to));
+}
+
+/// `[TCP Retransmission] ` and the like.
+#[inline]
+fn marks(out: &mut Buffer, analysis: &Analysis) {
+    if !analysis.marks.is_empty() {
+        all_marks(out, analysis);
+    }
+}
+
+#[cold]
+fn all_marks(out: &mut Buffer, analysis: &Analysis) {
+    for (mark, words) in Marks::WORDS {
+        if analysis.marks.has(mark) {
+            out.byte(b'[');
+            out.text(words);
+            if mark == Marks::DUPLICATE_ACK {
+                let (frame, count) = analysis.duplicate_of;
+                out.byte(b' ');
+                out.number(frame);
+                out.byte(b'#');
+                out.number(u64::from(count));
+            }
+            out.text("] ");
+        }
+    }
+}
+
+/// The numbers of a segment as they are shown.
+struct Numbers {
+    sequence: u32,
+    acknowledgment: u32,
+    window: u32,
+    /// What selective acknowledgments count from.
+    base: u32,
+}
+
+impl Numbers {
+    fn of(tcp: &Tcp, analysis: &Analysis, absolute: bool) -> Numbers {
+        if absolute {
+            return Numbers {
+                sequence: tcp.sequence,
+                acknowledgment: tcp.acknowledgment,
+                window: analysis.window,
+                base: 0,
+            };
+        }
+        Numbers {
+            sequence: analysis.sequence,
+            acknowledgment: analysis.acknowledgment,
+            window: analysis.window,
+            base: tcp.acknowledgment.wrapping_sub(analysis.acknowledgment),
+        }
+    }
+}
+
+/// From the flags to the options.
+#[inline]
+fn segment(out: &mut Buffer, tcp: &Tcp, numbers: &Numbers, options: Options<'_>) {
+    flags(out, tcp.flags);
+    out.text("] Seq=");
+    out.number(u64::from(numbers.sequence));
+    if tcp.has(flag::ACK) {
+        out.text(" Ack=");
+        out.number(u64::from(numbers.acknowledgment));
+    }
+    out.text(" Win=");
+    out.number(u64::from(numbers.window));
+    if tcp.has(flag::URG) {
+        out.text(" Urg=");
+        out.number(u64::from(tcp.urgent));
+    }
+    out.text(" Len=");
+    out.number(u64::from(tcp.payload.length));
+    if let Some((value, echo)) = options.only_timestamps() {
+        timestamps(out, value, echo);
+    } else {
+        for option in options {
+            self::option(out, option, numbers.base);
+        }
+    }
+}
+
+#[inline]
+fn timestamps(out: &mut Buffer, value: u32, echo: u32) {
+    out.text(" TSval=");
+    out.number(u64::from(value));
+    out.text(" TSecr=");
+    out.number(u64::from(echo));
+}
+
+fn option(out: &mut Buffer, option: Opt<'_>, base: u32) {
+    match option {
+        Opt::MaxSegment(size) => {
+            out.text(" MSS=");
+            out.number(u64::from(size));
+        }
+        Opt::WindowScale(shift) => {
+            out.text(" WS=");
+            // RFC 7323 section 2.3: a larger shift counts as 14.
+            out.number(1 << shift.min(14));
+        }
+        Opt::SackPermitted => out.text(" SACK_PERM"),
+        Opt::Timestamps(value, echo) => timestamps(out, value, echo),
+        Opt::Sack(blocks) => {
+            for edges in blocks.chunks_exact(4).enumerate() {
+                let (index, edge) = edges;
+                out.text(if index % 2 == 0 { " SLE=" } else { " SRE=" });
+                let edge = u32::from_be_bytes([edge[0], edge[1], edge[2], edge[3]]);
+                out.number(u64::from(edge.wrapping_sub(base)));
+            }
+        }
+        Opt::Other(..) | Opt::Malformed => {}
+    }
+}
+
+/// The names of flags, from the lowest bit on.
+const FLAGS: [&str; 9] = ["FIN", "SYN", "RST", "PSH", "ACK", "URG", "ECE", "CWR", "AE"];
+
+/// The names of the flags that are set, with commas between them.
+#[inline]
+pub(super) fn flags(out: &mut Buffer, flags: u16) {
+    match flags {
+        0x010 => out.text("ACK"),
+        0x018 => out.text("PSH, ACK"),
+        0x002 => out.text("SYN"),
+        0x012 => out.text("SYN, ACK"),
+        0x011 => out.text("FIN, ACK"),
+        0 => out.text("<None>"),
+        _ => rare_flags(out, flags),
+    }
+}
+
+#[cold]
+fn rare_flags(out: &mut Buffer, flags: u16) {
+    let mut separator = "";
+    for (bit, name) in FLAGS.iter().enumerate() {
+        if flags & 1 << bit != 0 {
+            out.text(separator);
+            out.text(name);
+            separator = ", ";
+        }
+    }
+    if flags >> FLAGS.len() != 0 {
+        out.text(separator);
+        out.text("Reserved");
+    }
+}
+
+/// What is no segment of a connection.
+fn without_connection(out: &mut Buffer, line: &Line<'_>, layers: &Layers) {
+    match &layers.network {
+        Network::Ip(ip) => {
+            addresses(out, ip.source, ip.destination);
+            if ip.fragment.is_some() {
+                return other::fragment(out, line, ip);
+            }
+            match &layers.transport {
+                Transport::Udp(udp) => {
+                    head(out, "UDP", line.length);
+                    ports(out, udp.source, udp.destination);
+                    out.text(" Len=");
+                    out.number(u64::from(udp.length).saturating_sub(8));
+                }
+                Transport::Icmp(message) => icmp::write(out, line, ip, message),
+                Transport::Tcp(_) | Transport::None => other::cut_transport(out, line, ip),
+                Transport::Other(span) => other::protocol(out, line, ip, span),
+            }
+        }
+        Network::Arp(arp) => other::arp(out, line, arp),
+        Network::Other { offset } => other::network(out, line, *offset),
+        Network::None => other::nothing(out, line),
+    }
+}
+
+/// `PROTOCOL LENGTH `
+pub(super) fn head(out: &mut Buffer, protocol: &str, length: u32) {
+    out.text(protocol);
+    out.byte(b' ');
+    out.number(u64::from(length));
+    out.byte(b' ');
+}
+
+/// What was wrong with the frame.
+#[inline]
+fn suffix(out: &mut Buffer, line: &Line<'_>) {
+    if line.decoded.malformed.is_some() {
+        let was_cut = line.bytes.len() < line.length as usize;
+        out.text(if was_cut {
+            "[Packet size limited during capture]"
+        } else {
+            "[Malformed Packet]"
+        });
+    }
+}

@@ -1,0 +1,192 @@
+//! Lines about what is neither TCP nor UDP nor ICMP.
+
+use super::buffer::Buffer;
+use super::line::{Line, columns, head, ports};
+use crate::packet::Layer;
+use crate::packet::ip::protocol;
+use crate::packet::record::{Arp, ArpAddresses, Ip, Link, Span};
+
+/// `02:00:0a:00:00:01`
+pub(super) fn mac(bytes: &[u8]) -> String {
+    let parts: Vec<String> = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+    parts.join(":")
+}
+
+/// The columns of source and destination where there is no IP.
+fn link_columns(out: &mut Buffer, line: &Line<'_>) {
+    match line.decoded.link {
+        Link::Ethernet => {
+            let addresses = line.bytes.first_chunk::<12>();
+            let (to, from) = addresses.map_or((&[][..], &[][..]), |both| both.split_at(6));
+            columns(out, &mac(from), &mac(to));
+        }
+        Link::Cooked {
+            address, length, ..
+        } => {
+            let from = line.bytes.get(address as usize..).unwrap_or_default();
+            let from = &from[..from.len().min(usize::from(length))];
+            columns(out, &mac(from), "");
+        }
+        Link::None => columns(out, "", ""),
+    }
+}
+
+pub(super) fn arp(out: &mut Buffer, line: &Line<'_>, arp: &Arp) {
+    link_columns(out, line);
+    head(out, "ARP", line.length);
+    let Some(addresses) = arp.addresses else {
+        return out.format(format_args!("Operation {}", arp.operation));
+    };
+    let ArpAddresses {
+        sender_mac,
+        sender,
+        target,
+        ..
+    } = addresses;
+    let ip = |bytes: [u8; 4]| std::net::Ipv4Addr::from(bytes);
+    let (from, to) = (ip(sender), ip(target));
+    match arp.operation {
+        1 if sender == target => out.format(format_args!("ARP Announcement for {from}")),
+        1 if sender == [0; 4] => out.format(format_args!("Who has {to}? (ARP Probe)")),
+        1 => out.format(format_args!("Who has {to}? Tell {from}")),
+        2 if sender == target => out.format(format_args!("Gratuitous ARP for {from} (Reply)")),
+        2 => out.format(format_args!("{from} is at {}", mac(&sender_mac))),
+        3 => out.format(format_args!(
+            "Who is {}? Tell {}",
+            mac(&addresses.target_mac),
+            mac(&sender_mac)
+        )),
+        4 => out.format(format_args!("{} is at {to}", mac(&addresses.target_mac))),
+        other => out.format(format_args!("Operation {other}")),
+    }
+}
+
+pub(super) fn fragment(out: &mut Buffer, line: &Line<'_>, ip: &Ip) {
+    let Some(fragment) = ip.fragment else {
+        return;
+    };
+    if ip.is_v6 {
+        head(out, "IPv6", line.length);
+        out.format(format_args!(
+            "IPv6 fragment (off={} more={} ident=0x{:08x} nxt={})",
+            fragment.offset,
+            if fragment.more { 'y' } else { 'n' },
+            fragment.identification,
+            ip.protocol,
+        ));
+    } else {
+        head(out, "IPv4", line.length);
+        let name = protocol_name(ip.protocol).unwrap_or("Unknown");
+        out.format(format_args!(
+            "Fragmented IP protocol (proto={name} {}, off={}, ID={:04x})",
+            ip.protocol, fragment.offset, fragment.identification,
+        ));
+    }
+}
+
+/// A transport layer of which not even the fixed header is there: the ports, if they are.
+pub(super) fn cut_transport(out: &mut Buffer, line: &Line<'_>, ip: &Ip) {
+    let start = (ip.offset + ip.header_length) as usize;
+    let rest = line.bytes.get(start..).unwrap_or_default();
+    let name = match line.decoded.malformed.map(|malformed| malformed.layer) {
+        Some(Layer::Tcp) if !rest.is_empty() => "TCP",
+        Some(Layer::Udp) if !rest.is_empty() => "UDP",
+        Some(Layer::Icmp) if ip.is_v6 => "ICMPv6",
+        Some(Layer::Icmp) => "ICMP",
+        Some(Layer::Gre) => "GRE",
+        _ if ip.is_v6 => "IPv6",
+        _ => "IPv4",
+    };
+    head(out, name, line.length);
+    if let (&[from, from_low, to, to_low, ..], "TCP" | "UDP") = (rest, name) {
+        let (from, to) = ([from, from_low], [to, to_low]);
+        ports(out, u16::from_be_bytes(from), u16::from_be_bytes(to));
+    }
+}
+
+pub(super) fn protocol(out: &mut Buffer, line: &Line<'_>, ip: &Ip, span: &Span) {
+    head(out, if ip.is_v6 { "IPv6" } else { "IPv4" }, line.length);
+    let name = protocol_name(ip.protocol).unwrap_or("Unknown");
+    out.format(format_args!("{name} ({}) Len={}", ip.protocol, span.length));
+}
+
+/// A network layer that is not known.
+pub(super) fn network(out: &mut Buffer, line: &Line<'_>, offset: u32) {
+    link_columns(out, line);
+    let behind = line.length.saturating_sub(offset);
+    match line.decoded.ethertype {
+        0 => {
+            let name = line.decoded.link_type.to_string();
+            head(
+                out,
+                if line.decoded.link_type.name().is_some() {
+                    &name
+                } else {
+                    "LINK"
+                },
+                line.length,
+            );
+            out.format(format_args!("{name} Len={behind}"));
+        }
+        ethertype => {
+            out.format(format_args!("0x{ethertype:04x} {} ", line.length));
+            out.format(format_args!("{} Len={behind}", ethertype_name(ethertype)));
+        }
+    }
+}
+
+/// Not even the network layer is whole, or not even the link layer.
+pub(super) fn nothing(out: &mut Buffer, line: &Line<'_>) {
+    link_columns(out, line);
+    match line.decoded.malformed.map(|malformed| malformed.layer) {
+        Some(layer) => head(out, layer.name(), line.length),
+        None => head(out, &line.decoded.link_type.to_string(), line.length),
+    }
+}
+
+/// EtherTypes that networks have and this does not decode (IEEE, "EtherType public listing").
+fn ethertype_name(ethertype: u16) -> &'static str {
+    match ethertype {
+        0x0800 => "IPv4",
+        0x0806 => "ARP",
+        0x86dd => "IPv6",
+        0x8863 => "PPPoE Discovery",
+        0x8864 => "PPPoE Session",
+        0x8847 | 0x8848 => "MPLS",
+        0x888e => "802.1X",
+        0x88cc => "LLDP",
+        0x88e5 => "MACsec",
+        0x88f7 => "PTP",
+        0x8809 => "Slow Protocols",
+        0x0842 => "Wake-on-LAN",
+        0x6558 => "Transparent Ethernet Bridging",
+        _ => "Unknown EtherType",
+    }
+}
+
+/// Protocols (IANA, "Assigned Internet Protocol Numbers").
+pub(super) fn protocol_name(number: u8) -> Option<&'static str> {
+    Some(match number {
+        protocol::ICMP => "ICMP",
+        2 => "IGMP",
+        protocol::IPV4 => "IPIP",
+        protocol::TCP => "TCP",
+        protocol::UDP => "UDP",
+        33 => "DCCP",
+        protocol::IPV6 => "IPv6",
+        protocol::GRE => "GRE",
+        50 => "ESP",
+        protocol::AUTHENTICATION => "AH",
+        protocol::ICMPV6 => "ICMPv6",
+        59 => "No Next Header",
+        88 => "EIGRP",
+        89 => "OSPF",
+        103 => "PIM",
+        112 => "VRRP",
+        115 => "L2TP",
+        132 => "SCTP",
+        136 => "UDPlite",
+        137 => "MPLS",
+        _ => return None,
+    })
+}

@@ -1,0 +1,304 @@
+//! One direction of a stream, put together from segments that come twice, late, or not at all.
+
+use super::sequence::SeqNumber;
+
+/// Which bytes count where segments that wait behind a gap overlap and differ.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Overlap {
+    /// Those that came first.
+    #[default]
+    First,
+    /// Those that came last.
+    Last,
+}
+
+/// What comes next in a direction.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Piece<'a> {
+    /// Bytes.
+    Data(&'a [u8]),
+    /// So many bytes are missing.
+    Gap(u32),
+}
+
+/// What was noticed about a segment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(super) struct Noticed {
+    /// It holds other bytes than came before for the same place.
+    pub(super) differs: bool,
+    /// So many bytes of what waited were given up for lost, because too many waited behind them.
+    pub(super) evicted: u32,
+}
+
+/// Bytes that wait behind a gap, on top of which no more are taken: the gap is given up.
+pub(super) const MOST_HELD: usize = 4 << 20;
+/// Segments that may wait, however small.
+const MOST_SEGMENTS: usize = 16 * 1024;
+/// So many bytes that were handed on are remembered, to be compared with what is sent again.
+const REMEMBERED: usize = 64 << 10;
+/// A segment further ahead belongs to something else (RFC 7323 section 2.3: no window is larger).
+const FURTHEST: u32 = 1 << 30;
+
+/// A segment that waits.
+#[derive(Debug, Clone)]
+struct Held {
+    from: SeqNumber,
+    bytes: Vec<u8>,
+    /// Bytes at its end that were on the wire and not captured.
+    cut: u32,
+}
+
+impl Held {
+    fn to(&self) -> SeqNumber {
+        self.from.plus(small(self.bytes.len())).plus(self.cut)
+    }
+}
+
+/// The segments of one direction.
+///
+/// The invariant: `held` is sorted, nothing in it overlaps, and all of it is behind `next`. Each byte
+/// is handed on once, in order; what is missing is handed on as a gap.
+#[derive(Debug, Default, Clone)]
+pub(super) struct Assembly {
+    /// The next byte to hand on; `None` before the first segment.
+    next: Option<SeqNumber>,
+    held: Vec<Held>,
+    held_bytes: usize,
+    /// The bytes in front of `next`.
+    remembered: Vec<u8>,
+}
+
+impl Assembly {
+    /// Says where the direction begins, unless that is known.
+    pub(super) fn begin(&mut self, first: SeqNumber) {
+        self.next.get_or_insert(first);
+    }
+
+    /// Whether segments wait behind a gap.
+    pub(super) fn waits(&self) -> bool {
+        !self.held.is_empty()
+    }
+
+    /// Takes a segment: its bytes that were captured, and how many it had on the wire.
+    #[inline]
+    pub(super) fn push(
+        &mut self,
+        from: SeqNumber,
+        bytes: &[u8],
+        length: u32,
+        overlap: Overlap,
+        sink: &mut (impl FnMut(Piece<'_>) + ?Sized),
+    ) -> Noticed {
+        let next = *self.next.get_or_insert(from);
+        if from == next && self.held.is_empty() {
+            self.hand_on(bytes, length - small(bytes.len()), sink);
+            return Noticed::default();
+        }
+        self.push_slowly(from, bytes, length, overlap, sink)
+    }
+
+    fn push_slowly(
+        &mut self,
+        from: SeqNumber,
+        bytes: &[u8],
+        length: u32,
+        overlap: Overlap,
+        sink: &mut (impl FnMut(Piece<'_>) + ?Sized),
+    ) -> Noticed {
+        let next = self.next.unwrap_or(from);
+        let mut noticed = Noticed::default();
+        let mut held = Held {
+            from,
+            bytes: Vec::new(),
+            cut: length - small(bytes.len()),
+        };
+        let mut rest = bytes;
+        if from.is_before(next) {
+            noticed.differs |= self.differs_from_remembered(from, bytes);
+            let behind = next.since(from);
+            if behind >= length {
+                return noticed;
+            }
+            let known = (behind as usize).min(bytes.len());
+            rest = &bytes[known..];
+            held.cut -= behind - small(known);
+            held.from = next;
+        }
+        if held.from.since(next) > FURTHEST {
+            return noticed;
+        }
+        held.bytes = rest.to_vec();
+        noticed.differs |= self.hold(held, overlap);
+        self.hand_on_held(sink);
+        while self.held_bytes > MOST_HELD || self.held.len() > MOST_SEGMENTS {
+            noticed.evicted = noticed.evicted.saturating_add(self.skip_gap(sink));
+        }
+        noticed
+    }
+
+    /// Whether what comes again differs from what was handed on, as far as that is remembered.
+    fn differs_from_remembered(&self, from: SeqNumber, bytes: &[u8]) -> bool {
+        let Some(next) = self.next else {
+            return false;
+        };
+        let behind = next.since(from) as usize;
+        let (skip, start) = match self.remembered.len().checked_sub(behind) {
+            Some(start) => (0, start),
+            None => (behind - self.remembered.len(), 0),
+        };
+        let again = bytes.get(skip..).unwrap_or_default();
+        let known = &self.remembered[start..];
+        again.iter().zip(known).any(|(again, known)| again != known)
+    }
+
+    /// Puts a segment between those that wait, without what overlaps; whether that differs.
+    fn hold(&mut self, mut new: Held, overlap: Overlap) -> bool {
+        let mut differs = false;
+        let mut at = self
+            .held
+            .partition_point(|held| !held.to().is_after(new.from));
+        while at < self.held.len() && self.held[at].from.is_before(new.to()) {
+            let old = &mut self.held[at];
+            differs |= disagree(old, &new);
+            if overlap == Overlap::Last {
+                overwrite(old, &new);
+            }
+            // What is in front of the old one is put in, what is behind it is looked at next.
+            let front = old.from.since(new.from);
+            let old_to = old.to();
+            if new.from.is_before(old.from) {
+                let mut piece = new.clone();
+                let kept = (front as usize).min(piece.bytes.len());
+                piece.bytes.truncate(kept);
+                piece.cut = front - small(kept);
+                self.insert(at, piece);
+                at += 1;
+            }
+            if !new.to().is_after(old_to) {
+                return differs;
+            }
+            let known = old_to.since(new.from) as usize;
+            let taken = known.min(new.bytes.len());
+            drop(new.bytes.drain(..taken));
+            new.cut -= small(known - taken);
+            new.from = old_to;
+            at += 1;
+        }
+        self.insert(at, new);
+        differs
+    }
+
+    fn insert(&mut self, at: usize, held: Held) {
+        self.held_bytes += held.bytes.len();
+        self.held.insert(at, held);
+    }
+
+    /// Hands on what waits no longer.
+    fn hand_on_held(&mut self, sink: &mut (impl FnMut(Piece<'_>) + ?Sized)) {
+        let next = self.next.unwrap_or_default();
+        let mut to = next;
+        let ready = self.held.iter().take_while(|held| {
+            let is_ready = held.from == to;
+            to = held.to();
+            is_ready
+        });
+        let ready = ready.count();
+        let ready: Vec<Held> = self.held.drain(..ready).collect();
+        for held in ready {
+            self.held_bytes -= held.bytes.len();
+            self.hand_on(&held.bytes, held.cut, sink);
+        }
+    }
+
+    /// Gives up the gap in front of what waits; gives its length.
+    pub(super) fn skip_gap(&mut self, sink: &mut (impl FnMut(Piece<'_>) + ?Sized)) -> u32 {
+        let (Some(first), Some(next)) = (self.held.first(), self.next) else {
+            return 0;
+        };
+        let gap = first.from.since(next);
+        self.hand_on(&[], gap, sink);
+        self.hand_on_held(sink);
+        gap
+    }
+
+    /// Gives up the gap if the other end has acknowledged what is in it: it will not be sent again.
+    pub(super) fn skip_if_acknowledged(
+        &mut self,
+        ack: SeqNumber,
+        sink: &mut (impl FnMut(Piece<'_>) + ?Sized),
+    ) -> u32 {
+        match self.held.first() {
+            Some(first) if !first.from.is_after(ack) => self.skip_gap(sink),
+            _ => 0,
+        }
+    }
+
+    fn hand_on(&mut self, bytes: &[u8], cut: u32, sink: &mut (impl FnMut(Piece<'_>) + ?Sized)) {
+        if !bytes.is_empty() {
+            sink(Piece::Data(bytes));
+            self.remember(bytes);
+        }
+        if cut > 0 {
+            sink(Piece::Gap(cut));
+            self.remembered.clear();
+        }
+        if let Some(next) = &mut self.next {
+            *next = next.plus(small(bytes.len())).plus(cut);
+        }
+    }
+
+    #[inline]
+    fn remember(&mut self, bytes: &[u8]) {
+        if self.remembered.len() + bytes.len() > 2 * REMEMBERED {
+            let old = self.remembered.len().saturating_sub(REMEMBERED);
+            drop(self.remembered.drain(..old));
+        }
+        let tail = bytes.len().saturating_sub(REMEMBERED);
+        if tail > 0 {
+            self.remembered.clear();
+        }
+        self.remembered.extend_from_slice(&bytes[tail..]);
+    }
+
+    /// Bytes of memory beside its own.
+    pub(super) fn memory(&self) -> usize {
+        self.held_bytes + self.held.capacity() * size_of::<Held>() + self.remembered.capacity()
+    }
+}
+
+/// Whether two segments have different bytes for the same place.
+fn disagree(a: &Held, b: &Held) -> bool {
+    let (first, second) = if a.from.is_before(b.from) {
+        (a, b)
+    } else {
+        (b, a)
+    };
+    let skip = second.from.since(first.from) as usize;
+    let here = first.bytes.get(skip..).unwrap_or_default();
+    here.iter()
+        .zip(&second.bytes)
+        .any(|(one, other)| one != other)
+}
+
+/// Puts the bytes of the new segment over those of the old one, where both have some.
+fn overwrite(old: &mut Held, new: &Held) {
+    let (into, from) = if old.from.is_before(new.from) {
+        (new.from.since(old.from) as usize, 0)
+    } else {
+        (0, old.from.since(new.from) as usize)
+    };
+    let into = old.bytes.get_mut(into..).unwrap_or_default();
+    let from = new.bytes.get(from..).unwrap_or_default();
+    for (into, from) in into.iter_mut().zip(from) {
+        *into = *from;
+    }
+}
+
+/// No segment is longer than an IP packet, and no more is held than [`MOST_HELD`] and one segment.
+fn small(number: usize) -> u32 {
+    u32::try_from(number).unwrap_or(u32::MAX)
+}
+
+#[cfg(test)]
+#[path = "assembly_tests.rs"]
+mod tests;

@@ -1,0 +1,264 @@
+//! One TCP connection as the capture shows it.
+
+use std::collections::VecDeque;
+use std::net::IpAddr;
+
+use super::analysis::{Analysis, Conversation, Marks, Segment};
+use super::assembly::Assembly;
+use super::key::{Direction, FlowKey};
+use super::messages::Reader;
+use super::sequence::SeqNumber;
+use crate::packet::record::Tcp;
+use crate::packet::tcp::flag;
+
+/// An address and a port.
+pub type End = (IpAddr, u16);
+
+/// How a connection ended, as far as the capture shows it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Ended {
+    /// Nobody answered the SYN.
+    Unanswered,
+    /// The SYN was answered with a reset.
+    Refused,
+    /// It goes on.
+    Open,
+    /// One end has closed.
+    HalfClosed,
+    /// Both ends have.
+    Closed,
+    /// One end broke it off.
+    Reset,
+}
+
+impl Ended {
+    /// In a word or two.
+    pub fn words(self) -> &'static str {
+        match self {
+            Ended::Unanswered => "SYN unanswered",
+            Ended::Refused => "refused",
+            Ended::Open => "open",
+            Ended::HalfClosed => "half closed",
+            Ended::Closed => "closed",
+            Ended::Reset => "reset",
+        }
+    }
+}
+
+/// What one end has sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Sent {
+    /// Segments.
+    pub packets: u64,
+    /// Bytes of frames on the wire.
+    pub bytes: u64,
+    /// Bytes of data in segments, what was sent again included.
+    pub data_bytes: u64,
+    /// Segments that were sent again.
+    pub retransmissions: u32,
+    /// Segments that came late.
+    pub out_of_order: u32,
+    /// Segments that were not captured, at least.
+    pub lost: u32,
+    /// Acknowledgments that were repeated.
+    pub duplicate_acks: u32,
+    /// How often its window closed.
+    pub zero_windows: u32,
+    /// For how long it was closed in all, in nanoseconds.
+    pub zero_window_time: i64,
+}
+
+/// What is known of a connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Summary {
+    /// Counted from 0, in the order in which they begin.
+    pub number: u32,
+    /// Who opened it, or sent first.
+    pub client: End,
+    /// The other end.
+    pub server: End,
+    /// What the client sent.
+    pub from_client: Sent,
+    /// What the server sent.
+    pub from_server: Sent,
+    /// When the first segment came, in nanoseconds since the epoch.
+    pub first: i64,
+    /// When the last did.
+    pub last: i64,
+    /// The frame of the first segment.
+    pub first_frame: u64,
+    /// From the SYN to the ACK that completes the handshake, in nanoseconds.
+    pub handshake: Option<i64>,
+    /// How it ended.
+    pub ended: Ended,
+    /// Application messages: from the client, from the server.
+    pub messages: [u32; 2],
+}
+
+/// One end's sending.
+#[derive(Debug, Default)]
+pub(super) struct Side {
+    pub(super) sent: Sent,
+    pub(super) assembly: Assembly,
+    /// Its window is closed since then.
+    pub(super) closed_since: Option<i64>,
+    /// Where its data ends, once it has said so.
+    pub(super) fin: Option<SeqNumber>,
+    pub(super) reset: bool,
+}
+
+/// Application messages of a connection.
+#[derive(Debug)]
+pub(super) struct App {
+    pub(super) readers: [Reader; 2],
+    /// Times of requests that no reply was seen for.
+    pub(super) unanswered: VecDeque<i64>,
+    /// The number of the first of them.
+    pub(super) next_reply: u32,
+}
+
+/// A connection in the table.
+#[derive(Debug)]
+pub(super) struct Flow {
+    pub(super) key: FlowKey,
+    pub(super) number: u32,
+    /// By direction: who sends that way.
+    pub(super) ends: [End; 2],
+    pub(super) client: Direction,
+    pub(super) conversation: Conversation,
+    pub(super) sides: [Side; 2],
+    pub(super) app: Option<Box<App>>,
+    /// By direction.
+    pub(super) messages: [u32; 2],
+    pub(super) first: i64,
+    pub(super) last: i64,
+    pub(super) first_frame: u64,
+    pub(super) last_frame: u64,
+    pub(super) is_over: bool,
+    /// Bytes of memory that were counted for it.
+    pub(super) memory: usize,
+    /// The neighbours in the order of last use.
+    pub(super) older: u32,
+    pub(super) newer: u32,
+}
+
+impl Flow {
+    pub(super) fn new(
+        key: FlowKey,
+        number: u32,
+        from: Direction,
+        ends: (End, End),
+        first: &Segment,
+    ) -> Flow {
+        let (source, destination) = ends;
+        let is_answer = first.flags & (flag::SYN | flag::ACK) == flag::SYN | flag::ACK;
+        Flow {
+            key,
+            number,
+            ends: match from {
+                Direction::Up => [source, destination],
+                Direction::Down => [destination, source],
+            },
+            client: if is_answer { from.turned() } else { from },
+            conversation: Conversation::default(),
+            sides: Default::default(),
+            app: None,
+            messages: [0; 2],
+            first: first.time,
+            last: first.time,
+            first_frame: first.frame,
+            last_frame: first.frame,
+            is_over: false,
+            memory: 0,
+            older: u32::MAX,
+            newer: u32::MAX,
+        }
+    }
+
+    /// Counts a segment, and what was said of it.
+    #[inline]
+    pub(super) fn count(
+        &mut self,
+        from: Direction,
+        segment: &Segment,
+        wire: u32,
+        analysis: &Analysis,
+    ) {
+        self.last = self.last.max(segment.time);
+        self.last_frame = segment.frame;
+        let side = &mut self.sides[from.index()];
+        side.sent.packets += 1;
+        side.sent.bytes += u64::from(wire);
+        side.sent.data_bytes += u64::from(segment.length);
+        if segment.flags & flag::FIN != 0 {
+            side.fin.get_or_insert(segment.seq.plus(segment.length));
+        }
+        side.reset |= segment.flags & flag::RST != 0;
+        let marks = analysis.marks;
+        if !marks.is_empty() {
+            let sent = &mut side.sent;
+            sent.retransmissions += u32::from(marks.has(Marks::ANY_RETRANSMISSION));
+            sent.out_of_order += u32::from(marks.has(Marks::OUT_OF_ORDER));
+            sent.lost += u32::from(marks.has(Marks::LOST_SEGMENT));
+            sent.duplicate_acks += u32::from(marks.has(Marks::DUPLICATE_ACK));
+        }
+    }
+
+    /// Whether nothing more is to be expected.
+    pub(super) fn has_ended(&self) -> bool {
+        let [up, down] = &self.sides;
+        up.reset || down.reset || up.fin.is_some() && down.fin.is_some()
+    }
+
+    fn ended(&self) -> Ended {
+        let client = &self.sides[self.client.index()];
+        let server = &self.sides[self.client.turned().index()];
+        let saw_syn = self.conversation.ends[self.client.index()].saw_syn;
+        if saw_syn && server.sent.packets == 0 && client.sent.data_bytes == 0 {
+            Ended::Unanswered
+        } else if saw_syn && server.reset && server.sent.packets == 1 {
+            Ended::Refused
+        } else if client.reset || server.reset {
+            Ended::Reset
+        } else {
+            match (client.fin.is_some(), server.fin.is_some()) {
+                (true, true) => Ended::Closed,
+                (false, false) => Ended::Open,
+                _ => Ended::HalfClosed,
+            }
+        }
+    }
+
+    pub(super) fn summary(&self) -> Summary {
+        let (client, server) = (self.client.index(), self.client.turned().index());
+        Summary {
+            number: self.number,
+            client: self.ends[client],
+            server: self.ends[server],
+            from_client: self.sides[client].sent,
+            from_server: self.sides[server].sent,
+            first: self.first,
+            last: self.last,
+            first_frame: self.first_frame,
+            handshake: self.conversation.handshake,
+            ended: self.ended(),
+            messages: [self.messages[client], self.messages[server]],
+        }
+    }
+
+    /// Bytes of memory beside its own.
+    pub(super) fn dynamic_memory(&self) -> usize {
+        let app = self.app.as_ref().map_or(0, |app| {
+            size_of::<App>()
+                + app.readers.iter().map(Reader::memory).sum::<usize>()
+                + app.unanswered.capacity() * size_of::<i64>()
+        });
+        let sides = self.sides.iter().map(|side| side.assembly.memory());
+        app + sides.sum::<usize>()
+    }
+}
+
+/// The ends of a segment's packet.
+pub(super) fn ends(source: IpAddr, destination: IpAddr, tcp: &Tcp) -> (End, End) {
+    ((source, tcp.source), (destination, tcp.destination))
+}

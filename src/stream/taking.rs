@@ -1,0 +1,328 @@
+//! A segment on its way through its connection: windows, assembly, messages.
+
+use std::collections::VecDeque;
+
+use super::analysis::{Marks, Segment};
+use super::assembly::{Assembly, Noticed, Overlap, Piece};
+use super::events::{Finding, Found, Frame, Noted, Role, Settings, Sink, StreamRef};
+use super::flow::{App, End, Ended, Flow};
+use super::key::Direction;
+use super::messages::{Find, Reader};
+use super::sequence::SeqNumber;
+use crate::message::HeaderCache;
+use crate::packet::tcp::flag;
+
+/// Requests without a reply that are remembered, a connection.
+const MOST_UNANSWERED: usize = 1024;
+
+pub(super) fn reference(flow: &Flow, direction: Direction) -> StreamRef {
+    StreamRef {
+        number: flow.number,
+        source: flow.ends[direction.index()],
+        destination: flow.ends[direction.turned().index()],
+        from_client: direction == flow.client,
+    }
+}
+
+/// A connection leaves the table: what waits is handed on, and it is told of.
+pub(super) fn finish(
+    settings: &Settings,
+    cache: &mut HeaderCache,
+    frame: &Frame<'_>,
+    flow: &mut Flow,
+    sink: &mut impl Sink,
+) {
+    let nothing = Segment {
+        frame: frame.number,
+        time: frame.time,
+        seq: SeqNumber(0),
+        ack: SeqNumber(0),
+        flags: 0,
+        window: 0,
+        length: 0,
+    };
+    for direction in [Direction::Up, Direction::Down] {
+        let mut taking = Taking {
+            settings,
+            frame,
+            segment: &nothing,
+            direction,
+            cache,
+        };
+        taking.finish(flow, sink);
+    }
+    let summary = flow.summary();
+    if summary.ended == Ended::Unanswered {
+        sink.finding(Finding {
+            frame: flow.first_frame,
+            time: flow.first,
+            stream: reference(flow, flow.client),
+            noted: Noted::Unanswered,
+        });
+    }
+    sink.stream(&summary);
+}
+
+/// A segment on its way through its connection.
+pub(super) struct Taking<'t> {
+    pub(super) settings: &'t Settings,
+    pub(super) frame: &'t Frame<'t>,
+    pub(super) segment: &'t Segment,
+    pub(super) direction: Direction,
+    pub(super) cache: &'t mut HeaderCache,
+}
+
+impl Taking<'_> {
+    fn note(&self, flow: &Flow, noted: Noted, sink: &mut impl Sink) {
+        sink.finding(Finding {
+            frame: self.frame.number,
+            time: self.frame.time,
+            stream: reference(flow, self.direction),
+            noted,
+        });
+    }
+
+    /// Closed windows, resets.
+    #[inline]
+    pub(super) fn windows(&self, flow: &mut Flow, sink: &mut impl Sink) {
+        let side = &mut flow.sides[self.direction.index()];
+        if self.segment.flags & flag::RST != 0 {
+            self.note(flow, Noted::Reset, sink);
+        } else if self.segment.window == 0 {
+            if side.closed_since.is_none() {
+                side.closed_since = Some(self.segment.time);
+                side.sent.zero_windows += 1;
+            }
+        } else if let Some(since) = side.closed_since.take() {
+            let time = self.segment.time.saturating_sub(since);
+            side.sent.zero_window_time += time;
+            self.note(flow, Noted::WindowWasClosed(time), sink);
+        }
+    }
+
+    fn wants(&self, flow: &Flow) -> bool {
+        self.settings.assemble_all
+            || self.settings.follow == Some(flow.number)
+            || self.speaks_app(flow)
+    }
+
+    fn speaks_app(&self, flow: &Flow) -> bool {
+        let is_port = |end: End| self.settings.app_ports.contains(&end.1);
+        flow.app.is_some()
+            || self.settings.app_any
+            || is_port(flow.ends[0])
+            || is_port(flow.ends[1])
+    }
+
+    /// The data of a segment.
+    #[inline]
+    pub(super) fn data(
+        &mut self,
+        flow: &mut Flow,
+        bytes: &[u8],
+        marks: Marks,
+        sink: &mut impl Sink,
+    ) {
+        let here = self.direction.index();
+        let segment = self.segment;
+        let is_syn = segment.flags & flag::SYN != 0;
+        if is_syn {
+            flow.sides[here].assembly.begin(segment.seq.plus(1));
+            if segment.flags & flag::ACK != 0 {
+                flow.sides[1 - here].assembly.begin(segment.ack);
+            }
+        }
+        // What a reset carries is a reason at most (RFC 9293 section 3.5.3), and a keep-alive's byte is
+        // none of the stream.
+        let is_data = segment.length > 0
+            && segment.flags & flag::RST == 0
+            && !marks.has(Marks::KEEP_ALIVE)
+            && !flow.is_over;
+        if !is_data || !self.wants(flow) {
+            return;
+        }
+        let seq = if is_syn {
+            segment.seq.plus(1)
+        } else {
+            segment.seq
+        };
+        let end = flow.sides[here].fin;
+        let behind = end.map_or(0, |end| seq.plus(segment.length).since(end));
+        if behind > 0 && behind >> 31 == 0 {
+            self.note(flow, Noted::DataAfterFin(behind.min(segment.length)), sink);
+            return;
+        }
+        self.begin_app(flow);
+        let noticed = self.assemble(flow, sink, |assembly, overlap, out| {
+            assembly.push(seq, bytes, segment.length, overlap, out)
+        });
+        if noticed.differs {
+            self.note(flow, Noted::OverlapDiffers, sink);
+        }
+        if noticed.evicted > 0 {
+            self.note(flow, Noted::GapGivenUp(noticed.evicted), sink);
+        }
+        if flow.sides[here].assembly.waits() {
+            self.give_up_acknowledged(flow, sink);
+        }
+    }
+
+    /// What the other end has acknowledged is not sent again: it is missing in the capture.
+    #[cold]
+    fn give_up_acknowledged(&mut self, flow: &mut Flow, sink: &mut impl Sink) {
+        let ack = flow.conversation.acknowledged(self.direction.index());
+        let Some(ack) = ack else {
+            return;
+        };
+        loop {
+            let mut gap = 0;
+            self.assemble(flow, sink, |assembly, _, out| {
+                gap = assembly.skip_if_acknowledged(ack, out);
+                Noticed::default()
+            });
+            if gap == 0 {
+                return;
+            }
+            self.note(flow, Noted::Gap(gap), sink);
+        }
+    }
+
+    fn begin_app(&self, flow: &mut Flow) {
+        if flow.app.is_none() && self.speaks_app(flow) {
+            let [up, down] = &flow.conversation.ends;
+            flow.app = Some(Box::new(App {
+                readers: [up, down].map(|end| Reader::new(end.saw_beginning())),
+                unanswered: VecDeque::new(),
+                next_reply: 1,
+            }));
+        }
+    }
+
+    /// Runs a step of the assembly of this direction, and hands on what comes out of it.
+    #[inline]
+    fn assemble(
+        &mut self,
+        flow: &mut Flow,
+        sink: &mut impl Sink,
+        step: impl FnOnce(&mut Assembly, Overlap, &mut dyn FnMut(Piece<'_>)) -> Noticed,
+    ) -> Noticed {
+        let here = self.direction.index();
+        let stream = reference(flow, self.direction);
+        let follow = self.settings.follow == Some(flow.number);
+        let Flow {
+            sides,
+            app,
+            messages,
+            ..
+        } = flow;
+        let mut out = |piece: Piece<'_>| {
+            if follow {
+                sink.data(&stream, piece);
+            }
+            if let Some(app) = app {
+                let App {
+                    readers,
+                    unanswered,
+                    next_reply,
+                } = &mut **app;
+                let any = self.settings.app_any && messages[0] + messages[1] == 0;
+                let mut broken = false;
+                readers[here].push(piece, self.cache, &mut |find| match find {
+                    Find::Message { message, guessed } => {
+                        messages[here] += 1;
+                        let (role, number, latency) = pair(
+                            stream.from_client,
+                            messages[here],
+                            self.frame.time,
+                            unanswered,
+                            next_reply,
+                        );
+                        sink.message(&Found {
+                            frame: self.frame.number,
+                            time: self.frame.time,
+                            stream,
+                            role,
+                            number,
+                            message,
+                            guessed,
+                            latency,
+                        });
+                    }
+                    Find::Broken(error) => {
+                        broken = true;
+                        if !any {
+                            sink.finding(Finding {
+                                frame: self.frame.number,
+                                time: self.frame.time,
+                                stream,
+                                noted: Noted::NoMessage(error.to_string()),
+                            });
+                        }
+                    }
+                });
+                if any && broken {
+                    readers[here].give_up();
+                }
+            }
+        };
+        step(&mut sides[here].assembly, self.settings.overlap, &mut out)
+    }
+
+    /// Both ends have said that they are done, or one broke off.
+    pub(super) fn end(&mut self, flow: &mut Flow, sink: &mut impl Sink) {
+        let direction = self.direction;
+        for other in [direction.turned(), direction] {
+            self.direction = other;
+            if flow.sides[other.index()].assembly.waits() {
+                self.give_up_acknowledged(flow, sink);
+            }
+        }
+        flow.is_over = true;
+    }
+
+    /// Nothing more will come: what waits behind gaps is handed on.
+    fn finish(&mut self, flow: &mut Flow, sink: &mut impl Sink) {
+        let here = self.direction.index();
+        while flow.sides[here].assembly.waits() {
+            let mut gap = 0;
+            self.assemble(flow, sink, |assembly, _, out| {
+                gap = assembly.skip_gap(out);
+                Noticed::default()
+            });
+            self.note(flow, Noted::Gap(gap), sink);
+        }
+        if flow
+            .app
+            .as_ref()
+            .is_some_and(|app| app.readers[here].in_message())
+        {
+            self.note(flow, Noted::MessageCut, sink);
+        }
+    }
+}
+
+/// Numbers a message, and finds the request of a reply.
+fn pair(
+    from_client: bool,
+    count: u32,
+    time: i64,
+    unanswered: &mut VecDeque<i64>,
+    next_reply: &mut u32,
+) -> (Role, u32, Option<i64>) {
+    if from_client {
+        if unanswered.len() == MOST_UNANSWERED {
+            unanswered.pop_front();
+            *next_reply += 1;
+        }
+        unanswered.push_back(time);
+        return (Role::Request, count, None);
+    }
+    let asked = unanswered.pop_front();
+    let number = *next_reply;
+    *next_reply += 1;
+    (
+        Role::Reply,
+        number,
+        asked.map(|asked| time.saturating_sub(asked)),
+    )
+}

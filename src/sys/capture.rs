@@ -1,0 +1,307 @@
+//! A capture file, mapped or read, and its frames one after the other.
+
+use std::fs::File;
+use std::io::{self, Read};
+use std::path::Path;
+use std::time::{Duration, SystemTime};
+
+use memmap2::{Advice, Mmap};
+use nix::sys::signal::{SaFlags, SigAction, SigHandler, SigSet, Signal, sigaction};
+
+use crate::capfile::{
+    CaptureError, Compression, Frame, Resolution, SliceReader, StreamReader, UnpackError, Unpacker,
+};
+use crate::error::{Error, Kind, Result};
+use crate::reference::Circumstance;
+use crate::sys::files;
+
+/// Bytes that are read from a pipe at once.
+const PIECE: usize = 1 << 20;
+/// A file that was written to this recently may still be: it is read, not mapped.
+const STILL: Duration = Duration::from_secs(2);
+
+/// Takes frames.
+pub trait Watcher {
+    /// Timestamps are finer than microseconds. Comes before the first frame, or not at all.
+    fn has_nanoseconds(&mut self);
+    /// The next frame; `offset` is how much of the file was read. `false` says that this is enough.
+    fn frame(&mut self, frame: &Frame<'_>) -> Result<bool>;
+    /// So many bytes of the file were read; comes about every megabyte.
+    fn progress(&mut self, offset: u64);
+    /// The next frame may be long in coming: what waits for more should not.
+    fn pause(&mut self) -> Result<()>;
+}
+
+/// An open capture file.
+#[derive(Debug)]
+pub struct Capture {
+    name: String,
+    file: File,
+    map: Option<Mmap>,
+    is_regular: bool,
+}
+
+impl Capture {
+    /// Opens a file; `-` is standard input.
+    pub fn open(path: &Path) -> Result<Capture> {
+        let file = files::open(path)?;
+        let name = match path.to_str() {
+            Some("-") => "standard input".to_owned(),
+            _ => path.display().to_string(),
+        };
+        let metadata = file.metadata().map_err(|error| failure(&name, &error))?;
+        let is_regular = metadata.is_file();
+        let age = metadata
+            .modified()
+            .ok()
+            .and_then(|time| SystemTime::now().duration_since(time).ok());
+        // Standard input may stand anywhere in its file.
+        let may_map = is_regular
+            && metadata.len() > 0
+            && path.as_os_str() != "-"
+            && age.is_some_and(|age| age > STILL);
+        let map = if may_map { map(&file) } else { None };
+        Ok(Capture {
+            name,
+            file,
+            map,
+            is_regular,
+        })
+    }
+
+    /// The file as messages name it.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// How many bytes it has, where that can be known.
+    pub fn length(&self) -> Option<u64> {
+        let metadata = self.file.metadata().ok()?;
+        self.is_regular.then_some(metadata.len())
+    }
+
+    /// Hands on all frames. Where the file is damaged that is the error, after everything in front of
+    /// the damage was handed on.
+    pub fn frames(&mut self, watcher: &mut impl Watcher) -> Result<()> {
+        if let Some(map) = &self.map {
+            return match Compression::of(map) {
+                None => self.mapped(map, watcher),
+                Some(compression) => self.packed(compression, &**map, watcher),
+            };
+        }
+        let mut first = vec![0; Compression::MAGIC_LEN];
+        let filled = fill(&self.file, &mut first).map_err(|error| failure(&self.name, &error))?;
+        first.truncate(filled);
+        match Compression::of(&first) {
+            Some(compression) => {
+                let whole = io::Cursor::new(first).chain(&self.file);
+                self.packed(compression, whole, watcher)
+            }
+            None => self.streamed(first, watcher),
+        }
+    }
+
+    /// A file that is mapped.
+    fn mapped(&self, map: &Mmap, watcher: &mut impl Watcher) -> Result<()> {
+        let mut reader = SliceReader::new(map);
+        let mut checked = 0;
+        let mut first = true;
+        loop {
+            let frame = match reader.next_frame() {
+                Ok(Some(frame)) => frame,
+                Ok(None) => return Ok(()),
+                Err(error) => return Err(self.damaged(&error)),
+            };
+            if first && reader.interfaces().iter().any(|it| is_fine(it.resolution)) {
+                watcher.has_nanoseconds();
+            }
+            first = false;
+            if frame.offset >= checked {
+                checked = frame.offset + PIECE as u64;
+                self.still_whole(map)?;
+                watcher.progress(frame.offset);
+            }
+            if !watcher.frame(&frame)? {
+                return Ok(());
+            }
+        }
+    }
+
+    /// Reading what was cut off from a mapped file is a fault that ends the process.
+    fn still_whole(&self, map: &Mmap) -> Result<()> {
+        let length = self
+            .file
+            .metadata()
+            .map_err(|error| failure(&self.name, &error))?
+            .len();
+        if length < map.len() as u64 {
+            let cause = format!(
+                "it became shorter while it was read: {} bytes, now {length}",
+                map.len()
+            );
+            return Err(Error::new(Kind::BadAnswer, "read", cause).on(&self.name));
+        }
+        Ok(())
+    }
+
+    /// A pipe, or a file that may still grow.
+    fn streamed(&self, first: Vec<u8>, watcher: &mut impl Watcher) -> Result<()> {
+        let mut file = &self.file;
+        let mut pending = first;
+        self.fed(watcher, |buffer| {
+            if !pending.is_empty() {
+                buffer[..pending.len()].copy_from_slice(&pending);
+                return Ok(std::mem::take(&mut pending).len());
+            }
+            read(&mut file, buffer).map_err(|error| failure(&self.name, &error))
+        })
+    }
+
+    /// A compressed file.
+    fn packed(
+        &self,
+        compression: Compression,
+        input: impl Read,
+        watcher: &mut impl Watcher,
+    ) -> Result<()> {
+        let window = Unpacker::<&[u8]>::DEFAULT_WINDOW;
+        let mut unpacker = Unpacker::new(compression, input, window);
+        self.fed(watcher, |buffer| {
+            unpacker
+                .unpack(buffer)
+                .map_err(|error| self.not_unpacked(&error))
+        })
+    }
+
+    /// Feeds a reader from `more` until that gives nothing.
+    fn fed(
+        &self,
+        watcher: &mut impl Watcher,
+        mut more: impl FnMut(&mut [u8]) -> Result<usize>,
+    ) -> Result<()> {
+        let mut reader = StreamReader::new();
+        let mut buffer = vec![0; PIECE];
+        let mut first = true;
+        let mut broken = None;
+        loop {
+            if !self.is_regular {
+                watcher.pause()?;
+            }
+            match more(&mut buffer) {
+                Ok(0) => reader.end(),
+                Ok(count) => reader.feed(&buffer[..count]),
+                // What was unpacked before is whole; that it ends is told by this error.
+                Err(error) => broken = Some(error),
+            }
+            if first && let Some(is_fine) = finer_than_microseconds(&reader) {
+                first = false;
+                if is_fine {
+                    watcher.has_nanoseconds();
+                }
+            }
+            loop {
+                match reader.next_frame() {
+                    Ok(Some(frame)) => {
+                        if !watcher.frame(&frame)? {
+                            return Ok(());
+                        }
+                    }
+                    Ok(None) => break,
+                    Err(error) => return Err(self.damaged(&error)),
+                }
+            }
+            if let Some(error) = broken {
+                return Err(error);
+            }
+            if reader.is_over() {
+                return Ok(());
+            }
+            watcher.progress(reader.offset());
+        }
+    }
+
+    fn damaged(&self, error: &CaptureError) -> Error {
+        Error::new(Kind::BadAnswer, "read", error.to_string()).on(&self.name)
+    }
+
+    fn not_unpacked(&self, error: &UnpackError) -> Error {
+        match error {
+            UnpackError::Input(error) => failure(&self.name, error),
+            error => Error::new(Kind::BadAnswer, "unpack", error.to_string()).on(&self.name),
+        }
+    }
+}
+
+/// Whether timestamps are finer than microseconds, once an interface is known. The reader itself is
+/// left where it is.
+fn finer_than_microseconds(reader: &StreamReader) -> Option<bool> {
+    let mut ahead = reader.clone();
+    let _ = ahead.next_frame();
+    let mut interfaces = ahead.interfaces().iter().peekable();
+    interfaces.peek()?;
+    Some(interfaces.any(|interface| is_fine(interface.resolution)))
+}
+
+fn is_fine(resolution: Resolution) -> bool {
+    match resolution {
+        Resolution::Decimal(exponent) => exponent > 6,
+        Resolution::Binary(exponent) => exponent > 20,
+    }
+}
+
+/// Reads until the buffer is full or the file ends.
+fn fill(mut file: &File, buffer: &mut [u8]) -> io::Result<usize> {
+    let mut filled = 0;
+    while filled < buffer.len() {
+        match read(&mut file, &mut buffer[filled..])? {
+            0 => break,
+            count => filled += count,
+        }
+    }
+    Ok(filled)
+}
+
+fn read(file: &mut &File, buffer: &mut [u8]) -> io::Result<usize> {
+    loop {
+        match file.read(buffer) {
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            result => return result,
+        }
+    }
+}
+
+/// Maps a file; where that does not work it can be read.
+fn map(file: &File) -> Option<Mmap> {
+    end_well_on_sigbus()?;
+    // SAFETY: the bytes are only read, as bytes, of which every value is valid. Who shortens the file
+    // makes reading them a SIGBUS, which ends the process with a message.
+    let map = unsafe { Mmap::map(file) }.ok()?;
+    // Without this it is slower, not wrong.
+    let _ = map.advise(Advice::Sequential);
+    Some(map)
+}
+
+/// Says on SIGBUS what has happened, and ends.
+fn end_well_on_sigbus() -> Option<()> {
+    extern "C" fn say_and_end(_: libc::c_int) {
+        const WORDS: &[u8] = b"sockdoc: read: the capture file became shorter while it was read\n";
+        // SAFETY: write and _exit are async-signal-safe (signal-safety(7)), and the words live for ever.
+        unsafe {
+            libc::write(libc::STDERR_FILENO, WORDS.as_ptr().cast(), WORDS.len());
+            libc::_exit(1);
+        }
+    }
+    let action = SigAction::new(
+        SigHandler::Handler(say_and_end),
+        SaFlags::empty(),
+        SigSet::empty(),
+    );
+    // SAFETY: the handler does nothing but what a signal handler may.
+    unsafe { sigaction(Signal::SIGBUS, &action) }.ok().map(drop)
+}
+
+fn failure(name: &str, error: &io::Error) -> Error {
+    Error::os(Kind::CannotRun, "read", error)
+        .under(Circumstance::File)
+        .on(name)
+}
