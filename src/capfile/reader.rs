@@ -27,6 +27,13 @@ impl<'a> SliceReader<'a> {
         self.walk.next(&mut self.rest, true)
     }
 
+    /// The next frame, and the interface that it was captured on.
+    #[inline]
+    pub fn next_with_interface(&mut self) -> Result<Option<(Frame<'a>, &Interface)>, CaptureError> {
+        let next = self.walk.next(&mut self.rest, true)?;
+        Ok(next.and_then(|frame| Some((frame, self.walk.interface(&frame)?))))
+    }
+
     /// The interfaces that were described so far; [`Frame::interface`] is an index into them.
     pub fn interfaces(&self) -> &[Interface] {
         &self.walk.interfaces
@@ -110,6 +117,15 @@ impl StreamReader {
         let next = self.walk.next(&mut rest, self.ended);
         self.start = self.buffer.len() - rest.len();
         next
+    }
+
+    /// The next frame, and the interface that it was captured on.
+    #[inline]
+    pub fn next_with_interface(&mut self) -> Result<Option<(Frame<'_>, &Interface)>, CaptureError> {
+        let mut rest = &self.buffer[self.start..];
+        let next = self.walk.next(&mut rest, self.ended);
+        self.start = self.buffer.len() - rest.len();
+        Ok(next?.and_then(|frame| Some((frame, self.walk.interface(&frame)?))))
     }
 
     /// Whether nothing more will come: the file has ended, or an error was given.

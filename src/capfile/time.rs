@@ -55,6 +55,15 @@ impl Resolution {
     /// Nanoseconds.
     pub const NANOSECONDS: Resolution = Resolution::Decimal(9);
 
+    /// Whether moments are told apart that are less than a microsecond from each other.
+    pub fn is_finer_than_microseconds(self) -> bool {
+        match self {
+            Resolution::Decimal(exponent) => exponent > 6,
+            // 2^20 is the first power of 2 above a million.
+            Resolution::Binary(exponent) => exponent > 20,
+        }
+    }
+
     /// The value of the option `if_tsresol`: the uppermost bit tells powers of 2 from powers of 10.
     pub fn of_option(byte: u8) -> Resolution {
         match byte & 0x80 {

@@ -102,6 +102,12 @@ impl Walk {
         Ok(None)
     }
 
+    /// The interface of a frame that was given: it was described in front of it.
+    #[inline]
+    pub(super) fn interface(&self, frame: &Frame<'_>) -> Option<&Interface> {
+        self.interfaces.get(frame.interface as usize)
+    }
+
     #[inline]
     fn step(&mut self, bytes: &[u8]) -> Result<Step, Damage> {
         match &mut self.parser {

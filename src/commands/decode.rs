@@ -1,34 +1,76 @@
 //! `sockdoc decode`: what was on the wire, in frames, streams and application messages.
 
+mod output;
+mod selection;
 mod session;
+mod take;
 
 use std::path::PathBuf;
 
 use crate::commands::{Context, Status, values};
-use crate::error::Result;
+use crate::error::{Kind, Result};
 use crate::render::decode::TimeFormat;
 use crate::stream::Overlap;
 use crate::sys::capture::Capture;
+use crate::sys::terminal;
 
 use session::Session;
 
 /// Print what was on the wire: frames, TCP streams, application messages.
 ///
 /// Reads pcap and pcapng, compressed with gzip, zstd or lz4 too. A frame is a line as tshark prints it;
-/// where one completes an application message, the line says that instead.
+/// where one completes an application message, the line says that instead. A filter in tcpdump's words
+/// selects the frames; three words more are stream N, app and expert.
+///
+/// --json prints an object a line: packets, messages, findings, streams, and the end.
 ///
 /// The exit status is 1 when the capture is damaged: everything in front of the damage is printed, then
-/// one line on standard error says at which byte it is.
+/// one line on standard error says at which byte it is. With --expert it is 1 when there are findings.
 #[derive(Debug, clap::Args)]
+#[command(group = clap::ArgGroup::new("view"))]
 #[command(after_help = "Examples:\n  \
-    sockdoc decode capture.pcap                  a line for each frame\n  \
-    tcpdump -i lo -U -w - | sockdoc decode -     while it is captured")]
+    sockdoc decode capture.pcap                     a line for each frame\n  \
+    sockdoc decode capture.pcap --messages          who asked what, and what was answered\n  \
+    sockdoc decode capture.pcap tcp port 65432      only these frames\n  \
+    sockdoc decode capture.pcap --follow 0          the bytes of a stream\n  \
+    tcpdump -i lo -U -w - | sockdoc decode -        while it is captured")]
 pub struct Args {
     /// The capture file; - is standard input.
     #[arg(value_name = "FILE")]
     file: PathBuf,
-    /// Stop after so many frames.
-    #[arg(short = 'c', value_name = "N")]
+    /// Show only the frames that match: host, net, port, portrange, proto, src, dst, tcp, udp, icmp, arp,
+    /// vlan, less, greater, proto[offset:size], and, or, not; and stream N, app, expert.
+    #[arg(value_name = "FILTER")]
+    filter: Vec<String>,
+    /// Show only application messages: each on a line, a reply with the time since its request.
+    #[arg(long, group = "view")]
+    messages: bool,
+    /// Show the bytes that the TCP stream of this number carries, both directions; with -x in
+    /// hexadecimal.
+    #[arg(long, value_name = "N", group = "view")]
+    follow: Option<u32>,
+    /// Show a table of the TCP streams: packets, bytes, how long, handshake, retransmissions, end.
+    #[arg(long, group = "view")]
+    streams: bool,
+    /// Show what is noteworthy: retransmissions, gaps, closed windows, resets, unanswered SYNs,
+    /// overlapping segments that differ.
+    #[arg(long, group = "view")]
+    expert: bool,
+    /// Show what the capture holds in numbers.
+    #[arg(long, group = "view")]
+    stats: bool,
+    /// Print a CSV row for each frame.
+    #[arg(long, group = "view", conflicts_with = "hex")]
+    csv: bool,
+    /// Write the frames that match to this file, instead of printing them: as pcapng if its name ends in
+    /// .pcapng, otherwise as pcap.
+    #[arg(short = 'w', value_name = "OUT", group = "view")]
+    write: Option<PathBuf>,
+    /// Print the bytes of each frame in hexadecimal behind its line.
+    #[arg(short = 'x')]
+    hex: bool,
+    /// Stop after so many frames that match.
+    #[arg(short = 'c', value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     count: Option<u64>,
     /// Show the time since the first frame (rel), date and time of day in UTC (abs), the time since the
     /// frame before (delta), or since 1970 (epoch).
@@ -37,6 +79,9 @@ pub struct Args {
     /// Show sequence numbers as they stand on the wire.
     #[arg(long)]
     absolute_seq: bool,
+    /// Do not resolve names; addresses and ports are always shown as numbers.
+    #[arg(short = 'n')]
+    numeric: bool,
     /// The port of application messages; may be given several times.
     #[arg(long, value_name = "PORT", default_value = "65432")]
     app_port: Vec<u16>,
@@ -44,7 +89,7 @@ pub struct Args {
     #[arg(long)]
     app_any: bool,
     /// Do not look for application messages: every line is about its frame.
-    #[arg(long, conflicts_with_all = ["app_any", "app_port"])]
+    #[arg(long, conflicts_with_all = ["app_any", "app_port", "messages"])]
     no_app: bool,
     /// Which bytes count where segments that wait for others overlap and differ.
     #[arg(long, value_name = "WHICH", default_value = "first")]
@@ -52,6 +97,30 @@ pub struct Args {
     /// Memory for all streams together; above it those that were quiet longest are forgotten.
     #[arg(long, value_name = "SIZE", default_value = "256M", value_parser = values::size)]
     max_memory: usize,
+}
+
+/// What is shown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum View {
+    Frames,
+    Messages,
+    Follow(u32),
+    Streams,
+    Expert,
+    Stats,
+}
+
+impl Args {
+    fn view(&self) -> View {
+        match self.follow {
+            Some(number) => View::Follow(number),
+            None if self.messages => View::Messages,
+            None if self.streams => View::Streams,
+            None if self.expert => View::Expert,
+            None if self.stats => View::Stats,
+            None => View::Frames,
+        }
+    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
@@ -88,12 +157,24 @@ impl Which {
     }
 }
 
+/// A file of so many bytes takes long enough to show how far the run is.
+const LARGE: u64 = 64 << 20;
+
 /// Runs the command.
 pub fn run(args: &Args, context: &Context) -> Result<Status> {
     let mut capture = Capture::open(&args.file)?;
-    let mut session = Session::new(args, context);
+    let mut session = Session::new(args, context)?;
+    let large = capture.length().filter(|length| *length >= LARGE);
+    if let Some(length) = large.filter(|_| !terminal::stdout_is_terminal()) {
+        session.show_progress(length);
+    }
     let read = capture.frames(&mut session);
-    session.finish()?;
-    read?;
-    Ok(Status::Good)
+    let is_closed = read
+        .as_ref()
+        .is_err_and(|error| error.kind == Kind::OutputClosed);
+    if is_closed {
+        return read.map(|()| Status::Good);
+    }
+    let is_good = session.finish(read.is_ok())?;
+    read.map(|()| Status::of(is_good))
 }

@@ -90,7 +90,12 @@ fn network(
                     let ip = ip_record(&head, bytes, malformed);
                     layers.network = Network::Ip(ip);
                     if malformed.is_none() && head.is_first_fragment {
-                        return transport(frame, &ip, &mut layers.transport, malformed);
+                        let next = transport(frame, &ip, &mut layers.transport, malformed);
+                        if ip.fragment.is_none() {
+                            return next;
+                        }
+                        // What is missing is in the fragments that follow.
+                        *malformed = None;
                     }
                 }
                 Err(cut) => *malformed = Some(shifted(cut, bytes.start)),

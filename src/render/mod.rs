@@ -43,6 +43,11 @@ impl Style {
         Style { color }
     }
 
+    /// Whether there are colours.
+    pub fn has_color(self) -> bool {
+        self.color
+    }
+
     /// The text in a colour, if there are colours.
     pub fn paint(self, paint: Paint, text: impl fmt::Display) -> impl fmt::Display {
         fmt::from_fn(move |f| {

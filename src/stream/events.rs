@@ -86,8 +86,9 @@ pub struct Found<'a> {
     pub stream: StreamRef,
     /// Asks or answers.
     pub role: Role,
-    /// Requests and replies are counted from 1; a reply has the number of its request.
-    pub number: u32,
+    /// Requests are counted from 1, and a reply has the number of its request; `None` when that is not
+    /// in the capture.
+    pub number: Option<u32>,
     /// The message.
     pub message: Message<'a>,
     /// Its beginning was looked for, after a gap or in a connection that began before the capture.

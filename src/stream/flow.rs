@@ -111,10 +111,8 @@ pub(super) struct Side {
 #[derive(Debug)]
 pub(super) struct App {
     pub(super) readers: [Reader; 2],
-    /// Times of requests that no reply was seen for.
-    pub(super) unanswered: VecDeque<i64>,
-    /// The number of the first of them.
-    pub(super) next_reply: u32,
+    /// Requests that no reply was seen for: number and time.
+    pub(super) unanswered: VecDeque<(u32, i64)>,
 }
 
 /// A connection in the table.
@@ -251,7 +249,7 @@ impl Flow {
         let app = self.app.as_ref().map_or(0, |app| {
             size_of::<App>()
                 + app.readers.iter().map(Reader::memory).sum::<usize>()
-                + app.unanswered.capacity() * size_of::<i64>()
+                + app.unanswered.capacity() * size_of::<(u32, i64)>()
         });
         let sides = self.sides.iter().map(|side| side.assembly.memory());
         app + sides.sum::<usize>()

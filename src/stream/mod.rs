@@ -11,12 +11,14 @@
 //! | [`analysis`] | retransmissions, duplicate ACKs, closed windows: tshark's words |
 //! | [`assembly`] | one direction, put together from its segments |
 //! | `messages` | application messages in one direction |
+//! | [`echoes`] | which echo request a reply answers |
 //! | [`sequence`] | sequence numbers, which wrap |
 //!
 //! The way in is [`Tracker::segment`]; what is found on the way goes to a [`Sink`].
 
 pub mod analysis;
 pub mod assembly;
+pub mod echoes;
 pub mod events;
 pub mod flow;
 pub mod key;
@@ -27,6 +29,7 @@ pub mod tracker;
 
 pub use analysis::{Analysis, Marks};
 pub use assembly::{Overlap, Piece};
+pub use echoes::Echoes;
 pub use events::{Finding, Found, Frame, Noted, Role, Seen, Settings, Sink, StreamRef};
 pub use flow::{End, Ended, Sent, Summary};
 pub use key::Direction;

@@ -193,7 +193,6 @@ impl Taking<'_> {
             flow.app = Some(Box::new(App {
                 readers: [up, down].map(|end| Reader::new(end.saw_beginning())),
                 unanswered: VecDeque::new(),
-                next_reply: 1,
             }));
         }
     }
@@ -223,7 +222,6 @@ impl Taking<'_> {
                 let App {
                     readers,
                     unanswered,
-                    next_reply,
                 } = &mut **app;
                 let any = self.settings.app_any && messages[0] + messages[1] == 0;
                 let mut broken = false;
@@ -235,7 +233,6 @@ impl Taking<'_> {
                             messages[here],
                             self.frame.time,
                             unanswered,
-                            next_reply,
                         );
                         sink.message(&Found {
                             frame: self.frame.number,
@@ -306,23 +303,17 @@ fn pair(
     from_client: bool,
     count: u32,
     time: i64,
-    unanswered: &mut VecDeque<i64>,
-    next_reply: &mut u32,
-) -> (Role, u32, Option<i64>) {
+    unanswered: &mut VecDeque<(u32, i64)>,
+) -> (Role, Option<u32>, Option<i64>) {
     if from_client {
         if unanswered.len() == MOST_UNANSWERED {
             unanswered.pop_front();
-            *next_reply += 1;
         }
-        unanswered.push_back(time);
-        return (Role::Request, count, None);
+        unanswered.push_back((count, time));
+        return (Role::Request, Some(count), None);
     }
-    let asked = unanswered.pop_front();
-    let number = *next_reply;
-    *next_reply += 1;
-    (
-        Role::Reply,
-        number,
-        asked.map(|asked| time.saturating_sub(asked)),
-    )
+    match unanswered.pop_front() {
+        Some((number, asked)) => (Role::Reply, Some(number), Some(time.saturating_sub(asked))),
+        None => (Role::Reply, None, None),
+    }
 }

@@ -9,7 +9,7 @@ use memmap2::{Advice, Mmap};
 use nix::sys::signal::{SaFlags, SigAction, SigHandler, SigSet, Signal, sigaction};
 
 use crate::capfile::{
-    CaptureError, Compression, Frame, Resolution, SliceReader, StreamReader, UnpackError, Unpacker,
+    CaptureError, Compression, Frame, Interface, SliceReader, StreamReader, UnpackError, Unpacker,
 };
 use crate::error::{Error, Kind, Result};
 use crate::reference::Circumstance;
@@ -22,10 +22,8 @@ const STILL: Duration = Duration::from_secs(2);
 
 /// Takes frames.
 pub trait Watcher {
-    /// Timestamps are finer than microseconds. Comes before the first frame, or not at all.
-    fn has_nanoseconds(&mut self);
-    /// The next frame; `offset` is how much of the file was read. `false` says that this is enough.
-    fn frame(&mut self, frame: &Frame<'_>) -> Result<bool>;
+    /// The next frame, and what it was captured on. `false` says that this is enough.
+    fn frame(&mut self, frame: &Frame<'_>, interface: &Interface) -> Result<bool>;
     /// So many bytes of the file were read; comes about every megabyte.
     fn progress(&mut self, offset: u64);
     /// The next frame may be long in coming: what waits for more should not.
@@ -105,23 +103,18 @@ impl Capture {
     fn mapped(&self, map: &Mmap, watcher: &mut impl Watcher) -> Result<()> {
         let mut reader = SliceReader::new(map);
         let mut checked = 0;
-        let mut first = true;
         loop {
-            let frame = match reader.next_frame() {
-                Ok(Some(frame)) => frame,
+            let (frame, interface) = match reader.next_with_interface() {
+                Ok(Some(next)) => next,
                 Ok(None) => return Ok(()),
                 Err(error) => return Err(self.damaged(&error)),
             };
-            if first && reader.interfaces().iter().any(|it| is_fine(it.resolution)) {
-                watcher.has_nanoseconds();
-            }
-            first = false;
             if frame.offset >= checked {
                 checked = frame.offset + PIECE as u64;
                 self.still_whole(map)?;
                 watcher.progress(frame.offset);
             }
-            if !watcher.frame(&frame)? {
+            if !watcher.frame(&frame, interface)? {
                 return Ok(());
             }
         }
@@ -181,7 +174,6 @@ impl Capture {
     ) -> Result<()> {
         let mut reader = StreamReader::new();
         let mut buffer = vec![0; PIECE];
-        let mut first = true;
         let mut broken = None;
         loop {
             if !self.is_regular {
@@ -193,16 +185,10 @@ impl Capture {
                 // What was unpacked before is whole; that it ends is told by this error.
                 Err(error) => broken = Some(error),
             }
-            if first && let Some(is_fine) = finer_than_microseconds(&reader) {
-                first = false;
-                if is_fine {
-                    watcher.has_nanoseconds();
-                }
-            }
             loop {
-                match reader.next_frame() {
-                    Ok(Some(frame)) => {
-                        if !watcher.frame(&frame)? {
+                match reader.next_with_interface() {
+                    Ok(Some((frame, interface))) => {
+                        if !watcher.frame(&frame, interface)? {
                             return Ok(());
                         }
                     }
@@ -229,23 +215,6 @@ impl Capture {
             UnpackError::Input(error) => failure(&self.name, error),
             error => Error::new(Kind::BadAnswer, "unpack", error.to_string()).on(&self.name),
         }
-    }
-}
-
-/// Whether timestamps are finer than microseconds, once an interface is known. The reader itself is
-/// left where it is.
-fn finer_than_microseconds(reader: &StreamReader) -> Option<bool> {
-    let mut ahead = reader.clone();
-    let _ = ahead.next_frame();
-    let mut interfaces = ahead.interfaces().iter().peekable();
-    interfaces.peek()?;
-    Some(interfaces.any(|interface| is_fine(interface.resolution)))
-}
-
-fn is_fine(resolution: Resolution) -> bool {
-    match resolution {
-        Resolution::Decimal(exponent) => exponent > 6,
-        Resolution::Binary(exponent) => exponent > 20,
     }
 }
 

@@ -39,6 +39,15 @@ pub fn open(path: &Path) -> Result<File> {
     Ok(file)
 }
 
+/// A file to write, made empty if it is there; `-` is standard output.
+pub fn create(path: &Path) -> Result<File> {
+    let file = match path.to_str() {
+        Some("-") => io::stdout().as_fd().try_clone_to_owned().map(File::from),
+        _ => File::create(path),
+    };
+    file.map_err(|error| failure("create", path, &error))
+}
+
 /// Standard input without a buffer of its own.
 fn standard_input() -> io::Result<File> {
     io::stdin().as_fd().try_clone_to_owned().map(File::from)

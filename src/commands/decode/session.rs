@@ -3,82 +3,159 @@
 use std::hash::{BuildHasher as _, RandomState};
 use std::io::{self, Write as _};
 
-use super::Args;
-use crate::capfile::{Frame, Timestamp};
+use super::output::Output;
+use super::selection::Selection;
+use super::take::Take;
+use super::{Args, View};
+use crate::capfile::{Frame, Interface, Timestamp};
 use crate::commands::Context;
-use crate::error::{Error, Result};
+use crate::error::{Error, Kind, Result};
+use crate::filter::Subject;
 use crate::packet::record::{Network, Transport};
 use crate::packet::{Decoded, decode};
-use crate::render::decode::{Buffer, Clock, Line, Lines, words};
-use crate::stream::{
-    self, Finding, Found, Piece, Seen, Settings, Sink, StreamRef, Summary, Tracker,
+use crate::render::decode::{
+    Buffer, Clock, Follow, Line, Lines, Stats, Totals, csv, json, streams,
 };
+use crate::render::hexdump::Hexdump;
+use crate::render::{Paint, Style};
+use crate::stream::{self, Echoes, Seen, Settings, StreamRef, Summary, Tracker};
 use crate::sys::capture::Watcher;
+use crate::sys::terminal::Progress;
 
 /// Output is written in pieces of this size.
 const PIECE: usize = 256 * 1024;
 
 /// What a run knows.
-pub(super) struct Session {
+pub(super) struct Session<'a> {
+    args: &'a Args,
+    style: Style,
+    width: Option<u16>,
     tracker: Tracker,
+    echoes: Echoes,
+    selection: Selection,
     lines: Lines,
+    stats: Stats,
     out: Buffer,
     take: Take,
-    count: Option<u64>,
+    output: Option<Output>,
     last_time: Timestamp,
+    progress: Option<Progress>,
 }
 
-/// Takes what the tracker finds.
-#[derive(Default)]
-struct Take {
-    /// The application messages that the frame at hand completes, in words.
-    words: Buffer,
-}
-
-impl Sink for Take {
-    fn message(&mut self, found: &Found<'_>) {
-        if !self.words.is_empty() {
-            self.words.text(", ");
-        }
-        words::write(&mut self.words, found);
-    }
-
-    fn finding(&mut self, _finding: Finding) {}
-
-    fn data(&mut self, _stream: &StreamRef, _piece: Piece<'_>) {}
-
-    fn stream(&mut self, _summary: &Summary) {}
-}
-
-impl Session {
-    pub(super) fn new(args: &Args, _context: &Context) -> Session {
-        Session {
+impl<'a> Session<'a> {
+    pub(super) fn new(args: &'a Args, context: &Context) -> Result<Session<'a>> {
+        let view = args.view();
+        let clock = || Clock::new(args.time.format());
+        let mut session = Session {
+            args,
+            style: context.style,
+            width: context.width,
             tracker: Tracker::new(settings(args)),
-            lines: Lines::new(Clock::new(args.time.format()), args.absolute_seq),
+            echoes: Echoes::default(),
+            selection: Selection::new(&args.filter)?,
+            lines: Lines::new(clock(), args.absolute_seq),
+            stats: Stats::default(),
             out: Buffer::with_capacity(PIECE + 4096),
-            take: Take::default(),
-            count: args.count,
+            take: Take {
+                view,
+                json: context.json,
+                clock: clock(),
+                words: Buffer::default(),
+                behind: Buffer::default(),
+                noted: false,
+                summaries: Vec::new(),
+                most_summaries: args.max_memory / size_of::<Summary>(),
+                follow: args.follow.map(|_| Follow::new(context.style, args.hex)),
+                followed: Vec::new(),
+                totals: Totals::default(),
+            },
+            output: args.write.as_deref().map(Output::create).transpose()?,
             last_time: Timestamp::default(),
+            progress: None,
+        };
+        if args.csv {
+            csv::header(&mut session.out);
         }
+        Ok(session)
     }
 
-    /// The capture is over.
-    pub(super) fn finish(&mut self) -> Result<()> {
+    /// Shows how far the run is.
+    pub(super) fn show_progress(&mut self, total: u64) {
+        self.progress = Some(Progress::start(Some(total)));
+    }
+
+    /// The capture is over; `complete` says that it was read to its end. Whether the answer is good.
+    pub(super) fn finish(&mut self, complete: bool) -> Result<bool> {
+        if let Some(progress) = self.progress.take() {
+            progress.finish();
+        }
+        self.take.begin();
         self.tracker.finish(&mut self.take);
-        self.flush()
+        self.pass_on_behind();
+        self.take.totals.streams = u64::from(self.tracker.streams());
+        let totals = self.take.totals;
+        if self.take.json {
+            json::end(&mut self.out, &totals, complete);
+        }
+        self.flush()?;
+        if let Some(output) = self.output.take() {
+            output.finish()?;
+        }
+        let mut text = Vec::new();
+        match self.take.view {
+            _ if self.take.json => Ok(()),
+            View::Streams => streams::write(&mut text, &mut self.take.summaries, self.width),
+            View::Stats => self.stats.write(&mut text, &totals),
+            View::Expert if totals.findings == 0 => writeln!(text, "nothing noteworthy"),
+            View::Follow(_) => match &mut self.take.follow {
+                Some(follow) => follow.finish(&mut text),
+                None => Ok(()),
+            },
+            _ => Ok(()),
+        }
+        .and_then(|()| io::stdout().write_all(&text))
+        .map_err(Error::output)?;
+        self.verdict(&totals)
+    }
+
+    fn verdict(&self, totals: &Totals) -> Result<bool> {
+        match self.take.view {
+            View::Follow(number) if u64::from(number) >= totals.streams => {
+                let cause = match totals.streams {
+                    0 => "the capture has no TCP stream".to_owned(),
+                    many => format!("the capture has the streams 0 to {}", many - 1),
+                };
+                Err(
+                    Error::new(Kind::BadAnswer, format!("follow stream {number}"), cause)
+                        .next("list the streams: sockdoc decode FILE --streams"),
+                )
+            }
+            View::Expert => Ok(totals.findings == 0),
+            _ => Ok(true),
+        }
     }
 
     fn flush(&mut self) -> Result<()> {
-        let result = io::stdout().write_all(self.out.as_bytes());
+        let mut stdout = io::stdout().lock();
+        let result = stdout
+            .write_all(self.out.as_bytes())
+            .and_then(|()| stdout.flush());
         self.out.clear();
-        result
-            .and_then(|()| io::stdout().flush())
-            .map_err(Error::output)
+        result.map_err(Error::output)
+    }
+
+    fn pass_on_behind(&mut self) {
+        self.out.bytes(self.take.behind.as_bytes());
+        self.take.behind.clear();
+        if !self.take.followed.is_empty() {
+            self.out.bytes(&self.take.followed);
+            self.take.followed.clear();
+        }
     }
 
     /// The connection of a segment.
     #[inline]
-    fn track(&mut self, frame: &Frame<'_>, time: Timestamp, decoded: &Decoded) -> Option<Seen> {
+    fn track(&mut self, frame: &Frame<'_>, time: i64, decoded: &Decoded) -> Option<Seen> {
         let layers = decoded.innermost();
         let (Network::Ip(ip), Transport::Tcp(tcp)) = (&layers.network, &layers.transport) else {
             return None;
@@ -86,13 +163,68 @@ impl Session {
         if ip.fragment.is_some() {
             return None;
         }
-        let frame = stream::Frame {
+        let tracked = stream::Frame {
             number: frame.number,
-            time: nanos(time),
+            time,
             bytes: frame.data,
             wire_length: frame.original_len,
         };
-        Some(self.tracker.segment(&frame, ip, tcp, &mut self.take))
+        let seen = self.tracker.segment(&tracked, ip, tcp, &mut self.take);
+        self.take.marks(frame.number, time, &seen, || StreamRef {
+            number: seen.stream,
+            source: (ip.source, tcp.source),
+            destination: (ip.destination, tcp.destination),
+            from_client: true,
+        });
+        Some(seen)
+    }
+
+    /// Writes what the view has to say of a frame that was selected.
+    #[inline]
+    fn show(&mut self, line: &Line<'_>) {
+        match self.take.view {
+            View::Frames if self.args.csv => csv::row(&mut self.out, line),
+            View::Frames if self.take.json => json::packet(&mut self.out, line),
+            View::Frames => self.show_line(line),
+            View::Stats => {
+                let Line {
+                    time,
+                    bytes,
+                    length,
+                    decoded,
+                    seen,
+                    ..
+                } = *line;
+                self.stats.frame(time, bytes, length, decoded, seen);
+            }
+            _ => {}
+        }
+    }
+
+    #[inline]
+    fn show_line(&mut self, line: &Line<'_>) {
+        let start = self.out.len();
+        self.lines.write(&mut self.out, line);
+        let paint = match line.seen {
+            _ if !self.style.has_color() => None,
+            _ if line.application.is_some() => Some(Paint::Bold),
+            _ if self.take.noted => Some(Paint::Bad),
+            _ => None,
+        };
+        if let Some(paint) = paint {
+            let text = String::from_utf8_lossy(&self.out.as_bytes()[start..]).into_owned();
+            self.out.truncate(start);
+            self.out.format(format_args!(
+                "{}\n",
+                self.style.paint(paint, text.trim_end_matches('\n'))
+            ));
+        }
+        if self.args.hex {
+            let mut dump = Vec::new();
+            // Writing to memory does not fail.
+            let _ = Hexdump::new().write(&mut dump, "    ", line.bytes);
+            self.out.bytes(&dump);
+        }
     }
 }
 
@@ -104,8 +236,8 @@ fn settings(args: &Args) -> Settings {
             args.app_port.clone()
         },
         app_any: args.app_any,
-        assemble_all: false,
-        follow: None,
+        assemble_all: args.expert,
+        follow: args.follow,
         overlap: args.overlap.overlap(),
         max_memory: args.max_memory,
         max_streams: 1 << 20,
@@ -122,37 +254,67 @@ fn nanos(time: Timestamp) -> i64 {
         .saturating_add(i64::from(time.nanoseconds))
 }
 
-impl Watcher for Session {
-    fn has_nanoseconds(&mut self) {
-        self.lines.clock().set_nanoseconds(true);
-    }
-
+impl Watcher for Session<'_> {
     #[inline]
-    fn frame(&mut self, frame: &Frame<'_>) -> Result<bool> {
+    fn frame(&mut self, frame: &Frame<'_>, interface: &Interface) -> Result<bool> {
         let time = frame.time.unwrap_or(self.last_time);
         self.last_time = time;
-        self.lines.clock().see(time);
+        let is_fine = interface.resolution.is_finer_than_microseconds();
+        for clock in [self.lines.clock(), &mut self.take.clock] {
+            clock.set_nanoseconds(is_fine);
+            clock.see(time);
+        }
+        self.take.totals.frames += 1;
         let decoded = decode(frame.link, frame.data, frame.original_len);
-        self.take.words.clear();
-        let seen = self.track(frame, time, &decoded);
-        let line = Line {
-            number: frame.number,
-            time,
-            length: frame.original_len,
-            bytes: frame.data,
-            decoded: &decoded,
-            seen: seen.as_ref(),
-            answers: None,
-            application: Some(self.take.words.as_bytes()).filter(|words| !words.is_empty()),
+        self.take.begin();
+        let seen = self.track(frame, nanos(time), &decoded);
+        let subject = Subject {
+            data: frame.data,
+            original_len: frame.original_len,
+            stream: seen.map(|seen| u64::from(seen.stream)),
+            app: !self.take.words.is_empty(),
+            expert: self.take.noted,
         };
-        self.lines.write(&mut self.out, &line);
+        let answers = self.echoes.see(frame.number, &decoded, frame.data);
+        if !self.selection.takes(&subject, frame.link)? {
+            self.take.behind.clear();
+            self.take.followed.clear();
+            return Ok(true);
+        }
+        self.take.totals.shown += 1;
+        self.take.totals.bytes += u64::from(frame.original_len);
+        if let Some(output) = &mut self.output {
+            output.frame(frame, interface)?;
+        } else {
+            // A blank alone is a mark for filters.
+            let words = std::mem::take(&mut self.take.words);
+            let application = Some(words.as_bytes()).filter(|words| words.len() > 1);
+            let line = Line {
+                number: frame.number,
+                time,
+                length: frame.original_len,
+                bytes: frame.data,
+                decoded: &decoded,
+                seen: seen.as_ref(),
+                answers,
+                application,
+            };
+            self.show(&line);
+            self.take.words = words;
+            self.pass_on_behind();
+        }
         if self.out.len() >= PIECE {
             self.flush()?;
         }
-        Ok(self.count.is_none_or(|count| frame.number < count))
+        let shown = self.take.totals.shown;
+        Ok(self.args.count.is_none_or(|count| shown < count))
     }
 
-    fn progress(&mut self, _offset: u64) {}
+    fn progress(&mut self, offset: u64) {
+        if let Some(progress) = &self.progress {
+            progress.show(offset, format!("{} frames", self.take.totals.frames));
+        }
+    }
 
     fn pause(&mut self) -> Result<()> {
         if self.out.is_empty() {

@@ -73,7 +73,7 @@ pub fn words(noted: &Noted) -> String {
             "nobody answered the SYN: the host is down, or a firewall drops it".to_owned()
         }
         Noted::NoMessage(why) => format!("no application message: {why}"),
-        Noted::MessageCut => "the capture ends in the middle of an application message".to_owned(),
+        Noted::MessageCut => "the stream ends in the middle of an application message".to_owned(),
         Noted::Evicted(memory) => format!(
             "the stream was forgotten to keep within --max-memory; it held {}",
             bytes(*memory as u64)

@@ -182,7 +182,10 @@ pub fn message(out: &mut Buffer, found: &Found<'_>) {
         Role::Reply => "\"reply\"",
     });
     key(out, "number");
-    out.number(u64::from(found.number));
+    match found.number {
+        Some(number) => out.number(u64::from(number)),
+        None => out.text("null"),
+    }
     key(out, "guessed");
     out.text(if found.guessed { "true" } else { "false" });
     key(out, "latency_us");
@@ -288,6 +291,20 @@ pub fn finding(out: &mut Buffer, finding: &Finding) {
     string(out, expert::kind(&finding.noted));
     key(out, "message");
     string(out, &expert::words(&finding.noted));
+    out.text("}\n");
+}
+
+/// A mark of a segment as a finding.
+pub fn mark(out: &mut Buffer, frame: u64, time: i64, stream: &StreamRef, words: &str) {
+    begin(out, "finding");
+    key(out, "frame");
+    out.number(frame);
+    nanos(out, time);
+    direction(out, stream);
+    key(out, "kind");
+    string(out, "tcp_analysis");
+    key(out, "message");
+    string(out, words);
     out.text("}\n");
 }
 

@@ -16,10 +16,16 @@ const CLIP: usize = 60;
 /// ```
 pub fn write(out: &mut Buffer, found: &Found<'_>) {
     out.text(match found.role {
-        Role::Request => "request #",
-        Role::Reply => "reply #",
+        Role::Request => "request",
+        Role::Reply => "reply",
     });
-    out.number(u64::from(found.number));
+    match found.number {
+        Some(number) => {
+            out.text(" #");
+            out.number(u64::from(number));
+        }
+        None => out.text(" to nothing seen"),
+    }
     what(out, found);
     out.byte(b' ');
     clipped(out, &found.message.header.content_type);
