@@ -59,6 +59,32 @@ fn captures(folder: &Path) -> Vec<Capture> {
     captures
 }
 
+/// The captures of the project, each with times that tell its frames apart.
+fn captures_of_the_project(folder: &Path) -> Vec<Capture> {
+    let data = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/captures");
+    let mut files: Vec<PathBuf> = std::fs::read_dir(data)
+        .expect("captures")
+        .map(|entry| entry.expect("a file").path())
+        .filter(|path| path.extension().is_some_and(|end| end == "pcap"))
+        .collect();
+    files.sort();
+    let captures = files.iter().map(|path| {
+        let bytes = std::fs::read(path).unwrap();
+        let mut link = LinkType::ETHERNET;
+        let packets = SliceReader::new(&bytes).map_while(Result::ok).map(|frame| {
+            link = frame.link;
+            Packet {
+                data: frame.data.to_vec(),
+                len: frame.original_len,
+            }
+        });
+        let packets: Vec<Packet> = packets.collect();
+        let name = path.file_stem().unwrap().to_string_lossy();
+        capture(folder, &name, link, &packets)
+    });
+    captures.collect()
+}
+
 /// What a filter says of a capture: the numbers of the frames that match, or that it is refused.
 type Verdict = Result<BTreeSet<i64>, String>;
 
@@ -292,6 +318,18 @@ fn every_filter_matches_the_frames_that_tcpdump_gives() {
     let folder = tempfile::tempdir().unwrap();
     let captures = captures(folder.path());
     compare(&owned(FILTERS), &captures);
+}
+
+#[test]
+fn filters_on_the_captures_of_the_project_match_the_frames_that_tcpdump_gives() {
+    if !runs("filters_on_the_captures_of_the_project_match_the_frames_that_tcpdump_gives") {
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let captures = captures_of_the_project(folder.path());
+    assert!(captures.len() > 10, "{}", captures.len());
+    let some: Vec<&str> = FILTERS.iter().skip(3).step_by(11).copied().collect();
+    compare(&owned(&some), &captures);
 }
 
 #[test]

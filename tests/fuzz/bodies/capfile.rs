@@ -80,7 +80,7 @@ fn put_ends_right(file: &mut [u8]) {
 }
 
 /// Both readers say the same, in order and within the file; what was read can be written and read.
-fn one_file(file: &[u8], size: usize) {
+pub(crate) fn one_file(file: &[u8], size: usize) {
     let mut reader = SliceReader::new(file);
     let mut frames = Vec::new();
     let mut end = 0;
