@@ -19,7 +19,16 @@ struct Capture {
 }
 
 fn capture(folder: &Path, name: &str, link: LinkType, frames: &[Packet]) -> Capture {
-    let order = ByteOrder::Little;
+    capture_in(ByteOrder::Little, folder, name, link, frames)
+}
+
+fn capture_in(
+    order: ByteOrder,
+    folder: &Path,
+    name: &str,
+    link: LinkType,
+    frames: &[Packet],
+) -> Capture {
     let mut writer = PcapWriter::new(Vec::new(), order, &Interface::new(link)).unwrap();
     for (number, frame) in frames.iter().enumerate() {
         writer.frame(&frame.frame(number, link)).unwrap();
@@ -40,6 +49,10 @@ fn captures(folder: &Path) -> Vec<Capture> {
         .iter()
         .map(|&link| capture(folder, "frames", link, &packets::frames(link)))
         .collect();
+    // A machine of the other byte order: its loopback frames begin as those of OpenBSD.
+    let loopback = packets::frames(LinkType::LOOP);
+    let (big, null) = (ByteOrder::Big, LinkType::NULL);
+    captures.push(capture_in(big, folder, "big", null, &loopback));
     let ethernet = LinkType::ETHERNET;
     captures.push(capture(
         folder,
