@@ -228,6 +228,43 @@ fn one_file_of_ours_has_room_for_frames_of_all_link_types() {
 }
 
 #[test]
+fn what_editcap_and_mergecap_write_has_the_same_frames() {
+    let test = "what_editcap_and_mergecap_write_has_the_same_frames";
+    if lacks(test, &["editcap", "mergecap"]) {
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let order = ByteOrder::Big;
+    let written = |link| written(link, order, Resolution::MICROSECONDS, false);
+    let (ethernet, raw) = (written(LinkType::ETHERNET), written(LinkType::RAW));
+    let paths = ["ethernet", "raw", "out"].map(|name| folder.path().join(name));
+    fs::write(&paths[0], &ethernet).unwrap();
+    fs::write(&paths[1], &raw).unwrap();
+    let (expected, _) = ours(&ethernet);
+    for format in ["pcap", "nsecpcap", "modpcap", "pcapng"] {
+        let mut command = Command::new("editcap");
+        command.args(["-F", format]).args([&paths[0], &paths[2]]);
+        assert!(finish(command).status.success(), "{format}");
+        let file = fs::read(&paths[2]).unwrap();
+        assert_eq!(ours(&file), (expected.clone(), false), "{format}");
+    }
+    let mut command = Command::new("mergecap");
+    command
+        .args(["-a", "-w"])
+        .args([&paths[2], &paths[0], &paths[1]]);
+    assert!(finish(command).status.success());
+    let merged = fs::read(&paths[2]).unwrap();
+    assert_eq!(ours(&merged), ([expected, ours(&raw).0].concat(), false));
+    let links: Vec<LinkType> = SliceReader::new(&merged)
+        .map(|frame| frame.unwrap().link)
+        .collect();
+    assert_eq!(
+        (links.first(), links.last()),
+        (Some(&LinkType::ETHERNET), Some(&LinkType::RAW))
+    );
+}
+
+#[test]
 fn of_a_file_that_is_cut_we_give_the_frames_that_tshark_gives() {
     let test = "of_a_file_that_is_cut_we_give_the_frames_that_tshark_gives";
     if lacks(test, &["tshark"]) {
