@@ -6,6 +6,12 @@ use std::fs;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 
+use sockdoc::capfile::{ByteOrder, PcapngWriter, SliceReader};
+
+#[path = "fuzz/bodies/capfile.rs"]
+mod capfile;
+#[path = "fuzz/bodies/filter.rs"]
+mod filter;
 #[path = "fuzz/bodies/framing.rs"]
 mod framing;
 #[path = "fuzz/bodies/message.rs"]
@@ -17,6 +23,10 @@ type Body = fn(&[u8]);
 
 /// Each fuzz target, and what it does with its bytes.
 const TARGETS: &[(&str, Body)] = &[
+    ("capfile_pcap", capfile::capfile_pcap),
+    ("capfile_pcapng", capfile::capfile_pcapng),
+    ("capfile_unpack", capfile::capfile_unpack),
+    ("filter", filter::filter),
     ("framing", framing::framing),
     ("message_deframer", message::message_deframer),
     ("message_json", message::message_json),
@@ -138,6 +148,26 @@ impl Random {
 }
 
 #[test]
+fn the_corpus_of_capfile_pcap_holds() {
+    replay("capfile_pcap");
+}
+
+#[test]
+fn the_corpus_of_capfile_pcapng_holds() {
+    replay("capfile_pcapng");
+}
+
+#[test]
+fn the_corpus_of_capfile_unpack_holds() {
+    replay("capfile_unpack");
+}
+
+#[test]
+fn the_corpus_of_filter_holds() {
+    replay("filter");
+}
+
+#[test]
 fn the_corpus_of_framing_holds() {
     replay("framing");
 }
@@ -155,6 +185,71 @@ fn the_corpus_of_message_json_holds() {
 #[test]
 fn the_corpus_of_sockdiag_holds() {
     replay("sockdiag");
+}
+
+/// The captures of the project, as they are and as pcapng.
+fn captures() -> Vec<(String, Vec<u8>)> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/captures");
+    let mut files = Vec::new();
+    for entry in fs::read_dir(folder).expect("captures") {
+        let path = entry.expect("an entry").path();
+        if path
+            .extension()
+            .is_some_and(|end| end == "pcap" || end == "pcapng")
+        {
+            let name = path.file_name().expect("a name").display().to_string();
+            let bytes = fs::read(&path).expect("a file");
+            files.push((format!("{name} as pcapng"), as_pcapng(&bytes)));
+            files.push((name, bytes));
+        }
+    }
+    files.sort();
+    files
+}
+
+fn as_pcapng(file: &[u8]) -> Vec<u8> {
+    let mut reader = SliceReader::new(file);
+    let mut writer = PcapngWriter::new(Vec::new(), ByteOrder::Big).expect("memory");
+    while let Ok(Some(frame)) = reader.next_frame() {
+        let interface = &reader.interfaces()[frame.interface as usize];
+        writer.frame(&frame, interface).expect("a frame of a file");
+    }
+    writer.into_inner()
+}
+
+/// Where the records of a file begin, and their frames.
+fn frames(file: &[u8]) -> Vec<(u64, &[u8])> {
+    let frames = SliceReader::new(file).map_while(Result::ok);
+    frames.map(|frame| (frame.offset, frame.data)).collect()
+}
+
+#[test]
+fn of_a_changed_capture_everything_in_front_of_the_change_is_given() {
+    let files = captures();
+    assert!(files.len() > 20, "{}", files.len());
+    for (name, bytes) in &files {
+        let bytes = &bytes[..bytes.len().min(LONGEST)];
+        let whole = frames(bytes);
+        let mut random = Random::new("captures", name);
+        for change in 0..40 {
+            let (_, other) = &files[random.below(files.len())];
+            let input = changed(bytes, other, &mut random);
+            let what = format!("{name}, change {change}");
+            run(
+                "capfile",
+                |input| capfile::one_file(input, 1_000),
+                &what,
+                &input,
+            );
+            let same = bytes.iter().zip(&input).take_while(|(a, b)| a == b).count();
+            // Those whose record ends in front of the first byte that is another.
+            let before = whole
+                .windows(2)
+                .take_while(|pair| pair[1].0 <= same as u64)
+                .count();
+            assert!(frames(&input).starts_with(&whole[..before]), "{what}");
+        }
+    }
 }
 
 /// The `name` of every `[[bin]]` of a manifest.

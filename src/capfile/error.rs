@@ -217,14 +217,7 @@ impl fmt::Display for Damage {
             Damage::NoSuchInterface {
                 interface,
                 described,
-            } => {
-                write!(f, "the frame is of interface {interface}, and the section ")?;
-                match described {
-                    0 => f.write_str("describes none"),
-                    1 => f.write_str("describes one, number 0"),
-                    many => write!(f, "describes {many}, 0 to {}", many - 1),
-                }
-            }
+            } => no_such_interface(f, *interface, *described),
             Damage::TooManyInterfaces { limit } => {
                 write!(f, "more than {limit} interfaces are described")
             }
@@ -232,18 +225,32 @@ impl fmt::Display for Damage {
                 block,
                 length,
                 wrong,
-            } => {
-                write!(f, "{} says that it has {length} bytes", Block(*block))?;
-                match wrong {
-                    WrongLength::TooShort(least) => write!(f, "; it has at least {least}"),
-                    WrongLength::TooLong(most) => {
-                        write!(f, "; no block of more than {most} is read")
-                    }
-                    WrongLength::Unaligned => f.write_str(", which is no multiple of 4"),
-                    WrongLength::Trailer(trailer) => write!(f, ", and at its end {trailer}"),
-                }
-            }
+            } => wrong_length(f, *block, *length, *wrong),
         }
+    }
+}
+
+fn no_such_interface(f: &mut fmt::Formatter<'_>, interface: u32, described: usize) -> fmt::Result {
+    write!(f, "the frame is of interface {interface}, and the section ")?;
+    match described {
+        0 => f.write_str("describes none"),
+        1 => f.write_str("describes one, number 0"),
+        many => write!(f, "describes {many}, 0 to {}", many - 1),
+    }
+}
+
+fn wrong_length(
+    f: &mut fmt::Formatter<'_>,
+    block: u32,
+    length: u32,
+    wrong: WrongLength,
+) -> fmt::Result {
+    write!(f, "{} says that it has {length} bytes", Block(block))?;
+    match wrong {
+        WrongLength::TooShort(least) => write!(f, "; it has at least {least}"),
+        WrongLength::TooLong(most) => write!(f, "; no block of more than {most} is read"),
+        WrongLength::Unaligned => f.write_str(", which is no multiple of 4"),
+        WrongLength::Trailer(trailer) => write!(f, ", and at its end {trailer}"),
     }
 }
 

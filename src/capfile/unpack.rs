@@ -9,7 +9,8 @@
 //! | zstd | RFC 8878 | the window that the file asks for, up to a limit of the caller's |
 //! | lz4 | lz4 frame format 1.6 | two blocks of 4 MiB at most |
 //!
-//! Everything in front of damage is given, then one error, then nothing.
+//! Everything in front of a cut is given, and in front of damage what was unpacked in the steps before the
+//! one that met it; then comes one error, then nothing.
 
 mod lz4;
 mod source;

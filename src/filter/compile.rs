@@ -155,17 +155,17 @@ impl Compiler {
         let asked = all
             .into_iter()
             .filter(|(of, ..)| protocol.is_none_or(|p| p == *of));
+        let (address, mask) = (net.address.to_bits(), net.mask.to_bits());
         let tests = asked.map(|(_, ether_type, source, destination)| {
-            directed(direction, |is_source| {
+            let end = directed(direction, |is_source| {
                 let place = if is_source { source } else { destination };
-                let mut tests = vec![self.holds(ether_type)];
-                let (address, mask) = (net.address.to_bits(), net.mask.to_bits());
-                if mask != 0 {
-                    let at = self.layout.network() + place;
-                    tests.push(Test::field(at, Size::Four, mask, address));
+                match mask {
+                    // Nothing is looked at.
+                    0 => Test::Constant(true),
+                    _ => Test::field(self.layout.network() + place, Size::Four, mask, address),
                 }
-                Test::all(tests)
-            })
+            });
+            Test::all(vec![self.holds(ether_type), end])
         });
         Test::any(tests.collect())
     }
@@ -175,17 +175,14 @@ impl Compiler {
             .checked_shl(128 - u32::from(net.prefix))
             .unwrap_or(0);
         let (address, mask) = (words_of(net.address), words_of(mask.into()));
-        directed(direction, |is_source| {
+        let end = directed(direction, |is_source| {
             let place = self.layout.network() + if is_source { 8 } else { 24 };
-            let mut tests = vec![self.holds(ETHER_IP6)];
-            let places = (place..).step_by(4);
-            for (at, (word, mask)) in places.zip(address.into_iter().zip(mask)) {
-                if mask != 0 {
-                    tests.push(Test::field(at, Size::Four, mask, word));
-                }
-            }
-            Test::all(tests)
-        })
+            let words = (place..).step_by(4).zip(address.into_iter().zip(mask));
+            let looked_at = words.filter(|(_, (_, mask))| *mask != 0);
+            let tests = looked_at.map(|(at, (word, mask))| Test::field(at, Size::Four, mask, word));
+            Test::all(tests.collect())
+        });
+        Test::all(vec![self.holds(ETHER_IP6), end])
     }
 
     fn port(&self, transports: Transports, direction: Direction, ports: Ports) -> Test {
@@ -209,13 +206,7 @@ impl Compiler {
                 self.first_fragment(),
                 directed(direction, |is_source| {
                     let index = Number::Constant(if is_source { 0 } else { 2 });
-                    let port = Number::Load {
-                        base: network,
-                        behind_ip: true,
-                        index: Box::new(index),
-                        size: Size::Two,
-                    };
-                    in_range(&port, ports)
+                    in_range(&Number::load(network, true, index, Size::Two), ports)
                 }),
             ]));
         }
@@ -361,12 +352,7 @@ impl Compiler {
                     Protocol::Icmp6 => (network + 40, false),
                     _ => (network, true),
                 };
-                Number::Load {
-                    base,
-                    behind_ip,
-                    index: Box::new(self.number(index)),
-                    size: *size,
-                }
+                Number::load(base, behind_ip, self.number(index), *size)
             }
         }
     }

@@ -52,6 +52,13 @@ impl Program {
 #[derive(Debug, Clone)]
 pub(super) enum Test {
     Constant(bool),
+    /// The bytes at a place, under a mask, are a number: nearly all that is ever asked.
+    Is {
+        at: u32,
+        size: Size,
+        mask: u32,
+        number: u32,
+    },
     Compare(Number, Relation, Number),
     /// Asked from left to right, up to the first no.
     All(Vec<Test>),
@@ -68,11 +75,16 @@ pub(super) enum Test {
 pub(super) enum Number {
     Constant(u32),
     Length,
-    /// Bytes at a place that is known, most significant first, and those of their bits that count.
+    /// Bytes at a place that is known, most significant first.
     Field {
         at: u32,
         size: Size,
-        mask: u32,
+    },
+    /// Bytes so far behind the IPv4 header that begins at `base`.
+    BehindIp {
+        base: u32,
+        index: u32,
+        size: Size,
     },
     /// Bytes at a place that is computed: from `base`, or from the end of the IPv4 header that is
     /// there.
@@ -94,8 +106,12 @@ impl Test {
 
     /// The bits of a mask at a place are this number.
     pub(super) fn field(at: u32, size: Size, mask: u32, number: u32) -> Test {
-        let field = Number::Field { at, size, mask };
-        Test::Compare(field, Relation::Equal, Number::Constant(number))
+        Test::Is {
+            at,
+            size,
+            mask,
+            number,
+        }
     }
 
     /// All of the tests; without those that are true of every frame.
@@ -146,6 +162,12 @@ impl Test {
     fn holds(&self, subject: &Subject<'_>) -> Option<bool> {
         Some(match self {
             Test::Constant(constant) => *constant,
+            Test::Is {
+                at,
+                size,
+                mask,
+                number,
+            } => load(subject.data, u64::from(*at), *size)? & mask == *number,
             Test::Compare(left, relation, right) => {
                 related(left.value(subject)?, *relation, right.value(subject)?)
             }
@@ -176,8 +198,20 @@ impl Test {
 impl Number {
     /// The bytes at a place.
     pub(super) fn field(at: u32, size: Size) -> Number {
-        let mask = u32::MAX;
-        Number::Field { at, size, mask }
+        Number::Field { at, size }
+    }
+
+    /// Bytes at a place that may be known without a frame.
+    pub(super) fn load(base: u32, behind_ip: bool, index: Number, size: Size) -> Number {
+        match index {
+            Number::Constant(index) if behind_ip => Number::BehindIp { base, index, size },
+            index => Number::Load {
+                base,
+                behind_ip,
+                index: Box::new(index),
+                size,
+            },
+        }
     }
 
     pub(super) fn negated(number: Number) -> Number {
@@ -202,21 +236,18 @@ impl Number {
         match self {
             Number::Constant(number) => Some(*number),
             Number::Length => Some(subject.original_len),
-            Number::Field { at, size, mask } => {
-                let bytes = load(subject.data, u64::from(*at), *size)?;
-                Some(bytes & mask)
-            }
+            Number::Field { at, size } => load(subject.data, u64::from(*at), *size),
+            Number::BehindIp { base, index, size } => behind_ip(subject.data, *base, *index, *size),
             Number::Load {
                 base,
-                behind_ip,
+                behind_ip: true,
                 index,
                 size,
+            } => behind_ip(subject.data, *base, index.value(subject)?, *size),
+            Number::Load {
+                base, index, size, ..
             } => {
-                let mut index = index.value(subject)?;
-                if *behind_ip {
-                    let first = load(subject.data, u64::from(*base), Size::One)?;
-                    index = index.wrapping_add((first & 0xf) * 4);
-                }
+                let index = index.value(subject)?;
                 load(subject.data, u64::from(*base) + u64::from(index), *size)
             }
             Number::Negative(number) => Some(number.value(subject)?.wrapping_neg()),
@@ -246,6 +277,14 @@ fn load(data: &[u8], at: u64, size: Size) -> Option<u32> {
         Size::Two => u32::from(u16::from_be_bytes(*rest.first_chunk()?)),
         Size::Four => u32::from_be_bytes(*rest.first_chunk()?),
     })
+}
+
+/// The index and the length of the header are added in 32 bits, which wrap: an index can be below 0.
+#[inline]
+fn behind_ip(data: &[u8], base: u32, index: u32, size: Size) -> Option<u32> {
+    let first = load(data, u64::from(base), Size::One)?;
+    let index = index.wrapping_add((first & 0xf) * 4);
+    load(data, u64::from(base) + u64::from(index), size)
 }
 
 fn compute(left: u32, operator: Operator, right: u32) -> Option<u32> {

@@ -19,7 +19,16 @@ struct Capture {
 }
 
 fn capture(folder: &Path, name: &str, link: LinkType, frames: &[Packet]) -> Capture {
-    let order = ByteOrder::Little;
+    capture_in(ByteOrder::Little, folder, name, link, frames)
+}
+
+fn capture_in(
+    order: ByteOrder,
+    folder: &Path,
+    name: &str,
+    link: LinkType,
+    frames: &[Packet],
+) -> Capture {
     let mut writer = PcapWriter::new(Vec::new(), order, &Interface::new(link)).unwrap();
     for (number, frame) in frames.iter().enumerate() {
         writer.frame(&frame.frame(number, link)).unwrap();
@@ -40,6 +49,10 @@ fn captures(folder: &Path) -> Vec<Capture> {
         .iter()
         .map(|&link| capture(folder, "frames", link, &packets::frames(link)))
         .collect();
+    // A machine of the other byte order: its loopback frames begin as those of OpenBSD.
+    let loopback = packets::frames(LinkType::LOOP);
+    let (big, null) = (ByteOrder::Big, LinkType::NULL);
+    captures.push(capture_in(big, folder, "big", null, &loopback));
     let ethernet = LinkType::ETHERNET;
     captures.push(capture(
         folder,
@@ -57,6 +70,32 @@ fn captures(folder: &Path) -> Vec<Capture> {
         ));
     }
     captures
+}
+
+/// The captures of the project, each with times that tell its frames apart.
+fn captures_of_the_project(folder: &Path) -> Vec<Capture> {
+    let data = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/captures");
+    let mut files: Vec<PathBuf> = std::fs::read_dir(data)
+        .expect("captures")
+        .map(|entry| entry.expect("a file").path())
+        .filter(|path| path.extension().is_some_and(|end| end == "pcap"))
+        .collect();
+    files.sort();
+    let captures = files.iter().map(|path| {
+        let bytes = std::fs::read(path).unwrap();
+        let mut link = LinkType::ETHERNET;
+        let packets = SliceReader::new(&bytes).map_while(Result::ok).map(|frame| {
+            link = frame.link;
+            Packet {
+                data: frame.data.to_vec(),
+                len: frame.original_len,
+            }
+        });
+        let packets: Vec<Packet> = packets.collect();
+        let name = path.file_stem().unwrap().to_string_lossy();
+        capture(folder, &name, link, &packets)
+    });
+    captures.collect()
 }
 
 /// What a filter says of a capture: the numbers of the frames that match, or that it is refused.
@@ -292,6 +331,18 @@ fn every_filter_matches_the_frames_that_tcpdump_gives() {
     let folder = tempfile::tempdir().unwrap();
     let captures = captures(folder.path());
     compare(&owned(FILTERS), &captures);
+}
+
+#[test]
+fn filters_on_the_captures_of_the_project_match_the_frames_that_tcpdump_gives() {
+    if !runs("filters_on_the_captures_of_the_project_match_the_frames_that_tcpdump_gives") {
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let captures = captures_of_the_project(folder.path());
+    assert!(captures.len() > 10, "{}", captures.len());
+    let some: Vec<&str> = FILTERS.iter().skip(3).step_by(11).copied().collect();
+    compare(&owned(&some), &captures);
 }
 
 #[test]

@@ -8,6 +8,7 @@
 //! | [`bytes`] | the two clients and the two servers, byte for byte |
 //! | [`raw`] | requests that no client sends, reply for reply |
 //! | [`echo`] | the echo programs |
+//! | [`captures`] | capture files, written and read beside tshark, tcpdump and capinfos |
 //! | [`packets`] | frames of many kinds, for each link type |
 //! | [`tshark`] | `sockdoc decode` beside tshark and what reads capture files |
 //! | [`filters`] | which frames a filter matches, beside tcpdump |
@@ -16,6 +17,7 @@
 mod support;
 
 mod bytes;
+mod captures;
 mod echo;
 mod filters;
 mod packets;
