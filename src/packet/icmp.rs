@@ -228,7 +228,7 @@ mod tests {
     fn a_request_is_read_as_it_was_written_and_its_checksum_is_right() {
         for version in [Version::V4, Version::V6] {
             for length in [8, 9, 64, 1473] {
-                let mut message: Vec<u8> = (0..length).map(|n| (n % 251) as u8).collect();
+                let mut message: Vec<u8> = (0_u8..251).cycle().take(length).collect();
                 write_echo_request(version, 0x1234, 0xfffe, &mut message);
                 let Ok(Message::EchoRequest(echo)) = parse(version, &message) else {
                     panic!("{version:?} {length}: no request");

@@ -297,13 +297,12 @@ impl Conversation {
             }
         }
         if segment.has(flag::SYN) {
-            match shift {
-                Some(by) => sender.scale = Scale::By(by),
-                None => {
-                    sender.scale = Scale::Off;
-                    if segment.has(flag::ACK) {
-                        self.ends[1 - from].scale = Scale::Off;
-                    }
+            if let Some(by) = shift {
+                sender.scale = Scale::By(by);
+            } else {
+                sender.scale = Scale::Off;
+                if segment.has(flag::ACK) {
+                    self.ends[1 - from].scale = Scale::Off;
                 }
             }
         }
