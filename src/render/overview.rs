@@ -49,6 +49,16 @@ const GROUPS: &[Group] = &[
                 "sockdoc sockets :65432",
                 "who has to do with a port",
             ),
+            (
+                "decode",
+                "sockdoc decode capture.pcap",
+                "what was on the wire, frame by frame",
+            ),
+            (
+                "decode",
+                "sockdoc decode capture.pcap --messages",
+                "who asked what, and the answers",
+            ),
         ],
     ),
     (
