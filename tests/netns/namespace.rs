@@ -34,7 +34,12 @@ impl Namespace {
         }
         let namespace = Namespace { name };
         namespace.run("ip", &["link", "set", "lo", "up"]);
-        namespace.run("sysctl", &["-q", "-w", "net.ipv4.icmp_ratelimit=0"]);
+        // Every ICMP error is sent, and no address of IPv6 is tried out before it is used.
+        namespace.sysctl(&[
+            "net.ipv4.icmp_ratelimit=0",
+            "net.ipv6.icmp.ratelimit=0",
+            "net.ipv6.conf.default.accept_dad=0",
+        ]);
         Some(namespace)
     }
 
@@ -79,6 +84,23 @@ impl Namespace {
         support::stdout(&output)
     }
 
+    /// Sets these parameters of the kernel inside.
+    pub(crate) fn sysctl(&self, settings: &[&str]) {
+        self.run("sysctl", &[&["-q", "-w"], settings].concat());
+    }
+
+    /// Runs these commands of ip(8) inside; all must succeed.
+    pub(crate) fn ip(&self, commands: &[&str]) {
+        self.fed("ip", &["-batch", "-"], &commands.join("\n"));
+    }
+
+    /// `sockdoc ping` inside.
+    pub(crate) fn ping(&self, args: &[&str]) -> Command {
+        let mut command = launched_by(&["nsenter", &format!("--net={}", self.file())]);
+        command.arg("ping").args(args).stdin(Stdio::null());
+        command
+    }
+
     /// `sockdoc sockets` inside.
     pub(crate) fn sockdoc(&self, args: &[&str]) -> Command {
         let mut command = launched_by(&["nsenter", &format!("--net={}", self.file())]);
@@ -98,13 +120,18 @@ impl Namespace {
             "flush ruleset\ntable inet test {{\n chain input {{\n  \
              type filter hook input priority 0; policy accept;\n  {rules}\n }}\n}}\n"
         );
-        let mut nft = self.command("nft");
-        nft.args(["-f", "-"]).stdin(Stdio::piped());
-        let mut child = nft.spawn().expect("nft starts");
+        self.fed("nft", &["-f", "-"], &table);
+    }
+
+    /// Runs a program inside with this as its input; it must succeed.
+    pub(crate) fn fed(&self, program: &str, args: &[&str], text: &str) {
+        let mut command = self.command(program);
+        command.args(args).stdin(Stdio::piped());
+        let mut child = command.spawn().expect("the program starts");
         let mut input = child.stdin.take().expect("piped");
-        input.write_all(table.as_bytes()).expect("writes");
+        input.write_all(text.as_bytes()).expect("writes");
         drop(input);
-        assert!(child.wait().expect("it ends").success(), "{table}");
+        assert!(child.wait().expect("it ends").success(), "{text}");
     }
 }
 
