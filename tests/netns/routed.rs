@@ -51,14 +51,14 @@ impl Path {
             "addr add fd77:1::1/64 dev near0 nodad",
             "link set near0 up",
             "route add default via 10.77.1.254",
-            "-6 route add default via fd77:1::fe",
+            "route add ::/0 via fd77:1::fe",
         ]);
         server.ip(&[
             "addr add 10.77.2.1/24 dev far1",
             "addr add fd77:2::1/64 dev far1 nodad",
             "link set far1 up",
             "route add default via 10.77.2.254",
-            "-6 route add default via fd77:2::fe",
+            "route add ::/0 via fd77:2::fe",
         ]);
         Some(Path {
             client,

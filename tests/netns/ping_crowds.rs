@@ -1,0 +1,167 @@
+//! Many pings: past the last sequence number, at a steady pace, side by side, with losses, and to
+//! many targets.
+
+use std::process::Stdio;
+
+use crate::namespace::Namespace;
+use crate::pinging::{Counts, Run};
+use crate::support::{program, skip};
+
+/// More than there are sequence numbers.
+const MANY: u64 = 70_000;
+
+/// Lets every group have datagram sockets.
+const EVERYBODY: &str = "net.ipv4.ping_group_range=0 2147483647";
+
+#[test]
+fn seventy_thousand_pings_have_no_false_duplicate() {
+    let Some(namespace) = Namespace::new("70,000 pings") else {
+        return;
+    };
+    let expected = Counts {
+        sent: MANY,
+        received: MANY,
+        ..Counts::default()
+    };
+    for target in ["127.0.0.1", "::1"] {
+        let run = Run::words(&namespace, &format!("-f -q -c {MANY} {target}"));
+        assert_eq!(run.counts(), expected, "{run}");
+        assert_eq!(run.status, Some(0), "{run}");
+    }
+    namespace.sysctl(&[EVERYBODY]);
+    let run = Run::words(&namespace, &format!("-f -q -c {MANY} 127.0.0.1"));
+    assert_eq!(run.counts(), expected, "{run}");
+}
+
+#[test]
+fn a_thousand_pings_at_ten_milliseconds_end_within_one_interval() {
+    let Some(namespace) = Namespace::new("no drift") else {
+        return;
+    };
+    let run = Run::words(&namespace, "-q -c 1000 -i 0.01 127.0.0.1");
+    assert_eq!(run.counts().received, 1000, "{run}");
+    let line = run.line_with(" packets transmitted, ");
+    let time = line
+        .rsplit("time ")
+        .next()
+        .and_then(|time| time.strip_suffix("ms"));
+    let time: u64 = time.and_then(|time| time.parse().ok()).expect("a time");
+    // The first at 0, the last at 999 intervals.
+    assert!((9_990 - 10..=9_990 + 10).contains(&time), "{run}");
+}
+
+#[test]
+fn pings_side_by_side_do_not_take_each_others_replies() {
+    let test = "two pings at once";
+    if program("unshare").is_none() {
+        return skip(test, "there is no unshare");
+    }
+    let Some(namespace) = Namespace::new(test) else {
+        return;
+    };
+    for range in ["net.ipv4.ping_group_range=1 0", EVERYBODY] {
+        namespace.sysctl(&[range]);
+        for target in ["127.0.0.1", "::1"] {
+            // In namespaces of processes of their own all have the same number.
+            let ping = || {
+                let mut command = namespace.command("unshare");
+                command.args(["--pid", "--fork", crate::support::BINARY, "ping"]);
+                command.args(["-q", "-c", "300", "-i", "0.002", target]);
+                command.stdin(Stdio::null());
+                Run::of(command)
+            };
+            let runs = std::thread::scope(|scope| {
+                let runs: Vec<_> = (0..4).map(|_| scope.spawn(ping)).collect();
+                let runs = runs.into_iter().map(|run| run.join().expect("it ran"));
+                runs.collect::<Vec<Run>>()
+            });
+            for run in runs {
+                let expected = Counts {
+                    sent: 300,
+                    received: 300,
+                    ..Counts::default()
+                };
+                assert_eq!(run.counts(), expected, "{run}");
+                assert_eq!(run.status, Some(0), "{run}");
+            }
+        }
+    }
+}
+
+#[test]
+fn losses_are_as_many_as_the_firewall_has_dropped() {
+    let test = "5 % loss";
+    if program("nft").is_none() {
+        return skip(test, "there is no nft");
+    }
+    let Some(namespace) = Namespace::new(test) else {
+        return;
+    };
+    namespace.firewall("icmp type echo-request numgen random mod 100 < 5 counter drop");
+    let run = Run::words(&namespace, "-f -q -c 2000 -W 0.3 127.0.0.1");
+    let dropped = namespace.counted_by_the_firewall();
+    assert!((1..1000).contains(&dropped), "{dropped}");
+    let expected = Counts {
+        sent: 2000,
+        received: 2000 - dropped,
+        ..Counts::default()
+    };
+    assert_eq!(run.counts(), expected, "{dropped}: {run}");
+    assert_eq!(run.status, Some(0), "{run}");
+}
+
+#[test]
+fn a_network_of_targets_is_answered_line_by_line() {
+    let test = "127.1.0.0/24";
+    if program("nft").is_none() {
+        return skip(test, "there is no nft");
+    }
+    let Some(namespace) = Namespace::new(test) else {
+        return;
+    };
+    let all = Run::words(&namespace, "-c 1 -W 1 127.1.0.0/24");
+    assert_eq!(all.status, Some(0), "{all}");
+    let alive = |run: &Run| {
+        let lines = run.text.lines();
+        lines.filter(|line| line.ends_with(" is alive")).count()
+    };
+    // As in fping: without the address of the network and that for all.
+    assert_eq!(alive(&all), 254, "{all}");
+    namespace.firewall("icmp type echo-request ip daddr { 127.1.0.7, 127.1.0.8 } drop");
+    let some = Run::words(&namespace, "-c 1 -W 0.3 127.1.0.0/24");
+    assert_eq!(some.status, Some(1), "{some}");
+    assert_eq!(alive(&some), 252, "{some}");
+    for lost in ["127.1.0.7", "127.1.0.8"] {
+        assert!(some.says(&format!("{lost} is unreachable\n")), "{some}");
+    }
+}
+
+#[test]
+fn targets_come_as_a_range_from_a_file_and_from_standard_input() {
+    let test = "lists of targets";
+    let Some(namespace) = Namespace::new(test) else {
+        return;
+    };
+    let run = Run::words(&namespace, "-c 1 -W 1 127.1.0.250-127.1.1.5");
+    assert_eq!(run.status, Some(0), "{run}");
+    assert_eq!(run.text.matches(" is alive\n").count(), 12, "{run}");
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = folder.path().join("targets");
+    std::fs::write(&file, "# ours\n127.1.0.1\n\n::1\n127.1.0.2\n").expect("written");
+    let file = file.to_str().expect("text");
+    let from_file = Run::ours(&namespace, &["-c", "1", "-W", "1", "-F", file]);
+    assert_eq!(from_file.status, Some(0), "{from_file}");
+    for target in ["127.1.0.1", "::1", "127.1.0.2"] {
+        let line = format!("{target} is alive\n");
+        assert_eq!(from_file.text.matches(&line).count(), 1, "{from_file}");
+    }
+    let mut command = namespace.ping(&["-c", "1", "-W", "1", "-F", "-"]);
+    command.stdin(std::fs::File::open(file).expect("opened"));
+    let from_input = Run::of(command);
+    assert_eq!(from_input.status, Some(0), "{from_input}");
+    assert_eq!(
+        from_input.text.matches(" is alive\n").count(),
+        3,
+        "{from_input}"
+    );
+}

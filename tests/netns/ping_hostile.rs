@@ -1,0 +1,298 @@
+//! What a hostile or broken host answers is counted and shown as what it is, on raw and on datagram
+//! sockets, over IPv4 and IPv6.
+
+use crate::namespace::Namespace;
+use crate::ping_rows::{self, address_of, asking};
+use crate::pinging::{Counts, Run};
+use crate::responder::Responder;
+
+/// Which sockets carry the pings.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Kind {
+    /// The only ones there are where `ping_group_range` is empty, as in every new namespace.
+    Raw,
+    /// What an ordinary user has.
+    Datagram,
+}
+
+/// A namespace of each kind of sockets, with the host that answers.
+struct Scene {
+    places: Vec<(Kind, Namespace, Responder)>,
+}
+
+/// One run of three requests.
+struct Judged {
+    kind: Kind,
+    is_v6: bool,
+    run: Run,
+}
+
+impl Scene {
+    fn new(test: &str) -> Option<Scene> {
+        let mut places = Vec::new();
+        for kind in [Kind::Raw, Kind::Datagram] {
+            let namespace = Namespace::new(test)?;
+            if kind == Kind::Datagram {
+                namespace.sysctl(&["net.ipv4.ping_group_range=0 2147483647"]);
+            }
+            let host = ping_rows::host(test, &namespace)?;
+            places.push((kind, namespace, host));
+        }
+        Some(Scene { places })
+    }
+
+    /// Pings the address that answers by this row: with both kinds of sockets, IPv4 and IPv6.
+    fn ask(&self, row: &str, more: &str) -> Vec<Judged> {
+        std::thread::scope(|scope| {
+            let mut runs = Vec::new();
+            for (kind, namespace, _) in &self.places {
+                for is_v6 in [false, true] {
+                    runs.push(scope.spawn(move || {
+                        let words = format!("{more} {} {}", asking(row), address_of(is_v6, row));
+                        let run = Run::words(namespace, &words);
+                        let kind = *kind;
+                        Judged { kind, is_v6, run }
+                    }));
+                }
+            }
+            let runs = runs.into_iter();
+            runs.map(|run| run.join().expect("it ran")).collect()
+        })
+    }
+}
+
+/// What three requests come to, all of which but one are answered rightly.
+fn one_lost() -> Counts {
+    Counts {
+        sent: 3,
+        received: 2,
+        ..Counts::default()
+    }
+}
+
+/// Pings the host with this row, and gives each run to `judge`.
+fn each_run(row: &str, judge: impl Fn(&Judged)) {
+    let Some(scene) = Scene::new(row) else {
+        return;
+    };
+    for judged in scene.ask(row, "") {
+        assert_eq!(judged.run.status, Some(0), "{}", judged.run);
+        judge(&judged);
+    }
+}
+
+/// Each run has lost one request to a reply that is corrupted.
+fn one_is_corrupted(row: &str) {
+    each_run(row, |Judged { run, .. }| {
+        let expected = Counts {
+            corrupted: 1,
+            ..one_lost()
+        };
+        assert_eq!(run.counts(), expected, "{run}");
+        assert!(run.says("33.3333% packet loss"), "{run}");
+    });
+}
+
+#[test]
+fn right_replies_are_received() {
+    each_run("right", |Judged { run, .. }| {
+        let expected = Counts {
+            received: 3,
+            ..one_lost()
+        };
+        assert_eq!(run.counts(), expected, "{run}");
+        assert!(run.says(", 0% packet loss"), "{run}");
+    });
+}
+
+#[test]
+fn a_bad_checksum_is_not_received() {
+    each_run("bad checksum", |Judged { kind, is_v6, run }| {
+        // The kernel verifies all others itself, and throws them away.
+        let seen = *kind == Kind::Raw && !is_v6;
+        let expected = Counts {
+            corrupted: seen.into(),
+            ..one_lost()
+        };
+        assert_eq!(run.counts(), expected, "{run}");
+        assert_eq!(run.says("BAD CHECKSUM!"), seen, "{run}");
+    });
+}
+
+#[test]
+fn a_payload_of_ones_is_corrupted_and_its_time_is_not_believed() {
+    each_run("payload all 0xff", |judged| time_is_sane(&judged.run));
+    one_is_corrupted("payload all 0xff");
+}
+
+#[test]
+fn a_send_time_of_ones_is_not_believed() {
+    each_run("send time all 0xff", |judged| time_is_sane(&judged.run));
+    one_is_corrupted("send time all 0xff");
+}
+
+fn time_is_sane(run: &Run) {
+    let times = run.text.split("time=").skip(1);
+    for time in times {
+        let time = time.split(' ').next().expect("a number");
+        let time: f64 = time.parse().expect("a number");
+        assert!(time < 20_000.0, "{run}");
+    }
+}
+
+#[test]
+fn a_sequence_that_was_never_sent_is_not_received() {
+    each_run("sequence never sent", |Judged { run, .. }| {
+        let counts = run.counts();
+        let expected = Counts {
+            corrupted: counts.corrupted,
+            ..one_lost()
+        };
+        assert_eq!(counts, expected, "{run}");
+        // It is never shown as an answer to the request that it pretends to answer.
+        assert_eq!(run.text.matches("icmp_seq=2 ").count(), 0, "{run}");
+    });
+}
+
+#[test]
+fn a_reply_that_is_cut_is_corrupted() {
+    one_is_corrupted("truncated");
+    one_is_corrupted("cut to its header");
+}
+
+#[test]
+fn a_reply_that_is_longer_than_its_request_is_corrupted() {
+    one_is_corrupted("longer than sent");
+}
+
+#[test]
+fn a_wrong_byte_is_named_and_its_reply_is_corrupted() {
+    one_is_corrupted("corrupt byte");
+    each_run("corrupt byte", |Judged { run, .. }| {
+        let words = "wrong data byte #40 should be 0x28 but was 0xd7";
+        assert!(run.says(words), "{run}");
+    });
+}
+
+#[test]
+fn a_reply_from_another_address_is_not_received() {
+    each_run("other source", |Judged { is_v6, run, .. }| {
+        let counts = run.counts();
+        let expected = Counts {
+            corrupted: counts.corrupted,
+            errors: counts.errors,
+            ..one_lost()
+        };
+        assert_eq!(counts, expected, "{run}");
+        let elsewhere = ping_rows::address(*is_v6, ping_rows::ELSEWHERE);
+        assert!(run.says(&elsewhere), "who sent it is not told: {run}");
+    });
+}
+
+#[test]
+fn a_reply_with_another_identifier_is_not_received() {
+    each_run("other identifier", |Judged { run, .. }| {
+        assert_eq!(run.counts(), one_lost(), "{run}");
+    });
+}
+
+#[test]
+fn a_duplicate_is_marked_and_stays_out_of_the_statistics() {
+    each_run("duplicated", |Judged { run, .. }| {
+        let expected = Counts {
+            received: 3,
+            duplicates: 1,
+            ..one_lost()
+        };
+        assert_eq!(run.counts(), expected, "{run}");
+        assert!(run.line_with("(DUP!)").contains("icmp_seq=2"), "{run}");
+    });
+}
+
+#[test]
+fn a_reply_after_its_time_is_late() {
+    each_run("late", |Judged { run, .. }| {
+        assert_eq!(run.counts(), one_lost(), "{run}");
+        assert!(run.says("late"), "{run}");
+    });
+}
+
+#[test]
+fn replies_out_of_order_are_received() {
+    each_run("reordered", |Judged { run, .. }| {
+        let expected = Counts {
+            received: 3,
+            ..one_lost()
+        };
+        assert_eq!(run.counts(), expected, "{run}");
+        let place = |words| run.text.find(words).expect("a line");
+        assert!(place("icmp_seq=3 ") < place("icmp_seq=2 "), "{run}");
+    });
+}
+
+#[test]
+fn an_error_with_options_in_its_quote_is_that_of_its_request() {
+    for row in [
+        "unreachable, right quote",
+        "unreachable, quote with options",
+    ] {
+        each_run(row, |Judged { run, .. }| {
+            let expected = Counts {
+                errors: 1,
+                ..one_lost()
+            };
+            assert_eq!(run.counts(), expected, "{row}: {run}");
+            let line = run.line_with("nreachable");
+            assert!(line.contains("icmp_seq=2 Destination "), "{row}: {run}");
+        });
+    }
+}
+
+#[test]
+fn an_error_that_quotes_nothing_of_ours_is_not_ours() {
+    for row in [
+        "unreachable, quote cut",
+        "unreachable, header past its end",
+        "unreachable, another's request",
+        "unreachable, sequence never sent",
+    ] {
+        each_run(row, |Judged { run, .. }| {
+            assert_eq!(run.counts(), one_lost(), "{row}: {run}");
+        });
+    }
+}
+
+#[test]
+fn a_reply_behind_an_error_is_received() {
+    each_run("unreachable, then right", |Judged { run, .. }| {
+        let counts = run.counts();
+        assert_eq!((counts.sent, counts.received), (3, 3), "{run}");
+    });
+}
+
+#[test]
+fn lenient_counts_as_iputils_does() {
+    let Some(scene) = Scene::new("--lenient") else {
+        return;
+    };
+    if crate::support::program("ping").is_none() {
+        return crate::support::skip("--lenient", "there is no ping");
+    }
+    let replies = ping_rows::ROWS.iter().map(|row| row.name);
+    let replies = replies.filter(|name| !name.starts_with("unreachable"));
+    for row in replies {
+        for judged in scene.ask(row, "--lenient") {
+            let Judged { kind, is_v6, run } = judged;
+            let mut places = scene.places.iter();
+            let place = places.find(|place| place.0 == kind).expect("a place");
+            let words = format!("ping {} {}", asking(row), address_of(is_v6, row));
+            let theirs = Run::other(&place.1, &words);
+            assert_eq!(
+                run.counts(),
+                theirs.counts(),
+                "{row} {kind:?}: {run}{theirs}"
+            );
+            assert_eq!(run.status, theirs.status, "{row}: {run}{theirs}");
+        }
+    }
+}
