@@ -96,10 +96,6 @@ impl Namespace {
 
     /// `sockdoc ping` inside.
     pub(crate) fn ping(&self, args: &[&str]) -> Command {
-        if std::env::var_os("PINGHACK").is_some() {
-            let mut c = self.command("ping");
-            c.arg("-n").args(args);
-            return c;
         let mut command = launched_by(&["nsenter", &format!("--net={}", self.file())]);
         command.arg("ping").args(args).stdin(Stdio::null());
         command
