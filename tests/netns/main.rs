@@ -6,16 +6,19 @@
 //! | [`compare`] | the same sockets in ss, netstat and lsof |
 //! | [`families`] | raw, ping and packet sockets; scopes of IPv6 |
 //! | [`many`] | tens of thousands of sockets |
+//! | [`parsers`] | programs that others read such texts with |
 //! | [`ping_crowds`] | many pings and many targets |
 //! | [`ping_ends`] | signals, a closed pipe, zones, names |
 //! | [`ping_hostile`] | what a hostile host answers, counted as what it is |
 //! | [`ping_judges`] | how iputils, fping and we judge a hostile host |
 //! | [`ping_options`] | flags on the wire, and how a run ends |
+//! | [`ping_parsers`] | our text and that of iputils, read by the same programs |
 //! | [`ping_paths`] | MTU, black hole and hops of a routed path |
 //! | [`ping_refusals`] | ICMP errors of firewalls, routes and routers |
 //! | [`ping_rows`] | what a hostile host answers, row by row |
 //! | [`ping_tcp`] | `--tcp PORT` |
 //! | [`ping_users`] | as an ordinary user |
+//! | [`ping_words`] | every ICMP error in words, and the account of a bad path |
 //! | [`pinging`] | runs of ping and what they say |
 //! | [`places`] | --netns and --all-netns |
 //! | [`privilege`] | as an ordinary user, and without /proc |
@@ -30,16 +33,19 @@ mod compare;
 mod families;
 mod many;
 mod namespace;
+mod parsers;
 mod ping_crowds;
 mod ping_ends;
 mod ping_hostile;
 mod ping_judges;
 mod ping_options;
+mod ping_parsers;
 mod ping_paths;
 mod ping_refusals;
 mod ping_rows;
 mod ping_tcp;
 mod ping_users;
+mod ping_words;
 mod pinging;
 mod places;
 mod privilege;
