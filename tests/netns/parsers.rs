@@ -37,7 +37,8 @@ pub(crate) fn parsed(parser: &Path, args: &[&str], text: &str) -> Value {
     let output = child.wait_with_output().expect("it ends");
     assert!(
         output.status.success(),
-        "{parser:?} {args:?} does not read:\n{text}"
+        "{} {args:?} does not read:\n{text}",
+        parser.display()
     );
     serde_json::from_slice(&output.stdout).expect("a document")
 }

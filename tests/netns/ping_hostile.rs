@@ -235,6 +235,7 @@ fn an_error_with_options_in_its_quote_is_that_of_its_request() {
     for row in [
         "unreachable, right quote",
         "unreachable, quote with options",
+        "unreachable, from a router",
     ] {
         each_run(row, |Judged { run, .. }| {
             let expected = Counts {
@@ -254,6 +255,7 @@ fn an_error_that_quotes_nothing_of_ours_is_not_ours() {
         "unreachable, quote cut",
         "unreachable, header past its end",
         "unreachable, another's request",
+        "unreachable, another's destination",
         "unreachable, sequence never sent",
     ] {
         each_run(row, |Judged { run, .. }| {

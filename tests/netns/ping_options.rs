@@ -8,11 +8,14 @@ use crate::ping_rows::address;
 use crate::pinging::Run;
 use crate::responder::{Answer, Echo, Responder};
 
-/// A host that answers by this script, and all that it heard.
+/// A namespace, its host, and what that heard.
+type Heard = (Namespace, Responder, Arc<Mutex<Vec<Echo>>>);
+
+/// A host that answers by this script.
 fn listening(
     test: &str,
     mut script: impl FnMut(&Echo) -> Vec<Answer> + Send + 'static,
-) -> Option<(Namespace, Responder, Arc<Mutex<Vec<Echo>>>)> {
+) -> Option<Heard> {
     let namespace = Namespace::new(test)?;
     let heard = Arc::new(Mutex::new(Vec::new()));
     let keep = Arc::clone(&heard);

@@ -17,12 +17,11 @@ fn refusing(test: &str, family: &str, types: &[(&str, &str)]) -> Option<Namespac
         .iter()
         .zip(1..)
         .map(|((kind, _), number)| {
-            let matched = match family {
-                "icmp" => format!("icmp type echo-request ip daddr 127.1.0.{number}"),
-                _ => {
-                    namespace.ip(&[&format!("addr add fd00::{number}/128 dev lo nodad")]);
-                    format!("icmpv6 type echo-request ip6 daddr fd00::{number}")
-                }
+            let matched = if family == "icmp" {
+                format!("icmp type echo-request ip daddr 127.1.0.{number}")
+            } else {
+                namespace.ip(&[&format!("addr add fd00::{number}/128 dev lo nodad")]);
+                format!("icmpv6 type echo-request ip6 daddr fd00::{number}")
             };
             format!("{matched} reject with {family} type {kind}")
         })

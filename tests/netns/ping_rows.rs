@@ -56,8 +56,15 @@ pub(crate) const ROWS: &[Row] = &[
     row("unreachable, another's request", |echo| {
         vec![unreachable(echo).quoting(Quote::OtherIdentifier)]
     }),
+    row("unreachable, another's destination", |echo| {
+        vec![unreachable(echo).quoting(Quote::OtherDestination)]
+    }),
     row("unreachable, sequence never sent", |echo| {
         vec![unreachable(echo).quoting(Quote::Sequence(1000))]
+    }),
+    row("unreachable, from a router", |echo| {
+        let router = address(echo.destination.is_ipv6(), ELSEWHERE);
+        vec![unreachable(echo).sent_by(&router)]
     }),
     row("unreachable, then right", |echo| {
         vec![unreachable(echo), Answer::right()]

@@ -7,7 +7,7 @@ use crate::responder::{Answer, Responder};
 use crate::routed::{Path, ROUTER, SERVER};
 use crate::support::{program, skip};
 
-/// Types and codes of ICMP (RFC 792, 1122, 1812); the last of a type is one that does not exist.
+/// Types and codes of ICMP (RFC 792, 1122, 1812).
 const V4: &[(u8, u8)] = &[
     (3, 0),
     (3, 1),
@@ -25,12 +25,12 @@ const V4: &[(u8, u8)] = &[
     (3, 13),
     (3, 14),
     (3, 15),
+    // The kernel keeps 11/1 (a fragment that did not come) to itself.
     (11, 0),
-    (11, 1),
     (12, 0),
 ];
 
-/// The same of ICMPv6 (RFC 4443, 4443 errata, 6550, 7112).
+/// The same of version 6 (RFC 4443).
 const V6: &[(u8, u8)] = &[
     (1, 0),
     (1, 1),

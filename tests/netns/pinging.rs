@@ -99,7 +99,7 @@ impl Run {
         self.text.lines().map(read).collect()
     }
 
-    /// The last object of `--json`.
+    /// The last object of `--json`: the summary.
     pub(crate) fn summary(&self) -> Value {
         self.objects()
             .pop()

@@ -158,7 +158,9 @@ impl Work {
         }
         let passed = |it: &mut Waiting| matches!(&it.due, Due::Behind(of, number) if *of == who && *number <= echo.number);
         let due: Vec<Waiting> = self.waiting.extract_if(.., passed).collect();
-        due.iter().for_each(|it| self.send(&it.packet));
+        for it in due {
+            self.send(&it.packet);
+        }
     }
 
     /// Sends what is due, and says for how long nothing else is.
@@ -166,7 +168,9 @@ impl Work {
         let now = Instant::now();
         let is_due = |it: &mut Waiting| matches!(it.due, Due::At(at) if at <= now);
         let due: Vec<Waiting> = self.waiting.extract_if(.., is_due).collect();
-        due.iter().for_each(|it| self.send(&it.packet));
+        for it in due {
+            self.send(&it.packet);
+        }
         let times = self.waiting.iter().filter_map(|it| match it.due {
             Due::At(at) => Some(at - now),
             Due::Behind(..) => None,
