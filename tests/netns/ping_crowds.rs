@@ -4,7 +4,9 @@
 use std::process::Stdio;
 
 use crate::namespace::Namespace;
+use crate::ping_rows::address;
 use crate::pinging::{Counts, Run};
+use crate::responder::{Answer, Flaw, Responder};
 use crate::support::{program, skip};
 
 /// More than there are sequence numbers.
@@ -134,6 +136,85 @@ fn a_network_of_targets_is_answered_line_by_line() {
     for lost in ["127.1.0.7", "127.1.0.8"] {
         assert!(some.says(&format!("{lost} is unreachable\n")), "{some}");
     }
+}
+
+#[test]
+fn a_target_cannot_answer_for_another() {
+    let test = "an answer in another's name";
+    let Some(namespace) = Namespace::new(test) else {
+        return;
+    };
+    let host = Responder::start(test, &namespace, |echo| match echo.house() {
+        // It answers for its neighbour, which is silent.
+        7 => {
+            let neighbour = address(echo.destination.is_ipv6(), 8);
+            let neighbour = neighbour.parse().expect("an address");
+            vec![Answer::wrong(&[Flaw::Source(neighbour)]), Answer::right()]
+        }
+        _ => vec![],
+    });
+    let Some(_host) = host else {
+        return;
+    };
+    for is_v6 in [false, true] {
+        let (liar, silent) = (address(is_v6, 7), address(is_v6, 8));
+        let run = Run::words(&namespace, &format!("-c 1 -W 0.3 {liar} {silent}"));
+        assert_eq!(run.status, Some(1), "{run}");
+        assert!(run.says(&format!("{liar} is alive\n")), "{run}");
+        assert!(run.says(&format!("{silent} is unreachable\n")), "{run}");
+    }
+}
+
+/// A text in which every number with decimals is only a number.
+fn without_times(text: &str) -> Vec<String> {
+    let word = |word: &str| {
+        let digits = word.trim_start_matches('(');
+        let is_time = digits.split('/').all(|part| part.parse::<f64>().is_ok());
+        if is_time && digits.contains('.') && !digits.contains("..") {
+            "T".to_owned()
+        } else {
+            word.to_owned()
+        }
+    };
+    let mut lines: Vec<String> = text
+        .lines()
+        .map(|line| {
+            line.split_whitespace()
+                .map(word)
+                .collect::<Vec<_>>()
+                .join(" ")
+        })
+        .collect();
+    lines.sort_unstable();
+    lines
+}
+
+#[test]
+fn the_imitation_of_fping_has_its_lines() {
+    let test = "--format fping";
+    if program("fping").is_none() || program("nft").is_none() {
+        return skip(test, "there is no fping or no nft");
+    }
+    let Some(namespace) = Namespace::new(test) else {
+        return;
+    };
+    namespace.firewall("icmp type echo-request ip daddr 127.0.0.7 drop");
+    let targets = "127.0.0.1 127.0.0.7 ::1";
+    let theirs = Run::other(&namespace, &format!("fping -c 2 -p 50 -t 300 {targets}"));
+    let words = format!("--format fping -c 2 -i 0.05 -W 0.3 {targets}");
+    let ours = Run::words(&namespace, &words);
+    assert_eq!(ours.status, theirs.status, "{ours}{theirs}");
+    assert_eq!(
+        without_times(&ours.text),
+        without_times(&theirs.text),
+        "{ours}{theirs}"
+    );
+    let summary = |run: &Run| {
+        let mut lines = without_times(&run.errors);
+        lines.retain(|line| line.contains("xmt/rcv/%loss"));
+        lines
+    };
+    assert_eq!(summary(&ours), summary(&theirs), "{ours}{theirs}");
 }
 
 #[test]

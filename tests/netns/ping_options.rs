@@ -216,6 +216,34 @@ fn an_adaptive_run_sends_when_the_answer_is_there() {
 }
 
 #[test]
+fn a_delay_is_measured_by_each_way_of_timing_and_the_way_is_told() {
+    const DELAY: Duration = Duration::from_millis(80);
+    let slow = |_: &Echo| vec![Answer::right().after(DELAY)];
+    let Some((namespace, _host, _)) = listening("--timing", slow) else {
+        return;
+    };
+    for target in [address(false, 7), address(true, 7)] {
+        for timing in ["kernel", "user"] {
+            let words = format!("--timing {timing} -c 3 -i 0.02 -W 2 {target}");
+            let run = Run::words(&namespace, &words);
+            assert_eq!((run.status, run.counts().received), (Some(0), 3), "{run}");
+            let times = run.text.split("time=").skip(1);
+            let times = times.map(|rest| rest.split(' ').next().expect("a time").parse::<f64>());
+            for time in times {
+                // Written without its decimals.
+                assert!(time.expect("a number") >= 80.0, "{run}");
+            }
+            let own = run
+                .text
+                .split(" ping statistics ---")
+                .nth(1)
+                .expect("statistics");
+            assert!(own.contains(timing), "{run}");
+        }
+    }
+}
+
+#[test]
 fn source_and_mark_are_those_that_were_asked_for() {
     let Some((namespace, _host, heard)) = listening("-I", right) else {
         return;
