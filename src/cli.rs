@@ -9,7 +9,7 @@ use std::process::ExitCode;
 use clap::{CommandFactory as _, Parser, Subcommand};
 
 use crate::commands::{
-    Context, Status, app_client, app_server, completions, echo_client, echo_server, explain,
+    Context, Status, app_client, app_server, completions, echo_client, echo_server, explain, ping,
     sockets,
 };
 use crate::error::{Error, Kind, Result};
@@ -67,6 +67,7 @@ enum Command {
     EchoServer(echo_server::Args),
     EchoClient(echo_client::Args),
     Sockets(sockets::Args),
+    Ping(ping::Args),
     Explain(explain::Args),
     Completions(completions::Args),
 }
@@ -109,6 +110,7 @@ fn run(command: Option<Command>, context: &Context) -> Result<Status> {
         Some(Command::EchoServer(args)) => echo_server::run(&args, context),
         Some(Command::EchoClient(args)) => echo_client::run(&args, context),
         Some(Command::Sockets(args)) => sockets::run(&args, context),
+        Some(Command::Ping(args)) => ping::run(&args, context),
         Some(Command::Explain(args)) => explain::run(&args, context),
         Some(Command::Completions(args)) => completions::run(&args, command_factory),
     }

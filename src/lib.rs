@@ -14,6 +14,8 @@
 //! | [`framing`] | pure: message boundaries on a byte stream: raw, line, delimiter, length, fixed, close | - |
 //! | [`service`] | pure: what a server does with bytes, without a socket: `app`, `echo` | `message`, `framing` |
 //! | [`load`] | pure: a load run: the schedule of requests, what counts as answered well, the figures | `message`, `framing`, `service` |
+//! | [`packet`] | pure: the layers of packets over pnet's views: IP heads, ICMP, what an error quotes | `reference` |
+//! | [`ping`] | pure: a ping session: sequence window, verdicts, schedule, figures, targets | `packet`, `reference` |
 //! | [`sockets`] | pure: the sockets of a host as values: the model, filters, sorting, the join with owners | `sockdiag`, `diagnose` |
 //! | [`diagnose`] | pure: evidence in, findings out; `rules/`, one file each | `sockdiag`, `sockets` |
 //! | [`sockdiag`] | pure: codecs of the kernel's socket listings: netlink `sock_diag` messages, `struct tcp_info` | - |
@@ -27,7 +29,7 @@
 //!   bytes and values and gives bytes and values: it never reads the clock, a socket, a file, the
 //!   environment or the terminal. Time is an argument.
 //! - One foreign crate, one room: clap only in `cli` and `commands`; comfy-table only in `render`;
-//!   regex-lite only in `sockets`; nix, socket2, libc, mio and every `unsafe` only in `sys`.
+//!   regex-lite only in `sockets`; pnet only in `packet`; nix, socket2, libc, mio and every `unsafe` only in `sys`.
 //! - What came from outside (a peer, a file, another process) is escaped by [`render::escape`]
 //!   before it reaches a terminal.
 //! - A limit is checked before memory is taken for what it limits.
@@ -41,6 +43,8 @@ pub mod error;
 pub mod framing;
 pub mod load;
 pub mod message;
+pub mod packet;
+pub mod ping;
 pub mod reference;
 pub mod render;
 pub mod service;

@@ -32,11 +32,12 @@ const CRATES: &[(&str, &[&str])] = &[
     ("clap_complete", &["cli", "commands"]),
     ("comfy_table", &["render"]),
     ("encoding_rs", &["message"]),
-    ("hdrhistogram", &["load"]),
+    ("hdrhistogram", &["load", "ping"]),
     ("indicatif", &["sys"]),
     ("libc", &["sys"]),
     ("mio", &["sys"]),
     ("nix", &["sys"]),
+    ("pnet", &["packet"]),
     ("regex_lite", &["sockets"]),
     ("serde", &["commands", "message", "render", "sockdiag"]),
     // In sockdiag only to look at what serde makes, in tests.

@@ -17,6 +17,7 @@ pub mod endpoint;
 pub mod explain;
 pub mod loading;
 pub mod options;
+pub mod ping;
 pub mod serving;
 pub mod sockets;
 pub mod values;

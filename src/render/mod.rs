@@ -9,6 +9,7 @@
 //! | [`json`] | values as JSON, one document or one object a line |
 //! | [`load`] | the report of a load run |
 //! | [`overview`] | what `sockdoc` alone prints |
+//! | [`ping`] | a ping session: the lines of iputils, macOS and fping, a table, JSON, CSV |
 //! | [`python`] | Python's literals: bytes, addresses |
 //! | [`sockets`] | the sockets of a host: our table, netstat's, lsof's and ss's columns, JSON, CSV |
 //! | [`table`] | aligned tables |
@@ -20,6 +21,7 @@ pub mod hexdump;
 pub mod json;
 pub mod load;
 pub mod overview;
+pub mod ping;
 pub mod python;
 pub mod sockets;
 pub mod table;

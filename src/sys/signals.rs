@@ -1,4 +1,4 @@
-//! SIGINT and SIGTERM as a readable descriptor, so that an event loop sees them like any event.
+//! SIGINT and SIGTERM (and SIGQUIT, for who asks) as a readable descriptor, so that an event loop sees them like any event.
 
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd};
@@ -20,13 +20,21 @@ impl Signals {
     /// Blocks the signals and opens the descriptor. Call it before starting threads, and before
     /// telling anybody that the program is ready.
     pub fn open() -> Result<Signals> {
-        Self::try_open().map_err(|error| Error::os(Kind::CannotRun, "watch for signals", &error))
+        Self::watch(&[Signal::SIGINT, Signal::SIGTERM])
     }
 
-    fn try_open() -> io::Result<Signals> {
-        let mut set = SigSet::empty();
-        set.add(Signal::SIGINT);
-        set.add(Signal::SIGTERM);
+    /// The same with SIGQUIT, which asks for a word on how it goes: see [`Signals::take_asked`].
+    pub fn open_with_quit() -> Result<Signals> {
+        Self::watch(&[Signal::SIGINT, Signal::SIGTERM, Signal::SIGQUIT])
+    }
+
+    fn watch(signals: &[Signal]) -> Result<Signals> {
+        Self::try_watch(signals)
+            .map_err(|error| Error::os(Kind::CannotRun, "watch for signals", &error))
+    }
+
+    fn try_watch(signals: &[Signal]) -> io::Result<Signals> {
+        let set: SigSet = signals.iter().copied().collect();
         set.thread_block()?;
         let fd = SignalFd::with_flags(&set, SfdFlags::SFD_NONBLOCK | SfdFlags::SFD_CLOEXEC)?;
         Ok(Signals(fd))
@@ -34,8 +42,34 @@ impl Signals {
 
     /// Takes the signals that came; gives how many.
     pub fn take(&self) -> usize {
-        std::iter::from_fn(|| self.0.read_signal().ok().flatten()).count()
+        self.all().count()
     }
+
+    /// Takes the signals that came; gives what they ask for.
+    pub fn take_asked(&self) -> Asked {
+        let mut asked = Asked::default();
+        for number in self.all() {
+            if number == Signal::SIGQUIT as u32 {
+                asked.word = true;
+            } else {
+                asked.end = true;
+            }
+        }
+        asked
+    }
+
+    fn all(&self) -> impl Iterator<Item = u32> {
+        std::iter::from_fn(|| self.0.read_signal().ok().flatten()).map(|info| info.ssi_signo)
+    }
+}
+
+/// What signals ask for.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Asked {
+    /// The end.
+    pub end: bool,
+    /// A word on how it goes (SIGQUIT).
+    pub word: bool,
 }
 
 impl AsFd for Signals {

@@ -1,0 +1,108 @@
+//! `sockdoc ping`.
+
+mod flags;
+mod show;
+mod typed;
+mod whom;
+
+use crate::commands::{Context, Status};
+use crate::error::{Error, Kind, Result};
+use crate::ping::payload::Payloads;
+use crate::ping::plan::{Pace, Plan, Until};
+use crate::ping::session::Session;
+use crate::ping::target::Target;
+use crate::sys::clock;
+use crate::sys::icmp::{self, runner::Manner, runner::Runner};
+use crate::sys::signals::Signals;
+
+use show::Show;
+
+/// Measure round-trip times, and say where the lost ones went.
+///
+/// One target: the lines of iputils' ping, then percentiles, what the times were measured by, and an
+/// account of the losses: silent, refused by whom, late, corrupted, dropped on this host. Times are the
+/// kernel's own stamps of packet and reply, where it gives them.
+///
+/// A reply counts if it brings back what only its request carried, in time, undamaged and from whom
+/// was asked. What does not is shown as what it is; --lenient counts it as iputils does.
+///
+/// A TARGET is a name, an address (fe80::1%eth0 too), a block (10.0.0.0/24) or a range
+/// (10.0.0.1-10.0.0.9, 10.0.0.1-9). Several are asked in turn.
+///
+/// The exit status is that of iputils: 0 with replies, 1 without one (or with -w fewer than -c), 2 on
+/// other errors; with several targets 1 if one of them did not answer.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:\n  \
+    sockdoc ping -c 3 localhost              three requests, and the figures\n  \
+    sockdoc ping -c 1 127.1.0.0/24           who answers in a block\n  \
+    sockdoc ping -c 1 -M do -s 1472 HOST     does a full Ethernet frame pass?\n  \
+    sockdoc ping --wait-up -w 60 HOST        until it answers, a minute at most\n  \
+    sockdoc ping --json -c 10 HOST           an object for each reply, and a summary")]
+pub struct Args {
+    /// Whom to ask.
+    #[arg(value_name = "TARGET")]
+    targets: Vec<String>,
+    #[command(flatten)]
+    flags: flags::Flags,
+}
+
+/// Runs the command.
+pub fn run(args: &Args, context: &Context) -> Result<Status> {
+    let flags = &args.flags;
+    let options = flags.options()?;
+    let targets = whom::gather(&args.targets, flags)?;
+    let is_many = targets.len() > 1;
+    let source = if is_many {
+        None
+    } else {
+        Some(route(&targets[0], &options)?)
+    };
+    let plan = flags.plan(is_many);
+    let manner = flags.manner(&plan);
+    let payloads = Payloads::new(icmp::random()?, flags.size(), flags.pattern());
+    let mut session = Session::new(plan, payloads, targets, clock::carefully());
+    let mut runner = Runner::open(&mut session, &options, manner)?;
+    let signals = Signals::open_with_quit()?;
+    let mut show = Show::open(flags, context, &session, &runner, source)?;
+    runner.run(&mut session, &signals, &mut show)?;
+    show.finish(&session)?;
+    Ok(Status::of(is_good(&session)))
+}
+
+/// The address that this host sends from; there must be a way to the target.
+fn route(target: &Target, options: &icmp::Options) -> Result<std::net::IpAddr> {
+    let to = icmp::runner::address(target);
+    icmp::source_for(to, options)
+        .map_err(|error| Error::os(Kind::CannotRun, "connect to", &error).on(&*target.shown))
+}
+
+/// As iputils: 0 if there was a reply; with a deadline and a count, if there were as many. With
+/// several targets every one must have answered.
+fn is_good(session: &Session) -> bool {
+    let plan = session.plan();
+    let has_enough = match (plan.deadline, plan.count, plan.until) {
+        (Some(_), Some(count), Until::End) => {
+            (0..session.target_count()).all(|target| session.tally(target).received >= count)
+        }
+        _ => true,
+    };
+    has_enough && session.all_answered()
+}
+
+/// Whether requests are sent as fast as there is room.
+fn is_flood(plan: &Plan) -> bool {
+    plan.pace == Pace::Flood
+}
+
+/// How requests leave: together where they are due together.
+fn manner_of(plan: &Plan, timing: flags::TimingSource) -> Manner {
+    let by_hand = timing == flags::TimingSource::User;
+    Manner {
+        batch: if by_hand && is_flood(plan) {
+            1
+        } else {
+            icmp::batch::BATCH
+        },
+        stamp_sent: !by_hand,
+    }
+}

@@ -1,0 +1,234 @@
+//! The head of an IP packet: who sent it to whom, how many hops it had left, and where its payload
+//! begins.
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
+use pnet::packet::ipv4::Ipv4Packet;
+use pnet::packet::ipv6::Ipv6Packet;
+
+use super::{Layer, Malformed, at_least};
+
+/// Bytes of an IPv4 header without options (RFC 791 section 3.1).
+pub const IPV4_HEADER: usize = 20;
+/// Bytes of an IPv6 header (RFC 8200 section 3).
+pub const IPV6_HEADER: usize = 40;
+
+/// Protocol numbers (IANA, "Assigned Internet Protocol Numbers").
+pub mod protocol {
+    /// IPv6 Hop-by-Hop Option.
+    pub const HOP_BY_HOP: u8 = 0;
+    /// ICMP.
+    pub const ICMP: u8 = 1;
+    /// Routing Header for IPv6.
+    pub const ROUTING: u8 = 43;
+    /// Fragment Header for IPv6.
+    pub const FRAGMENT: u8 = 44;
+    /// Authentication Header.
+    pub const AUTHENTICATION: u8 = 51;
+    /// ICMP for IPv6.
+    pub const ICMPV6: u8 = 58;
+    /// Destination Options for IPv6.
+    pub const DESTINATION_OPTIONS: u8 = 60;
+    /// Mobility Header.
+    pub const MOBILITY: u8 = 135;
+    /// Host Identity Protocol.
+    pub const HIP: u8 = 139;
+    /// Shim6 Protocol.
+    pub const SHIM6: u8 = 140;
+}
+
+/// The head of a packet.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Head {
+    /// Who sent it, by its own word.
+    pub source: IpAddr,
+    /// To whom.
+    pub destination: IpAddr,
+    /// Time to live of IPv4, hop limit of IPv6.
+    pub hop_limit: u8,
+    /// What the payload is: of IPv6 what follows the extension headers.
+    pub protocol: u8,
+    /// Bytes of the header, with its options or extension headers: where the payload begins.
+    pub length: usize,
+    /// Whether the payload begins here; false in all fragments but the first.
+    pub is_first_fragment: bool,
+}
+
+/// Reads the head of a packet of either version, by the version that it says it has.
+///
+/// # Errors
+/// When a header is cut, or says that it is shorter than it can be.
+pub fn parse(bytes: &[u8]) -> Result<Head, Malformed> {
+    match bytes.first().map(|first| first >> 4) {
+        Some(6) => parse_v6(bytes),
+        _ => parse_v4(bytes),
+    }
+}
+
+fn parse_v4(bytes: &[u8]) -> Result<Head, Malformed> {
+    let cut = |need, have| Malformed {
+        layer: Layer::Ipv4,
+        offset: 0,
+        need,
+        have,
+    };
+    at_least(bytes, 0, IPV4_HEADER, Layer::Ipv4)?;
+    let view = Ipv4Packet::new(bytes).ok_or(cut(IPV4_HEADER, bytes.len()))?;
+    let length = usize::from(view.get_header_length()) * 4;
+    if view.get_version() != 4 || length < IPV4_HEADER {
+        return Err(cut(IPV4_HEADER, length));
+    }
+    at_least(bytes, 0, length, Layer::Ipv4)?;
+    Ok(Head {
+        source: Ipv4Addr::from(view.get_source().octets()).into(),
+        destination: Ipv4Addr::from(view.get_destination().octets()).into(),
+        hop_limit: view.get_ttl(),
+        protocol: view.get_next_level_protocol().0,
+        length,
+        is_first_fragment: view.get_fragment_offset() == 0,
+    })
+}
+
+fn parse_v6(bytes: &[u8]) -> Result<Head, Malformed> {
+    at_least(bytes, 0, IPV6_HEADER, Layer::Ipv6)?;
+    let view = Ipv6Packet::new(bytes).ok_or(Malformed {
+        layer: Layer::Ipv6,
+        offset: 0,
+        need: IPV6_HEADER,
+        have: bytes.len(),
+    })?;
+    let mut head = Head {
+        source: Ipv6Addr::from(view.get_source().octets()).into(),
+        destination: Ipv6Addr::from(view.get_destination().octets()).into(),
+        hop_limit: view.get_hop_limit(),
+        protocol: view.get_next_header().0,
+        length: IPV6_HEADER,
+        is_first_fragment: true,
+    };
+    walk_extensions(bytes, &mut head)?;
+    Ok(head)
+}
+
+/// Walks over the extension headers. Each is at least 8 bytes long, so this ends.
+fn walk_extensions(bytes: &[u8], head: &mut Head) -> Result<(), Malformed> {
+    while head.is_first_fragment && is_extension(head.protocol) {
+        let rest = at_least(bytes, head.length, 8, Layer::Ipv6Extension)?;
+        let length = match head.protocol {
+            protocol::FRAGMENT => {
+                // RFC 8200 section 4.5: the offset is the upper 13 bits of these two bytes.
+                head.is_first_fragment = u16::from_be_bytes([rest[2], rest[3]]) >> 3 == 0;
+                8
+            }
+            // RFC 4302 section 2.2: in words of 4 bytes, less 2.
+            protocol::AUTHENTICATION => (usize::from(rest[1]) + 2) * 4,
+            // RFC 8200 section 4: in units of 8 bytes, less the first.
+            _ => (usize::from(rest[1]) + 1) * 8,
+        };
+        at_least(bytes, head.length, length, Layer::Ipv6Extension)?;
+        head.protocol = rest[0];
+        head.length += length;
+    }
+    Ok(())
+}
+
+fn is_extension(protocol: u8) -> bool {
+    matches!(
+        protocol,
+        protocol::HOP_BY_HOP
+            | protocol::ROUTING
+            | protocol::FRAGMENT
+            | protocol::AUTHENTICATION
+            | protocol::DESTINATION_OPTIONS
+            | protocol::MOBILITY
+            | protocol::HIP
+            | protocol::SHIM6
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// 10.0.0.1 to 10.0.0.2, TTL 61, ICMP, with 4 bytes of options (three NOPs and an end).
+    const WITH_OPTIONS: [u8; 24] = [
+        0x46, 0, 0, 24, 0, 1, 0x40, 0, 61, 1, 0, 0, 10, 0, 0, 1, 10, 0, 0, 2, 1, 1, 1, 0,
+    ];
+
+    /// fd00::1 to fd00::2 with these headers behind the fixed one.
+    fn v6(next: u8, extensions: &[u8]) -> Vec<u8> {
+        let mut bytes = vec![0x60, 0, 0, 0, 0, 0, next, 63];
+        for last in [1, 2] {
+            bytes.extend([0xfd, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, last]);
+        }
+        bytes.extend(extensions);
+        bytes
+    }
+
+    #[test]
+    fn options_of_ipv4_belong_to_its_header() {
+        let head = parse(&WITH_OPTIONS).unwrap();
+        assert_eq!(head.source, "10.0.0.1".parse::<IpAddr>().unwrap());
+        assert_eq!(head.destination, "10.0.0.2".parse::<IpAddr>().unwrap());
+        assert_eq!((head.hop_limit, head.protocol, head.length), (61, 1, 24));
+        assert!(head.is_first_fragment);
+    }
+
+    #[test]
+    fn a_header_that_is_cut_or_too_short_says_what_it_needs() {
+        let told = |bytes: &[u8]| parse(bytes).map_err(|m| (m.layer, m.offset, m.need, m.have));
+        assert_eq!(told(&[]), Err((Layer::Ipv4, 0, 20, 0)));
+        assert_eq!(told(&WITH_OPTIONS[..19]), Err((Layer::Ipv4, 0, 20, 19)));
+        assert_eq!(told(&WITH_OPTIONS[..22]), Err((Layer::Ipv4, 0, 24, 22)));
+        let mut short = WITH_OPTIONS;
+        short[0] = 0x44;
+        assert_eq!(told(&short), Err((Layer::Ipv4, 0, 20, 16)));
+        assert_eq!(told(&v6(58, &[])[..39]), Err((Layer::Ipv6, 0, 40, 39)));
+        let cut = v6(0, &[58, 1, 0, 0, 0, 0, 0, 0]);
+        assert_eq!(told(&cut), Err((Layer::Ipv6Extension, 40, 16, 8)));
+    }
+
+    #[test]
+    fn extension_headers_of_ipv6_are_walked_over_in_any_order() {
+        let plain = parse(&v6(58, &[])).unwrap();
+        assert_eq!((plain.protocol, plain.length), (58, 40));
+        assert_eq!(plain.hop_limit, 63);
+        let mut chain = vec![43, 0, 0, 0, 0, 0, 0, 0];
+        chain.extend([44, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0]);
+        chain.extend([51, 0, 0, 0, 0, 0, 0, 1]);
+        chain.extend([58, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0]);
+        let head = parse(&v6(0, &chain)).unwrap();
+        assert_eq!((head.protocol, head.length), (58, 40 + 8 + 16 + 8 + 12));
+    }
+
+    #[test]
+    fn behind_a_later_fragment_no_header_is_looked_for() {
+        let head = parse(&v6(44, &[0, 0, 0, 8, 0, 0, 0, 1])).unwrap();
+        assert!(!head.is_first_fragment);
+        assert_eq!((head.protocol, head.length), (0, 48));
+        let mut v4 = WITH_OPTIONS;
+        v4[7] = 1;
+        assert!(!parse(&v4).unwrap().is_first_fragment);
+    }
+
+    proptest! {
+        #[test]
+        fn whatever_comes_the_payload_begins_within_the_bytes(
+            bytes in proptest::collection::vec(any::<u8>(), 0..200),
+            version in prop::sample::select(vec![0x40_u8, 0x45, 0x4f, 0x60]),
+        ) {
+            let mut bytes = bytes;
+            if let Some(first) = bytes.first_mut() {
+                *first = version;
+            }
+            match parse(&bytes) {
+                Ok(head) => prop_assert!(head.length <= bytes.len()),
+                Err(told) => {
+                    prop_assert!(told.offset <= bytes.len());
+                    prop_assert!(told.have < told.need);
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,1 @@
+//! A session joined to a made-up responder, with a time of its own.
