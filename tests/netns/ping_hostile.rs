@@ -5,14 +5,34 @@ use crate::namespace::Namespace;
 use crate::ping_rows::{self, address_of, asking};
 use crate::pinging::{Counts, Run};
 use crate::responder::Responder;
+use crate::support::{BINARY, program, skip};
 
 /// Which sockets carry the pings.
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Kind {
     /// The only ones there are where `ping_group_range` is empty, as in every new namespace.
     Raw,
-    /// What an ordinary user has.
+    /// What is left without CAP_NET_RAW.
     Datagram,
+}
+
+impl Kind {
+    /// What starts a program so that it has these sockets.
+    fn launcher(self) -> &'static [&'static str] {
+        match self {
+            Kind::Raw => &[],
+            Kind::Datagram => &["setpriv", "--bounding-set", "-net_raw"],
+        }
+    }
+
+    /// Runs a program in a namespace, started so.
+    fn run(self, namespace: &Namespace, words: &str) -> Run {
+        let words = words.split(' ').filter(|word| !word.is_empty());
+        let mut words = self.launcher().iter().copied().chain(words);
+        let mut command = namespace.command(words.next().expect("a program"));
+        command.args(words).stdin(std::process::Stdio::null());
+        Run::of(command)
+    }
 }
 
 /// A namespace of each kind of sockets, with the host that answers.
@@ -29,6 +49,10 @@ struct Judged {
 
 impl Scene {
     fn new(test: &str) -> Option<Scene> {
+        if program("setpriv").is_none() {
+            skip(test, "there is no setpriv");
+            return None;
+        }
         let mut places = Vec::new();
         for kind in [Kind::Raw, Kind::Datagram] {
             let namespace = Namespace::new(test)?;
@@ -48,9 +72,9 @@ impl Scene {
             for (kind, namespace, _) in &self.places {
                 for is_v6 in [false, true] {
                     runs.push(scope.spawn(move || {
-                        let words = format!("{more} {} {}", asking(row), address_of(is_v6, row));
-                        let run = Run::words(namespace, &words);
-                        let kind = *kind;
+                        let (asking, target) = (asking(row), address_of(is_v6, row));
+                        let words = format!("{BINARY} ping {more} {asking} {target}");
+                        let (kind, run) = (*kind, kind.run(namespace, &words));
                         Judged { kind, is_v6, run }
                     }));
                 }
@@ -93,6 +117,22 @@ fn one_is_corrupted(row: &str) {
     });
 }
 
+/// Each run has lost one request; what came instead carries another nonce, and tells no time.
+fn one_is_forged(row: &str) {
+    each_run(row, |Judged { run, .. }| {
+        assert_eq!(run.counts(), one_lost(), "{run}");
+        assert!(
+            run.line_with("orged reply").contains("icmp_seq=2 "),
+            "{run}"
+        );
+        assert!(run.says("not counted: 1 forged"), "{run}");
+        for time in run.text.split("time=").skip(1) {
+            let time = time.split(' ').next().expect("a time").parse::<f64>();
+            assert!(time.expect("a number") < 20_000.0, "{run}");
+        }
+    });
+}
+
 #[test]
 fn right_replies_are_received() {
     each_run("right", |Judged { run, .. }| {
@@ -115,29 +155,18 @@ fn a_bad_checksum_is_not_received() {
             ..one_lost()
         };
         assert_eq!(run.counts(), expected, "{run}");
-        assert_eq!(run.says("BAD CHECKSUM!"), seen, "{run}");
+        assert_eq!(run.says("bad checksum"), seen, "{run}");
     });
 }
 
 #[test]
-fn a_payload_of_ones_is_corrupted_and_its_time_is_not_believed() {
-    each_run("payload all 0xff", |judged| time_is_sane(&judged.run));
-    one_is_corrupted("payload all 0xff");
+fn a_payload_of_ones_is_forged_and_its_time_is_not_believed() {
+    one_is_forged("payload all 0xff");
 }
 
 #[test]
 fn a_send_time_of_ones_is_not_believed() {
-    each_run("send time all 0xff", |judged| time_is_sane(&judged.run));
-    one_is_corrupted("send time all 0xff");
-}
-
-fn time_is_sane(run: &Run) {
-    let times = run.text.split("time=").skip(1);
-    for time in times {
-        let time = time.split(' ').next().expect("a number");
-        let time: f64 = time.parse().expect("a number");
-        assert!(time < 20_000.0, "{run}");
-    }
+    one_is_forged("send time all 0xff");
 }
 
 #[test]
@@ -169,7 +198,7 @@ fn a_reply_that_is_longer_than_its_request_is_corrupted() {
 fn a_wrong_byte_is_named_and_its_reply_is_corrupted() {
     one_is_corrupted("corrupt byte");
     each_run("corrupt byte", |Judged { run, .. }| {
-        let words = "wrong data byte #40 should be 0x28 but was 0xd7";
+        let words = "data byte #40 should be 0x28 but was 0xd7";
         assert!(run.says(words), "{run}");
     });
 }
@@ -243,8 +272,8 @@ fn an_error_with_options_in_its_quote_is_that_of_its_request() {
                 ..one_lost()
             };
             assert_eq!(run.counts(), expected, "{row}: {run}");
-            let line = run.line_with("nreachable");
-            assert!(line.contains("icmp_seq=2 Destination "), "{row}: {run}");
+            let line = run.line_with("From ");
+            assert!(line.contains(" icmp_seq=2 Destination "), "{row}: {run}");
         });
     }
 }
@@ -277,8 +306,8 @@ fn lenient_counts_as_iputils_does() {
     let Some(scene) = Scene::new("--lenient") else {
         return;
     };
-    if crate::support::program("ping").is_none() {
-        return crate::support::skip("--lenient", "there is no ping");
+    if program("ping").is_none() {
+        return skip("--lenient", "there is no ping");
     }
     let replies = ping_rows::ROWS.iter().map(|row| row.name);
     let replies = replies.filter(|name| !name.starts_with("unreachable"));
@@ -288,6 +317,7 @@ fn lenient_counts_as_iputils_does() {
             let mut places = scene.places.iter();
             let place = places.find(|place| place.0 == kind).expect("a place");
             let words = format!("ping {} {}", asking(row), address_of(is_v6, row));
+            // It takes datagram sockets by itself where it may.
             let theirs = Run::other(&place.1, &words);
             assert_eq!(
                 run.counts(),
