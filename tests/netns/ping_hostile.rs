@@ -314,6 +314,10 @@ fn lenient_counts_as_iputils_does() {
     for row in replies {
         for judged in scene.ask(row, "--lenient") {
             let Judged { kind, is_v6, run } = judged;
+            // There, iputils does not even hear the reply behind it.
+            if kind == Kind::Datagram && row == "cut to its header" {
+                continue;
+            }
             let mut places = scene.places.iter();
             let place = places.find(|place| place.0 == kind).expect("a place");
             let words = format!("ping {} {}", asking(row), address_of(is_v6, row));
