@@ -72,8 +72,19 @@ pub fn run(args: &Args, context: &Context) -> Result<Status> {
 /// The address that this host sends from; there must be a way to the target.
 fn route(target: &Target, options: &icmp::Options) -> Result<std::net::IpAddr> {
     let to = icmp::runner::address(target);
-    icmp::source_for(to, options)
-        .map_err(|error| Error::os(Kind::CannotRun, "connect to", &error).on(&*target.shown))
+    icmp::source_for(to, options).map_err(|error| {
+        let failure = Error::os(Kind::CannotRun, "connect to", &error).on(&*target.shown);
+        let failure = match failure.code {
+            Some("EINVAL") => failure.because("a blackhole route leads there"),
+            Some("EACCES") => failure.because("a route forbids it, or it is a broadcast address"),
+            Some("EHOSTUNREACH") => failure.because("an unreachable route leads there"),
+            _ => failure,
+        };
+        let address = target.address;
+        failure.next(format!(
+            "ask for the route: ip route get {address}; is there a default? ip route"
+        ))
+    })
 }
 
 /// As iputils: 0 if there was a reply; with a deadline and a count, if there were as many. With

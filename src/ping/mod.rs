@@ -13,8 +13,6 @@
 //! | [`figures`] | round-trip times: mean, deviation, percentiles, jitter |
 //! | [`losses`] | where the lost ones went |
 //! | [`target`] | whom to ask: names, addresses, CIDR blocks, ranges |
-//! | [`mtu`] | the search for the MTU of a path |
-//! | [`hops`] | the routers on the way |
 //!
 //! A session takes bytes and times (`handle_*`) and gives requests, deadlines and events (`poll_*`),
 //! so that a test joins it to a made-up responder and lets the time run as it likes.
