@@ -11,6 +11,7 @@
 //! | [`ping_ends`] | signals, a closed pipe, zones, names |
 //! | [`ping_hostile`] | what a hostile host answers, counted as what it is |
 //! | [`ping_judges`] | how iputils, fping and we judge a hostile host |
+//! | [`ping_json`] | `--json` |
 //! | [`ping_options`] | flags on the wire, and how a run ends |
 //! | [`ping_parsers`] | our text and that of iputils, read by the same programs |
 //! | [`ping_paths`] | MTU, black hole and hops of a routed path |
@@ -37,6 +38,7 @@ mod parsers;
 mod ping_crowds;
 mod ping_ends;
 mod ping_hostile;
+mod ping_json;
 mod ping_judges;
 mod ping_options;
 mod ping_parsers;

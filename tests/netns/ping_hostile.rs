@@ -306,29 +306,30 @@ fn lenient_counts_as_iputils_does() {
     let Some(scene) = Scene::new("--lenient") else {
         return;
     };
-    if program("ping").is_none() {
-        return skip("--lenient", "there is no ping");
-    }
     let replies = ping_rows::ROWS.iter().map(|row| row.name);
     let replies = replies.filter(|name| !name.starts_with("unreachable"));
-    for row in replies {
-        for judged in scene.ask(row, "--lenient") {
-            let Judged { kind, is_v6, run } = judged;
-            // There, iputils does not even hear the reply behind it.
-            if kind == Kind::Datagram && row == "cut to its header" {
-                continue;
-            }
-            let mut places = scene.places.iter();
-            let place = places.find(|place| place.0 == kind).expect("a place");
-            let words = format!("ping {} {}", asking(row), address_of(is_v6, row));
-            // It takes datagram sockets by itself where it may.
-            let theirs = Run::other(&place.1, &words);
-            assert_eq!(
-                run.counts(),
-                theirs.counts(),
-                "{row} {kind:?}: {run}{theirs}"
-            );
-            assert_eq!(run.status, theirs.status, "{row}: {run}{theirs}");
+    std::thread::scope(|scope| {
+        for row in replies {
+            let scene = &scene;
+            scope.spawn(move || is_lenient(scene, row));
         }
+    });
+}
+
+/// As `ping_judges` shows it of iputils.
+fn is_lenient(scene: &Scene, row: &str) {
+    for Judged { kind, is_v6, run } in scene.ask(row, "--lenient") {
+        let seen = match row {
+            "bad checksum" => kind == Kind::Raw && !is_v6,
+            "other identifier" | "silent" => false,
+            _ => true,
+        };
+        let expected = Counts {
+            received: 2 + u64::from(seen),
+            duplicates: u64::from(row == "duplicated"),
+            ..one_lost()
+        };
+        assert_eq!(run.counts(), expected, "{row} {kind:?}: {run}");
+        assert_eq!(run.status, Some(0), "{row}: {run}");
     }
 }

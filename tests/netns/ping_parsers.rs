@@ -76,7 +76,7 @@ fn scenes() -> Vec<String> {
     .to_vec();
     for row in ["duplicated", "silent"] {
         for is_v6 in [false, true] {
-            scenes.push(format!("-n -c 3 -i 0.02 -W 0.3 {}", address_of(is_v6, row)));
+            scenes.push(format!("-n -c 3 -i 0.1 -W 0.3 {}", address_of(is_v6, row)));
         }
     }
     scenes
