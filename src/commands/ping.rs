@@ -52,6 +52,7 @@ pub fn run(args: &Args, context: &Context) -> Result<Status> {
     let options = flags.options()?;
     let targets = whom::gather(&args.targets, flags)?;
     let is_many = targets.len() > 1;
+    flags.check(is_many)?;
     let source = if is_many {
         None
     } else {

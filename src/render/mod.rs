@@ -3,6 +3,7 @@
 //!
 //! | file | what it writes |
 //! |---|---|
+//! | [`csv`] | fields of comma-separated values |
 //! | [`escape`] | what came from outside, made safe for a terminal |
 //! | [`failure`] | an [`Error`](crate::error::Error): two lines, or JSON |
 //! | [`hexdump`] | bytes as `hexdump -C` shows them |
@@ -15,6 +16,7 @@
 //! | [`table`] | aligned tables |
 //! | [`transcript`] | the tutorial's lines, word for word |
 
+pub mod csv;
 pub mod escape;
 pub mod failure;
 pub mod hexdump;

@@ -21,8 +21,23 @@ pub fn stdout_width() -> Option<u16> {
     stdout_is_terminal().then(|| width_of(libc::STDOUT_FILENO))
 }
 
+/// The lines of the terminal on standard output; `None` when it is no terminal.
+pub fn stdout_height() -> Option<u16> {
+    stdout_is_terminal().then(|| match size_of(libc::STDOUT_FILENO) {
+        Some(size) if size.ws_row > 0 => size.ws_row,
+        _ => 24,
+    })
+}
+
 /// The width of the terminal behind a descriptor, or 80.
 fn width_of(fd: RawFd) -> u16 {
+    match size_of(fd) {
+        Some(size) if size.ws_col > 0 => size.ws_col,
+        _ => 80,
+    }
+}
+
+fn size_of(fd: RawFd) -> Option<libc::winsize> {
     let mut size = libc::winsize {
         ws_row: 0,
         ws_col: 0,
@@ -31,11 +46,7 @@ fn width_of(fd: RawFd) -> u16 {
     };
     // SAFETY: TIOCGWINSZ writes one winsize (ioctl_tty(2)), which lives through the call.
     let failed = unsafe { libc::ioctl(fd, libc::TIOCGWINSZ, &raw mut size) } < 0;
-    if failed || size.ws_col == 0 {
-        80
-    } else {
-        size.ws_col
-    }
+    (!failed).then_some(size)
 }
 
 /// Whether the environment asks for no colour: `NO_COLOR` set and not empty, or `TERM=dumb`.

@@ -9,7 +9,7 @@ use clap::Args;
 use super::manner_of;
 use super::typed::{Pattern, mark, pattern, percentile, tos};
 use crate::commands::values;
-use crate::error::Result;
+use crate::error::{Error, Kind, Result};
 use crate::ping::plan::{Pace, Plan, Until};
 use crate::sys::icmp::runner::Manner;
 use crate::sys::icmp::{Fragmentation, Options};
@@ -17,6 +17,10 @@ use crate::sys::resolve::{Family, resolve};
 
 /// Requests a second to several targets, unless a flag says otherwise.
 const MANY_RATE: f64 = 1000.0;
+/// How often a target is asked whether it is alive: as fping, once and three times more ...
+const ALIVE_COUNT: u64 = 4;
+/// ... after this time each.
+const ALIVE_TIMEOUT: Duration = Duration::from_millis(500);
 /// How long each of several targets is given, unless `-W` says otherwise.
 const MANY_TIMEOUT: Duration = Duration::from_secs(1);
 
@@ -153,9 +157,13 @@ pub(super) struct ShowArgs {
     /// Say how it goes every so often, as for SIGQUIT, on standard error.
     #[arg(long, value_name = "TIME", value_parser = values::positive_duration)]
     pub(super) summary_every: Option<Duration>,
-    /// Whose lines to write.
+    /// Whose lines to write; by default iputils' for one target, and for several a table on a
+    /// terminal and fping's lines elsewhere. fping without -c asks only who is alive.
     #[arg(long, value_name = "WHOSE", conflicts_with = "json")]
     pub(super) format: Option<Format>,
+    /// Print comma-separated values: a line for each thing that happens.
+    #[arg(long, conflicts_with_all = ["json", "format"])]
+    pub(super) csv: bool,
 }
 
 /// Whose lines.
@@ -163,6 +171,7 @@ pub(super) struct ShowArgs {
 pub(super) enum Format {
     Iputils,
     Bsd,
+    Fping,
 }
 
 /// What times are measured by.
@@ -207,6 +216,24 @@ impl Flags {
         self.when.flood && !self.show.quiet
     }
 
+    /// Refuses what cannot be shown.
+    pub(super) fn check(&self, is_many: bool) -> Result<()> {
+        let lines = matches!(self.show.format, Some(Format::Iputils | Format::Bsd));
+        if is_many && lines {
+            let cause = "the lines of iputils and macOS do not tell several targets apart";
+            return Err(Error::new(Kind::CannotRun, "read the command line", cause)
+                .next("take --format fping, --json or --csv, or one target"));
+        }
+        Ok(())
+    }
+
+    /// Whether the only question is who is alive, as fping asks it.
+    pub(super) fn asks_who_is_alive(&self) -> bool {
+        let when = &self.when;
+        let has_end = when.count.is_some() || when.deadline.is_some();
+        self.show.format == Some(Format::Fping) && !has_end && !when.wait_up && !when.until_down
+    }
+
     /// The plan.
     pub(super) fn plan(&self, is_many: bool) -> Plan {
         let when = &self.when;
@@ -225,16 +252,20 @@ impl Flags {
             Duration::from_secs(1)
         };
         let hurries = is_many || when.until_down;
+        let alive = self.asks_who_is_alive();
+        let default = if alive { ALIVE_TIMEOUT } else { default };
+        let timeout = if alive { ALIVE_TIMEOUT } else { MANY_TIMEOUT };
         Plan {
-            count: when.count,
+            count: when.count.or(alive.then_some(ALIVE_COUNT)),
             interval: when.interval.unwrap_or(default),
             spacing: rate.map_or(Duration::ZERO, |rate| Duration::from_secs_f64(1.0 / rate)),
             pace,
             preload: when.preload,
-            timeout: when.timeout.or(hurries.then_some(MANY_TIMEOUT)),
+            timeout: when.timeout.or((hurries || alive).then_some(timeout)),
             deadline: when.deadline,
             until: match (when.wait_up, when.until_down) {
                 (true, _) => Until::Up,
+                _ if alive => Until::Up,
                 (_, true) => Until::Down,
                 _ => Until::End,
             },
@@ -267,7 +298,7 @@ impl Flags {
             ..Options::default()
         };
         if let Some(word) = &what.interface {
-            match self.source(word)? {
+            match Self::source(word)? {
                 Some(source) => options.source = Some(source),
                 None => options.device = Some(word.clone()),
             }
@@ -276,7 +307,7 @@ impl Flags {
     }
 
     /// The address that `-I` names, if it names one.
-    fn source(&self, word: &str) -> Result<Option<SocketAddr>> {
+    fn source(word: &str) -> Result<Option<SocketAddr>> {
         let address = word.split('%').next().unwrap_or_default();
         if address.parse::<IpAddr>().is_err() {
             return Ok(None);

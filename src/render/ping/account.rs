@@ -5,7 +5,7 @@ use std::io::{self, Write};
 use std::time::Duration;
 
 use super::number::millis;
-use super::words;
+use super::{Extras, words};
 use crate::ping::event::Timings;
 use crate::ping::session::Session;
 use crate::render::thousands;
@@ -15,15 +15,19 @@ const BAR: u64 = 40;
 /// Bars of a histogram.
 const BARS: u32 = 12;
 
-/// Writes all of it; of percentiles these.
-pub fn write(out: &mut impl Write, session: &Session, percentiles: &[f64]) -> io::Result<()> {
-    write_percentiles(out, session, percentiles)?;
+/// Writes all of it.
+pub fn write(out: &mut impl Write, session: &Session, extras: &Extras) -> io::Result<()> {
+    write_percentiles(out, session, &extras.percentiles)?;
     if let Some(timing) = timing(&session.timings) {
         writeln!(out, "timing: {timing}")?;
     }
     write_losses(out, session)?;
     write_not_counted(out, session)?;
-    write_notes(out, session)
+    write_notes(out, session)?;
+    if extras.hist {
+        write_histogram(out, session)?;
+    }
+    Ok(())
 }
 
 fn write_percentiles(
@@ -57,7 +61,7 @@ fn write_percentiles(
 }
 
 /// What the times were measured by; `None` if there are none.
-pub fn timing(timings: &Timings) -> Option<String> {
+fn timing(timings: &Timings) -> Option<String> {
     let all = timings.kernel + timings.kernel_receive + timings.user;
     let kinds = [
         (timings.kernel, "kernel stamps at both ends"),
@@ -73,9 +77,12 @@ pub fn timing(timings: &Timings) -> Option<String> {
     let used: Vec<String> = kinds
         .iter()
         .filter(|(count, _)| *count > 0)
-        .map(|(count, words)| match *count == all {
-            true => (*words).to_owned(),
-            false => format!("{} by {words}", thousands(*count)),
+        .map(|(count, words)| {
+            if *count == all {
+                (*words).to_owned()
+            } else {
+                format!("{} by {words}", thousands(*count))
+            }
         })
         .collect();
     (!used.is_empty()).then(|| used.join("; "))
@@ -166,7 +173,7 @@ fn write_notes(out: &mut impl Write, session: &Session) -> io::Result<()> {
 }
 
 /// A histogram of the round-trip times.
-pub fn write_histogram(out: &mut impl Write, session: &Session) -> io::Result<()> {
+fn write_histogram(out: &mut impl Write, session: &Session) -> io::Result<()> {
     let bars = session.times.bars(BARS);
     let Some(most) = bars.iter().map(|(_, count)| *count).max() else {
         return Ok(());

@@ -2,20 +2,63 @@
 
 use serde_json::{Map, Value, json};
 
-use super::words;
+use super::{Extras, NameOf, Pages, Voice, words};
 use crate::ping::clock::Realtime;
-use crate::ping::event::Verdict;
-use crate::ping::event::{Event, Refused, Reply, Timing};
+use crate::ping::event::{Event, Refused, Reply, Timing, Verdict};
+use crate::ping::losses::Refusal;
 use crate::ping::payload::Damage;
-use crate::ping::session::{Session, Tally};
+use crate::ping::session::{Request, Session, Tally};
 use crate::reference::icmp::{self, Version};
-use crate::render::json::{maybe_micros, micros};
+use crate::render::json::{self, maybe_micros, micros};
 
 /// The schema of every object.
 pub const SCHEMA: &str = "sockdoc.ping/1";
 
+/// An object for each thing that happens, one a line, and a summary.
+#[derive(Debug, Clone)]
+pub struct Objects {
+    /// What is shown beside the statistics.
+    pub extras: Extras,
+}
+
+impl Voice for Objects {
+    fn opening(&mut self, _: &mut Pages, _: &Session, _: NameOf<'_>) {}
+
+    fn unanswered(&mut self, pages: &mut Pages, session: &Session, it: &Request, now: Realtime) {
+        if let Some(sequence) = it.unanswered {
+            let object = about(session, "no_answer_yet", it.target, sequence, now);
+            let _ = json::line(&mut pages.out, &object);
+        }
+    }
+
+    fn event(
+        &mut self,
+        pages: &mut Pages,
+        session: &Session,
+        it: &Event,
+        now: Realtime,
+        _: NameOf<'_>,
+    ) {
+        let _ = json::line(&mut pages.out, &event(session, it, now));
+    }
+
+    fn so_far(&mut self, pages: &mut Pages, session: &Session, now: Realtime) {
+        let object = figures(session, "interval", &self.extras.percentiles, now);
+        let _ = json::line(&mut pages.out, &object);
+    }
+
+    fn finish(&mut self, pages: &mut Pages, session: &Session, now: Realtime) {
+        let object = figures(session, "summary", &self.extras.percentiles, now);
+        let _ = json::line(&mut pages.out, &object);
+    }
+
+    fn wants_complaints(&self) -> bool {
+        false
+    }
+}
+
 /// An object with what every line has.
-pub fn object(event: &str) -> Map<String, Value> {
+fn object(event: &str) -> Map<String, Value> {
     let mut object = Map::new();
     object.insert("schema".to_owned(), json!(SCHEMA));
     object.insert("event".to_owned(), json!(event));
@@ -23,7 +66,7 @@ pub fn object(event: &str) -> Map<String, Value> {
 }
 
 /// What happened; `now` is when, where the event itself does not say it.
-pub fn event(session: &Session, event: &Event, now: Realtime) -> Map<String, Value> {
+fn event(session: &Session, event: &Event, now: Realtime) -> Map<String, Value> {
     match event {
         Event::Reply(it) => reply(session, it),
         Event::Refused(it) => refused(session, it),
@@ -80,7 +123,7 @@ fn reply(session: &Session, reply: &Reply) -> Map<String, Value> {
     object.insert("bytes".to_owned(), json!(reply.bytes));
     object.insert("ttl".to_owned(), json!(reply.hop_limit));
     object.insert("rtt_us".to_owned(), maybe_micros(reply.rtt));
-    let timing = reply.rtt.map(|_| timing(reply.timing));
+    let timing = reply.rtt.map(|_| timing_word(reply.timing));
     object.insert("timing".to_owned(), json!(timing));
     if let Verdict::Damaged(Damage::Byte { at, sent, came }) = reply.verdict {
         object.insert(
@@ -95,7 +138,7 @@ fn reply(session: &Session, reply: &Reply) -> Map<String, Value> {
 }
 
 /// `kernel`, `kernel_receive` or `user`.
-fn timing(timing: Timing) -> &'static str {
+pub(super) fn timing_word(timing: Timing) -> &'static str {
     match (timing.kernel_sent, timing.kernel_received) {
         (true, true) => "kernel",
         (false, true) => "kernel_receive",
@@ -125,7 +168,7 @@ fn refused(session: &Session, refused: &Refused) -> Map<String, Value> {
     object
 }
 
-fn icmp_value(refusal: &crate::ping::losses::Refusal) -> Value {
+fn icmp_value(refusal: &Refusal) -> Value {
     let known = icmp::describe(refusal.version, refusal.r#type, refusal.code);
     json!({
         "version": match refusal.version { Version::V4 => 4, Version::V6 => 6 },
@@ -141,7 +184,7 @@ fn seconds(at: Realtime) -> Value {
 }
 
 /// The figures so far, as the event `event`: `interval` or `summary`.
-pub fn figures(session: &Session, event: &str, percentiles: &[f64], now: Realtime) -> Value {
+fn figures(session: &Session, event: &str, percentiles: &[f64], now: Realtime) -> Value {
     let mut object = object(event);
     object.insert("time".to_owned(), seconds(now));
     counts(&mut object, &session.totals);

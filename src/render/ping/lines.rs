@@ -4,11 +4,12 @@ use std::io::{self, Write};
 use std::net::IpAddr;
 
 use super::number::{general, millis, short_millis};
-use super::words;
+use super::{Extras, NameOf, Pages, Voice, account, words};
+use crate::ping::clock::Realtime;
 use crate::ping::event::{Event, Refused, Reply, Verdict};
 use crate::ping::payload::Damage;
 use crate::ping::plan::Pace;
-use crate::ping::session::{Session, Tally};
+use crate::ping::session::{Request, Session, Tally};
 use crate::reference::icmp::Version;
 use crate::render::escape;
 
@@ -22,7 +23,7 @@ pub enum Dialect {
 }
 
 /// How they are written.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub struct Lines {
     /// Whose.
     pub dialect: Dialect,
@@ -32,37 +33,59 @@ pub struct Lines {
     pub with_bell: bool,
     /// The identifier too (`-v`).
     pub with_identifier: bool,
-}
-
-/// What the first line says.
-#[derive(Debug, Clone, Copy)]
-pub struct Opening<'a> {
-    /// The name of the target by the reverse lookup.
-    pub reverse: Option<&'a str>,
     /// The address that the requests are sent from.
     pub source: IpAddr,
-    /// The interface, and whether one or a source was asked for (`-I`).
-    pub device: Option<&'a str>,
-    /// Tell the source: `-I` was given.
-    pub tell_source: bool,
+    /// The interface or the empty word, if an interface or a source was asked for (`-I`).
+    pub device: Option<String>,
     /// The pattern (`-p`).
-    pub pattern: &'a [u8],
+    pub pattern: Vec<u8>,
+    /// What is shown beside the statistics.
+    pub extras: Extras,
 }
 
-/// A name for an address, if one is known.
-pub type NameOf<'a> = &'a mut dyn FnMut(IpAddr) -> Option<String>;
+impl Voice for Lines {
+    fn opening(&mut self, pages: &mut Pages, session: &Session, names: NameOf<'_>) {
+        let reverse = names(session.target(0).address);
+        let _ = self.write_opening(&mut pages.out, session, reverse.as_deref());
+    }
+
+    fn unanswered(&mut self, pages: &mut Pages, _: &Session, request: &Request, now: Realtime) {
+        if let Some(sequence) = request.unanswered {
+            let _ = self.write_unanswered(&mut pages.out, sequence, now);
+        }
+    }
+
+    fn event(
+        &mut self,
+        pages: &mut Pages,
+        session: &Session,
+        event: &Event,
+        _now: Realtime,
+        names: NameOf<'_>,
+    ) {
+        let _ = self.write_event(&mut pages.out, session, event, names);
+    }
+
+    fn finish(&mut self, pages: &mut Pages, session: &Session, _now: Realtime) {
+        let _ = self.statistics(&mut pages.out, session);
+        let _ = account::write(&mut pages.out, session, &self.extras);
+    }
+}
 
 impl Lines {
     /// The first line, and one before it with the pattern.
-    pub fn opening(
+    fn write_opening(
         &self,
         out: &mut impl Write,
         session: &Session,
-        opening: &Opening<'_>,
+        reverse: Option<&str>,
     ) -> io::Result<()> {
-        if !opening.pattern.is_empty() {
-            let pattern: String = opening.pattern.iter().map(|b| format!("{b:02x}")).collect();
-            writeln!(out, "PATTERN: 0x{pattern}")?;
+        if !self.pattern.is_empty() {
+            write!(out, "PATTERN: 0x")?;
+            for byte in &self.pattern {
+                write!(out, "{byte:02x}")?;
+            }
+            writeln!(out)?;
         }
         let target = session.target(0);
         let name = escape::text(&target.name);
@@ -70,46 +93,54 @@ impl Lines {
         let length = session.payloads().length();
         match (self.dialect, target.version()) {
             (Dialect::Iputils, Version::V4) => {
-                write!(out, "PING {name} ({shown}) {}", from(opening))?;
+                write!(out, "PING {name} ({shown}) {}", self.from())?;
                 writeln!(out, "{length}({}) bytes of data.", length + 28)
             }
             (Dialect::Iputils, Version::V6) => {
-                let peer = words::labelled(opening.reverse, &shown);
+                let peer = words::labelled(reverse, &shown);
                 writeln!(
                     out,
                     "PING {name}({peer}) {}{length} data bytes",
-                    from(opening)
+                    self.from()
                 )
             }
             (Dialect::Bsd, Version::V4) => {
                 write!(out, "PING {name} ({shown})")?;
-                if opening.tell_source {
-                    write!(out, " from {}", opening.source)?;
+                if self.device.is_some() {
+                    write!(out, " from {}", self.source)?;
                 }
                 writeln!(out, ": {length} data bytes")
             }
             (Dialect::Bsd, Version::V6) => {
                 let all = length + 48;
-                let source = opening.source;
+                let source = self.source;
                 writeln!(out, "PING6({all}=40+8+{length} bytes) {source} --> {shown}")
             }
         }
     }
 
+    /// `from SOURCE DEVICE: `, as iputils writes it with `-I`.
+    fn from(&self) -> String {
+        match &self.device {
+            Some(device) => format!("from {} {}: ", self.source, escape::text(device)),
+            None => String::new(),
+        }
+    }
+
     /// What happened, if it has a line.
-    pub fn event(
+    fn write_event(
         &self,
         out: &mut impl Write,
         session: &Session,
         event: &Event,
-        name_of: NameOf<'_>,
+        names: NameOf<'_>,
     ) -> io::Result<()> {
         match event {
             Event::Reply(reply) if reply.counts || reply.verdict == Verdict::Duplicate => {
-                self.reply(out, session, reply, name_of)
+                self.reply(out, session, reply, names)
             }
-            Event::Reply(reply) => self.bad_reply(out, session, reply, name_of),
-            Event::Refused(refused) => self.refused(out, session, refused, name_of),
+            Event::Reply(reply) => self.bad_reply(out, session, reply, names),
+            Event::Refused(refused) => self.refused(out, session, refused, names),
             Event::Lost { sequence, .. } if self.dialect == Dialect::Bsd => {
                 writeln!(out, "Request timeout for icmp_seq {}", sequence - 1)
             }
@@ -126,7 +157,7 @@ impl Lines {
         }
     }
 
-    fn time(&self, out: &mut impl Write, at: crate::ping::clock::Realtime) -> io::Result<()> {
+    fn time(&self, out: &mut impl Write, at: Realtime) -> io::Result<()> {
         if !self.with_time {
             return Ok(());
         }
@@ -139,10 +170,10 @@ impl Lines {
         out: &mut impl Write,
         session: &Session,
         reply: &Reply,
-        name_of: NameOf<'_>,
+        names: NameOf<'_>,
     ) -> io::Result<()> {
         self.time(out, reply.at)?;
-        let from = words::labelled(name_of(reply.from).as_deref(), &reply.from.to_string());
+        let from = words::labelled(names(reply.from).as_deref(), &reply.from.to_string());
         let is_bsd6 = self.dialect == Dialect::Bsd && session.target(0).version() == Version::V6;
         let colon = if is_bsd6 { ',' } else { ':' };
         write!(
@@ -189,10 +220,10 @@ impl Lines {
         out: &mut impl Write,
         session: &Session,
         reply: &Reply,
-        name_of: NameOf<'_>,
+        names: NameOf<'_>,
     ) -> io::Result<()> {
         self.time(out, reply.at)?;
-        let from = words::labelled(name_of(reply.from).as_deref(), &reply.from.to_string());
+        let from = words::labelled(names(reply.from).as_deref(), &reply.from.to_string());
         let expected = session.payloads().length() + 8;
         let to = session.target(reply.target).address.to_string();
         let wrong = words::wrong(reply, expected, &to, session.plan().patience());
@@ -205,12 +236,12 @@ impl Lines {
         out: &mut impl Write,
         session: &Session,
         refused: &Refused,
-        name_of: NameOf<'_>,
+        names: NameOf<'_>,
     ) -> io::Result<()> {
         self.time(out, refused.at)?;
         let by = refused.refusal.by.map_or_else(
             || session.target(refused.target).shown.clone(),
-            |by| words::labelled(name_of(by).as_deref(), &by.to_string()),
+            |by| words::labelled(names(by).as_deref(), &by.to_string()),
         );
         // iputils has a colon where the packet went on.
         let colon = if refused.refusal.is_advice() { ":" } else { "" };
@@ -220,18 +251,18 @@ impl Lines {
     }
 
     /// `no answer yet for icmp_seq=1` (`-O`).
-    pub fn unanswered(
+    fn write_unanswered(
         &self,
         out: &mut impl Write,
         sequence: u64,
-        now: crate::ping::clock::Realtime,
+        now: Realtime,
     ) -> io::Result<()> {
         self.time(out, now)?;
         writeln!(out, "no answer yet for icmp_seq={}", self.number(sequence))
     }
 
     /// The statistics.
-    pub fn statistics(&self, out: &mut impl Write, session: &Session) -> io::Result<()> {
+    fn statistics(&self, out: &mut impl Write, session: &Session) -> io::Result<()> {
         let target = session.target(0);
         let name = escape::text(&target.name);
         let program = match (self.dialect, target.version()) {
@@ -244,15 +275,6 @@ impl Lines {
             Dialect::Bsd => bsd_statistics(out, session),
         }
     }
-}
-
-/// ` from SOURCE DEVICE: `, as iputils writes it with `-I`.
-fn from(opening: &Opening<'_>) -> String {
-    if !opening.tell_source {
-        return String::new();
-    }
-    let device = opening.device.unwrap_or_default();
-    format!("from {} {}: ", opening.source, escape::text(device))
 }
 
 /// What stands behind a request that never left, on standard error.
@@ -353,13 +375,8 @@ pub fn short(session: &Session) -> String {
     let loss = general(totals.loss_percent().floor());
     let mut line = format!("{}/{} packets, {loss}% loss", totals.received, totals.sent);
     if let Some(times) = totals.times.summary() {
-        line.push_str(&format!(
-            ", min/avg/ewma/max = {}/{}/{}/{} ms",
-            millis(times.min),
-            millis(times.mean),
-            millis(times.ewma),
-            millis(times.max)
-        ));
+        let all = [times.min, times.mean, times.ewma, times.max].map(millis);
+        line = format!("{line}, min/avg/ewma/max = {} ms", all.join("/"));
     }
     line
 }
