@@ -123,19 +123,20 @@ fn a_network_of_targets_is_answered_line_by_line() {
     };
     let all = Run::words(&namespace, "-c 1 -W 1 127.1.0.0/24");
     assert_eq!(all.status, Some(0), "{all}");
-    let alive = |run: &Run| {
-        let lines = run.text.lines();
-        lines.filter(|line| line.ends_with(" is alive")).count()
-    };
     // As in fping: without the address of the network and that for all.
-    assert_eq!(alive(&all), 254, "{all}");
+    assert_eq!(all.text.matches(" : [0], 64 bytes, ").count(), 254, "{all}");
+    let summaries = all
+        .errors
+        .matches(" : xmt/rcv/%loss = 1/1/0%, min/avg/max = ");
+    assert_eq!(summaries.count(), 254, "{all}");
     namespace.firewall("icmp type echo-request ip daddr { 127.1.0.7, 127.1.0.8 } drop");
-    let some = Run::words(&namespace, "-c 1 -W 0.3 127.1.0.0/24");
+    let some = Run::words(&namespace, "--format fping -W 0.1 127.1.0.0/24");
     assert_eq!(some.status, Some(1), "{some}");
-    assert_eq!(alive(&some), 252, "{some}");
+    assert_eq!(some.text.matches(" is alive\n").count(), 252, "{some}");
     for lost in ["127.1.0.7", "127.1.0.8"] {
         assert!(some.says(&format!("{lost} is unreachable\n")), "{some}");
     }
+    assert_eq!(some.text.lines().count(), 254, "{some}");
 }
 
 #[test]
@@ -158,7 +159,8 @@ fn a_target_cannot_answer_for_another() {
     };
     for is_v6 in [false, true] {
         let (liar, silent) = (address(is_v6, 7), address(is_v6, 8));
-        let run = Run::words(&namespace, &format!("-c 1 -W 0.3 {liar} {silent}"));
+        let words = format!("--format fping -W 0.1 {liar} {silent}");
+        let run = Run::words(&namespace, &words);
         assert_eq!(run.status, Some(1), "{run}");
         assert!(run.says(&format!("{liar} is alive\n")), "{run}");
         assert!(run.says(&format!("{silent} is unreachable\n")), "{run}");
@@ -200,24 +202,29 @@ fn the_imitation_of_fping_has_its_lines() {
     };
     namespace.firewall("icmp type echo-request ip daddr 127.0.0.7 drop");
     let targets = "127.0.0.1 127.0.0.7 ::1";
-    let theirs = Run::other(&namespace, &format!("fping -c 2 -p 50 -t 300 {targets}"));
-    let words = format!("--format fping -c 2 -i 0.05 -W 0.3 {targets}");
-    let ours = Run::words(&namespace, &words);
-    assert_eq!(ours.status, theirs.status, "{ours}{theirs}");
-    let lines = |run: &Run| {
-        let mut lines = without_times(&run.text);
-        // Theirs have "NaN avg".
-        lines.retain(|line| !line.contains("timed out"));
-        lines
-    };
-    assert_eq!(lines(&ours), lines(&theirs), "{ours}{theirs}");
-    assert_eq!(ours.text.matches("timed out").count(), 2, "{ours}");
-    let summary = |run: &Run| {
-        let mut lines = without_times(&run.errors);
-        lines.retain(|line| line.contains("xmt/rcv/%loss"));
-        lines
-    };
-    assert_eq!(summary(&ours), summary(&theirs), "{ours}{theirs}");
+    for (theirs, ours) in [
+        (
+            "fping -c 2 -p 50 -t 300",
+            "--format fping -c 2 -i 0.05 -W 0.3",
+        ),
+        (
+            "fping -q -c 2 -p 50 -t 300",
+            "--format fping -q -c 2 -i 0.05 -W 0.3",
+        ),
+        ("fping -t 50", "--format fping -W 0.05"),
+    ] {
+        let theirs = Run::other(&namespace, &format!("{theirs} {targets}"));
+        let ours = Run::words(&namespace, &format!("{ours} {targets}"));
+        assert_eq!(ours.status, theirs.status, "{ours}{theirs}");
+        let summary = |run: &Run| {
+            let mut lines = without_times(&run.errors);
+            lines.retain(|line| line.contains("xmt/rcv/%loss"));
+            lines
+        };
+        let found = (without_times(&ours.text), summary(&ours));
+        let expected = (without_times(&theirs.text), summary(&theirs));
+        assert_eq!(found, expected, "{ours}{theirs}");
+    }
 }
 
 #[test]
@@ -226,26 +233,27 @@ fn targets_come_as_a_range_from_a_file_and_from_standard_input() {
     let Some(namespace) = Namespace::new(test) else {
         return;
     };
-    let run = Run::words(&namespace, "-c 1 -W 1 127.1.0.250-127.1.1.5");
-    assert_eq!(run.status, Some(0), "{run}");
-    assert_eq!(run.text.matches(" is alive\n").count(), 12, "{run}");
+    let answered = |run: &Run| {
+        assert_eq!(run.status, Some(0), "{run}");
+        let lines = run.text.lines();
+        let targets = lines.filter_map(|line| line.strip_suffix(" is alive"));
+        targets.map(str::to_owned).collect::<Vec<_>>()
+    };
+    let fping = ["--format", "fping", "-W", "1"];
+    let run = Run::ours(
+        &namespace,
+        &[&fping[..], &["127.1.0.250-127.1.1.5"]].concat(),
+    );
+    assert_eq!(answered(&run).len(), 12, "{run}");
     let folder = tempfile::tempdir().expect("a folder");
     let file = folder.path().join("targets");
     std::fs::write(&file, "# ours\n127.1.0.1\n\n::1\n127.1.0.2\n").expect("written");
     let file = file.to_str().expect("text");
-    let from_file = Run::ours(&namespace, &["-c", "1", "-W", "1", "-F", file]);
-    assert_eq!(from_file.status, Some(0), "{from_file}");
-    for target in ["127.1.0.1", "::1", "127.1.0.2"] {
-        let line = format!("{target} is alive\n");
-        assert_eq!(from_file.text.matches(&line).count(), 1, "{from_file}");
-    }
-    let mut command = namespace.ping(&["-c", "1", "-W", "1", "-F", "-"]);
+    let targets = ["127.1.0.1", "::1", "127.1.0.2"];
+    let from_file = Run::ours(&namespace, &[&fping[..], &["-F", file]].concat());
+    assert_eq!(answered(&from_file), targets, "{from_file}");
+    let mut command = namespace.ping(&[&fping[..], &["-F", "-"]].concat());
     command.stdin(std::fs::File::open(file).expect("opened"));
     let from_input = Run::of(command);
-    assert_eq!(from_input.status, Some(0), "{from_input}");
-    assert_eq!(
-        from_input.text.matches(" is alive\n").count(),
-        3,
-        "{from_input}"
-    );
+    assert_eq!(answered(&from_input), targets, "{from_input}");
 }
