@@ -1,7 +1,9 @@
 //! `sockdoc ping`.
 
 mod flags;
+mod path;
 mod show;
+mod tcp;
 mod typed;
 mod whom;
 
@@ -51,6 +53,17 @@ pub fn run(args: &Args, context: &Context) -> Result<Status> {
     let flags = &args.flags;
     let options = flags.options()?;
     let targets = whom::gather(&args.targets, flags)?;
+    if let Some(port) = flags.mode.tcp {
+        return tcp::run(flags, context, port, &targets, &options);
+    }
+    if flags.mode.hops || flags.mode.mtu {
+        let target = path::only(&targets)?;
+        route(target, &options)?;
+        if flags.mode.hops {
+            return path::hops(flags, context, target, &options);
+        }
+        return path::mtu(flags, context, target, &options);
+    }
     let is_many = targets.len() > 1;
     flags.check(is_many)?;
     let source = if is_many {

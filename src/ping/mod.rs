@@ -12,6 +12,8 @@
 //! | [`clock`] | two clocks, what they say of each other, and a step of one |
 //! | [`figures`] | round-trip times: mean, deviation, percentiles, jitter |
 //! | [`losses`] | where the lost ones went |
+//! | [`mtu`] | the search for the MTU of a path |
+//! | [`hops`] | the routers on the way |
 //! | [`target`] | whom to ask: names, addresses, CIDR blocks, ranges |
 //!
 //! A session takes bytes and times (`handle_*`) and gives requests, deadlines and events (`poll_*`),
@@ -20,7 +22,9 @@
 pub mod clock;
 pub mod event;
 pub mod figures;
+pub mod hops;
 pub mod losses;
+pub mod mtu;
 pub mod payload;
 pub mod plan;
 pub mod schedule;

@@ -15,6 +15,7 @@
 //! | [`files`] | files read whole, or streamed |
 //! | [`clock`] | both clocks, read together |
 //! | [`icmp`] | ICMP sockets, and the loop that drives a [`Session`](crate::ping::session::Session) |
+//! | [`handshake`] | the time of a TCP handshake |
 //! | [`holder`] | which processes hold an address |
 //! | [`limits`] | the descriptor limit |
 //! | [`signals`] | SIGINT and SIGTERM as a readable descriptor |
@@ -30,6 +31,7 @@ pub mod connect;
 pub mod datagram;
 pub mod exchange;
 pub mod files;
+pub mod handshake;
 pub mod holder;
 pub mod icmp;
 pub mod limits;

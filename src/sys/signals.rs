@@ -2,11 +2,14 @@
 
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd};
+use std::time::Duration;
 
+use nix::poll::{PollFd, PollFlags};
 use nix::sys::signal::{SigSet, Signal};
 use nix::sys::signalfd::{SfdFlags, SignalFd};
 
 use crate::error::{Error, Kind, Result};
+use crate::sys::waiting::ready_within;
 
 /// The signals that ask the program to end.
 ///
@@ -56,6 +59,19 @@ impl Signals {
             }
         }
         asked
+    }
+
+    /// Waits for a signal, at most so long; it stays to be taken.
+    pub fn wait(&self, time: Duration) -> Result<()> {
+        let mut fds = [PollFd::new(self.as_fd(), PollFlags::POLLIN)];
+        match ready_within(&mut fds, Some(time)) {
+            Ok(_) | Err(nix::Error::EINTR) => Ok(()),
+            Err(errno) => Err(Error::os(
+                Kind::CannotRun,
+                "wait for signals",
+                &errno.into(),
+            )),
+        }
     }
 
     fn all(&self) -> impl Iterator<Item = u32> {

@@ -30,6 +30,8 @@ pub(super) struct Flags {
     #[command(flatten)]
     pub(super) whom: WhomArgs,
     #[command(flatten)]
+    pub(super) mode: ModeArgs,
+    #[command(flatten)]
     pub(super) when: WhenArgs,
     #[command(flatten)]
     pub(super) what: WhatArgs,
@@ -57,6 +59,26 @@ pub(super) struct WhomArgs {
     pub(super) numeric: bool,
 }
 
+/// Other questions than the round-trip time of ICMP.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Other questions")]
+pub(super) struct ModeArgs {
+    /// Find the MTU of the path by trying sizes, and tell a black hole, where large packets vanish
+    /// and nobody says so.
+    #[arg(long, conflicts_with_all = ["tcp", "hops", "size", "pmtudisc"])]
+    pub(super) mtu: bool,
+    /// Measure TCP handshakes with this port instead, for hosts that drop ICMP: open, refused, or
+    /// filtered.
+    #[arg(long, value_name = "PORT", conflicts_with_all = ["hops", "size", "pattern", "ttl", "tos",
+          "pmtudisc", "mark", "preload", "adaptive", "flood", "wait_up", "until_down", "lenient",
+          "timing", "outstanding", "audible", "timestamps", "hist", "summary_every"],
+          value_parser = clap::value_parser!(u16).range(1..))]
+    pub(super) tcp: Option<u16>,
+    /// Find the routers on the way: three requests to each hop (-c), at most 30 hops (-t).
+    #[arg(long)]
+    pub(super) hops: bool,
+}
+
 /// When requests are sent, and when it ends.
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Pace and end")]
@@ -72,7 +94,7 @@ pub(super) struct WhenArgs {
     deadline: Option<Duration>,
     /// Take a reply after this time for late [default: 10s; 1s with several targets].
     #[arg(short = 'W', long, value_name = "TIME", value_parser = values::positive_duration)]
-    timeout: Option<Duration>,
+    pub(super) timeout: Option<Duration>,
     /// Send so many requests at once in the beginning.
     #[arg(short = 'l', long, value_name = "N", default_value_t = 1,
           value_parser = clap::value_parser!(u64).range(1..=65_536))]
@@ -273,6 +295,16 @@ impl Flags {
             times_first_only: pace == Pace::Flood
                 && !is_many
                 && self.what.timing == TimingSource::Auto,
+        }
+    }
+
+    /// The plan of a session that asks one thing.
+    pub(super) fn small_plan(&self, count: u64, interval: Duration) -> Plan {
+        Plan {
+            count: Some(self.when.count.unwrap_or(count)),
+            interval: self.when.interval.unwrap_or(interval),
+            timeout: Some(self.when.timeout.unwrap_or(MANY_TIMEOUT)),
+            ..Plan::default()
         }
     }
 

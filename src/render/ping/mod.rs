@@ -7,6 +7,8 @@
 //! | [`table`] | many targets: a table that is written over itself on a terminal |
 //! | [`json`] | an object for each thing that happens, and a summary |
 //! | [`csv`] | a line of fields for each thing that happens |
+//! | [`path`] | the routers on the way and its MTU |
+//! | [`handshakes`] | TCP handshakes |
 //! | [`account`] | what we add behind the statistics: percentiles, timing, losses |
 //! | [`words`] | what a reply, a refusal and a loss are called |
 //! | [`number`] | times and percentages as the peers print them |
@@ -16,9 +18,11 @@
 pub mod account;
 pub mod csv;
 pub mod fping;
+pub mod handshakes;
 pub mod json;
 pub mod lines;
 pub mod number;
+pub mod path;
 pub mod table;
 pub mod words;
 

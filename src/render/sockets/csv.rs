@@ -148,7 +148,7 @@ mod tests {
         );
         assert_eq!(lines.len(), 9);
         let mut quoted = String::new();
-        quote(&mut quoted, "a \"b\"");
+        field(&mut quoted, "a \"b\"");
         assert_eq!(quoted, "\"a \"\"b\"\"\"");
     }
 
