@@ -7,6 +7,7 @@ use crate::namespace::Namespace;
 use crate::ping_rows::address;
 use crate::pinging::{Counts, Run};
 use crate::responder::{Answer, Flaw, Responder};
+use crate::routed::Path;
 use crate::support::{program, skip};
 
 /// More than there are sequence numbers.
@@ -137,6 +138,21 @@ fn a_network_of_targets_is_answered_line_by_line() {
         assert!(some.says(&format!("{lost} is unreachable\n")), "{some}");
     }
     assert_eq!(some.text.lines().count(), 254, "{some}");
+}
+
+#[test]
+fn to_a_group_every_member_may_answer() {
+    let Some(path) = Path::new("multicast") else {
+        return;
+    };
+    for namespace in [&path.client, &path.router] {
+        namespace.sysctl(&["net.ipv4.icmp_echo_ignore_broadcasts=0"]);
+    }
+    for words in ["-I near0 224.0.0.1", "ff02::1%near0"] {
+        let run = Run::words(&path.client, &format!("-n -c 2 -i 0.1 -W 0.5 {words}"));
+        assert_eq!((run.status, run.counts().received), (Some(0), 2), "{run}");
+        assert!(run.counts().duplicates >= 1, "{run}");
+    }
 }
 
 #[test]

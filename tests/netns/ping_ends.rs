@@ -157,7 +157,10 @@ fn a_link_local_address_takes_its_zone() {
     path.router.ip(&["addr add fe80::77/64 dev near1 nodad"]);
     let run = Run::words(&path.client, "-c 1 -W 1 fe80::77%near0");
     assert_eq!((run.status, run.counts().received), (Some(0), 1), "{run}");
-    assert!(run.says("fe80::77%near0"), "{run}");
+    assert!(
+        run.says("64 bytes from fe80::77%near0: icmp_seq=1 "),
+        "{run}"
+    );
     let run = Run::words(&path.client, "-c 1 -W 1 -I near0 fe80::77");
     assert_eq!((run.status, run.counts().received), (Some(0), 1), "{run}");
     let run = Run::words(&path.client, "-c 1 -W 1 fe80::77");

@@ -1,10 +1,13 @@
 //! `--json`: an object for each thing that happens, and a summary whose numbers agree.
 
+use std::time::Duration;
+
 use serde_json::Value;
 
 use crate::namespace::Namespace;
 use crate::ping_rows::{self, address_of, asking};
 use crate::pinging::Run;
+use crate::responder::{Answer, Echo, Responder};
 use crate::routed::{Path, ROUTER, SERVER};
 
 /// The objects of a run that tell of one thing, all of the same schema.
@@ -102,6 +105,33 @@ fn the_losses_of_a_summary_add_up() {
     assert_eq!(of(&objects, "refused").len(), 4, "{run}");
     assert_eq!(of(&objects, "lost").len() as u64, dropped, "{run}");
     assert_eq!(of(&objects, "reply").len() as u64, 36 - dropped, "{run}");
+}
+
+#[test]
+fn percentiles_lie_between_the_least_and_the_most() {
+    let test = "percentiles in JSON";
+    let Some(namespace) = Namespace::new(test) else {
+        return;
+    };
+    let slow = |echo: &Echo| {
+        let takes = Duration::from_millis(20 * u64::from(echo.sequence));
+        vec![Answer::right().after(takes)]
+    };
+    let Some(_host) = Responder::start(test, &namespace, slow) else {
+        return;
+    };
+    let target = ping_rows::address(false, 7);
+    let words = format!("--json --percentiles 0,50,99,100 -c 4 -i 0.01 -W 2 {target}");
+    let run = Run::words(&namespace, &words);
+    let summary = run.summary();
+    let least = summary["rtt_min_us"].as_f64().expect("a time");
+    let most = summary["rtt_max_us"].as_f64().expect("a time");
+    assert!(least >= 20_000.0 && most >= 80_000.0, "{run}");
+    for percentile in ["0", "50", "99", "100"] {
+        let time = summary["percentiles_us"][percentile].as_f64();
+        let time = time.unwrap_or_else(|| panic!("no p{percentile}: {run}"));
+        assert!((least..=most).contains(&time), "p{percentile}: {run}");
+    }
 }
 
 #[test]

@@ -1,6 +1,9 @@
 //! The routed path: its MTU, a black hole for large packets, the routers on the way.
 
+use crate::namespace::Namespace;
+use crate::ping_rows::address;
 use crate::pinging::Run;
+use crate::responder::{Answer, Responder};
 use crate::routed::{Path, ROUTER, SERVER};
 use crate::support::{program, skip};
 
@@ -76,7 +79,7 @@ fn a_path_that_swallows_large_packets_is_told_from_one_that_works() {
         return;
     };
     for target in SERVER {
-        let run = Run::words(&path.client, &format!("--mtu -W 0.3 {target}"));
+        let run = Run::words(&path.client, &format!("--mtu -W 0.2 {target}"));
         assert_eq!(run.status, Some(1), "{run}");
         assert!(run.says("black hole"), "{run}");
         assert!(run.says(&NARROW.to_string()), "{run}");
@@ -96,6 +99,40 @@ fn the_mtu_of_a_host_that_does_not_answer_is_not_called_a_black_hole() {
     let run = Run::words(&path.client, &format!("--mtu -W 0.2 {}", SERVER[0]));
     assert_eq!(run.status, Some(1), "{run}");
     assert!(!run.says("black hole"), "{run}");
+}
+
+#[test]
+fn the_mtu_is_found_also_where_the_router_does_not_know_it_or_lies() {
+    /// Larger packets do not pass.
+    const MTU: usize = 900;
+    let test = "--mtu and a lie";
+    let Some(namespace) = Namespace::new(test) else {
+        return;
+    };
+    // What the router says: nothing, more than the packet has, more than the path has, less than
+    // every host must take.
+    let claims = [0, 9000, 1400, 20];
+    let host = Responder::start(test, &namespace, move |echo| {
+        if echo.packet.len() <= MTU {
+            return vec![Answer::right()];
+        }
+        let kind = if echo.destination.is_ipv6() {
+            (2, 0)
+        } else {
+            (3, 4)
+        };
+        let claim = claims[usize::from(echo.house()) - 10];
+        vec![Answer::error(kind.0, kind.1).about(claim)]
+    });
+    let Some(_host) = host else {
+        return;
+    };
+    for (claim, house) in claims.iter().zip(10..) {
+        let target = address(false, house);
+        let run = Run::words(&namespace, &format!("--mtu -W 0.2 {target}"));
+        let last = run.text.lines().last().unwrap_or_default();
+        assert!(last.contains(&format!("{MTU} bytes")), "mtu={claim}: {run}");
+    }
 }
 
 #[test]

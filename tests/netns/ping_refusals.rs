@@ -170,6 +170,29 @@ fn where_the_hop_limit_ends_the_router_is_named() {
 }
 
 #[test]
+fn a_neighbour_that_is_not_there_is_told_by_this_host_itself() {
+    let Some(path) = Path::new("no neighbour") else {
+        return;
+    };
+    for family in ["ipv4", "ipv6"] {
+        path.client.sysctl(&[
+            &format!("net.{family}.neigh.near0.mcast_solicit=1"),
+            &format!("net.{family}.neigh.near0.retrans_time_ms=50"),
+        ]);
+    }
+    for (target, by, words) in [
+        ("10.77.1.77", "10.77.1.1", "Destination Host Unreachable"),
+        (
+            "fd77:1::77",
+            "fd77:1::1",
+            "Destination unreachable: Address unreachable",
+        ),
+    ] {
+        is_refused(&path.client, target, by, words);
+    }
+}
+
+#[test]
 fn what_the_firewall_of_this_host_drops_is_told_once_and_counted_apart() {
     let test = "a firewall on the way out";
     if program("nft").is_none() {

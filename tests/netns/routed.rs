@@ -1,6 +1,7 @@
 //! Three namespaces in a row: a client, a router, a server.
 
 use crate::namespace::Namespace;
+use crate::support::until;
 
 /// The path from the client over the router to the server, for IPv4 and IPv6.
 ///
@@ -60,6 +61,20 @@ impl Path {
             "route add default via 10.77.2.254",
             "route add ::/0 via fd77:2::fe",
         ]);
+        // The end that came up first learns a little later that the other one is there; until then
+        // it drops what it is to send.
+        for (namespace, link) in [
+            (&client, "near0"),
+            (&router, "near1"),
+            (&router, "far0"),
+            (&server, "far1"),
+        ] {
+            until("both ends of a link", || {
+                let text = namespace.run("ip", &["-o", "link", "show", "dev", link]);
+                let carries = text.contains(" qdisc noqueue ") && text.contains(" state UP ");
+                carries.then_some(())
+            });
+        }
         Some(Path {
             client,
             router,
