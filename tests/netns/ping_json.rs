@@ -32,7 +32,7 @@ fn each_hostile_reply_has_its_verdict_and_is_counted_by_it() {
         return;
     };
     // The row, the verdict of its reply, and the key of the summary that counts it.
-    for (row, verdict, key) in [
+    let rows = [
         ("right", "received", "received"),
         ("payload all 0xff", "forged", "forged"),
         ("send time all 0xff", "forged", "forged"),
@@ -43,31 +43,38 @@ fn each_hostile_reply_has_its_verdict_and_is_counted_by_it() {
         ("other source", "elsewhere", "elsewhere"),
         ("duplicated", "duplicate", "duplicates"),
         ("late", "late", "late"),
-    ] {
-        for is_v6 in [false, true] {
-            let words = format!("--json {} {}", asking(row), address_of(is_v6, row));
-            let run = Run::words(&namespace, &words);
-            assert_eq!(run.status, Some(0), "{row}: {run}");
-            let objects = run.objects();
-            let replies = of(&objects, "reply");
-            let found: Vec<&&Value> = replies
-                .iter()
-                .filter(|reply| reply["verdict"] == verdict)
-                .collect();
-            let summary = run.summary();
-            let expected = if row == "right" { 3 } else { 1 };
-            assert_eq!(found.len(), expected, "{row}: {run}");
-            assert_eq!(summary[key], expected, "{row}: {run}");
-            let counts = verdict == "received";
-            assert!(
-                found.iter().all(|reply| reply["counts"] == counts),
-                "{row}: {run}"
-            );
-            let good = replies.iter().filter(|reply| reply["counts"] == true);
-            assert_eq!(summary["received"], good.count(), "{row}: {run}");
-            assert_eq!(summary["sent"], 3, "{row}: {run}");
+    ];
+    std::thread::scope(|scope| {
+        for (row, verdict, key) in rows {
+            for is_v6 in [false, true] {
+                let namespace = &namespace;
+                scope.spawn(move || has_verdict(namespace, is_v6, row, verdict, key));
+            }
         }
-    }
+    });
+}
+
+/// Pings the address of this row.
+fn has_verdict(namespace: &Namespace, is_v6: bool, row: &str, verdict: &str, key: &str) {
+    let words = format!("--json {} {}", asking(row), address_of(is_v6, row));
+    let run = Run::words(namespace, &words);
+    assert_eq!(run.status, Some(0), "{row}: {run}");
+    let objects = run.objects();
+    let replies = of(&objects, "reply");
+    let found = replies.iter().filter(|reply| reply["verdict"] == verdict);
+    let found: Vec<&&Value> = found.collect();
+    let summary = run.summary();
+    let expected = if row == "right" { 3 } else { 1 };
+    assert_eq!(found.len(), expected, "{row}: {run}");
+    assert_eq!(summary[key], expected, "{row}: {run}");
+    let counts = verdict == "received";
+    assert!(
+        found.iter().all(|reply| reply["counts"] == counts),
+        "{row}: {run}"
+    );
+    let good = replies.iter().filter(|reply| reply["counts"] == true);
+    assert_eq!(summary["received"], good.count(), "{row}: {run}");
+    assert_eq!(summary["sent"], 3, "{row}: {run}");
 }
 
 #[test]

@@ -52,13 +52,18 @@ fn compare(name: &str, args: &[&str], words: &[&str]) {
     namespace.firewall(
         "icmp type echo-request ip daddr 127.0.0.9 reject with icmp type host-unreachable",
     );
-    for words in words {
-        let ours = Run::words(&namespace, words);
-        let theirs = Run::other(&namespace, &format!("ping {words}"));
-        assert_eq!(ours.status, theirs.status, "{words}: {ours}{theirs}");
-        let read = |run: &Run| without_times(parsed(&parser, args, &run.text));
-        assert_eq!(read(&ours), read(&theirs), "{words}: {ours}{theirs}");
-    }
+    std::thread::scope(|scope| {
+        for words in words {
+            let (namespace, parser) = (&namespace, &parser);
+            scope.spawn(move || {
+                let ours = Run::words(namespace, words);
+                let theirs = Run::other(namespace, &format!("ping {words}"));
+                assert_eq!(ours.status, theirs.status, "{words}: {ours}{theirs}");
+                let read = |run: &Run| without_times(parsed(parser, args, &run.text));
+                assert_eq!(read(&ours), read(&theirs), "{words}: {ours}{theirs}");
+            });
+        }
+    });
 }
 
 /// Addresses of the host that answers by rows.

@@ -78,12 +78,17 @@ fn a_path_that_swallows_large_packets_is_told_from_one_that_works() {
     let Some(path) = black_hole("--mtu and a black hole") else {
         return;
     };
-    for target in SERVER {
+    let look = |target: &str| {
         let run = Run::words(&path.client, &format!("--mtu -W 0.2 {target}"));
         assert_eq!(run.status, Some(1), "{run}");
         assert!(run.says("black hole"), "{run}");
         assert!(run.says(&NARROW.to_string()), "{run}");
-    }
+    };
+    std::thread::scope(|scope| {
+        for target in SERVER {
+            scope.spawn(|| look(target));
+        }
+    });
 }
 
 #[test]
