@@ -144,7 +144,15 @@ mod tests {
 
     #[test]
     fn a_router_that_says_time_exceeded_is_a_hop_and_not_the_end() {
-        let hop = Hop::new(2, &[refused(11, 0, 1), LOST, refused(11, 0, 2), refused(11, 0, 1)]);
+        let hop = Hop::new(
+            2,
+            &[
+                refused(11, 0, 1),
+                LOST,
+                refused(11, 0, 2),
+                refused(11, 0, 1),
+            ],
+        );
         let expected: [IpAddr; 2] = [[10, 0, 0, 1].into(), [10, 0, 0, 2].into()];
         assert_eq!(hop.routers(), expected);
         assert_eq!((hop.answers.len(), hop.end), (4, None));
@@ -153,7 +161,10 @@ mod tests {
 
     #[test]
     fn the_target_ends_the_way_and_so_does_a_refusal() {
-        assert_eq!(Hop::new(3, &[LOST, reply(Verdict::Good)]).end, Some(End::Reached));
+        assert_eq!(
+            Hop::new(3, &[LOST, reply(Verdict::Good)]).end,
+            Some(End::Reached)
+        );
         let hop = Hop::new(3, &[refused(3, 13, 1), reply(Verdict::Good)]);
         assert_eq!(hop.end, Some(End::Reached));
         let hop = Hop::new(3, &[refused(3, 13, 1)]);

@@ -227,7 +227,13 @@ mod tests {
 
     #[test]
     fn a_path_as_wide_as_our_link_takes_three_packets() {
-        let path = |size| if size > 1500 { local(1500) } else { Outcome::Passed };
+        let path = |size| {
+            if size > 1500 {
+                local(1500)
+            } else {
+                Outcome::Passed
+            }
+        };
         assert_eq!(search(65_535, &path), (mtu(1500), 3));
         assert_eq!(search(65_535, &|_| Outcome::Passed), (mtu(65_535), 2));
     }

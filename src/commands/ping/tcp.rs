@@ -12,8 +12,8 @@ use crate::render::json;
 use crate::render::ping::handshakes::{self as shown, Attempt, Attempts};
 use crate::sys::clock;
 use crate::sys::handshake::{Answer, handshake};
-use crate::sys::icmp::runner::address;
 use crate::sys::icmp::Options;
+use crate::sys::icmp::runner::address;
 use crate::sys::signals::Signals;
 
 /// How long a handshake is waited for, unless `-W` says otherwise: a SYN that was lost is sent again

@@ -76,9 +76,10 @@ pub fn write_hops_table(
         let time = |time: Option<_>| time.map_or("-".to_owned(), short_millis);
         table.row(&[
             hop.distance.to_string(),
-            match routers.is_empty() {
-                true => "(silent)".to_owned(),
-                false => routers.join(" "),
+            if routers.is_empty() {
+                "(silent)".to_owned()
+            } else {
+                routers.join(" ")
             },
             format!("{lost}/{}", hop.answers.len()),
             time(times().min()),
@@ -182,7 +183,10 @@ pub fn tried_object(target: &Target, size: usize, outcome: &Outcome) -> Value {
 pub fn write_found(out: &mut impl Write, target: &Target, found: &Found) -> io::Result<()> {
     match found {
         Found::Unanswered => {
-            writeln!(out, "no answer, not even to the smallest packet: its MTU cannot be told")
+            writeln!(
+                out,
+                "no answer, not even to the smallest packet: its MTU cannot be told"
+            )
         }
         Found::Refused(refusal) => writeln!(
             out,
@@ -237,7 +241,8 @@ pub fn found_object(target: &Target, found: &Found) -> Value {
     object.insert("mtu_bytes".to_owned(), json!(mtu));
     let told_by = told_by.map(|by| by.to_string());
     object.insert("told_by".to_owned(), json!(told_by));
-    let sizes = black_hole.map(|sizes| json!({ "from_bytes": sizes.start(), "to_bytes": sizes.end() }));
+    let sizes =
+        black_hole.map(|sizes| json!({ "from_bytes": sizes.start(), "to_bytes": sizes.end() }));
     object.insert("black_hole".to_owned(), json!(sizes));
     let mut text = Vec::new();
     let _ = write_found(&mut text, target, found);
@@ -245,4 +250,3 @@ pub fn found_object(target: &Target, found: &Found) -> Value {
     object.insert("message".to_owned(), json!(text));
     Value::Object(object)
 }
-
