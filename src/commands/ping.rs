@@ -17,6 +17,7 @@ use crate::sys::clock;
 use crate::sys::icmp::{self, runner::Manner, runner::Runner};
 use crate::sys::signals::Signals;
 
+use flags::TimingSource;
 use show::Show;
 
 /// Measure round-trip times, and say where the lost ones went.
@@ -72,7 +73,7 @@ pub fn run(args: &Args, context: &Context) -> Result<Status> {
         Some(route(&targets[0], &options)?)
     };
     let plan = flags.plan(is_many);
-    let manner = flags.manner(&plan);
+    let manner = manner_of(&plan, flags.timing(), is_many);
     let payloads = Payloads::new(icmp::random()?, flags.size(), flags.pattern());
     let mut session = Session::new(plan, payloads, targets, clock::carefully());
     let mut runner = Runner::open(&mut session, &options, manner)?;
@@ -114,20 +115,25 @@ fn is_good(session: &Session) -> bool {
     has_enough && session.all_answered()
 }
 
-/// Whether requests are sent as fast as there is room.
-fn is_flood(plan: &Plan) -> bool {
-    plan.pace == Pace::Flood
-}
-
-/// How requests leave: together where they are due together.
-fn manner_of(plan: &Plan, timing: flags::TimingSource) -> Manner {
-    let by_hand = timing == flags::TimingSource::User;
-    Manner {
-        batch: if by_hand && is_flood(plan) {
-            1
-        } else {
-            icmp::batch::BATCH
+/// How requests leave. What is due together leaves together and is stamped by the kernel; a flood of
+/// many targets goes without those stamps, each request in its own call, with its own time.
+fn manner_of(plan: &Plan, timing: TimingSource, is_many: bool) -> Manner {
+    let is_flood = plan.pace == Pace::Flood;
+    match timing {
+        TimingSource::User => Manner {
+            turn: if is_flood { 1 } else { icmp::batch::BATCH },
+            together: false,
+            stamp_sent: false,
         },
-        stamp_sent: !by_hand,
+        TimingSource::Auto if is_flood && is_many => Manner {
+            turn: icmp::batch::BATCH,
+            together: false,
+            stamp_sent: false,
+        },
+        TimingSource::Auto | TimingSource::Kernel => Manner {
+            turn: icmp::batch::BATCH,
+            together: true,
+            stamp_sent: true,
+        },
     }
 }

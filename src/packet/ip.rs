@@ -156,7 +156,7 @@ mod tests {
         0x46, 0, 0, 24, 0, 1, 0x40, 0, 61, 1, 0, 0, 10, 0, 0, 1, 10, 0, 0, 2, 1, 1, 1, 0,
     ];
 
-    /// fd00::1 to fd00::2 with these headers behind the fixed one.
+    /// `fd00::1` to `fd00::2` with these headers behind the fixed one.
     fn v6(next: u8, extensions: &[u8]) -> Vec<u8> {
         let mut bytes = vec![0x60, 0, 0, 0, 0, 0, next, 63];
         for last in [1, 2] {

@@ -3,7 +3,7 @@
 //! | file | what it holds |
 //! |---|---|
 //! | [`ip`] | the head of an IPv4 or IPv6 packet: options and extension headers are walked over |
-//! | [`icmp`] | ICMP and ICMPv6: echo, errors, the packet that an error quotes |
+//! | [`icmp`] | both versions of ICMP: echo, errors, the packet that an error quotes |
 //!
 //! Every reader here checks the length once and then makes a view: no accessor of a view is called on
 //! bytes that are not there. What cannot be read is told as [`Malformed`], and never panics.

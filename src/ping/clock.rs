@@ -4,11 +4,11 @@
 use std::ops::Add;
 use std::time::Duration;
 
-/// A time of `CLOCK_MONOTONIC` in nanoseconds (clock_gettime(2)).
+/// A time of `CLOCK_MONOTONIC` in nanoseconds (`clock_gettime(2)`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
 pub struct Monotonic(pub u64);
 
-/// A time of `CLOCK_REALTIME` in nanoseconds since 1970 (clock_gettime(2)).
+/// A time of `CLOCK_REALTIME` in nanoseconds since 1970 (`clock_gettime(2)`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
 pub struct Realtime(pub u64);
 

@@ -95,7 +95,7 @@ impl Payloads {
         }
     }
 
-    /// SipHash of the number under a secret: who has not seen the request cannot know it.
+    /// `SipHash` of the number under a secret: who has not seen the request cannot know it.
     fn nonce(&self, number: u64) -> [u8; NONCE] {
         let mut hasher = DefaultHasher::new();
         hasher.write_u64(self.secret[0]);

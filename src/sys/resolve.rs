@@ -116,7 +116,7 @@ pub fn service_of(port: u16, protocol: &str) -> Option<String> {
 }
 
 /// The number of an interface, for the zone of a link-local address; `None` if there is none of that
-/// name (if_nametoindex(3)).
+/// name (`if_nametoindex(3)`).
 pub fn interface_number(name: &str) -> Option<u32> {
     nix::net::if_::if_nametoindex(name).ok()
 }

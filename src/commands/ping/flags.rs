@@ -6,12 +6,10 @@ use std::time::Duration;
 
 use clap::Args;
 
-use super::manner_of;
 use super::typed::{Pattern, mark, pattern, percentile, tos};
 use crate::commands::values;
 use crate::error::{Error, Kind, Result};
 use crate::ping::plan::{Pace, Plan, Until};
-use crate::sys::icmp::runner::Manner;
 use crate::sys::icmp::{Fragmentation, Options};
 use crate::sys::resolve::{Family, resolve};
 
@@ -147,8 +145,8 @@ pub(super) struct WhatArgs {
     /// Set this firewall mark.
     #[arg(short = 'm', long, value_name = "MARK", value_parser = mark)]
     mark: Option<u32>,
-    /// Measure by the kernel's stamps or by our own clock; auto takes stamps where there are some,
-    /// and in a flood those of one request in a batch.
+    /// Measure by the kernel's stamps of request and reply, or by our own clock; auto takes stamps, but
+    /// in a flood those of one request in a batch, and to several targets of the replies only.
     #[arg(long, value_name = "CLOCK", default_value = "auto")]
     timing: TimingSource,
 }
@@ -308,9 +306,9 @@ impl Flags {
         }
     }
 
-    /// How requests leave.
-    pub(super) fn manner(&self, plan: &Plan) -> Manner {
-        manner_of(plan, self.what.timing)
+    /// What times are measured by.
+    pub(super) fn timing(&self) -> TimingSource {
+        self.what.timing
     }
 
     /// The options of the sockets.

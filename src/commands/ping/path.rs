@@ -3,7 +3,8 @@
 use std::io;
 use std::time::Duration;
 
-use super::flags::Flags;
+use super::flags::{Flags, TimingSource};
+use super::manner_of;
 use crate::commands::serving::print;
 use crate::commands::{Context, Status};
 use crate::error::{Error, Kind, Result};
@@ -174,7 +175,7 @@ fn ask(
     options: &Options,
     signals: &Signals,
 ) -> Result<Asked> {
-    let manner = super::manner_of(&plan, super::flags::TimingSource::Auto);
+    let manner = manner_of(&plan, TimingSource::Auto, false);
     let payloads = Payloads::new(icmp::random()?, size, &[]);
     let targets = vec![target.clone()];
     let mut session = Session::new(plan, payloads, targets, clock::carefully());

@@ -73,7 +73,7 @@ impl Session {
         let (came, by_kernel, at) = self.arrival(incoming.stamp, now);
         match icmp::parse(incoming.version, message).ok()? {
             Message::EchoReply(echo) if echo.identifier == self.identifier(incoming.version) => {
-                self.judge(&Answer {
+                Some(self.judge(&Answer {
                     echo,
                     from: incoming.from,
                     bytes: message.len(),
@@ -85,7 +85,7 @@ impl Session {
                     came,
                     by_kernel,
                     at,
-                })
+                }))
             }
             // The kernel tells sockets of other errors, but not of a redirect or a source quench.
             Message::Problem(problem) => {
@@ -122,14 +122,14 @@ impl Session {
     fn arrival(&self, stamp: Option<Realtime>, now: Monotonic) -> (Monotonic, bool, Realtime) {
         if let Some(stamp) = stamp {
             let came = self.watch.monotonic(stamp);
-            if came <= now && now.since(came) < Duration::from_secs(3600) {
+            if came <= now && now.since(came) < Duration::from_hours(1) {
                 return (came, true, stamp);
             }
         }
         (now, false, self.watch.realtime(now))
     }
 
-    fn judge(&mut self, answer: &Answer<'_>) -> Option<Event> {
+    fn judge(&mut self, answer: &Answer<'_>) -> Event {
         let payload = answer.echo.payload;
         let latest = self.window.number_of(answer.echo.sequence);
         // The bits on the wire may be those of an earlier request that the window has let go.
@@ -139,7 +139,7 @@ impl Session {
                 || !self.is_of_an_earlier(number, payload)
         });
         let Some(slot) = number.and_then(|number| self.window.slot(number).copied()) else {
-            return Some(self.without_request(answer, latest));
+            return self.without_request(answer, latest);
         };
         let target = slot.target as usize;
         let verdict = self.verdict(answer, &slot);
@@ -159,7 +159,7 @@ impl Session {
         } else {
             self.count_bad(&slot, verdict);
         }
-        Some(Event::Reply(Reply {
+        Event::Reply(Reply {
             target,
             sequence: slot.sequence,
             from: answer.from,
@@ -170,7 +170,7 @@ impl Session {
             at: answer.at,
             verdict,
             counts,
-        }))
+        })
     }
 
     /// Whether a payload belongs to a request that had the same bits on the wire one or two spans

@@ -112,32 +112,27 @@ impl World {
         let now = Monotonic(self.now);
         let stamp = self.stamps.then_some(Realtime(self.now + self.ahead));
         self.events.extend(session.handle_clock(self.reading()));
-        let event = match packet.refusal {
-            Some(refusal) => session.handle_notice(
-                &Notice {
-                    refusal,
-                    detail: 0,
-                    to: Some(HOST.into()),
-                    message: &packet.message,
-                    stamp,
-                },
-                now,
-            ),
-            None => {
-                let bytes = with_ip_header(packet);
-                session.handle_packet(
-                    &Incoming {
-                        version: Version::V4,
-                        bytes: &bytes,
-                        with_ip_header: true,
-                        is_cut: false,
-                        from: packet.from,
-                        hop_limit: None,
-                        stamp,
-                    },
-                    now,
-                )
-            }
+        let event = if let Some(refusal) = packet.refusal {
+            let notice = Notice {
+                refusal,
+                detail: 0,
+                to: Some(HOST.into()),
+                message: &packet.message,
+                stamp,
+            };
+            session.handle_notice(&notice, now)
+        } else {
+            let bytes = with_ip_header(packet);
+            let incoming = Incoming {
+                version: Version::V4,
+                bytes: &bytes,
+                with_ip_header: true,
+                is_cut: false,
+                from: packet.from,
+                hop_limit: None,
+                stamp,
+            };
+            session.handle_packet(&incoming, now)
         };
         self.events.extend(event);
     }
@@ -192,7 +187,7 @@ fn checksummed(mut message: Vec<u8>) -> Vec<u8> {
     while sum >> 16 != 0 {
         sum = (sum & 0xffff) + (sum >> 16);
     }
-    let checksum = !(sum as u16);
+    let checksum = !u16::try_from(sum).unwrap();
     message[2..4].copy_from_slice(&checksum.to_be_bytes());
     message
 }
@@ -292,7 +287,7 @@ fn a_payload_of_all_ones_is_forged_and_its_time_is_not_believed() {
 fn a_sequence_number_that_was_never_sent_is_forged() {
     let (session, world) = run(plan(1), &mut |_, reply| {
         vec![changed(reply, |message| {
-            message[6..8].copy_from_slice(&[0x77, 0x77])
+            message[6..8].copy_from_slice(&[0x77, 0x77]);
         })]
     });
     assert_eq!(world.verdicts(), [Verdict::NeverSent]);
@@ -451,7 +446,7 @@ fn a_reply_to_a_request_one_wrap_ago_is_late_and_not_the_answer_to_the_new_one()
     let mut world = World::new();
     let plan = Plan {
         interval: Duration::from_micros(1),
-        timeout: Some(Duration::from_secs(3600)),
+        timeout: Some(Duration::from_hours(1)),
         ..plan(70_000)
     };
     let mut session = session_of(plan, vec![target(HOST)], &world);
@@ -796,7 +791,7 @@ fn whatever_comes_the_account_adds_up() {
     runner
         .run(&kinds, |kinds| {
             let (session, _) = run(plan(kinds.len() as u64), &mut |request, reply| {
-                let (kind, delay) = kinds[request.sequence as usize - 1];
+                let (kind, delay) = kinds[usize::try_from(request.sequence).unwrap() - 1];
                 let mut packet = match kind {
                     0 => return Vec::new(),
                     1 => refused(reply, 1),

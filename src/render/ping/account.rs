@@ -16,18 +16,20 @@ const BAR: u64 = 40;
 const BARS: u32 = 12;
 
 /// Writes all of it.
+///
+/// The last two lines are always those of the times, and the first of them holds the word `time`
+/// between blanks: parsers look for it there to know iputils' statistics from those of macOS.
 pub fn write(out: &mut impl Write, session: &Session, extras: &Extras) -> io::Result<()> {
-    write_percentiles(out, session, &extras.percentiles)?;
-    if let Some(timing) = timing(&session.timings) {
-        writeln!(out, "timing: {timing}")?;
-    }
     write_losses(out, session)?;
     write_not_counted(out, session)?;
     write_notes(out, session)?;
     if extras.hist {
         write_histogram(out, session)?;
     }
-    Ok(())
+    write_percentiles(out, session, &extras.percentiles)?;
+    let timing = timing(&session.timings);
+    let timing = timing.as_deref().unwrap_or("nothing was measured");
+    writeln!(out, "timing: {timing}")
 }
 
 fn write_percentiles(
@@ -36,28 +38,23 @@ fn write_percentiles(
     percentiles: &[f64],
 ) -> io::Result<()> {
     let Some(summary) = session.totals.times.summary() else {
-        return Ok(());
+        return writeln!(out, "round-trip time unknown: no reply counts");
     };
     let times: Vec<String> = percentiles
         .iter()
         .filter_map(|&percentile| session.times.percentile(percentile))
         .map(millis)
         .collect();
-    let mut parts = Vec::new();
-    if !times.is_empty() {
-        let names: Vec<String> = percentiles.iter().map(|p| format!("p{p}")).collect();
-        parts.push(format!("{} = {} ms", names.join("/"), times.join("/")));
-    }
-    if let Some(jitter) = summary.jitter {
+    let names: Vec<String> = percentiles.iter().map(|p| format!("p{p}")).collect();
+    let (names, times) = (names.join("/"), times.join("/"));
+    write!(out, "round-trip time {names} = {times} ms")?;
+    // Between one target and another a change says nothing.
+    let is_one = session.target_count() == 1;
+    if let Some(jitter) = summary.jitter.filter(|_| is_one) {
         let jitter = millis(jitter);
-        parts.push(format!(
-            "jitter {jitter} ms (mean change from one to the next)"
-        ));
+        write!(out, ", jitter {jitter} ms (mean change to the next)")?;
     }
-    if parts.is_empty() {
-        return Ok(());
-    }
-    writeln!(out, "{}", parts.join(", "))
+    writeln!(out)
 }
 
 /// What the times were measured by; `None` if there are none.

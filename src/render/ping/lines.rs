@@ -68,7 +68,12 @@ impl Voice for Lines {
 
     fn finish(&mut self, pages: &mut Pages, session: &Session, _now: Realtime) {
         let _ = self.statistics(&mut pages.out, session);
-        let _ = account::write(&mut pages.out, session, &self.extras);
+        // Parsers of macOS' statistics take every line behind them for one of theirs.
+        let page = match self.dialect {
+            Dialect::Iputils => &mut pages.out,
+            Dialect::Bsd => &mut pages.err,
+        };
+        let _ = account::write(page, session, &self.extras);
     }
 }
 

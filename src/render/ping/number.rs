@@ -25,24 +25,20 @@ fn micros(time: Duration) -> u128 {
     (time.as_nanos() + 500) / 1000
 }
 
-/// A number as `%g` of printf(3) prints it: six digits, without zeroes at the end. For percentages.
+/// A number as `%g` of printf(3) prints it: six digits, without zeroes at the end. For percentages:
+/// from 0 to 100, and not below 0.0001, where `%g` would take an exponent.
 pub fn general(number: f64) -> String {
-    let digits_before = if number < 1.0 {
-        1
-    } else {
-        number.log10().floor() as usize + 1
+    // Six digits in all; below 1 the zeroes behind the point are none.
+    let decimals = match number {
+        100.0.. => 3,
+        10.0.. => 4,
+        1.0.. => 5,
+        0.1.. => 6,
+        0.01.. => 7,
+        0.001.. => 8,
+        _ => 9,
     };
-    // Below 1 the zeroes behind the point are no digits.
-    let leading = if number > 0.0 && number < 1.0 {
-        (-number.log10()).floor() as usize + 1
-    } else {
-        0
-    };
-    let decimals = (6 + leading).saturating_sub(digits_before.max(usize::from(leading > 0)));
     let text = format!("{number:.decimals$}");
-    if !text.contains('.') {
-        return text;
-    }
     text.trim_end_matches('0').trim_end_matches('.').to_owned()
 }
 

@@ -76,9 +76,10 @@ pub fn write_hops_table(
         let time = |time: Option<_>| time.map_or("-".to_owned(), short_millis);
         table.row(&[
             hop.distance.to_string(),
-            match routers.is_empty() {
-                true => "(silent)".to_owned(),
-                false => routers.join(" "),
+            if routers.is_empty() {
+                "(silent)".to_owned()
+            } else {
+                routers.join(" ")
             },
             format!("{lost}/{}", hop.answers.len()),
             time(times().min()),

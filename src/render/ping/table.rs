@@ -70,7 +70,7 @@ impl LiveTable {
         if count > rows {
             let _ = writeln!(text, "... and {} more targets", count - rows);
         }
-        self.drawn = text.iter().filter(|&&byte| byte == b'\n').count();
+        self.drawn = text.split(|&byte| byte == b'\n').count() - 1;
         out.extend_from_slice(&text);
     }
 

@@ -28,8 +28,8 @@ pub struct Outbox {
     request: StampRequest,
 }
 
-/// The control message that asks for the stamp of one message (SO_TIMESTAMPING, networking/
-/// timestamping.rst section 1.3.4).
+/// The control message that asks for the stamp of one message (`SO_TIMESTAMPING`,
+/// networking/timestamping.rst section 1.3.4).
 #[repr(C)]
 struct StampRequest {
     header: libc::cmsghdr,
@@ -286,7 +286,7 @@ fn write_name(name: &mut libc::sockaddr_in6, to: SocketAddr) {
         SocketAddr::V4(to) => {
             // SAFETY: as in `zeroed_name`.
             let mut address: libc::sockaddr_in = unsafe { std::mem::zeroed() };
-            address.sin_family = libc::AF_INET as libc::sa_family_t;
+            address.sin_family = family(libc::AF_INET);
             address.sin_port = to.port().to_be();
             address.sin_addr.s_addr = u32::from(*to.ip()).to_be();
             // SAFETY: a sockaddr_in is smaller than the sockaddr_in6 that is there.
@@ -294,12 +294,17 @@ fn write_name(name: &mut libc::sockaddr_in6, to: SocketAddr) {
         }
         SocketAddr::V6(to) => {
             *name = zeroed_name();
-            name.sin6_family = libc::AF_INET6 as libc::sa_family_t;
+            name.sin6_family = family(libc::AF_INET6);
             name.sin6_port = to.port().to_be();
             name.sin6_addr.s6_addr = to.ip().octets();
             name.sin6_scope_id = to.scope_id();
         }
     }
+}
+
+/// Families are small numbers.
+fn family(number: libc::c_int) -> libc::sa_family_t {
+    libc::sa_family_t::try_from(number).unwrap_or(0)
 }
 
 #[cfg(test)]

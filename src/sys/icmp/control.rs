@@ -71,8 +71,8 @@ unsafe fn read_one(cmsg: &libc::cmsghdr, control: &mut Control) {
     match (cmsg.cmsg_level, cmsg.cmsg_type) {
         (libc::SOL_SOCKET, libc::SCM_TIMESTAMPING) => {
             // SAFETY: as the caller's; `data` checks the length.
-            if let Some(stamps) = unsafe { data::<[libc::timespec; 3]>(cmsg) } {
-                control.stamp = realtime(&stamps[0]);
+            if let Some([software, ..]) = unsafe { data::<[libc::timespec; 3]>(cmsg) } {
+                control.stamp = realtime(&software);
             }
         }
         (libc::SOL_SOCKET, libc::SO_RXQ_OVFL) => {
@@ -110,7 +110,7 @@ unsafe fn read_one(cmsg: &libc::cmsghdr, control: &mut Control) {
 /// The control message is whole, and any bytes are a `T`.
 unsafe fn data<T: Copy>(cmsg: &libc::cmsghdr) -> Option<T> {
     let header = size_of::<libc::cmsghdr>();
-    if (cmsg.cmsg_len as usize) < header + size_of::<T>() {
+    if cmsg.cmsg_len < header + size_of::<T>() {
         return None;
     }
     // SAFETY: there are so many bytes, as was just checked.

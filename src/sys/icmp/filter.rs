@@ -52,7 +52,7 @@ fn replies_v4(identifier: u32) -> [libc::sock_filter; 7] {
     ]
 }
 
-/// The packet begins with the ICMPv6 header, and is a reply.
+/// The packet begins with the header of ICMP, and is a reply.
 fn replies_v6(identifier: u32) -> [libc::sock_filter; 4] {
     [
         statement(libc::BPF_LD | libc::BPF_H | libc::BPF_ABS, 4),

@@ -74,7 +74,7 @@ pub struct IcmpSocket {
     /// Whether the kernel stamps what it sends and receives.
     pub has_stamps: bool,
     /// Held as long as the socket: who has it has the identifier.
-    _claim: Option<UnixDatagram>,
+    claim: Option<UnixDatagram>,
 }
 
 impl IcmpSocket {
@@ -100,7 +100,7 @@ impl IcmpSocket {
             is_raw,
             identifier: 0,
             has_stamps: false,
-            _claim: None,
+            claim: None,
         };
         this.apply(options)?;
         this.identify(options)?;
@@ -142,7 +142,10 @@ impl IcmpSocket {
         match self.version {
             Version::V4 => {
                 self.set(libc::IPPROTO_IP, libc::IP_RECVERR, &on)?;
-                self.set(libc::IPPROTO_IP, libc::IP_RECVTTL, &on)?;
+                // A raw socket gets the whole header.
+                if !self.is_raw {
+                    self.set(libc::IPPROTO_IP, libc::IP_RECVTTL, &on)?;
+                }
                 if let Some(hop_limit) = options.hop_limit {
                     self.socket.set_ttl_v4(hop_limit.into())?;
                     let hops = libc::c_int::from(hop_limit);
@@ -198,7 +201,7 @@ impl IcmpSocket {
             self.socket.bind(&source.into()).map_err(cannot_bind)?;
         }
         if self.is_raw {
-            (self.identifier, self._claim) = claim(self.version);
+            (self.identifier, self.claim) = claim(self.version);
             filter::keep_others_away(self)
                 .map_err(|error| fail("filter the ICMP socket", &error))?;
             return Ok(());

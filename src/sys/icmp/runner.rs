@@ -50,8 +50,10 @@ pub trait Witness {
 /// How requests are sent and stamped.
 #[derive(Debug, Clone, Copy)]
 pub struct Manner {
-    /// Requests in one system call.
-    pub batch: usize,
+    /// Requests that are sent before replies are looked at.
+    pub turn: usize,
+    /// They leave in one system call; else each in its own, with its own time.
+    pub together: bool,
     /// Ask the kernel when timed requests leave.
     pub stamp_sent: bool,
 }
@@ -170,11 +172,11 @@ impl Runner {
         Ok(fds[1..].iter().any(|fd| fd.any().unwrap_or(false)))
     }
 
-    /// Sends what is due, at most a batch; true if there was something.
+    /// Sends what is due, at most a turn; true if there was something.
     fn transmit(&mut self, session: &mut Session, witness: &mut dyn Witness) -> Result<bool> {
+        let mut now = clock::monotonic();
         let mut count = 0;
-        let now = clock::monotonic();
-        while count < self.manner.batch {
+        while count < self.manner.turn {
             if self.lines.iter().any(|line| line.outbox.is_full()) {
                 break;
             }
@@ -184,11 +186,15 @@ impl Runner {
             let target = session.target(request.target);
             let version = target.version();
             let to = address(target);
+            witness.sent(session, &request);
             if let Some(line) = self.lines.iter_mut().find(|l| l.socket.version == version) {
                 line.add(session, request, to, self.manner.stamp_sent);
+                if !self.manner.together {
+                    line.send(session, &mut self.inbox, witness)?;
+                    now = clock::monotonic();
+                }
             }
             count += 1;
-            witness.sent(session, &request);
         }
         for line in &mut self.lines {
             line.send(session, &mut self.inbox, witness)?;
