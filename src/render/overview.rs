@@ -52,6 +52,21 @@ const GROUPS: &[Group] = &[
         ],
     ),
     (
+        "Probe",
+        &[
+            (
+                "ping",
+                "sockdoc ping -c 3 localhost",
+                "round-trip times, and where the lost ones went",
+            ),
+            (
+                "ping",
+                "sockdoc ping -c 1 127.0.0.0/28",
+                "who answers in a block",
+            ),
+        ],
+    ),
+    (
         "Understand",
         &[(
             "explain",
