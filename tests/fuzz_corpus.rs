@@ -10,6 +10,8 @@ use std::path::{Path, PathBuf};
 mod framing;
 #[path = "fuzz/bodies/message.rs"]
 mod message;
+#[path = "fuzz/bodies/ping.rs"]
+mod ping;
 #[path = "fuzz/bodies/sockdiag.rs"]
 mod sockdiag;
 
@@ -20,6 +22,7 @@ const TARGETS: &[(&str, Body)] = &[
     ("framing", framing::framing),
     ("message_deframer", message::message_deframer),
     ("message_json", message::message_json),
+    ("ping", ping::ping),
     ("sockdiag", sockdiag::sockdiag),
 ];
 
@@ -150,6 +153,11 @@ fn the_corpus_of_message_deframer_holds() {
 #[test]
 fn the_corpus_of_message_json_holds() {
     replay("message_json");
+}
+
+#[test]
+fn the_corpus_of_ping_holds() {
+    replay("ping");
 }
 
 #[test]
