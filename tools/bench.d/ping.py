@@ -14,6 +14,7 @@ in each round. Traffic goes to 127.0.0.0/8 and between two namespaces that are r
 loopback, veth and flood run on one processor, so that none gains from where it was put.
 """
 
+import collections
 import contextlib
 import itertools
 import json
@@ -95,7 +96,7 @@ class Ping(Bench):
         self.report.heading(
             f"round-trip time to {where}, {self.sizes.rtt} rounds of {count} packets {apart} ms apart"
         )
-        timing = set()
+        timing = collections.Counter()
 
         def measure(name):
             run = Finished([*launcher, *commands[name]], self.time_left(30), CLIENT_CPU)
@@ -112,7 +113,8 @@ class Ping(Bench):
             else:
                 self.report.line(name, text, f"{ratio:.2f}")
         if timing:
-            print(f"  (sockdoc's timing: {' and '.join(sorted(timing))})")
+            ways = [f"{count:,} by {way}" for way, count in timing.most_common()]
+            print(f"  (sockdoc's timing: {', '.join(ways)})")
 
     def flood(self):
         asked = ["-n", "-f", "-q", "-c", str(FLOOD), "127.0.0.1"]
@@ -255,7 +257,7 @@ def their_times(name, text):
 
 
 def our_times(text, timing):
-    """The round-trip times in microseconds of --json; adds to `timing` how they were taken."""
+    """The round-trip times in microseconds of --json; counts in `timing` how they were taken."""
     replies = [event for event in map(json.loads, text.splitlines()) if event["event"] == "reply"]
     timing.update(reply["timing"] for reply in replies)
     return [reply["rtt_us"] for reply in replies if reply["verdict"] == "received"]
