@@ -266,7 +266,7 @@ impl Flags {
             () => Pace::Steady,
         };
         let rate = when.rate.or((is_many && !unpaced).then_some(MANY_RATE));
-        let default = if when.rate.is_some() && !is_many {
+        let default = if (when.rate.is_some() && !is_many) || unpaced {
             Duration::ZERO
         } else {
             Duration::from_secs(1)
