@@ -527,6 +527,8 @@ fn what_cannot_be_asked_for_is_told_and_exits_2() {
             &["127.0.0.1", "--wait-up", "--until-down"],
             "cannot be used with",
         ),
+        (&["127.0.0.1", "--hops", "-f"], "cannot be used with"),
+        (&["127.0.0.1", "--mtu", "-s", "1"], "cannot be used with"),
         (&["127.0.0.1", "--tcp", "0"], "0"),
         (&[], "there is no target"),
         (&["10.0.0.0/33"], "from 0 to 32"),

@@ -64,7 +64,7 @@ impl Show {
             }
         }
         let mut this = Show {
-            dots: flags.draws_dots() && voice.wants_complaints(),
+            dots: flags.draws_dots() && voice.wants_complaints() && session.target_count() == 1,
             voice,
             pages: Pages::default(),
             quiet: show.quiet,
