@@ -163,14 +163,14 @@ fn ipv6_is_spoken_as_well() {
     if !may_ping(test) {
         return;
     }
-    let text = good(&["-c", "1", "::1"]);
-    assert!(text.starts_with("PING ::1(::1) 56 data bytes\n64 bytes from ::1: icmp_seq=1 ttl="));
-    let text = good(&["-c", "1", "--format", "bsd", "::1"]);
+    let said = good(&["-c", "1", "::1"]);
+    assert!(said.starts_with("PING ::1(::1) 56 data bytes\n64 bytes from ::1: icmp_seq=1 ttl="));
+    let said = good(&["-c", "1", "--format", "bsd", "::1"]);
     assert!(
-        text.starts_with("PING6(104=40+8+56 bytes) ::1 --> ::1\n64 bytes from ::1, icmp_seq=0")
+        said.starts_with("PING6(104=40+8+56 bytes) ::1 --> ::1\n64 bytes from ::1, icmp_seq=0")
     );
-    assert!(text.contains("--- ::1 ping6 statistics ---"));
-    assert!(text.contains("\nround-trip min/avg/max/std-dev = "));
+    assert!(said.contains("--- ::1 ping6 statistics ---"));
+    assert!(said.contains("\nround-trip min/avg/max/std-dev = "));
 }
 
 /// The objects that it prints with `--json`.
