@@ -95,9 +95,13 @@ pub struct Summary {
     pub jitter: Option<Duration>,
 }
 
-/// The round-trip times of all targets, to three digits.
+/// The round-trip times of all targets, to three digits; the shortest and the longest exactly.
 #[derive(Debug, Clone)]
-pub struct Distribution(Histogram<u64>);
+pub struct Distribution {
+    histogram: Histogram<u64>,
+    min: u64,
+    max: u64,
+}
 
 impl Default for Distribution {
     fn default() -> Self {
@@ -112,35 +116,42 @@ impl Distribution {
     pub fn new() -> Self {
         let histogram = Histogram::new_with_bounds(1, LONGEST, 3)
             .expect("the bounds are in order, and three significant digits are allowed");
-        Distribution(histogram)
+        Distribution {
+            histogram,
+            min: u64::MAX,
+            max: 0,
+        }
     }
 
     /// A round-trip time was measured.
     pub fn add(&mut self, rtt: Duration) {
-        self.0.saturating_record(nanos(rtt).clamp(1, LONGEST));
+        let ns = nanos(rtt);
+        self.min = self.min.min(ns);
+        self.max = self.max.max(ns);
+        self.histogram.saturating_record(ns.clamp(1, LONGEST));
     }
 
     /// The time that `percentile` percent did not exceed; `None` before the first.
     pub fn percentile(&self, percentile: f64) -> Option<Duration> {
-        (!self.0.is_empty()).then(|| {
-            // The histogram gives the upper end of a bucket; no time was longer than the longest.
-            let value = self.0.value_at_percentile(percentile);
-            Duration::from_nanos(value.min(self.0.max()))
+        (!self.histogram.is_empty()).then(|| {
+            // The upper end of a bucket; no time was longer than the longest.
+            let value = self.histogram.value_at_percentile(percentile);
+            Duration::from_nanos(value.clamp(self.min, self.max))
         })
     }
 
     /// At most `most` bars of equal width on a logarithmic scale, from the shortest time to the
     /// longest: where each ends, and how many times lie in it.
     pub fn bars(&self, most: u32) -> Vec<(Duration, u64)> {
-        if self.0.is_empty() || most == 0 {
+        if self.histogram.is_empty() || most == 0 {
             return Vec::new();
         }
-        let (min, max) = (self.0.min().max(1) as f64, self.0.max().max(1) as f64);
+        let (min, max) = (self.min.max(1) as f64, self.max.max(1) as f64);
         let step = (max / min).powf(1.0 / f64::from(most)).max(1.000_1);
         let mut bars: Vec<(Duration, u64)> = (1..=most)
             .map(|bar| (from_f64(min * step.powi(bar.cast_signed())), 0))
             .collect();
-        for value in self.0.iter_recorded() {
+        for value in self.histogram.iter_recorded() {
             let time = Duration::from_nanos(value.value_iterated_to());
             let last = bars.len() - 1;
             let bar = bars.iter().position(|(end, _)| time <= *end);
@@ -231,7 +242,12 @@ mod tests {
         assert!(bars.is_sorted());
         assert_eq!(bars.iter().map(|(_, count)| count).sum::<u64>(), 6);
         let mut one = Distribution::new();
-        one.add(Duration::from_micros(7));
+        one.add(Duration::from_nanos(1_024_027_003));
+        // Of one time every percentile is that time, and not the end of its bucket.
+        assert_eq!(
+            one.percentile(50.0),
+            Some(Duration::from_nanos(1_024_027_003))
+        );
         assert_eq!(one.bars(10).iter().map(|(_, count)| count).sum::<u64>(), 1);
     }
 }

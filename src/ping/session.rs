@@ -20,6 +20,9 @@ use crate::reference::icmp::Version;
 
 pub use judge::{Incoming, Notice};
 
+/// The last request is waited for at least so long.
+const SHORTEST_PATIENCE: Duration = Duration::from_millis(100);
+
 /// A session of pings to one target or many.
 ///
 /// What is sent is asked for with [`Session::poll_transmit`], what came in is handed to
@@ -403,7 +406,7 @@ impl Session {
     /// round-trip time, or an interval if that is longer.
     fn last_patience(&self) -> Duration {
         match self.totals.times.max() {
-            Some(longest) => (longest * 2).max(self.plan.interval),
+            Some(longest) => (longest * 2).max(self.plan.interval).max(SHORTEST_PATIENCE),
             None => self.plan.patience(),
         }
     }

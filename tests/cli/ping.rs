@@ -163,14 +163,14 @@ fn ipv6_is_spoken_as_well() {
     if !may_ping(test) {
         return;
     }
-    let text = good(&["-c", "1", "::1"]);
-    assert!(text.starts_with("PING ::1(::1) 56 data bytes\n64 bytes from ::1: icmp_seq=1 ttl="));
-    let text = good(&["-c", "1", "--format", "bsd", "::1"]);
+    let said = good(&["-c", "1", "::1"]);
+    assert!(said.starts_with("PING ::1(::1) 56 data bytes\n64 bytes from ::1: icmp_seq=1 ttl="));
+    let said = good(&["-c", "1", "--format", "bsd", "::1"]);
     assert!(
-        text.starts_with("PING6(104=40+8+56 bytes) ::1 --> ::1\n64 bytes from ::1, icmp_seq=0")
+        said.starts_with("PING6(104=40+8+56 bytes) ::1 --> ::1\n64 bytes from ::1, icmp_seq=0")
     );
-    assert!(text.contains("--- ::1 ping6 statistics ---"));
-    assert!(text.contains("\nround-trip min/avg/max/std-dev = "));
+    assert!(said.contains("--- ::1 ping6 statistics ---"));
+    assert!(said.contains("\nround-trip min/avg/max/std-dev = "));
 }
 
 /// The objects that it prints with `--json`.
@@ -527,6 +527,8 @@ fn what_cannot_be_asked_for_is_told_and_exits_2() {
             &["127.0.0.1", "--wait-up", "--until-down"],
             "cannot be used with",
         ),
+        (&["127.0.0.1", "--hops", "-f"], "cannot be used with"),
+        (&["127.0.0.1", "--mtu", "-s", "1"], "cannot be used with"),
         (&["127.0.0.1", "--tcp", "0"], "0"),
         (&[], "there is no target"),
         (&["10.0.0.0/33"], "from 0 to 32"),

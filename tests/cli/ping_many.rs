@@ -157,9 +157,9 @@ fn on_a_terminal_of_sixty_columns_the_table_stays_within_it() {
         .args(["-qec", &inner, "/dev/null"])
         .stdin(Stdio::null());
     let output = crate::support::finish(command);
-    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    let shown = String::from_utf8_lossy(&output.stdout).into_owned();
     // What is drawn over, and what stands at the end.
-    let (live, last) = text.rsplit_once("\u{1b}[J").expect("it is drawn again");
+    let (live, last) = shown.rsplit_once("\u{1b}[J").expect("it is drawn again");
     assert!(live.contains("... and 9 more targets"), "{live}");
     assert_eq!(
         last.lines()

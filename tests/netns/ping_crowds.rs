@@ -1,6 +1,7 @@
 //! Many pings: past the last sequence number, at a steady pace, side by side, with losses, and to
 //! many targets.
 
+use std::collections::BTreeSet;
 use std::process::Stdio;
 
 use crate::namespace::Namespace;
@@ -253,7 +254,7 @@ fn targets_come_as_a_range_from_a_file_and_from_standard_input() {
         assert_eq!(run.status, Some(0), "{run}");
         let lines = run.text.lines();
         let targets = lines.filter_map(|line| line.strip_suffix(" is alive"));
-        targets.map(str::to_owned).collect::<Vec<_>>()
+        targets.map(str::to_owned).collect::<BTreeSet<_>>()
     };
     let fping = ["--format", "fping", "-W", "1"];
     let run = Run::ours(
@@ -265,7 +266,7 @@ fn targets_come_as_a_range_from_a_file_and_from_standard_input() {
     let file = folder.path().join("targets");
     std::fs::write(&file, "# ours\n127.1.0.1\n\n::1\n127.1.0.2\n").expect("written");
     let file = file.to_str().expect("text");
-    let targets = ["127.1.0.1", "::1", "127.1.0.2"];
+    let targets = BTreeSet::from(["127.1.0.1", "::1", "127.1.0.2"].map(str::to_owned));
     let from_file = Run::ours(&namespace, &[&fping[..], &["-F", file]].concat());
     assert_eq!(answered(&from_file), targets, "{from_file}");
     let mut command = namespace.ping(&[&fping[..], &["-F", "-"]].concat());

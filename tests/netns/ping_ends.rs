@@ -2,12 +2,14 @@
 
 use std::io::{BufRead, BufReader, Read};
 use std::process::{Child, Command, Stdio};
+use std::time::Duration;
 
 use crate::namespace::Namespace;
 use crate::ping_rows;
 use crate::pinging::Run;
+use crate::responder::{Answer, Echo, Responder};
 use crate::routed::Path;
-use crate::support::{BINARY, program, skip, until};
+use crate::support::{BINARY, look_on, program, skip, until};
 
 /// A run that goes on until it is told to end; it is killed when this is dropped.
 struct Endless {
@@ -36,6 +38,17 @@ impl Endless {
         let pid = self.child.id().to_string();
         let sent = Command::new("kill").args(["-s", name, &pid]).status();
         assert!(sent.expect("kill runs").success());
+    }
+
+    /// The letter of its state: `R`, `S`, `T`.
+    fn state(&self) -> char {
+        let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.child.id()));
+        let stat = stat.expect("it is there");
+        let state = stat
+            .rsplit(") ")
+            .next()
+            .and_then(|rest| rest.chars().next());
+        state.expect("a state")
     }
 
     /// The rest of what it says, and how it ended.
@@ -81,7 +94,7 @@ fn an_interrupt_without_any_reply_is_a_bad_answer() {
     let Some(namespace) = Namespace::new(test) else {
         return;
     };
-    let Some(_host) = crate::responder::Responder::start(test, &namespace, |_| vec![]) else {
+    let Some(_host) = Responder::start(test, &namespace, |_| vec![]) else {
         return;
     };
     let target = ping_rows::address(false, 7);
@@ -118,6 +131,33 @@ fn quit_shows_where_the_run_is_and_it_goes_on() {
         .and_then(|counts| counts.split_once('/'));
     let (received, sent) = counted.unwrap_or_else(|| panic!("{line}"));
     assert_eq!(received, sent, "{line}");
+}
+
+#[test]
+fn replies_that_came_in_time_count_also_when_they_are_read_late() {
+    const DELAY: Duration = Duration::from_millis(50);
+    let test = "a run that was stopped";
+    let Some(namespace) = Namespace::new(test) else {
+        return;
+    };
+    let slow = |_: &Echo| vec![Answer::right().after(DELAY)];
+    let Some(_host) = Responder::start(test, &namespace, slow) else {
+        return;
+    };
+    let target = ping_rows::address(false, 7);
+    let mut ping = Endless::start(&namespace, &format!("-i 0.01 -W 0.4 {target}"));
+    ping.line();
+    assert!(ping.line().contains("icmp_seq=1 "));
+    // Five requests are under way now, and they are answered; nobody looks.
+    ping.signal("STOP");
+    until("it to stand still", || (ping.state() == 'T').then_some(()));
+    look_on(Duration::from_millis(800));
+    ping.signal("CONT");
+    ping.line();
+    ping.signal("INT");
+    let run = ping.end();
+    assert_eq!(run.status, Some(0), "{run}");
+    assert!(!run.says("silent") && !run.says("late"), "{run}");
 }
 
 #[test]

@@ -49,8 +49,8 @@ impl Judge {
         // Slow enough for iputils, which waits for the last reply only as long as twice the longest
         // time before it.
         let (words, fping) = match row {
-            "late" => (asking(row), "-p 400 -t 300"),
-            _ => ("-c 3 -i 0.1 -W 0.5", "-p 100 -t 500"),
+            "late" => (asking(row), "-p 800 -t 700"),
+            _ => ("-c 3 -i 0.1 -W 1", "-p 100 -t 1000"),
         };
         let run = match self {
             Judge::Iputils => Run::other(namespace, &format!("ping -n {words} {target}")),

@@ -134,7 +134,7 @@ fn what_is_not_answered_yet_is_told() {
     };
     let run = Run::words(
         &namespace,
-        &format!("-O -c 3 -i 0.1 -W 0.3 {}", address(false, 7)),
+        &format!("-O -c 3 -i 0.1 -W 1 {}", address(false, 7)),
     );
     assert_eq!(run.counts().received, 2, "{run}");
     assert_eq!(
@@ -194,7 +194,7 @@ fn a_run_waits_until_the_host_is_up_and_until_it_is_down() {
     };
     let run = Run::words(
         &namespace,
-        &format!("--until-down -i 0.05 -W 0.2 {}", address(false, 7)),
+        &format!("--until-down -i 0.05 -W 1 {}", address(false, 7)),
     );
     let counts = run.counts();
     assert_eq!(counts.received, 3, "{run}");

@@ -77,11 +77,11 @@ fn scenes() -> Vec<String> {
         "-I 127.0.0.1 127.0.0.2",
         "127.0.0.9",
     ]
-    .map(|words| format!("-n -c 3 -i 0.02 -W 0.3 {words}"))
+    .map(|words| format!("-n -c 3 -i 0.02 -W 1 {words}"))
     .to_vec();
     for row in ["duplicated", "silent"] {
         for is_v6 in [false, true] {
-            scenes.push(format!("-n -c 3 -i 0.1 -W 0.3 {}", address_of(is_v6, row)));
+            scenes.push(format!("-n -c 3 -i 0.1 -W 1 {}", address_of(is_v6, row)));
         }
     }
     scenes

@@ -17,7 +17,7 @@ pub(crate) struct Row {
 const SECOND: usize = 2;
 
 /// How late a reply is in the row of that name.
-const LATE: Duration = Duration::from_millis(450);
+const LATE: Duration = Duration::from_secs(1);
 
 /// How long the first reply takes, if it is right.
 const FIRST_TAKES: Duration = Duration::from_millis(60);
@@ -114,9 +114,9 @@ pub(crate) fn address_of(is_v6: bool, name: &str) -> String {
 /// comes after the patience and before the end.
 pub(crate) fn asking(name: &str) -> &'static str {
     if name == "late" {
-        "-c 3 -i 0.4 -W 0.3"
+        "-c 3 -i 0.8 -W 0.7"
     } else {
-        "-c 3 -i 0.02 -W 0.5"
+        "-c 3 -i 0.02 -W 1"
     }
 }
 

@@ -22,6 +22,28 @@ const ALIVE_TIMEOUT: Duration = Duration::from_millis(500);
 /// How long each of several targets is given, unless `-W` says otherwise.
 const MANY_TIMEOUT: Duration = Duration::from_secs(1);
 
+/// What means nothing to `--mtu` and `--hops`, which ask with small sessions of their own.
+const NOT_OF_A_PATH: [&str; 18] = [
+    "preload",
+    "adaptive",
+    "flood",
+    "rate",
+    "wait_up",
+    "until_down",
+    "lenient",
+    "deadline",
+    "pattern",
+    "timing",
+    "quiet",
+    "timestamps",
+    "outstanding",
+    "audible",
+    "hist",
+    "summary_every",
+    "format",
+    "csv",
+];
+
 /// The flags.
 #[derive(Debug, Args)]
 pub(super) struct Flags {
@@ -63,17 +85,18 @@ pub(super) struct WhomArgs {
 pub(super) struct ModeArgs {
     /// Find the MTU of the path by trying sizes, and tell a black hole, where large packets vanish
     /// and nobody says so.
-    #[arg(long, conflicts_with_all = ["tcp", "hops", "size", "pmtudisc"])]
+    #[arg(long, conflicts_with_all = ["tcp", "hops", "size", "pmtudisc"],
+          conflicts_with_all = NOT_OF_A_PATH)]
     pub(super) mtu: bool,
     /// Measure TCP handshakes with this port instead, for hosts that drop ICMP: open, refused, or
     /// filtered.
     #[arg(long, value_name = "PORT", conflicts_with_all = ["hops", "size", "pattern", "ttl", "tos",
           "pmtudisc", "mark", "preload", "adaptive", "flood", "wait_up", "until_down", "lenient",
-          "timing", "outstanding", "audible", "timestamps", "hist", "summary_every"],
+          "timing", "outstanding", "audible", "timestamps", "hist", "summary_every", "format", "csv"],
           value_parser = clap::value_parser!(u16).range(1..))]
     pub(super) tcp: Option<u16>,
     /// Find the routers on the way: three requests to each hop (-c), at most 30 hops (-t).
-    #[arg(long)]
+    #[arg(long, conflicts_with_all = NOT_OF_A_PATH)]
     pub(super) hops: bool,
 }
 
@@ -266,7 +289,7 @@ impl Flags {
             () => Pace::Steady,
         };
         let rate = when.rate.or((is_many && !unpaced).then_some(MANY_RATE));
-        let default = if when.rate.is_some() && !is_many {
+        let default = if (when.rate.is_some() && !is_many) || unpaced {
             Duration::ZERO
         } else {
             Duration::from_secs(1)

@@ -64,7 +64,7 @@ impl Show {
             }
         }
         let mut this = Show {
-            dots: flags.draws_dots() && voice.wants_complaints(),
+            dots: flags.draws_dots() && voice.wants_complaints() && session.target_count() == 1,
             voice,
             pages: Pages::default(),
             quiet: show.quiet,
@@ -106,21 +106,34 @@ impl Show {
         Ok(())
     }
 
-    /// What belongs on standard error.
+    /// What belongs on standard error: a firewall once, and with `-q` nothing that the account of
+    /// losses tells as well.
     fn complain(&mut self, event: &Event) {
-        let is_firewall = matches!(
-            event,
+        let is_told = match event {
             Event::Unsent {
                 why: Unsent::Firewall,
                 ..
-            }
-        );
-        if is_firewall && std::mem::replace(&mut self.told_firewall, true) {
+            } => std::mem::replace(&mut self.told_firewall, true),
+            Event::Unsent { .. } => self.quiet,
+            _ => false,
+        };
+        if is_told {
             return;
         }
         if let Some(words) = lines::complaint(event) {
             let words = escape::text(&words).into_owned();
             let _ = writeln!(self.pages.err, "sockdoc: {words}");
+        }
+    }
+
+    /// The picture of a flood: what was answered is wiped away, what could not be sent is an E.
+    fn draw(&mut self, event: &Event) {
+        match event {
+            Event::Reply(reply) if reply.counts => {
+                self.pages.out.extend_from_slice(b"\x08 \x08");
+            }
+            Event::Unsent { .. } => self.pages.out.extend_from_slice(b"\x08E"),
+            _ => {}
         }
     }
 }
@@ -138,20 +151,21 @@ impl Witness for Show {
     }
 
     fn event(&mut self, session: &Session, event: &Event) {
+        if self.dots {
+            self.draw(event);
+            return;
+        }
         if self.voice.wants_complaints() {
             self.complain(event);
         }
-        if self.dots {
-            if matches!(event, Event::Reply(reply) if reply.counts) {
-                self.pages.out.extend_from_slice(b"\x08 \x08");
-            }
-        } else if !self.quiet {
-            let names = &mut self.names;
-            let mut name_of = |address| names.as_mut()?.of(address).map(str::to_owned);
-            let now = session.realtime(clock::monotonic());
-            self.voice
-                .event(&mut self.pages, session, event, now, &mut name_of);
+        if self.quiet {
+            return;
         }
+        let names = &mut self.names;
+        let mut name_of = |address| names.as_mut()?.of(address).map(str::to_owned);
+        let now = session.realtime(clock::monotonic());
+        self.voice
+            .event(&mut self.pages, session, event, now, &mut name_of);
     }
 
     fn asked(&mut self, session: &Session) {

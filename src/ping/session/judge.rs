@@ -217,7 +217,9 @@ impl Session {
 
     fn verdict(&self, answer: &Answer<'_>, slot: &Slot) -> Verdict {
         let payload = answer.echo.payload;
-        if answer.from != self.address_of(slot.target as usize) {
+        let address = self.address_of(slot.target as usize);
+        // A group answers from the addresses of its members.
+        if answer.from != address && !address.is_multicast() {
             return Verdict::Elsewhere;
         }
         if !answer.checksum_is_right {
@@ -337,10 +339,14 @@ impl Session {
         }
         if !refusal.is_advice() {
             self.both(target, |tally| tally.errors += 1);
-            if slot.state == State::Pending {
+            // A router may need seconds to find out: what was silent until then is so no longer.
+            if matches!(slot.state, State::Pending | State::Expired) {
+                self.take_loss_back(&slot);
+                if slot.state == State::Pending {
+                    self.pending -= 1;
+                }
                 let at = self.losses.add_refusal(refusal);
                 self.set_state(number, State::Refused(at));
-                self.pending -= 1;
                 self.both(target, |tally| tally.lost += 1);
                 self.is_down(target);
             }

@@ -606,6 +606,35 @@ fn a_good_reply_after_an_icmp_error_is_received() {
 }
 
 #[test]
+fn an_icmp_error_that_comes_late_still_says_why_it_was_silent() {
+    let (session, _) = run(plan(20), &mut |request, reply| match request.number {
+        1 => vec![Packet {
+            delay: 1_500 * MS,
+            ..refused(reply, 1)
+        }],
+        _ => vec![reply.clone()],
+    });
+    assert_eq!((session.losses.silent, session.losses.total()), (0, 1));
+    assert_eq!(session.losses.refused().count(), 1);
+    adds_up(&session);
+}
+
+#[test]
+fn a_group_is_answered_by_its_members() {
+    let mut world = World::new();
+    let mut session = session_of(plan(1), vec![target([224, 0, 0, 1])], &world);
+    world.run(&mut session, &mut |_, reply| {
+        let member = |last| Packet {
+            from: [10, 0, 0, last].into(),
+            ..reply.clone()
+        };
+        vec![member(2), member(3)]
+    });
+    assert_eq!(world.verdicts(), [Verdict::Good, Verdict::Duplicate]);
+    adds_up(&session);
+}
+
+#[test]
 fn a_redirect_on_a_raw_socket_is_advice_and_no_loss() {
     let (session, world) = run(plan(1), &mut |_, reply| {
         let mut quoted = vec![0x45, 0, 0, 84, 0, 0, 0, 0, 64, 1, 0, 0, 10, 0, 0, 1];

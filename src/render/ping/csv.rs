@@ -103,8 +103,9 @@ fn row(session: &Session, event: &Event, now: Realtime) -> (Option<usize>, Realt
             (Some(reply.target), reply.at, row)
         }
         Event::Refused(refused) => {
+            let is_advice = refused.refusal.is_advice();
             let row = Row {
-                event: "refused",
+                event: if is_advice { "advice" } else { "refused" },
                 seq: Some(refused.sequence),
                 from: words::by(&refused.refusal),
                 rtt_us: refused.rtt.map(|rtt| rtt.as_nanos() as f64 / 1000.0),

@@ -83,7 +83,7 @@ fn session(version: Version, with_ip_header: bool, queued: bool, packet: &[u8]) 
         ..Plan::default()
     };
     // What nobody can know.
-    let payloads = Payloads::new([0x5ec2e7, packet.len() as u64], 56, &[]);
+    let payloads = Payloads::new([0x5ec, packet.len() as u64], 56, &[]);
     let mut session = Session::new(plan, payloads, vec![target], clock);
     session.set_identifier(version, 0x1234);
     let now = Monotonic(2_000_000);
