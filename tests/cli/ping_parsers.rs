@@ -1,50 +1,18 @@
 //! Parsers of ping's output read ours: jc and pingparsing, two Python packages.
 
-use std::io::Write;
-use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
-
-use serde_json::Value;
+use std::path::PathBuf;
 
 use crate::ping::may_ping;
-use crate::support::{finish, program, run, skip, stdout};
-
-/// Where a program of the peers is.
-fn peer(name: &str) -> Option<PathBuf> {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/peers/bin");
-    Some(folder.join(name))
-        .filter(|path| path.is_file())
-        .or_else(|| program(name))
-}
+use crate::support::parsers::{parsed, parser};
+use crate::support::{run, stdout};
 
 /// Runs the test's ping; `None` if something is missing, which is said loudly.
 fn said(test: &str, name: &str, args: &[&str]) -> Option<(PathBuf, String)> {
-    let Some(peer) = peer(name) else {
-        skip(
-            test,
-            &format!("there is no {name} (CONTRIBUTING.md says how to get it)"),
-        );
-        return None;
-    };
+    let parser = parser(test, name)?;
     if !may_ping(test) {
         return None;
     }
-    Some((peer, stdout(&run(&[&["ping"], args].concat()))))
-}
-
-fn jc(jc: &Path, text: &str) -> Value {
-    let mut command = Command::new(jc);
-    command
-        .arg("--ping")
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped());
-    let mut child = command.spawn().expect("jc starts");
-    let mut input = child.stdin.take().expect("piped");
-    input.write_all(text.as_bytes()).expect("writes");
-    drop(input);
-    let output = child.wait_with_output().expect("it ends");
-    assert!(output.status.success(), "jc does not read:\n{text}");
-    serde_json::from_slice(&output.stdout).expect("a document")
+    Some((parser, stdout(&run(&[&["ping"], args].concat()))))
 }
 
 #[test]
@@ -61,7 +29,7 @@ fn jc_reads_every_form() {
         let Some((peer, text)) = said("jc_reads_every_form", "jc", args) else {
             return;
         };
-        let read = jc(&peer, &text);
+        let read = parsed(&peer, &["--ping"], &text);
         assert_eq!(read["packets_transmitted"], 2, "{args:?}: {read}");
         assert_eq!(read["packets_received"], 2, "{args:?}");
         assert_eq!(read["destination_ip"], "127.0.0.1", "{args:?}");
@@ -84,13 +52,7 @@ fn pingparsing_reads_it() {
     let Some((peer, text)) = said("pingparsing_reads_it", "pingparsing", &args) else {
         return;
     };
-    let file = tempfile::NamedTempFile::new().expect("a file");
-    std::fs::write(file.path(), &text).expect("writes");
-    let mut command = Command::new(peer);
-    command.arg(file.path()).stdin(Stdio::null());
-    let output = finish(command);
-    let read: Value = serde_json::from_slice(&output.stdout).expect("a document");
-    let read = &read[file.path().to_str().expect("a path")];
+    let read = parsed(&peer, &["-"], &text);
     assert_eq!(read["destination"], "127.0.0.1", "{read}");
     assert_eq!(read["packet_transmit"], 3, "{read}");
     assert_eq!(read["packet_receive"], 3, "{read}");

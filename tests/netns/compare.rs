@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use serde_json::Value;
 
 use crate::namespace::Namespace;
-use crate::parsers::{parsed, parser};
+use crate::support::parsers::{parsed, parser};
 use crate::support::sockets::Holder;
 use crate::support::{finish, program, skip, stdout, until};
 

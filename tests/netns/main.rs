@@ -6,7 +6,6 @@
 //! | [`compare`] | the same sockets in ss, netstat and lsof |
 //! | [`families`] | raw, ping and packet sockets; scopes of IPv6 |
 //! | [`many`] | tens of thousands of sockets |
-//! | [`parsers`] | programs that others read such texts with |
 //! | [`ping_crowds`] | many pings and many targets |
 //! | [`ping_ends`] | signals, a closed pipe, zones, names |
 //! | [`ping_hostile`] | what a hostile host answers, counted as what it is |
@@ -34,7 +33,6 @@ mod compare;
 mod families;
 mod many;
 mod namespace;
-mod parsers;
 mod ping_crowds;
 mod ping_ends;
 mod ping_hostile;

@@ -10,9 +10,9 @@ use crate::support::{BINARY, program, skip};
 /// Which sockets carry the pings.
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Kind {
-    /// The only ones there are where `ping_group_range` is empty, as in every new namespace.
+    /// Where `ping_group_range` is empty, as in every new namespace, and with `CAP_NET_RAW`.
     Raw,
-    /// What is left without CAP_NET_RAW.
+    /// What is left without `CAP_NET_RAW`.
     Datagram,
 }
 
@@ -94,48 +94,50 @@ fn one_lost() -> Counts {
     }
 }
 
-/// Pings the host with this row, and gives each run to `judge`.
-fn each_run(row: &str, judge: impl Fn(&Judged)) {
-    let Some(scene) = Scene::new(row) else {
+/// Pings the host with these rows, all at once, and gives each run to `judge`.
+fn each_run(rows: &[&str], judge: impl Fn(&Judged) + Sync) {
+    let Some(scene) = Scene::new(rows[0]) else {
         return;
     };
-    for judged in scene.ask(row, "") {
-        assert_eq!(judged.run.status, Some(0), "{}", judged.run);
-        judge(&judged);
-    }
-}
-
-/// Each run has lost one request to a reply that is corrupted.
-fn one_is_corrupted(row: &str) {
-    each_run(row, |Judged { run, .. }| {
-        let expected = Counts {
-            corrupted: 1,
-            ..one_lost()
-        };
-        assert_eq!(run.counts(), expected, "{run}");
-        assert!(run.says("33.3333% packet loss"), "{run}");
-    });
-}
-
-/// Each run has lost one request; what came instead carries another nonce, and tells no time.
-fn one_is_forged(row: &str) {
-    each_run(row, |Judged { run, .. }| {
-        assert_eq!(run.counts(), one_lost(), "{run}");
-        assert!(
-            run.line_with("orged reply").contains("icmp_seq=2 "),
-            "{run}"
-        );
-        assert!(run.says("not counted: 1 forged"), "{run}");
-        for time in run.text.split("time=").skip(1) {
-            let time = time.split(' ').next().expect("a time").parse::<f64>();
-            assert!(time.expect("a number") < 20_000.0, "{run}");
+    std::thread::scope(|scope| {
+        for row in rows {
+            let (scene, judge) = (&scene, &judge);
+            scope.spawn(move || {
+                for judged in scene.ask(row, "") {
+                    assert_eq!(judged.run.status, Some(0), "{row}: {}", judged.run);
+                    judge(&judged);
+                }
+            });
         }
     });
 }
 
+/// One request is lost to a reply that is corrupted.
+fn is_corrupted(run: &Run) {
+    let expected = Counts {
+        corrupted: 1,
+        ..one_lost()
+    };
+    assert_eq!(run.counts(), expected, "{run}");
+    assert!(run.says("33.3333% packet loss"), "{run}");
+    assert!(run.says("not counted: 1 corrupted"), "{run}");
+}
+
+/// One request is lost; what came instead carries another nonce, and tells no time.
+fn is_forged(run: &Run) {
+    assert_eq!(run.counts(), one_lost(), "{run}");
+    let line = run.line_with("Forged reply");
+    assert!(line.contains("icmp_seq=2 "), "{run}");
+    assert!(run.says("not counted: 1 forged"), "{run}");
+    for time in run.text.split("time=").skip(1) {
+        let time = time.split(' ').next().expect("a time").parse::<f64>();
+        assert!(time.expect("a number") < 20_000.0, "{run}");
+    }
+}
+
 #[test]
 fn right_replies_are_received() {
-    each_run("right", |Judged { run, .. }| {
+    each_run(&["right"], |Judged { run, .. }| {
         let expected = Counts {
             received: 3,
             ..one_lost()
@@ -147,7 +149,7 @@ fn right_replies_are_received() {
 
 #[test]
 fn a_bad_checksum_is_not_received() {
-    each_run("bad checksum", |Judged { kind, is_v6, run }| {
+    each_run(&["bad checksum"], |Judged { kind, is_v6, run }| {
         // The kernel verifies all others itself, and throws them away.
         let seen = *kind == Kind::Raw && !is_v6;
         let expected = Counts {
@@ -161,17 +163,13 @@ fn a_bad_checksum_is_not_received() {
 
 #[test]
 fn a_payload_of_ones_is_forged_and_its_time_is_not_believed() {
-    one_is_forged("payload all 0xff");
-}
-
-#[test]
-fn a_send_time_of_ones_is_not_believed() {
-    one_is_forged("send time all 0xff");
+    let rows = ["payload all 0xff", "send time all 0xff"];
+    each_run(&rows, |Judged { run, .. }| is_forged(run));
 }
 
 #[test]
 fn a_sequence_that_was_never_sent_is_not_received() {
-    each_run("sequence never sent", |Judged { run, .. }| {
+    each_run(&["sequence never sent"], |Judged { run, .. }| {
         let counts = run.counts();
         let expected = Counts {
             corrupted: counts.corrupted,
@@ -184,20 +182,15 @@ fn a_sequence_that_was_never_sent_is_not_received() {
 }
 
 #[test]
-fn a_reply_that_is_cut_is_corrupted() {
-    one_is_corrupted("truncated");
-    one_is_corrupted("cut to its header");
-}
-
-#[test]
-fn a_reply_that_is_longer_than_its_request_is_corrupted() {
-    one_is_corrupted("longer than sent");
+fn a_reply_that_is_cut_or_longer_than_its_request_is_corrupted() {
+    let rows = ["truncated", "cut to its header", "longer than sent"];
+    each_run(&rows, |Judged { run, .. }| is_corrupted(run));
 }
 
 #[test]
 fn a_wrong_byte_is_named_and_its_reply_is_corrupted() {
-    one_is_corrupted("corrupt byte");
-    each_run("corrupt byte", |Judged { run, .. }| {
+    each_run(&["corrupt byte"], |Judged { run, .. }| {
+        is_corrupted(run);
         let words = "data byte #40 should be 0x28 but was 0xd7";
         assert!(run.says(words), "{run}");
     });
@@ -205,7 +198,7 @@ fn a_wrong_byte_is_named_and_its_reply_is_corrupted() {
 
 #[test]
 fn a_reply_from_another_address_is_not_received() {
-    each_run("other source", |Judged { is_v6, run, .. }| {
+    each_run(&["other source"], |Judged { is_v6, run, .. }| {
         let counts = run.counts();
         let expected = Counts {
             corrupted: counts.corrupted,
@@ -220,14 +213,14 @@ fn a_reply_from_another_address_is_not_received() {
 
 #[test]
 fn a_reply_with_another_identifier_is_not_received() {
-    each_run("other identifier", |Judged { run, .. }| {
+    each_run(&["other identifier"], |Judged { run, .. }| {
         assert_eq!(run.counts(), one_lost(), "{run}");
     });
 }
 
 #[test]
 fn a_duplicate_is_marked_and_stays_out_of_the_statistics() {
-    each_run("duplicated", |Judged { run, .. }| {
+    each_run(&["duplicated"], |Judged { run, .. }| {
         let expected = Counts {
             received: 3,
             duplicates: 1,
@@ -240,7 +233,7 @@ fn a_duplicate_is_marked_and_stays_out_of_the_statistics() {
 
 #[test]
 fn a_reply_after_its_time_is_late() {
-    each_run("late", |Judged { run, .. }| {
+    each_run(&["late"], |Judged { run, .. }| {
         assert_eq!(run.counts(), one_lost(), "{run}");
         assert!(run.says("late"), "{run}");
     });
@@ -248,7 +241,7 @@ fn a_reply_after_its_time_is_late() {
 
 #[test]
 fn replies_out_of_order_are_received() {
-    each_run("reordered", |Judged { run, .. }| {
+    each_run(&["reordered"], |Judged { run, .. }| {
         let expected = Counts {
             received: 3,
             ..one_lost()
@@ -261,41 +254,39 @@ fn replies_out_of_order_are_received() {
 
 #[test]
 fn an_error_with_options_in_its_quote_is_that_of_its_request() {
-    for row in [
+    let rows = [
         "unreachable, right quote",
         "unreachable, quote with options",
         "unreachable, from a router",
-    ] {
-        each_run(row, |Judged { run, .. }| {
-            let expected = Counts {
-                errors: 1,
-                ..one_lost()
-            };
-            assert_eq!(run.counts(), expected, "{row}: {run}");
-            let line = run.line_with("From ");
-            assert!(line.contains(" icmp_seq=2 Destination "), "{row}: {run}");
-        });
-    }
+    ];
+    each_run(&rows, |Judged { run, .. }| {
+        let expected = Counts {
+            errors: 1,
+            ..one_lost()
+        };
+        assert_eq!(run.counts(), expected, "{run}");
+        let line = run.line_with("From ");
+        assert!(line.contains(" icmp_seq=2 Destination "), "{run}");
+    });
 }
 
 #[test]
 fn an_error_that_quotes_nothing_of_ours_is_not_ours() {
-    for row in [
+    let rows = [
         "unreachable, quote cut",
         "unreachable, header past its end",
         "unreachable, another's request",
         "unreachable, another's destination",
         "unreachable, sequence never sent",
-    ] {
-        each_run(row, |Judged { run, .. }| {
-            assert_eq!(run.counts(), one_lost(), "{row}: {run}");
-        });
-    }
+    ];
+    each_run(&rows, |Judged { run, .. }| {
+        assert_eq!(run.counts(), one_lost(), "{run}");
+    });
 }
 
 #[test]
 fn a_reply_behind_an_error_is_received() {
-    each_run("unreachable, then right", |Judged { run, .. }| {
+    each_run(&["unreachable, then right"], |Judged { run, .. }| {
         let counts = run.counts();
         assert_eq!((counts.sent, counts.received), (3, 3), "{run}");
     });

@@ -4,9 +4,9 @@
 use serde_json::{Value, json};
 
 use crate::namespace::Namespace;
-use crate::parsers::{parsed, parser};
 use crate::ping_rows::{self, address_of};
 use crate::pinging::Run;
+use crate::support::parsers::{parsed, parser};
 use crate::support::{program, skip};
 
 /// A document in which every time is only a time.

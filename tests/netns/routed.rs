@@ -63,15 +63,15 @@ impl Path {
         ]);
         // The end that came up first learns a little later that the other one is there; until then
         // it drops what it is to send.
-        for (namespace, link) in [
+        for (place, link) in [
             (&client, "near0"),
             (&router, "near1"),
             (&router, "far0"),
             (&server, "far1"),
         ] {
             until("both ends of a link", || {
-                let text = namespace.run("ip", &["-o", "link", "show", "dev", link]);
-                let carries = text.contains(" qdisc noqueue ") && text.contains(" state UP ");
+                let shown = place.run("ip", &["-o", "link", "show", "dev", link]);
+                let carries = shown.contains(" qdisc noqueue ") && shown.contains(" state UP ");
                 carries.then_some(())
             });
         }

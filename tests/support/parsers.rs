@@ -6,10 +6,10 @@ use std::process::{Command, Stdio};
 
 use serde_json::Value;
 
-use crate::support::{program, skip};
+use super::{program, skip};
 
 /// Where such a program is; says that the test is skipped where it is not.
-pub(crate) fn parser(test: &str, name: &str) -> Option<PathBuf> {
+pub fn parser(test: &str, name: &str) -> Option<PathBuf> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/peers/bin");
     let installed = folder.join(name);
     if installed.is_file() {
@@ -24,7 +24,7 @@ pub(crate) fn parser(test: &str, name: &str) -> Option<PathBuf> {
 }
 
 /// A text as the parser reads it, which gives JSON.
-pub(crate) fn parsed(parser: &Path, args: &[&str], text: &str) -> Value {
+pub fn parsed(parser: &Path, args: &[&str], text: &str) -> Value {
     let mut command = Command::new(parser);
     command
         .args(args)
