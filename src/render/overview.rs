@@ -57,7 +57,7 @@ const GROUPS: &[Group] = &[
             (
                 "ping",
                 "sockdoc ping -c 3 localhost",
-                "round-trip times, and what became lost",
+                "round-trip times, and where losses went",
             ),
             (
                 "ping",

@@ -156,7 +156,7 @@ impl Runner {
         let mut now = clock::monotonic();
         let mut count = 0;
         while count < self.manner.turn {
-            if self.lines.iter().any(|line| line.is_full()) {
+            if self.lines.iter().any(Line::is_full) {
                 break;
             }
             let Some(request) = session.poll_transmit(now, count) else {
