@@ -124,16 +124,20 @@ fn manner_of(plan: &Plan, timing: TimingSource, is_many: bool) -> Manner {
             turn: if is_flood { 1 } else { icmp::batch::BATCH },
             together: false,
             stamp_sent: false,
+            beside: false,
         },
         TimingSource::Auto if is_flood && is_many => Manner {
             turn: icmp::batch::BATCH,
             together: false,
             stamp_sent: false,
+            beside: false,
         },
         TimingSource::Auto | TimingSource::Kernel => Manner {
-            turn: icmp::batch::BATCH,
+            // Two bunches of a flood are under way: one leaves, to the other the replies come.
+            turn: icmp::batch::BATCH / if is_flood { 2 } else { 1 },
             together: true,
             stamp_sent: true,
+            beside: is_flood,
         },
     }
 }

@@ -57,7 +57,7 @@ const GROUPS: &[Group] = &[
             (
                 "ping",
                 "sockdoc ping -c 3 localhost",
-                "round-trip times, and where the lost ones went",
+                "round-trip times, and where losses went",
             ),
             (
                 "ping",

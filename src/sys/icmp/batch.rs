@@ -28,6 +28,10 @@ pub struct Outbox {
     request: StampRequest,
 }
 
+// SAFETY: the pointers within are set to its own buffers by each call of `send`, and used by nobody
+// else.
+unsafe impl Send for Outbox {}
+
 /// The control message that asks for the stamp of one message (`SO_TIMESTAMPING`,
 /// networking/timestamping.rst section 1.3.4).
 #[repr(C)]

@@ -6,12 +6,16 @@
 //! | [`filter`] | what the kernel keeps away from a raw socket |
 //! | [`batch`] | many messages in one system call, with their control messages |
 //! | [`control`] | control messages: stamps, hop limits, the error queue |
+//! | `line` | one socket of a session: what leaves by it, and what comes in |
+//! | `sender` | a thread that sends, beside the one that receives |
 //! | [`runner`] | the loop that joins a session to its sockets |
 
 pub mod batch;
 pub mod control;
 pub mod filter;
+mod line;
 pub mod runner;
+mod sender;
 
 use std::io;
 use std::net::{IpAddr, SocketAddr};
