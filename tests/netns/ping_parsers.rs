@@ -97,7 +97,8 @@ fn jc_reads_the_same_in_our_text_and_in_that_of_iputils() {
 #[test]
 fn pingparsing_reads_the_same_in_our_text_and_in_that_of_iputils() {
     let scenes = scenes();
-    let scenes: Vec<&str> = scenes.iter().map(String::as_str).collect();
+    // It takes half a second each.
+    let scenes: Vec<&str> = scenes.iter().map(String::as_str).step_by(2).collect();
     compare("pingparsing", &["--icmp-reply", "-"], &scenes);
 }
 
