@@ -108,7 +108,8 @@ struct BufferArgs {
     /// Ask for this receive buffer (SO_RCVBUF), at the receiver that is ours; the kernel doubles it.
     #[arg(long, value_name = "SIZE", value_parser = values::size)]
     rcvbuf: Option<usize>,
-    /// With more bytes than these not sent yet, poll() does not say writable (TCP_NOTSENT_LOWAT).
+    /// With so many bytes not sent yet there is no room for more, and with half as many poll() does not
+    /// say writable (TCP_NOTSENT_LOWAT).
     #[arg(long, value_name = "SIZE", value_parser = values::size)]
     lowat: Option<usize>,
     /// Use this congestion control: cubic, reno, bbr ... (TCP_CONGESTION).
@@ -204,8 +205,8 @@ fn check(args: &Args, is_remote: bool) -> Result<()> {
 impl Args {
     fn variant(&self) -> Variant {
         match self.unix {
-            Some(UnixKind::Stream) => Variant::UnixStream,
-            Some(UnixKind::Dgram) => Variant::UnixDatagram,
+            Some(UnixKind::Stream) => Variant::UnixStreams,
+            Some(UnixKind::Dgram) => Variant::UnixDatagrams,
             None if self.udp => Variant::Udp,
             None => Variant::Tcp,
         }
@@ -286,10 +287,10 @@ mod tests {
     #[test]
     fn the_kind_of_a_unix_pair_may_be_left_out() {
         for (line, variant) in [
-            ("--unix", Variant::UnixStream),
-            ("--unix stream", Variant::UnixStream),
-            ("--unix dgram", Variant::UnixDatagram),
-            ("--unix=datagram", Variant::UnixDatagram),
+            ("--unix", Variant::UnixStreams),
+            ("--unix stream", Variant::UnixStreams),
+            ("--unix dgram", Variant::UnixDatagrams),
+            ("--unix=datagram", Variant::UnixDatagrams),
             ("--udp", Variant::Udp),
             ("", Variant::Tcp),
         ] {

@@ -305,7 +305,7 @@ mod tests {
             ..Datagrams::default()
         });
         assert_eq!(udp.conserved(), Some(false));
-        udp.variant = Variant::UnixDatagram;
+        udp.variant = Variant::UnixDatagrams;
         assert_eq!(udp.conserved(), Some(false));
     }
 }

@@ -52,6 +52,14 @@ const GROUPS: &[Group] = &[
         ],
     ),
     (
+        "Probe",
+        &[(
+            "fill-buffers",
+            "sockdoc fill-buffers",
+            "fill a connection until send() fails, and why",
+        )],
+    ),
+    (
         "Understand",
         &[(
             "explain",

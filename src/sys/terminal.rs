@@ -102,12 +102,8 @@ pub struct Gauges {
 impl Gauges {
     /// Starts them; a full bar is `most` or what is more.
     pub fn start(labels: &[&'static str], most: u64) -> Gauges {
-        let target = if stderr_is_terminal() {
-            ProgressDrawTarget::term_like_with_hz(Box::new(ShortLine), 10)
-        } else {
-            ProgressDrawTarget::hidden()
-        };
-        let all = MultiProgress::with_draw_target(target);
+        // Several lines need the whole width: the terminal itself begins the next one.
+        let all = MultiProgress::with_draw_target(ProgressDrawTarget::stderr_with_hz(10));
         let bars = labels.iter().map(|label| {
             let bar = all.add(ProgressBar::new(most));
             if let Ok(style) = ProgressStyle::with_template("  {prefix}  {wide_bar} {pos:>11}") {

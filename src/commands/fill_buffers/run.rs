@@ -88,7 +88,7 @@ impl Run<'_> {
         let before = look::rcvbuf_errors();
         let plan = self.args.plan();
         let oversize = match variant {
-            Variant::UnixDatagram => ends::oversize(&ends),
+            Variant::UnixDatagrams => ends::oversize(&ends),
             _ => None,
         };
         self.start = Instant::now();
@@ -113,7 +113,7 @@ impl Run<'_> {
             interrupted: filled.stop == Stop::Interrupted,
         };
         self.tell(|page| {
-            sending::sends(page, &report)?;
+            sending::sends(page, &report, self.context.verbose)?;
             sending::first_block(page, &report)
         })?;
         if let Stop::Failed(errno) = report.stop {
@@ -280,7 +280,7 @@ impl Run<'_> {
             Self::count_datagrams(&ends, report, errors_before);
         }
         let Some(draining) = &report.draining else {
-            return Ok(());
+            return self.tell(|page| ending::left(page, report));
         };
         report.interrupted |= draining.end() == Some(crate::fill::DrainEnd::Interrupted);
         self.tell(|page| {
@@ -369,8 +369,8 @@ fn unlisted(report: &Report, sample: &Sample) -> Socket {
     let (proto, family) = match report.variant {
         Variant::Tcp => (Proto::Tcp, Family::Inet),
         Variant::Udp => (Proto::Udp, Family::Inet),
-        Variant::UnixStream => (Proto::UnixStr, Family::Unix),
-        Variant::UnixDatagram => (Proto::UnixDgr, Family::Unix),
+        Variant::UnixStreams => (Proto::UnixStr, Family::Unix),
+        Variant::UnixDatagrams => (Proto::UnixDgr, Family::Unix),
     };
     let small = |count: Option<u64>| {
         count

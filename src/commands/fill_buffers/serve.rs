@@ -46,14 +46,14 @@ struct Voice {
 impl Voice {
     fn listening(&self, local: &Peer, rate: u64) -> Result<()> {
         let how = match rate {
-            0 => "reads nothing".to_owned(),
+            0 => "Nothing is read".to_owned(),
             rate => format!(
-                "reads {} bytes a second of each connection",
+                "{} bytes a second are read from each connection",
                 thousands(rate)
             ),
         };
         let fields = json!({ "local": as_json::peer(local), "read_rate": rate });
-        self.say("listening", fields, &format!("Listening on {local}; {how}"))
+        self.say("listening", fields, &format!("Listening on {local}\n{how}"))
     }
 
     fn served(&self) -> Result<()> {
@@ -79,7 +79,10 @@ impl Voice {
             }
             as_json::line(&mut out, &object).map_err(Error::output)?;
         } else {
-            out = format!("{}\n", escape::text(line)).into_bytes();
+            for line in line.lines() {
+                out.extend_from_slice(escape::text(line).as_bytes());
+                out.push(b'\n');
+            }
         }
         print(&out).map_err(Error::output)
     }

@@ -147,6 +147,31 @@ pub fn closed(page: &mut Page<'_>, report: &Report, closed: &Closed) -> io::Resu
     page.section(title, &rows)
 }
 
+/// What is left behind where the receiver is not ours or does not read.
+pub fn left(page: &mut Page<'_>, report: &Report) -> io::Result<()> {
+    let sent = format!(
+        "{}, CRC-32 {:08x}",
+        bytes(Some(report.timeline.bytes())),
+        report.checksum
+    );
+    if report.both_ends || report.closed.is_some() || report.variant.is_datagram() {
+        return page.section("Not drained", &[("sent", sent)]);
+    }
+    let queued = report.settled.as_ref();
+    let queued = bytes(queued.and_then(|sample| sample.sender.send_queue));
+    let rows = [
+        (
+            "sent",
+            format!("{sent}: compare it with what the server read at its end"),
+        ),
+        (
+            "closed",
+            format!("normally: the kernel still holds {queued} and sends them as the server reads"),
+        ),
+    ];
+    page.section("The receiver is the server's", &rows)
+}
+
 /// What the receiver read at last, and whether it is what was sent.
 pub fn drain(page: &mut Page<'_>, report: &Report, draining: &Draining) -> io::Result<()> {
     let mut rows = Vec::new();

@@ -44,6 +44,13 @@ impl Page<'_> {
         }
         table.write(self.out, self.width)
     }
+
+    /// A line of its own below a section's.
+    fn line(&mut self, text: &str) -> io::Result<()> {
+        let mut table = Table::new().indent(2);
+        table.row(&[text]);
+        table.write(self.out, self.width)
+    }
 }
 
 /// Milliseconds below a second, else seconds.

@@ -22,10 +22,10 @@ pub fn title(
         (Variant::Tcp, false) => "A client sends to a server as fast as it takes",
         (Variant::Udp, true) => "A client sends datagrams to a socket that nobody reads",
         (Variant::Udp, false) => "A client sends datagrams",
-        (Variant::UnixStream, _) => {
+        (Variant::UnixStreams, _) => {
             "One end of a pair of unix sockets sends, the other does not read"
         }
-        (Variant::UnixDatagram, _) => {
+        (Variant::UnixDatagrams, _) => {
             "One end of a pair of unix datagram sockets sends, the other does not read"
         }
     };
@@ -56,7 +56,7 @@ pub fn limits(page: &mut Page<'_>, limits: &Limits, variant: Variant) -> io::Res
         let lowat = bytes(Some(lowat.into()));
         rows.push((
             "TCP_NOTSENT_LOWAT",
-            format!("{lowat}: it bounds poll(), not send()"),
+            format!("{lowat} not sent yet are as good as a full buffer"),
         ));
     }
     if let Some(timeout) = limits.user_timeout {
@@ -82,8 +82,8 @@ fn buffer(buffer: Buffer, option: &str, tuned: bool) -> String {
 const HEAD: usize = 8;
 const TAIL: usize = 4;
 
-/// The sends, and what ended them.
-pub fn sends(page: &mut Page<'_>, report: &Report) -> io::Result<()> {
+/// The sends, and what ended them. Of a long timeline the middle is left out, if not `all` is wanted.
+pub fn sends(page: &mut Page<'_>, report: &Report, all: bool) -> io::Result<()> {
     let plan = &report.plan;
     let how = match plan.mode {
         Mode::NonBlocking => "without blocking (O_NONBLOCK)".to_owned(),
@@ -96,11 +96,12 @@ pub fn sends(page: &mut Page<'_>, report: &Report) -> io::Result<()> {
     let timeline = &report.timeline;
     let entries = timeline.entries();
     let mut table = Table::new().indent(2).right(2).right(3);
-    let hidden = entries.len().saturating_sub(HEAD + TAIL);
+    let shown = if all { entries.len() } else { HEAD + TAIL };
+    let hidden = entries.len().saturating_sub(shown);
     for (index, entry) in entries.iter().enumerate() {
         if hidden > 1 && (HEAD..HEAD + hidden).contains(&index) {
             if index == HEAD {
-                let more = format!("{} more such lines", thousands(hidden as u64));
+                let more = format!("{} more such lines (-v)", thousands(hidden as u64));
                 table.row(&["...", &more]);
             }
             continue;
@@ -112,7 +113,7 @@ pub fn sends(page: &mut Page<'_>, report: &Report) -> io::Result<()> {
         table.row(&["...", &more]);
     }
     table.write(page.out, page.width)?;
-    writeln!(page.out, "  {}", stopped(report))
+    page.line(&stopped(report))
 }
 
 fn line(entry: &Entry, plan: &Plan) -> [String; 4] {
@@ -215,7 +216,7 @@ mod tests {
     fn the_sends_are_lines_with_their_sum_and_the_partial_one_is_marked() {
         let report = report();
         assert_eq!(
-            written(|page| sends(page, &report)),
+            written(|page| sends(page, &report, false)),
             "\nSends: 65,536 bytes each, without blocking (O_NONBLOCK)\n  \
                #1..#59  65,536 each                3,866,624 in all  59 ms\n  \
                #60      44,032 of 65,536: partial  3,910,656 in all  60 ms\n  \
@@ -233,9 +234,11 @@ mod tests {
                 .timeline
                 .sent(1_000, took, std::time::Duration::from_secs(1));
         }
-        let text = written(|page| sends(page, &report));
-        assert!(text.contains("491 more such lines"), "{text}");
+        let text = written(|page| sends(page, &report, false));
+        assert!(text.contains("491 more such lines (-v)"), "{text}");
         assert!(text.lines().count() < 20, "{text}");
+        let whole = written(|page| sends(page, &report, true));
+        assert_eq!(whole.lines().count(), 3 + 503, "{whole}");
     }
 
     #[test]
@@ -283,7 +286,7 @@ mod tests {
                 style: crate::render::Style::new(false),
                 width: Some(width),
             };
-            sends(&mut page, &report).unwrap();
+            sends(&mut page, &report, false).unwrap();
             first_block(&mut page, &report).unwrap();
             let text = String::from_utf8(out).unwrap();
             for line in text.lines().filter(|line| line.starts_with("  #")) {

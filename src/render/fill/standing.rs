@@ -3,13 +3,14 @@
 use std::io;
 
 use super::{Page, bytes, time};
-use crate::fill::{Balance, End, Report, Sample, Variant};
+use crate::fill::{Balance, End, Report, Sample, Stop, Variant};
 use crate::render::sockets::{Sheet, netstat, problems, text};
 use crate::render::{Paint, thousands};
 use crate::sockets::{Socket, TimerKind};
 
-/// Columns that a full bar takes.
+/// Columns that a full bar takes at most, and those that stand in front of it.
 const BAR: usize = 40;
+const BEFORE: usize = 23;
 
 /// Both queues, and whether they hold all that was accepted.
 pub fn queues(page: &mut Page<'_>, report: &Report) -> io::Result<()> {
@@ -17,23 +18,35 @@ pub fn queues(page: &mut Page<'_>, report: &Report) -> io::Result<()> {
         return Ok(());
     };
     let title = match report.stop {
-        crate::fill::Stop::Settled => "Where the bytes are, settled",
+        Stop::Settled => "Where the bytes are, settled",
+        _ if report.variant.is_datagram() => "Where the bytes are",
         _ => "Where the bytes are, while they still move",
     };
     writeln!(page.out, "\n{}", page.style.paint(Paint::Bold, title))?;
     let [send, recv] = shown(sample, report.variant);
     let most = send.max(recv).unwrap_or(0);
+    let terminal = page.width.map_or(usize::MAX, usize::from);
+    let room = terminal.saturating_sub(BEFORE).min(BAR);
     for (label, count) in [("Send-Q", send), ("Recv-Q", recv)] {
         match count {
             Some(count) => {
                 let figure = thousands(count);
-                let bar = bar(count, most, BAR);
+                let bar = bar(count, most, room);
                 writeln!(page.out, "  {label}  {figure:>11}  {bar}")?;
             }
-            None => writeln!(page.out, "  {label}      unknown  it is the server's own")?,
+            None => writeln!(page.out, "  {label}      unknown  {}", why_unknown(report))?,
         }
     }
-    writeln!(page.out, "  {}", account(report, sample))
+    page.line(&account(report, sample))
+}
+
+/// Why the kernel does not tell how full a queue is.
+fn why_unknown(report: &Report) -> &'static str {
+    if report.both_ends {
+        "of datagrams the kernel tells the size of the next one only"
+    } else {
+        "it is the server's own"
+    }
 }
 
 /// The two queues as they are shown: where the kernel tells no payload, the memory that it takes.
@@ -64,13 +77,13 @@ fn account(report: &Report, sample: &Sample) -> String {
             figure(sender.acknowledged()),
             figure(sender.send_queue)
         ),
-        Variant::UnixStream => format!("{} in the Recv-Q + 0 read", figure(recv)),
+        Variant::UnixStreams => format!("{} in the Recv-Q + 0 read", figure(recv)),
         Variant::Udp => {
             return "Recv-Q counts memory (truesize), not payload: each datagram costs more than its \
                     bytes"
                 .to_owned();
         }
-        Variant::UnixDatagram => {
+        Variant::UnixDatagrams => {
             return "Send-Q counts memory (truesize) that lies in the receiver's queue until it is read"
                 .to_owned();
         }
@@ -177,6 +190,7 @@ fn persist(socket: &Socket, backoff: Option<u8>) -> Option<String> {
         .filter(|timer| timer.kind == TimerKind::Persist)?;
     let next = time(std::time::Duration::from_millis(timer.expires_ms.into()));
     let doubled = match backoff? {
+        0 => "not doubled yet".to_owned(),
         1 => "doubled once".to_owned(),
         often => format!("doubled {often} times"),
     };
@@ -197,7 +211,7 @@ fn buffers(sample: &Sample) -> String {
 pub fn verdict(page: &mut Page<'_>, sheet: &Sheet<'_>) -> io::Result<()> {
     writeln!(page.out, "\n{}", page.style.paint(Paint::Bold, "Verdict"))?;
     let mut text = Vec::new();
-    problems::write(&mut text, sheet, page.style)?;
+    problems::write(&mut text, sheet, page.style, page.width)?;
     // The paragraph ends with an empty line; so does what comes before the next section.
     page.out
         .write_all(text.strip_suffix(b"\n\n").unwrap_or(&text))?;

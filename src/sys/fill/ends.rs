@@ -94,7 +94,7 @@ impl Ends {
     /// A pair of unix sockets.
     pub fn unix(variant: Variant, sender: &Options, receiver: &Options) -> Result<Ends> {
         let kind = match variant {
-            Variant::UnixDatagram => Type::DGRAM,
+            Variant::UnixDatagrams => Type::DGRAM,
             _ => Type::STREAM,
         };
         let open = || {

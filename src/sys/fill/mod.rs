@@ -143,10 +143,12 @@ fn wait_for_room(sender: &Socket, until: Instant, signals: &Signals) -> io::Resu
     })
 }
 
-/// Whether `poll()` says at once that there is room, or that a `send()` would fail at once.
+/// Whether `poll()` says at once that there is room. Of a connection that is gone it says so too, with
+/// `POLLERR` or `POLLHUP` beside it.
 pub(super) fn is_writable(socket: &Socket) -> io::Result<bool> {
     let mut fds = [PollFd::new(socket.as_fd(), PollFlags::POLLOUT)];
-    Ok(ready_by(&mut fds, Some(Instant::now()))?)
+    ready_by(&mut fds, Some(Instant::now()))?;
+    Ok(fds[0].revents() == Some(PollFlags::POLLOUT))
 }
 
 /// Waits until a time, or less if the user asks to end: then it is true.

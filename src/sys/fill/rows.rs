@@ -23,7 +23,7 @@ pub fn rows(ends: &Ends) -> Result<Rows> {
     let protos = match ends.variant {
         Variant::Tcp => vec![Proto::Tcp],
         Variant::Udp => vec![Proto::Udp],
-        Variant::UnixStream | Variant::UnixDatagram => vec![Proto::UnixStr, Proto::UnixDgr],
+        Variant::UnixStreams | Variant::UnixDatagrams => vec![Proto::UnixStr, Proto::UnixDgr],
     };
     let query = Query {
         protos,
