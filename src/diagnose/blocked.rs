@@ -7,23 +7,67 @@
 
 use super::rules::{diag, meminfo, peer_window_closed, tcp_info};
 use super::{Evidence, Finding, Severity, diagnose, words};
+use crate::sockdiag::{SkMemInfo, TcpInfoValues};
 use crate::sockets::Proto;
 
-/// What a connection's busy time went to between two samples: microseconds. Busy is the time in
-/// which there was something to send or to be acknowledged.
+/// What the time of a connection went to, by the kernel's account (`tcp_info`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Spent {
-    /// `tcpi_busy_time`.
+pub struct Flow {
+    /// The time in which there was something to send or to be acknowledged (`tcpi_busy_time`):
+    /// microseconds.
     pub busy_us: u64,
-    /// `tcpi_rwnd_limited`: the peer's window was too small for the next segment.
+    /// Of it, the time in which the peer's window was too small for the next segment
+    /// (`tcpi_rwnd_limited`): microseconds.
     pub rwnd_limited_us: u64,
-    /// `tcpi_sndbuf_limited`: everything in the send buffer was on its way, and it was full.
+    /// Of it, the time in which a full send buffer was all on its way (`tcpi_sndbuf_limited`):
+    /// microseconds.
     pub sndbuf_limited_us: u64,
 }
 
-/// What holds up the sender that the evidence is of. `waited`: whether a send had to wait at all.
-/// `None`: the figures do not tell.
-pub fn why(evidence: &Evidence<'_>, spent: Option<Spent>, waited: bool) -> Option<Finding> {
+impl Flow {
+    /// From a sample, where it tells all of this.
+    pub fn of(info: &TcpInfoValues) -> Option<Flow> {
+        Some(Flow {
+            busy_us: info.busy_time_us?,
+            rwnd_limited_us: info.rwnd_limited_us?,
+            sndbuf_limited_us: info.sndbuf_limited_us?,
+        })
+    }
+}
+
+/// How the connection looked each time that there was no room.
+///
+/// The kernel's own account of a full buffer begins only when a segment leaves while somebody waits
+/// for room, so a sender that tries again and again does not show in it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Waits {
+    /// How often it was looked at.
+    pub looks: u64,
+    /// How often the send buffer was full, all of it on its way, and both the peer and the network would
+    /// have taken more.
+    pub all_in_flight: u64,
+}
+
+impl Waits {
+    /// Takes a look; `memory` tells how full the buffer is.
+    pub fn look(&mut self, info: &TcpInfoValues, memory: &SkMemInfo) {
+        self.looks += 1;
+        self.all_in_flight += u64::from(Self::is_all_in_flight(info, memory) == Some(true));
+    }
+
+    fn is_all_in_flight(info: &TcpInfoValues, memory: &SkMemInfo) -> Option<bool> {
+        let (queued, limit) = (memory.wmem_queued_bytes?, memory.sndbuf_bytes?);
+        let full = u64::from(queued) * 3 >= u64::from(limit) * 2;
+        let in_flight = u64::from(info.unacked?) * u64::from(info.snd_mss_bytes?);
+        let window_has_room = u64::from(info.snd_wnd_bytes?) > in_flight;
+        let network_has_room = info.unacked? < info.snd_cwnd?;
+        Some(full && info.notsent_bytes? == 0 && window_has_room && network_has_room)
+    }
+}
+
+/// What holds up the sender that the evidence is of. `waits`: `None` if no send had to wait. The answer
+/// is `None` if the figures do not tell.
+pub fn why(evidence: &Evidence<'_>, flow: Option<Flow>, waits: Option<Waits>) -> Option<Finding> {
     match evidence.socket.proto {
         Proto::UnixStr | Proto::UnixSeq => unix_stream(evidence),
         Proto::UnixDgr => unix_datagram(evidence),
@@ -34,8 +78,10 @@ pub fn why(evidence: &Evidence<'_>, spent: Option<Spent>, waited: bool) -> Optio
                     Some(both_wait(evidence, finding))
                 }
                 Some(finding) => Some(finding),
-                None if !waited => Some(never_waited()),
-                None => largest_share(spent?),
+                None => match waits {
+                    None => Some(never_waited()),
+                    Some(waits) => held_up(flow?, waits),
+                },
             }
         }
     }
@@ -80,21 +126,30 @@ fn never_waited() -> Finding {
     }
 }
 
-fn largest_share(spent: Spent) -> Option<Finding> {
-    let Spent {
+fn held_up(flow: Flow, waits: Waits) -> Option<Finding> {
+    let Flow {
         busy_us,
         rwnd_limited_us,
         sndbuf_limited_us,
-    } = spent;
+    } = flow;
     let network_us = busy_us.saturating_sub(rwnd_limited_us + sndbuf_limited_us);
     let percent = |part: u64| part.saturating_mul(100).checked_div(busy_us);
     let (rwnd, sndbuf) = (percent(rwnd_limited_us)?, percent(sndbuf_limited_us)?);
     let ms = |us: u64| format!("{} ms", us / 1000);
-    let evidence = vec![
+    let Waits {
+        looks,
+        all_in_flight,
+    } = waits;
+    let in_flight = all_in_flight * 2 > looks;
+    let mut facts = vec![
         tcp_info("tcpi_busy_time", &ms(busy_us)),
         tcp_info("tcpi_rwnd_limited", &ms(rwnd_limited_us)),
         tcp_info("tcpi_sndbuf_limited", &ms(sndbuf_limited_us)),
     ];
+    if looks > 0 {
+        let seen = format!("0 in {all_in_flight} of {looks} looks at the full buffer");
+        facts.push(tcp_info("tcpi_notsent_bytes", &seen));
+    }
     let most = rwnd_limited_us.max(sndbuf_limited_us).max(network_us);
     let (id, severity, text, explanation, ruled_out, next) = if most == rwnd_limited_us {
         (
@@ -106,14 +161,19 @@ fn largest_share(spent: Spent) -> Option<Finding> {
             "It is not stuck: its window opens again and again. The network and our buffer have room.",
             "Look at what the program does between two reads; a larger buffer only delays this",
         )
-    } else if most == sndbuf_limited_us {
+    } else if in_flight || most == sndbuf_limited_us {
         (
             "send_buffer_too_small",
             Severity::Warning,
-            format!(
-                "the send buffer is too small: it was full and all of it on its way for {sndbuf} % of \
-                 the time"
-            ),
+            if in_flight {
+                "the send buffer is too small: whenever it was full, all of it was on its way"
+                    .to_owned()
+            } else {
+                format!(
+                    "the send buffer is too small: for {sndbuf} % of the time it was full, and all of \
+                     it on its way"
+                )
+            },
             "All that fits into our buffer is sent and waits for its acknowledgement, while the peer \
              and the network would take more.",
             "It is not the peer: its window is open.",
@@ -136,7 +196,7 @@ fn largest_share(spent: Spent) -> Option<Finding> {
         id,
         severity,
         text,
-        evidence,
+        evidence: facts,
         explanation,
         ruled_out,
         next: next.to_owned(),
@@ -200,25 +260,24 @@ mod tests {
     use super::super::TcpEvidence;
     use super::super::rules::sample::{socket, timer};
     use super::*;
-    use crate::sockdiag::SkMemInfo;
     use crate::sockets::{Socket, State, TimerKind};
 
-    fn spent(busy_us: u64, rwnd_limited_us: u64, sndbuf_limited_us: u64) -> Spent {
-        Spent {
+    fn spent(busy_us: u64, rwnd_limited_us: u64, sndbuf_limited_us: u64) -> Flow {
+        Flow {
             busy_us,
             rwnd_limited_us,
             sndbuf_limited_us,
         }
     }
 
-    fn flowing(spent: Option<Spent>, waited: bool) -> Option<&'static str> {
+    fn flowing(flow: Option<Flow>, waited: bool) -> Option<&'static str> {
         let socket = socket(State::Established, 0, 50_000);
         let evidence = Evidence {
             socket: &socket,
             tcp: TcpEvidence::default(),
             memory: None,
         };
-        why(&evidence, spent, waited).map(|finding| finding.id)
+        why(&evidence, flow, waited.then(Waits::default)).map(|finding| finding.id)
     }
 
     /// A sender whose window is closed, watched for half a second, with so much unread itself.
@@ -235,7 +294,12 @@ mod tests {
             },
             memory: None,
         };
-        why(&evidence, Some(spent(500_000, 500_000, 0)), true).expect("a reason")
+        why(
+            &evidence,
+            Some(spent(500_000, 500_000, 0)),
+            Some(Waits::default()),
+        )
+        .expect("a reason")
     }
 
     #[test]
@@ -266,6 +330,46 @@ mod tests {
     }
 
     #[test]
+    fn a_full_buffer_that_is_all_in_flight_is_too_small_whatever_the_kernels_account_says() {
+        let memory = |queued: u32| {
+            let numbers = [0_u32, 131_072, 0, 8_192, 0, queued];
+            let bytes: Vec<u8> = numbers.into_iter().flat_map(u32::to_ne_bytes).collect();
+            SkMemInfo::new(&bytes)
+        };
+        let flight = TcpInfoValues {
+            notsent_bytes: Some(0),
+            unacked: Some(6),
+            snd_cwnd: Some(10),
+            snd_mss_bytes: Some(1_448),
+            snd_wnd_bytes: Some(65_000),
+            ..TcpInfoValues::default()
+        };
+        let looked = |info: &TcpInfoValues, queued| {
+            let mut waits = Waits::default();
+            waits.look(info, &memory(queued));
+            let socket = socket(State::Established, 0, 8_000);
+            let evidence = Evidence {
+                socket: &socket,
+                tcp: TcpEvidence::default(),
+                memory: None,
+            };
+            why(&evidence, Some(spent(1_000, 0, 0)), Some(waits)).map(|finding| finding.id)
+        };
+        assert_eq!(looked(&flight, 8_100), Some("send_buffer_too_small"));
+        let but = |change: fn(&mut TcpInfoValues)| {
+            let mut info = flight.clone();
+            change(&mut info);
+            looked(&info, 8_100)
+        };
+        let other = Some("network_is_the_limit");
+        assert_eq!(looked(&flight, 1_000), other, "it is not full");
+        assert_eq!(but(|info| info.notsent_bytes = Some(1)), other);
+        assert_eq!(but(|info| info.unacked = Some(10)), other, "cwnd");
+        assert_eq!(but(|info| info.snd_wnd_bytes = Some(8_000)), other);
+        assert_eq!(but(|info| info.snd_cwnd = None), other);
+    }
+
+    #[test]
     fn nothing_is_said_without_figures_and_nothing_blamed_where_nobody_waited() {
         assert_eq!(flowing(None, true), None);
         assert_eq!(flowing(Some(spent(0, 0, 0)), true), None);
@@ -291,10 +395,10 @@ mod tests {
                 tcp: TcpEvidence::default(),
                 memory,
             };
-            let finding = why(&evidence(Some(SkMemInfo::new(&bytes))), None, true).expect("why");
+            let finding = why(&evidence(Some(SkMemInfo::new(&bytes))), None, None).expect("why");
             assert_eq!(finding.id, id);
             assert!(finding.text.contains("208 KiB"), "{finding:?}");
-            assert_eq!(why(&evidence(None), None, true), None);
+            assert_eq!(why(&evidence(None), None, None), None);
         }
     }
 }

@@ -9,7 +9,7 @@ use super::Args;
 use crate::commands::endpoint::Endpoint;
 use crate::commands::serving::print;
 use crate::commands::{Context, Status};
-use crate::diagnose::blocked::{Spent, why};
+use crate::diagnose::blocked::{Flow, why};
 use crate::diagnose::refine::refine;
 use crate::diagnose::{Evidence, Finding, TcpEvidence};
 use crate::error::{Error, Kind, Result};
@@ -104,6 +104,7 @@ impl Run<'_> {
             stop: filled.stop,
             lasted: filled.lasted,
             checksum: filled.checksum,
+            waits: filled.waits,
             settled: None,
             verdict: None,
             holding: None,
@@ -225,8 +226,9 @@ impl Run<'_> {
             },
             memory: judged.memory,
         };
-        let waited = report.timeline.first_block().is_some();
-        let found = why(&evidence, spent(sample), waited)?;
+        let waits = report.timeline.first_block().map(|_| report.waits);
+        let flow = sample.sender.tcp.as_deref().and_then(Flow::of);
+        let found = why(&evidence, flow, waits)?;
         sockets[index].findings = vec![found];
         refine(sockets);
         let finding = sockets[index].findings.first_mut()?;
@@ -382,16 +384,6 @@ fn unlisted(report: &Report, sample: &Sample) -> Socket {
         recv_q: small(sample.sender.recv_queue),
         ..Socket::blank(proto, family, State::Established)
     }
-}
-
-/// What the connection's time went to; it began with the filling.
-fn spent(sample: &Sample) -> Option<Spent> {
-    let tcp = sample.sender.tcp.as_ref()?;
-    Some(Spent {
-        busy_us: tcp.busy_time_us?,
-        rwnd_limited_us: tcp.rwnd_limited_us?,
-        sndbuf_limited_us: tcp.sndbuf_limited_us?,
-    })
 }
 
 /// A `send()` that failed in a way that is no lesson.

@@ -10,6 +10,7 @@ use nix::sys::socket::{UnixAddr, bind, getsockname};
 use nix::sys::stat::fstat;
 use socket2::{Domain, Socket, Type};
 
+use crate::diagnose::blocked::Waits;
 use crate::error::{Error, Kind, Result};
 use crate::fill::{Sample, Variant};
 use crate::sys::connect::connect;
@@ -138,6 +139,14 @@ impl Ends {
                 .receiver
                 .as_ref()
                 .map(|receiver| look::end(receiver, self.variant)),
+        }
+    }
+
+    /// Looks at the sender of a TCP connection that has no room.
+    pub(super) fn look_at_wait(&self, waits: &mut Waits) {
+        let end = look::end(&self.sender, self.variant);
+        if let (Some(tcp), Some(memory)) = (end.tcp, end.memory) {
+            waits.look(&tcp, &memory);
         }
     }
 

@@ -22,6 +22,7 @@ use std::time::{Duration, Instant};
 use nix::poll::{PollFd, PollFlags};
 use socket2::Socket;
 
+use crate::diagnose::blocked::Waits;
 use crate::fill::{
     Balance, Checksum, Filling, Holding, Mode, Pattern, Plan, Sample, Step, Stop, Timeline, Variant,
 };
@@ -48,6 +49,8 @@ pub struct Filled {
     pub stop: Stop,
     /// The checksum of what was accepted.
     pub checksum: u32,
+    /// How the connection looked each time that there was no room.
+    pub waits: Waits,
     /// How long it took, the settling included.
     pub lasted: Duration,
 }
@@ -68,6 +71,7 @@ pub fn fill(
     let pattern = Pattern::new(plan.chunk);
     let mut checksum = Checksum::default();
     let mut filling = Filling::new(*plan);
+    let mut waits = Waits::default();
     let mut watched = Watched::new();
     let stop = loop {
         let sends = filling.timeline().sends();
@@ -86,6 +90,7 @@ pub fn fill(
                         filling.sent(len, took, now);
                     }
                     Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                        ends.look_at_wait(&mut waits);
                         filling.would_block(now);
                     }
                     Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
@@ -97,7 +102,10 @@ pub fn fill(
                     filling.writable();
                     continue;
                 }
-                filling.not_writable(start.elapsed());
+                if plan.mode == Mode::Poll {
+                    ends.look_at_wait(&mut waits);
+                    filling.not_writable(start.elapsed());
+                }
                 match wait_for_room(sender, start + until, signals)? {
                     Woken::Interrupted => filling.interrupt(),
                     Woken::Writable => filling.writable(),
@@ -116,6 +124,7 @@ pub fn fill(
         timeline,
         stop,
         checksum: checksum.value(),
+        waits,
         lasted,
     })
 }
