@@ -16,7 +16,7 @@ use crate::error::{Error, Kind, Result};
 use crate::render::{failure, overview};
 use crate::sys::terminal;
 
-/// The socket doctor: talks, looks, and says in words why a connection does not work.
+/// The socket doctor: talks, looks, probes, and says in words why a connection does not work.
 ///
 /// Without a command it prints an overview with an example for each command. Every command takes
 /// --json and -v, and has its own --help and man page (sockdoc-COMMAND(1)).

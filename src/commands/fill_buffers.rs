@@ -25,13 +25,28 @@ use crate::sys::socket::Options;
 /// With HOST and PORT it fills a connection to any server. --server is such a server: it accepts and
 /// does not read.
 ///
-/// How to read it: Send-Q is what was accepted here and not acknowledged by the other host, Recv-Q what
-/// arrived and was not read. A program that does not read shows as a full Recv-Q on its own side, a
-/// closed window in between, and a growing Send-Q on ours; its own send() fails only when both are full.
-/// send() that succeeds says nothing about the other end.
+/// How to read it. Sends: like sends are one line; a partial one was given more than there was room for.
+/// Room comes back after the first EWOULDBLOCK, because bytes move on to the receiver, so it has
+/// settled only when nothing was accepted for a while (--settle).
 ///
-/// The exit status is 1 if the bytes do not add up: accepted = Send-Q + Recv-Q + read, and what was
-/// read is what was sent.
+/// Queues: Send-Q is what was accepted here and not yet acknowledged by the other host, Recv-Q what
+/// arrived there and was not read. A program that does not read shows as a full Recv-Q on its own side,
+/// a closed window in between and a full Send-Q here; send() fails only when both are full. So a send()
+/// that succeeds says nothing about the other program. Of unix sockets Send-Q is memory (truesize), and
+/// so is Recv-Q of UDP.
+///
+/// Windows and timers: a window of 0 bytes stops the sender, and the kernel probes it by the persist
+/// timer, each time after twice as long (--hold).
+///
+/// Verdict: the peer does not read, or slowly; both ends wait for each other; the send buffer is too
+/// small for the path; or the network is the limit. It is found by the same rules as those of sockdoc
+/// sockets --problems, with what proves it.
+///
+/// Drain: writing is possible again, for poll(), when a third of the send buffer is free.
+///
+/// The exit status is 1 if the bytes do not add up, that is if accepted = Send-Q + Recv-Q + read does
+/// not hold once it has settled, or if what was read is not what was sent; and if it was interrupted
+/// before that was known.
 #[derive(Debug, clap::Args)]
 #[command(override_usage = "sockdoc fill-buffers [OPTIONS] [HOST PORT]\n       \
     sockdoc fill-buffers --server [--read-rate RATE] [HOST] [PORT]")]

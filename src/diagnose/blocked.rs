@@ -91,7 +91,8 @@ pub fn why(evidence: &Evidence<'_>, flow: Option<Flow>, waits: Option<Waits>) ->
 fn both_wait(evidence: &Evidence<'_>, finding: Finding) -> Finding {
     let unread = evidence.socket.recv_q;
     if unread == 0 {
-        return finding;
+        let text = format!("the peer does not read: {}", finding.text);
+        return Finding { text, ..finding };
     }
     let mut facts = finding.evidence;
     facts.push(diag("idiag_rqueue", &unread));

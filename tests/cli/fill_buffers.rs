@@ -262,7 +262,7 @@ fn the_story_is_told_in_the_order_in_which_it_happens() {
         "\nWindows and timers\n",
         "0 bytes (tcpi_snd_wnd)",
         "persist timer",
-        "\nVerdict\nWARNING peer's window closed for ",
+        "\nVerdict\nWARNING the peer does not read: peer's window closed for ",
         "proof   idiag_timer persist",
         "\nHeld for 1.0 s: nobody reads\n",
         "window probe",
