@@ -56,7 +56,7 @@ const GROUPS: &[Group] = &[
         &[(
             "fill-buffers",
             "sockdoc fill-buffers",
-            "fill a connection until send() fails, and why",
+            "fill a connection until send() fails",
         )],
     ),
     (
