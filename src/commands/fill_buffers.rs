@@ -1,5 +1,6 @@
 //! `sockdoc fill-buffers`.
 
+mod judge;
 mod run;
 mod serve;
 

@@ -6,21 +6,20 @@ use std::time::Instant;
 use serde_json::Value;
 
 use super::Args;
+use super::judge::judge;
 use crate::commands::endpoint::Endpoint;
 use crate::commands::serving::print;
 use crate::commands::{Context, Status};
-use crate::diagnose::blocked::{Flow, why};
-use crate::diagnose::refine::refine;
-use crate::diagnose::{Evidence, Finding, TcpEvidence};
+use crate::diagnose::TcpEvidence;
 use crate::error::{Error, Kind, Result};
 use crate::fill::report::{Buffer, Datagrams, Limits};
-use crate::fill::{Report, Sample, Stop, Variant};
+use crate::fill::{Report, Stop, Variant};
 use crate::reference::Circumstance;
 use crate::render::fill::{Page, ending, json, sending, standing};
 use crate::render::json as as_json;
 use crate::render::sockets::{Names, Sheet, json as sockets_json};
+use crate::sockets::Socket;
 use crate::sockets::pairs::OtherEnds;
-use crate::sockets::{Family, Proto, Socket, State};
 use crate::sys::fill::ends::{self, Ends};
 use crate::sys::fill::rows::{Rows, rows};
 use crate::sys::fill::{self, drain, look};
@@ -175,7 +174,7 @@ impl Run<'_> {
             Variant::Tcp => look::evidence(ends.sender()),
             _ => TcpEvidence::default(),
         };
-        let verdict = self.judge(report, &sample, evidence);
+        let verdict = judge(report, &sample, evidence, &mut self.rows);
         report.settled = Some(sample);
         report.verdict = verdict;
         let Run { rows, .. } = &*self;
@@ -197,48 +196,6 @@ impl Run<'_> {
                 None => Ok(()),
             }
         })
-    }
-
-    /// Asks the rules; the finding then stands at the sender's row too.
-    fn judge(&mut self, report: &Report, sample: &Sample, tcp: TcpEvidence) -> Option<Finding> {
-        let sockets = &mut self.rows.snapshot.sockets;
-        let index = if let Some(index) = self.rows.sender {
-            index
-        } else {
-            // Where the host's sockets cannot be listed, what the descriptor tells is enough.
-            sockets.push(unlisted(report, sample));
-            *self.rows.sender.insert(sockets.len() - 1)
-        };
-        let still = (report.stop == Stop::Settled).then_some(report.plan.settle);
-        let millis = still.map(|still| u32::try_from(still.as_millis()).unwrap_or(u32::MAX));
-        // The receiver's memory is what is full, where nothing waits at the sender.
-        let of_receiver = report.variant == Variant::Udp;
-        let judged = match (of_receiver, &sample.receiver) {
-            (true, Some(end)) => end,
-            (true, None) => return None,
-            _ => &sample.sender,
-        };
-        let evidence = Evidence {
-            socket: &sockets[index],
-            tcp: TcpEvidence {
-                still_ms: millis,
-                ..tcp
-            },
-            memory: judged.memory,
-        };
-        let waits = report.timeline.first_block().map(|_| report.waits);
-        let flow = sample.sender.tcp.as_deref().and_then(Flow::of);
-        let found = why(&evidence, flow, waits)?;
-        sockets[index].findings = vec![found];
-        refine(sockets);
-        let finding = sockets[index].findings.first_mut()?;
-        if report.both_ends && finding.next.contains("PID") {
-            // Looking at ourselves would be of no use to anybody.
-            "Here the receiver is sockdoc itself, which does not read on purpose. At a server of your \
-             own: sockdoc sockets --problems names the process, and what to do with it"
-                .clone_into(&mut finding.next);
-        }
-        Some(finding.clone())
     }
 
     fn hold(&mut self, ends: &Ends, report: &mut Report) -> Result<()> {
@@ -364,26 +321,6 @@ fn names(ends: &Ends) -> [String; 2] {
         .map_or_else(Default::default, |(from, to)| {
             [from.to_string(), to.to_string()]
         })
-}
-
-/// What the descriptor tells, as a row.
-fn unlisted(report: &Report, sample: &Sample) -> Socket {
-    let (proto, family) = match report.variant {
-        Variant::Tcp => (Proto::Tcp, Family::Inet),
-        Variant::Udp => (Proto::Udp, Family::Inet),
-        Variant::UnixStreams => (Proto::UnixStr, Family::Unix),
-        Variant::UnixDatagrams => (Proto::UnixDgr, Family::Unix),
-    };
-    let small = |count: Option<u64>| {
-        count
-            .and_then(|count| u32::try_from(count).ok())
-            .unwrap_or(0)
-    };
-    Socket {
-        send_q: small(sample.sender.send_queue),
-        recv_q: small(sample.sender.recv_queue),
-        ..Socket::blank(proto, family, State::Established)
-    }
 }
 
 /// A `send()` that failed in a way that is no lesson.
