@@ -174,7 +174,7 @@ impl Report {
     }
 
     /// Whether the connection ended by itself, as with `TCP_USER_TIMEOUT`.
-    fn connection_failed(&self) -> bool {
+    pub fn connection_failed(&self) -> bool {
         let held = self.holding.as_ref();
         held.is_some_and(|holding| holding.failed.is_some())
     }

@@ -3,7 +3,9 @@
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd};
 
-use nix::sys::signal::{SigSet, Signal};
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use nix::sys::signal::{SaFlags, SigAction, SigHandler, SigSet, Signal, sigaction};
 use nix::sys::signalfd::{SfdFlags, SignalFd};
 
 use crate::error::{Error, Kind, Result};
@@ -34,7 +36,42 @@ impl Signals {
 
     /// Takes the signals that came; gives how many.
     pub fn take(&self) -> usize {
-        std::iter::from_fn(|| self.0.read_signal().ok().flatten()).count()
+        let read = std::iter::from_fn(|| self.0.read_signal().ok().flatten()).count();
+        read + LET_THROUGH.swap(0, Ordering::Relaxed)
+    }
+}
+
+/// Signals that came while they were let through.
+static LET_THROUGH: AtomicUsize = AtomicUsize::new(0);
+
+extern "C" fn count(_signal: libc::c_int) {
+    LET_THROUGH.fetch_add(1, Ordering::Relaxed);
+}
+
+impl Signals {
+    /// Runs a system call that waits, and lets the signals end it: it then fails with EINTR or returns
+    /// what was done so far (signal(7)), and [`Signals::take`] tells of the signal. One that comes
+    /// between two calls ends neither.
+    pub fn interrupting<T>(&self, call: impl FnOnce() -> T) -> T {
+        let mut set = SigSet::empty();
+        for signal in [Signal::SIGINT, Signal::SIGTERM] {
+            set.add(signal);
+            let action = SigAction::new(
+                SigHandler::Handler(count),
+                // Without SA_RESTART.
+                SaFlags::empty(),
+                SigSet::empty(),
+            );
+            // SAFETY: the handler touches an atomic number only, which is safe at any time
+            // (signal-safety(7)).
+            let _ = unsafe { sigaction(signal, &action) };
+        }
+        let opened = set.thread_unblock();
+        let done = call();
+        if opened.is_ok() {
+            let _ = set.thread_block();
+        }
+        done
     }
 }
 

@@ -163,3 +163,84 @@ fn what_makes_no_sense_is_refused_with_what_would() {
         assert_eq!(stdout(&output), "", "{args:?}");
     }
 }
+
+#[test]
+fn large_datagrams_that_are_dropped_are_no_success() {
+    for chunk in ["9000", "65507"] {
+        let document = document(&["--udp", "--chunk", chunk]);
+        assert_eq!(
+            document["verdict"]["id"], "udp_receive_buffer_full",
+            "{chunk}"
+        );
+        assert!(number(&document["datagrams"]["dropped"]) > 0);
+    }
+}
+
+#[test]
+fn a_receiver_of_datagrams_on_this_host_is_looked_at_and_another_one_is_unknown() {
+    let receiver = std::net::UdpSocket::bind("127.0.0.1:0").expect("bound");
+    let port = receiver
+        .local_addr()
+        .expect("an address")
+        .port()
+        .to_string();
+    let args = ["--udp", "127.0.0.1", &port];
+    let document = document(&args);
+    assert_eq!(document["verdict"]["id"], "udp_receive_buffer_full");
+    assert_eq!(
+        document["conserved"],
+        Value::Null,
+        "what arrived is not known"
+    );
+}
+
+#[test]
+fn a_user_timeout_that_is_short_is_seen_to_settle_first() {
+    let document = document(&["--user-timeout", "100ms"]);
+    assert_eq!(document["stopped"]["reason"], "settled");
+    assert_eq!(document["hold"]["errno"], 110);
+    let id = document["verdict"]["id"].as_str().expect("a verdict");
+    assert!(["peer_window_closed", "nothing_read"].contains(&id), "{id}");
+}
+
+#[test]
+fn an_interrupt_ends_a_blocking_send() {
+    use std::process::{Command, Stdio};
+    let mut command = crate::support::sockdoc();
+    command.args(["fill-buffers", "--json", "--mode", "block"]);
+    command.args(["--settle", "60s", "--duration", "90s"]);
+    let child = command
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .spawn()
+        .expect("it starts");
+    let pid = child.id().to_string();
+    crate::support::until("a blocked send", || {
+        let wait = std::fs::read_to_string(format!("/proc/{pid}/wchan")).ok()?;
+        let stack = wait.contains("wait_woken") || wait.contains("stream_wait");
+        let status = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+        let sleeps = status.contains(") S ");
+        (stack || (sleeps && wait == "0")).then_some(())
+    });
+    let start = std::time::Instant::now();
+    // One that comes between two sends ends neither of them.
+    let output = std::thread::scope(|scope| {
+        let waits = scope.spawn(|| child.wait_with_output().expect("it ends"));
+        while !waits.is_finished() {
+            let _ = Command::new("kill")
+                .args(["-INT", &pid])
+                .stderr(Stdio::null())
+                .status();
+            crate::support::look_on(std::time::Duration::from_millis(100));
+        }
+        waits.join().expect("joined")
+    });
+    assert!(
+        start.elapsed() < std::time::Duration::from_secs(10),
+        "{:?}",
+        start.elapsed()
+    );
+    let document: Value = serde_json::from_slice(&output.stdout).expect("JSON");
+    assert_eq!(document["interrupted"], true);
+    assert_eq!(output.status.code(), Some(1), "it had not settled");
+}

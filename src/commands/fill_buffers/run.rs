@@ -10,7 +10,6 @@ use super::judge::judge;
 use crate::commands::endpoint::Endpoint;
 use crate::commands::serving::print;
 use crate::commands::{Context, Status};
-use crate::diagnose::TcpEvidence;
 use crate::error::{Error, Kind, Result};
 use crate::fill::report::{Buffer, Datagrams, Limits};
 use crate::fill::{Report, Stop, Variant};
@@ -38,6 +37,7 @@ pub(super) fn run(args: &Args, remote: Option<&Endpoint>, context: &Context) -> 
         start: Instant::now(),
         most: 0,
         rows: Rows::default(),
+        judged: None,
     };
     run.whole(ends)
 }
@@ -72,6 +72,8 @@ struct Run<'a> {
     /// The scale of the live bars, so that it does not jump between two phases.
     most: u64,
     rows: Rows,
+    /// The sender with the verdict.
+    judged: Option<Socket>,
 }
 
 impl Run<'_> {
@@ -117,7 +119,7 @@ impl Run<'_> {
             sending::first_block(page, &report)
         })?;
         if let Stop::Failed(errno) = report.stop {
-            return Err(failed(&report, errno));
+            return Err(self.failed(&report, errno));
         }
         self.stand(&ends, &mut report)?;
         self.hold(&ends, &mut report)?;
@@ -170,32 +172,24 @@ impl Run<'_> {
         let accepted = report.timeline.bytes();
         let sample = fill::settled(ends, accepted, self.start, &self.signals);
         self.rows = rows(ends).unwrap_or_default();
-        let evidence = match report.variant {
-            Variant::Tcp => look::evidence(ends.sender()),
-            _ => TcpEvidence::default(),
-        };
-        let verdict = judge(report, &sample, evidence, &mut self.rows);
+        let judged = judge(report, &sample, ends, &self.rows);
         report.settled = Some(sample);
-        report.verdict = verdict;
-        let Run { rows, .. } = &*self;
-        let (sockets, sender): (Vec<&Socket>, _) = (
-            rows.snapshot.sockets.iter().collect(),
-            rows.sender.map(|index| &rows.snapshot.sockets[index]),
-        );
+        report.verdict = judged.findings.first().cloned();
+        let rows = &self.rows;
+        let sockets: Vec<&Socket> = rows.snapshot.sockets.iter().collect();
         let (names, others) = (Names::default(), OtherEnds::default());
         self.tell(|page| {
-            standing::queues(page, report)?;
-            standing::rows(
-                page,
-                report.variant,
-                &sheet(rows, &sockets, &names, &others),
-            )?;
-            standing::windows(page, report, sender)?;
-            match sender.filter(|socket| !socket.findings.is_empty()) {
-                Some(socket) => standing::verdict(page, &sheet(rows, &[socket], &names, &others)),
+            standing::queues(page, report, rows.receiver().is_some())?;
+            let all = sheet(rows, &sockets, &names, &others);
+            standing::rows(page, report.variant, &all)?;
+            standing::windows(page, report, rows.sender())?;
+            match &report.verdict {
+                Some(_) => standing::verdict(page, &sheet(rows, &[&judged], &names, &others)),
                 None => Ok(()),
             }
-        })
+        })?;
+        self.judged = Some(judged);
+        Ok(())
     }
 
     fn hold(&mut self, ends: &Ends, report: &mut Report) -> Result<()> {
@@ -203,10 +197,9 @@ impl Run<'_> {
         if how_long.is_zero() || report.interrupted {
             return Ok(());
         }
-        let held =
-            self.watched(|run, watch| fill::hold(ends, how_long, run.start, &run.signals, watch))?;
+        let held = self.watched(|run, watch| fill::hold(ends, how_long, &run.signals, watch))?;
         report.interrupted |= held.interrupted;
-        self.tell(|page| ending::holding(page, &held))?;
+        self.tell(|page| ending::holding(page, report, &held))?;
         report.holding = Some(held);
         Ok(())
     }
@@ -214,16 +207,15 @@ impl Run<'_> {
     /// Closes, drains, or leaves it.
     fn end(&mut self, ends: Ends, report: &mut Report, errors_before: Option<u64>) -> Result<()> {
         let drains = !self.args.then.no_drain && !report.interrupted && report.both_ends;
-        let gone = report
-            .holding
-            .as_ref()
-            .is_some_and(|held| held.failed.is_some());
+        let gone = report.connection_failed();
         let patience = if gone {
             report.plan.settle
         } else {
             drain::PATIENCE
         };
-        if let Some(kind) = self.args.close().filter(|_| !report.interrupted) {
+        let close = self.args.close();
+        // What is over already cannot be closed.
+        if let Some(kind) = close.filter(|_| !report.interrupted && !gone) {
             let (closed, draining) = drain::close(ends, kind, drains, patience, &self.signals)
                 .map_err(|error| Error::os(Kind::CannotRun, "close the connection", &error))?;
             self.tell(|page| ending::closed(page, report, &closed))?;
@@ -263,6 +255,27 @@ impl Run<'_> {
         }
     }
 
+    /// A `send()` that failed in a way that is no lesson.
+    fn failed(&self, report: &Report, errno: i32) -> Error {
+        let error = io::Error::from_raw_os_error(errno);
+        let named = Error::os(Kind::BadAnswer, "send to", &error).under(Circumstance::Send);
+        let timeout = self.args.sockets.user_timeout;
+        match (timeout, named.code, report.variant) {
+            (Some(_), Some("ETIMEDOUT"), _) => named
+                .because("the receiver took nothing for as long as TCP_USER_TIMEOUT says")
+                .next(
+                    "with a longer --user-timeout or a shorter --settle it is seen to settle first",
+                )
+                .on(report.ends[1].clone()),
+            (_, Some("EMSGSIZE"), Variant::UnixDatagrams) => {
+                Error::os(Kind::BadAnswer, "send to the other unix socket", &error)
+                    .because("a datagram must fit into the send buffer whole")
+                    .next("a smaller --chunk, or a larger --sndbuf")
+            }
+            _ => named.on(report.ends[1].clone()),
+        }
+    }
+
     /// Writes sections, where people read.
     fn tell(&self, sections: impl FnOnce(&mut Page<'_>) -> io::Result<()>) -> Result<()> {
         if self.context.json {
@@ -283,14 +296,15 @@ impl Run<'_> {
         if self.context.json {
             let (names, others) = (Names::default(), OtherEnds::default());
             let sockets: Vec<&Socket> = self.rows.snapshot.sockets.iter().collect();
-            let listed = sockets_json::rows(&sheet(&self.rows, &sockets, &names, &others))
-                .map_err(Error::output)?;
-            let verdict = self
-                .rows
-                .sender
-                .and_then(|index| listed.get(index)?.get("findings")?.get(0).cloned())
-                .filter(|_| report.verdict.is_some());
-            let document = json::document(report, &verdict.unwrap_or(Value::Null), &listed);
+            let rows = |sockets: &[&Socket]| {
+                sockets_json::rows(&sheet(&self.rows, sockets, &names, &others))
+                    .map_err(Error::output)
+            };
+            let judged: Vec<&Socket> = self.judged.iter().collect();
+            let mut judged = rows(&judged)?;
+            let verdict = judged.pointer_mut("/0/findings/0").map(Value::take);
+            let verdict = verdict.unwrap_or_default();
+            let document = json::document(report, &verdict, &rows(&sockets)?);
             let mut out = Vec::new();
             as_json::line(&mut out, &document)
                 .and_then(|()| print(&out))
@@ -321,12 +335,4 @@ fn names(ends: &Ends) -> [String; 2] {
         .map_or_else(Default::default, |(from, to)| {
             [from.to_string(), to.to_string()]
         })
-}
-
-/// A `send()` that failed in a way that is no lesson.
-fn failed(report: &Report, errno: i32) -> Error {
-    let error = io::Error::from_raw_os_error(errno);
-    Error::os(Kind::BadAnswer, "send to", &error)
-        .under(Circumstance::Send)
-        .on(report.ends[1].clone())
 }

@@ -6,7 +6,7 @@ use serde_json::{Map, Value, json};
 
 use super::Args;
 use crate::commands::endpoint::Endpoint;
-use crate::commands::serving::print;
+use crate::commands::serving::{print, tell};
 use crate::commands::{Context, Status};
 use crate::error::{Error, Result};
 use crate::reference;
@@ -99,6 +99,10 @@ impl Observer for Voice {
         )
     }
 
+    fn starved(&mut self, error: &Error) {
+        tell(&error.to_string().replace("\n  next: ", "; next: "));
+    }
+
     fn ended(&mut self, ended: &Ended<'_>) -> Result<()> {
         self.read += ended.read;
         let (how, errno) = match ended.ending {
@@ -131,7 +135,7 @@ impl Observer for Voice {
             "errno": errno,
             "lasted_us": as_json::micros(ended.lasted),
             "read_bytes": ended.read,
-            "crc32": ended.checksum,
+            "crc32": format!("{:08x}", ended.checksum),
             "unread_bytes": ended.unread,
         });
         self.say("ended", fields, &line)

@@ -2,13 +2,13 @@
 
 use std::io;
 
-use super::{Page, bytes, errno, time};
+use super::{Page, bytes, count, errno, time};
 use crate::fill::report::{Buffer, Limits};
 use crate::fill::timeline::Entry;
 use crate::fill::{Mode, Plan, Report, Stop, Variant};
 use crate::reference::no_room;
 use crate::render::table::Table;
-use crate::render::{Paint, escape, thousands};
+use crate::render::thousands;
 
 /// The first line: who sends to whom, and how. `receiver`: what is known of the other end.
 pub fn title(
@@ -29,12 +29,12 @@ pub fn title(
             "One end of a pair of unix datagram sockets sends, the other does not read"
         }
     };
-    write!(page.out, "{}", page.style.paint(Paint::Bold, what))?;
     let [from, to] = ends;
-    if !from.is_empty() {
-        write!(page.out, ": {} -> {}", escape::text(from), escape::text(to))?;
+    if from.is_empty() {
+        page.title(what)
+    } else {
+        page.title(&format!("{what}: {from} -> {to}"))
     }
-    writeln!(page.out)
 }
 
 /// What bounds the buffers.
@@ -72,6 +72,10 @@ pub fn limits(page: &mut Page<'_>, limits: &Limits, variant: Variant) -> io::Res
 fn buffer(buffer: Buffer, option: &str, tuned: bool) -> String {
     let got = bytes(buffer.got);
     match buffer.asked {
+        Some(asked) if buffer.got < asked.checked_mul(2) => format!(
+            "{got} ({option}): asked for {}, and the kernel allows half of this",
+            thousands(asked)
+        ),
         Some(asked) => format!("{got} ({option}): asked for {}", thousands(asked)),
         None if tuned => format!("{got} ({option}): not asked for, so the kernel tunes it"),
         None => format!("{got} ({option}): the default"),
@@ -92,7 +96,8 @@ pub fn sends(page: &mut Page<'_>, report: &Report, all: bool) -> io::Result<()> 
     };
     let each = bytes(Some(plan.chunk as u64));
     let title = format!("Sends: {each} each, {how}");
-    writeln!(page.out, "\n{}", page.style.paint(Paint::Bold, title))?;
+    writeln!(page.out)?;
+    page.title(&title)?;
     let timeline = &report.timeline;
     let entries = timeline.entries();
     let mut table = Table::new().indent(2).right(2).right(3);
@@ -163,9 +168,9 @@ fn line(entry: &Entry, plan: &Plan) -> [String; 4] {
 
 fn stopped(report: &Report) -> String {
     let all = format!(
-        "{} in {} sends",
+        "{} in {}",
         bytes(Some(report.timeline.bytes())),
-        thousands(report.timeline.sends())
+        count(report.timeline.sends(), "send")
     );
     match report.stop {
         Stop::Settled => format!(
@@ -174,12 +179,39 @@ fn stopped(report: &Report) -> String {
         ),
         Stop::Limit if report.variant == Variant::Udp => format!("all sent, no error: {all}"),
         Stop::Limit => format!("stopped at the limit: {all}"),
+        Stop::TimeUp if report.timeline.omitted() == 0 => format!(
+            "stopped after {}, before it had settled; bytes were accepted until {}: {all}",
+            time(report.lasted),
+            report
+                .timeline
+                .last_accepted()
+                .map_or_else(|| "never".to_owned(), time)
+        ),
         Stop::TimeUp => format!(
-            "stopped after {}, and the receiver still takes bytes: {all}",
+            "stopped after {}, and the receiver still took bytes: {all}",
             time(report.lasted)
         ),
         Stop::Failed(number) => format!("failed with {}; {all}", errno(number)),
         Stop::Interrupted => format!("interrupted after {}: {all}", time(report.lasted)),
+    }
+}
+
+/// When `poll()` says writable: what the kernel asks (`sk_stream_is_writeable`,
+/// `__tcp_stream_memory_free` and `unix_writable`).
+fn writable_means(report: &Report) -> &'static str {
+    match report.variant {
+        Variant::Tcp if report.limits.lowat.is_some() => {
+            "poll() says writable only while less than half of --lowat is not sent yet; send() itself \
+             would have taken up to the whole. With --mode nonblock it is asked."
+        }
+        Variant::Tcp | Variant::Udp => {
+            "poll() says writable only while a third of the send buffer is free; send() itself would \
+             still have taken some. With --mode nonblock it is asked."
+        }
+        Variant::UnixStreams | Variant::UnixDatagrams => {
+            "poll() says writable only while no more than a quarter of the send buffer is in use; send() \
+             itself would still have taken some. With --mode nonblock it is asked."
+        }
     }
 }
 
@@ -189,16 +221,14 @@ pub fn first_block(page: &mut Page<'_>, report: &Report) -> io::Result<()> {
         return Ok(());
     };
     let so_far = format!(
-        "after {} sends and {} bytes, {}",
-        thousands(*sends),
-        thousands(*bytes),
+        "after {} and {}, {}",
+        count(*sends, "send"),
+        super::bytes(Some(*bytes)),
         time(*at)
     );
     if report.plan.mode == Mode::Poll {
         let title = format!("No POLLOUT {so_far}");
-        let text = "poll() says writable only while a third of the send buffer is free; send() itself \
-                    would still have taken some. With --mode nonblock it is asked.";
-        return page.section(&title, &[("means", text.to_owned())]);
+        return page.section(&title, &[("means", writable_means(report).to_owned())]);
     }
     let rows: Vec<(&str, String)> = no_room::SEEN
         .iter()

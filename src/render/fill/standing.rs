@@ -12,14 +12,15 @@ use crate::sockets::{Socket, TimerKind};
 const BAR: usize = 40;
 const BEFORE: usize = 23;
 
-/// Both queues, and whether they hold all that was accepted.
-pub fn queues(page: &mut Page<'_>, report: &Report) -> io::Result<()> {
+/// Both queues, and whether they hold all that was accepted. `listed`: the receiver is another program's
+/// and on this host, so that its row follows.
+pub fn queues(page: &mut Page<'_>, report: &Report, listed: bool) -> io::Result<()> {
     let Some(sample) = &report.settled else {
         return Ok(());
     };
     let title = match report.stop {
         Stop::Settled => "Where the bytes are, settled",
-        _ if report.variant.is_datagram() => "Where the bytes are",
+        Stop::Limit => "Where the bytes are",
         _ => "Where the bytes are, while they still move",
     };
     writeln!(page.out, "\n{}", page.style.paint(Paint::Bold, title))?;
@@ -34,18 +35,22 @@ pub fn queues(page: &mut Page<'_>, report: &Report) -> io::Result<()> {
                 let bar = bar(count, most, room);
                 writeln!(page.out, "  {label}  {figure:>11}  {bar}")?;
             }
-            None => writeln!(page.out, "  {label}      unknown  {}", why_unknown(report))?,
+            None => writeln!(
+                page.out,
+                "  {label}      unknown  {}",
+                why_unknown(report, listed)
+            )?,
         }
     }
     page.line(&account(report, sample))
 }
 
 /// Why the kernel does not tell how full a queue is.
-fn why_unknown(report: &Report) -> &'static str {
-    if report.both_ends {
-        "of datagrams the kernel tells the size of the next one only"
-    } else {
-        "it is the server's own"
+fn why_unknown(report: &Report, listed: bool) -> &'static str {
+    match (report.both_ends, listed) {
+        (true, _) => "of datagrams the kernel tells the size of the next one only",
+        (false, true) => "it is the server's own: its row is below, because it is on this host",
+        (false, false) => "it is the server's own: ask on its host",
     }
 }
 
@@ -77,7 +82,13 @@ fn account(report: &Report, sample: &Sample) -> String {
             figure(sender.acknowledged()),
             figure(sender.send_queue)
         ),
-        Variant::UnixStreams => format!("{} in the Recv-Q + 0 read", figure(recv)),
+        Variant::UnixStreams => format!(
+            "{} in the Recv-Q + 0 read (the Send-Q is their memory, truesize)",
+            figure(recv)
+        ),
+        Variant::Udp if sample.receiver.is_none() => {
+            return "only the receiver knows what arrived".to_owned();
+        }
         Variant::Udp => {
             return "Recv-Q counts memory (truesize), not payload: each datagram costs more than its \
                     bytes"
@@ -236,7 +247,7 @@ mod tests {
     #[test]
     fn the_queues_add_up_to_what_was_accepted_or_are_said_not_to() {
         let mut report = report();
-        let text = written(|page| queues(page, &report));
+        let text = written(|page| queues(page, &report, false));
         assert!(text.contains("  Send-Q    3,782,144  ████"), "{text}");
         assert!(text.contains("  Recv-Q      128,512  █▎\n"), "{text}");
         let sum = "3,910,656 accepted = 3,782,144 in the Send-Q + 128,512 in the Recv-Q + 0 read: \
@@ -244,7 +255,7 @@ mod tests {
         assert!(text.contains(sum), "{text}");
         let settled = report.settled.as_mut().unwrap();
         settled.receiver.as_mut().unwrap().recv_queue = Some(128_511);
-        let text = written(|page| queues(page, &report));
+        let text = written(|page| queues(page, &report, false));
         assert!(text.contains("OFF BY 1 BYTES"), "{text}");
     }
 
@@ -253,7 +264,7 @@ mod tests {
         let mut report = report();
         report.both_ends = false;
         report.settled.as_mut().unwrap().receiver = None;
-        let text = written(|page| queues(page, &report));
+        let text = written(|page| queues(page, &report, false));
         assert!(text.contains("Recv-Q      unknown"), "{text}");
         assert!(
             text.contains("= 128,512 acknowledged by the server + 3,782,144 in the Send-Q"),

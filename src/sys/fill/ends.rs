@@ -179,6 +179,11 @@ impl Ends {
         [listener, self.receiver.as_ref(), Some(&self.sender)].map(|socket| inode(socket?))
     }
 
+    /// The inode of the sender's socket.
+    pub fn sender_inode(&self) -> Option<u32> {
+        inode(&self.sender)
+    }
+
     /// Closes the sender.
     pub(super) fn without_sender(self) -> Option<Socket> {
         self.receiver

@@ -75,14 +75,18 @@ pub fn fill(
     let mut watched = Watched::new();
     let stop = loop {
         let sends = filling.timeline().sends();
-        if sends.is_multiple_of(SENDS_BETWEEN_CHECKS) && signals.take() > 0 {
+        let may_wait_long = plan.mode == Mode::Blocking;
+        if (may_wait_long || sends.is_multiple_of(SENDS_BETWEEN_CHECKS)) && signals.take() > 0 {
             filling.interrupt();
         }
         match filling.next(start.elapsed()) {
             Step::Done(stop) => break stop,
             Step::Send(len) => {
                 let bytes = pattern.at(filling.timeline().bytes(), len);
-                let sent = sender.send(bytes);
+                let sent = match plan.mode {
+                    Mode::Blocking => signals.interrupting(|| sender.send(bytes)),
+                    Mode::NonBlocking | Mode::Poll => sender.send(bytes),
+                };
                 let now = start.elapsed();
                 match sent {
                     Ok(took) => {
@@ -209,7 +213,6 @@ const LOOK: Duration = Duration::from_millis(20);
 pub fn hold(
     ends: &Ends,
     how_long: Duration,
-    start: Instant,
     signals: &Signals,
     watch: &mut Watch<'_>,
 ) -> io::Result<Holding> {
@@ -218,9 +221,9 @@ pub fn hold(
     let mut watched = Watched::new();
     while began.elapsed() < how_long {
         if ends.variant == Variant::Tcp
-            && let Some(info) = ends.sample(start.elapsed()).sender.tcp
+            && let Some(info) = ends.sample(began.elapsed()).sender.tcp
         {
-            holding.look(start.elapsed(), &info);
+            holding.look(began.elapsed(), &info);
         }
         if let Some(error) = ends.sender().take_error()? {
             holding.failed = error.raw_os_error();
