@@ -5,6 +5,7 @@
 //! | [`namespace`] | a namespace that ends with its test |
 //! | [`compare`] | the same sockets in ss, netstat and lsof |
 //! | [`families`] | raw, ping and packet sockets; scopes of IPv6 |
+//! | [`fill`] | full buffers over a slow path, and as an ordinary user |
 //! | [`many`] | tens of thousands of sockets |
 //! | [`places`] | --netns and --all-netns |
 //! | [`privilege`] | as an ordinary user, and without /proc |
@@ -15,6 +16,7 @@ mod support;
 
 mod compare;
 mod families;
+mod fill;
 mod many;
 mod namespace;
 mod places;
