@@ -9,8 +9,8 @@ use std::process::ExitCode;
 use clap::{CommandFactory as _, Parser, Subcommand};
 
 use crate::commands::{
-    Context, Status, app_client, app_server, completions, echo_client, echo_server, explain, ping,
-    sockets,
+    Context, Status, app_client, app_server, completions, echo_client, echo_server, explain,
+    fill_buffers, ping, sockets,
 };
 use crate::error::{Error, Kind, Result};
 use crate::render::{failure, overview};
@@ -66,6 +66,7 @@ enum Command {
     AppClient(app_client::Args),
     EchoServer(echo_server::Args),
     EchoClient(echo_client::Args),
+    FillBuffers(fill_buffers::Args),
     Sockets(sockets::Args),
     Ping(ping::Args),
     Explain(explain::Args),
@@ -109,6 +110,7 @@ fn run(command: Option<Command>, context: &Context) -> Result<Status> {
         Some(Command::AppClient(args)) => app_client::run(&args, context),
         Some(Command::EchoServer(args)) => echo_server::run(&args, context),
         Some(Command::EchoClient(args)) => echo_client::run(&args, context),
+        Some(Command::FillBuffers(args)) => fill_buffers::run(&args, context),
         Some(Command::Sockets(args)) => sockets::run(&args, context),
         Some(Command::Ping(args)) => ping::run(&args, context),
         Some(Command::Explain(args)) => explain::run(&args, context),

@@ -1,8 +1,8 @@
 //! sockdoc, the socket doctor: the map of the house.
 //!
 //! A network troubleshooting toolkit for Linux. It talks (echo and application servers and clients),
-//! it looks (sockets and their processes), it probes (ping), and it says in words what is wrong and
-//! what to do next.
+//! it looks (sockets and their processes), it probes (ping, full buffers), and it says in words what is
+//! wrong and what to do next.
 //!
 //! # Rooms
 //!
@@ -15,6 +15,7 @@
 //! | [`framing`] | pure: message boundaries on a byte stream: raw, line, delimiter, length, fixed, close | - |
 //! | [`service`] | pure: what a server does with bytes, without a socket: `app`, `echo` | `message`, `framing` |
 //! | [`load`] | pure: a load run: the schedule of requests, what counts as answered well, the figures | `message`, `framing`, `service` |
+//! | [`fill`] | pure: the buffer experiment: when to send and to stop, the queues, whether the bytes add up | `sockdiag`, `diagnose` |
 //! | [`packet`] | pure: the layers of packets over pnet's views: IP heads, ICMP, what an error quotes | `reference` |
 //! | [`ping`] | pure: a ping session: sequence window, verdicts, schedule, figures, targets | `packet`, `reference` |
 //! | [`sockets`] | pure: the sockets of a host as values: the model, filters, sorting, the join with owners | `sockdiag`, `diagnose` |
@@ -41,6 +42,7 @@ pub mod cli;
 pub mod commands;
 pub mod diagnose;
 pub mod error;
+pub mod fill;
 pub mod framing;
 pub mod load;
 pub mod message;

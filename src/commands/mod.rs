@@ -15,6 +15,7 @@ pub mod echo_client;
 pub mod echo_server;
 pub mod endpoint;
 pub mod explain;
+pub mod fill_buffers;
 pub mod loading;
 pub mod options;
 pub mod ping;

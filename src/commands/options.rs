@@ -40,6 +40,7 @@ impl SocketArgs {
             keepalive: self
                 .keepalive
                 .map(|idle| idle.map_or(Keepalive::System, Keepalive::After)),
+            ..Options::default()
         }
     }
 }

@@ -86,8 +86,7 @@ pub fn run(args: &Args, context: &Context) -> Result<Status> {
 
 /// The address that this host sends from; there must be a way to the target.
 fn route(target: &Target, options: &icmp::Options) -> Result<std::net::IpAddr> {
-    let to = icmp::runner::address(target);
-    icmp::source_for(to, options).map_err(|error| {
+    icmp::source_for(target.at(0), options).map_err(|error| {
         let failure = Error::os(Kind::CannotRun, "connect to", &error).on(&*target.shown);
         let failure = match failure.code {
             Some("EINVAL") => failure.because("a blackhole route leads there"),

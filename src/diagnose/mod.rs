@@ -4,8 +4,9 @@
 //! else, so the lister, the buffer demonstration and a diagnosis of the whole host use the same ones.
 //!
 //! A lister then calls [`refine::refine`] once with all sockets, and [`next::next`] for the text of
-//! each next step.
+//! each next step. Whoever watched a sender for a while asks [`blocked::why`] it has no room.
 
+pub mod blocked;
 pub mod next;
 pub mod refine;
 pub mod rules;
@@ -87,6 +88,9 @@ pub struct TcpEvidence {
     pub backoff: Option<u8>,
     /// Segments retransmitted since the connection began (`tcpi_total_retrans`).
     pub total_retransmits: Option<u32>,
+    /// For how long somebody who watches the connection has seen nothing move, in milliseconds. Unknown
+    /// to a lister, which looks once.
+    pub still_ms: Option<u32>,
 }
 
 /// One sample of one socket.

@@ -1,6 +1,6 @@
 //! Whom to ask: names, addresses, CIDR blocks and ranges as people type them.
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV6};
 
 use crate::reference::icmp::Version;
 
@@ -21,6 +21,14 @@ pub struct Target {
 }
 
 impl Target {
+    /// Where to send to; ICMP has no ports, and takes 0.
+    pub fn at(&self, port: u16) -> SocketAddr {
+        match self.address {
+            IpAddr::V4(address) => SocketAddr::new(address.into(), port),
+            IpAddr::V6(address) => SocketAddrV6::new(address, port, 0, self.scope).into(),
+        }
+    }
+
     /// Which ICMP it takes.
     pub fn version(&self) -> Version {
         match self.address {

@@ -12,6 +12,7 @@ mod circumstance;
 pub mod errno;
 pub mod icmp;
 mod lookup;
+pub mod no_room;
 pub mod python;
 pub mod resolver;
 pub mod spelling;

@@ -6,6 +6,7 @@
 //! | [`csv`] | fields of comma-separated values |
 //! | [`escape`] | what came from outside, made safe for a terminal |
 //! | [`failure`] | an [`Error`](crate::error::Error): two lines, or JSON |
+//! | [`fill`] | the buffer experiment: its story, section by section, and JSON |
 //! | [`hexdump`] | bytes as `hexdump -C` shows them |
 //! | [`json`] | values as JSON, one document or one object a line |
 //! | [`load`] | the report of a load run |
@@ -19,6 +20,7 @@
 pub mod csv;
 pub mod escape;
 pub mod failure;
+pub mod fill;
 pub mod hexdump;
 pub mod json;
 pub mod load;

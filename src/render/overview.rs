@@ -64,6 +64,11 @@ const GROUPS: &[Group] = &[
                 "sockdoc ping -c 1 127.0.0.0/28",
                 "who answers in a block",
             ),
+            (
+                "fill-buffers",
+                "sockdoc fill-buffers",
+                "fill a connection until send() fails",
+            ),
         ],
     ),
     (

@@ -123,6 +123,7 @@ pub fn evidence(info: &TcpInfo<'_>) -> TcpEvidence {
         retransmits: info.retransmits(),
         backoff: info.backoff(),
         total_retransmits: info.total_retrans(),
+        still_ms: None,
     }
 }
 

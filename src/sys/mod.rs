@@ -12,6 +12,7 @@
 //! | [`names`] | the names of hosts, looked up beside the work |
 //! | [`outlet`] | standard output for a program that must not wait for its reader |
 //! | [`activation`] | sockets passed in by a service manager |
+//! | [`fill`] | the buffer experiment: full queues, their drain, a server that does not read |
 //! | [`files`] | files read whole, or streamed |
 //! | [`clock`] | both clocks, read together |
 //! | [`icmp`] | ICMP sockets, and the loop that drives a [`Session`](crate::ping::session::Session) |
@@ -31,6 +32,7 @@ pub mod connect;
 pub mod datagram;
 pub mod exchange;
 pub mod files;
+pub mod fill;
 pub mod handshake;
 pub mod holder;
 pub mod icmp;

@@ -1,11 +1,13 @@
-//! SIGINT and SIGTERM (and SIGQUIT, for who asks) as a readable descriptor, so that an event loop sees them like any event.
+//! SIGINT and SIGTERM (and SIGQUIT, for who asks) as a readable descriptor, so that an event loop sees
+//! them like any event.
 
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use nix::poll::{PollFd, PollFlags};
-use nix::sys::signal::{SigSet, Signal};
+use nix::sys::signal::{SaFlags, SigAction, SigHandler, SigSet, Signal, sigaction};
 use nix::sys::signalfd::{SfdFlags, SignalFd};
 
 use crate::error::{Error, Kind, Result};
@@ -45,7 +47,7 @@ impl Signals {
 
     /// Takes the signals that came; gives how many.
     pub fn take(&self) -> usize {
-        self.all().count()
+        self.all().count() + LET_THROUGH.swap(0, Ordering::Relaxed)
     }
 
     /// Takes the signals that came; gives what they ask for.
@@ -76,6 +78,40 @@ impl Signals {
 
     fn all(&self) -> impl Iterator<Item = u32> {
         std::iter::from_fn(|| self.0.read_signal().ok().flatten()).map(|info| info.ssi_signo)
+    }
+}
+
+/// Signals that came while they were let through.
+static LET_THROUGH: AtomicUsize = AtomicUsize::new(0);
+
+extern "C" fn count(_signal: libc::c_int) {
+    LET_THROUGH.fetch_add(1, Ordering::Relaxed);
+}
+
+impl Signals {
+    /// Runs a system call that waits, and lets the signals end it: it then fails with EINTR or returns
+    /// what was done so far (signal(7)), and [`Signals::take`] tells of the signal. One that comes
+    /// between two calls ends neither.
+    pub fn interrupting<T>(&self, call: impl FnOnce() -> T) -> T {
+        let mut set = SigSet::empty();
+        for signal in [Signal::SIGINT, Signal::SIGTERM] {
+            set.add(signal);
+            let action = SigAction::new(
+                SigHandler::Handler(count),
+                // Without SA_RESTART.
+                SaFlags::empty(),
+                SigSet::empty(),
+            );
+            // SAFETY: the handler touches an atomic number only, which is safe at any time
+            // (signal-safety(7)).
+            let _ = unsafe { sigaction(signal, &action) };
+        }
+        let opened = set.thread_unblock();
+        let done = call();
+        if opened.is_ok() {
+            let _ = set.thread_block();
+        }
+        done
     }
 }
 

@@ -26,6 +26,13 @@ pub struct Options {
     pub nodelay: bool,
     /// `SO_KEEPALIVE`, with `TCP_KEEPIDLE` where a time is given.
     pub keepalive: Option<Keepalive>,
+    /// `TCP_CONGESTION`: the algorithm's name (tcp(7)).
+    pub congestion: Option<String>,
+    /// `TCP_NOTSENT_LOWAT`: with so many bytes not yet sent, send(2) has no room, and with half as many
+    /// poll(2) does not say writable (`__tcp_stream_memory_free` in `include/net/tcp.h`).
+    pub notsent_lowat: Option<u32>,
+    /// `TCP_USER_TIMEOUT`: how long sent data may go unacknowledged (tcp(7), RFC 5482).
+    pub user_timeout: Option<Duration>,
 }
 
 /// How keep-alive probes are asked for.
@@ -49,6 +56,9 @@ impl Options {
         if is_tcp && self.nodelay {
             socket.set_tcp_nodelay(true)?;
         }
+        if is_tcp {
+            self.apply_tcp(socket)?;
+        }
         match self.keepalive {
             Some(Keepalive::After(idle)) if is_tcp => {
                 socket.set_tcp_keepalive(&TcpKeepalive::new().with_time(idle))
@@ -56,6 +66,19 @@ impl Options {
             Some(_) => socket.set_keepalive(true),
             None => Ok(()),
         }
+    }
+
+    fn apply_tcp(&self, socket: &Socket) -> io::Result<()> {
+        if let Some(name) = &self.congestion {
+            socket.set_tcp_congestion(name.as_bytes())?;
+        }
+        if let Some(bytes) = self.notsent_lowat {
+            socket.set_tcp_notsent_lowat(bytes)?;
+        }
+        if let Some(timeout) = self.user_timeout {
+            socket.set_tcp_user_timeout(Some(timeout))?;
+        }
+        Ok(())
     }
 }
 

@@ -4,7 +4,7 @@ use std::io::{self, IsTerminal, Write as _};
 use std::os::fd::RawFd;
 use std::time::Duration;
 
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle, TermLike};
+use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle, TermLike};
 
 /// Whether standard output is a terminal.
 pub fn stdout_is_terminal() -> bool {
@@ -99,6 +99,59 @@ impl Progress {
 
     /// How often it is worth calling [`Progress::show`].
     pub const INTERVAL: Duration = Duration::from_millis(100);
+}
+
+/// Amounts that rise and fall, a bar for each, on standard error; nothing where that is no terminal.
+#[derive(Debug)]
+pub struct Gauges {
+    all: MultiProgress,
+    bars: Vec<ProgressBar>,
+    /// What a full bar stands for: the most that any of them was.
+    most: u64,
+}
+
+impl Gauges {
+    /// Starts them; a full bar is `most` or what is more.
+    pub fn start(labels: &[&'static str], most: u64) -> Gauges {
+        // Several lines need the whole width: the terminal itself begins the next one.
+        let all = MultiProgress::with_draw_target(ProgressDrawTarget::stderr_with_hz(10));
+        let bars = labels.iter().map(|label| {
+            let bar = all.add(ProgressBar::new(most));
+            if let Ok(style) = ProgressStyle::with_template("  {prefix}  {wide_bar} {pos:>11}") {
+                bar.set_style(style);
+            }
+            bar.set_prefix(*label);
+            bar
+        });
+        Gauges {
+            bars: bars.collect(),
+            all: all.clone(),
+            most,
+        }
+    }
+
+    /// Shows amounts, in the order of the labels.
+    pub fn show(&mut self, amounts: &[u64]) {
+        let most = amounts.iter().copied().max().unwrap_or(0);
+        self.most = self.most.max(most);
+        for (bar, amount) in self.bars.iter().zip(amounts) {
+            bar.set_length(self.most);
+            bar.set_position(*amount);
+        }
+    }
+
+    /// The most that any of them was.
+    pub fn most(&self) -> u64 {
+        self.most
+    }
+
+    /// Removes them.
+    pub fn finish(self) {
+        for bar in &self.bars {
+            bar.finish_and_clear();
+        }
+        let _ = self.all.clear();
+    }
 }
 
 /// Standard error as a terminal of which the last columns are never written to: the `^C` that it

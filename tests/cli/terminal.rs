@@ -7,11 +7,12 @@ use std::process::{Command, Output, Stdio};
 use crate::speak;
 use crate::support::{self, Server, fake_server, run, skip, sockdoc, stderr, stdout};
 
-const COMMANDS: [&str; 8] = [
+const COMMANDS: [&str; 9] = [
     "app-server",
     "app-client",
     "echo-server",
     "echo-client",
+    "fill-buffers",
     "sockets",
     "ping",
     "explain",

@@ -5,6 +5,7 @@
 //! | [`namespace`] | a namespace that ends with its test |
 //! | [`compare`] | the same sockets in ss, netstat and lsof |
 //! | [`families`] | raw, ping and packet sockets; scopes of IPv6 |
+//! | [`fill`] | full buffers over a slow path, and as an ordinary user |
 //! | [`many`] | tens of thousands of sockets |
 //! | [`ping_crowds`] | many pings and many targets |
 //! | [`ping_ends`] | signals, a closed pipe, zones, names |
@@ -31,6 +32,7 @@ mod support;
 
 mod compare;
 mod families;
+mod fill;
 mod many;
 mod namespace;
 mod ping_crowds;

@@ -6,6 +6,7 @@ use super::flags::Flags;
 use crate::commands::serving::{print, tell};
 use crate::commands::{Context, Status};
 use crate::error::{Error, Kind, Result};
+use crate::ping::clock::Monotonic;
 use crate::ping::schedule::{Schedule, Traffic};
 use crate::ping::target::Target;
 use crate::render::json;
@@ -13,7 +14,6 @@ use crate::render::ping::handshakes::{self as shown, Attempt, Attempts};
 use crate::sys::clock;
 use crate::sys::handshake::{Answer, handshake};
 use crate::sys::icmp::Options;
-use crate::sys::icmp::runner::address;
 use crate::sys::signals::Signals;
 
 /// How long a handshake is waited for, unless `-W` says otherwise: a SYN that was lost is sent again
@@ -47,8 +47,7 @@ pub(super) fn run(
         }
         schedule.advance();
         let target = &targets[index];
-        let mut to = address(target);
-        to.set_port(port);
+        let to = target.at(port);
         let device = options.device.as_deref();
         let (answer, took) = handshake(to, options.source, device, timeout, &signals)?;
         let Some(answer) = shown_as(answer) else {
@@ -96,11 +95,7 @@ fn shown_as(answer: Answer) -> Option<shown::Answer> {
 }
 
 /// Waits until a request is due; true if a signal says that this is the end.
-fn ends_before(
-    due: crate::ping::clock::Monotonic,
-    signals: &Signals,
-    all: &[Attempts],
-) -> Result<bool> {
+fn ends_before(due: Monotonic, signals: &Signals, all: &[Attempts]) -> Result<bool> {
     loop {
         let asked = signals.take_asked();
         if asked.word {

@@ -128,7 +128,7 @@ fn write_body(
             } else {
                 NetstatAsked::All
             };
-            return netstat::write(out, sheet, asked);
+            return netstat::write(out, sheet, asked, netstat::Programs::Shown);
         }
         Some(Like::Lsof) => return lsof::write(out, sheet),
         Some(Like::Ss) => return ss::write(out, sheet),
@@ -136,7 +136,7 @@ fn write_body(
         None => {}
     }
     if args.which.asks_for_problems() {
-        return problems::write_of(out, sheet, Some(looked_at), context.style);
+        return problems::write_of(out, sheet, Some(looked_at), context.style, context.width);
     }
     let layout = Layout {
         columns,

@@ -14,8 +14,8 @@ mod connecting_no_answer;
 mod not_accepted;
 mod not_reading;
 mod peer_silent;
-mod peer_window_closed;
-mod udp_receive_buffer_full;
+pub(super) mod peer_window_closed;
+pub(super) mod udp_receive_buffer_full;
 
 use super::{Evidence, Fact, Finding};
 use crate::sockets::{Address, Socket};
@@ -54,7 +54,7 @@ pub(super) fn diag(field: &'static str, value: &impl ToString) -> Fact {
 }
 
 /// A figure of its `tcp_info`.
-fn tcp_info(field: &'static str, value: &impl ToString) -> Fact {
+pub(super) fn tcp_info(field: &'static str, value: &impl ToString) -> Fact {
     Fact {
         source: "tcp_info",
         field,
@@ -63,7 +63,7 @@ fn tcp_info(field: &'static str, value: &impl ToString) -> Fact {
 }
 
 /// A figure of its memory (`SK_MEMINFO`).
-fn meminfo(field: &'static str, value: &impl ToString) -> Fact {
+pub(super) fn meminfo(field: &'static str, value: &impl ToString) -> Fact {
     Fact {
         source: "skmeminfo",
         field,
@@ -170,6 +170,7 @@ mod tests {
             retransmits: Some(0),
             backoff: Some(0),
             total_retransmits: Some(100),
+            still_ms: None,
         };
         let idle = sample::socket(State::Established, 0, 0);
         assert_eq!(sample::found(&idle, old), None);

@@ -1,7 +1,8 @@
 //! The peer takes no more data: its program does not read.
 //!
 //! Proof: the persist timer runs (the kernel probes the window) and the peer announces a window of
-//! 0. While it is closed nothing is sent, so `tcpi_last_data_sent` tells for how long at least.
+//! 0. While it is closed nothing is sent, so `tcpi_last_data_sent` tells for how long at least. A probe
+//! may carry data and begins that anew; who watches the connection knows better (`still_ms`).
 //!
 //! Look-alikes: a slow reader closes its window for moments: below half a second this stays silent.
 //! The persist timer alone may also mean a window that is merely too small for the next segment. Of
@@ -13,7 +14,7 @@ use super::{Evidence, Finding, Rule, diag, tcp_info};
 use crate::diagnose::{Severity, words};
 use crate::sockets::TimerKind;
 
-pub(super) const RULE: Rule = Rule {
+pub(in crate::diagnose) const RULE: Rule = Rule {
     id: "peer_window_closed",
     check,
 };
@@ -28,13 +29,19 @@ fn young_ack_ms(probes: u8) -> u32 {
 }
 
 fn check(evidence: &Evidence<'_>) -> Option<Finding> {
+    found(evidence, PATIENCE_MS)
+}
+
+/// The same with another patience, for who knows that the program does not read: milliseconds.
+pub(in crate::diagnose) fn found(evidence: &Evidence<'_>, patience_ms: u32) -> Option<Finding> {
     let socket = evidence.socket;
-    let age = evidence.tcp.last_data_sent_ms;
+    let sent = evidence.tcp.last_data_sent_ms;
+    let age = sent.max(evidence.tcp.still_ms);
     let timer = socket.timer?;
     if timer.kind != TimerKind::Persist
         || unanswered_probes(evidence).is_some()
         || evidence.tcp.snd_wnd? != 0
-        || age.is_some_and(|age| age < PATIENCE_MS)
+        || age.is_some_and(|age| age < patience_ms)
     {
         return None;
     }
@@ -47,10 +54,8 @@ fn check(evidence: &Evidence<'_>) -> Option<Finding> {
     facts.extend(ack.map(|age| tcp_info("tcpi_last_ack_recv", &format!("{age} ms"))));
     let answers =
         timer.retransmits <= 1 && ack.is_some_and(|age| age <= young_ack_ms(timer.retransmits));
-    let since = age.map(|age| {
-        facts.push(tcp_info("tcpi_last_data_sent", &format!("{age} ms")));
-        format!(" for {}", words::age(age))
-    });
+    facts.extend(sent.map(|age| tcp_info("tcpi_last_data_sent", &format!("{age} ms"))));
+    let since = age.map(|age| format!(" for {}", words::age(age)));
     Some(Finding {
         id: RULE.id,
         severity: Severity::Warning,
@@ -82,7 +87,7 @@ fn check(evidence: &Evidence<'_>) -> Option<Finding> {
 #[cfg(test)]
 mod tests {
     use super::super::sample::{found, socket, timer};
-    use super::*;
+    use super::{RULE, *};
     use crate::diagnose::TcpEvidence;
     use crate::sockets::{Socket, State};
 

@@ -17,6 +17,8 @@
 
 pub mod account;
 pub mod csv;
+#[cfg(test)]
+mod fixture;
 pub mod fping;
 pub mod handshakes;
 pub mod json;
@@ -25,6 +27,9 @@ pub mod number;
 pub mod path;
 pub mod table;
 pub mod words;
+
+#[cfg(test)]
+mod tests;
 
 use std::net::IpAddr;
 

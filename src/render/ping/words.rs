@@ -115,3 +115,125 @@ pub fn labelled(name: Option<&str>, address: &str) -> String {
         None => address.to_owned(),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ping::clock::Realtime;
+    use crate::ping::event::Timing;
+
+    fn reply(verdict: Verdict) -> Reply {
+        Reply {
+            target: 0,
+            sequence: 3,
+            from: [10, 0, 0, 9].into(),
+            bytes: 28,
+            hop_limit: Some(63),
+            rtt: Some(Duration::from_micros(1_500_383)),
+            timing: Timing::default(),
+            at: Realtime(0),
+            verdict,
+            counts: false,
+        }
+    }
+
+    #[test]
+    fn every_bad_reply_is_called_what_it_is() {
+        let said = |verdict| wrong(&reply(verdict), 64, "10.0.0.2", Duration::from_secs(1));
+        let byte = Damage::Byte {
+            at: 40,
+            sent: 0x28,
+            came: 0xd7,
+        };
+        for (verdict, words) in [
+            (
+                Verdict::Late,
+                "Late reply: after 1500 ms, 1000 ms was the limit",
+            ),
+            (Verdict::BadChecksum, "Corrupted reply: bad checksum"),
+            (
+                Verdict::Damaged(Damage::Shorter),
+                "Truncated reply: 28 of 64 bytes",
+            ),
+            (
+                Verdict::Damaged(Damage::Longer),
+                "Corrupted reply: longer than the 64 bytes that were sent",
+            ),
+            (
+                Verdict::Damaged(byte),
+                "Corrupted reply: data byte #40 should be 0x28 but was 0xd7",
+            ),
+            (
+                Verdict::Forged,
+                "Forged reply: its nonce is not the one that was sent",
+            ),
+            (
+                Verdict::NeverSent,
+                "Forged reply: this request was never sent",
+            ),
+            (
+                Verdict::Elsewhere,
+                "Reply from elsewhere: the request went to 10.0.0.2",
+            ),
+        ] {
+            assert_eq!(said(verdict), words);
+        }
+    }
+
+    #[test]
+    fn an_icmp_error_has_the_words_of_ping() {
+        let said = |version, kind, code, detail| {
+            refused(&Refused {
+                target: 0,
+                sequence: 1,
+                refusal: Refusal {
+                    version,
+                    r#type: kind,
+                    code,
+                    by: None,
+                },
+                detail,
+                rtt: None,
+                at: Realtime(0),
+            })
+        };
+        for (version, kind, code, detail, words) in [
+            (Version::V4, 3, 1, 0, "Destination Host Unreachable"),
+            (
+                Version::V4,
+                3,
+                4,
+                1300,
+                "Frag needed and DF set (mtu = 1300)",
+            ),
+            (Version::V4, 11, 0, 0, "Time to live exceeded"),
+            (
+                Version::V4,
+                5,
+                1,
+                0x0a08_00fe,
+                "Redirect Host(New nexthop: 10.8.0.254)",
+            ),
+            (Version::V6, 2, 0, 1300, "Packet too big: mtu=1300"),
+            (Version::V6, 3, 0, 0, "Time exceeded: Hop limit"),
+            (
+                Version::V6,
+                1,
+                3,
+                0,
+                "Destination unreachable: Address unreachable",
+            ),
+        ] {
+            assert_eq!(said(version, kind, code, detail), words);
+        }
+    }
+
+    #[test]
+    fn a_name_that_wants_to_move_the_cursor_is_escaped() {
+        assert_eq!(
+            labelled(Some("\x1b[2Jhost\n64 bytes"), "10.0.0.9"),
+            "\\x1b[2Jhost\\n64 bytes (10.0.0.9)"
+        );
+        assert_eq!(labelled(None, "10.0.0.9"), "10.0.0.9");
+    }
+}

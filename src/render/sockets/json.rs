@@ -36,6 +36,16 @@ pub fn write(out: &mut (impl Write + ?Sized), sheet: &Sheet<'_>, about: About) -
     document(out, sheet, about, "sockets", sockets)
 }
 
+/// The rows of a sheet as a document has them, for a document of another kind.
+pub fn rows(sheet: &Sheet<'_>) -> io::Result<serde_json::Value> {
+    let rows: Vec<_> = sheet
+        .sockets
+        .iter()
+        .map(|socket| row(socket, sheet))
+        .collect();
+    Ok(serde_json::to_value(rows)?)
+}
+
 /// Writes groups instead of sockets: the same document with a list `groups`.
 pub fn write_groups(
     out: &mut (impl Write + ?Sized),

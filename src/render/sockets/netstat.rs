@@ -1,4 +1,5 @@
-//! The columns of `netstat -antup` (net-tools 2.10), and of `-x` for unix sockets.
+//! The columns of `netstat -antup` (net-tools 2.10), or without programs of `netstat -an`, and of `-x`
+//! for unix sockets.
 //!
 //! As with `netstat -W` nothing is cut off: a longer address or name pushes the rest of its row to
 //! the right, as in the original. The limit of a listener's queue is 0, as in /proc/net/tcp. Families
@@ -33,6 +34,25 @@ impl Asked {
     }
 }
 
+/// Whether the processes are shown: netstat's `-p`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Programs {
+    /// In a column.
+    Shown,
+    /// Not at all.
+    Hidden,
+}
+
+impl Programs {
+    /// A cell of the column, or the nothing that stands there.
+    fn cell(self, cell: impl FnOnce() -> String) -> String {
+        match self {
+            Programs::Shown => format!(" {:<20}", cell()),
+            Programs::Hidden => String::new(),
+        }
+    }
+}
+
 /// In the order of the original.
 const GROUPS: [(Proto, &str); 7] = [
     (Proto::Tcp, "tcp"),
@@ -45,7 +65,12 @@ const GROUPS: [(Proto, &str); 7] = [
 ];
 
 /// Writes the table.
-pub fn write(out: &mut (impl Write + ?Sized), sheet: &Sheet<'_>, asked: Asked) -> io::Result<()> {
+pub fn write(
+    out: &mut (impl Write + ?Sized),
+    sheet: &Sheet<'_>,
+    asked: Asked,
+    programs: Programs,
+) -> io::Result<()> {
     let mut lines = Lines::new(out);
     let unix = sheet.sockets.iter().any(|socket| socket.proto.is_unix());
     let other = sheet
@@ -55,27 +80,37 @@ pub fn write(out: &mut (impl Write + ?Sized), sheet: &Sheet<'_>, asked: Asked) -
     if other || !unix {
         let _ = writeln!(lines.text, "Active Internet connections {}", asked.words());
         lines.text.push_str(
-            "Proto Recv-Q Send-Q Local Address           Foreign Address         State       \
-             PID/Program name    ",
+            "Proto Recv-Q Send-Q Local Address           Foreign Address         State      ",
         );
+        let title = programs.cell(|| "PID/Program name".to_owned());
+        lines.text.push_str(&title);
         lines.end()?;
     }
     for (proto, name) in GROUPS {
         for (family, suffix) in [(Family::Inet, ""), (Family::Inet6, "6")] {
             let is_wanted = |socket: &&&Socket| socket.proto == proto && socket.family == family;
             for socket in sheet.sockets.iter().filter(is_wanted) {
-                internet(&mut lines, socket, sheet, &format!("{name}{suffix}"))?;
+                internet(
+                    &mut lines,
+                    socket,
+                    sheet,
+                    &format!("{name}{suffix}"),
+                    programs,
+                )?;
             }
         }
     }
     if unix {
         let _ = writeln!(lines.text, "Active UNIX domain sockets {}", asked.words());
-        lines.text.push_str(
-            "Proto RefCnt Flags       Type       State         I-Node   PID/Program name     Path",
-        );
+        lines
+            .text
+            .push_str("Proto RefCnt Flags       Type       State         I-Node  ");
+        let title = programs.cell(|| "PID/Program name".to_owned());
+        lines.text.push_str(&title);
+        lines.text.push_str(" Path");
         lines.end()?;
         for socket in sheet.sockets.iter().filter(|socket| socket.proto.is_unix()) {
-            unix_row(&mut lines, socket, sheet)?;
+            unix_row(&mut lines, socket, sheet, programs)?;
         }
     }
     lines.flush()
@@ -86,6 +121,7 @@ fn internet<W: Write + ?Sized>(
     socket: &Socket,
     sheet: &Sheet<'_>,
     proto: &str,
+    programs: Programs,
 ) -> io::Result<()> {
     let limit = socket.state == State::Listen;
     let send_q = if limit { 0 } else { socket.send_q };
@@ -94,10 +130,10 @@ fn internet<W: Write + ?Sized>(
     address(&mut peer, &socket.peer, socket, sheet);
     let _ = write!(
         lines.text,
-        "{proto:<4}  {:>6} {send_q:>6} {local:<23} {peer:<23} {:<11} {:<20}",
+        "{proto:<4}  {:>6} {send_q:>6} {local:<23} {peer:<23} {:<11}{}",
         socket.recv_q,
         state(socket),
-        program(socket, sheet, cells::safe),
+        programs.cell(|| program(socket, sheet, cells::safe)),
     );
     lines.end()
 }
@@ -165,6 +201,7 @@ fn unix_row<W: Write + ?Sized>(
     lines: &mut Lines<'_, W>,
     socket: &Socket,
     sheet: &Sheet<'_>,
+    programs: Programs,
 ) -> io::Result<()> {
     let kind = match socket.proto {
         Proto::UnixDgr => "DGRAM",
@@ -182,11 +219,11 @@ fn unix_row<W: Write + ?Sized>(
     }
     let _ = write!(
         lines.text,
-        "{:<5} {references:<6} {flags:<11} {kind:<10} {state:<13} {:<8} {:<20} {path}",
+        "{:<5} {references:<6} {flags:<11} {kind:<10} {state:<13} {:<8}{} {path}",
         "unix",
         socket.inode,
         // Here a column follows, so there is no blank in it.
-        program(socket, sheet, cells::word),
+        programs.cell(|| program(socket, sheet, cells::word)),
     );
     lines.end()
 }
@@ -199,7 +236,13 @@ mod tests {
 
     fn written(sockets: &[&Socket], fixture: &Fixture) -> String {
         let mut out = Vec::new();
-        write(&mut out, &fixture.sheet(sockets), Asked::All).unwrap();
+        write(
+            &mut out,
+            &fixture.sheet(sockets),
+            Asked::All,
+            Programs::Shown,
+        )
+        .unwrap();
         String::from_utf8(out).unwrap()
     }
 
@@ -217,6 +260,25 @@ tcp        0      0 192.0.2.10:80           203.0.113.7:40003       TIME_WAIT   
 tcp6       0  70000 fe80::5054:ff:fe12:3456:65432 2001:db8:1111:2222:3333:4444:5555:6666:51515 ESTABLISHED 1900/program        \n\
 udp6     832      0 :::5353                 :::*                                -                   \n"
         );
+    }
+
+    #[test]
+    fn without_programs_the_columns_end_with_the_state() {
+        let fixture = Fixture::new();
+        let sheet = &fixture.internet();
+        let mut out = Vec::new();
+        write(
+            &mut out,
+            &fixture.sheet(sheet),
+            Asked::All,
+            Programs::Hidden,
+        )
+        .unwrap();
+        let text = String::from_utf8(out).unwrap();
+        assert!(text.contains(
+            "Foreign Address         State      \n\
+             tcp        5      0 0.0.0.0:80              0.0.0.0:*               LISTEN     \n"
+        ));
     }
 
     #[test]

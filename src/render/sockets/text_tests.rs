@@ -296,7 +296,10 @@ fn a_hundred_thousand_sockets_are_streamed_in_small_pieces() {
     let styles: [Render<'_>; 6] = [
         &|out| write(out, &sheet, &at(None)),
         &|out| write(out, &fewer, &at(Some(80))),
-        &|out| super::super::netstat::write(out, &fewer, super::super::netstat::Asked::All),
+        &|out| {
+            use super::super::netstat::{Asked, Programs, write};
+            write(out, &fewer, Asked::All, Programs::Shown)
+        },
         &|out| super::super::ss::write(out, &fewer),
         &|out| super::super::json::write(out, &sheet, super::super::json::About::default()),
         &|out| super::super::csv::write(out, &fewer, Column::DEFAULT),

@@ -28,8 +28,9 @@ use socket2::{Domain, Protocol, SockAddr, Socket, Type};
 use crate::error::{Error, Kind, Result};
 use crate::reference::icmp::Version;
 
-/// The receive buffer that is asked for, in bytes: some thousand replies of a flood.
-const RECEIVE_BUFFER: usize = 4 << 20;
+/// The buffers that are asked for, in bytes: some thousand replies of a flood, and some ten of the
+/// largest requests.
+const BUFFER: usize = 4 << 20;
 /// Attempts at an identifier that no other ping of this host has.
 const CLAIMS: usize = 64;
 
@@ -127,13 +128,15 @@ impl IcmpSocket {
         }
         self.apply_header(options)
             .map_err(|error| fail("set the options of the ICMP socket", &error))?;
-        // More than net.core.rmem_max takes a privilege, which ping may have; else that much.
-        let size = libc::c_int::try_from(RECEIVE_BUFFER).unwrap_or(libc::c_int::MAX);
-        if self
-            .set(libc::SOL_SOCKET, libc::SO_RCVBUFFORCE, &size)
-            .is_err()
-        {
-            let _ = self.socket.set_recv_buffer_size(RECEIVE_BUFFER);
+        // More than net.core.rmem_max and wmem_max takes a privilege, which ping may have; else that
+        // much.
+        let size = libc::c_int::try_from(BUFFER).unwrap_or(libc::c_int::MAX);
+        let force = |name| self.set(libc::SOL_SOCKET, name, &size).is_ok();
+        if !force(libc::SO_RCVBUFFORCE) {
+            let _ = self.socket.set_recv_buffer_size(BUFFER);
+        }
+        if !force(libc::SO_SNDBUFFORCE) {
+            let _ = self.socket.set_send_buffer_size(BUFFER);
         }
         self.has_stamps = options.stamps && self.restart_stamps().is_ok();
         Ok(())

@@ -1,6 +1,5 @@
 //! The loop that joins a session to its sockets.
 
-use std::net::{IpAddr, SocketAddr, SocketAddrV6};
 use std::os::fd::AsFd;
 use std::time::Duration;
 
@@ -14,7 +13,6 @@ use crate::packet::icmp;
 use crate::ping::clock::Monotonic;
 use crate::ping::event::Event;
 use crate::ping::session::{Request, Session};
-use crate::ping::target::Target;
 use crate::reference::icmp::Version;
 use crate::sys::clock;
 use crate::sys::signals::Signals;
@@ -164,7 +162,7 @@ impl Runner {
             };
             let target = session.target(request.target);
             let version = target.version();
-            let to = address(target);
+            let to = target.at(0);
             witness.sent(session, &request);
             if let Some(line) = self.lines.iter_mut().find(|l| l.socket.version == version) {
                 line.add(session, request, to, self.manner.stamp_sent);
@@ -188,13 +186,5 @@ impl Runner {
             line.receive(session, witness)?;
         }
         Ok(())
-    }
-}
-
-/// Where to send to.
-pub fn address(target: &Target) -> SocketAddr {
-    match target.address {
-        IpAddr::V4(address) => SocketAddr::new(address.into(), 0),
-        IpAddr::V6(address) => SocketAddrV6::new(address, 0, 0, target.scope).into(),
     }
 }

@@ -1,0 +1,274 @@
+//! The queues as bars, the windows and timers, the verdict.
+
+use std::io;
+
+use super::{Page, bytes, time};
+use crate::fill::{Balance, End, Report, Sample, Stop, Variant};
+use crate::render::sockets::{Sheet, netstat, problems, text};
+use crate::render::{Paint, thousands};
+use crate::sockets::{Socket, TimerKind};
+
+/// Columns that a full bar takes at most, and those that stand in front of it.
+const BAR: usize = 40;
+const BEFORE: usize = 23;
+
+/// Both queues, and whether they hold all that was accepted. `listed`: the receiver is another program's
+/// and on this host, so that its row follows.
+pub fn queues(page: &mut Page<'_>, report: &Report, listed: bool) -> io::Result<()> {
+    let Some(sample) = &report.settled else {
+        return Ok(());
+    };
+    let title = match report.stop {
+        Stop::Settled => "Where the bytes are, settled",
+        Stop::Limit => "Where the bytes are",
+        _ => "Where the bytes are, while they still move",
+    };
+    writeln!(page.out, "\n{}", page.style.paint(Paint::Bold, title))?;
+    let [send, recv] = shown(sample, report.variant);
+    let most = send.max(recv).unwrap_or(0);
+    let terminal = page.width.map_or(usize::MAX, usize::from);
+    let room = terminal.saturating_sub(BEFORE).min(BAR);
+    for (label, count) in [("Send-Q", send), ("Recv-Q", recv)] {
+        match count {
+            Some(count) => {
+                let figure = thousands(count);
+                let bar = bar(count, most, room);
+                writeln!(page.out, "  {label}  {figure:>11}  {bar}")?;
+            }
+            None => writeln!(
+                page.out,
+                "  {label}      unknown  {}",
+                why_unknown(report, listed)
+            )?,
+        }
+    }
+    page.line(&account(report, sample))
+}
+
+/// Why the kernel does not tell how full a queue is.
+fn why_unknown(report: &Report, listed: bool) -> &'static str {
+    match (report.both_ends, listed) {
+        (true, _) => "of datagrams the kernel tells the size of the next one only",
+        (false, true) => "it is the server's own: its row is below, because it is on this host",
+        (false, false) => "it is the server's own: ask on its host",
+    }
+}
+
+/// The two queues as they are shown: where the kernel tells no payload, the memory that it takes.
+fn shown(sample: &Sample, variant: Variant) -> [Option<u64>; 2] {
+    let memory = |end: &End| end.memory?.rmem_alloc_bytes.map(u64::from);
+    let receiver = sample.receiver.as_ref();
+    let recv = match variant {
+        Variant::Udp => receiver.and_then(memory),
+        _ => receiver.and_then(|end| end.recv_queue),
+    };
+    [sample.sender.send_queue, recv]
+}
+
+fn account(report: &Report, sample: &Sample) -> String {
+    let accepted = report.timeline.bytes();
+    let all = thousands(accepted);
+    let figure = |count: Option<u64>| count.map_or_else(|| "?".to_owned(), thousands);
+    let recv = sample.receiver.as_ref().and_then(|end| end.recv_queue);
+    let sender = &sample.sender;
+    let sum = match report.variant {
+        Variant::Tcp if report.both_ends => format!(
+            "{} in the Send-Q + {} in the Recv-Q + 0 read",
+            figure(sender.send_queue),
+            figure(recv)
+        ),
+        Variant::Tcp => format!(
+            "{} acknowledged by the server + {} in the Send-Q",
+            figure(sender.acknowledged()),
+            figure(sender.send_queue)
+        ),
+        Variant::UnixStreams => format!(
+            "{} in the Recv-Q + 0 read (the Send-Q is their memory, truesize)",
+            figure(recv)
+        ),
+        Variant::Udp if sample.receiver.is_none() => {
+            return "only the receiver knows what arrived".to_owned();
+        }
+        Variant::Udp => {
+            return "Recv-Q counts memory (truesize), not payload: each datagram costs more than its \
+                    bytes"
+                .to_owned();
+        }
+        Variant::UnixDatagrams => {
+            return "Send-Q counts memory (truesize) that lies in the receiver's queue until it is read"
+                .to_owned();
+        }
+    };
+    match sample.balance(report.variant, accepted, 0) {
+        Balance::Holds => format!("{all} accepted = {sum}: nothing is lost"),
+        Balance::Off(_) if report.conserved().is_none() => {
+            format!("{all} accepted; {sum}; they do not add up before it has settled")
+        }
+        Balance::Off(by) => format!("{all} accepted, but {sum}: OFF BY {by} BYTES"),
+        Balance::Unknown => format!("{all} accepted; the kernel does not tell the rest"),
+    }
+}
+
+/// A bar of `width` columns for the most, in eighths of a column; what is above 0 always shows.
+fn bar(count: u64, most: u64, width: usize) -> String {
+    const EIGHTHS: [&str; 8] = ["", "▏", "▎", "▍", "▌", "▋", "▊", "▉"];
+    let whole = width as u128 * 8;
+    let eighths = match most {
+        0 => 0,
+        most => (u128::from(count) * whole / u128::from(most)).max(u128::from(count > 0)),
+    };
+    // At most the width.
+    #[allow(clippy::cast_possible_truncation)]
+    let (full, rest) = ((eighths / 8) as usize, (eighths % 8) as usize);
+    format!("{}{}", "█".repeat(full), EIGHTHS[rest])
+}
+
+/// The rows of the sockets, as `netstat -an` prints them; unix sockets, of which netstat tells no
+/// queues, as `sockdoc sockets` does.
+pub fn rows(page: &mut Page<'_>, variant: Variant, sheet: &Sheet<'_>) -> io::Result<()> {
+    if sheet.sockets.is_empty() {
+        return Ok(());
+    }
+    let (title, unix) = match variant {
+        Variant::Tcp | Variant::Udp => ("The same sockets in netstat -an", false),
+        _ => ("The same sockets in sockdoc sockets -x", true),
+    };
+    writeln!(page.out, "\n{}", page.style.paint(Paint::Bold, title))?;
+    if !unix {
+        return netstat::write(
+            page.out,
+            sheet,
+            netstat::Asked::All,
+            netstat::Programs::Hidden,
+        );
+    }
+    let layout = text::Layout {
+        width: page.width,
+        style: page.style,
+        ..text::Layout::default()
+    };
+    text::write(page.out, sheet, &layout)
+}
+
+/// What TCP knows of both ends.
+pub fn windows(page: &mut Page<'_>, report: &Report, sender: Option<&Socket>) -> io::Result<()> {
+    let Some(sample) = &report.settled else {
+        return Ok(());
+    };
+    let Some(tcp) = &sample.sender.tcp else {
+        return Ok(());
+    };
+    let wide = |count: Option<u32>| bytes(count.map(u64::from));
+    let mut rows = vec![(
+        "sender may send",
+        format!("{} (tcpi_snd_wnd)", wide(tcp.snd_wnd_bytes)),
+    )];
+    let receiver = sample.receiver.as_ref();
+    if let Some(tcp) = receiver.and_then(|end| end.tcp.as_ref()) {
+        rows.push((
+            "receiver offers",
+            format!("{} (tcpi_rcv_wnd)", wide(tcp.rcv_wnd_bytes)),
+        ));
+    }
+    rows.push((
+        "not sent yet",
+        format!(
+            "{} of the Send-Q (tcpi_notsent_bytes)",
+            wide(tcp.notsent_bytes)
+        ),
+    ));
+    if let Some(text) = sender.and_then(|socket| persist(socket, tcp.backoff)) {
+        rows.push(("persist timer", text));
+    }
+    if let (Some(limited), Some(busy @ 1..)) = (tcp.rwnd_limited_us, tcp.busy_time_us) {
+        rows.push((
+            "held up by window",
+            format!(
+                "{} of {} busy milliseconds: {} % (tcpi_rwnd_limited)",
+                limited / 1000,
+                busy / 1000,
+                limited.saturating_mul(100) / busy
+            ),
+        ));
+    }
+    rows.push(("buffers now", buffers(sample)));
+    page.section("Windows and timers", &rows)
+}
+
+fn persist(socket: &Socket, backoff: Option<u8>) -> Option<String> {
+    let timer = socket
+        .timer
+        .filter(|timer| timer.kind == TimerKind::Persist)?;
+    let next = time(std::time::Duration::from_millis(timer.expires_ms.into()));
+    let doubled = match backoff? {
+        0 => "not doubled yet".to_owned(),
+        1 => "doubled once".to_owned(),
+        often => format!("doubled {often} times"),
+    };
+    Some(format!(
+        "next window probe in {next}, {doubled} (tcpi_backoff)"
+    ))
+}
+
+fn buffers(sample: &Sample) -> String {
+    let send = format!("SO_SNDBUF {}", bytes(sample.sender.send_buffer));
+    match &sample.receiver {
+        Some(end) => format!("{send}, SO_RCVBUF {}", bytes(end.recv_buffer)),
+        None => send,
+    }
+}
+
+/// The verdict: the finding of the sender, with its proof. The sheet holds the sender alone.
+pub fn verdict(page: &mut Page<'_>, sheet: &Sheet<'_>) -> io::Result<()> {
+    writeln!(page.out, "\n{}", page.style.paint(Paint::Bold, "Verdict"))?;
+    let mut text = Vec::new();
+    problems::write(&mut text, sheet, page.style, page.width)?;
+    // The paragraph ends with an empty line; so does what comes before the next section.
+    page.out
+        .write_all(text.strip_suffix(b"\n\n").unwrap_or(&text))?;
+    writeln!(page.out)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::fixture::{report, written};
+    use super::*;
+
+    #[test]
+    fn bars_are_in_proportion_and_what_is_there_shows() {
+        assert_eq!(bar(40, 40, 4), "████");
+        assert_eq!(bar(20, 40, 4), "██");
+        assert_eq!(bar(1, 1_000_000, 4), "▏");
+        assert_eq!(bar(0, 40, 4), "");
+        assert_eq!(bar(0, 0, 4), "");
+        assert_eq!(bar(u64::MAX, u64::MAX, 40), "█".repeat(40));
+    }
+
+    #[test]
+    fn the_queues_add_up_to_what_was_accepted_or_are_said_not_to() {
+        let mut report = report();
+        let text = written(|page| queues(page, &report, false));
+        assert!(text.contains("  Send-Q    3,782,144  ████"), "{text}");
+        assert!(text.contains("  Recv-Q      128,512  █▎\n"), "{text}");
+        let sum = "3,910,656 accepted = 3,782,144 in the Send-Q + 128,512 in the Recv-Q + 0 read: \
+                   nothing is lost";
+        assert!(text.contains(sum), "{text}");
+        let settled = report.settled.as_mut().unwrap();
+        settled.receiver.as_mut().unwrap().recv_queue = Some(128_511);
+        let text = written(|page| queues(page, &report, false));
+        assert!(text.contains("OFF BY 1 BYTES"), "{text}");
+    }
+
+    #[test]
+    fn a_receiver_that_is_another_programs_is_unknown_and_not_nothing() {
+        let mut report = report();
+        report.both_ends = false;
+        report.settled.as_mut().unwrap().receiver = None;
+        let text = written(|page| queues(page, &report, false));
+        assert!(text.contains("Recv-Q      unknown"), "{text}");
+        assert!(
+            text.contains("= 128,512 acknowledged by the server + 3,782,144 in the Send-Q"),
+            "{text}"
+        );
+    }
+}
