@@ -161,6 +161,25 @@ fn replies_that_came_in_time_count_also_when_they_are_read_late() {
 }
 
 #[test]
+fn an_interrupted_flood_reads_what_has_come() {
+    let Some(namespace) = Namespace::new("SIGINT in a flood") else {
+        return;
+    };
+    let mut ping = Endless::start(&namespace, "-f -q --summary-every 0.2 127.0.0.1");
+    let mut errors = BufReader::new(ping.child.stderr.take().expect("piped"));
+    let mut line = String::new();
+    errors.read_line(&mut line).expect("a line");
+    assert!(line.contains(" packets, "), "{line}");
+    ping.child.stderr = Some(errors.into_inner());
+    ping.signal("INT");
+    let run = ping.end();
+    // On the loopback a reply has come when its request is sent.
+    let counts = run.counts();
+    assert_eq!(counts.received, counts.sent, "{run}");
+    assert_eq!(run.status, Some(0), "{run}");
+}
+
+#[test]
 fn a_pipe_that_closes_ends_the_run_quietly() {
     let Some(namespace) = Namespace::new("a closed pipe") else {
         return;
