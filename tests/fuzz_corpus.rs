@@ -18,6 +18,8 @@ mod framing;
 mod message;
 #[path = "fuzz/bodies/packet.rs"]
 mod packet;
+#[path = "fuzz/bodies/ping.rs"]
+mod ping;
 #[path = "fuzz/bodies/sockdiag.rs"]
 mod sockdiag;
 #[path = "fuzz/bodies/stream.rs"]
@@ -35,6 +37,7 @@ const TARGETS: &[(&str, Body)] = &[
     ("message_deframer", message::message_deframer),
     ("message_json", message::message_json),
     ("packet", packet::packet),
+    ("ping", ping::ping),
     ("sockdiag", sockdiag::sockdiag),
     ("stream", stream::stream),
 ];
@@ -191,6 +194,11 @@ fn the_corpus_of_message_json_holds() {
 #[test]
 fn the_corpus_of_packet_holds() {
     replay("packet");
+}
+
+#[test]
+fn the_corpus_of_ping_holds() {
+    replay("ping");
 }
 
 #[test]

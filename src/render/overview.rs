@@ -62,6 +62,26 @@ const GROUPS: &[Group] = &[
         ],
     ),
     (
+        "Probe",
+        &[
+            (
+                "ping",
+                "sockdoc ping -c 3 localhost",
+                "round-trip times, and where losses went",
+            ),
+            (
+                "ping",
+                "sockdoc ping -c 1 127.0.0.0/28",
+                "who answers in a block",
+            ),
+            (
+                "fill-buffers",
+                "sockdoc fill-buffers",
+                "fill a connection until send() fails",
+            ),
+        ],
+    ),
+    (
         "Understand",
         &[(
             "explain",
