@@ -1,6 +1,6 @@
 //! Link types: where in a frame the network layer begins, and which it is.
 //!
-//! A new link type is one row in [`LinkType::name`], one arm in [`read`], and one capture with its expected
+//! A new link type is one row in [`LinkType::name`], one arm in `read`, and one capture with its expected
 //! output.
 
 use pnet::packet::Packet as _;

@@ -21,12 +21,12 @@ const LINKS: [LinkType; 10] = [
 /// The input: a byte for the link type, a byte for how much of the frame was cut off, and the frame.
 /// Every offset that is told is within it, and it can be shown.
 pub(crate) fn packet(data: &[u8]) {
-    let [kind, cut, frame @ ..] = data else {
+    let [kind, cut_off, frame @ ..] = data else {
         return;
     };
-    let link = LINKS[usize::from(*kind) % LINKS.len()];
-    let length = u32::try_from(frame.len()).unwrap() + u32::from(*cut);
-    let decoded = decode(link, frame, length);
+    let of = LINKS[usize::from(*kind) % LINKS.len()];
+    let length = u32::try_from(frame.len()).unwrap() + u32::from(*cut_off);
+    let decoded = decode(of, frame, length);
     assert!(decoded.network_offset as usize <= frame.len());
     for layers in [Some(decoded.outer), decoded.inner].into_iter().flatten() {
         match layers.transport {
@@ -44,6 +44,7 @@ pub(crate) fn packet(data: &[u8]) {
         number: 1,
         time: Timestamp::default(),
         length,
+        captured: frame.len(),
         bytes: frame,
         decoded: &decoded,
         seen: None,
