@@ -138,7 +138,9 @@ pub(super) struct Flow {
     pub(super) is_forgotten: bool,
     /// Bytes of memory that were counted for it.
     pub(super) memory: usize,
-    /// The neighbours in the order of last use.
+    /// The frame at which it was put at the end of the order of last use.
+    pub(super) touched: u64,
+    /// The neighbours in that order.
     pub(super) older: u32,
     pub(super) newer: u32,
 }
@@ -172,6 +174,7 @@ impl Flow {
             is_over: false,
             is_forgotten: false,
             memory: 0,
+            touched: first.frame,
             older: u32::MAX,
             newer: u32::MAX,
         }

@@ -16,6 +16,8 @@ use crate::packet::record::{Ip, Tcp};
 const KEPT_WHEN_OVER: usize = 1024;
 /// Connections at hand; a power of 2.
 const RECENT: usize = 256;
+/// How long a connection may be used without a change of its place in the order, in frames.
+const LATELY: u64 = 256;
 /// No neighbour, no slot.
 const NONE: u32 = u32::MAX;
 
@@ -105,7 +107,7 @@ impl Tracker {
         let ends = flow::ends(ip.source, ip.destination, tcp);
         let (key, direction) = FlowKey::of(ends.0, ends.1);
         let (slot, reused) = self.slot_of(key, direction, ends, &segment, sink);
-        self.touch(slot);
+        self.touch(slot, frame.number);
         let Tracker {
             settings,
             slots,
@@ -290,9 +292,17 @@ impl Tracker {
         }
     }
 
-    /// Makes a connection the one that was used last.
+    /// Makes a connection the one that was used last, unless it was among the last anyway: the order is
+    /// right to within [`LATELY`] frames, which is enough to tell what was quiet for long.
     #[inline]
-    fn touch(&mut self, slot: u32) {
+    fn touch(&mut self, slot: u32, frame: u64) {
+        let Some(Some(flow)) = self.slots.get_mut(slot as usize) else {
+            return;
+        };
+        if frame.wrapping_sub(flow.touched) < LATELY {
+            return;
+        }
+        flow.touched = frame;
         if self.newest != slot {
             self.unlink(slot);
             self.link(slot);

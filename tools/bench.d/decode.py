@@ -105,7 +105,7 @@ class Decode(Bench):
         peaks = []
         for conversations in (self.conversations // 4, self.conversations):
             path = self.capture(conversations)
-            command = ["sh", "-c", 'exec "$0" decode - <"$1"', self.sockdoc, path]
+            command = [shutil.which("sh"), "-c", 'exec "$0" decode - <"$1"', self.sockdoc, path]
             peak = self.run(command)["peak_memory_kib"] / 1024
             peaks.append(peak)
             self.report.line(

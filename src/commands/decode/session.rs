@@ -292,10 +292,12 @@ impl Watcher for Session<'_> {
         let time = frame.time.unwrap_or(self.last_time);
         self.last_time = time;
         let is_fine = interface.resolution.is_finer_than_microseconds();
-        for clock in [self.lines.clock(), &mut self.take.clock] {
-            clock.set_nanoseconds(is_fine);
-            clock.see(time);
-        }
+        let clock = match self.take.view {
+            View::Messages => &mut self.take.clock,
+            _ => self.lines.clock(),
+        };
+        clock.set_nanoseconds(is_fine);
+        clock.see(time);
         self.take.totals.frames += 1;
         let mut decoded = decode(frame.link, frame.data, frame.original_len);
         let whole = self.put_together(&mut decoded, frame.data);
