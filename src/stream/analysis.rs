@@ -122,6 +122,11 @@ impl Segment {
         self.flags & flags != 0
     }
 
+    /// Asks for a connection.
+    pub(super) fn is_first_syn(&self) -> bool {
+        self.flags & (flag::SYN | flag::ACK) == flag::SYN
+    }
+
     /// Neither begins nor ends anything.
     fn is_plain(&self) -> bool {
         !self.has(flag::SYN | flag::FIN | flag::RST)
@@ -208,9 +213,8 @@ pub(super) struct Conversation {
 impl Conversation {
     /// Whether this SYN begins another connection between the same ports.
     pub(super) fn is_another(&self, from: usize, segment: &Segment) -> bool {
-        let is_syn = segment.flags & (flag::SYN | flag::ACK) == flag::SYN;
         let sender = &self.ends[from];
-        is_syn && sender.base.is_some_and(|base| base != segment.seq)
+        segment.is_first_syn() && sender.base.is_some_and(|base| base != segment.seq)
     }
 
     /// Takes the next segment, which comes from this end.

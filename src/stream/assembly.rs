@@ -66,12 +66,19 @@ pub(super) struct Assembly {
     held_bytes: usize,
     /// The bytes in front of `next`.
     remembered: Vec<u8>,
+    /// Nothing is remembered.
+    forgets: bool,
 }
 
 impl Assembly {
     /// Says where the direction begins, unless that is known.
     pub(super) fn begin(&mut self, first: SeqNumber) {
         self.next.get_or_insert(first);
+    }
+
+    /// Does not compare what is sent again with what was handed on: nobody wants to know.
+    pub(super) fn forget(&mut self) {
+        self.forgets = true;
     }
 
     /// Whether segments wait behind a gap.
@@ -236,7 +243,9 @@ impl Assembly {
     fn hand_on(&mut self, bytes: &[u8], cut: u32, sink: &mut (impl FnMut(Piece<'_>) + ?Sized)) {
         if !bytes.is_empty() {
             sink(Piece::Data(bytes));
-            self.remember(bytes);
+            if !self.forgets {
+                self.remember(bytes);
+            }
         }
         if cut > 0 {
             sink(Piece::Gap(cut));

@@ -15,6 +15,8 @@ pub struct Settings {
     pub app_any: bool,
     /// Every connection is put together, for what overlaps and what is missing.
     pub assemble_all: bool,
+    /// What is sent again is compared with what was sent before.
+    pub compare: bool,
     /// The connection whose bytes are wanted.
     pub follow: Option<u32>,
     /// Which bytes count where segments overlap and differ.

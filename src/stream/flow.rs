@@ -133,6 +133,8 @@ pub(super) struct Flow {
     pub(super) first_frame: u64,
     pub(super) last_frame: u64,
     pub(super) is_over: bool,
+    /// It leaves the table early, and how it ends is not known.
+    pub(super) is_forgotten: bool,
     /// Bytes of memory that were counted for it.
     pub(super) memory: usize,
     /// The neighbours in the order of last use.
@@ -167,6 +169,7 @@ impl Flow {
             first_frame: first.frame,
             last_frame: first.frame,
             is_over: false,
+            is_forgotten: false,
             memory: 0,
             older: u32::MAX,
             newer: u32::MAX,
@@ -212,7 +215,8 @@ impl Flow {
         let client = &self.sides[self.client.index()];
         let server = &self.sides[self.client.turned().index()];
         let saw_syn = self.conversation.ends[self.client.index()].saw_syn;
-        if saw_syn && server.sent.packets == 0 && client.sent.data_bytes == 0 {
+        let is_silent = server.sent.packets == 0 && client.sent.data_bytes == 0;
+        if saw_syn && is_silent && !self.is_forgotten {
             Ended::Unanswered
         } else if saw_syn && server.reset && server.sent.packets == 1 {
             Ended::Refused

@@ -57,6 +57,13 @@ impl FlowKey {
         }
     }
 
+    /// A place below `places`, a power of 2, that keys with other ports seldom share.
+    #[inline]
+    pub fn place(&self, places: usize) -> usize {
+        let spread = self.ports ^ self.ports >> 16;
+        spread as usize & (places - 1)
+    }
+
     fn new(low: [u64; 2], high: [u64; 2], low_port: u16, high_port: u16) -> FlowKey {
         FlowKey {
             low,

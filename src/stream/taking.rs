@@ -153,6 +153,9 @@ impl Taking<'_> {
             return;
         }
         self.begin_app(flow);
+        if !self.settings.compare {
+            flow.sides[here].assembly.forget();
+        }
         let noticed = self.assemble(flow, sink, |assembly, overlap, out| {
             assembly.push(seq, bytes, segment.length, overlap, out)
         });

@@ -1,6 +1,7 @@
 //! All connections of a capture.
 
 use std::collections::{HashMap, VecDeque};
+use std::hash::BuildHasher as _;
 
 use super::analysis::{Analysis, Marks, Segment};
 use super::events::{Finding, Frame, Noted, Seen, Settings, Sink};
@@ -11,7 +12,9 @@ use crate::message::HeaderCache;
 use crate::packet::record::{Ip, Tcp};
 
 /// Connections that are over and are kept for what may still come.
-const KEPT_WHEN_OVER: usize = 4096;
+const KEPT_WHEN_OVER: usize = 1024;
+/// Connections at hand; a power of 2.
+const RECENT: usize = 256;
 /// No neighbour, no slot.
 const NONE: u32 = u32::MAX;
 
@@ -26,14 +29,47 @@ pub struct Tracker {
     table: HashMap<FlowKey, u32, Seeded>,
     slots: Vec<Option<Flow>>,
     free: Vec<u32>,
-    /// The slot of the last segment: the next one is often of the same connection.
-    last: u32,
+    /// Slots of connections that segments were of lately, by their ports: the next segment is often of
+    /// one of them.
+    recent: Box<[u32; RECENT]>,
+    past: Past,
     oldest: u32,
     newest: u32,
     over: VecDeque<(u32, u32)>,
     next_number: u32,
     memory: usize,
     cache: HeaderCache,
+}
+
+/// The connections that have gone, as far as they are remembered: so that of a new one it is known
+/// that its ports were in use before. A later one takes the place of an earlier one.
+#[derive(Debug, Default)]
+struct Past {
+    /// By the lower bits of a key's hash its upper bits; 0 is none.
+    places: Vec<u32>,
+}
+
+impl Past {
+    /// A power of 2.
+    const PLACES: usize = 1 << 18;
+
+    #[allow(clippy::cast_possible_truncation)] // the upper bits, and the lower ones below a power of 2
+    fn place(hash: u64) -> (usize, u32) {
+        (hash as usize % Self::PLACES, (hash >> 32) as u32 | 1)
+    }
+
+    fn add(&mut self, hash: u64) {
+        if self.places.is_empty() {
+            self.places = vec![0; Self::PLACES];
+        }
+        let (place, mark) = Self::place(hash);
+        self.places[place] = mark;
+    }
+
+    fn has(&self, hash: u64) -> bool {
+        let (place, mark) = Self::place(hash);
+        self.places.get(place) == Some(&mark)
+    }
 }
 
 impl Tracker {
@@ -45,7 +81,8 @@ impl Tracker {
             table: HashMap::with_hasher(seed),
             slots: Vec::new(),
             free: Vec::new(),
-            last: NONE,
+            recent: Box::new([NONE; RECENT]),
+            past: Past::default(),
             oldest: NONE,
             newest: NONE,
             over: VecDeque::new(),
@@ -112,9 +149,11 @@ impl Tracker {
             direction,
             analysis,
         };
-        let memory = flow.dynamic_memory();
-        self.memory = self.memory + memory - flow.memory;
-        flow.memory = memory;
+        if segment.length > 0 || ends_now {
+            let memory = flow.dynamic_memory();
+            self.memory = self.memory + memory - flow.memory;
+            flow.memory = memory;
+        }
         if ends_now {
             self.over.push_back((slot, seen.stream));
             self.forget_over(sink);
@@ -135,11 +174,15 @@ impl Tracker {
         segment: &Segment,
         sink: &mut impl Sink,
     ) -> (u32, bool) {
-        let at_hand = self.slots.get(self.last as usize).and_then(Option::as_ref);
+        let place = key.place(RECENT);
+        let near = self.recent[place];
+        let at_hand = self.slots.get(near as usize).and_then(Option::as_ref);
         let slot = if at_hand.is_some_and(|flow| flow.key == key) {
-            Some(self.last)
+            Some(near)
         } else {
-            self.table.get(&key).copied()
+            let known = self.table.get(&key).copied();
+            self.recent[place] = known.unwrap_or(NONE);
+            known
         };
         let mut reused = false;
         if let Some(slot) = slot {
@@ -150,10 +193,14 @@ impl Tracker {
                 return (slot, false);
             }
             self.remove(slot, sink);
+        } else if segment.is_first_syn() {
+            reused = self.past.has(self.table.hasher().hash_one(key));
         }
         let flow = Flow::new(key, self.next_number, direction, ends, segment);
         self.next_number += 1;
-        (self.insert(flow), reused)
+        let slot = self.insert(flow);
+        self.recent[place] = slot;
+        (slot, reused)
     }
 
     fn insert(&mut self, flow: Flow) -> u32 {
@@ -178,6 +225,7 @@ impl Tracker {
             return;
         };
         self.table.remove(&flow.key);
+        self.past.add(self.table.hasher().hash_one(flow.key));
         self.memory -= size_of::<Flow>() + flow.memory;
         self.free.push(slot);
         let frame = Frame {
@@ -222,6 +270,9 @@ impl Tracker {
                     noted: Noted::Evicted(size_of::<Flow>() + flow.memory),
                 });
             }
+            if let Some(Some(flow)) = self.slots.get_mut(slot as usize) {
+                flow.is_forgotten = true;
+            }
             self.remove(slot, sink);
         }
     }
@@ -241,7 +292,6 @@ impl Tracker {
     /// Makes a connection the one that was used last.
     #[inline]
     fn touch(&mut self, slot: u32) {
-        self.last = slot;
         if self.newest != slot {
             self.unlink(slot);
             self.link(slot);

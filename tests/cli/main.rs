@@ -6,6 +6,7 @@ mod support;
 mod app_faults;
 mod app_server;
 mod clients;
+mod decode;
 mod decode_unpacking;
 mod echo;
 mod echo_answers;

@@ -10,6 +10,7 @@
 //! | [`echo`] | the echo programs |
 //! | [`captures`] | capture files, written and read beside tshark, tcpdump and capinfos |
 //! | [`packets`] | frames of many kinds, for each link type |
+//! | [`tshark`] | `sockdoc decode` beside tshark and what reads capture files |
 //! | [`filters`] | which frames a filter matches, beside tcpdump |
 
 #[path = "../support/mod.rs"]
@@ -23,3 +24,4 @@ mod packets;
 mod peers;
 mod raw;
 mod relay;
+mod tshark;

@@ -50,7 +50,7 @@ impl<'a> Session<'a> {
             args,
             style: context.style,
             width: context.width,
-            tracker: Tracker::new(settings(args)),
+            tracker: Tracker::new(settings(args, context.json)),
             echoes: Echoes::default(),
             selection: Selection::new(&args.filter)?,
             lines: Lines::new(clock(), args.absolute_seq),
@@ -228,7 +228,7 @@ impl<'a> Session<'a> {
     }
 }
 
-fn settings(args: &Args) -> Settings {
+fn settings(args: &Args, json: bool) -> Settings {
     Settings {
         app_ports: if args.no_app {
             Vec::new()
@@ -237,6 +237,7 @@ fn settings(args: &Args) -> Settings {
         },
         app_any: args.app_any,
         assemble_all: args.expert,
+        compare: args.expert || json,
         follow: args.follow,
         overlap: args.overlap.overlap(),
         max_memory: args.max_memory,

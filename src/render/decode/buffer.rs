@@ -1,12 +1,19 @@
 //! Text that is written piece by piece, without a formatter in between.
 
+use std::fmt;
+use std::net::IpAddr;
+
 /// Text in the making.
 ///
 /// What is pushed is not escaped: what came from outside goes through
 /// [`escape`](crate::render::escape) first.
+///
+/// The invariant: the first `len` of `bytes` are the text, and behind them is room that was written to
+/// before, so that a number is written where it belongs and not copied there.
 #[derive(Debug, Default)]
 pub struct Buffer {
     bytes: Vec<u8>,
+    len: usize,
 }
 
 /// Two digits of each number below 100.
@@ -23,130 +30,190 @@ impl Buffer {
     /// Empty, with room for so many bytes.
     pub fn with_capacity(bytes: usize) -> Buffer {
         Buffer {
-            bytes: Vec::with_capacity(bytes),
+            bytes: vec![0; bytes],
+            len: 0,
         }
     }
 
     /// What was written.
     pub fn as_bytes(&self) -> &[u8] {
-        &self.bytes
+        &self.bytes[..self.len]
     }
 
     /// How much was written.
     pub fn len(&self) -> usize {
-        self.bytes.len()
+        self.len
     }
 
     /// Whether nothing was.
     pub fn is_empty(&self) -> bool {
-        self.bytes.is_empty()
+        self.len == 0
     }
 
     /// Forgets what was written, and keeps the room.
     pub fn clear(&mut self) {
-        self.bytes.clear();
+        self.len = 0;
     }
 
     /// Forgets what was written behind this length.
     pub fn truncate(&mut self, len: usize) {
-        self.bytes.truncate(len);
+        self.len = self.len.min(len);
+    }
+
+    /// So many bytes behind the text, which are text from now on.
+    #[inline]
+    fn room(&mut self, more: usize) -> &mut [u8] {
+        let start = self.len;
+        self.len += more;
+        if self.len > self.bytes.len() {
+            self.grow();
+        }
+        &mut self.bytes[start..self.len]
+    }
+
+    #[cold]
+    fn grow(&mut self) {
+        let least = (self.len * 2).max(256);
+        self.bytes.resize(least, 0);
     }
 
     /// Text as it stands.
     #[inline]
     pub fn text(&mut self, text: &str) {
-        self.bytes.extend_from_slice(text.as_bytes());
+        self.bytes(text.as_bytes());
     }
 
     /// Bytes as they stand.
     #[inline]
     pub fn bytes(&mut self, bytes: &[u8]) {
-        self.bytes.extend_from_slice(bytes);
+        self.room(bytes.len()).copy_from_slice(bytes);
     }
 
     /// One byte.
     #[inline]
     pub fn byte(&mut self, byte: u8) {
-        self.bytes.push(byte);
+        self.room(1)[0] = byte;
     }
 
     /// What a formatter writes, where speed does not matter.
-    pub fn format(&mut self, arguments: std::fmt::Arguments<'_>) {
+    pub fn format(&mut self, arguments: fmt::Arguments<'_>) {
         // Writing to memory does not fail.
-        let _ = std::io::Write::write_fmt(&mut self.bytes, arguments);
+        let _ = fmt::Write::write_fmt(self, arguments);
     }
 
     /// A number in decimal.
     #[inline]
     pub fn number(&mut self, number: u64) {
-        if number < 10 {
-            #[allow(clippy::cast_possible_truncation)] // below 10
-            self.bytes.push(b'0' + number as u8);
-            return;
-        }
-        let mut digits = [0; LONGEST];
-        let start = digits_of(number, &mut digits);
-        self.bytes.extend_from_slice(&digits[start..]);
+        let digits = count(number);
+        write(number, self.room(digits), b'0');
     }
 
-    /// A number in decimal, flush right in so many columns, at most 20.
+    /// A number in decimal, flush right in so many columns.
     #[inline]
     pub fn right(&mut self, number: u64, width: usize) {
-        let mut digits = [b' '; LONGEST];
-        let start = digits_of(number, &mut digits);
-        let start = start.min(LONGEST.saturating_sub(width));
-        self.bytes.extend_from_slice(&digits[start..]);
+        let digits = count(number).max(width);
+        write(number, self.room(digits), b' ');
     }
 
-    /// A number in decimal with zeros in front, in so many columns, at most 20.
+    /// A number in decimal with zeros in front, in so many columns.
     #[inline]
     pub fn zeros(&mut self, number: u64, width: usize) {
-        let mut digits = [b'0'; LONGEST];
-        let start = digits_of(number, &mut digits);
-        let start = start.min(LONGEST.saturating_sub(width));
-        self.bytes.extend_from_slice(&digits[start..]);
+        let digits = count(number).max(width);
+        write(number, self.room(digits), b'0');
     }
 
     /// Text, flush right in so many columns of ASCII.
     pub fn text_right(&mut self, text: &str, width: usize) {
-        let blanks = width.saturating_sub(text.len());
-        self.bytes.extend(std::iter::repeat_n(b' ', blanks));
+        self.blanks(width.saturating_sub(text.len()));
         self.text(text);
     }
 
     /// Text, flush left in so many columns of ASCII.
     pub fn text_left(&mut self, text: &str, width: usize) {
         self.text(text);
-        let blanks = width.saturating_sub(text.len());
-        self.bytes.extend(std::iter::repeat_n(b' ', blanks));
+        self.blanks(width.saturating_sub(text.len()));
+    }
+
+    /// Moves what was written since `start` flush right into so many columns of ASCII.
+    pub fn flush_right(&mut self, start: usize, width: usize) {
+        let blanks = width.saturating_sub(self.len - start);
+        self.blanks(blanks);
+        self.bytes[start..self.len].rotate_right(blanks);
+    }
+
+    /// So many blanks.
+    pub fn blanks(&mut self, blanks: usize) {
+        self.room(blanks).fill(b' ');
     }
 
     /// A number in hexadecimal, with zeros in front, in so many columns.
     pub fn hex(&mut self, number: u64, width: usize) {
         self.format(format_args!("{number:0width$x}"));
     }
+
+    /// An address as people write it.
+    #[inline]
+    pub fn address(&mut self, ip: IpAddr) {
+        match ip {
+            IpAddr::V4(v4) => {
+                let [first, rest @ ..] = v4.octets();
+                self.number(u64::from(first));
+                for octet in rest {
+                    self.byte(b'.');
+                    self.number(u64::from(octet));
+                }
+            }
+            IpAddr::V6(v6) => self.format(format_args!("{v6}")),
+        }
+    }
 }
 
-/// Writes the digits to the end of the array; gives where they begin.
+impl fmt::Write for Buffer {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        self.text(text);
+        Ok(())
+    }
+}
+
+/// How many digits a number has.
+#[inline]
+fn count(number: u64) -> usize {
+    let mut digits = 1;
+    let mut limit = 10;
+    while number >= limit {
+        digits += 1;
+        if digits == LONGEST {
+            break;
+        }
+        limit *= 10;
+    }
+    digits
+}
+
+/// Writes a number flush right, and fills what is in front of it.
 #[inline]
 #[allow(clippy::cast_possible_truncation)] // what is left of a division by 100
-fn digits_of(mut number: u64, digits: &mut [u8; LONGEST]) -> usize {
-    let mut at = LONGEST;
+fn write(mut number: u64, columns: &mut [u8], filling: u8) {
+    let mut at = columns.len();
     while number >= 100 {
         let pair = (number % 100) as usize * 2;
         number /= 100;
         at -= 2;
-        digits[at..at + 2].copy_from_slice(&PAIRS[pair..pair + 2]);
+        columns[at] = PAIRS[pair];
+        columns[at + 1] = PAIRS[pair + 1];
     }
     if number >= 10 {
         let pair = number as usize * 2;
         at -= 2;
-        digits[at..at + 2].copy_from_slice(&PAIRS[pair..pair + 2]);
+        columns[at] = PAIRS[pair];
+        columns[at + 1] = PAIRS[pair + 1];
     } else {
         at -= 1;
-        digits[at] = b'0' + number as u8;
+        columns[at] = b'0' + number as u8;
     }
-    at
+    for column in &mut columns[..at] {
+        *column = filling;
+    }
 }
 
 #[cfg(test)]
@@ -156,7 +223,7 @@ mod tests {
     fn written(write: impl FnOnce(&mut Buffer)) -> String {
         let mut buffer = Buffer::with_capacity(0);
         write(&mut buffer);
-        String::from_utf8(buffer.bytes).unwrap()
+        String::from_utf8(buffer.as_bytes().to_vec()).unwrap()
     }
 
     #[test]
@@ -169,6 +236,16 @@ mod tests {
                 assert_eq!(written(|out| out.zeros(number, 6)), format!("{number:06}"));
             }
             number = number.wrapping_mul(2).max(1);
+        }
+    }
+
+    #[test]
+    fn addresses_are_those_of_the_formatter() {
+        for address in ["0.0.0.0", "255.10.9.100", "::1", "fe80::1:0:0:2"] {
+            assert_eq!(
+                written(|out| out.address(address.parse().unwrap())),
+                address
+            );
         }
     }
 

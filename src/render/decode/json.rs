@@ -13,6 +13,24 @@ use crate::packet::tcp::flag;
 use crate::render::escape;
 use crate::stream::{Finding, Found, Marks, Role, Seen, Sent, StreamRef, Summary};
 
+/// `,"KEY":` in one piece.
+macro_rules! key {
+    ($out:expr, $key:literal) => {
+        $out.text(concat!(",\"", $key, "\":"))
+    };
+}
+
+/// What every line begins with.
+macro_rules! begin {
+    ($event:literal) => {
+        concat!(
+            "{\"schema\":\"sockdoc.decode/1\",\"event\":\"",
+            $event,
+            "\""
+        )
+    };
+}
+
 /// What a run came to.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Totals {
@@ -33,103 +51,103 @@ pub struct Totals {
 /// A frame.
 #[inline]
 pub fn packet(out: &mut Buffer, line: &Line<'_>) {
-    begin(out, "packet");
-    key(out, "frame");
+    out.text(concat!(begin!("packet"), ",\"frame\":"));
     out.number(line.number);
     time(out, line.time);
-    key(out, "length_bytes");
+    key!(out, "length_bytes");
     out.number(u64::from(line.length));
-    key(out, "captured_bytes");
+    key!(out, "captured_bytes");
     out.number(line.bytes.len() as u64);
     let layers = line.decoded.innermost();
     match &layers.network {
         Network::Ip(ip) => {
-            key(out, "source");
+            key!(out, "source");
             address(out, ip.source);
-            key(out, "destination");
+            key!(out, "destination");
             address(out, ip.destination);
-            key(out, "ttl");
+            key!(out, "ttl");
             out.number(u64::from(ip.hop_limit));
             match (&layers.transport, line.seen) {
                 (Transport::Tcp(tcp), Some(seen)) => segment(out, tcp, seen),
                 (Transport::Udp(udp), _) => {
-                    protocol(out, "UDP");
+                    out.text(",\"protocol\":\"UDP\"");
                     ports(out, udp.source, udp.destination);
-                    key(out, "data_bytes");
+                    key!(out, "data_bytes");
                     out.number(u64::from(udp.payload.length));
                 }
                 (Transport::Icmp(icmp), _) => {
-                    protocol(out, if ip.is_v6 { "ICMPv6" } else { "ICMP" });
-                    key(out, "icmp_type");
+                    key!(out, "protocol");
+                    string(out, if ip.is_v6 { "ICMPv6" } else { "ICMP" });
+                    key!(out, "icmp_type");
                     out.number(u64::from(icmp.r#type));
-                    key(out, "icmp_code");
+                    key!(out, "icmp_code");
                     out.number(u64::from(icmp.code));
                 }
                 _ => {
-                    key(out, "protocol");
+                    key!(out, "protocol");
                     match protocol_name(ip.protocol) {
                         Some(name) => string(out, name),
                         None => out.text("null"),
                     }
-                    key(out, "protocol_number");
+                    key!(out, "protocol_number");
                     out.number(u64::from(ip.protocol));
                 }
             }
             if let Some(fragment) = ip.fragment {
-                key(out, "fragment_offset_bytes");
+                key!(out, "fragment_offset_bytes");
                 out.number(u64::from(fragment.offset));
-                key(out, "more_fragments");
+                key!(out, "more_fragments");
                 out.text(if fragment.more { "true" } else { "false" });
             }
         }
         Network::Arp(arp) => {
-            protocol(out, "ARP");
-            key(out, "operation");
+            out.text(",\"protocol\":\"ARP\"");
+            key!(out, "operation");
             out.number(u64::from(arp.operation));
             if let Some(addresses) = arp.addresses {
-                key(out, "source");
+                key!(out, "source");
                 string(out, &mac(&addresses.sender_mac));
-                key(out, "sender_ip");
+                key!(out, "sender_ip");
                 address(out, addresses.sender.into());
-                key(out, "target_ip");
+                key!(out, "target_ip");
                 address(out, addresses.target.into());
             }
         }
         Network::Other { .. } | Network::None => {
-            key(out, "protocol");
+            key!(out, "protocol");
             out.text("null");
-            key(out, "ethertype");
+            key!(out, "ethertype");
             out.number(u64::from(line.decoded.ethertype));
         }
     }
     if let Some(malformed) = line.decoded.malformed {
-        key(out, "malformed");
+        key!(out, "malformed");
         string(out, &malformed.to_string());
     }
     out.text("}\n");
 }
 
 fn segment(out: &mut Buffer, tcp: &Tcp, seen: &Seen) {
-    protocol(out, "TCP");
+    out.text(",\"protocol\":\"TCP\"");
     ports(out, tcp.source, tcp.destination);
-    key(out, "stream");
+    key!(out, "stream");
     out.number(u64::from(seen.stream));
-    key(out, "flags");
+    key!(out, "flags");
     flags(out, tcp.flags);
-    key(out, "seq");
+    key!(out, "seq");
     out.number(u64::from(seen.analysis.sequence));
-    key(out, "ack");
+    key!(out, "ack");
     if tcp.has(flag::ACK) {
         out.number(u64::from(seen.analysis.acknowledgment));
     } else {
         out.text("null");
     }
-    key(out, "window_bytes");
+    key!(out, "window_bytes");
     out.number(u64::from(seen.analysis.window));
-    key(out, "data_bytes");
+    key!(out, "data_bytes");
     out.number(u64::from(tcp.payload.length));
     if !seen.analysis.marks.is_empty() {
-        key(out, "analysis");
+        key!(out, "analysis");
         analysis(out, seen.analysis.marks);
     }
 }
@@ -171,34 +189,38 @@ fn analysis(out: &mut Buffer, marks: Marks) {
 
 /// An application message.
 pub fn message(out: &mut Buffer, found: &Found<'_>) {
-    begin(out, "message");
-    key(out, "frame");
+    out.text(begin!("message"));
+    key!(out, "frame");
     out.number(found.frame);
     nanos(out, found.time);
     direction(out, &found.stream);
-    key(out, "role");
+    key!(out, "role");
     out.text(match found.role {
         Role::Request => "\"request\"",
         Role::Reply => "\"reply\"",
     });
-    key(out, "number");
+    key!(out, "number");
     match found.number {
         Some(number) => out.number(u64::from(number)),
         None => out.text("null"),
     }
-    key(out, "guessed");
+    key!(out, "guessed");
     out.text(if found.guessed { "true" } else { "false" });
-    key(out, "latency_us");
+    key!(out, "latency_us");
     match found.latency {
         Some(latency) => micros(out, latency),
         None => out.text("null"),
     }
     let header = &found.message.header;
-    key(out, "content_type");
+    key!(out, "header_bytes");
+    let message = &found.message;
+    // The length in front of it is none of it.
+    out.number((message.wire.len() - message.content.len()).saturating_sub(2) as u64);
+    key!(out, "content_type");
     string(out, &header.content_type);
-    key(out, "content_encoding");
+    key!(out, "content_encoding");
     string(out, &header.content_encoding);
-    key(out, "content_bytes");
+    key!(out, "content_bytes");
     out.number(found.message.content.len() as u64);
     content(out, found);
     out.text("}\n");
@@ -207,20 +229,20 @@ pub fn message(out: &mut Buffer, found: &Found<'_>) {
 fn content(out: &mut Buffer, found: &Found<'_>) {
     match found.message.decode() {
         Ok(Content::Json(value)) => {
-            key(out, "json");
+            key!(out, "json");
             let text = String::from_utf8(crate::message::to_json(&value)).unwrap_or_default();
             out.text(&crate::render::json::without_controls(&text));
         }
         Ok(Content::Binary(bytes)) => {
-            key(out, "content");
+            key!(out, "content");
             string(out, &String::from_utf8_lossy(bytes));
             if std::str::from_utf8(bytes).is_err() {
-                key(out, "content_hex");
+                key!(out, "content_hex");
                 string(out, &crate::render::json::hex(bytes));
             }
         }
         Err(error) => {
-            key(out, "error");
+            key!(out, "error");
             string(out, &error.to_string());
         }
     }
@@ -228,145 +250,124 @@ fn content(out: &mut Buffer, found: &Found<'_>) {
 
 /// A connection that is over, or as far as the capture shows it.
 pub fn stream(out: &mut Buffer, summary: &Summary) {
-    begin(out, "stream");
-    key(out, "stream");
+    out.text(begin!("stream"));
+    key!(out, "stream");
     out.number(u64::from(summary.number));
-    end_of(out, "client", summary.client);
-    end_of(out, "server", summary.server);
-    key(out, "first_frame");
+    key!(out, "client");
+    end_of(out, summary.client);
+    key!(out, "server");
+    end_of(out, summary.server);
+    key!(out, "first_frame");
     out.number(summary.first_frame);
     nanos(out, summary.first);
-    key(out, "duration_us");
+    key!(out, "duration_us");
     micros(out, summary.last.saturating_sub(summary.first));
-    key(out, "handshake_us");
+    key!(out, "handshake_us");
     match summary.handshake {
         Some(handshake) => micros(out, handshake),
         None => out.text("null"),
     }
-    key(out, "ended");
+    key!(out, "ended");
     string(out, summary.ended.words());
-    for (name, sent, messages) in [
-        ("from_client", summary.from_client, summary.messages[0]),
-        ("from_server", summary.from_server, summary.messages[1]),
-    ] {
-        key(out, name);
-        sent_by(out, &sent, messages);
-    }
+    key!(out, "from_client");
+    sent_by(out, &summary.from_client, summary.messages[0]);
+    key!(out, "from_server");
+    sent_by(out, &summary.from_server, summary.messages[1]);
     out.text("}\n");
 }
 
 fn sent_by(out: &mut Buffer, sent: &Sent, messages: u32) {
-    let numbers = [
-        ("packets", sent.packets),
-        ("bytes", sent.bytes),
-        ("data_bytes", sent.data_bytes),
-        ("retransmissions", u64::from(sent.retransmissions)),
-        ("out_of_order", u64::from(sent.out_of_order)),
-        ("lost_segments", u64::from(sent.lost)),
-        ("duplicate_acks", u64::from(sent.duplicate_acks)),
-        ("zero_windows", u64::from(sent.zero_windows)),
-        ("messages", u64::from(messages)),
-    ];
-    let mut separator = "{";
-    for (name, number) in numbers {
-        out.text(separator);
-        string(out, name);
-        out.byte(b':');
-        out.number(number);
-        separator = ",";
-    }
-    key(out, "zero_window_us");
+    out.text("{\"packets\":");
+    out.number(sent.packets);
+    key!(out, "bytes");
+    out.number(sent.bytes);
+    key!(out, "data_bytes");
+    out.number(sent.data_bytes);
+    key!(out, "retransmissions");
+    out.number(u64::from(sent.retransmissions));
+    key!(out, "out_of_order");
+    out.number(u64::from(sent.out_of_order));
+    key!(out, "lost_segments");
+    out.number(u64::from(sent.lost));
+    key!(out, "duplicate_acks");
+    out.number(u64::from(sent.duplicate_acks));
+    key!(out, "zero_windows");
+    out.number(u64::from(sent.zero_windows));
+    key!(out, "zero_window_us");
     micros(out, sent.zero_window_time);
+    key!(out, "messages");
+    out.number(u64::from(messages));
     out.byte(b'}');
 }
 
 /// Something noteworthy beside what a packet's `analysis` says.
 pub fn finding(out: &mut Buffer, finding: &Finding) {
-    begin(out, "finding");
-    key(out, "frame");
+    out.text(begin!("finding"));
+    key!(out, "frame");
     out.number(finding.frame);
     nanos(out, finding.time);
     direction(out, &finding.stream);
-    key(out, "kind");
+    key!(out, "kind");
     string(out, expert::kind(&finding.noted));
-    key(out, "message");
+    key!(out, "message");
     string(out, &expert::words(&finding.noted));
     out.text("}\n");
 }
 
 /// A mark of a segment as a finding.
 pub fn mark(out: &mut Buffer, frame: u64, time: i64, stream: &StreamRef, words: &str) {
-    begin(out, "finding");
-    key(out, "frame");
+    out.text(begin!("finding"));
+    key!(out, "frame");
     out.number(frame);
     nanos(out, time);
     direction(out, stream);
-    key(out, "kind");
+    key!(out, "kind");
     string(out, "tcp_analysis");
-    key(out, "message");
+    key!(out, "message");
     string(out, words);
     out.text("}\n");
 }
 
 /// The end of the capture. `complete` says that it was read to its end.
 pub fn end(out: &mut Buffer, totals: &Totals, complete: bool) {
-    begin(out, "end");
-    for (name, number) in [
-        ("frames", totals.frames),
-        ("shown", totals.shown),
-        ("bytes", totals.bytes),
-        ("streams", totals.streams),
-        ("messages", totals.messages),
-        ("findings", totals.findings),
-    ] {
-        key(out, name);
-        out.number(number);
-    }
-    key(out, "complete");
+    out.text(begin!("end"));
+    key!(out, "frames");
+    out.number(totals.frames);
+    key!(out, "shown");
+    out.number(totals.shown);
+    key!(out, "bytes");
+    out.number(totals.bytes);
+    key!(out, "streams");
+    out.number(totals.streams);
+    key!(out, "messages");
+    out.number(totals.messages);
+    key!(out, "findings");
+    out.number(totals.findings);
+    key!(out, "complete");
     out.text(if complete { "true" } else { "false" });
     out.text("}\n");
 }
 
-fn begin(out: &mut Buffer, event: &str) {
-    out.text("{\"schema\":\"sockdoc.decode/1\",\"event\":\"");
-    out.text(event);
-    out.byte(b'"');
-}
-
-/// `,"KEY":`; the key is plain.
-#[inline]
-fn key(out: &mut Buffer, key: &str) {
-    out.text(",\"");
-    out.text(key);
-    out.text("\":");
-}
-
-fn protocol(out: &mut Buffer, name: &str) {
-    key(out, "protocol");
-    out.byte(b'"');
-    out.text(name);
-    out.byte(b'"');
-}
-
 fn ports(out: &mut Buffer, source: u16, destination: u16) {
-    key(out, "source_port");
+    key!(out, "source_port");
     out.number(u64::from(source));
-    key(out, "destination_port");
+    key!(out, "destination_port");
     out.number(u64::from(destination));
 }
 
 fn direction(out: &mut Buffer, stream: &StreamRef) {
-    key(out, "stream");
+    key!(out, "stream");
     out.number(u64::from(stream.number));
-    end_of(out, "source", stream.source);
-    end_of(out, "destination", stream.destination);
+    key!(out, "source");
+    end_of(out, stream.source);
+    key!(out, "destination");
+    end_of(out, stream.destination);
 }
 
-fn end_of(out: &mut Buffer, name: &str, (ip, port): (IpAddr, u16)) {
-    key(out, name);
+fn end_of(out: &mut Buffer, (ip, port): (IpAddr, u16)) {
     out.text("{\"addr\":");
     address(out, ip);
-    key(out, "port");
+    key!(out, "port");
     out.number(u64::from(port));
     out.byte(b'}');
 }
@@ -375,24 +376,14 @@ fn end_of(out: &mut Buffer, name: &str, (ip, port): (IpAddr, u16)) {
 #[inline]
 fn address(out: &mut Buffer, ip: IpAddr) {
     out.byte(b'"');
-    match ip {
-        IpAddr::V4(v4) => {
-            let [first, rest @ ..] = v4.octets();
-            out.number(u64::from(first));
-            for octet in rest {
-                out.byte(b'.');
-                out.number(u64::from(octet));
-            }
-        }
-        IpAddr::V6(v6) => out.format(format_args!("{v6}")),
-    }
+    out.address(ip);
     out.byte(b'"');
 }
 
 /// Seconds since 1970 to the nanosecond.
 #[inline]
 fn time(out: &mut Buffer, time: Timestamp) {
-    key(out, "time_s");
+    key!(out, "time_s");
     // Of a negative time the seconds are rounded down, and the fraction is counted from there.
     if time.seconds < 0 {
         let nanos = time.as_nanos();

@@ -39,6 +39,8 @@ pub struct Lines {
     absolute_sequence: bool,
     /// By slot of the connection: its number, and the texts of both directions.
     known: Vec<Known>,
+    /// Where texts are written before they are kept.
+    draft: Buffer,
 }
 
 /// The texts of a connection.
@@ -49,13 +51,36 @@ struct Known {
     directions: [Texts; 2],
 }
 
-/// The texts of a direction.
-#[derive(Debug, Default)]
+/// The texts of a direction: ` SOURCE → DESTINATION ` and `PORT → PORT [`, one behind the other. They
+/// are here and not on the heap, since every line needs them.
+#[derive(Debug)]
 struct Texts {
-    /// ` SOURCE → DESTINATION `
-    addresses: Buffer,
-    /// `PORT → PORT [`
-    ports: Buffer,
+    bytes: [u8; TEXTS],
+    addresses: u8,
+    all: u8,
+}
+
+/// Bytes of the longest: two IPv6 addresses of 39 characters, two ports of 5, blanks and arrows.
+const TEXTS: usize = 112;
+
+impl Default for Texts {
+    fn default() -> Texts {
+        Texts {
+            bytes: [0; TEXTS],
+            addresses: 0,
+            all: 0,
+        }
+    }
+}
+
+impl Texts {
+    fn addresses(&self) -> &[u8] {
+        &self.bytes[..usize::from(self.addresses)]
+    }
+
+    fn ports(&self) -> &[u8] {
+        &self.bytes[usize::from(self.addresses)..usize::from(self.all)]
+    }
 }
 
 /// Columns of an address.
@@ -68,6 +93,7 @@ impl Lines {
             clock,
             absolute_sequence,
             known: Vec::new(),
+            draft: Buffer::with_capacity(2 * TEXTS),
         }
     }
 
@@ -86,7 +112,7 @@ impl Lines {
         match (&layers.transport, line.seen) {
             (Transport::Tcp(tcp), Some(seen)) => {
                 let texts = self.texts(seen, layers);
-                out.bytes(texts.addresses.as_bytes());
+                out.bytes(texts.addresses());
                 if let Some(words) = line.application {
                     out.text("APP ");
                     out.number(u64::from(line.length));
@@ -97,7 +123,7 @@ impl Lines {
                     out.number(u64::from(line.length));
                     out.byte(b' ');
                     marks(out, &seen.analysis);
-                    out.bytes(texts.ports.as_bytes());
+                    out.bytes(texts.ports());
                     let options = tcp.options(line.bytes);
                     let numbers = Numbers::of(tcp, &seen.analysis, self.absolute_sequence);
                     segment(out, tcp, &numbers, options);
@@ -118,15 +144,15 @@ impl Lines {
         let known = &mut self.known[slot];
         if known.stream != u64::from(seen.stream) + 1 {
             known.stream = u64::from(seen.stream) + 1;
-            known.learn(seen.direction, layers);
+            known.learn(seen.direction, layers, &mut self.draft);
         }
         &known.directions[seen.direction.index()]
     }
 }
 
 impl Known {
-    #[cold]
-    fn learn(&mut self, direction: Direction, layers: &Layers) {
+    #[inline(never)]
+    fn learn(&mut self, direction: Direction, layers: &Layers, draft: &mut Buffer) {
         let (Network::Ip(ip), Transport::Tcp(tcp)) = (&layers.network, &layers.transport) else {
             return;
         };
@@ -134,21 +160,35 @@ impl Known {
         let back = (ip.destination, ip.source, tcp.destination, tcp.source);
         for (direction, texts) in [(direction, there), (direction.turned(), back)] {
             let (source, destination, from, to) = texts;
+            draft.clear();
+            addresses(draft, source, destination);
+            let addresses = draft.len();
+            ports(draft, from, to);
+            draft.text(" [");
             let texts = &mut self.directions[direction.index()];
-            texts.addresses.clear();
-            addresses(&mut texts.addresses, source, destination);
-            texts.ports.clear();
-            ports(&mut texts.ports, from, to);
-            texts.ports.text(" [");
+            let text = draft.as_bytes();
+            let length = text.len().min(TEXTS);
+            texts.bytes[..length].copy_from_slice(&text[..length]);
+            texts.addresses = u8::try_from(addresses.min(length)).unwrap_or(0);
+            texts.all = u8::try_from(length).unwrap_or(0);
         }
     }
 }
 
+/// The columns of source and destination, with a blank around them.
 fn addresses(out: &mut Buffer, source: IpAddr, destination: IpAddr) {
-    columns(out, &source.to_string(), &destination.to_string());
+    out.byte(b' ');
+    let start = out.len();
+    out.address(source);
+    out.flush_right(start, ADDRESS);
+    out.text(" → ");
+    let start = out.len();
+    out.address(destination);
+    out.blanks(ADDRESS.saturating_sub(out.len() - start));
+    out.byte(b' ');
 }
 
-/// The columns of source and destination, with a blank around them.
+/// The same for what is no IP address.
 pub(super) fn columns(out: &mut Buffer, source: &str, destination: &str) {
     out.byte(b' ');
     out.text_right(source, ADDRESS);

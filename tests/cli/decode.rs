@@ -1,0 +1,600 @@
+//! `sockdoc decode`, run as users run it.
+
+use std::path::{Path, PathBuf};
+use std::process::Output;
+
+use serde_json::Value;
+
+use super::support::{finish, run, sockdoc, stderr, stdout};
+
+fn folder() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/captures")
+}
+
+fn capture(name: &str) -> String {
+    folder().join(format!("{name}.pcap")).display().to_string()
+}
+
+fn bytes_of(name: &str) -> Vec<u8> {
+    std::fs::read(capture(name)).expect("a capture")
+}
+
+/// The names of all captures.
+fn captures() -> Vec<String> {
+    let entries = std::fs::read_dir(folder()).expect("captures");
+    let names = entries.filter_map(|entry| {
+        let name = entry.expect("an entry").file_name().display().to_string();
+        name.strip_suffix(".pcap").map(str::to_owned)
+    });
+    let mut names: Vec<String> = names.collect();
+    names.sort();
+    assert!(names.len() > 25, "{names:?}");
+    names
+}
+
+/// Standard output of a run that goes well.
+fn decode(name: &str, arguments: &[&str]) -> String {
+    let file = capture(name);
+    let output = run(&[&["decode", &file], arguments].concat());
+    assert_eq!(output.status.code(), Some(0), "{name}: {output:?}");
+    assert_eq!(stderr(&output), "", "{name}");
+    stdout(&output)
+}
+
+/// With these bytes as standard input.
+fn decode_bytes(bytes: &[u8], arguments: &[&str]) -> Output {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("capture");
+    std::fs::write(&path, bytes).expect("written");
+    let mut command = sockdoc();
+    command.arg("decode").arg("-").args(arguments);
+    command.stdin(std::fs::File::open(&path).expect("readable"));
+    finish(command)
+}
+
+fn objects(text: &str) -> Vec<Value> {
+    let parsed = text.lines().map(serde_json::from_str);
+    parsed.collect::<Result<_, _>>().expect("JSON lines")
+}
+
+/// Frames whose line is not tshark's, and why.
+const DIFFERENT: &[(&str, &[usize], &str)] = &[
+    (
+        "ip-fragments",
+        &[3],
+        "fragments of IP packets are not put together",
+    ),
+    (
+        "tcp-options-and-flags",
+        &[6, 7],
+        "options of MPTCP, experiments and TCP Fast Open are not shown",
+    ),
+    (
+        "unknown-protocols",
+        &[1, 2, 3],
+        "what is not known is named with its number and its length",
+    ),
+];
+
+#[test]
+fn every_line_is_tsharks_on_every_capture_but_for_those_that_are_known() {
+    for name in captures() {
+        let ours = decode(&name, &["--no-app"]);
+        let theirs = std::fs::read_to_string(folder().join(format!("{name}.tshark.txt")));
+        let theirs = theirs.expect("what tshark printed");
+        assert_eq!(ours.lines().count(), theirs.lines().count(), "{name}");
+        let lines = ours.lines().zip(theirs.lines()).enumerate();
+        let different: Vec<usize> = lines
+            .filter(|(_, (ours, theirs))| ours != theirs)
+            .map(|(index, _)| index + 1)
+            .collect();
+        let known = DIFFERENT.iter().find(|(capture, ..)| *capture == name);
+        let known = known.map_or(&[][..], |(_, frames, _)| *frames);
+        assert_eq!(
+            different, known,
+            "{name}: the frames whose lines differ\n{ours}"
+        );
+    }
+}
+
+#[test]
+fn where_a_frame_completes_a_message_the_line_says_so_and_all_others_are_tsharks() {
+    let ours = decode("tutorial", &[]);
+    let theirs = std::fs::read_to_string(folder().join("tutorial.tshark.txt")).unwrap();
+    let mut messages = Vec::new();
+    for (ours, theirs) in ours.lines().zip(theirs.lines()) {
+        match ours.split_once(" APP ") {
+            None => assert_eq!(ours, theirs),
+            Some((head, words)) => {
+                assert!(
+                    theirs.starts_with(&format!("{head} TCP ")),
+                    "{ours}\n{theirs}"
+                );
+                messages.push(words.split(" after ").next().unwrap());
+            }
+        }
+    }
+    assert_eq!(
+        messages,
+        [
+            "212 request #1 search \"morpheus\" text/json 41 B",
+            "214 reply #1 \"Follow the white rabbit. \u{1f430}\" text/json 43 B",
+            "201 request #1 binary/custom-client-binary-type 7 B",
+            "229 reply #1 binary/custom-server-binary-type 34 B",
+        ]
+    );
+}
+
+/// `FRAME|STREAM|SOURCE PORT|HEADER LENGTH|TYPE|LENGTH|CONTENT in hexadecimal`, as another dissector
+/// found them.
+#[test]
+fn the_messages_are_those_that_another_dissector_found() {
+    let expected = std::fs::read_to_string(folder().join("tutorial.messages.txt")).unwrap();
+    let events = objects(&decode("tutorial", &["--messages", "--json"]));
+    let found: Vec<&Value> = events
+        .iter()
+        .filter(|event| event["event"] == "message")
+        .collect();
+    assert_eq!(found.len(), expected.lines().count());
+    for (found, expected) in found.iter().zip(expected.lines()) {
+        let fields: Vec<&str> = expected.split('|').collect();
+        let content: Vec<u8> = (0..fields[6].len() / 2)
+            .map(|at| u8::from_str_radix(&fields[6][at * 2..at * 2 + 2], 16).unwrap())
+            .collect();
+        let content = String::from_utf8(content).unwrap();
+        assert_eq!(found["frame"].to_string(), fields[0]);
+        assert_eq!(found["stream"].to_string(), fields[1]);
+        assert_eq!(found["source"]["port"].to_string(), fields[2]);
+        assert_eq!(found["header_bytes"].to_string(), fields[3]);
+        assert_eq!(found["content_type"], fields[4]);
+        assert_eq!(found["content_bytes"].to_string(), fields[5]);
+        match found.get("json") {
+            Some(json) => assert_eq!(*json, serde_json::from_str::<Value>(&content).unwrap()),
+            None => assert_eq!(found["content"], content),
+        }
+    }
+}
+
+/// Request and reply of each capture with application messages, in short.
+#[test]
+fn messages_are_found_in_pieces_out_of_order_behind_gaps_and_in_the_middle() {
+    let short = |name: &str| -> Vec<String> {
+        let text = decode(name, &["--messages"]);
+        let line = |line: &str| {
+            let words = line.split_once(" → ").unwrap().1.split_once(' ').unwrap().1;
+            let guessed = if words.contains("(guessed)") {
+                " ?"
+            } else {
+                ""
+            };
+            let words: Vec<&str> = words.split(' ').take(2).collect();
+            format!("{}{guessed}", words.join(" "))
+        };
+        text.lines().map(line).collect()
+    };
+    let pair = ["request #1", "reply #1"];
+    assert_eq!(
+        short("app-pieces"),
+        [&pair[..], &pair, &["request #2", "reply #2"]].concat()
+    );
+    assert_eq!(
+        short("app-three-in-one"),
+        [
+            "request #1",
+            "request #2",
+            "request #3",
+            "reply #1",
+            "reply #2",
+            "reply #3"
+        ]
+    );
+    assert_eq!(short("app-out-of-order"), pair);
+    assert_eq!(short("app-overlap"), pair);
+    assert_eq!(short("app-gap"), ["request #1", "request #2 ?", "reply #1"]);
+    assert_eq!(
+        short("app-from-the-middle"),
+        ["reply to ?", "request #1 ?", "reply #1"]
+    );
+}
+
+#[test]
+fn the_first_of_two_that_overlap_counts_unless_the_last_is_asked_for() {
+    let first = decode("app-overlap", &["--messages"]);
+    assert!(first.contains("search \"ring\""), "{first}");
+    let last = decode("app-overlap", &["--messages", "--overlap", "last"]);
+    assert!(last.contains("search \"king\""), "{last}");
+    let findings = run(&["decode", &capture("app-overlap"), "--expert"]);
+    assert_eq!(findings.status.code(), Some(1));
+    assert!(stdout(&findings).contains("sent again with other bytes than before"));
+}
+
+#[test]
+fn bytes_that_are_no_message_are_told_with_the_reason_and_cannot_move_the_cursor() {
+    let findings = stdout(&run(&["decode", &capture("app-bad-headers"), "--expert"]));
+    for reason in [
+        "the header length is 0",
+        "the header is not JSON",
+        "the header is a JSON list, not an object",
+        "content-length is -1",
+        "content-length is 1.5",
+        "content-length is the string '1'",
+        "content-length is null",
+        "over the limit",
+        "the header lacks 'byteorder'",
+        "this looks like SSH",
+    ] {
+        assert!(findings.contains(reason), "{reason} in\n{findings}");
+    }
+    for view in [
+        &[][..],
+        &["--messages"],
+        &["--follow", "15"],
+        &["--json"],
+        &["--csv"],
+        &["-x"],
+    ] {
+        let output = run(&[&["decode", &capture("app-bad-headers")], view].concat());
+        let unsafe_bytes = output
+            .stdout
+            .iter()
+            .any(|byte| *byte < b' ' && *byte != b'\n');
+        assert!(!unsafe_bytes, "{view:?}");
+    }
+}
+
+#[test]
+fn everything_in_front_of_a_cut_is_decoded_then_one_line_tells_the_byte() {
+    let whole = decode("tutorial", &[]);
+    let bytes = bytes_of("tutorial");
+    // Where the records begin, by their own lengths.
+    let mut starts = vec![24];
+    while let Some(start) = starts.last().filter(|start| **start < bytes.len()) {
+        let length = u32::from_le_bytes(bytes[start + 8..start + 12].try_into().unwrap());
+        starts.push(start + 16 + length as usize);
+    }
+    for length in [25, 39, 40, 100, 113, 115, 1000, bytes.len() - 1] {
+        let output = decode_bytes(&bytes[..length], &[]);
+        let frames = starts.iter().filter(|start| **start <= length).count() - 1;
+        let expected: Vec<&str> = whole.lines().take(frames).collect();
+        let said = stdout(&output);
+        assert_eq!(
+            said.lines().collect::<Vec<_>>(),
+            expected,
+            "cut at {length}"
+        );
+        let error = stderr(&output);
+        assert_eq!(output.status.code(), Some(1), "cut at {length}: {error}");
+        assert_eq!(error.lines().count(), 1, "{error}");
+        assert!(
+            error.contains(&format!("at byte {}", starts[frames])),
+            "cut at {length}: {error}"
+        );
+    }
+}
+
+#[test]
+fn an_empty_file_is_an_error_and_a_header_alone_is_none() {
+    let empty = decode_bytes(b"", &[]);
+    assert_eq!(empty.status.code(), Some(1));
+    assert!(stderr(&empty).contains("empty"), "{}", stderr(&empty));
+    let header = decode_bytes(&bytes_of("tutorial")[..24], &[]);
+    assert_eq!(header.status.code(), Some(0), "{header:?}");
+    assert!(header.stdout.is_empty());
+    let other = decode_bytes(b"#!/bin/sh\necho\n", &[]);
+    assert_eq!(other.status.code(), Some(1));
+    assert_eq!(stderr(&other).lines().count(), 1, "{}", stderr(&other));
+}
+
+#[test]
+fn what_is_no_file_to_read_is_said() {
+    for (path, word) in [("/", "EISDIR"), ("/nonexistent", "ENOENT")] {
+        let output = run(&["decode", path]);
+        assert_eq!(output.status.code(), Some(2), "{output:?}");
+        assert!(stderr(&output).contains(word), "{}", stderr(&output));
+    }
+}
+
+#[test]
+fn a_pipe_a_fifo_and_a_compressed_file_give_the_same_lines() {
+    let whole = decode("tutorial", &[]);
+    let folder = tempfile::tempdir().expect("a folder");
+    let packed = folder.path().join("capture.gz");
+    let script = format!("gzip -c {} > {}", capture("tutorial"), packed.display());
+    let gzip = std::process::Command::new("sh")
+        .args(["-c", &script])
+        .status();
+    assert!(gzip.expect("sh").success());
+    let output = run(&["decode", &packed.display().to_string()]);
+    assert_eq!(stdout(&output), whole, "{}", stderr(&output));
+    let fifo = folder.path().join("fifo");
+    let made = std::process::Command::new("mkfifo").arg(&fifo).status();
+    assert!(made.expect("mkfifo").success());
+    let (path, bytes) = (fifo.clone(), bytes_of("tutorial"));
+    let writer = std::thread::spawn(move || std::fs::write(path, bytes));
+    let output = run(&["decode", &fifo.display().to_string()]);
+    assert_eq!(stdout(&output), whole);
+    writer.join().expect("joined").expect("written");
+    assert_eq!(stdout(&decode_bytes(&bytes_of("tutorial"), &[])), whole);
+}
+
+/// The tutorial's frames again and again, `times` times.
+fn repeated(times: usize) -> Vec<u8> {
+    let bytes = bytes_of("tutorial");
+    let mut many = bytes[..24].to_vec();
+    (0..times).for_each(|_| many.extend(&bytes[24..]));
+    many
+}
+
+#[test]
+fn a_file_that_shrinks_while_it_is_read_ends_the_run_with_a_message() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("capture.pcap");
+    std::fs::write(&path, repeated(4000)).expect("written");
+    // Old enough not to be taken for a file that is still growing.
+    let file = std::fs::File::options()
+        .write(true)
+        .open(&path)
+        .expect("open");
+    file.set_modified(std::time::UNIX_EPOCH)
+        .expect("its time is set");
+    let mut command = sockdoc();
+    command.arg("decode").arg(&path);
+    command.stdin(std::process::Stdio::null());
+    command
+        .stdout(std::process::Stdio::piped())
+        .stderr(std::process::Stdio::piped());
+    let mut child = command.spawn().expect("it starts");
+    // The first byte says that it reads; then it waits for us, since the pipe is full.
+    let mut out = child.stdout.take().expect("piped");
+    let mut first = [0];
+    std::io::Read::read_exact(&mut out, &mut first).expect("output");
+    file.set_len(1000).expect("cut");
+    std::io::copy(&mut out, &mut std::io::sink()).expect("the rest");
+    let output = child.wait_with_output().expect("it ends");
+    let error = String::from_utf8(output.stderr).expect("text");
+    assert_eq!(output.status.code(), Some(1), "{error}");
+    assert!(
+        error.contains("became shorter while it was read"),
+        "{error}"
+    );
+}
+
+#[test]
+fn a_reader_that_goes_ends_the_run_quietly() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("capture.pcap");
+    std::fs::write(&path, repeated(2000)).expect("written");
+    let script = format!("\"$0\" decode {} | head -n 1", path.display());
+    let mut command = std::process::Command::new("bash");
+    command.args(["-o", "pipefail", "-c", &script, super::support::BINARY]);
+    let output = finish(command);
+    assert_eq!(output.status.code(), Some(0), "{output:?}");
+    assert_eq!(stderr(&output), "");
+    assert_eq!(stdout(&output).lines().count(), 1);
+}
+
+#[test]
+fn json_has_a_schema_on_every_line_and_the_numbers_add_up() {
+    let events = objects(&decode("tutorial", &["--json"]));
+    assert!(
+        events
+            .iter()
+            .all(|event| event["schema"] == "sockdoc.decode/1")
+    );
+    let count = |kind: &str| events.iter().filter(|event| event["event"] == kind).count();
+    assert_eq!(
+        (count("packet"), count("message"), count("stream")),
+        (20, 4, 2)
+    );
+    let end = events.last().unwrap();
+    assert_eq!(end["event"], "end");
+    assert_eq!(
+        (&end["frames"], &end["complete"]),
+        (&20.into(), &true.into())
+    );
+    let frame = &events[3];
+    assert_eq!(frame["flags"], serde_json::json!(["PSH", "ACK"]));
+    assert_eq!(
+        (&frame["seq"], &frame["data_bytes"]),
+        (&1.into(), &146.into())
+    );
+    // For each view, and every capture.
+    for name in captures() {
+        for view in [
+            &[][..],
+            &["--messages"],
+            &["--expert"],
+            &["--streams"],
+            &["--stats"],
+        ] {
+            let output = run(&[&["decode", &capture(&name), "--json"], view].concat());
+            assert_eq!(objects(&stdout(&output)).last().unwrap()["event"], "end");
+        }
+    }
+}
+
+#[test]
+fn csv_has_a_row_for_each_frame_with_as_many_cells_as_the_header() {
+    for name in captures() {
+        let text = decode(&name, &["--csv"]);
+        let cells = |line: &str| {
+            let unquoted = line.split('"').step_by(2);
+            unquoted
+                .map(|part| part.matches(',').count())
+                .sum::<usize>()
+        };
+        let counts: Vec<usize> = text.lines().map(cells).collect();
+        assert!(
+            counts.iter().all(|count| *count == counts[0]),
+            "{name}\n{text}"
+        );
+    }
+}
+
+#[test]
+fn a_stream_is_followed_as_text_and_in_hexadecimal() {
+    let text = decode("tutorial", &["--follow", "0"]);
+    let lines: Vec<&str> = text.lines().collect();
+    assert_eq!(lines[0], "--- client 127.0.0.1:45582");
+    assert!(
+        lines[1].starts_with("\\x00g{\"byteorder\": \"little\""),
+        "{text}"
+    );
+    assert_eq!(lines[2], "--- server 127.0.0.1:65432");
+    let hex = decode("tutorial", &["--follow", "0", "-x"]);
+    assert!(
+        hex.contains("00000000  00 67 7b 22 62 79 74 65  6f 72 64 65 72 22 3a 20"),
+        "{hex}"
+    );
+    let none = run(&["decode", &capture("tutorial"), "--follow", "2"]);
+    assert_eq!(none.status.code(), Some(1));
+    assert!(
+        stderr(&none).contains("the streams 0 to 1"),
+        "{}",
+        stderr(&none)
+    );
+    let gap = decode("app-gap", &["--follow", "0"]);
+    assert!(gap.contains("[70 bytes are not in the capture]"), "{gap}");
+}
+
+#[test]
+fn streams_say_who_talked_how_long_and_how_it_ended() {
+    let text = decode("tutorial", &["--streams"]);
+    assert_eq!(text.lines().count(), 3);
+    let row = text.lines().nth(1).unwrap();
+    for cell in [
+        "127.0.0.1:45582",
+        "127.0.0.1:65432",
+        "5+5",
+        "0.478 ms",
+        "0.031 ms",
+        "1+1",
+        "closed",
+    ] {
+        assert!(row.contains(cell), "{cell} in {row}");
+    }
+    let ends = decode("tcp-port-reuse", &["--streams"]);
+    let ends: Vec<&str> = ends
+        .lines()
+        .skip(1)
+        .map(|line| line.rsplit("  ").next().unwrap())
+        .collect();
+    assert_eq!(ends, ["closed", "reset", "refused"]);
+    let unanswered = decode("tcp-one-sided", &["--streams"]);
+    assert!(unanswered.contains("half closed"), "{unanswered}");
+}
+
+#[test]
+fn findings_tell_how_long_a_window_was_closed() {
+    let output = run(&["decode", &capture("tcp-zero-window"), "--expert"]);
+    assert_eq!(output.status.code(), Some(1));
+    let text = stdout(&output);
+    assert!(
+        text.contains("frame 5 stream 0 10.0.0.2:8000 → 10.0.0.1:40000: TCP ZeroWindow"),
+        "{text}"
+    );
+    assert!(
+        text.contains(
+            "frame 12 stream 0 10.0.0.2:8000 → 10.0.0.1:40000: took data again after 1400.400 ms"
+        ),
+        "{text}"
+    );
+    assert_eq!(decode("tutorial", &["--expert"]), "nothing noteworthy\n");
+}
+
+#[test]
+fn a_filter_selects_and_what_it_does_not_know_is_an_error_with_its_place() {
+    let numbers = |filter: &[&str]| -> Vec<String> {
+        let text = decode("tutorial", filter);
+        text.lines()
+            .map(|line| line[..5].trim().to_owned())
+            .collect()
+    };
+    assert_eq!(numbers(&["app"]), ["4", "6", "14", "16"]);
+    assert_eq!(
+        numbers(&["stream", "1", "and", "tcp[13] & 2 != 0"]),
+        ["11", "12"]
+    );
+    assert_eq!(numbers(&["port 45582", "-c", "2"]), ["1", "2"]);
+    let expert = decode("tcp-keep-alive", &["expert"]);
+    assert_eq!(expert, "");
+    let wrong = run(&["decode", &capture("tutorial"), "tcp and bogus 3"]);
+    assert_eq!(wrong.status.code(), Some(2));
+    assert!(stderr(&wrong).contains("character 9"), "{}", stderr(&wrong));
+}
+
+#[test]
+fn the_frames_that_match_are_written_and_read_again() {
+    let folder = tempfile::tempdir().expect("a folder");
+    for name in ["out.pcap", "out.pcapng"] {
+        let path = folder.path().join(name).display().to_string();
+        assert_eq!(decode("tutorial", &["-w", &path, "stream 1"]), "");
+        let again = run(&["decode", &path]);
+        assert_eq!(stdout(&again).lines().count(), 10);
+        let first = stdout(&again).lines().next().unwrap().to_owned();
+        assert!(first.starts_with("    1   0.000000 "), "{first}");
+        assert!(first.contains("45586 → 65432 [SYN]"), "{first}");
+    }
+}
+
+#[test]
+fn times_are_shown_as_asked_for() {
+    let first = |format: &str| {
+        let text = decode("tutorial", &["-t", format]);
+        text.lines()
+            .nth(1)
+            .unwrap()
+            .split("127")
+            .next()
+            .unwrap()
+            .trim()
+            .to_owned()
+    };
+    assert_eq!(first("rel"), "2   0.000016");
+    assert_eq!(first("delta"), "2   0.000016");
+    assert_eq!(first("epoch"), "2 1795140560.140677");
+    assert_eq!(first("abs"), "2 2026-11-20 02:09:20.140677");
+}
+
+#[test]
+fn memory_is_bounded_and_what_is_forgotten_is_told() {
+    let output = run(&[
+        "decode",
+        &capture("tcp-unanswered"),
+        "--expert",
+        "--max-memory",
+        "1",
+    ]);
+    let text = stdout(&output);
+    assert_eq!(
+        text.matches("was forgotten to keep within --max-memory")
+            .count(),
+        4,
+        "{text}"
+    );
+    assert_eq!(text.matches("nobody answered the SYN").count(), 1, "{text}");
+    let all = stdout(&run(&["decode", &capture("tcp-unanswered"), "--expert"]));
+    assert_eq!(all.matches("nobody answered the SYN").count(), 5, "{all}");
+}
+
+#[test]
+fn sequence_numbers_on_the_wire_and_bytes_are_shown_when_asked_for() {
+    let text = decode("tcp-retransmission", &["--absolute-seq", "-c", "3"]);
+    assert!(text.contains("[SYN] Seq=1000 "), "{text}");
+    assert!(text.contains("[ACK] Seq=1001 Ack=5001 "), "{text}");
+    let dump = decode("tutorial", &["-x", "-c", "1"]);
+    assert_eq!(dump.lines().count(), 1 + 74_usize.div_ceil(16));
+}
+
+#[test]
+fn colours_mark_messages_and_findings_and_nothing_else() {
+    let text = decode("app-out-of-order", &["--color", "always"]);
+    let marked: Vec<&str> = text.lines().filter(|line| line.contains('\x1b')).collect();
+    assert_eq!(marked.len(), 3, "{text}");
+    assert!(
+        marked
+            .iter()
+            .all(|line| line.contains("APP") || line.contains("[TCP Previous")),
+        "{text}"
+    );
+}
