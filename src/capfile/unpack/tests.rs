@@ -132,21 +132,21 @@ fn what_precedes_damage_is_given_whatever_the_buffer_has_room_for() {
         let mut packed = pack(compression, &bytes);
         let middle = packed.len() / 4 * 3;
         packed[middle..middle + 64].fill(0xff);
-        let unpack = |room: usize| {
+        let given = |room: usize| {
             let mut unpacker = Unpacker::new(compression, &packed[..], WINDOW);
-            let (mut unpacked, mut buffer) = (Vec::<u8>::new(), vec![0; room]);
+            let (mut all, mut buffer) = (Vec::<u8>::new(), vec![0; room]);
             while let Ok(count @ 1..) = unpacker.unpack(&mut buffer) {
-                unpacked.extend(&buffer[..count]);
+                all.extend(&buffer[..count]);
             }
-            unpacked
+            all
         };
-        let unpacked = unpack(1 << 20);
+        let unpacked = given(1 << 20);
         assert!(
             unpacked.len() > 300_000,
             "{compression:?}: {}",
             unpacked.len()
         );
-        assert!(unpack(100) == unpacked, "{compression:?}");
+        assert!(given(100) == unpacked, "{compression:?}");
         assert!(unpacked[..300_000] == bytes[..300_000], "{compression:?}");
     }
 }
