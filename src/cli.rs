@@ -10,13 +10,13 @@ use clap::{CommandFactory as _, Parser, Subcommand};
 
 use crate::commands::{
     Context, Status, app_client, app_server, completions, decode, echo_client, echo_server,
-    explain, fill_buffers, sockets,
+    explain, fill_buffers, ping, sockets,
 };
 use crate::error::{Error, Kind, Result};
 use crate::render::{failure, overview};
 use crate::sys::terminal;
 
-/// The socket doctor: talks, looks, and says in words why a connection does not work.
+/// The socket doctor: talks, looks, probes, and says in words why a connection does not work.
 ///
 /// Without a command it prints an overview with an example for each command. Every command takes
 /// --json and -v, and has its own --help and man page (sockdoc-COMMAND(1)).
@@ -69,6 +69,7 @@ enum Command {
     FillBuffers(fill_buffers::Args),
     Sockets(sockets::Args),
     Decode(decode::Args),
+    Ping(ping::Args),
     Explain(explain::Args),
     Completions(completions::Args),
 }
@@ -113,6 +114,7 @@ fn run(command: Option<Command>, context: &Context) -> Result<Status> {
         Some(Command::FillBuffers(args)) => fill_buffers::run(&args, context),
         Some(Command::Sockets(args)) => sockets::run(&args, context),
         Some(Command::Decode(args)) => decode::run(&args, context),
+        Some(Command::Ping(args)) => ping::run(&args, context),
         Some(Command::Explain(args)) => explain::run(&args, context),
         Some(Command::Completions(args)) => completions::run(&args, command_factory),
     }

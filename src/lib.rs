@@ -1,7 +1,8 @@
 //! sockdoc, the socket doctor: the map of the house.
 //!
 //! A network troubleshooting toolkit for Linux. It talks (echo and application servers and clients),
-//! it looks (sockets and their processes), and it says in words what is wrong and what to do next.
+//! it looks (sockets and their processes), it probes (ping, full buffers), and it says in words what is
+//! wrong and what to do next.
 //!
 //! # Rooms
 //!

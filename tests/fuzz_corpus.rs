@@ -16,8 +16,14 @@ mod filter;
 mod framing;
 #[path = "fuzz/bodies/message.rs"]
 mod message;
+#[path = "fuzz/bodies/packet.rs"]
+mod packet;
+#[path = "fuzz/bodies/ping.rs"]
+mod ping;
 #[path = "fuzz/bodies/sockdiag.rs"]
 mod sockdiag;
+#[path = "fuzz/bodies/stream.rs"]
+mod stream;
 
 type Body = fn(&[u8]);
 
@@ -30,7 +36,10 @@ const TARGETS: &[(&str, Body)] = &[
     ("framing", framing::framing),
     ("message_deframer", message::message_deframer),
     ("message_json", message::message_json),
+    ("packet", packet::packet),
+    ("ping", ping::ping),
     ("sockdiag", sockdiag::sockdiag),
+    ("stream", stream::stream),
 ];
 
 /// Changes made to each file.
@@ -183,8 +192,23 @@ fn the_corpus_of_message_json_holds() {
 }
 
 #[test]
+fn the_corpus_of_packet_holds() {
+    replay("packet");
+}
+
+#[test]
+fn the_corpus_of_ping_holds() {
+    replay("ping");
+}
+
+#[test]
 fn the_corpus_of_sockdiag_holds() {
     replay("sockdiag");
+}
+
+#[test]
+fn the_corpus_of_stream_holds() {
+    replay("stream");
 }
 
 /// The captures of the project, as they are and as pcapng.

@@ -1,5 +1,6 @@
 //! `sockdoc fill-buffers`.
 
+mod judge;
 mod run;
 mod serve;
 
@@ -25,13 +26,29 @@ use crate::sys::socket::Options;
 /// With HOST and PORT it fills a connection to any server. --server is such a server: it accepts and
 /// does not read.
 ///
-/// How to read it: Send-Q is what was accepted here and not acknowledged by the other host, Recv-Q what
-/// arrived and was not read. A program that does not read shows as a full Recv-Q on its own side, a
-/// closed window in between, and a growing Send-Q on ours; its own send() fails only when both are full.
-/// send() that succeeds says nothing about the other end.
+/// How to read it. Sends: like sends are one line; a partial one was given more than there was room for.
+/// Room comes back after the first EWOULDBLOCK, because bytes move on to the receiver, so it has
+/// settled only when nothing was accepted for a while (--settle).
 ///
-/// The exit status is 1 if the bytes do not add up: accepted = Send-Q + Recv-Q + read, and what was
-/// read is what was sent.
+/// Queues: Send-Q is what was accepted here and not yet acknowledged by the other host, Recv-Q what
+/// arrived there and was not read. A program that does not read shows as a full Recv-Q on its own side,
+/// a closed window in between and a full Send-Q here; send() fails only when both are full. So a send()
+/// that succeeds says nothing about the other program. Of unix sockets Send-Q is memory (truesize), and
+/// so is Recv-Q of UDP.
+///
+/// Windows and timers: a window of 0 bytes stops the sender, and the kernel probes it by the persist
+/// timer, each time after twice as long (--hold).
+///
+/// Verdict: the peer does not read, or slowly; both ends wait for each other; the send buffer is too
+/// small for the path; or the network is the limit. It is found by the same rules as those of sockdoc
+/// sockets --problems, with what proves it.
+///
+/// Drain: writing is possible again, for poll(), when a third of the send buffer is free.
+///
+/// The exit status is 1 if the bytes do not add up, that is if accepted = Send-Q + Recv-Q + read does
+/// not hold once it has settled, or if what was read is not what was sent; if it was interrupted before
+/// that was known (against a server it is known at any time); and if the connection was refused, reset
+/// or not answered. Of datagrams those that the receiver's socket dropped are accounted for too.
 #[derive(Debug, clap::Args)]
 #[command(override_usage = "sockdoc fill-buffers [OPTIONS] [HOST PORT]\n       \
     sockdoc fill-buffers --server [--read-rate RATE] [HOST] [PORT]")]
@@ -44,8 +61,8 @@ use crate::sys::socket::Options;
     sockdoc fill-buffers --server               a server that never reads, for any client\n  \
     sockdoc fill-buffers 127.0.0.1 65432        fill a connection to it")]
 pub struct Args {
-    /// Whom to send to, as HOST PORT or HOST:PORT; with --server where to listen
-    /// [default there: 127.0.0.1 65432].
+    /// Whom to send to, as HOST PORT or HOST:PORT; with --server where to listen. The port is 65432 if
+    /// none is given, and the server's host 127.0.0.1.
     #[arg(value_name = "HOST PORT", num_args = 0..=2)]
     endpoint: Vec<String>,
     /// Be a server that accepts and does not read.
@@ -85,10 +102,10 @@ struct HowArgs {
     /// before each send().
     #[arg(long, value_name = "MODE", default_value = "nonblock")]
     mode: ModeWord,
-    /// It has settled when nothing was accepted for this long.
-    #[arg(long, value_name = "TIME", default_value = "500ms",
-          value_parser = values::positive_duration)]
-    settle: Duration,
+    /// It has settled when nothing was accepted for this long; below 300ms room may still come back
+    /// [default: 500ms, or half of --user-timeout].
+    #[arg(long, value_name = "TIME", value_parser = values::positive_duration)]
+    settle: Option<Duration>,
     /// End at so many bytes, where the receiver goes on reading [default: 256M; 3000 datagrams].
     #[arg(long, value_name = "SIZE", value_parser = values::size)]
     max_bytes: Option<usize>,
@@ -103,19 +120,20 @@ struct HowArgs {
 #[command(next_help_heading = "Socket options")]
 struct BufferArgs {
     /// Ask for this send buffer (SO_SNDBUF); the kernel doubles it.
-    #[arg(long, value_name = "SIZE", value_parser = values::size)]
+    #[arg(long, value_name = "SIZE", value_parser = values::buffer)]
     sndbuf: Option<usize>,
     /// Ask for this receive buffer (SO_RCVBUF), at the receiver that is ours; the kernel doubles it.
-    #[arg(long, value_name = "SIZE", value_parser = values::size)]
+    #[arg(long, value_name = "SIZE", value_parser = values::buffer)]
     rcvbuf: Option<usize>,
-    /// With more bytes than these not sent yet, poll() does not say writable (TCP_NOTSENT_LOWAT).
-    #[arg(long, value_name = "SIZE", value_parser = values::size)]
+    /// With so many bytes not sent yet there is no room for more, and with half as many poll() does not
+    /// say writable (TCP_NOTSENT_LOWAT).
+    #[arg(long, value_name = "SIZE", value_parser = values::buffer)]
     lowat: Option<usize>,
     /// Use this congestion control: cubic, reno, bbr ... (TCP_CONGESTION).
     #[arg(long, value_name = "NAME")]
     congestion: Option<String>,
-    /// End the connection when the receiver takes nothing for this long (TCP_USER_TIMEOUT), and wait for
-    /// it.
+    /// End the connection when the receiver takes nothing for this long (TCP_USER_TIMEOUT), and hold the
+    /// full queues until it has come: twice as long and 2s more at most.
     #[arg(long, value_name = "TIME", value_parser = values::positive_duration)]
     user_timeout: Option<Duration>,
 }
@@ -159,6 +177,9 @@ enum CloseWord {
 /// More than this in one `send()` shows nothing new, and takes memory.
 const MOST_CHUNK: usize = 64 << 20;
 
+/// 65,535 of an IPv4 packet without its header and that of UDP (RFC 768).
+const MOST_UDP: usize = 65_507;
+
 fn chunk(text: &str) -> std::result::Result<usize, String> {
     match values::size(text)? {
         size @ 1..=MOST_CHUNK => Ok(size),
@@ -184,6 +205,24 @@ fn check(args: &Args, is_remote: bool) -> Result<()> {
     let refuse = |cause: &str, next: &str| {
         Err(Error::new(Kind::CannotRun, "read the command line", cause).next(next))
     };
+    if args.settle() >= args.how.duration {
+        return refuse(
+            "--settle is as long as --duration, so it can never be seen to have settled",
+            "a shorter --settle, or a longer --duration",
+        );
+    }
+    if is_remote && args.sockets.rcvbuf.is_some() {
+        return refuse(
+            "--rcvbuf is for the receiver, which is the server's",
+            "leave HOST and PORT out, or ask for it at the server: fill-buffers --server --rcvbuf",
+        );
+    }
+    if args.udp && args.plan().chunk > MOST_UDP {
+        return refuse(
+            "a UDP datagram carries at most 65507 bytes",
+            "a --chunk of 65507 or less",
+        );
+    }
     match args.then.close {
         Some(CloseWord::Unread) if is_remote => refuse(
             "--close unread closes the receiver, which is the server's",
@@ -204,8 +243,8 @@ fn check(args: &Args, is_remote: bool) -> Result<()> {
 impl Args {
     fn variant(&self) -> Variant {
         match self.unix {
-            Some(UnixKind::Stream) => Variant::UnixStream,
-            Some(UnixKind::Dgram) => Variant::UnixDatagram,
+            Some(UnixKind::Stream) => Variant::UnixStreams,
+            Some(UnixKind::Dgram) => Variant::UnixDatagrams,
             None if self.udp => Variant::Udp,
             None => Variant::Tcp,
         }
@@ -221,7 +260,7 @@ impl Args {
                 ModeWord::Block => Mode::Blocking,
                 ModeWord::Poll => Mode::Poll,
             },
-            settle: how.settle,
+            settle: self.settle(),
             max_bytes: how.max_bytes.map_or(256 << 20, |bytes| bytes as u64),
             // UDP never ends by itself.
             max_sends: match how.max_bytes {
@@ -230,6 +269,15 @@ impl Args {
             },
             duration: how.duration,
         }
+    }
+
+    /// Before `TCP_USER_TIMEOUT` ends the connection it should be seen to have settled.
+    fn settle(&self) -> Duration {
+        let default = Duration::from_millis(500);
+        let half = self.sockets.user_timeout.map(|timeout| timeout / 2);
+        self.how
+            .settle
+            .unwrap_or_else(|| half.map_or(default, |half| half.min(default)))
     }
 
     /// How long the full queues are held: until `TCP_USER_TIMEOUT` has had its chance. The kernel looks
@@ -286,10 +334,10 @@ mod tests {
     #[test]
     fn the_kind_of_a_unix_pair_may_be_left_out() {
         for (line, variant) in [
-            ("--unix", Variant::UnixStream),
-            ("--unix stream", Variant::UnixStream),
-            ("--unix dgram", Variant::UnixDatagram),
-            ("--unix=datagram", Variant::UnixDatagram),
+            ("--unix", Variant::UnixStreams),
+            ("--unix stream", Variant::UnixStreams),
+            ("--unix dgram", Variant::UnixDatagrams),
+            ("--unix=datagram", Variant::UnixDatagrams),
             ("--udp", Variant::Udp),
             ("", Variant::Tcp),
         ] {
@@ -309,6 +357,9 @@ mod tests {
             "--chunk 0",
             "--chunk 65M",
             "--settle 0",
+            "--lowat 0",
+            "--sndbuf 4G",
+            "--rcvbuf 0",
         ] {
             assert!(args(line).is_err(), "{line}");
         }
@@ -316,6 +367,10 @@ mod tests {
             ("--close unread", true),
             ("--unix --close linger0", false),
             ("--unix dgram --close normal", false),
+            ("--settle 10s", false),
+            ("--settle 2s --duration 1s", false),
+            ("--udp --chunk 65508", false),
+            ("--rcvbuf 4K", true),
         ] {
             assert!(check(&args(line).unwrap(), remote).is_err(), "{line}");
         }
@@ -325,7 +380,10 @@ mod tests {
     #[test]
     fn a_user_timeout_is_waited_for() {
         assert_eq!(args("").unwrap().hold(), Duration::ZERO);
-        let args = args("--user-timeout 1500ms --hold 1").unwrap();
-        assert_eq!(args.hold(), Duration::from_secs(5));
+        let long = args("--user-timeout 1500ms --hold 1").unwrap();
+        assert_eq!(long.hold(), Duration::from_secs(5));
+        assert_eq!(long.settle(), Duration::from_millis(500));
+        let short = args("--user-timeout 100ms").unwrap();
+        assert_eq!(short.settle(), Duration::from_millis(50));
     }
 }

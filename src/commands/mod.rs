@@ -19,6 +19,7 @@ pub mod explain;
 pub mod fill_buffers;
 pub mod loading;
 pub mod options;
+pub mod ping;
 pub mod serving;
 pub mod sockets;
 pub mod values;

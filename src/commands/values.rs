@@ -55,6 +55,14 @@ pub fn size(text: &str) -> Result<usize, String> {
         .ok_or_else(|| "too large".to_owned())
 }
 
+/// A size of a socket's buffer: from 1 byte to what an int holds, which is what setsockopt(2) takes.
+pub fn buffer(text: &str) -> Result<usize, String> {
+    match size(text)? {
+        size if (1..=i32::MAX as usize).contains(&size) => Ok(size),
+        _ => Err("must be from 1 byte to less than 2G".to_owned()),
+    }
+}
+
 /// A rate: a positive number a second.
 pub fn rate(text: &str) -> Result<f64, String> {
     match text.parse::<f64>() {
@@ -103,6 +111,15 @@ mod tests {
             "18446744073709551615K",
         ] {
             assert!(size(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn a_buffer_is_what_the_kernel_takes() {
+        assert_eq!(buffer("1"), Ok(1));
+        assert_eq!(buffer("2147483647"), Ok(0x7fff_ffff));
+        for wrong in ["0", "2G", "4G", "x"] {
+            assert!(buffer(wrong).is_err(), "{wrong}");
         }
     }
 

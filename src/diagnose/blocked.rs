@@ -5,120 +5,341 @@
 //! held them up (`tcp_chrono_stat` in `net/ipv4/tcp_output.c`): the peer's window, our send buffer, or
 //! neither, which leaves the network.
 
-use super::rules::{diag, meminfo, peer_window_closed, tcp_info};
+use super::rules::{diag, meminfo, peer_window_closed, tcp_info, udp_receive_buffer_full};
 use super::{Evidence, Finding, Severity, diagnose, words};
-use crate::sockets::Proto;
+use crate::sockdiag::{SkMemInfo, TcpInfoValues};
+use crate::sockets::{Proto, Socket, State};
 
-/// What a connection's busy time went to between two samples: microseconds. Busy is the time in
-/// which there was something to send or to be acknowledged.
+/// A sender, and what its watcher knows.
+#[derive(Debug, Clone, Copy)]
+pub struct Watched<'a> {
+    /// Its socket; of UDP with the memory of the receiver's.
+    pub evidence: Evidence<'a>,
+    /// What its time went to.
+    pub flow: Option<Flow>,
+    /// How it looked when there was no room; `None` if no send had to wait.
+    pub waits: Option<Waits>,
+    /// Bytes that the program at the other end has read, where that can be known.
+    pub consumed: Option<u64>,
+    /// The socket at the other end, where it is on this host.
+    pub receiver: Option<&'a Socket>,
+    /// Who listens there.
+    pub listener: Option<&'a Socket>,
+    /// `TCP_NOTSENT_LOWAT`, where it was set: bytes.
+    pub lowat: Option<u32>,
+}
+
+/// What the time of a connection went to, by the kernel's account (`tcp_info`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Spent {
-    /// `tcpi_busy_time`.
+pub struct Flow {
+    /// The time in which there was something to send or to be acknowledged (`tcpi_busy_time`):
+    /// microseconds.
     pub busy_us: u64,
-    /// `tcpi_rwnd_limited`: the peer's window was too small for the next segment.
+    /// Of it, the time in which the peer's window was too small for the next segment
+    /// (`tcpi_rwnd_limited`): microseconds.
     pub rwnd_limited_us: u64,
-    /// `tcpi_sndbuf_limited`: everything in the send buffer was on its way, and it was full.
+    /// Of it, the time in which a full send buffer was all on its way (`tcpi_sndbuf_limited`):
+    /// microseconds.
     pub sndbuf_limited_us: u64,
 }
 
-/// What holds up the sender that the evidence is of. `waited`: whether a send had to wait at all.
-/// `None`: the figures do not tell.
-pub fn why(evidence: &Evidence<'_>, spent: Option<Spent>, waited: bool) -> Option<Finding> {
-    match evidence.socket.proto {
-        Proto::UnixStr | Proto::UnixSeq => unix_stream(evidence),
-        Proto::UnixDgr => unix_datagram(evidence),
-        _ => {
-            let found = diagnose(evidence).into_iter().next();
-            match found {
-                Some(finding) if finding.id == peer_window_closed::RULE.id => {
-                    Some(both_wait(evidence, finding))
-                }
-                Some(finding) => Some(finding),
-                None if !waited => Some(never_waited()),
-                None => largest_share(spent?),
-            }
-        }
+impl Flow {
+    /// From a sample, where it tells all of this.
+    pub fn of(info: &TcpInfoValues) -> Option<Flow> {
+        Some(Flow {
+            busy_us: info.busy_time_us?,
+            rwnd_limited_us: info.rwnd_limited_us?,
+            sndbuf_limited_us: info.sndbuf_limited_us?,
+        })
     }
 }
 
-/// The peer does not read; perhaps because it waits until we do.
-fn both_wait(evidence: &Evidence<'_>, finding: Finding) -> Finding {
-    let unread = evidence.socket.recv_q;
-    if unread == 0 {
-        return finding;
+/// How the connection looked each time that there was no room.
+///
+/// The kernel's own account of a full buffer begins only when a segment leaves while somebody waits
+/// for room, so a sender that tries again and again does not show in it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Waits {
+    /// How often it was looked at.
+    pub looks: u64,
+    /// How often the send buffer was full, all of it on its way, and both the peer and the network would
+    /// have taken more.
+    pub all_in_flight: u64,
+}
+
+impl Waits {
+    /// Takes a look; `memory` tells how full the buffer is.
+    pub fn look(&mut self, info: &TcpInfoValues, memory: &SkMemInfo) {
+        self.looks += 1;
+        self.all_in_flight += u64::from(Self::is_all_in_flight(info, memory) == Some(true));
     }
+
+    fn is_all_in_flight(info: &TcpInfoValues, memory: &SkMemInfo) -> Option<bool> {
+        let (queued, limit) = (memory.wmem_queued_bytes?, memory.sndbuf_bytes?);
+        let full = u64::from(queued) * 3 >= u64::from(limit) * 2;
+        let in_flight = u64::from(info.unacked?) * u64::from(info.snd_mss_bytes?);
+        let window_has_room = u64::from(info.snd_wnd_bytes?) > in_flight;
+        let network_has_room = info.unacked? < info.snd_cwnd?;
+        Some(full && info.notsent_bytes? == 0 && window_has_room && network_has_room)
+    }
+}
+
+/// What holds up the sender; `None` if the figures do not tell.
+pub fn why(watched: &Watched<'_>) -> Option<Finding> {
+    let evidence = &watched.evidence;
+    match evidence.socket.proto {
+        Proto::UnixStr | Proto::UnixSeq => unix_stream(evidence),
+        Proto::UnixDgr => unix_datagram(evidence),
+        Proto::Udp | Proto::Udplite => Some(udp(evidence)),
+        _ => tcp(watched),
+    }
+}
+
+fn tcp(watched: &Watched<'_>) -> Option<Finding> {
+    let evidence = &watched.evidence;
+    let closed = if watched.consumed == Some(0) {
+        // Nothing was read at all: that its window is closed for a moment only is not to be feared.
+        peer_window_closed::found(evidence, 0)
+    } else {
+        (peer_window_closed::RULE.check)(evidence)
+    };
+    if let Some(finding) = closed {
+        return Some(stuck(watched, finding));
+    }
+    if let Some(finding) = diagnose(evidence).into_iter().next() {
+        return Some(finding);
+    }
+    match watched.waits {
+        None => Some(never_waited()),
+        Some(_) if watched.consumed == Some(0) => Some(nothing_read(watched)),
+        Some(waits) => held_up(watched, waits),
+    }
+}
+
+/// The peer's window is closed: because nobody accepted the connection, because the peer waits until we
+/// read, because it reads slowly, or because it does not read.
+fn stuck(watched: &Watched<'_>, finding: Finding) -> Finding {
+    let socket = watched.evidence.socket;
+    // The end of the peer's stream counts as a byte that can be read.
+    let end = u32::from(socket.state == State::CloseWait);
+    let unread = socket.recv_q.saturating_sub(end);
+    if let Some(0) = watched.receiver.map(|receiver| receiver.inode) {
+        return not_accepted(watched, finding);
+    }
+    if unread > 0 {
+        return both_wait(finding, unread);
+    }
+    let text = match watched.consumed {
+        Some(read @ 1..) => return closes_now_and_then(finding, read),
+        Some(0) => format!("the peer does not read: {}", finding.text),
+        // A window may stay closed for seconds while 64 KiB of it are read.
+        None => format!("the peer does not read, or very slowly: {}", finding.text),
+    };
+    Finding { text, ..finding }
+}
+
+/// The program has read nothing, and what it was sent last is still on its way.
+fn nothing_read(watched: &Watched<'_>) -> Finding {
+    let unread = watched.receiver.map_or(0, |receiver| receiver.recv_q);
+    Finding {
+        id: "nothing_read",
+        severity: Severity::Warning,
+        text: format!(
+            "the peer does not read: {} wait there, and none was read",
+            words::bytes(unread)
+        ),
+        evidence: vec![diag("idiag_rqueue", &unread)],
+        explanation: "The program at the other end has read nothing so far. Its buffer still takes some: \
+            the window closes when that is full.",
+        ruled_out: "It is no slow reader: a slow one would have read something.",
+        next: "Give it more time to settle (--settle, --duration); at a server: sockdoc sockets \
+            --problems"
+            .to_owned(),
+    }
+}
+
+/// The connection waits in the queue of a listener.
+fn not_accepted(watched: &Watched<'_>, finding: Finding) -> Finding {
+    let mut facts = finding.evidence;
+    facts.push(diag("other_end_inode", &0));
+    let listener = watched.listener.filter(|listener| listener.inode != 0);
+    facts.extend(listener.map(|listener| diag(super::refine::LISTENER, &listener.inode)));
+    Finding {
+        id: "not_accepted",
+        severity: Severity::Warning,
+        text: format!("nobody has accepted the connection: {}", finding.text),
+        evidence: facts,
+        explanation: "The kernel of the server's host completed the connection and took what fits into \
+            the receive buffer; the program that listens has not called accept(), so nobody can read.",
+        ruled_out: "It is no program that reads slowly: the socket at the other end has no owner yet.",
+        next: "See what the program that listens does instead of accept(): strace -f -p PID"
+            .to_owned(),
+    }
+}
+
+/// The peer does not read, because it waits until we do.
+fn both_wait(finding: Finding, unread: u32) -> Finding {
     let mut facts = finding.evidence;
     facts.push(diag("idiag_rqueue", &unread));
     Finding {
         id: "both_wait_to_be_read",
         severity: Severity::Error,
         text: format!(
-            "{}, and {} of the peer's wait here unread",
+            "both ends wait to be read: {}, and {} of the peer's wait here",
             finding.text,
             words::bytes(unread)
         ),
         evidence: facts,
-        explanation: "Both ends send and neither reads: the peer's answers fill our receive buffer, so \
-            it cannot send more, so it does not read. This lasts for ever.",
-        ruled_out: "The peer is no dead program: it has answered, and its answers wait here.",
+        explanation: "The peer has sent something that we have not read. If our receive buffer is full, \
+            it cannot send more, so it does not read either, and this lasts for ever.",
+        ruled_out: "The peer is no dead program: it has sent data, which waits here.",
         next:
             "Read while sending: wait with poll() for POLLIN and POLLOUT, and take what comes first"
                 .to_owned(),
     }
 }
 
+/// The window is closed at this moment, but what the peer has read says that it opens again.
+fn closes_now_and_then(finding: Finding, read: u64) -> Finding {
+    let mut facts = finding.evidence;
+    facts.push(super::Fact {
+        source: "tcp_info",
+        field: "tcpi_bytes_acked",
+        value: format!("{read} bytes more than the other end's Recv-Q holds: they were read"),
+    });
+    Finding {
+        id: READS_SLOWLY,
+        severity: Severity::Warning,
+        text: format!("the peer reads slowly: {}", finding.text),
+        evidence: facts,
+        explanation: EXPLAIN_SLOW,
+        ruled_out: "It is not stuck: it has read some of what it was sent.",
+        next: NEXT_SLOW.to_owned(),
+    }
+}
+
+const READS_SLOWLY: &str = "peer_reads_slowly";
+const EXPLAIN_SLOW: &str = "The program at the other end reads, but more slowly than this side writes: its \
+    receive buffer is full most of the time.";
+const NEXT_SLOW: &str =
+    "Look at what the program does between two reads; a larger buffer only delays this";
+
+/// Both ends have the same address, or loopback ones.
+fn is_on_this_host(socket: &Socket) -> bool {
+    let peer = socket.peer.ip();
+    peer.is_some_and(|ip| ip.is_loopback()) || (peer.is_some() && peer == socket.local.ip())
+}
+
+/// Datagrams: the sender never waits, and only the receiver's socket knows.
+fn udp(receiver: &Evidence<'_>) -> Finding {
+    let full = (udp_receive_buffer_full::RULE.check)(receiver);
+    let dropped = receiver.memory.filter(|memory| memory.drops > Some(0));
+    full.or_else(|| udp_receive_buffer_full::found(dropped?))
+        .unwrap_or_else(|| match receiver.memory {
+            Some(_) => never_waited(),
+            None => Finding {
+                id: "udp_tells_nothing",
+                severity: Severity::Notice,
+                text: "no send() failed, which says nothing about what arrived".to_owned(),
+                evidence: Vec::new(),
+                explanation: "A datagram is sent and forgotten: what the network or a full receive \
+                    buffer drops is told to nobody. Only a closed port answers, by ICMP.",
+                ruled_out: "The port is not known to be closed: no ICMP error came back.",
+                next: "On the receiver's host: sockdoc sockets -u --cols local,recv-q,drops, and nstat \
+                    -az UdpRcvbufErrors"
+                    .to_owned(),
+            },
+        })
+}
+
 fn never_waited() -> Finding {
     Finding {
         id: "never_blocked",
         severity: Severity::Notice,
-        text: "the receiver takes all that is sent: no send() had to wait".to_owned(),
+        text: "no send() had to wait: the buffers took all that was sent".to_owned(),
         evidence: Vec::new(),
-        explanation: "The receiver reads at least as fast as this side writes, or its buffers hold all \
+        explanation: "The receiver reads at least as fast as this side writes, or the buffers hold all \
             that was sent.",
         ruled_out: "Neither end is stuck.",
         next: "Send more (--max-bytes), or ask for smaller buffers (--sndbuf, --rcvbuf)".to_owned(),
     }
 }
 
-fn largest_share(spent: Spent) -> Option<Finding> {
-    let Spent {
+fn held_up(watched: &Watched<'_>, waits: Waits) -> Option<Finding> {
+    let Flow {
         busy_us,
         rwnd_limited_us,
         sndbuf_limited_us,
-    } = spent;
+    } = watched.flow?;
     let network_us = busy_us.saturating_sub(rwnd_limited_us + sndbuf_limited_us);
     let percent = |part: u64| part.saturating_mul(100).checked_div(busy_us);
     let (rwnd, sndbuf) = (percent(rwnd_limited_us)?, percent(sndbuf_limited_us)?);
     let ms = |us: u64| format!("{} ms", us / 1000);
-    let evidence = vec![
+    let Waits {
+        looks,
+        all_in_flight,
+    } = waits;
+    let in_flight = all_in_flight * 2 > looks;
+    let mut facts = vec![
         tcp_info("tcpi_busy_time", &ms(busy_us)),
         tcp_info("tcpi_rwnd_limited", &ms(rwnd_limited_us)),
         tcp_info("tcpi_sndbuf_limited", &ms(sndbuf_limited_us)),
     ];
+    if looks > 0 {
+        let seen = format!("0 in {all_in_flight} of {looks} looks at the full buffer");
+        facts.push(tcp_info("tcpi_notsent_bytes", &seen));
+    }
     let most = rwnd_limited_us.max(sndbuf_limited_us).max(network_us);
     let (id, severity, text, explanation, ruled_out, next) = if most == rwnd_limited_us {
         (
-            "peer_reads_slowly",
+            READS_SLOWLY,
             Severity::Warning,
             format!("the peer reads slowly: its window held us up for {rwnd} % of the time"),
-            "The program at the other end reads, but more slowly than this side writes: its receive \
-             buffer is full most of the time.",
+            EXPLAIN_SLOW,
             "It is not stuck: its window opens again and again. The network and our buffer have room.",
-            "Look at what the program does between two reads; a larger buffer only delays this",
+            NEXT_SLOW,
         )
-    } else if most == sndbuf_limited_us {
+    } else if in_flight || most == sndbuf_limited_us {
         (
             "send_buffer_too_small",
             Severity::Warning,
-            format!(
-                "the send buffer is too small: it was full and all of it on its way for {sndbuf} % of \
-                 the time"
-            ),
+            if in_flight {
+                "the send buffer is too small: whenever it was full, all of it was on its way"
+                    .to_owned()
+            } else {
+                format!(
+                    "the send buffer is too small: for {sndbuf} % of the time it was full, and all of \
+                     it on its way"
+                )
+            },
             "All that fits into our buffer is sent and waits for its acknowledgement, while the peer \
              and the network would take more.",
             "It is not the peer: its window is open.",
             "Do not set SO_SNDBUF, so that the kernel tunes it; or give it the bandwidth times the \
              round-trip time. The ceiling: sysctl net.ipv4.tcp_wmem",
+        )
+    } else if let Some(lowat) = watched.lowat {
+        (
+            "lowat_is_the_limit",
+            Severity::Notice,
+            format!(
+                "TCP_NOTSENT_LOWAT is the limit: {lowat} bytes not sent yet are as many as may wait"
+            ),
+            "The option keeps the send buffer short, so that data is handed over late; there is no room \
+             for more until some of it is sent.",
+            "It is neither end: the peer's window is open, and the send buffer is not full.",
+            "Without the option the buffer takes more, and what waits in it is older when it is sent",
+        )
+    } else if is_on_this_host(watched.evidence.socket) {
+        (
+            "host_is_the_limit",
+            Severity::Notice,
+            "as fast as this host is: both ends are on it, and neither held the other up"
+                .to_owned(),
+            "The buffers fill between two turns of the receiver, which reads as fast as the processor lets \
+             it.",
+            "There is no network between the ends, and the peer's window is open.",
+            "Nothing is wrong; to see a path's limit send to another host",
         )
     } else {
         let neither = 100 - (rwnd + sndbuf).min(100);
@@ -136,7 +357,7 @@ fn largest_share(spent: Spent) -> Option<Finding> {
         id,
         severity,
         text,
-        evidence,
+        evidence: facts,
         explanation,
         ruled_out,
         next: next.to_owned(),
@@ -151,7 +372,7 @@ fn unix_stream(evidence: &Evidence<'_>) -> Option<Finding> {
         id: "unix_peer_not_reading",
         severity: Severity::Warning,
         text: format!(
-            "the peer does not read: the sender's buffer is full, {} of {}",
+            "the peer does not read: {} of the sender's {} are in its queue",
             words::bytes(used),
             words::bytes(limit)
         ),
@@ -196,105 +417,5 @@ fn unix_datagram(evidence: &Evidence<'_>) -> Option<Finding> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::super::TcpEvidence;
-    use super::super::rules::sample::{socket, timer};
-    use super::*;
-    use crate::sockdiag::SkMemInfo;
-    use crate::sockets::{Socket, State, TimerKind};
-
-    fn spent(busy_us: u64, rwnd_limited_us: u64, sndbuf_limited_us: u64) -> Spent {
-        Spent {
-            busy_us,
-            rwnd_limited_us,
-            sndbuf_limited_us,
-        }
-    }
-
-    fn flowing(spent: Option<Spent>, waited: bool) -> Option<&'static str> {
-        let socket = socket(State::Established, 0, 50_000);
-        let evidence = Evidence {
-            socket: &socket,
-            tcp: TcpEvidence::default(),
-            memory: None,
-        };
-        why(&evidence, spent, waited).map(|finding| finding.id)
-    }
-
-    /// A sender whose window is closed, watched for half a second, with so much unread itself.
-    fn stuck(unread: u32) -> Finding {
-        let mut socket = socket(State::Established, unread, 2_616_320);
-        socket.timer = Some(timer(TimerKind::Persist, 0));
-        let evidence = Evidence {
-            socket: &socket,
-            tcp: TcpEvidence {
-                snd_wnd: Some(0),
-                last_data_sent_ms: Some(240),
-                still_ms: Some(500),
-                ..TcpEvidence::default()
-            },
-            memory: None,
-        };
-        why(&evidence, Some(spent(500_000, 500_000, 0)), true).expect("a reason")
-    }
-
-    #[test]
-    fn where_nothing_moves_the_rules_of_the_lister_speak() {
-        let finding = stuck(0);
-        assert_eq!(finding.id, "peer_window_closed");
-        assert!(finding.text.contains("for 0.5 s"), "{finding:?}");
-    }
-
-    #[test]
-    fn two_ends_that_wait_for_each_other_are_told_from_one_that_does_not_read() {
-        let finding = stuck(70_000);
-        assert_eq!(finding.id, "both_wait_to_be_read");
-        assert!(finding.text.contains("68 KiB of the peer's"), "{finding:?}");
-        assert!(finding.evidence.iter().any(|f| f.field == "idiag_rqueue"));
-    }
-
-    #[test]
-    fn where_bytes_flow_the_largest_share_of_the_time_is_the_reason() {
-        for (of, id) in [
-            (spent(1_000, 800, 100), "peer_reads_slowly"),
-            (spent(1_000, 100, 800), "send_buffer_too_small"),
-            (spent(1_000, 100, 100), "network_is_the_limit"),
-            (spent(1_000, 0, 0), "network_is_the_limit"),
-        ] {
-            assert_eq!(flowing(Some(of), true), Some(id));
-        }
-    }
-
-    #[test]
-    fn nothing_is_said_without_figures_and_nothing_blamed_where_nobody_waited() {
-        assert_eq!(flowing(None, true), None);
-        assert_eq!(flowing(Some(spent(0, 0, 0)), true), None);
-        assert_eq!(flowing(None, false), Some("never_blocked"));
-    }
-
-    #[test]
-    fn a_unix_sender_is_judged_by_its_memory() {
-        for (proto, id) in [
-            (Proto::UnixStr, "unix_peer_not_reading"),
-            (Proto::UnixDgr, "unix_datagrams_not_read"),
-        ] {
-            let socket = Socket {
-                proto,
-                ..socket(State::Established, 0, 0)
-            };
-            let mut bytes = Vec::new();
-            for number in [0_u32, 212_992, 213_504, 212_992] {
-                bytes.extend(number.to_ne_bytes());
-            }
-            let evidence = |memory| Evidence {
-                socket: &socket,
-                tcp: TcpEvidence::default(),
-                memory,
-            };
-            let finding = why(&evidence(Some(SkMemInfo::new(&bytes))), None, true).expect("why");
-            assert_eq!(finding.id, id);
-            assert!(finding.text.contains("208 KiB"), "{finding:?}");
-            assert_eq!(why(&evidence(None), None, true), None);
-        }
-    }
-}
+#[path = "blocked_tests.rs"]
+mod tests;

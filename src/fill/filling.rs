@@ -163,9 +163,7 @@ impl Filling {
 
     /// `poll()` was asked whether there is room and said no, at once.
     pub fn not_writable(&mut self, now: Duration) {
-        if self.plan.mode == Mode::Poll {
-            self.timeline.no_room(now);
-        }
+        self.timeline.no_room(now);
     }
 
     /// `send()` failed with another errno.

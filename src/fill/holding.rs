@@ -14,7 +14,7 @@ const MOST: usize = 200;
 /// A probe that was seen to be sent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Probe {
-    /// When it was seen, since the start.
+    /// When it was seen, since the watch began.
     pub at: Duration,
     /// Doublings of the timer after it (`tcpi_backoff`).
     pub backoff: u8,
@@ -28,6 +28,8 @@ pub struct Holding {
     probes: Vec<Probe>,
     /// The timer when the watch began, before any probe was seen.
     first: Option<Probe>,
+    /// What the peer had acknowledged at the first look and at the last: bytes.
+    acknowledged: Option<(u64, u64)>,
     /// How long it was watched.
     pub lasted: Duration,
     /// The errno that ended the connection meanwhile.
@@ -47,8 +49,18 @@ impl Holding {
         &self.probes
     }
 
+    /// Bytes that the peer acknowledged meanwhile: it took them, so it has read about as many.
+    pub fn acknowledged(&self) -> Option<u64> {
+        self.acknowledged
+            .map(|(first, last)| last.saturating_sub(first))
+    }
+
     /// Takes a sample. A probe shows as one more doubling.
     pub fn look(&mut self, now: Duration, info: &TcpInfoValues) {
+        if let Some(bytes) = info.bytes_acked {
+            let (_, last) = self.acknowledged.get_or_insert((bytes, bytes));
+            *last = bytes;
+        }
         let (Some(backoff), Some(rto_us)) = (info.backoff, info.rto_us) else {
             return;
         };
@@ -100,6 +112,20 @@ mod tests {
             holding.probes(),
             [probe(700, 2, 800), probe(1_500, 3, 1_600)]
         );
+    }
+
+    #[test]
+    fn what_the_peer_takes_meanwhile_is_seen() {
+        let mut holding = Holding::default();
+        assert_eq!(holding.acknowledged(), None);
+        for bytes_acked in [1_001, 1_001, 66_001] {
+            let info = TcpInfoValues {
+                bytes_acked: Some(bytes_acked),
+                ..info(0)
+            };
+            holding.look(Duration::ZERO, &info);
+        }
+        assert_eq!(holding.acknowledged(), Some(65_000));
     }
 
     #[test]

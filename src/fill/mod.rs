@@ -44,9 +44,9 @@ pub enum Variant {
     /// UDP: nothing blocks, what does not fit is dropped.
     Udp,
     /// A pair of unix stream sockets.
-    UnixStream,
+    UnixStreams,
     /// Unix datagram sockets.
-    UnixDatagram,
+    UnixDatagrams,
 }
 
 impl Variant {
@@ -55,14 +55,14 @@ impl Variant {
         match self {
             Variant::Tcp => "tcp",
             Variant::Udp => "udp",
-            Variant::UnixStream => "unix-stream",
-            Variant::UnixDatagram => "unix-datagram",
+            Variant::UnixStreams => "unix-stream",
+            Variant::UnixDatagrams => "unix-datagram",
         }
     }
 
     /// Whether each send is a message that arrives whole or not at all.
     pub fn is_datagram(self) -> bool {
-        matches!(self, Variant::Udp | Variant::UnixDatagram)
+        matches!(self, Variant::Udp | Variant::UnixDatagrams)
     }
 }
 

@@ -73,8 +73,8 @@ impl Sample {
                 };
                 Some(queued + beyond)
             }),
-            Variant::UnixStream => receiver.and_then(|end| Some(end.recv_queue? + read)),
-            Variant::Udp | Variant::UnixDatagram => None,
+            Variant::UnixStreams => receiver.and_then(|end| Some(end.recv_queue? + read)),
+            Variant::Udp | Variant::UnixDatagrams => None,
         };
         match found {
             None => Balance::Unknown,
@@ -140,8 +140,8 @@ mod tests {
             ..Sample::default()
         };
         let balance = |variant| sample.balance(variant, 1_000, 0);
-        assert_eq!(balance(Variant::UnixStream), Balance::Holds);
-        assert_eq!(balance(Variant::UnixDatagram), Balance::Unknown);
+        assert_eq!(balance(Variant::UnixStreams), Balance::Holds);
+        assert_eq!(balance(Variant::UnixDatagrams), Balance::Unknown);
         assert_eq!(balance(Variant::Udp), Balance::Unknown);
     }
 }

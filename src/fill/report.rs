@@ -9,6 +9,7 @@ use super::queues::{Balance, Sample};
 use super::timeline::Timeline;
 use super::{Plan, Variant};
 use crate::diagnose::Finding;
+use crate::diagnose::blocked::Waits;
 
 /// A buffer's size.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -103,6 +104,8 @@ pub struct Report {
     pub lasted: Duration,
     /// The checksum of what was accepted.
     pub checksum: u32,
+    /// How the connection looked each time that there was no room.
+    pub waits: Waits,
     /// Both ends when sending had stopped.
     pub settled: Option<Sample>,
     /// Why there is no room.
@@ -171,7 +174,7 @@ impl Report {
     }
 
     /// Whether the connection ended by itself, as with `TCP_USER_TIMEOUT`.
-    fn connection_failed(&self) -> bool {
+    pub fn connection_failed(&self) -> bool {
         let held = self.holding.as_ref();
         held.is_some_and(|holding| holding.failed.is_some())
     }
@@ -211,6 +214,7 @@ mod tests {
             stop: Stop::Settled,
             lasted: Duration::from_millis(500),
             checksum: draining.checksum(),
+            waits: Waits::default(),
             settled: Some(Sample {
                 sender: End {
                     send_queue: Some(4),
@@ -305,7 +309,7 @@ mod tests {
             ..Datagrams::default()
         });
         assert_eq!(udp.conserved(), Some(false));
-        udp.variant = Variant::UnixDatagram;
+        udp.variant = Variant::UnixDatagrams;
         assert_eq!(udp.conserved(), Some(false));
     }
 }

@@ -71,6 +71,15 @@ impl Timeline {
         self.bytes
     }
 
+    /// When something was accepted last, since the start; of a timeline that is too long for its lines
+    /// about when.
+    pub fn last_accepted(&self) -> Option<Duration> {
+        self.entries.iter().rev().find_map(|entry| match entry {
+            Entry::Sends { at, .. } => Some(*at),
+            Entry::NoRoom { .. } => None,
+        })
+    }
+
     /// The first time that there was no room.
     pub fn first_block(&self) -> Option<&Entry> {
         let mut entries = self.entries.iter();

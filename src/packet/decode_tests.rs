@@ -115,7 +115,8 @@ fn a_tunnel_shows_the_innermost_packet_and_keeps_the_outermost() {
         let (protocol, rest) = carried;
         let mut frame = tcp_in_ipv4(&[])[..20].to_vec();
         frame[9] = protocol;
-        frame[2..4].copy_from_slice(&(20 + rest.len() as u16).to_be_bytes());
+        let total = u16::try_from(20 + rest.len()).unwrap();
+        frame[2..4].copy_from_slice(&total.to_be_bytes());
         frame[12] = 10;
         frame.extend(&rest);
         let decoded = whole(LinkType::RAW, &frame);

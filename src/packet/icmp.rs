@@ -1,4 +1,4 @@
-//! ICMP and ICMPv6: echo requests and replies, errors, and the packet that an error quotes.
+//! Both versions of ICMP: echo requests and replies, errors, and the packet that an error quotes.
 
 use pnet::packet::Packet as _;
 use pnet::packet::icmp::echo_reply::EchoReplyPacket;
@@ -58,7 +58,7 @@ pub struct Problem<'a> {
     pub r#type: u8,
     /// The code.
     pub code: u8,
-    /// The second word: the MTU of 3/4 and of ICMPv6 2, the gateway of a redirect, a pointer.
+    /// The second word: the MTU of 3/4 and of type 2 of version 6, the gateway of a redirect, a pointer.
     pub detail: [u8; 4],
     /// The packet that it is about, from its IP header on, as much of it as was quoted.
     pub quoted: &'a [u8],
@@ -178,7 +178,7 @@ pub fn quoted_echo(version: Version, message: &[u8]) -> Option<Echo<'_>> {
 }
 
 /// Whether the checksum of a message of IPv4 is right (RFC 1071: over all of it, the sum is zero).
-/// That of ICMPv6 takes in addresses too, and the kernel checks it before any socket sees it.
+/// That of version 6 takes in addresses too, and the kernel checks it before any socket sees it.
 pub fn checksum_is_right(message: &[u8]) -> bool {
     // No word is left out: none has this number.
     util::checksum(message, usize::MAX) == 0
@@ -228,7 +228,7 @@ mod tests {
     fn a_request_is_read_as_it_was_written_and_its_checksum_is_right() {
         for version in [Version::V4, Version::V6] {
             for length in [8, 9, 64, 1473] {
-                let mut message: Vec<u8> = (0..length).map(|n| (n % 251) as u8).collect();
+                let mut message: Vec<u8> = (0..=250).cycle().take(length).collect();
                 write_echo_request(version, 0x1234, 0xfffe, &mut message);
                 let Ok(Message::EchoRequest(echo)) = parse(version, &message) else {
                     panic!("{version:?} {length}: no request");

@@ -112,7 +112,11 @@ fn read_v4(bytes: &[u8]) -> Result<Head, Malformed> {
     at_least(bytes, 0, IPV4_HEADER, Layer::Ipv4)?;
     let view = Ipv4Packet::new(bytes).ok_or(cut(IPV4_HEADER, bytes.len()))?;
     let length = usize::from(view.get_header_length()) * 4;
-    if view.get_version() != 4 || length < IPV4_HEADER {
+    if view.get_version() != 4 {
+        // Another version: of a header of IPv4 nothing is there.
+        return Err(cut(IPV4_HEADER, 0));
+    }
+    if length < IPV4_HEADER {
         return Err(cut(IPV4_HEADER, length));
     }
     at_least(bytes, 0, length, Layer::Ipv4)?;
@@ -217,7 +221,7 @@ mod tests {
         0x46, 0, 0, 24, 0, 1, 0x40, 0, 61, 1, 0, 0, 10, 0, 0, 1, 10, 0, 0, 2, 1, 1, 1, 0,
     ];
 
-    /// fd00::1 to fd00::2 with these headers behind the fixed one.
+    /// `fd00::1` to `fd00::2` with these headers behind the fixed one.
     fn v6(next: u8, extensions: &[u8]) -> Vec<u8> {
         let mut bytes = vec![0x60, 0, 0, 0, 0, 0, next, 63];
         for last in [1, 2] {
@@ -245,6 +249,8 @@ mod tests {
         let mut short = WITH_OPTIONS;
         short[0] = 0x44;
         assert_eq!(told(&short), Err((Layer::Ipv4, 0, 20, 16)));
+        short[0] = 0x56;
+        assert_eq!(told(&short), Err((Layer::Ipv4, 0, 20, 0)));
         assert_eq!(told(&v6(58, &[])[..39]), Err((Layer::Ipv6, 0, 40, 39)));
         let cut = v6(0, &[58, 1, 0, 0, 0, 0, 0, 0]);
         assert_eq!(told(&cut), Err((Layer::Ipv6Extension, 40, 16, 8)));
@@ -277,7 +283,7 @@ mod tests {
         #[test]
         fn whatever_comes_the_payload_begins_within_the_bytes(
             bytes in proptest::collection::vec(any::<u8>(), 0..200),
-            version in prop::sample::select(vec![0x40_u8, 0x45, 0x4f, 0x60]),
+            version in prop::sample::select(vec![0x40_u8, 0x45, 0x4f, 0x56, 0x60]),
         ) {
             let mut bytes = bytes;
             if let Some(first) = bytes.first_mut() {

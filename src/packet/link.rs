@@ -1,6 +1,6 @@
 //! Link types: where in a frame the network layer begins, and which it is.
 //!
-//! A new link type is one row in [`LinkType::name`], one arm in [`read`], and one capture with its expected
+//! A new link type is one row in [`LinkType::name`], one arm in `read`, and one capture with its expected
 //! output.
 
 use pnet::packet::Packet as _;
@@ -120,11 +120,8 @@ fn family(frame: &[u8]) -> Result<u32, Malformed> {
 /// The address families of the systems that write these link types; IPv6 has one on each.
 fn of_family(family: u32) -> u16 {
     // No family is above 255: written by a machine of the other byte order it is in the top byte.
-    let family = if family & 0x00ff_ffff == 0 {
-        family >> 24
-    } else {
-        family
-    };
+    let is_swapped = family.trailing_zeros() >= 24;
+    let family = if is_swapped { family >> 24 } else { family };
     match family {
         2 => ethertype::IPV4,
         10 | 24 | 28 | 30 => ethertype::IPV6,

@@ -5,13 +5,14 @@
 //! | [`record`] | what was understood of a frame: a flat record of values and offsets |
 //! | [`link`] | link types: where the network layer begins, and which it is |
 //! | [`ip`] | the head of an IPv4 or IPv6 packet: options and extension headers are walked over |
+//! | [`fragments`] | IP packets put together from their fragments |
 //! | [`arp`] | who asks for whose Ethernet address |
 //! | [`tcp`] | a segment and its options |
 //! | [`udp`] | a datagram |
 //! | [`gre`] | a tunnel's header |
 //! | [`icmp`] | ICMP and ICMPv6: echo, errors, the packet that an error quotes |
 //!
-//! The way in is [`decode`]: a frame as a capture file has it, to a [`Decoded`].
+//! The way in is [`decode()`]: a frame as a capture file has it, to a [`Decoded`].
 //!
 //! Every reader here checks the length once and then makes a view: no accessor of a view is called on
 //! bytes that are not there. What cannot be read is told as [`Malformed`], and never panics.
@@ -21,6 +22,7 @@
 
 pub mod arp;
 mod decode;
+pub mod fragments;
 pub mod gre;
 pub mod icmp;
 pub mod ip;

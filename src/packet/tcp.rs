@@ -119,12 +119,12 @@ pub enum Opt<'a> {
 }
 
 /// The options of a segment, one after the other. Each has at least one byte, so this ends.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub struct Options<'a> {
     rest: &'a [u8],
 }
 
-impl<'a> Options<'a> {
+impl Options<'_> {
     /// The timestamps, if the options are laid out as RFC 7323 appendix A proposes and nearly all
     /// segments have it: two bytes of padding, and nothing else.
     #[inline]

@@ -4,6 +4,7 @@
 //! | file | what it writes |
 //! |---|---|
 //! | [`decode`] | the frames, messages and connections of a capture |
+//! | [`csv`] | fields of comma-separated values |
 //! | [`escape`] | what came from outside, made safe for a terminal |
 //! | [`failure`] | an [`Error`](crate::error::Error): two lines, or JSON |
 //! | [`fill`] | the buffer experiment: its story, section by section, and JSON |
@@ -11,11 +12,13 @@
 //! | [`json`] | values as JSON, one document or one object a line |
 //! | [`load`] | the report of a load run |
 //! | [`overview`] | what `sockdoc` alone prints |
+//! | [`ping`] | a ping session: the lines of iputils, macOS and fping, a table, JSON, CSV |
 //! | [`python`] | Python's literals: bytes, addresses |
 //! | [`sockets`] | the sockets of a host: our table, netstat's, lsof's and ss's columns, JSON, CSV |
 //! | [`table`] | aligned tables |
 //! | [`transcript`] | the tutorial's lines, word for word |
 
+pub mod csv;
 pub mod decode;
 pub mod escape;
 pub mod failure;
@@ -24,6 +27,7 @@ pub mod hexdump;
 pub mod json;
 pub mod load;
 pub mod overview;
+pub mod ping;
 pub mod python;
 pub mod sockets;
 pub mod table;

@@ -49,6 +49,36 @@ const GROUPS: &[Group] = &[
                 "sockdoc sockets :65432",
                 "who has to do with a port",
             ),
+            (
+                "decode",
+                "sockdoc decode capture.pcap",
+                "what was on the wire, frame by frame",
+            ),
+            (
+                "decode",
+                "sockdoc decode capture.pcap --messages",
+                "who asked what, and the answers",
+            ),
+        ],
+    ),
+    (
+        "Probe",
+        &[
+            (
+                "ping",
+                "sockdoc ping -c 3 localhost",
+                "round-trip times, and where losses went",
+            ),
+            (
+                "ping",
+                "sockdoc ping -c 1 127.0.0.0/28",
+                "who answers in a block",
+            ),
+            (
+                "fill-buffers",
+                "sockdoc fill-buffers",
+                "fill a connection until send() fails",
+            ),
         ],
     ),
     (

@@ -1,94 +1,11 @@
 //! What a segment is in the course of its connection: a retransmission, a duplicate ACK, a probe of a
-//! closed window ... in tshark's words.
-//!
-//! The conditions are those of the Wireshark User's Guide, section "TCP Analysis", as its version 4.0
-//! applies them; which of two that hold is said is also told there.
+//! closed window ... in tshark's words. What is known of both ends is here; `judge` decides.
 
+use super::judge::{judge_ack, judge_sequence, judge_window};
+use super::marks::Marks;
 use super::sequence::SeqNumber;
 use crate::packet::record::Tcp;
 use crate::packet::tcp::{Opt, Options, flag};
-
-/// A set of words about a segment.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Marks(u16);
-
-impl Marks {
-    /// Sent again.
-    pub const RETRANSMISSION: Marks = Marks(1);
-    /// Sent again because duplicate ACKs asked for it.
-    pub const FAST_RETRANSMISSION: Marks = Marks(1 << 1);
-    /// Sent again though it was acknowledged.
-    pub const SPURIOUS_RETRANSMISSION: Marks = Marks(1 << 2);
-    /// Came after one that follows it.
-    pub const OUT_OF_ORDER: Marks = Marks(1 << 3);
-    /// One in front of it is missing.
-    pub const LOST_SEGMENT: Marks = Marks(1 << 4);
-    /// Acknowledges what is missing.
-    pub const ACKED_UNSEEN: Marks = Marks(1 << 5);
-    /// Acknowledges the same once more.
-    pub const DUPLICATE_ACK: Marks = Marks(1 << 6);
-    /// Takes no more data.
-    pub const ZERO_WINDOW: Marks = Marks(1 << 7);
-    /// Asks whether data is taken again.
-    pub const ZERO_WINDOW_PROBE: Marks = Marks(1 << 8);
-    /// Says that it is not.
-    pub const ZERO_WINDOW_PROBE_ACK: Marks = Marks(1 << 9);
-    /// Fills the receiver's window.
-    pub const WINDOW_FULL: Marks = Marks(1 << 10);
-    /// Only moves the window.
-    pub const WINDOW_UPDATE: Marks = Marks(1 << 11);
-    /// Asks whether the other end is there.
-    pub const KEEP_ALIVE: Marks = Marks(1 << 12);
-    /// Says that it is.
-    pub const KEEP_ALIVE_ACK: Marks = Marks(1 << 13);
-    /// Begins a connection between ports that had one.
-    pub const PORTS_REUSED: Marks = Marks(1 << 14);
-
-    /// Each mark with tshark's words for it, in the order in which a line has them.
-    pub const WORDS: [(Marks, &'static str); 15] = [
-        (Marks::ZERO_WINDOW_PROBE_ACK, "TCP ZeroWindowProbeAck"),
-        (Marks::ZERO_WINDOW_PROBE, "TCP ZeroWindowProbe"),
-        (Marks::ZERO_WINDOW, "TCP ZeroWindow"),
-        (Marks::DUPLICATE_ACK, "TCP Dup ACK"),
-        (Marks::KEEP_ALIVE_ACK, "TCP Keep-Alive ACK"),
-        (Marks::KEEP_ALIVE, "TCP Keep-Alive"),
-        (Marks::WINDOW_FULL, "TCP Window Full"),
-        (Marks::WINDOW_UPDATE, "TCP Window Update"),
-        (Marks::ACKED_UNSEEN, "TCP ACKed unseen segment"),
-        (Marks::LOST_SEGMENT, "TCP Previous segment not captured"),
-        (Marks::OUT_OF_ORDER, "TCP Out-Of-Order"),
-        (
-            Marks::SPURIOUS_RETRANSMISSION,
-            "TCP Spurious Retransmission",
-        ),
-        (Marks::FAST_RETRANSMISSION, "TCP Fast Retransmission"),
-        (Marks::RETRANSMISSION, "TCP Retransmission"),
-        (Marks::PORTS_REUSED, "TCP Port numbers reused"),
-    ];
-
-    /// All that say that data was sent again.
-    pub const ANY_RETRANSMISSION: Marks = Marks(0b111);
-
-    /// Whether there are none.
-    pub fn is_empty(self) -> bool {
-        self.0 == 0
-    }
-
-    /// Whether any of these is set.
-    pub fn has(self, marks: Marks) -> bool {
-        self.0 & marks.0 != 0
-    }
-
-    /// These and those.
-    #[must_use]
-    pub fn with(self, marks: Marks) -> Marks {
-        Marks(self.0 | marks.0)
-    }
-
-    fn add(&mut self, marks: Marks) {
-        self.0 |= marks.0;
-    }
-}
 
 /// A segment as the analysis takes it.
 #[derive(Debug, Clone, Copy)]
@@ -118,7 +35,7 @@ impl Segment {
         }
     }
 
-    fn has(&self, flags: u16) -> bool {
+    pub(super) fn has(&self, flags: u16) -> bool {
         self.flags & flags != 0
     }
 
@@ -128,7 +45,7 @@ impl Segment {
     }
 
     /// Neither begins nor ends anything.
-    fn is_plain(&self) -> bool {
+    pub(super) fn is_plain(&self) -> bool {
         !self.has(flag::SYN | flag::FIN | flag::RST)
     }
 
@@ -144,7 +61,7 @@ impl Segment {
 
 /// The window scale of one end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-enum Scale {
+pub(super) enum Scale {
     /// Its SYN was not seen.
     #[default]
     Unknown,
@@ -158,31 +75,31 @@ enum Scale {
 #[derive(Debug, Default, Clone)]
 pub(super) struct Sender {
     /// What counts as sequence number 0.
-    base: Option<SeqNumber>,
+    pub(super) base: Option<SeqNumber>,
     /// Behind the highest byte that was sent; `None` before anything was.
-    next: Option<SeqNumber>,
-    next_time: i64,
+    pub(super) next: Option<SeqNumber>,
+    pub(super) next_time: i64,
     /// Up to here there is something to acknowledge.
-    to_be_acked: Option<SeqNumber>,
+    pub(super) to_be_acked: Option<SeqNumber>,
     /// That more was acknowledged than was sent has been said; it is not said again before something
     /// else is missing.
-    told_unseen: bool,
-    last_ack: SeqNumber,
-    last_ack_time: i64,
+    pub(super) told_unseen: bool,
+    pub(super) last_ack: SeqNumber,
+    pub(super) last_ack_time: i64,
     /// The frame that had this acknowledgment first.
-    last_new_ack: u64,
-    duplicates: u32,
-    window: u16,
-    scale: Scale,
+    pub(super) last_new_ack: u64,
+    pub(super) duplicates: u32,
+    pub(super) window: u16,
+    pub(super) scale: Scale,
     /// `window` is that of a SYN, which is never scaled.
-    window_of_syn: bool,
-    last_marks: Marks,
+    pub(super) window_of_syn: bool,
+    pub(super) last_marks: Marks,
     pub(super) saw_syn: bool,
-    saw_syn_ack: bool,
+    pub(super) saw_syn_ack: bool,
     /// Its SYN was not seen, but the answer to it was.
-    was_answered: bool,
-    sacked: [(SeqNumber, SeqNumber); 4],
-    sacked_count: u8,
+    pub(super) was_answered: bool,
+    pub(super) sacked: [(SeqNumber, SeqNumber); 4],
+    pub(super) sacked_count: u8,
 }
 
 /// What is said of a segment.
@@ -297,13 +214,12 @@ impl Conversation {
             }
         }
         if segment.has(flag::SYN) {
-            match shift {
-                Some(by) => sender.scale = Scale::By(by),
-                None => {
-                    sender.scale = Scale::Off;
-                    if segment.has(flag::ACK) {
-                        self.ends[1 - from].scale = Scale::Off;
-                    }
+            if let Some(by) = shift {
+                sender.scale = Scale::By(by);
+            } else {
+                sender.scale = Scale::Off;
+                if segment.has(flag::ACK) {
+                    self.ends[1 - from].scale = Scale::Off;
                 }
             }
         }
@@ -342,7 +258,7 @@ impl Sender {
     }
 
     /// The window that this end has announced last, in bytes.
-    fn announced(&self) -> Option<u32> {
+    pub(super) fn announced(&self) -> Option<u32> {
         let window = u32::from(self.window);
         match self.scale {
             Scale::Unknown => None,
@@ -359,135 +275,6 @@ fn scaled(sender: &Sender, receiver: &Sender, segment: &Segment) -> u32 {
         (Scale::By(shift), _) if !segment.has(flag::SYN) => window << shift,
         _ => window,
     }
-}
-
-/// Everything about windows and repeated acknowledgments.
-#[inline]
-fn judge_window(
-    sender: &mut Sender,
-    receiver: &Sender,
-    segment: &Segment,
-    marks: &mut Marks,
-    duplicate_of: &mut (u64, u32),
-) {
-    let is_next = sender
-        .next
-        .map_or(segment.seq.0 == 0, |next| next == segment.seq);
-    if segment.length == 1 && is_next && receiver.window == 0 {
-        marks.add(Marks::ZERO_WINDOW_PROBE);
-        return;
-    }
-    if segment.window == 0 && segment.is_plain() {
-        marks.add(Marks::ZERO_WINDOW);
-    }
-    if !segment.has(flag::RST) && sender.next.is_some_and(|next| segment.seq.is_after(next)) {
-        marks.add(Marks::LOST_SEGMENT);
-    }
-    if !segment.is_plain() {
-        return;
-    }
-    let before_next = segment.seq.plus(1) == sender.next.unwrap_or_default();
-    if segment.length <= 1 && before_next {
-        marks.add(Marks::KEEP_ALIVE);
-    }
-    if segment.length > 0 {
-        let edge = receiver
-            .announced()
-            .map(|window| receiver.last_ack.plus(window));
-        if edge == Some(segment.seq.plus(segment.length)) {
-            marks.add(Marks::WINDOW_FULL);
-        }
-        return;
-    }
-    if !is_next || segment.ack != sender.last_ack {
-        return;
-    }
-    if segment.window != sender.window {
-        if segment.window != 0 {
-            marks.add(Marks::WINDOW_UPDATE);
-        }
-    } else if segment.window == 0 {
-        if receiver.last_marks.has(Marks::ZERO_WINDOW_PROBE) {
-            marks.add(Marks::ZERO_WINDOW_PROBE_ACK);
-        }
-    } else if receiver.last_marks.has(Marks::KEEP_ALIVE) {
-        marks.add(Marks::KEEP_ALIVE_ACK);
-    } else {
-        sender.duplicates += 1;
-        marks.add(Marks::DUPLICATE_ACK);
-        *duplicate_of = (sender.last_new_ack, sender.duplicates);
-    }
-}
-
-/// Whether something is acknowledged that was not seen.
-#[inline]
-fn judge_ack(sender: &mut Sender, receiver: &mut Sender, segment: &Segment, marks: &mut Marks) {
-    if segment.ack != sender.last_ack {
-        sender.last_new_ack = segment.frame;
-        sender.duplicates = 0;
-    }
-    let Some(edge) = receiver.to_be_acked else {
-        return;
-    };
-    let knows_of_loss = receiver.next != Some(edge);
-    let is_unseen = segment.has(flag::ACK) && segment.ack.is_after(edge);
-    if is_unseen && (knows_of_loss || !receiver.told_unseen) {
-        marks.add(Marks::ACKED_UNSEEN);
-        receiver.told_unseen |= !knows_of_loss;
-        receiver.to_be_acked = receiver.next;
-    }
-}
-
-/// Whether a segment with data, a SYN or a FIN was sent before, or comes late.
-#[inline]
-fn judge_sequence(
-    sender: &Sender,
-    receiver: &Sender,
-    segment: &Segment,
-    handshake: Option<i64>,
-    marks: &mut Marks,
-) {
-    /// A fast retransmission comes this soon after the duplicate ACK, in nanoseconds.
-    const SOON: i64 = 20_000_000;
-    /// What stands for the round trip time before it is known, in nanoseconds.
-    const ROUND_TRIP: i64 = 3_000_000;
-    if segment.length == 0 && !segment.has(flag::SYN | flag::FIN) || marks.has(Marks::KEEP_ALIVE) {
-        return;
-    }
-    let end = segment.seq.plus(segment.length);
-    let was_acked = receiver.last_ack != SeqNumber(0) && !end.is_after(receiver.last_ack);
-    if segment.length > 0 && was_acked {
-        marks.add(Marks::SPURIOUS_RETRANSMISSION);
-        return;
-    }
-    let Some(next) = sender.next else {
-        return;
-    };
-    // A segment that begins with the byte of a probe brings new data.
-    let follows_probe = segment.length > 1 && segment.seq.plus(1) == next;
-    let is_new = !segment.seq.is_before(next) || follows_probe;
-    let since_ack = segment.time.saturating_sub(receiver.last_ack_time);
-    if receiver.duplicates >= 2 && since_ack < SOON {
-        let blocks = &receiver.sacked[..usize::from(receiver.sacked_count)];
-        let is_sacked = blocks
-            .iter()
-            .any(|(left, right)| !segment.seq.is_before(*left) && !end.is_after(*right));
-        let is_asked_for = receiver.last_ack == segment.seq;
-        if !is_new && (is_asked_for || !blocks.is_empty() && !is_sacked) {
-            marks.add(Marks::FAST_RETRANSMISSION);
-            return;
-        }
-    }
-    if is_new {
-        return;
-    }
-    let since_next = segment.time.saturating_sub(sender.next_time);
-    let round_trip = handshake.filter(|time| *time != 0).unwrap_or(ROUND_TRIP);
-    if since_next < round_trip && next != end {
-        marks.add(Marks::OUT_OF_ORDER);
-        return;
-    }
-    marks.add(Marks::RETRANSMISSION);
 }
 
 /// tshark takes the number 0 for none, and so its words differ where numbers wrap; ours are the same.

@@ -99,7 +99,7 @@ pub struct Found<'a> {
     pub latency: Option<i64>,
 }
 
-/// What is noteworthy beside what [`Marks`] say.
+/// What is noteworthy beside what [`Marks`](super::Marks) say.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Noted {
     /// A segment has other bytes than came before for the same place.

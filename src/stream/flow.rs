@@ -3,9 +3,10 @@
 use std::collections::VecDeque;
 use std::net::IpAddr;
 
-use super::analysis::{Analysis, Conversation, Marks, Segment};
+use super::analysis::{Analysis, Conversation, Segment};
 use super::assembly::Assembly;
 use super::key::{Direction, FlowKey};
+use super::marks::Marks;
 use super::messages::Reader;
 use super::sequence::SeqNumber;
 use crate::packet::record::Tcp;

@@ -81,7 +81,8 @@ fn packed(address: IpAddr) -> [u64; 2] {
         IpAddr::V4(v4) => [0, 0xffff_0000_0000 | u64::from(v4.to_bits())],
         IpAddr::V6(v6) => {
             let bits = v6.to_bits();
-            [(bits >> 64) as u64, (bits & u128::from(u64::MAX)) as u64]
+            let [high, low] = [bits >> 64, bits & u128::from(u64::MAX)];
+            [high, low].map(|half| u64::try_from(half).unwrap_or(u64::MAX))
         }
     }
 }

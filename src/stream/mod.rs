@@ -8,7 +8,9 @@
 //! | [`events`] | what the tracker is asked, and what it tells |
 //! | [`key`] | what tells one connection from another |
 //! | [`flow`] | one connection: counters, how it ended |
-//! | [`analysis`] | retransmissions, duplicate ACKs, closed windows: tshark's words |
+//! | [`analysis`] | what is known of both ends, for the words of the TCP analysis |
+//! | `judge` | which of them a segment deserves: retransmissions, duplicate ACKs, closed windows |
+//! | [`marks`] | the words: tshark's |
 //! | [`assembly`] | one direction, put together from its segments |
 //! | `messages` | application messages in one direction |
 //! | [`echoes`] | which echo request a reply answers |
@@ -21,16 +23,19 @@ pub mod assembly;
 pub mod echoes;
 pub mod events;
 pub mod flow;
+mod judge;
 pub mod key;
+pub mod marks;
 mod messages;
 pub mod sequence;
 mod taking;
 pub mod tracker;
 
-pub use analysis::{Analysis, Marks};
+pub use analysis::Analysis;
 pub use assembly::{Overlap, Piece};
 pub use echoes::Echoes;
 pub use events::{Finding, Found, Frame, Noted, Role, Seen, Settings, Sink, StreamRef};
 pub use flow::{End, Ended, Sent, Summary};
 pub use key::Direction;
+pub use marks::Marks;
 pub use tracker::Tracker;

@@ -2,11 +2,12 @@
 
 use std::collections::VecDeque;
 
-use super::analysis::{Marks, Segment};
+use super::analysis::Segment;
 use super::assembly::{Assembly, Noticed, Overlap, Piece};
 use super::events::{Finding, Found, Frame, Noted, Role, Settings, Sink, StreamRef};
 use super::flow::{App, End, Ended, Flow};
 use super::key::Direction;
+use super::marks::Marks;
 use super::messages::{Find, Reader};
 use super::sequence::SeqNumber;
 use crate::message::HeaderCache;

@@ -3,10 +3,11 @@
 use std::collections::{HashMap, VecDeque};
 use std::hash::BuildHasher as _;
 
-use super::analysis::{Analysis, Marks, Segment};
+use super::analysis::{Analysis, Segment};
 use super::events::{Finding, Frame, Noted, Seen, Settings, Sink};
 use super::flow::{self, End, Flow};
 use super::key::{Direction, FlowKey, Seeded};
+use super::marks::Marks;
 use super::taking::{Taking, finish, reference};
 use crate::message::HeaderCache;
 use crate::packet::record::{Ip, Tcp};

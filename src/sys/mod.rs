@@ -9,11 +9,15 @@
 //! | [`datagram`] | the loop of a datagram server, and one exchange of a client |
 //! | [`exchange`] | one connection of a client: send, stream, receive, with deadlines |
 //! | [`load`] | many connections that drive a [`Client`](crate::load::Client) |
+//! | [`names`] | the names of hosts, looked up beside the work |
 //! | [`outlet`] | standard output for a program that must not wait for its reader |
 //! | [`activation`] | sockets passed in by a service manager |
 //! | [`fill`] | the buffer experiment: full queues, their drain, a server that does not read |
 //! | [`capture`] | a capture file, mapped or read, and its frames |
 //! | [`files`] | files read whole, or streamed |
+//! | [`clock`] | both clocks, read together |
+//! | [`icmp`] | ICMP sockets, and the loop that drives a [`Session`](crate::ping::session::Session) |
+//! | [`handshake`] | the time of a TCP handshake |
 //! | [`holder`] | which processes hold an address |
 //! | [`limits`] | the descriptor limit |
 //! | [`signals`] | SIGINT and SIGTERM as a readable descriptor |
@@ -25,14 +29,18 @@
 
 pub mod activation;
 pub mod capture;
+pub mod clock;
 pub mod connect;
 pub mod datagram;
 pub mod exchange;
 pub mod files;
 pub mod fill;
+pub mod handshake;
 pub mod holder;
+pub mod icmp;
 pub mod limits;
 pub mod load;
+pub mod names;
 pub mod outlet;
 pub mod resolve;
 pub mod server;

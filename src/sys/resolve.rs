@@ -115,6 +115,12 @@ pub fn service_of(port: u16, protocol: &str) -> Option<String> {
     text_of(&name).filter(|name| name.parse::<u16>().is_err())
 }
 
+/// The number of an interface, for the zone of a link-local address; `None` if there is none of that
+/// name (`if_nametoindex(3)`).
+pub fn interface_number(name: &str) -> Option<u32> {
+    nix::net::if_::if_nametoindex(name).ok()
+}
+
 fn look_up_name(
     address: SocketAddr,
     host: &mut [u8],

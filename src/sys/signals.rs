@@ -1,12 +1,17 @@
-//! SIGINT and SIGTERM as a readable descriptor, so that an event loop sees them like any event.
+//! SIGINT and SIGTERM (and SIGQUIT, for who asks) as a readable descriptor, so that an event loop sees
+//! them like any event.
 
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 
-use nix::sys::signal::{SigSet, Signal};
+use nix::poll::{PollFd, PollFlags};
+use nix::sys::signal::{SaFlags, SigAction, SigHandler, SigSet, Signal, sigaction};
 use nix::sys::signalfd::{SfdFlags, SignalFd};
 
 use crate::error::{Error, Kind, Result};
+use crate::sys::waiting::ready_within;
 
 /// The signals that ask the program to end.
 ///
@@ -20,13 +25,21 @@ impl Signals {
     /// Blocks the signals and opens the descriptor. Call it before starting threads, and before
     /// telling anybody that the program is ready.
     pub fn open() -> Result<Signals> {
-        Self::try_open().map_err(|error| Error::os(Kind::CannotRun, "watch for signals", &error))
+        Self::watch(&[Signal::SIGINT, Signal::SIGTERM])
     }
 
-    fn try_open() -> io::Result<Signals> {
-        let mut set = SigSet::empty();
-        set.add(Signal::SIGINT);
-        set.add(Signal::SIGTERM);
+    /// The same with SIGQUIT, which asks for a word on how it goes: see [`Signals::take_asked`].
+    pub fn open_with_quit() -> Result<Signals> {
+        Self::watch(&[Signal::SIGINT, Signal::SIGTERM, Signal::SIGQUIT])
+    }
+
+    fn watch(signals: &[Signal]) -> Result<Signals> {
+        Self::try_watch(signals)
+            .map_err(|error| Error::os(Kind::CannotRun, "watch for signals", &error))
+    }
+
+    fn try_watch(signals: &[Signal]) -> io::Result<Signals> {
+        let set: SigSet = signals.iter().copied().collect();
         set.thread_block()?;
         let fd = SignalFd::with_flags(&set, SfdFlags::SFD_NONBLOCK | SfdFlags::SFD_CLOEXEC)?;
         Ok(Signals(fd))
@@ -34,8 +47,81 @@ impl Signals {
 
     /// Takes the signals that came; gives how many.
     pub fn take(&self) -> usize {
-        std::iter::from_fn(|| self.0.read_signal().ok().flatten()).count()
+        self.all().count() + LET_THROUGH.swap(0, Ordering::Relaxed)
     }
+
+    /// Takes the signals that came; gives what they ask for.
+    pub fn take_asked(&self) -> Asked {
+        let mut asked = Asked::default();
+        for number in self.all() {
+            if number == Signal::SIGQUIT as u32 {
+                asked.word = true;
+            } else {
+                asked.end = true;
+            }
+        }
+        asked
+    }
+
+    /// Waits for a signal, at most so long; it stays to be taken.
+    pub fn wait(&self, time: Duration) -> Result<()> {
+        let mut fds = [PollFd::new(self.as_fd(), PollFlags::POLLIN)];
+        match ready_within(&mut fds, Some(time)) {
+            Ok(_) | Err(nix::Error::EINTR) => Ok(()),
+            Err(errno) => Err(Error::os(
+                Kind::CannotRun,
+                "wait for signals",
+                &errno.into(),
+            )),
+        }
+    }
+
+    fn all(&self) -> impl Iterator<Item = u32> {
+        std::iter::from_fn(|| self.0.read_signal().ok().flatten()).map(|info| info.ssi_signo)
+    }
+}
+
+/// Signals that came while they were let through.
+static LET_THROUGH: AtomicUsize = AtomicUsize::new(0);
+
+extern "C" fn count(_signal: libc::c_int) {
+    LET_THROUGH.fetch_add(1, Ordering::Relaxed);
+}
+
+impl Signals {
+    /// Runs a system call that waits, and lets the signals end it: it then fails with EINTR or returns
+    /// what was done so far (signal(7)), and [`Signals::take`] tells of the signal. One that comes
+    /// between two calls ends neither.
+    pub fn interrupting<T>(&self, call: impl FnOnce() -> T) -> T {
+        let mut set = SigSet::empty();
+        for signal in [Signal::SIGINT, Signal::SIGTERM] {
+            set.add(signal);
+            let action = SigAction::new(
+                SigHandler::Handler(count),
+                // Without SA_RESTART.
+                SaFlags::empty(),
+                SigSet::empty(),
+            );
+            // SAFETY: the handler touches an atomic number only, which is safe at any time
+            // (signal-safety(7)).
+            let _ = unsafe { sigaction(signal, &action) };
+        }
+        let opened = set.thread_unblock();
+        let done = call();
+        if opened.is_ok() {
+            let _ = set.thread_block();
+        }
+        done
+    }
+}
+
+/// What signals ask for.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Asked {
+    /// The end.
+    pub end: bool,
+    /// A word on how it goes (SIGQUIT).
+    pub word: bool,
 }
 
 impl AsFd for Signals {

@@ -28,7 +28,8 @@ pub struct Options {
     pub keepalive: Option<Keepalive>,
     /// `TCP_CONGESTION`: the algorithm's name (tcp(7)).
     pub congestion: Option<String>,
-    /// `TCP_NOTSENT_LOWAT`: with more bytes than these not yet sent, poll(2) does not say writable.
+    /// `TCP_NOTSENT_LOWAT`: with so many bytes not yet sent, send(2) has no room, and with half as many
+    /// poll(2) does not say writable (`__tcp_stream_memory_free` in `include/net/tcp.h`).
     pub notsent_lowat: Option<u32>,
     /// `TCP_USER_TIMEOUT`: how long sent data may go unacknowledged (tcp(7), RFC 5482).
     pub user_timeout: Option<Duration>,

@@ -21,8 +21,23 @@ pub fn stdout_width() -> Option<u16> {
     stdout_is_terminal().then(|| width_of(libc::STDOUT_FILENO))
 }
 
+/// The lines of the terminal on standard output; `None` when it is no terminal.
+pub fn stdout_height() -> Option<u16> {
+    stdout_is_terminal().then(|| match size_of(libc::STDOUT_FILENO) {
+        Some(size) if size.ws_row > 0 => size.ws_row,
+        _ => 24,
+    })
+}
+
 /// The width of the terminal behind a descriptor, or 80.
 fn width_of(fd: RawFd) -> u16 {
+    match size_of(fd) {
+        Some(size) if size.ws_col > 0 => size.ws_col,
+        _ => 80,
+    }
+}
+
+fn size_of(fd: RawFd) -> Option<libc::winsize> {
     let mut size = libc::winsize {
         ws_row: 0,
         ws_col: 0,
@@ -31,11 +46,7 @@ fn width_of(fd: RawFd) -> u16 {
     };
     // SAFETY: TIOCGWINSZ writes one winsize (ioctl_tty(2)), which lives through the call.
     let failed = unsafe { libc::ioctl(fd, libc::TIOCGWINSZ, &raw mut size) } < 0;
-    if failed || size.ws_col == 0 {
-        80
-    } else {
-        size.ws_col
-    }
+    (!failed).then_some(size)
 }
 
 /// Whether the environment asks for no colour: `NO_COLOR` set and not empty, or `TERM=dumb`.
@@ -102,12 +113,8 @@ pub struct Gauges {
 impl Gauges {
     /// Starts them; a full bar is `most` or what is more.
     pub fn start(labels: &[&'static str], most: u64) -> Gauges {
-        let target = if stderr_is_terminal() {
-            ProgressDrawTarget::term_like_with_hz(Box::new(ShortLine), 10)
-        } else {
-            ProgressDrawTarget::hidden()
-        };
-        let all = MultiProgress::with_draw_target(target);
+        // Several lines need the whole width: the terminal itself begins the next one.
+        let all = MultiProgress::with_draw_target(ProgressDrawTarget::stderr_with_hz(10));
         let bars = labels.iter().map(|label| {
             let bar = all.add(ProgressBar::new(most));
             if let Ok(style) = ProgressStyle::with_template("  {prefix}  {wide_bar} {pos:>11}") {

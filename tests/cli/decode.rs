@@ -60,11 +60,6 @@ fn objects(text: &str) -> Vec<Value> {
 /// Frames whose line is not tshark's, and why.
 const DIFFERENT: &[(&str, &[usize], &str)] = &[
     (
-        "ip-fragments",
-        &[3],
-        "fragments of IP packets are not put together",
-    ),
-    (
         "tcp-options-and-flags",
         &[6, 7],
         "options of MPTCP, experiments and TCP Fast Open are not shown",

@@ -7,12 +7,14 @@ use std::process::{Command, Output, Stdio};
 use crate::speak;
 use crate::support::{self, Server, fake_server, run, skip, sockdoc, stderr, stdout};
 
-const COMMANDS: [&str; 7] = [
+const COMMANDS: [&str; 9] = [
     "app-server",
     "app-client",
     "echo-server",
     "echo-client",
+    "fill-buffers",
     "sockets",
+    "ping",
     "explain",
     "completions",
 ];

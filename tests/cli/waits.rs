@@ -14,7 +14,7 @@ use crate::speak;
 use crate::support::{fake_server, look_on, run, sockdoc, stderr, stdout, until};
 
 /// A listener that drops a further SYN because its accept queue is full, and what fills it.
-fn silent_listener() -> (Socket, Vec<TcpStream>, SocketAddr) {
+pub(crate) fn silent_listener() -> (Socket, Vec<TcpStream>, SocketAddr) {
     let listener = Socket::new(Domain::IPV4, Type::STREAM, None).expect("a socket");
     let any: SocketAddr = "127.0.0.1:0".parse().expect("an address");
     listener.bind(&any.into()).expect("binds");

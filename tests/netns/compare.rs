@@ -2,13 +2,11 @@
 //! read by the same parsers (jc).
 
 use std::collections::BTreeMap;
-use std::io::Write;
-use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
 
 use serde_json::Value;
 
 use crate::namespace::Namespace;
+use crate::support::parsers::{parsed, parser};
 use crate::support::sockets::Holder;
 use crate::support::{finish, program, skip, stdout, until};
 
@@ -169,40 +167,10 @@ fn our_document_and_ss_agree_on_the_ends_of_every_socket() {
     assert_eq!(found, expected);
 }
 
-/// Where jc is.
-fn jc() -> Option<PathBuf> {
-    let venv = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/peers/bin/jc");
-    if venv.is_file() {
-        Some(venv)
-    } else {
-        program("jc")
-    }
-}
-
-/// A text as jc's parser for `tool` reads it.
-fn parsed(jc: &Path, tool: &str, text: &str) -> Vec<Value> {
-    let mut command = Command::new(jc);
-    command
-        .arg(format!("--{tool}"))
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped());
-    let mut child = command.spawn().expect("jc starts");
-    let mut input = child.stdin.take().expect("piped");
-    input.write_all(text.as_bytes()).expect("writes");
-    drop(input);
-    let output = child.wait_with_output().expect("it ends");
-    assert!(
-        output.status.success(),
-        "jc --{tool} does not read:\n{text}"
-    );
-    let rows: Value = serde_json::from_slice(&output.stdout).expect("a document");
-    rows.as_array().expect("a list").clone()
-}
-
 /// Compares what jc reads in both; `unlike` fields are left out.
 fn compare(test: &str, tool: &str, theirs: &[&str], ours: &[&str], unlike: &[&str]) {
-    let Some(jc) = jc() else {
-        return skip(test, "there is no jc (CONTRIBUTING.md says how to get it)");
+    let Some(jc) = parser(test, "jc") else {
+        return;
     };
     let Some((namespace, _holder)) = mixed(test, &[tool]) else {
         return;
@@ -210,8 +178,9 @@ fn compare(test: &str, tool: &str, theirs: &[&str], ours: &[&str], unlike: &[&st
     let theirs = namespace.run(tool, theirs);
     let ours = self::ours(&namespace, ours);
     let rows = |text: &str| {
-        let mut rows: Vec<String> = parsed(&jc, tool, text)
-            .into_iter()
+        let rows = parsed(&jc, &[&format!("--{tool}")], text);
+        let rows = rows.as_array().expect("a list").iter().cloned();
+        let mut rows: Vec<String> = rows
             .map(|mut row| {
                 let fields = row.as_object_mut().expect("an object");
                 fields.retain(|name, _| !unlike.contains(&name.as_str()));

@@ -5,9 +5,26 @@
 //! | [`namespace`] | a namespace that ends with its test |
 //! | [`compare`] | the same sockets in ss, netstat and lsof |
 //! | [`families`] | raw, ping and packet sockets; scopes of IPv6 |
+//! | [`fill`] | full buffers over a slow path, and as an ordinary user |
 //! | [`many`] | tens of thousands of sockets |
+//! | [`ping_crowds`] | many pings and many targets |
+//! | [`ping_ends`] | signals, a closed pipe, zones, names |
+//! | [`ping_hostile`] | what a hostile host answers, counted as what it is |
+//! | [`ping_judges`] | how iputils, fping and we judge a hostile host |
+//! | [`ping_json`] | `--json` |
+//! | [`ping_options`] | flags on the wire, and how a run ends |
+//! | [`ping_parsers`] | our text and that of iputils, read by the same programs |
+//! | [`ping_paths`] | MTU, black hole and hops of a routed path |
+//! | [`ping_refusals`] | ICMP errors of firewalls, routes and routers |
+//! | [`ping_rows`] | what a hostile host answers, row by row |
+//! | [`ping_tcp`] | `--tcp PORT` |
+//! | [`ping_users`] | as an ordinary user |
+//! | [`ping_words`] | every ICMP error in words, and the account of a bad path |
+//! | [`pinging`] | runs of ping and what they say |
 //! | [`places`] | --netns and --all-netns |
 //! | [`privilege`] | as an ordinary user, and without /proc |
+//! | [`responder`] | a host that answers echo requests by a script |
+//! | [`routed`] | a client, a router and a server |
 //! | [`states`] | states that take a firewall |
 
 #[path = "../support/mod.rs"]
@@ -15,8 +32,25 @@ mod support;
 
 mod compare;
 mod families;
+mod fill;
 mod many;
 mod namespace;
+mod ping_crowds;
+mod ping_ends;
+mod ping_hostile;
+mod ping_json;
+mod ping_judges;
+mod ping_options;
+mod ping_parsers;
+mod ping_paths;
+mod ping_refusals;
+mod ping_rows;
+mod ping_tcp;
+mod ping_users;
+mod ping_words;
+mod pinging;
 mod places;
 mod privilege;
+mod responder;
+mod routed;
 mod states;

@@ -34,7 +34,12 @@ impl Namespace {
         }
         let namespace = Namespace { name };
         namespace.run("ip", &["link", "set", "lo", "up"]);
-        namespace.run("sysctl", &["-q", "-w", "net.ipv4.icmp_ratelimit=0"]);
+        // Every ICMP error is sent, and no address of IPv6 is tried out before it is used.
+        namespace.sysctl(&[
+            "net.ipv4.icmp_ratelimit=0",
+            "net.ipv6.icmp.ratelimit=0",
+            "net.ipv6.conf.default.accept_dad=0",
+        ]);
         Some(namespace)
     }
 
@@ -79,6 +84,23 @@ impl Namespace {
         support::stdout(&output)
     }
 
+    /// Sets these parameters of the kernel inside.
+    pub(crate) fn sysctl(&self, settings: &[&str]) {
+        self.run("sysctl", &[&["-q", "-w"], settings].concat());
+    }
+
+    /// Runs these commands of ip(8) inside; all must succeed.
+    pub(crate) fn ip(&self, commands: &[&str]) {
+        self.fed("ip", &["-batch", "-"], &commands.join("\n"));
+    }
+
+    /// `sockdoc ping` inside.
+    pub(crate) fn ping(&self, args: &[&str]) -> Command {
+        let mut command = launched_by(&["nsenter", &format!("--net={}", self.file())]);
+        command.arg("ping").args(args).stdin(Stdio::null());
+        command
+    }
+
     /// `sockdoc sockets` inside.
     pub(crate) fn sockdoc(&self, args: &[&str]) -> Command {
         let mut command = launched_by(&["nsenter", &format!("--net={}", self.file())]);
@@ -94,17 +116,35 @@ impl Namespace {
     /// Puts these rules (of nft(8)) in the place of all others. They see what comes in: a packet
     /// that is dropped on its way out would be known to its sender as not sent.
     pub(crate) fn firewall(&self, rules: &str) {
+        self.firewall_at("input", rules);
+    }
+
+    /// The same for what goes out (`output`), or through (`forward`).
+    pub(crate) fn firewall_at(&self, hook: &str, rules: &str) {
         let table = format!(
-            "flush ruleset\ntable inet test {{\n chain input {{\n  \
-             type filter hook input priority 0; policy accept;\n  {rules}\n }}\n}}\n"
+            "flush ruleset\ntable inet test {{\n chain {hook} {{\n  \
+             type filter hook {hook} priority 0; policy accept;\n  {rules}\n }}\n}}\n"
         );
-        let mut nft = self.command("nft");
-        nft.args(["-f", "-"]).stdin(Stdio::piped());
-        let mut child = nft.spawn().expect("nft starts");
+        self.fed("nft", &["-f", "-"], &table);
+    }
+
+    /// How many packets the only counter of the rules has counted.
+    pub(crate) fn counted_by_the_firewall(&self) -> u64 {
+        let rules = self.run("nft", &["list", "ruleset"]);
+        let count = rules.split("counter packets ").nth(1);
+        let count = count.and_then(|rest| rest.split(' ').next()?.parse().ok());
+        count.unwrap_or_else(|| panic!("no counter in {rules}"))
+    }
+
+    /// Runs a program inside with this as its input; it must succeed.
+    pub(crate) fn fed(&self, program: &str, args: &[&str], text: &str) {
+        let mut command = self.command(program);
+        command.args(args).stdin(Stdio::piped());
+        let mut child = command.spawn().expect("the program starts");
         let mut input = child.stdin.take().expect("piped");
-        input.write_all(table.as_bytes()).expect("writes");
+        input.write_all(text.as_bytes()).expect("writes");
         drop(input);
-        assert!(child.wait().expect("it ends").success(), "{table}");
+        assert!(child.wait().expect("it ends").success(), "{text}");
     }
 }
 
@@ -115,6 +155,16 @@ impl Drop for Namespace {
             .status();
     }
 }
+
+/// Starts a program as nobody.
+pub(crate) const NOBODY: [&str; 6] = [
+    "setpriv",
+    "--reuid",
+    "65534",
+    "--regid",
+    "65534",
+    "--clear-groups",
+];
 
 /// A copy of the binary where every user may run it, in a folder that ends with this.
 pub(crate) fn binary_for_all() -> (tempfile::TempDir, String) {

@@ -7,19 +7,9 @@ use std::process::{Command, Stdio};
 
 use serde_json::Value;
 
-use crate::namespace::{Namespace, binary_for_all};
+use crate::namespace::{NOBODY, Namespace, binary_for_all};
 use crate::support::sockets::{Listing, inode};
 use crate::support::{finish, program, skip, stdout};
-
-/// Becomes nobody.
-const NOBODY: [&str; 6] = [
-    "setpriv",
-    "--reuid",
-    "65534",
-    "--regid",
-    "65534",
-    "--clear-groups",
-];
 
 /// A namespace with a socket of ours and one that only nobody's process holds, and the binary.
 struct Scene {

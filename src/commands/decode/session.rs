@@ -7,10 +7,12 @@ use super::output::Output;
 use super::selection::Selection;
 use super::take::Take;
 use super::{Args, View};
-use crate::capfile::{Frame, Interface, Timestamp};
+use crate::capfile::{Frame, Interface, LinkType, Timestamp};
 use crate::commands::Context;
+use crate::commands::serving::tell;
 use crate::error::{Error, Kind, Result};
 use crate::filter::Subject;
+use crate::packet::fragments::Fragments;
 use crate::packet::record::{Network, Transport};
 use crate::packet::{Decoded, decode};
 use crate::render::decode::{
@@ -32,6 +34,7 @@ pub(super) struct Session<'a> {
     width: Option<u16>,
     tracker: Tracker,
     echoes: Echoes,
+    fragments: Fragments,
     selection: Selection,
     lines: Lines,
     stats: Stats,
@@ -52,6 +55,7 @@ impl<'a> Session<'a> {
             width: context.width,
             tracker: Tracker::new(settings(args, context.json)),
             echoes: Echoes::default(),
+            fragments: Fragments::default(),
             selection: Selection::new(&args.filter)?,
             lines: Lines::new(clock(), args.absolute_seq),
             stats: Stats::default(),
@@ -115,6 +119,12 @@ impl<'a> Session<'a> {
         }
         .and_then(|()| io::stdout().write_all(&text))
         .map_err(Error::output)?;
+        let forgotten = self.fragments.forgotten();
+        if forgotten > 0 {
+            tell(&format!(
+                "{forgotten} fragmented packets were given up: too many waited for their fragments"
+            ));
+        }
         self.verdict(&totals)
     }
 
@@ -155,7 +165,13 @@ impl<'a> Session<'a> {
 
     /// The connection of a segment.
     #[inline]
-    fn track(&mut self, frame: &Frame<'_>, time: i64, decoded: &Decoded) -> Option<Seen> {
+    fn track(
+        &mut self,
+        frame: &Frame<'_>,
+        bytes: &[u8],
+        time: i64,
+        decoded: &Decoded,
+    ) -> Option<Seen> {
         let layers = decoded.innermost();
         let (Network::Ip(ip), Transport::Tcp(tcp)) = (&layers.network, &layers.transport) else {
             return None;
@@ -166,7 +182,7 @@ impl<'a> Session<'a> {
         let tracked = stream::Frame {
             number: frame.number,
             time,
-            bytes: frame.data,
+            bytes,
             wire_length: frame.original_len,
         };
         let seen = self.tracker.segment(&tracked, ip, tcp, &mut self.take);
@@ -179,30 +195,45 @@ impl<'a> Session<'a> {
         Some(seen)
     }
 
-    /// Writes what the view has to say of a frame that was selected.
+    /// Of the fragment that makes a packet whole: the packet, of which `decoded` then tells.
     #[inline]
-    fn show(&mut self, line: &Line<'_>) {
+    fn put_together(&mut self, decoded: &mut Decoded, frame: &[u8]) -> Option<Vec<u8>> {
+        let ip = decoded.ip().filter(|ip| ip.fragment.is_some())?;
+        let is_v6 = ip.is_v6;
+        let whole = self.fragments.take(ip, frame)?;
+        let link = if is_v6 {
+            LinkType::IPV6
+        } else {
+            LinkType::IPV4
+        };
+        *decoded = decode(link, &whole, u32::try_from(whole.len()).unwrap_or(u32::MAX));
+        Some(whole)
+    }
+
+    /// Writes what the view has to say of a frame that was selected; `frame` is what was captured of it,
+    /// and the line's bytes those of the packet that it made whole, if it did.
+    #[inline]
+    fn show(&mut self, line: &Line<'_>, frame: &[u8]) {
         match self.take.view {
             View::Frames if self.args.csv => csv::row(&mut self.out, line),
             View::Frames if self.take.json => json::packet(&mut self.out, line),
-            View::Frames => self.show_line(line),
+            View::Frames => self.show_line(line, frame),
             View::Stats => {
                 let Line {
                     time,
-                    bytes,
                     length,
                     decoded,
                     seen,
                     ..
                 } = *line;
-                self.stats.frame(time, bytes, length, decoded, seen);
+                self.stats.frame(time, frame, length, decoded, seen);
             }
             _ => {}
         }
     }
 
     #[inline]
-    fn show_line(&mut self, line: &Line<'_>) {
+    fn show_line(&mut self, line: &Line<'_>, frame: &[u8]) {
         let start = self.out.len();
         self.lines.write(&mut self.out, line);
         let paint = match line.seen {
@@ -222,7 +253,7 @@ impl<'a> Session<'a> {
         if self.args.hex {
             let mut dump = Vec::new();
             // Writing to memory does not fail.
-            let _ = Hexdump::new().write(&mut dump, "    ", line.bytes);
+            let _ = Hexdump::new().write(&mut dump, "    ", frame);
             self.out.bytes(&dump);
         }
     }
@@ -266,9 +297,11 @@ impl Watcher for Session<'_> {
             clock.see(time);
         }
         self.take.totals.frames += 1;
-        let decoded = decode(frame.link, frame.data, frame.original_len);
+        let mut decoded = decode(frame.link, frame.data, frame.original_len);
+        let whole = self.put_together(&mut decoded, frame.data);
+        let bytes = whole.as_deref().unwrap_or(frame.data);
         self.take.begin();
-        let seen = self.track(frame, nanos(time), &decoded);
+        let seen = self.track(frame, bytes, nanos(time), &decoded);
         let subject = Subject {
             data: frame.data,
             original_len: frame.original_len,
@@ -276,7 +309,7 @@ impl Watcher for Session<'_> {
             app: !self.take.words.is_empty(),
             expert: self.take.noted,
         };
-        let answers = self.echoes.see(frame.number, &decoded, frame.data);
+        let answers = self.echoes.see(frame.number, &decoded, bytes);
         if !self.selection.takes(&subject, frame.link)? {
             self.take.behind.clear();
             self.take.followed.clear();
@@ -294,13 +327,14 @@ impl Watcher for Session<'_> {
                 number: frame.number,
                 time,
                 length: frame.original_len,
-                bytes: frame.data,
+                captured: frame.data.len(),
+                bytes,
                 decoded: &decoded,
                 seen: seen.as_ref(),
                 answers,
                 application,
             };
-            self.show(&line);
+            self.show(&line, frame.data);
             self.take.words = words;
             self.pass_on_behind();
         }

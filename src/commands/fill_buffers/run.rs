@@ -6,21 +6,19 @@ use std::time::Instant;
 use serde_json::Value;
 
 use super::Args;
+use super::judge::judge;
 use crate::commands::endpoint::Endpoint;
 use crate::commands::serving::print;
 use crate::commands::{Context, Status};
-use crate::diagnose::blocked::{Spent, why};
-use crate::diagnose::refine::refine;
-use crate::diagnose::{Evidence, Finding, TcpEvidence};
 use crate::error::{Error, Kind, Result};
 use crate::fill::report::{Buffer, Datagrams, Limits};
-use crate::fill::{Report, Sample, Stop, Variant};
+use crate::fill::{Report, Stop, Variant};
 use crate::reference::Circumstance;
 use crate::render::fill::{Page, ending, json, sending, standing};
 use crate::render::json as as_json;
 use crate::render::sockets::{Names, Sheet, json as sockets_json};
+use crate::sockets::Socket;
 use crate::sockets::pairs::OtherEnds;
-use crate::sockets::{Family, Proto, Socket, State};
 use crate::sys::fill::ends::{self, Ends};
 use crate::sys::fill::rows::{Rows, rows};
 use crate::sys::fill::{self, drain, look};
@@ -39,6 +37,7 @@ pub(super) fn run(args: &Args, remote: Option<&Endpoint>, context: &Context) -> 
         start: Instant::now(),
         most: 0,
         rows: Rows::default(),
+        judged: None,
     };
     run.whole(ends)
 }
@@ -73,6 +72,8 @@ struct Run<'a> {
     /// The scale of the live bars, so that it does not jump between two phases.
     most: u64,
     rows: Rows,
+    /// The sender with the verdict.
+    judged: Option<Socket>,
 }
 
 impl Run<'_> {
@@ -88,7 +89,7 @@ impl Run<'_> {
         let before = look::rcvbuf_errors();
         let plan = self.args.plan();
         let oversize = match variant {
-            Variant::UnixDatagram => ends::oversize(&ends),
+            Variant::UnixDatagrams => ends::oversize(&ends),
             _ => None,
         };
         self.start = Instant::now();
@@ -104,6 +105,7 @@ impl Run<'_> {
             stop: filled.stop,
             lasted: filled.lasted,
             checksum: filled.checksum,
+            waits: filled.waits,
             settled: None,
             verdict: None,
             holding: None,
@@ -113,11 +115,11 @@ impl Run<'_> {
             interrupted: filled.stop == Stop::Interrupted,
         };
         self.tell(|page| {
-            sending::sends(page, &report)?;
+            sending::sends(page, &report, self.context.verbose)?;
             sending::first_block(page, &report)
         })?;
         if let Stop::Failed(errno) = report.stop {
-            return Err(failed(&report, errno));
+            return Err(self.failed(&report, errno));
         }
         self.stand(&ends, &mut report)?;
         self.hold(&ends, &mut report)?;
@@ -170,73 +172,24 @@ impl Run<'_> {
         let accepted = report.timeline.bytes();
         let sample = fill::settled(ends, accepted, self.start, &self.signals);
         self.rows = rows(ends).unwrap_or_default();
-        let evidence = match report.variant {
-            Variant::Tcp => look::evidence(ends.sender()),
-            _ => TcpEvidence::default(),
-        };
-        let verdict = self.judge(report, &sample, evidence);
+        let judged = judge(report, &sample, ends, &self.rows);
         report.settled = Some(sample);
-        report.verdict = verdict;
-        let Run { rows, .. } = &*self;
-        let (sockets, sender): (Vec<&Socket>, _) = (
-            rows.snapshot.sockets.iter().collect(),
-            rows.sender.map(|index| &rows.snapshot.sockets[index]),
-        );
+        report.verdict = judged.findings.first().cloned();
+        let rows = &self.rows;
+        let sockets: Vec<&Socket> = rows.snapshot.sockets.iter().collect();
         let (names, others) = (Names::default(), OtherEnds::default());
         self.tell(|page| {
-            standing::queues(page, report)?;
-            standing::rows(
-                page,
-                report.variant,
-                &sheet(rows, &sockets, &names, &others),
-            )?;
-            standing::windows(page, report, sender)?;
-            match sender.filter(|socket| !socket.findings.is_empty()) {
-                Some(socket) => standing::verdict(page, &sheet(rows, &[socket], &names, &others)),
+            standing::queues(page, report, rows.receiver().is_some())?;
+            let all = sheet(rows, &sockets, &names, &others);
+            standing::rows(page, report.variant, &all)?;
+            standing::windows(page, report, rows.sender())?;
+            match &report.verdict {
+                Some(_) => standing::verdict(page, &sheet(rows, &[&judged], &names, &others)),
                 None => Ok(()),
             }
-        })
-    }
-
-    /// Asks the rules; the finding then stands at the sender's row too.
-    fn judge(&mut self, report: &Report, sample: &Sample, tcp: TcpEvidence) -> Option<Finding> {
-        let sockets = &mut self.rows.snapshot.sockets;
-        let index = if let Some(index) = self.rows.sender {
-            index
-        } else {
-            // Where the host's sockets cannot be listed, what the descriptor tells is enough.
-            sockets.push(unlisted(report, sample));
-            *self.rows.sender.insert(sockets.len() - 1)
-        };
-        let still = (report.stop == Stop::Settled).then_some(report.plan.settle);
-        let millis = still.map(|still| u32::try_from(still.as_millis()).unwrap_or(u32::MAX));
-        // The receiver's memory is what is full, where nothing waits at the sender.
-        let of_receiver = report.variant == Variant::Udp;
-        let judged = match (of_receiver, &sample.receiver) {
-            (true, Some(end)) => end,
-            (true, None) => return None,
-            _ => &sample.sender,
-        };
-        let evidence = Evidence {
-            socket: &sockets[index],
-            tcp: TcpEvidence {
-                still_ms: millis,
-                ..tcp
-            },
-            memory: judged.memory,
-        };
-        let waited = report.timeline.first_block().is_some();
-        let found = why(&evidence, spent(sample), waited)?;
-        sockets[index].findings = vec![found];
-        refine(sockets);
-        let finding = sockets[index].findings.first_mut()?;
-        if report.both_ends && finding.next.contains("PID") {
-            // Looking at ourselves would be of no use to anybody.
-            "Here the receiver is sockdoc itself, which does not read on purpose. At a server of your \
-             own: sockdoc sockets --problems names the process, and what to do with it"
-                .clone_into(&mut finding.next);
-        }
-        Some(finding.clone())
+        })?;
+        self.judged = Some(judged);
+        Ok(())
     }
 
     fn hold(&mut self, ends: &Ends, report: &mut Report) -> Result<()> {
@@ -244,10 +197,9 @@ impl Run<'_> {
         if how_long.is_zero() || report.interrupted {
             return Ok(());
         }
-        let held =
-            self.watched(|run, watch| fill::hold(ends, how_long, run.start, &run.signals, watch))?;
+        let held = self.watched(|run, watch| fill::hold(ends, how_long, &run.signals, watch))?;
         report.interrupted |= held.interrupted;
-        self.tell(|page| ending::holding(page, &held))?;
+        self.tell(|page| ending::holding(page, report, &held))?;
         report.holding = Some(held);
         Ok(())
     }
@@ -255,16 +207,15 @@ impl Run<'_> {
     /// Closes, drains, or leaves it.
     fn end(&mut self, ends: Ends, report: &mut Report, errors_before: Option<u64>) -> Result<()> {
         let drains = !self.args.then.no_drain && !report.interrupted && report.both_ends;
-        let gone = report
-            .holding
-            .as_ref()
-            .is_some_and(|held| held.failed.is_some());
+        let gone = report.connection_failed();
         let patience = if gone {
             report.plan.settle
         } else {
             drain::PATIENCE
         };
-        if let Some(kind) = self.args.close().filter(|_| !report.interrupted) {
+        let close = self.args.close();
+        // What is over already cannot be closed.
+        if let Some(kind) = close.filter(|_| !report.interrupted && !gone) {
             let (closed, draining) = drain::close(ends, kind, drains, patience, &self.signals)
                 .map_err(|error| Error::os(Kind::CannotRun, "close the connection", &error))?;
             self.tell(|page| ending::closed(page, report, &closed))?;
@@ -280,7 +231,7 @@ impl Run<'_> {
             Self::count_datagrams(&ends, report, errors_before);
         }
         let Some(draining) = &report.draining else {
-            return Ok(());
+            return self.tell(|page| ending::left(page, report));
         };
         report.interrupted |= draining.end() == Some(crate::fill::DrainEnd::Interrupted);
         self.tell(|page| {
@@ -304,6 +255,27 @@ impl Run<'_> {
         }
     }
 
+    /// A `send()` that failed in a way that is no lesson.
+    fn failed(&self, report: &Report, errno: i32) -> Error {
+        let error = io::Error::from_raw_os_error(errno);
+        let named = Error::os(Kind::BadAnswer, "send to", &error).under(Circumstance::Send);
+        let timeout = self.args.sockets.user_timeout;
+        match (timeout, named.code, report.variant) {
+            (Some(_), Some("ETIMEDOUT"), _) => named
+                .because("the receiver took nothing for as long as TCP_USER_TIMEOUT says")
+                .next(
+                    "with a longer --user-timeout or a shorter --settle it is seen to settle first",
+                )
+                .on(report.ends[1].clone()),
+            (_, Some("EMSGSIZE"), Variant::UnixDatagrams) => {
+                Error::os(Kind::BadAnswer, "send to the other unix socket", &error)
+                    .because("a datagram must fit into the send buffer whole")
+                    .next("a smaller --chunk, or a larger --sndbuf")
+            }
+            _ => named.on(report.ends[1].clone()),
+        }
+    }
+
     /// Writes sections, where people read.
     fn tell(&self, sections: impl FnOnce(&mut Page<'_>) -> io::Result<()>) -> Result<()> {
         if self.context.json {
@@ -324,14 +296,15 @@ impl Run<'_> {
         if self.context.json {
             let (names, others) = (Names::default(), OtherEnds::default());
             let sockets: Vec<&Socket> = self.rows.snapshot.sockets.iter().collect();
-            let listed = sockets_json::rows(&sheet(&self.rows, &sockets, &names, &others))
-                .map_err(Error::output)?;
-            let verdict = self
-                .rows
-                .sender
-                .and_then(|index| listed.get(index)?.get("findings")?.get(0).cloned())
-                .filter(|_| report.verdict.is_some());
-            let document = json::document(report, &verdict.unwrap_or(Value::Null), &listed);
+            let rows = |sockets: &[&Socket]| {
+                sockets_json::rows(&sheet(&self.rows, sockets, &names, &others))
+                    .map_err(Error::output)
+            };
+            let judged: Vec<&Socket> = self.judged.iter().collect();
+            let mut judged = rows(&judged)?;
+            let verdict = judged.pointer_mut("/0/findings/0").map(Value::take);
+            let verdict = verdict.unwrap_or_default();
+            let document = json::document(report, &verdict, &rows(&sockets)?);
             let mut out = Vec::new();
             as_json::line(&mut out, &document)
                 .and_then(|()| print(&out))
@@ -362,42 +335,4 @@ fn names(ends: &Ends) -> [String; 2] {
         .map_or_else(Default::default, |(from, to)| {
             [from.to_string(), to.to_string()]
         })
-}
-
-/// What the descriptor tells, as a row.
-fn unlisted(report: &Report, sample: &Sample) -> Socket {
-    let (proto, family) = match report.variant {
-        Variant::Tcp => (Proto::Tcp, Family::Inet),
-        Variant::Udp => (Proto::Udp, Family::Inet),
-        Variant::UnixStream => (Proto::UnixStr, Family::Unix),
-        Variant::UnixDatagram => (Proto::UnixDgr, Family::Unix),
-    };
-    let small = |count: Option<u64>| {
-        count
-            .and_then(|count| u32::try_from(count).ok())
-            .unwrap_or(0)
-    };
-    Socket {
-        send_q: small(sample.sender.send_queue),
-        recv_q: small(sample.sender.recv_queue),
-        ..Socket::blank(proto, family, State::Established)
-    }
-}
-
-/// What the connection's time went to; it began with the filling.
-fn spent(sample: &Sample) -> Option<Spent> {
-    let tcp = sample.sender.tcp.as_ref()?;
-    Some(Spent {
-        busy_us: tcp.busy_time_us?,
-        rwnd_limited_us: tcp.rwnd_limited_us?,
-        sndbuf_limited_us: tcp.sndbuf_limited_us?,
-    })
-}
-
-/// A `send()` that failed in a way that is no lesson.
-fn failed(report: &Report, errno: i32) -> Error {
-    let error = io::Error::from_raw_os_error(errno);
-    Error::os(Kind::BadAnswer, "send to", &error)
-        .under(Circumstance::Send)
-        .on(report.ends[1].clone())
 }

@@ -6,7 +6,7 @@ use serde_json::{Map, Value, json};
 
 use super::Args;
 use crate::commands::endpoint::Endpoint;
-use crate::commands::serving::print;
+use crate::commands::serving::{print, tell};
 use crate::commands::{Context, Status};
 use crate::error::{Error, Result};
 use crate::reference;
@@ -46,14 +46,14 @@ struct Voice {
 impl Voice {
     fn listening(&self, local: &Peer, rate: u64) -> Result<()> {
         let how = match rate {
-            0 => "reads nothing".to_owned(),
+            0 => "Nothing is read".to_owned(),
             rate => format!(
-                "reads {} bytes a second of each connection",
+                "{} bytes a second are read from each connection",
                 thousands(rate)
             ),
         };
         let fields = json!({ "local": as_json::peer(local), "read_rate": rate });
-        self.say("listening", fields, &format!("Listening on {local}; {how}"))
+        self.say("listening", fields, &format!("Listening on {local}\n{how}"))
     }
 
     fn served(&self) -> Result<()> {
@@ -79,7 +79,10 @@ impl Voice {
             }
             as_json::line(&mut out, &object).map_err(Error::output)?;
         } else {
-            out = format!("{}\n", escape::text(line)).into_bytes();
+            for line in line.lines() {
+                out.extend_from_slice(escape::text(line).as_bytes());
+                out.push(b'\n');
+            }
         }
         print(&out).map_err(Error::output)
     }
@@ -94,6 +97,10 @@ impl Observer for Voice {
             fields,
             &format!("Accepted connection from {peer}"),
         )
+    }
+
+    fn starved(&mut self, error: &Error) {
+        tell(&error.to_string().replace("\n  next: ", "; next: "));
     }
 
     fn ended(&mut self, ended: &Ended<'_>) -> Result<()> {
@@ -128,7 +135,7 @@ impl Observer for Voice {
             "errno": errno,
             "lasted_us": as_json::micros(ended.lasted),
             "read_bytes": ended.read,
-            "crc32": ended.checksum,
+            "crc32": format!("{:08x}", ended.checksum),
             "unread_bytes": ended.unread,
         });
         self.say("ended", fields, &line)

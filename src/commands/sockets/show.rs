@@ -136,7 +136,7 @@ fn write_body(
         None => {}
     }
     if args.which.asks_for_problems() {
-        return problems::write_of(out, sheet, Some(looked_at), context.style);
+        return problems::write_of(out, sheet, Some(looked_at), context.style, context.width);
     }
     let layout = Layout {
         columns,

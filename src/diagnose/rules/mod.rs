@@ -15,7 +15,7 @@ mod not_accepted;
 mod not_reading;
 mod peer_silent;
 pub(super) mod peer_window_closed;
-mod udp_receive_buffer_full;
+pub(super) mod udp_receive_buffer_full;
 
 use super::{Evidence, Fact, Finding};
 use crate::sockets::{Address, Socket};

@@ -29,6 +29,11 @@ fn young_ack_ms(probes: u8) -> u32 {
 }
 
 fn check(evidence: &Evidence<'_>) -> Option<Finding> {
+    found(evidence, PATIENCE_MS)
+}
+
+/// The same with another patience, for who knows that the program does not read: milliseconds.
+pub(in crate::diagnose) fn found(evidence: &Evidence<'_>, patience_ms: u32) -> Option<Finding> {
     let socket = evidence.socket;
     let sent = evidence.tcp.last_data_sent_ms;
     let age = sent.max(evidence.tcp.still_ms);
@@ -36,7 +41,7 @@ fn check(evidence: &Evidence<'_>) -> Option<Finding> {
     if timer.kind != TimerKind::Persist
         || unanswered_probes(evidence).is_some()
         || evidence.tcp.snd_wnd? != 0
-        || age.is_some_and(|age| age < PATIENCE_MS)
+        || age.is_some_and(|age| age < patience_ms)
     {
         return None;
     }
@@ -82,7 +87,7 @@ fn check(evidence: &Evidence<'_>) -> Option<Finding> {
 #[cfg(test)]
 mod tests {
     use super::super::sample::{found, socket, timer};
-    use super::*;
+    use super::{RULE, *};
     use crate::diagnose::TcpEvidence;
     use crate::sockets::{Socket, State};
 

@@ -8,9 +8,10 @@
 
 use super::{Evidence, Finding, Rule, meminfo};
 use crate::diagnose::{Severity, words};
+use crate::sockdiag::SkMemInfo;
 use crate::sockets::Proto;
 
-pub(super) const RULE: Rule = Rule {
+pub(in crate::diagnose) const RULE: Rule = Rule {
     id: "udp_receive_buffer_full",
     check,
 };
@@ -30,6 +31,13 @@ fn check(evidence: &Evidence<'_>) -> Option<Finding> {
     if used == 0 || !full {
         return None;
     }
+    found(memory)
+}
+
+/// The finding itself, for who knows that datagrams were dropped just now: large ones are while there is
+/// still room for smaller ones.
+pub(in crate::diagnose) fn found(memory: SkMemInfo) -> Option<Finding> {
+    let (used, limit) = (memory.rmem_alloc_bytes?, memory.rcvbuf_bytes?);
     let drops = memory.drops.filter(|drops| *drops > 0);
     let mut facts = vec![
         meminfo("rmem_alloc", &format!("{used} bytes")),

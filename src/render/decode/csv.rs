@@ -47,7 +47,7 @@ pub fn row(out: &mut Buffer, line: &Line<'_>) {
     }
     out.number(u64::from(line.length));
     out.byte(b',');
-    out.number(line.bytes.len() as u64);
+    out.number(line.captured as u64);
     out.byte(b',');
     match (&layers.transport, line.seen) {
         (Transport::Tcp(tcp), Some(seen)) => {

@@ -3,7 +3,7 @@
 use super::buffer::Buffer;
 use super::words::milliseconds;
 use crate::render::escape;
-use crate::stream::{Analysis, Finding, Marks, Noted, StreamRef};
+use crate::stream::{Analysis, End, Finding, Marks, Noted, StreamRef};
 
 /// Marks that are worth a line of their own; an acknowledgment that repeats itself, or moves a window,
 /// is not.
@@ -111,10 +111,21 @@ fn head(out: &mut Buffer, frame: u64, stream: &StreamRef) {
 
 /// `NUMBER SOURCE:PORT → DESTINATION:PORT`
 pub(super) fn ends(out: &mut Buffer, stream: &StreamRef) {
-    let (from, to) = (stream.source, stream.destination);
-    let (from, to) = (
-        std::net::SocketAddr::from(from),
-        std::net::SocketAddr::from(to),
-    );
-    out.format(format_args!("{} {from} → {to}", stream.number));
+    out.number(u64::from(stream.number));
+    out.byte(b' ');
+    end(out, stream.source);
+    out.text(" → ");
+    end(out, stream.destination);
+}
+
+fn end(out: &mut Buffer, (ip, port): End) {
+    if ip.is_ipv6() {
+        out.byte(b'[');
+        out.address(ip);
+        out.byte(b']');
+    } else {
+        out.address(ip);
+    }
+    out.byte(b':');
+    out.number(u64::from(port));
 }

@@ -57,7 +57,7 @@ pub fn packet(out: &mut Buffer, line: &Line<'_>) {
     key!(out, "length_bytes");
     out.number(u64::from(line.length));
     key!(out, "captured_bytes");
-    out.number(line.bytes.len() as u64);
+    out.number(line.captured as u64);
     let layers = line.decoded.innermost();
     match &layers.network {
         Network::Ip(ip) => {

@@ -20,7 +20,10 @@ pub struct Line<'a> {
     pub time: Timestamp,
     /// How long it was on the wire.
     pub length: u32,
-    /// What was captured of it.
+    /// How much of it was captured.
+    pub captured: usize,
+    /// The bytes that `decoded` tells of: what was captured, or the packet that this frame, the last
+    /// fragment, has made whole.
     pub bytes: &'a [u8],
     /// What was understood of it.
     pub decoded: &'a Decoded,
@@ -388,7 +391,7 @@ pub(super) fn head(out: &mut Buffer, protocol: &str, length: u32) {
 #[inline]
 fn suffix(out: &mut Buffer, line: &Line<'_>) {
     if line.decoded.malformed.is_some() {
-        let was_cut = line.bytes.len() < line.length as usize;
+        let was_cut = line.captured < line.length as usize;
         out.text(if was_cut {
             "[Packet size limited during capture]"
         } else {

@@ -2,7 +2,7 @@
 //!
 //! | file | what it writes |
 //! |---|---|
-//! | [`line`] | a frame in one line, as tshark prints it |
+//! | [`mod@line`] | a frame in one line, as tshark prints it |
 //! | `icmp`, `other` | such lines about what is not TCP or UDP |
 //! | [`clock`] | the time column |
 //! | [`words`] | an application message in words |

@@ -144,7 +144,7 @@ pub(super) fn nothing(out: &mut Buffer, line: &Line<'_>) {
     }
 }
 
-/// EtherTypes that networks have and this does not decode (IEEE, "EtherType public listing").
+/// What networks have and this does not decode (IEEE, list of Ethernet types).
 fn ethertype_name(ethertype: u16) -> &'static str {
     match ethertype {
         0x0800 => "IPv4",

@@ -8,28 +8,35 @@ use crate::fill::{DrainEnd, Draining, Holding, Report, Variant};
 use crate::render::{Paint, thousands};
 
 /// The persist timer, as it was watched.
-pub fn holding(page: &mut Page<'_>, holding: &Holding) -> io::Result<()> {
-    let lasted = time(holding.lasted);
-    let mut rows = Vec::new();
-    for probe in holding.probes() {
-        let text = format!(
-            "window probe; the next one in {} (backoff {})",
-            time(probe.next_in),
-            probe.backoff
-        );
-        rows.push((time(probe.at), text));
-    }
+pub fn holding(page: &mut Page<'_>, report: &Report, holding: &Holding) -> io::Result<()> {
+    let mut rows: Vec<(String, String)> = holding
+        .probes()
+        .iter()
+        .map(|probe| {
+            let next = time(probe.next_in);
+            let text = format!(
+                "window probe; the next one in {next} (backoff {})",
+                probe.backoff
+            );
+            (format!("after {}", time(probe.at)), text)
+        })
+        .collect();
+    let taken = holding.acknowledged().filter(|bytes| *bytes > 0);
     if let Some(number) = holding.failed {
         rows.push((
-            String::new(),
+            format!("after {}", time(holding.lasted)),
             format!("the connection ended: {}", errno(number)),
         ));
-    } else if holding.probes().is_empty() {
+    } else if rows.is_empty() && taken.is_none() {
         let text = match holding.first() {
             Some(first) => format!("no probe yet: the timer takes {}", time(first.next_in)),
             None => "nothing moved".to_owned(),
         };
         rows.push((String::new(), text));
+    }
+    if let Some(taken) = taken {
+        let text = format!("{} more: the receiver reads", bytes(Some(taken)));
+        rows.push(("acknowledged".to_owned(), text));
     }
     if holding.interrupted {
         rows.push((String::new(), "interrupted".to_owned()));
@@ -38,7 +45,13 @@ pub fn holding(page: &mut Page<'_>, holding: &Holding) -> io::Result<()> {
         .iter()
         .map(|(at, text)| (at.as_str(), text.clone()))
         .collect();
-    page.section(&format!("Held for {lasted}: nobody reads"), &rows)
+    let lasted = time(holding.lasted);
+    let title = if report.both_ends {
+        format!("Held for {lasted}: nobody reads")
+    } else {
+        format!("Held for {lasted}")
+    };
+    page.section(&title, &rows)
 }
 
 /// What datagrams were counted.
@@ -101,26 +114,19 @@ fn unix_datagrams(counted: &Datagrams) -> Vec<(&'static str, String)> {
 
 /// What a close does to the bytes in the queues.
 pub fn closed(page: &mut Page<'_>, report: &Report, closed: &Closed) -> io::Result<()> {
-    let queued = bytes(closed.queued);
     let mut rows = Vec::new();
     let title = match closed.kind {
         CloseKind::Normal => {
-            rows.push((
-                "means",
-                format!(
-                    "close() returned at once; the kernel still holds the {queued} of the Send-Q and goes \
-                     on sending them as the receiver reads"
-                ),
-            ));
+            rows.push(("means", after_close(report)));
             "The sender calls close()"
         }
         CloseKind::Linger0 => {
-            rows.push((
-                "means",
-                format!(
-                    "the {queued} of the Send-Q are thrown away, and the receiver is sent a reset (RST)"
-                ),
-            ));
+            let lost = match closed.queued {
+                Some(0) => "nothing is queued".to_owned(),
+                queued => format!("the {} of the Send-Q are thrown away", bytes(queued)),
+            };
+            let text = format!("{lost}, and the receiver is sent a reset (RST)");
+            rows.push(("means", text));
             "The sender calls close() with SO_LINGER of 0 seconds"
         }
         CloseKind::Unread => {
@@ -145,6 +151,53 @@ pub fn closed(page: &mut Page<'_>, report: &Report, closed: &Closed) -> io::Resu
         }
     };
     page.section(title, &rows)
+}
+
+/// What `close()` leaves behind.
+fn after_close(report: &Report) -> String {
+    let Some(sample) = &report.settled else {
+        return "close() returned at once".to_owned();
+    };
+    let sender = &sample.sender;
+    match (report.variant, sender.send_queue, sender.recv_queue) {
+        (Variant::UnixStreams, ..) => {
+            "close() returned at once; what was sent lies at the receiver already".to_owned()
+        }
+        // RFC 2525 section 2.17 and RFC 9293 section 3.6.1.
+        (_, queued, Some(1..)) if queued > Some(0) => format!(
+            "some of the server's data was never read here, so close() sent a reset (RST): the {} of the \
+             Send-Q are lost",
+            bytes(queued)
+        ),
+        (_, Some(0), _) => "close() returned at once; nothing was queued".to_owned(),
+        (_, queued, _) => format!(
+            "close() returned at once; the kernel still holds the {} of the Send-Q and goes on sending \
+             them as the receiver reads",
+            bytes(queued)
+        ),
+    }
+}
+
+/// What is left behind where the receiver is not ours or does not read.
+pub fn left(page: &mut Page<'_>, report: &Report) -> io::Result<()> {
+    let sum = format!(
+        "{}, CRC-32 {:08x}",
+        bytes(Some(report.timeline.bytes())),
+        report.checksum
+    );
+    if report.both_ends || report.closed.is_some() || report.variant.is_datagram() {
+        return page.section("Not drained", &[("sent", sum)]);
+    }
+    let closed = if report.connection_failed() {
+        "the connection is over: what was queued is lost".to_owned()
+    } else {
+        after_close(report)
+    };
+    let sent = format!("{sum}: compare it with what the server read at its end");
+    page.section(
+        "The receiver is the server's",
+        &[("sent", sent), ("closed", closed)],
+    )
 }
 
 /// What the receiver read at last, and whether it is what was sent.

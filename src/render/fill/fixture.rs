@@ -4,6 +4,7 @@ use std::io;
 use std::time::Duration;
 
 use super::Page;
+use crate::diagnose::blocked::Waits;
 use crate::fill::report::Limits;
 use crate::fill::{DrainEnd, Draining, End, Mode, Plan, Report, Sample, Stop, Timeline, Variant};
 use crate::render::Style;
@@ -40,6 +41,7 @@ pub(super) fn report() -> Report {
         stop: Stop::Settled,
         lasted: ms(561),
         checksum: 1,
+        waits: Waits::default(),
         settled: Some(Sample {
             at: ms(561),
             sender: End {

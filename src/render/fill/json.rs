@@ -28,7 +28,7 @@ pub fn document(report: &Report, verdict: &Value, sockets: &Value) -> Value {
         "accepted": {
             "bytes": report.timeline.bytes(),
             "sends": report.timeline.sends(),
-            "crc32": report.checksum,
+            "crc32": hex(report.checksum),
         },
         "first_block": first_block(report),
         "stopped": stopped(report),
@@ -166,6 +166,11 @@ fn windows(report: &Report) -> Value {
     })
 }
 
+/// A checksum as people see it too.
+fn hex(sum: u32) -> String {
+    format!("{sum:08x}")
+}
+
 fn hold(report: &Report) -> Value {
     let Some(holding) = &report.holding else {
         return Value::Null;
@@ -180,6 +185,7 @@ fn hold(report: &Report) -> Value {
     json!({
         "lasted_us": micros(holding.lasted),
         "probes": probes.collect::<Vec<_>>(),
+        "acknowledged_bytes": holding.acknowledged(),
         "errno": holding.failed,
         "interrupted": holding.interrupted,
     })
@@ -221,7 +227,7 @@ fn drain(report: &Report) -> Value {
     json!({
         "writable_after_bytes": draining.writable_after().map(|writable| writable.after),
         "received_bytes": draining.bytes(),
-        "crc32": draining.checksum(),
+        "crc32": hex(draining.checksum()),
         "checksum_ok": report.checksum_ok(),
         "end": end,
         "errno": errno,

@@ -37,11 +37,31 @@ pub struct Page<'a> {
 impl Page<'_> {
     /// A section: a title and labelled lines.
     fn section(&mut self, title: &str, rows: &[(&str, String)]) -> io::Result<()> {
-        writeln!(self.out, "\n{}", self.style.paint(Paint::Bold, title))?;
+        writeln!(self.out)?;
+        self.title(title)?;
         let mut table = Table::new().indent(2);
         for (label, text) in rows {
             table.row(&[*label, text]);
         }
+        table.write(self.out, self.width)
+    }
+
+    /// A title, wrapped like everything else.
+    fn title(&mut self, title: &str) -> io::Result<()> {
+        let mut table = Table::new();
+        table.row(&[title]);
+        let mut text = Vec::new();
+        table.write(&mut text, self.width)?;
+        for line in String::from_utf8_lossy(&text).lines() {
+            writeln!(self.out, "{}", self.style.paint(Paint::Bold, line))?;
+        }
+        Ok(())
+    }
+
+    /// A line of its own below a section's.
+    fn line(&mut self, text: &str) -> io::Result<()> {
+        let mut table = Table::new().indent(2);
+        table.row(&[text]);
         table.write(self.out, self.width)
     }
 }
@@ -65,6 +85,12 @@ fn bytes(count: Option<u64>) -> String {
         Some(count) => format!("{} bytes", thousands(count)),
         None => "unknown".to_owned(),
     }
+}
+
+/// `1 send`, `1,000 sends`.
+fn count(number: u64, thing: &str) -> String {
+    let s = if number == 1 { "" } else { "s" };
+    format!("{} {thing}{s}", thousands(number))
 }
 
 /// `ECONNRESET (errno 104): Connection reset by peer`.

@@ -2,13 +2,13 @@
 
 use std::io;
 
-use super::{Page, bytes, errno, time};
+use super::{Page, bytes, count, errno, time};
 use crate::fill::report::{Buffer, Limits};
 use crate::fill::timeline::Entry;
 use crate::fill::{Mode, Plan, Report, Stop, Variant};
 use crate::reference::no_room;
 use crate::render::table::Table;
-use crate::render::{Paint, escape, thousands};
+use crate::render::thousands;
 
 /// The first line: who sends to whom, and how. `receiver`: what is known of the other end.
 pub fn title(
@@ -22,19 +22,19 @@ pub fn title(
         (Variant::Tcp, false) => "A client sends to a server as fast as it takes",
         (Variant::Udp, true) => "A client sends datagrams to a socket that nobody reads",
         (Variant::Udp, false) => "A client sends datagrams",
-        (Variant::UnixStream, _) => {
+        (Variant::UnixStreams, _) => {
             "One end of a pair of unix sockets sends, the other does not read"
         }
-        (Variant::UnixDatagram, _) => {
+        (Variant::UnixDatagrams, _) => {
             "One end of a pair of unix datagram sockets sends, the other does not read"
         }
     };
-    write!(page.out, "{}", page.style.paint(Paint::Bold, what))?;
     let [from, to] = ends;
-    if !from.is_empty() {
-        write!(page.out, ": {} -> {}", escape::text(from), escape::text(to))?;
+    if from.is_empty() {
+        page.title(what)
+    } else {
+        page.title(&format!("{what}: {from} -> {to}"))
     }
-    writeln!(page.out)
 }
 
 /// What bounds the buffers.
@@ -56,7 +56,7 @@ pub fn limits(page: &mut Page<'_>, limits: &Limits, variant: Variant) -> io::Res
         let lowat = bytes(Some(lowat.into()));
         rows.push((
             "TCP_NOTSENT_LOWAT",
-            format!("{lowat}: it bounds poll(), not send()"),
+            format!("{lowat} not sent yet are as good as a full buffer"),
         ));
     }
     if let Some(timeout) = limits.user_timeout {
@@ -72,6 +72,10 @@ pub fn limits(page: &mut Page<'_>, limits: &Limits, variant: Variant) -> io::Res
 fn buffer(buffer: Buffer, option: &str, tuned: bool) -> String {
     let got = bytes(buffer.got);
     match buffer.asked {
+        Some(asked) if buffer.got < asked.checked_mul(2) => format!(
+            "{got} ({option}): asked for {}, and the kernel allows half of this",
+            thousands(asked)
+        ),
         Some(asked) => format!("{got} ({option}): asked for {}", thousands(asked)),
         None if tuned => format!("{got} ({option}): not asked for, so the kernel tunes it"),
         None => format!("{got} ({option}): the default"),
@@ -82,8 +86,8 @@ fn buffer(buffer: Buffer, option: &str, tuned: bool) -> String {
 const HEAD: usize = 8;
 const TAIL: usize = 4;
 
-/// The sends, and what ended them.
-pub fn sends(page: &mut Page<'_>, report: &Report) -> io::Result<()> {
+/// The sends, and what ended them. Of a long timeline the middle is left out, if not `all` is wanted.
+pub fn sends(page: &mut Page<'_>, report: &Report, all: bool) -> io::Result<()> {
     let plan = &report.plan;
     let how = match plan.mode {
         Mode::NonBlocking => "without blocking (O_NONBLOCK)".to_owned(),
@@ -92,15 +96,17 @@ pub fn sends(page: &mut Page<'_>, report: &Report) -> io::Result<()> {
     };
     let each = bytes(Some(plan.chunk as u64));
     let title = format!("Sends: {each} each, {how}");
-    writeln!(page.out, "\n{}", page.style.paint(Paint::Bold, title))?;
+    writeln!(page.out)?;
+    page.title(&title)?;
     let timeline = &report.timeline;
     let entries = timeline.entries();
     let mut table = Table::new().indent(2).right(2).right(3);
-    let hidden = entries.len().saturating_sub(HEAD + TAIL);
+    let shown = if all { entries.len() } else { HEAD + TAIL };
+    let hidden = entries.len().saturating_sub(shown);
     for (index, entry) in entries.iter().enumerate() {
         if hidden > 1 && (HEAD..HEAD + hidden).contains(&index) {
             if index == HEAD {
-                let more = format!("{} more such lines", thousands(hidden as u64));
+                let more = format!("{} more such lines (-v)", thousands(hidden as u64));
                 table.row(&["...", &more]);
             }
             continue;
@@ -112,7 +118,7 @@ pub fn sends(page: &mut Page<'_>, report: &Report) -> io::Result<()> {
         table.row(&["...", &more]);
     }
     table.write(page.out, page.width)?;
-    writeln!(page.out, "  {}", stopped(report))
+    page.line(&stopped(report))
 }
 
 fn line(entry: &Entry, plan: &Plan) -> [String; 4] {
@@ -162,9 +168,9 @@ fn line(entry: &Entry, plan: &Plan) -> [String; 4] {
 
 fn stopped(report: &Report) -> String {
     let all = format!(
-        "{} in {} sends",
+        "{} in {}",
         bytes(Some(report.timeline.bytes())),
-        thousands(report.timeline.sends())
+        count(report.timeline.sends(), "send")
     );
     match report.stop {
         Stop::Settled => format!(
@@ -173,12 +179,39 @@ fn stopped(report: &Report) -> String {
         ),
         Stop::Limit if report.variant == Variant::Udp => format!("all sent, no error: {all}"),
         Stop::Limit => format!("stopped at the limit: {all}"),
+        Stop::TimeUp if report.timeline.omitted() == 0 => format!(
+            "stopped after {}, before it had settled; bytes were accepted until {}: {all}",
+            time(report.lasted),
+            report
+                .timeline
+                .last_accepted()
+                .map_or_else(|| "never".to_owned(), time)
+        ),
         Stop::TimeUp => format!(
-            "stopped after {}, and the receiver still takes bytes: {all}",
+            "stopped after {}, and the receiver still took bytes: {all}",
             time(report.lasted)
         ),
         Stop::Failed(number) => format!("failed with {}; {all}", errno(number)),
         Stop::Interrupted => format!("interrupted after {}: {all}", time(report.lasted)),
+    }
+}
+
+/// When `poll()` says writable: what the kernel asks (`sk_stream_is_writeable`,
+/// `__tcp_stream_memory_free` and `unix_writable`).
+fn writable_means(report: &Report) -> &'static str {
+    match report.variant {
+        Variant::Tcp if report.limits.lowat.is_some() => {
+            "poll() says writable only while less than half of --lowat is not sent yet; send() itself \
+             would have taken up to the whole. With --mode nonblock it is asked."
+        }
+        Variant::Tcp | Variant::Udp => {
+            "poll() says writable only while a third of the send buffer is free; send() itself would \
+             still have taken some. With --mode nonblock it is asked."
+        }
+        Variant::UnixStreams | Variant::UnixDatagrams => {
+            "poll() says writable only while no more than a quarter of the send buffer is in use; send() \
+             itself would still have taken some. With --mode nonblock it is asked."
+        }
     }
 }
 
@@ -188,16 +221,14 @@ pub fn first_block(page: &mut Page<'_>, report: &Report) -> io::Result<()> {
         return Ok(());
     };
     let so_far = format!(
-        "after {} sends and {} bytes, {}",
-        thousands(*sends),
-        thousands(*bytes),
+        "after {} and {}, {}",
+        count(*sends, "send"),
+        super::bytes(Some(*bytes)),
         time(*at)
     );
     if report.plan.mode == Mode::Poll {
         let title = format!("No POLLOUT {so_far}");
-        let text = "poll() says writable only while a third of the send buffer is free; send() itself \
-                    would still have taken some. With --mode nonblock it is asked.";
-        return page.section(&title, &[("means", text.to_owned())]);
+        return page.section(&title, &[("means", writable_means(report).to_owned())]);
     }
     let rows: Vec<(&str, String)> = no_room::SEEN
         .iter()
@@ -215,7 +246,7 @@ mod tests {
     fn the_sends_are_lines_with_their_sum_and_the_partial_one_is_marked() {
         let report = report();
         assert_eq!(
-            written(|page| sends(page, &report)),
+            written(|page| sends(page, &report, false)),
             "\nSends: 65,536 bytes each, without blocking (O_NONBLOCK)\n  \
                #1..#59  65,536 each                3,866,624 in all  59 ms\n  \
                #60      44,032 of 65,536: partial  3,910,656 in all  60 ms\n  \
@@ -233,9 +264,11 @@ mod tests {
                 .timeline
                 .sent(1_000, took, std::time::Duration::from_secs(1));
         }
-        let text = written(|page| sends(page, &report));
-        assert!(text.contains("491 more such lines"), "{text}");
+        let text = written(|page| sends(page, &report, false));
+        assert!(text.contains("491 more such lines (-v)"), "{text}");
         assert!(text.lines().count() < 20, "{text}");
+        let whole = written(|page| sends(page, &report, true));
+        assert_eq!(whole.lines().count(), 3 + 503, "{whole}");
     }
 
     #[test]
@@ -283,7 +316,7 @@ mod tests {
                 style: crate::render::Style::new(false),
                 width: Some(width),
             };
-            sends(&mut page, &report).unwrap();
+            sends(&mut page, &report, false).unwrap();
             first_block(&mut page, &report).unwrap();
             let text = String::from_utf8(out).unwrap();
             for line in text.lines().filter(|line| line.starts_with("  #")) {

@@ -3,37 +3,55 @@
 use std::io;
 
 use super::{Page, bytes, time};
-use crate::fill::{Balance, End, Report, Sample, Variant};
+use crate::fill::{Balance, End, Report, Sample, Stop, Variant};
 use crate::render::sockets::{Sheet, netstat, problems, text};
 use crate::render::{Paint, thousands};
 use crate::sockets::{Socket, TimerKind};
 
-/// Columns that a full bar takes.
+/// Columns that a full bar takes at most, and those that stand in front of it.
 const BAR: usize = 40;
+const BEFORE: usize = 23;
 
-/// Both queues, and whether they hold all that was accepted.
-pub fn queues(page: &mut Page<'_>, report: &Report) -> io::Result<()> {
+/// Both queues, and whether they hold all that was accepted. `listed`: the receiver is another program's
+/// and on this host, so that its row follows.
+pub fn queues(page: &mut Page<'_>, report: &Report, listed: bool) -> io::Result<()> {
     let Some(sample) = &report.settled else {
         return Ok(());
     };
     let title = match report.stop {
-        crate::fill::Stop::Settled => "Where the bytes are, settled",
+        Stop::Settled => "Where the bytes are, settled",
+        Stop::Limit => "Where the bytes are",
         _ => "Where the bytes are, while they still move",
     };
     writeln!(page.out, "\n{}", page.style.paint(Paint::Bold, title))?;
     let [send, recv] = shown(sample, report.variant);
     let most = send.max(recv).unwrap_or(0);
+    let terminal = page.width.map_or(usize::MAX, usize::from);
+    let room = terminal.saturating_sub(BEFORE).min(BAR);
     for (label, count) in [("Send-Q", send), ("Recv-Q", recv)] {
         match count {
             Some(count) => {
                 let figure = thousands(count);
-                let bar = bar(count, most, BAR);
+                let bar = bar(count, most, room);
                 writeln!(page.out, "  {label}  {figure:>11}  {bar}")?;
             }
-            None => writeln!(page.out, "  {label}      unknown  it is the server's own")?,
+            None => writeln!(
+                page.out,
+                "  {label}      unknown  {}",
+                why_unknown(report, listed)
+            )?,
         }
     }
-    writeln!(page.out, "  {}", account(report, sample))
+    page.line(&account(report, sample))
+}
+
+/// Why the kernel does not tell how full a queue is.
+fn why_unknown(report: &Report, listed: bool) -> &'static str {
+    match (report.both_ends, listed) {
+        (true, _) => "of datagrams the kernel tells the size of the next one only",
+        (false, true) => "it is the server's own: its row is below, because it is on this host",
+        (false, false) => "it is the server's own: ask on its host",
+    }
 }
 
 /// The two queues as they are shown: where the kernel tells no payload, the memory that it takes.
@@ -64,13 +82,19 @@ fn account(report: &Report, sample: &Sample) -> String {
             figure(sender.acknowledged()),
             figure(sender.send_queue)
         ),
-        Variant::UnixStream => format!("{} in the Recv-Q + 0 read", figure(recv)),
+        Variant::UnixStreams => format!(
+            "{} in the Recv-Q + 0 read (the Send-Q is their memory, truesize)",
+            figure(recv)
+        ),
+        Variant::Udp if sample.receiver.is_none() => {
+            return "only the receiver knows what arrived".to_owned();
+        }
         Variant::Udp => {
             return "Recv-Q counts memory (truesize), not payload: each datagram costs more than its \
                     bytes"
                 .to_owned();
         }
-        Variant::UnixDatagram => {
+        Variant::UnixDatagrams => {
             return "Send-Q counts memory (truesize) that lies in the receiver's queue until it is read"
                 .to_owned();
         }
@@ -177,6 +201,7 @@ fn persist(socket: &Socket, backoff: Option<u8>) -> Option<String> {
         .filter(|timer| timer.kind == TimerKind::Persist)?;
     let next = time(std::time::Duration::from_millis(timer.expires_ms.into()));
     let doubled = match backoff? {
+        0 => "not doubled yet".to_owned(),
         1 => "doubled once".to_owned(),
         often => format!("doubled {often} times"),
     };
@@ -197,7 +222,7 @@ fn buffers(sample: &Sample) -> String {
 pub fn verdict(page: &mut Page<'_>, sheet: &Sheet<'_>) -> io::Result<()> {
     writeln!(page.out, "\n{}", page.style.paint(Paint::Bold, "Verdict"))?;
     let mut text = Vec::new();
-    problems::write(&mut text, sheet, page.style)?;
+    problems::write(&mut text, sheet, page.style, page.width)?;
     // The paragraph ends with an empty line; so does what comes before the next section.
     page.out
         .write_all(text.strip_suffix(b"\n\n").unwrap_or(&text))?;
@@ -222,7 +247,7 @@ mod tests {
     #[test]
     fn the_queues_add_up_to_what_was_accepted_or_are_said_not_to() {
         let mut report = report();
-        let text = written(|page| queues(page, &report));
+        let text = written(|page| queues(page, &report, false));
         assert!(text.contains("  Send-Q    3,782,144  ████"), "{text}");
         assert!(text.contains("  Recv-Q      128,512  █▎\n"), "{text}");
         let sum = "3,910,656 accepted = 3,782,144 in the Send-Q + 128,512 in the Recv-Q + 0 read: \
@@ -230,7 +255,7 @@ mod tests {
         assert!(text.contains(sum), "{text}");
         let settled = report.settled.as_mut().unwrap();
         settled.receiver.as_mut().unwrap().recv_queue = Some(128_511);
-        let text = written(|page| queues(page, &report));
+        let text = written(|page| queues(page, &report, false));
         assert!(text.contains("OFF BY 1 BYTES"), "{text}");
     }
 
@@ -239,7 +264,7 @@ mod tests {
         let mut report = report();
         report.both_ends = false;
         report.settled.as_mut().unwrap().receiver = None;
-        let text = written(|page| queues(page, &report));
+        let text = written(|page| queues(page, &report, false));
         assert!(text.contains("Recv-Q      unknown"), "{text}");
         assert!(
             text.contains("= 128,512 acknowledged by the server + 3,782,144 in the Send-Q"),

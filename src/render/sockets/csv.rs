@@ -7,6 +7,7 @@ use std::io::{self, Write};
 
 use super::column::Column;
 use super::{Lines, Sheet, cells};
+use crate::render::csv::field;
 use crate::sockets::{Address, Details, Socket};
 
 /// The fields behind the columns of the table.
@@ -56,13 +57,13 @@ pub fn write(
             }
             cell.clear();
             column.cell(&mut cell, socket, sheet, true);
-            quote(&mut lines.text, if cell == "-" { "" } else { &cell });
+            field(&mut lines.text, if cell == "-" { "" } else { &cell });
         }
         for name in EXTRA.iter().filter(|name| is_extra(name, columns)) {
             lines.text.push(',');
             cell.clear();
             extra(&mut cell, name, socket, sheet);
-            quote(&mut lines.text, &cell);
+            field(&mut lines.text, &cell);
         }
         lines.end()?;
     }
@@ -72,15 +73,6 @@ pub fn write(
 /// No field twice.
 fn is_extra(name: &str, columns: &[Column]) -> bool {
     !columns.iter().any(|column| column.name() == name)
-}
-
-/// RFC 4180 section 2, points 5 to 7.
-fn quote(out: &mut String, field: &str) {
-    if field.contains([',', '"', '\n', '\r']) {
-        let _ = write!(out, "\"{}\"", field.replace('"', "\"\""));
-    } else {
-        out.push_str(field);
-    }
 }
 
 fn extra(out: &mut String, name: &str, socket: &Socket, sheet: &Sheet<'_>) {
@@ -156,7 +148,7 @@ mod tests {
         );
         assert_eq!(lines.len(), 9);
         let mut quoted = String::new();
-        quote(&mut quoted, "a \"b\"");
+        field(&mut quoted, "a \"b\"");
         assert_eq!(quoted, "\"a \"\"b\"\"\"");
     }
 

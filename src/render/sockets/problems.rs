@@ -6,6 +6,7 @@ use std::io::{self, Write};
 use super::{Lines, Sheet, cells};
 use crate::diagnose::next::next;
 use crate::diagnose::{Finding, Severity};
+use crate::render::table::Table;
 use crate::render::{Paint, Style, escape};
 use crate::sockets::Socket;
 
@@ -20,9 +21,15 @@ use crate::sockets::Socket;
 ///   next    ...
 /// ```
 ///
-/// Where there is none it says so: a look that found nothing is no empty answer.
-pub fn write(out: &mut (impl Write + ?Sized), sheet: &Sheet<'_>, style: Style) -> io::Result<()> {
-    write_of(out, sheet, None, style)
+/// On a terminal of some `width` long texts are wrapped beside their titles. Where there is none it
+/// says so: a look that found nothing is no empty answer.
+pub fn write(
+    out: &mut (impl Write + ?Sized),
+    sheet: &Sheet<'_>,
+    style: Style,
+    width: Option<u16>,
+) -> io::Result<()> {
+    write_of(out, sheet, None, style, width)
 }
 
 /// As [`write()`]; `looked_at`: how many sockets were examined, where the sheet holds only those that
@@ -32,13 +39,14 @@ pub fn write_of(
     sheet: &Sheet<'_>,
     looked_at: Option<usize>,
     style: Style,
+    width: Option<u16>,
 ) -> io::Result<()> {
     let mut lines = Lines::new(out);
     let mut healthy = true;
     for socket in sheet.sockets {
         for finding in &socket.findings {
             healthy = false;
-            paragraph(&mut lines, socket, finding, sheet, style)?;
+            paragraph(&mut lines, socket, finding, sheet, (style, width))?;
         }
     }
     if healthy {
@@ -63,7 +71,7 @@ fn paragraph<W: Write + ?Sized>(
     socket: &Socket,
     finding: &Finding,
     sheet: &Sheet<'_>,
-    style: Style,
+    (style, width): (Style, Option<u16>),
 ) -> io::Result<()> {
     let paint = if finding.severity == Severity::Notice {
         Paint::Bold
@@ -94,6 +102,7 @@ fn paragraph<W: Write + ?Sized>(
         .iter()
         .map(|fact| format!("{} {} ({})", fact.field, fact.value, fact.source))
         .collect();
+    let mut table = Table::new().indent(2);
     for (title, text) in [
         ("socket", who.trim_end()),
         ("means", finding.explanation),
@@ -102,10 +111,11 @@ fn paragraph<W: Write + ?Sized>(
         ("next", &next(finding, socket, &sheet.snapshot.owners)),
     ] {
         if !text.is_empty() {
-            let _ = write!(lines.text, "  {title:<7} {}", escape::text(text));
-            lines.end()?;
+            table.row(&[title, text]);
         }
     }
+    lines.flush()?;
+    table.write(&mut lines.out, width)?;
     lines.end()
 }
 
@@ -117,7 +127,7 @@ mod tests {
     fn written(fixture: &Fixture, sockets: &[&Socket], looked_at: Option<usize>) -> String {
         let mut out = Vec::new();
         let style = Style::new(false);
-        write_of(&mut out, &fixture.sheet(sockets), looked_at, style).unwrap();
+        write_of(&mut out, &fixture.sheet(sockets), looked_at, style, None).unwrap();
         String::from_utf8(out).unwrap()
     }
 

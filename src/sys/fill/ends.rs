@@ -10,6 +10,7 @@ use nix::sys::socket::{UnixAddr, bind, getsockname};
 use nix::sys::stat::fstat;
 use socket2::{Domain, Socket, Type};
 
+use crate::diagnose::blocked::Waits;
 use crate::error::{Error, Kind, Result};
 use crate::fill::{Sample, Variant};
 use crate::sys::connect::connect;
@@ -94,7 +95,7 @@ impl Ends {
     /// A pair of unix sockets.
     pub fn unix(variant: Variant, sender: &Options, receiver: &Options) -> Result<Ends> {
         let kind = match variant {
-            Variant::UnixDatagram => Type::DGRAM,
+            Variant::UnixDatagrams => Type::DGRAM,
             _ => Type::STREAM,
         };
         let open = || {
@@ -141,6 +142,14 @@ impl Ends {
         }
     }
 
+    /// Looks at the sender of a TCP connection that has no room.
+    pub(super) fn look_at_wait(&self, waits: &mut Waits) {
+        let end = look::end(&self.sender, self.variant);
+        if let (Some(tcp), Some(memory)) = (end.tcp, end.memory) {
+            waits.look(&tcp, &memory);
+        }
+    }
+
     /// The two queues now: bytes.
     pub(super) fn queues(&self) -> (Option<u64>, Option<u64>) {
         let received = self.receiver.as_ref().and_then(look::recv_queue);
@@ -168,6 +177,11 @@ impl Ends {
     pub(super) fn inodes(&self) -> [Option<u32>; 3] {
         let listener = self.listener.as_ref().map(|listener| &listener.socket);
         [listener, self.receiver.as_ref(), Some(&self.sender)].map(|socket| inode(socket?))
+    }
+
+    /// The inode of the sender's socket.
+    pub fn sender_inode(&self) -> Option<u32> {
+        inode(&self.sender)
     }
 
     /// Closes the sender.

@@ -143,8 +143,8 @@ pub fn sysctls(variant: Variant) -> Vec<(&'static str, String)> {
             "net.core.wmem_default",
             "net.core.wmem_max",
         ],
-        Variant::UnixStream => &["net.core.wmem_default", "net.core.wmem_max"],
-        Variant::UnixDatagram => &[
+        Variant::UnixStreams => &["net.core.wmem_default", "net.core.wmem_max"],
+        Variant::UnixDatagrams => &[
             "net.core.wmem_default",
             "net.core.wmem_max",
             "net.unix.max_dgram_qlen",

@@ -22,6 +22,7 @@ use std::time::{Duration, Instant};
 use nix::poll::{PollFd, PollFlags};
 use socket2::Socket;
 
+use crate::diagnose::blocked::Waits;
 use crate::fill::{
     Balance, Checksum, Filling, Holding, Mode, Pattern, Plan, Sample, Step, Stop, Timeline, Variant,
 };
@@ -48,6 +49,8 @@ pub struct Filled {
     pub stop: Stop,
     /// The checksum of what was accepted.
     pub checksum: u32,
+    /// How the connection looked each time that there was no room.
+    pub waits: Waits,
     /// How long it took, the settling included.
     pub lasted: Duration,
 }
@@ -68,17 +71,22 @@ pub fn fill(
     let pattern = Pattern::new(plan.chunk);
     let mut checksum = Checksum::default();
     let mut filling = Filling::new(*plan);
+    let mut waits = Waits::default();
     let mut watched = Watched::new();
     let stop = loop {
         let sends = filling.timeline().sends();
-        if sends.is_multiple_of(SENDS_BETWEEN_CHECKS) && signals.take() > 0 {
+        let may_wait_long = plan.mode == Mode::Blocking;
+        if (may_wait_long || sends.is_multiple_of(SENDS_BETWEEN_CHECKS)) && signals.take() > 0 {
             filling.interrupt();
         }
         match filling.next(start.elapsed()) {
             Step::Done(stop) => break stop,
             Step::Send(len) => {
                 let bytes = pattern.at(filling.timeline().bytes(), len);
-                let sent = sender.send(bytes);
+                let sent = match plan.mode {
+                    Mode::Blocking => signals.interrupting(|| sender.send(bytes)),
+                    Mode::NonBlocking | Mode::Poll => sender.send(bytes),
+                };
                 let now = start.elapsed();
                 match sent {
                     Ok(took) => {
@@ -86,6 +94,7 @@ pub fn fill(
                         filling.sent(len, took, now);
                     }
                     Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                        ends.look_at_wait(&mut waits);
                         filling.would_block(now);
                     }
                     Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
@@ -97,7 +106,10 @@ pub fn fill(
                     filling.writable();
                     continue;
                 }
-                filling.not_writable(start.elapsed());
+                if plan.mode == Mode::Poll {
+                    ends.look_at_wait(&mut waits);
+                    filling.not_writable(start.elapsed());
+                }
                 match wait_for_room(sender, start + until, signals)? {
                     Woken::Interrupted => filling.interrupt(),
                     Woken::Writable => filling.writable(),
@@ -116,6 +128,7 @@ pub fn fill(
         timeline,
         stop,
         checksum: checksum.value(),
+        waits,
         lasted,
     })
 }
@@ -143,10 +156,12 @@ fn wait_for_room(sender: &Socket, until: Instant, signals: &Signals) -> io::Resu
     })
 }
 
-/// Whether `poll()` says at once that there is room, or that a `send()` would fail at once.
+/// Whether `poll()` says at once that there is room. Of a connection that is gone it says so too, with
+/// `POLLERR` or `POLLHUP` beside it.
 pub(super) fn is_writable(socket: &Socket) -> io::Result<bool> {
     let mut fds = [PollFd::new(socket.as_fd(), PollFlags::POLLOUT)];
-    Ok(ready_by(&mut fds, Some(Instant::now()))?)
+    ready_by(&mut fds, Some(Instant::now()))?;
+    Ok(fds[0].revents() == Some(PollFlags::POLLOUT))
 }
 
 /// Waits until a time, or less if the user asks to end: then it is true.
@@ -198,7 +213,6 @@ const LOOK: Duration = Duration::from_millis(20);
 pub fn hold(
     ends: &Ends,
     how_long: Duration,
-    start: Instant,
     signals: &Signals,
     watch: &mut Watch<'_>,
 ) -> io::Result<Holding> {
@@ -207,9 +221,9 @@ pub fn hold(
     let mut watched = Watched::new();
     while began.elapsed() < how_long {
         if ends.variant == Variant::Tcp
-            && let Some(info) = ends.sample(start.elapsed()).sender.tcp
+            && let Some(info) = ends.sample(began.elapsed()).sender.tcp
         {
-            holding.look(start.elapsed(), &info);
+            holding.look(began.elapsed(), &info);
         }
         if let Some(error) = ends.sender().take_error()? {
             holding.failed = error.raw_os_error();

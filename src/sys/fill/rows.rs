@@ -14,8 +14,26 @@ use super::ends::Ends;
 pub struct Rows {
     /// Them and their owners: listener, receiver, sender, as far as they are here.
     pub snapshot: Snapshot,
-    /// Which of them sends.
-    pub sender: Option<usize>,
+    sender: Option<usize>,
+    receiver: Option<usize>,
+    listener: Option<usize>,
+}
+
+impl Rows {
+    /// The one that sends.
+    pub fn sender(&self) -> Option<&Socket> {
+        self.snapshot.sockets.get(self.sender?)
+    }
+
+    /// The one at the other end; of UDP the one that is bound there.
+    pub fn receiver(&self) -> Option<&Socket> {
+        self.snapshot.sockets.get(self.receiver?)
+    }
+
+    /// The one that listens.
+    pub fn listener(&self) -> Option<&Socket> {
+        self.snapshot.sockets.get(self.listener?)
+    }
 }
 
 /// Lists them. The receiver and its listener may be another program's.
@@ -23,7 +41,7 @@ pub fn rows(ends: &Ends) -> Result<Rows> {
     let protos = match ends.variant {
         Variant::Tcp => vec![Proto::Tcp],
         Variant::Udp => vec![Proto::Udp],
-        Variant::UnixStream | Variant::UnixDatagram => vec![Proto::UnixStr, Proto::UnixDgr],
+        Variant::UnixStreams | Variant::UnixDatagrams => vec![Proto::UnixStr, Proto::UnixDgr],
     };
     let query = Query {
         protos,
@@ -39,12 +57,17 @@ pub fn rows(ends: &Ends) -> Result<Rows> {
     let mut taken = snapshot(&query, &|socket| which.role(socket).is_some())?;
     let sockets = &mut taken.snapshot.sockets;
     sockets.sort_by_key(|socket| which.role(socket));
-    let sender = sockets
-        .iter()
-        .position(|socket| which.role(socket) == Some(Role::Sender));
+    let find = |role| {
+        let mut sockets = sockets.iter();
+        sockets.position(|socket| which.role(socket) == Some(role))
+    };
+    let listener = find(Role::Listener);
     Ok(Rows {
+        sender: find(Role::Sender),
+        // Of UDP nothing listens: what is bound there receives.
+        receiver: find(Role::Receiver).or(listener.filter(|_| ends.variant == Variant::Udp)),
+        listener,
         snapshot: taken.snapshot,
-        sender,
     })
 }
 

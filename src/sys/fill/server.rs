@@ -23,6 +23,9 @@ const MOST: usize = 1_000;
 /// Bytes of one `recv()` at most.
 const READ: usize = 64 * 1024;
 
+/// How long it does not try to accept after it could not.
+const REST: Duration = Duration::from_millis(100);
+
 /// How a connection ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Ending {
@@ -55,6 +58,8 @@ pub struct Ended<'a> {
 pub trait Observer {
     /// A connection was accepted.
     fn accepted(&mut self, peer: &Peer) -> Result<()>;
+    /// No connection can be accepted at the moment.
+    fn starved(&mut self, error: &Error);
     /// One ended.
     fn ended(&mut self, ended: &Ended<'_>) -> Result<()>;
 }
@@ -72,6 +77,7 @@ pub fn serve(
         start: Instant::now(),
         conns: Vec::new(),
         buffer: vec![0; READ],
+        rests_until: None,
     };
     let fail = |error: io::Error| {
         Error::os(Kind::CannotRun, "serve on", &error).on(listener.local.to_string())
@@ -92,15 +98,19 @@ struct Server<'a> {
     start: Instant,
     conns: Vec<Conn>,
     buffer: Vec<u8>,
+    /// After a failure to accept, which is told once: a listener that is readable all the time would keep
+    /// poll(2) from waiting.
+    rests_until: Option<Duration>,
 }
 
 impl Server<'_> {
     /// Waits for something to do; false: the user asked to end.
     fn wait(&mut self, signals: &Signals) -> io::Result<bool> {
         let now = self.start.elapsed();
+        let rests = self.rests_until.filter(|until| *until > now);
         let due = self.conns.iter().filter_map(|conn| conn.pace.next(now));
-        let deadline = due.min().map(|due| self.start + due);
-        let accepts = if self.conns.len() < MOST {
+        let deadline = due.chain(rests).min().map(|due| self.start + due);
+        let accepts = if self.conns.len() < MOST && rests.is_none() {
             PollFlags::POLLIN
         } else {
             PollFlags::empty()
@@ -132,11 +142,19 @@ impl Server<'_> {
     }
 
     fn accept(&mut self, observer: &mut dyn Observer) -> Result<()> {
+        let now = self.start.elapsed();
+        if self.rests_until.is_some_and(|until| until > now) {
+            return Ok(());
+        }
         while self.conns.len() < MOST {
-            // Nobody waits any more, or the peer is gone already.
-            let Ok((socket, peer)) = self.listener.accept() else {
-                break;
+            let (socket, peer) = match self.listener.accept() {
+                Ok(accepted) => accepted,
+                Err(error) => {
+                    self.rest_after(&error, now, observer);
+                    break;
+                }
             };
+            self.rests_until = None;
             observer.accepted(&peer)?;
             self.conns.push(Conn {
                 socket,
@@ -149,6 +167,22 @@ impl Server<'_> {
             });
         }
         Ok(())
+    }
+
+    /// Nobody waits any more, or the peer is gone already; or there is no descriptor for it.
+    fn rest_after(&mut self, error: &io::Error, now: Duration, observer: &mut dyn Observer) {
+        if !matches!(
+            error.raw_os_error(),
+            Some(libc::EMFILE | libc::ENFILE | libc::ENOBUFS | libc::ENOMEM)
+        ) {
+            return;
+        }
+        if self.rests_until.is_none() {
+            let local = self.listener.local.to_string();
+            let error = Error::os(Kind::CannotRun, "accept a connection on", error).on(local);
+            observer.starved(&error);
+        }
+        self.rests_until = Some(now + REST);
     }
 
     fn read(&mut self, observer: &mut dyn Observer) -> Result<()> {

@@ -6,9 +6,9 @@ use sockdoc::filter::{Filter, Services, Subject};
 /// The input: one line with the filter, a byte for the link type, a byte for the length on the wire,
 /// and the frame.
 pub(crate) fn filter(data: &[u8]) {
-    let end = data.iter().position(|&byte| byte == b'\n');
-    let (text, rest) = match end {
-        Some(end) => (&data[..end], &data[end + 1..]),
+    let newline = data.iter().position(|&byte| byte == b'\n');
+    let (text, rest) = match newline {
+        Some(at) => (&data[..at], &data[at + 1..]),
         None => (data, &[][..]),
     };
     let Ok(text) = std::str::from_utf8(text) else {

@@ -1,0 +1,142 @@
+//! `sockdoc ping`.
+
+mod flags;
+mod path;
+mod show;
+mod tcp;
+mod typed;
+mod whom;
+
+use crate::commands::{Context, Status};
+use crate::error::{Error, Kind, Result};
+use crate::ping::payload::Payloads;
+use crate::ping::plan::{Pace, Plan, Until};
+use crate::ping::session::Session;
+use crate::ping::target::Target;
+use crate::sys::clock;
+use crate::sys::icmp::{self, runner::Manner, runner::Runner};
+use crate::sys::signals::Signals;
+
+use flags::TimingSource;
+use show::Show;
+
+/// Measure round-trip times, and say where the lost ones went.
+///
+/// One target: the lines of iputils' ping, then percentiles, what the times were measured by, and an
+/// account of the losses: silent, refused by whom, late, corrupted, dropped on this host. Times are the
+/// kernel's own stamps of packet and reply, where it gives them.
+///
+/// A reply counts if it brings back what only its request carried, in time, undamaged and from whom
+/// was asked. What does not is shown as what it is; --lenient counts it as iputils does.
+///
+/// A TARGET is a name, an address (fe80::1%eth0 too), a block (10.0.0.0/24) or a range
+/// (10.0.0.1-10.0.0.9, 10.0.0.1-9). Several are asked in turn.
+///
+/// The exit status is that of iputils: 0 with replies, 1 without one (or with -w fewer than -c), 2 on
+/// other errors; with several targets 1 if one of them did not answer.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:\n  \
+    sockdoc ping -c 3 localhost              three requests, and the figures\n  \
+    sockdoc ping -c 1 127.1.0.0/24           who answers in a block\n  \
+    sockdoc ping -c 1 -M do -s 1472 HOST     does a full Ethernet frame pass?\n  \
+    sockdoc ping --wait-up -w 60 HOST        until it answers, a minute at most\n  \
+    sockdoc ping --json -c 10 HOST           an object for each reply, and a summary")]
+pub struct Args {
+    /// Whom to ask.
+    #[arg(value_name = "TARGET")]
+    targets: Vec<String>,
+    #[command(flatten)]
+    flags: flags::Flags,
+}
+
+/// Runs the command.
+pub fn run(args: &Args, context: &Context) -> Result<Status> {
+    let flags = &args.flags;
+    let options = flags.options()?;
+    let targets = whom::gather(&args.targets, flags)?;
+    if let Some(port) = flags.mode.tcp {
+        return tcp::run(flags, context, port, &targets, &options);
+    }
+    if flags.mode.hops || flags.mode.mtu {
+        let target = path::only(&targets)?;
+        route(target, &options)?;
+        if flags.mode.hops {
+            return path::hops(flags, context, target, &options);
+        }
+        return path::mtu(flags, context, target, &options);
+    }
+    let is_many = targets.len() > 1;
+    flags.check(is_many)?;
+    let source = if is_many {
+        None
+    } else {
+        Some(route(&targets[0], &options)?)
+    };
+    let plan = flags.plan(is_many);
+    let manner = manner_of(&plan, flags.timing(), is_many);
+    let payloads = Payloads::new(icmp::random()?, flags.size(), flags.pattern());
+    let mut session = Session::new(plan, payloads, targets, clock::carefully());
+    let mut runner = Runner::open(&mut session, &options, manner)?;
+    let signals = Signals::open_with_quit()?;
+    let mut show = Show::open(flags, context, &session, &runner, source)?;
+    runner.run(&mut session, &signals, &mut show)?;
+    show.finish(&session)?;
+    Ok(Status::of(is_good(&session)))
+}
+
+/// The address that this host sends from; there must be a way to the target.
+fn route(target: &Target, options: &icmp::Options) -> Result<std::net::IpAddr> {
+    icmp::source_for(target.at(0), options).map_err(|error| {
+        let failure = Error::os(Kind::CannotRun, "connect to", &error).on(&*target.shown);
+        let failure = match failure.code {
+            Some("EINVAL") => failure.because("a blackhole route leads there"),
+            Some("EACCES") => failure.because("a route forbids it, or it is a broadcast address"),
+            Some("EHOSTUNREACH") => failure.because("an unreachable route leads there"),
+            _ => failure,
+        };
+        let address = target.address;
+        failure.next(format!(
+            "ask for the route: ip route get {address}; is there a default? ip route"
+        ))
+    })
+}
+
+/// As iputils: 0 if there was a reply; with a deadline and a count, if there were as many. With
+/// several targets every one must have answered.
+fn is_good(session: &Session) -> bool {
+    let plan = session.plan();
+    let has_enough = match (plan.deadline, plan.count, plan.until) {
+        (Some(_), Some(count), Until::End) => {
+            (0..session.target_count()).all(|target| session.tally(target).received >= count)
+        }
+        _ => true,
+    };
+    has_enough && session.all_answered()
+}
+
+/// How requests leave. What is due together leaves together and is stamped by the kernel; a flood of
+/// many targets goes without those stamps, each request in its own call, with its own time.
+fn manner_of(plan: &Plan, timing: TimingSource, is_many: bool) -> Manner {
+    let is_flood = plan.pace == Pace::Flood;
+    match timing {
+        TimingSource::User => Manner {
+            turn: if is_flood { 1 } else { icmp::batch::BATCH },
+            together: false,
+            stamp_sent: false,
+            beside: false,
+        },
+        TimingSource::Auto if is_flood && is_many => Manner {
+            turn: icmp::batch::BATCH,
+            together: false,
+            stamp_sent: false,
+            beside: false,
+        },
+        TimingSource::Auto | TimingSource::Kernel => Manner {
+            // Two bunches of a flood are under way: one leaves, to the other the replies come.
+            turn: icmp::batch::BATCH / if is_flood { 2 } else { 1 },
+            together: true,
+            stamp_sent: true,
+            beside: is_flood,
+        },
+    }
+}

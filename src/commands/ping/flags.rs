@@ -1,0 +1,370 @@
+//! The flags of `sockdoc ping`, and the plan that they make.
+
+use std::net::{IpAddr, SocketAddr};
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::Args;
+
+use super::typed::{Pattern, mark, pattern, percentile, tos};
+use crate::commands::values;
+use crate::error::{Error, Kind, Result};
+use crate::ping::plan::{Pace, Plan, Until};
+use crate::sys::icmp::{Fragmentation, Options};
+use crate::sys::resolve::{Family, resolve};
+
+/// Requests a second to several targets, unless a flag says otherwise.
+const MANY_RATE: f64 = 1000.0;
+/// How often a target is asked whether it is alive: as fping, once and three times more ...
+const ALIVE_COUNT: u64 = 4;
+/// ... after this time each.
+const ALIVE_TIMEOUT: Duration = Duration::from_millis(500);
+/// How long each of several targets is given, unless `-W` says otherwise.
+const MANY_TIMEOUT: Duration = Duration::from_secs(1);
+
+/// What means nothing to `--mtu` and `--hops`, which ask with small sessions of their own.
+const NOT_OF_A_PATH: [&str; 18] = [
+    "preload",
+    "adaptive",
+    "flood",
+    "rate",
+    "wait_up",
+    "until_down",
+    "lenient",
+    "deadline",
+    "pattern",
+    "timing",
+    "quiet",
+    "timestamps",
+    "outstanding",
+    "audible",
+    "hist",
+    "summary_every",
+    "format",
+    "csv",
+];
+
+/// The flags.
+#[derive(Debug, Args)]
+pub(super) struct Flags {
+    #[command(flatten)]
+    pub(super) whom: WhomArgs,
+    #[command(flatten)]
+    pub(super) mode: ModeArgs,
+    #[command(flatten)]
+    pub(super) when: WhenArgs,
+    #[command(flatten)]
+    pub(super) what: WhatArgs,
+    #[command(flatten)]
+    pub(super) show: ShowArgs,
+}
+
+/// Which targets.
+#[derive(Debug, Args)]
+pub(super) struct WhomArgs {
+    /// Use IPv4 only.
+    #[arg(short = '4', long = "ipv4", conflicts_with = "ipv6")]
+    ipv4: bool,
+    /// Use IPv6 only.
+    #[arg(short = '6', long = "ipv6")]
+    ipv6: bool,
+    /// Read more targets from this file; - is standard input. # begins a comment.
+    #[arg(short = 'F', long = "file", value_name = "FILE")]
+    pub(super) file: Option<PathBuf>,
+    /// Ask every address of a name, not only the first.
+    #[arg(long)]
+    pub(super) all_addresses: bool,
+    /// Show addresses as numbers; no name is looked up.
+    #[arg(short = 'n', long)]
+    pub(super) numeric: bool,
+}
+
+/// Other questions than the round-trip time of ICMP.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Other questions")]
+pub(super) struct ModeArgs {
+    /// Find the MTU of the path by trying sizes, and tell a black hole, where large packets vanish
+    /// and nobody says so.
+    #[arg(long, conflicts_with_all = ["tcp", "hops", "size", "pmtudisc"],
+          conflicts_with_all = NOT_OF_A_PATH)]
+    pub(super) mtu: bool,
+    /// Measure TCP handshakes with this port instead, for hosts that drop ICMP: open, refused, or
+    /// filtered.
+    #[arg(long, value_name = "PORT", conflicts_with_all = ["hops", "size", "pattern", "ttl", "tos",
+          "pmtudisc", "mark", "preload", "adaptive", "flood", "wait_up", "until_down", "lenient",
+          "timing", "outstanding", "audible", "timestamps", "hist", "summary_every", "format", "csv"],
+          value_parser = clap::value_parser!(u16).range(1..))]
+    pub(super) tcp: Option<u16>,
+    /// Find the routers on the way: three requests to each hop (-c), at most 30 hops (-t).
+    #[arg(long, conflicts_with_all = NOT_OF_A_PATH)]
+    pub(super) hops: bool,
+}
+
+/// When requests are sent, and when it ends.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Pace and end")]
+pub(super) struct WhenArgs {
+    /// Stop after so many requests to each target; with -w, after so many replies.
+    #[arg(short = 'c', long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    count: Option<u64>,
+    /// The time from one request to the next [default: 1s]; 0 sends as fast as replies come.
+    #[arg(short = 'i', long, value_name = "TIME", value_parser = values::duration)]
+    interval: Option<Duration>,
+    /// End after this time, whatever came.
+    #[arg(short = 'w', long, value_name = "TIME", value_parser = values::positive_duration)]
+    deadline: Option<Duration>,
+    /// Take a reply after this time for late [default: 10s; 1s with several targets].
+    #[arg(short = 'W', long, value_name = "TIME", value_parser = values::positive_duration)]
+    pub(super) timeout: Option<Duration>,
+    /// Send so many requests at once in the beginning.
+    #[arg(short = 'l', long, value_name = "N", default_value_t = 1,
+          value_parser = clap::value_parser!(u64).range(1..=65_536))]
+    preload: u64,
+    /// Send the next request when the reply has come.
+    #[arg(short = 'A', long)]
+    adaptive: bool,
+    /// Flood: as fast as replies come, or a hundred a second; a dot for each request, and a backspace
+    /// for each reply. Of each batch one time is measured.
+    #[arg(short = 'f', long, conflicts_with = "adaptive")]
+    flood: bool,
+    /// Send at most so many requests a second in all [default: 1000 with several targets].
+    #[arg(long, value_name = "PPS", value_parser = values::rate, conflicts_with = "flood")]
+    rate: Option<f64>,
+    /// End when every target has answered once.
+    #[arg(long, conflicts_with = "until_down")]
+    wait_up: bool,
+    /// End at the first request that is not answered.
+    #[arg(long)]
+    until_down: bool,
+    /// Count replies as iputils does: damaged, late, forged ones and those from elsewhere too.
+    #[arg(long)]
+    lenient: bool,
+}
+
+/// What a request is like.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Packets")]
+pub(super) struct WhatArgs {
+    /// Bytes of data in a request.
+    #[arg(short = 's', long, value_name = "BYTES", default_value_t = 56,
+          value_parser = clap::value_parser!(u16).range(0..=65_507))]
+    size: u16,
+    /// Fill the data with these bytes, at most 16, in hexadecimal.
+    #[arg(short = 'p', long, value_name = "HEX", value_parser = pattern)]
+    pattern: Option<Pattern>,
+    /// Time to live, or hop limit.
+    #[arg(short = 't', long, value_name = "HOPS", value_parser = clap::value_parser!(u8).range(1..))]
+    ttl: Option<u8>,
+    /// Type of service, or traffic class: a number, or hexadecimal with 0x.
+    #[arg(short = 'Q', long, value_name = "TOS", value_parser = tos)]
+    tos: Option<u8>,
+    /// May packets be fragmented: do (forbidden, also here), dont (allowed), want (as the known path
+    /// MTU says), probe (forbidden, and the known path MTU is not heeded).
+    #[arg(short = 'M', long, value_name = "HOW")]
+    pmtudisc: Option<Pmtudisc>,
+    /// Send from this address, or by this interface.
+    #[arg(short = 'I', long, value_name = "ADDRESS|DEVICE")]
+    pub(super) interface: Option<String>,
+    /// Set this firewall mark.
+    #[arg(short = 'm', long, value_name = "MARK", value_parser = mark)]
+    mark: Option<u32>,
+    /// Measure by the kernel's stamps of request and reply, or by our own clock; auto takes stamps, but
+    /// in a flood those of one request in a batch, and to several targets of the replies only.
+    #[arg(long, value_name = "CLOCK", default_value = "auto")]
+    timing: TimingSource,
+}
+
+/// How it is shown.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Output")]
+pub(super) struct ShowArgs {
+    /// Only the first line and the statistics.
+    #[arg(short = 'q', long)]
+    pub(super) quiet: bool,
+    /// The time of day in front of each line.
+    #[arg(short = 'D', long)]
+    pub(super) timestamps: bool,
+    /// Say so before the next request if the last one has no answer yet.
+    #[arg(short = 'O', long)]
+    pub(super) outstanding: bool,
+    /// Ring the bell with each reply.
+    #[arg(short = 'a', long)]
+    pub(super) audible: bool,
+    /// Show these percentiles of the times.
+    #[arg(long, value_name = "LIST", value_delimiter = ',', default_value = "50,90,99",
+          value_parser = percentile)]
+    pub(super) percentiles: Vec<f64>,
+    /// Show a histogram of the times.
+    #[arg(long)]
+    pub(super) hist: bool,
+    /// Say how it goes every so often, as for SIGQUIT, on standard error.
+    #[arg(long, value_name = "TIME", value_parser = values::positive_duration)]
+    pub(super) summary_every: Option<Duration>,
+    /// Whose lines to write; by default iputils' for one target, and for several a table on a
+    /// terminal and fping's lines elsewhere. fping without -c asks only who is alive.
+    #[arg(long, value_name = "WHOSE", conflicts_with = "json")]
+    pub(super) format: Option<Format>,
+    /// Print comma-separated values: a line for each thing that happens.
+    #[arg(long, conflicts_with_all = ["json", "format"])]
+    pub(super) csv: bool,
+}
+
+/// Whose lines.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub(super) enum Format {
+    Iputils,
+    Bsd,
+    Fping,
+}
+
+/// What times are measured by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub(super) enum TimingSource {
+    Auto,
+    Kernel,
+    User,
+}
+
+/// The words of `-M`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+enum Pmtudisc {
+    Do,
+    Dont,
+    Want,
+    Probe,
+}
+
+impl Flags {
+    /// The family asked for.
+    pub(super) fn family(&self) -> Family {
+        match (self.whom.ipv4, self.whom.ipv6) {
+            (true, _) => Family::V4,
+            (_, true) => Family::V6,
+            _ => Family::Any,
+        }
+    }
+
+    /// Bytes of data.
+    pub(super) fn size(&self) -> usize {
+        self.what.size.into()
+    }
+
+    /// The bytes that fill the data.
+    pub(super) fn pattern(&self) -> &[u8] {
+        self.what.pattern.as_ref().map_or(&[], |it| &it.0)
+    }
+
+    /// Whether dots are drawn.
+    pub(super) fn draws_dots(&self) -> bool {
+        self.when.flood && !self.show.quiet
+    }
+
+    /// Refuses what cannot be shown.
+    pub(super) fn check(&self, is_many: bool) -> Result<()> {
+        let lines = matches!(self.show.format, Some(Format::Iputils | Format::Bsd));
+        if is_many && lines {
+            let cause = "the lines of iputils and macOS do not tell several targets apart";
+            return Err(Error::new(Kind::CannotRun, "read the command line", cause)
+                .next("take --format fping, --json or --csv, or one target"));
+        }
+        Ok(())
+    }
+
+    /// Whether the only question is who is alive, as fping asks it.
+    pub(super) fn asks_who_is_alive(&self) -> bool {
+        let when = &self.when;
+        let has_end = when.count.is_some() || when.deadline.is_some();
+        self.show.format == Some(Format::Fping) && !has_end && !when.wait_up && !when.until_down
+    }
+
+    /// The plan.
+    pub(super) fn plan(&self, is_many: bool) -> Plan {
+        let when = &self.when;
+        let unpaced = when
+            .interval
+            .map_or(when.flood, |interval| interval.is_zero());
+        let pace = match () {
+            () if unpaced && when.rate.is_none() => Pace::Flood,
+            () if when.adaptive => Pace::Adaptive,
+            () => Pace::Steady,
+        };
+        let rate = when.rate.or((is_many && !unpaced).then_some(MANY_RATE));
+        let default = if (when.rate.is_some() && !is_many) || unpaced {
+            Duration::ZERO
+        } else {
+            Duration::from_secs(1)
+        };
+        let hurries = is_many || when.until_down;
+        let alive = self.asks_who_is_alive();
+        let default = if alive { ALIVE_TIMEOUT } else { default };
+        let timeout = if alive { ALIVE_TIMEOUT } else { MANY_TIMEOUT };
+        Plan {
+            count: when.count.or(alive.then_some(ALIVE_COUNT)),
+            interval: when.interval.unwrap_or(default),
+            spacing: rate.map_or(Duration::ZERO, |rate| Duration::from_secs_f64(1.0 / rate)),
+            pace,
+            preload: when.preload,
+            timeout: when.timeout.or((hurries || alive).then_some(timeout)),
+            deadline: when.deadline,
+            until: match (when.wait_up, when.until_down) {
+                (true, _) => Until::Up,
+                _ if alive => Until::Up,
+                (_, true) => Until::Down,
+                _ => Until::End,
+            },
+            lenient: when.lenient,
+            times_first_only: pace == Pace::Flood
+                && !is_many
+                && self.what.timing == TimingSource::Auto,
+        }
+    }
+
+    /// The plan of a session that asks one thing.
+    pub(super) fn small_plan(&self, count: u64, interval: Duration) -> Plan {
+        Plan {
+            count: Some(self.when.count.unwrap_or(count)),
+            interval: self.when.interval.unwrap_or(interval),
+            timeout: Some(self.when.timeout.unwrap_or(MANY_TIMEOUT)),
+            ..Plan::default()
+        }
+    }
+
+    /// What times are measured by.
+    pub(super) fn timing(&self) -> TimingSource {
+        self.what.timing
+    }
+
+    /// The options of the sockets.
+    pub(super) fn options(&self) -> Result<Options> {
+        let what = &self.what;
+        let mut options = Options {
+            hop_limit: what.ttl,
+            tos: what.tos,
+            mark: what.mark,
+            stamps: what.timing != TimingSource::User,
+            fragmentation: what.pmtudisc.map(|how| match how {
+                Pmtudisc::Do => Fragmentation::Do,
+                Pmtudisc::Dont => Fragmentation::Dont,
+                Pmtudisc::Want => Fragmentation::Want,
+                Pmtudisc::Probe => Fragmentation::Probe,
+            }),
+            ..Options::default()
+        };
+        if let Some(word) = &what.interface {
+            match Self::source(word)? {
+                Some(source) => options.source = Some(source),
+                None => options.device = Some(word.clone()),
+            }
+        }
+        Ok(options)
+    }
+
+    /// The address that `-I` names, if it names one.
+    fn source(word: &str) -> Result<Option<SocketAddr>> {
+        let address = word.split('%').next().unwrap_or_default();
+        if address.parse::<IpAddr>().is_err() {
+            return Ok(None);
+        }
+        Ok(resolve(word, 0, Family::Any)?.first().copied())
+    }
+}

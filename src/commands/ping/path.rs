@@ -1,0 +1,227 @@
+//! `--hops` and `--mtu`: the way to one target, asked with small sessions of their own.
+
+use std::io;
+use std::time::Duration;
+
+use super::flags::{Flags, TimingSource};
+use super::manner_of;
+use crate::commands::serving::print;
+use crate::commands::{Context, Status};
+use crate::error::{Error, Kind, Result};
+use crate::ping::clock::Monotonic;
+use crate::ping::event::Event;
+use crate::ping::hops::{End, Hop};
+use crate::ping::losses::Unsent;
+use crate::ping::mtu::{Found, Outcome, Search, headers};
+use crate::ping::payload::Payloads;
+use crate::ping::plan::Plan;
+use crate::ping::session::{Request, Session};
+use crate::ping::target::Target;
+use crate::render::json;
+use crate::render::ping::path as shown;
+use crate::sys::clock;
+use crate::sys::icmp::runner::{Runner, Witness};
+use crate::sys::icmp::{self, Fragmentation, Options};
+use crate::sys::signals::Signals;
+
+/// The largest packet of either version (RFC 791, RFC 8200 without jumbograms), in bytes.
+const LARGEST: usize = 65_535;
+/// Requests to each hop, unless `-c` says otherwise.
+const REQUESTS: u64 = 3;
+/// Hops, unless `-t` says otherwise.
+const HOPS: u8 = 30;
+/// From one request to a hop to the next, unless `-i` says otherwise.
+const INTERVAL: Duration = Duration::from_millis(50);
+
+/// Finds the routers on the way.
+pub(super) fn hops(
+    flags: &Flags,
+    context: &Context,
+    target: &Target,
+    options: &Options,
+) -> Result<Status> {
+    let signals = Signals::open_with_quit()?;
+    let most = options.hop_limit.unwrap_or(HOPS);
+    if !context.json {
+        say(|out| shown::write_hops_opening(out, target, most))?;
+    }
+    let mut hops: Vec<Hop> = Vec::new();
+    for distance in 1..=most {
+        let options = Options {
+            hop_limit: Some(distance),
+            ..options.clone()
+        };
+        let plan = flags.small_plan(REQUESTS, INTERVAL);
+        let asked = ask(plan, flags.size(), target, &options, &signals)?;
+        if asked.interrupted {
+            break;
+        }
+        let hop = Hop::new(distance, &asked.events);
+        say(|out| {
+            if context.json {
+                json::line(out, &shown::hop_object(target, &hop))
+            } else {
+                shown::write_hop(out, &hop)
+            }
+        })?;
+        let is_last = hop.end.is_some();
+        hops.push(hop);
+        if is_last {
+            break;
+        }
+    }
+    say(|out| {
+        if context.json {
+            json::line(out, &shown::hops_object(target, &hops))
+        } else {
+            shown::write_hops_table(out, &hops, context.width)
+        }
+    })?;
+    let end = hops.last().and_then(|hop| hop.end);
+    Ok(Status::of(end == Some(End::Reached)))
+}
+
+/// Finds the MTU of the way.
+pub(super) fn mtu(
+    flags: &Flags,
+    context: &Context,
+    target: &Target,
+    options: &Options,
+) -> Result<Status> {
+    let signals = Signals::open_with_quit()?;
+    // The flag is set, and what the kernel believes of the path does not count.
+    let options = Options {
+        fragmentation: Some(Fragmentation::Probe),
+        ..options.clone()
+    };
+    if !context.json {
+        say(|out| shown::write_mtu_opening(out, target))?;
+    }
+    let mut search = Search::new(target.version(), LARGEST);
+    while let Some(size) = search.next_size() {
+        let data = size - headers(target.version());
+        let plan = flags.small_plan(1, INTERVAL);
+        let asked = ask(plan, data, target, &options, &signals)?;
+        if asked.interrupted {
+            return Ok(Status::Bad);
+        }
+        let outcome = outcome(&asked.events);
+        say(|out| {
+            if context.json {
+                json::line(out, &shown::tried_object(target, size, &outcome))
+            } else {
+                shown::write_tried(out, size, &outcome)
+            }
+        })?;
+        search.handle(outcome);
+    }
+    let Some(found) = search.found() else {
+        return Ok(Status::Bad);
+    };
+    say(|out| {
+        if context.json {
+            json::line(out, &shown::found_object(target, found))
+        } else {
+            shown::write_found(out, target, found)
+        }
+    })?;
+    let is_good = matches!(
+        found,
+        Found::Mtu {
+            black_hole: None,
+            ..
+        }
+    );
+    Ok(Status::of(is_good))
+}
+
+/// What became of the one packet of a session.
+fn outcome(events: &[Event]) -> Outcome {
+    for event in events {
+        match event {
+            Event::Reply(reply) if reply.counts => return Outcome::Passed,
+            Event::Refused(refused) if refused.refusal.is_too_big() => {
+                let mtu = usize::try_from(refused.detail).ok().filter(|&mtu| mtu > 0);
+                let by = Some(refused.refusal);
+                return Outcome::TooBig { by, mtu };
+            }
+            Event::Refused(refused) if !refused.refusal.is_advice() => {
+                return Outcome::Refused(refused.refusal);
+            }
+            Event::Unsent {
+                why: Unsent::TooLong(mtu),
+                ..
+            } => {
+                let mtu = mtu.and_then(|mtu| usize::try_from(mtu).ok());
+                return Outcome::TooBig { by: None, mtu };
+            }
+            _ => {}
+        }
+    }
+    Outcome::Silent
+}
+
+/// What a small session told.
+struct Asked {
+    events: Vec<Event>,
+    interrupted: bool,
+}
+
+/// Runs a small session.
+fn ask(
+    plan: Plan,
+    size: usize,
+    target: &Target,
+    options: &Options,
+    signals: &Signals,
+) -> Result<Asked> {
+    let manner = manner_of(&plan, TimingSource::Auto, false);
+    let payloads = Payloads::new(icmp::random()?, size, &[]);
+    let targets = vec![target.clone()];
+    let mut session = Session::new(plan, payloads, targets, clock::carefully());
+    let mut runner = Runner::open(&mut session, options, manner)?;
+    let mut collector = Collector(Vec::new());
+    runner.run(&mut session, signals, &mut collector)?;
+    Ok(Asked {
+        interrupted: session.losses.unfinished > 0,
+        events: collector.0,
+    })
+}
+
+/// Keeps what happens.
+struct Collector(Vec<Event>);
+
+impl Witness for Collector {
+    fn sent(&mut self, _: &Session, _: &Request) {}
+
+    fn event(&mut self, _: &Session, event: &Event) {
+        self.0.push(*event);
+    }
+
+    fn asked(&mut self, _: &Session) {}
+
+    fn turn(&mut self, _: &Session, _: Monotonic) -> Result<Option<Monotonic>> {
+        Ok(None)
+    }
+}
+
+/// Writes to standard output at once.
+fn say(write: impl FnOnce(&mut Vec<u8>) -> io::Result<()>) -> Result<()> {
+    let mut out = Vec::new();
+    write(&mut out)
+        .and_then(|()| print(&out))
+        .map_err(Error::output)
+}
+
+/// The one target of a way.
+pub(super) fn only(targets: &[Target]) -> Result<&Target> {
+    match targets {
+        [one] => Ok(one),
+        _ => Err(Error::new(
+            Kind::CannotRun,
+            "read the command line",
+            "--hops and --mtu are about the way to one target",
+        )
+        .next("name one target")),
+    }
+}

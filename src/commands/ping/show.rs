@@ -1,0 +1,263 @@
+//! What is said while a session runs, and at its end.
+
+use std::io::Write as _;
+use std::net::IpAddr;
+use std::time::Duration;
+
+use super::flags::{Flags, Format};
+use crate::commands::Context;
+use crate::commands::serving::{print, tell};
+use crate::error::{Error, Result};
+use crate::ping::clock::Monotonic;
+use crate::ping::event::Event;
+use crate::ping::losses::Unsent;
+use crate::ping::session::{Request, Session};
+use crate::render::escape;
+use crate::render::ping::csv::Csv;
+use crate::render::ping::fping::Fping;
+use crate::render::ping::json::Objects;
+use crate::render::ping::lines::{self, Dialect, Lines};
+use crate::render::ping::table::LiveTable;
+use crate::render::ping::{Extras, Pages, Voice};
+use crate::sys::clock;
+use crate::sys::icmp::IcmpSocket;
+use crate::sys::icmp::runner::{Runner, Witness};
+use crate::sys::names::Names;
+use crate::sys::terminal;
+
+/// So long the name of the target is waited for before the first request.
+const PATIENCE: Duration = Duration::from_millis(250);
+
+/// What is said, and in whose words.
+pub(super) struct Show {
+    voice: Box<dyn Voice>,
+    pages: Pages,
+    quiet: bool,
+    dots: bool,
+    outstanding: bool,
+    names: Option<Names>,
+    summary: Option<Every>,
+    /// A firewall of this host is told of once.
+    told_firewall: bool,
+}
+
+/// Something that is due every so often.
+struct Every {
+    interval: Duration,
+    next: Monotonic,
+}
+
+impl Show {
+    /// Says the first line. `source` is what this host sends from, with one target.
+    pub(super) fn open(
+        flags: &Flags,
+        context: &Context,
+        session: &Session,
+        runner: &Runner,
+        source: Option<IpAddr>,
+    ) -> Result<Show> {
+        let show = &flags.show;
+        let voice = voice(flags, context, session, source);
+        if context.verbose {
+            for socket in runner.sockets() {
+                tell(&describe(socket));
+            }
+        }
+        let mut this = Show {
+            dots: flags.draws_dots() && voice.wants_complaints() && session.target_count() == 1,
+            voice,
+            pages: Pages::default(),
+            quiet: show.quiet,
+            outstanding: show.outstanding && !show.quiet,
+            names: names(flags, context, session),
+            summary: show.summary_every.map(|interval| Every {
+                interval,
+                next: clock::monotonic() + interval,
+            }),
+            told_firewall: false,
+        };
+        let names = &mut this.names;
+        let mut name_of = |address| {
+            let name = names.as_mut()?.of_within(address, PATIENCE)?;
+            Some(name.to_owned())
+        };
+        this.voice.opening(&mut this.pages, session, &mut name_of);
+        this.flush()?;
+        Ok(this)
+    }
+
+    /// Says the statistics.
+    pub(super) fn finish(&mut self, session: &Session) -> Result<()> {
+        let now = session.realtime(clock::monotonic());
+        self.voice.finish(&mut self.pages, session, now);
+        self.flush()
+    }
+
+    /// Writes what was said.
+    fn flush(&mut self) -> Result<()> {
+        if !self.pages.out.is_empty() {
+            print(&self.pages.out).map_err(Error::output)?;
+            self.pages.out.clear();
+        }
+        if !self.pages.err.is_empty() {
+            let _ = std::io::stderr().write_all(&self.pages.err);
+            self.pages.err.clear();
+        }
+        Ok(())
+    }
+
+    /// What belongs on standard error: a firewall once, and with `-q` nothing that the account of
+    /// losses tells as well.
+    fn complain(&mut self, event: &Event) {
+        let is_told = match event {
+            Event::Unsent {
+                why: Unsent::Firewall,
+                ..
+            } => std::mem::replace(&mut self.told_firewall, true),
+            Event::Unsent { .. } => self.quiet,
+            _ => false,
+        };
+        if is_told {
+            return;
+        }
+        if let Some(words) = lines::complaint(event) {
+            let words = escape::text(&words).into_owned();
+            let _ = writeln!(self.pages.err, "sockdoc: {words}");
+        }
+    }
+
+    /// The picture of a flood: what was answered is wiped away, what could not be sent is an E.
+    fn draw(&mut self, event: &Event) {
+        match event {
+            Event::Reply(reply) if reply.counts => {
+                self.pages.out.extend_from_slice(b"\x08 \x08");
+            }
+            Event::Unsent { .. } => self.pages.out.extend_from_slice(b"\x08E"),
+            _ => {}
+        }
+    }
+}
+
+impl Witness for Show {
+    fn sent(&mut self, session: &Session, request: &Request) {
+        if self.dots {
+            self.pages.out.push(b'.');
+        }
+        if self.outstanding && request.unanswered.is_some() {
+            let now = session.realtime(clock::monotonic());
+            self.voice
+                .unanswered(&mut self.pages, session, request, now);
+        }
+    }
+
+    fn event(&mut self, session: &Session, event: &Event) {
+        if self.dots {
+            self.draw(event);
+            return;
+        }
+        if self.voice.wants_complaints() {
+            self.complain(event);
+        }
+        if self.quiet {
+            return;
+        }
+        let names = &mut self.names;
+        let mut name_of = |address| names.as_mut()?.of(address).map(str::to_owned);
+        let now = session.realtime(clock::monotonic());
+        self.voice
+            .event(&mut self.pages, session, event, now, &mut name_of);
+    }
+
+    fn asked(&mut self, session: &Session) {
+        let now = session.realtime(clock::monotonic());
+        self.voice.so_far(&mut self.pages, session, now);
+    }
+
+    fn turn(&mut self, session: &Session, now: Monotonic) -> Result<Option<Monotonic>> {
+        if self.summary.as_ref().is_some_and(|it| it.next <= now) {
+            self.asked(session);
+        }
+        let wish = self.voice.turn(&mut self.pages, session, now);
+        self.flush()?;
+        let summary = self.summary.as_mut().map(|every| {
+            while every.next <= now {
+                every.next = every.next + every.interval;
+            }
+            every.next
+        });
+        Ok(summary.into_iter().chain(wish).min())
+    }
+}
+
+/// In whose words: JSON and CSV as they were asked for; one target has lines, several a table on a
+/// terminal and fping's lines elsewhere.
+fn voice(
+    flags: &Flags,
+    context: &Context,
+    session: &Session,
+    source: Option<IpAddr>,
+) -> Box<dyn Voice> {
+    let show = &flags.show;
+    let extras = Extras {
+        percentiles: show.percentiles.clone(),
+        hist: show.hist,
+    };
+    if context.json {
+        return Box::new(Objects { extras });
+    }
+    if show.csv {
+        return Box::new(Csv);
+    }
+    let is_many = session.target_count() > 1;
+    let dialect = match show.format {
+        Some(Format::Bsd) => Dialect::Bsd,
+        Some(Format::Iputils) | None => Dialect::Iputils,
+        Some(Format::Fping) => {
+            let alive = flags.asks_who_is_alive();
+            return Box::new(Fping::new(session, alive, show.quiet, extras));
+        }
+    };
+    let terminal = context.width.zip(terminal::stdout_height());
+    match terminal.filter(|_| !show.quiet) {
+        Some((width, height)) if is_many => Box::new(LiveTable::new(width, height, extras)),
+        None if is_many => Box::new(Fping::new(session, false, show.quiet, extras)),
+        _ => {
+            let interface = flags.what.interface.as_deref();
+            // Of an address the interface is not told, as with iputils.
+            let device = interface.map(|word| match word.parse::<IpAddr>() {
+                Ok(_) => String::new(),
+                Err(_) => word.to_owned(),
+            });
+            Box::new(Lines {
+                dialect,
+                with_time: show.timestamps,
+                with_bell: show.audible,
+                with_identifier: context.verbose,
+                source: source.unwrap_or(session.target(0).address),
+                device,
+                pattern: flags.pattern().to_vec(),
+                extras,
+            })
+        }
+    }
+}
+
+/// The thread that looks names up: as with iputils where a name was typed, and `-n` was not.
+fn names(flags: &Flags, context: &Context, session: &Session) -> Option<Names> {
+    let is_plain = !context.json && !flags.show.csv && session.target_count() == 1;
+    let typed = session.target(0).name.split('%').next()?;
+    let wanted = is_plain && !flags.whom.numeric && typed.parse::<IpAddr>().is_err();
+    wanted.then(Names::start)?.ok()
+}
+
+/// Of `-v`: which socket, which stamps.
+fn describe(socket: &IcmpSocket) -> String {
+    let kind = if socket.is_raw { "raw" } else { "datagram" };
+    let stamps = if socket.has_stamps {
+        "stamps of the kernel"
+    } else {
+        "no stamps of the kernel"
+    };
+    let (word, identifier) = (socket.version.word(), socket.identifier);
+    format!("{kind} {word} socket, identifier {identifier}, {stamps}")
+}

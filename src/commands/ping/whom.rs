@@ -1,0 +1,130 @@
+//! Whom to ask: the words of the command line and of a file, looked up.
+
+use std::net::{IpAddr, SocketAddr};
+
+use super::flags::Flags;
+use crate::error::{Error, Kind, Result};
+use crate::ping::target::{self, MOST_TARGETS, Range, Target, Word};
+use crate::sys::files;
+use crate::sys::resolve::{Family, interface_number, resolve};
+
+/// The largest file of targets, in bytes.
+const LARGEST_FILE: u64 = 64 << 20;
+
+/// The targets, at least one.
+pub(super) fn gather(words: &[String], flags: &Flags) -> Result<Vec<Target>> {
+    let mut targets = Vec::new();
+    for word in words {
+        add(&mut targets, word, flags)?;
+    }
+    if let Some(path) = &flags.whom.file {
+        let bytes = files::read(path, LARGEST_FILE)?;
+        let text = String::from_utf8_lossy(&bytes);
+        for word in target::words(&text) {
+            add(&mut targets, word, flags)?;
+        }
+    }
+    if targets.is_empty() {
+        return Err(usage("there is no target")
+            .next("type whom to ask, for example 127.0.0.1; --help tells more"));
+    }
+    Ok(targets)
+}
+
+fn add(targets: &mut Vec<Target>, word: &str, flags: &Flags) -> Result<()> {
+    match target::parse(word).map_err(|cause| usage(&cause))? {
+        Word::Host(name) => targets.extend(host(&name, flags)?),
+        Word::Range(range) => {
+            check(targets.len() as u128 + range.count())?;
+            targets.extend(block(range, flags.family()));
+        }
+    }
+    check(targets.len() as u128)
+}
+
+fn check(count: u128) -> Result<()> {
+    if count <= MOST_TARGETS as u128 {
+        return Ok(());
+    }
+    Err(usage(&format!("more than {MOST_TARGETS} targets"))
+        .next("ask a smaller block, or several one after the other"))
+}
+
+fn block(range: Range, family: Family) -> impl Iterator<Item = Target> {
+    let fits = move |address: &IpAddr| match family {
+        Family::Any => true,
+        Family::V4 => address.is_ipv4(),
+        Family::V6 => address.is_ipv6(),
+    };
+    range.addresses().filter(fits).map(|address| Target {
+        name: address.to_string(),
+        address,
+        scope: 0,
+        shown: address.to_string(),
+    })
+}
+
+/// A name or an address.
+fn host(name: &str, flags: &Flags) -> Result<Vec<Target>> {
+    let mut addresses = resolve(name, 0, flags.family())?;
+    if !flags.whom.all_addresses {
+        addresses.truncate(1);
+    }
+    let several = addresses.len() > 1;
+    addresses
+        .iter()
+        .map(|address| target_at(name, address, several, flags))
+        .collect()
+}
+
+fn target_at(name: &str, address: &SocketAddr, several: bool, flags: &Flags) -> Result<Target> {
+    let mut scope = match address {
+        SocketAddr::V4(_) => 0,
+        SocketAddr::V6(address) => address.scope_id(),
+    };
+    if is_link_local(address.ip()) && scope == 0 {
+        let device = flags.what.interface.as_deref().unwrap_or_default();
+        scope = interface_number(device).ok_or_else(|| {
+            let cause = "a link-local address is one on each link: it needs its zone";
+            Error::new(Kind::CannotRun, "ask", cause)
+                .on(name)
+                .next(format!(
+                    "type the interface behind it: {}%eth0",
+                    address.ip()
+                ))
+        })?;
+    }
+    // An unspecified address means this host (ip(7)), which answers from a loopback address.
+    let ip = match address.ip() {
+        IpAddr::V4(ip) if ip.is_unspecified() => IpAddr::from([127, 0, 0, 1]),
+        IpAddr::V6(ip) if ip.is_unspecified() => IpAddr::from(std::net::Ipv6Addr::LOCALHOST),
+        ip => ip,
+    };
+    let shown = match name.split_once('%') {
+        Some((_, zone)) if scope != 0 => format!("{ip}%{zone}"),
+        _ => ip.to_string(),
+    };
+    Ok(Target {
+        // With several addresses the name alone would not tell them apart.
+        name: if several {
+            format!("{name} ({ip})")
+        } else {
+            name.to_owned()
+        },
+        address: ip,
+        scope,
+        shown,
+    })
+}
+
+fn is_link_local(address: IpAddr) -> bool {
+    match address {
+        IpAddr::V4(_) => false,
+        IpAddr::V6(address) => address.is_unicast_link_local(),
+    }
+}
+
+fn usage(cause: &str) -> Error {
+    Error::new(Kind::CannotRun, "read the targets", cause)
+        .next("a target is a name, an address, a block (10.0.0.0/24) or a range (10.0.0.1-9)")
+}

@@ -1,0 +1,149 @@
+//! What a session tells.
+
+use std::net::IpAddr;
+use std::time::Duration;
+
+use super::clock::Realtime;
+use super::losses::{Refusal, Unsent};
+use super::payload::Damage;
+
+/// Something that happened.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Event {
+    /// A packet that claims to answer came.
+    Reply(Reply),
+    /// An ICMP error came.
+    Refused(Refused),
+    /// A request is given up.
+    Lost {
+        /// To whom it went.
+        target: usize,
+        /// Which of the requests to this target.
+        sequence: u64,
+        /// A reply came, but a damaged one.
+        damaged: bool,
+    },
+    /// A request never left.
+    Unsent {
+        /// To whom it would have gone.
+        target: usize,
+        /// Which of the requests to this target.
+        sequence: u64,
+        /// Why.
+        why: Unsent,
+    },
+    /// The clock of the day was set while the session ran; no time that was measured is off by it.
+    ClockStep {
+        /// By how many nanoseconds.
+        by: i64,
+    },
+}
+
+/// A packet that claims to answer a request.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Reply {
+    /// Whom it claims to answer for.
+    pub target: usize,
+    /// Which of the requests to this target; for one that was never sent, what the packet says.
+    pub sequence: u64,
+    /// Who sent it.
+    pub from: IpAddr,
+    /// Bytes of the ICMP message.
+    pub bytes: usize,
+    /// The hops that it had left, where that is known.
+    pub hop_limit: Option<u8>,
+    /// From the request to it; `None` where the request was not timed.
+    pub rtt: Option<Duration>,
+    /// By which clocks.
+    pub timing: Timing,
+    /// When it came, by the clock of the day.
+    pub at: Realtime,
+    /// What it is worth.
+    pub verdict: Verdict,
+    /// It counts as received: it is good, or the session is lenient.
+    pub counts: bool,
+}
+
+/// What a reply is worth.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Verdict {
+    /// It is the answer.
+    Good,
+    /// The answer again.
+    Duplicate,
+    /// The answer, too late.
+    Late,
+    /// The checksum of the message is wrong.
+    BadChecksum,
+    /// The payload is not the one that was sent: see [`Damage`], which is not [`Damage::Nonce`].
+    Damaged(Damage),
+    /// Nobody who saw the request made it: its nonce is not ours.
+    Forged,
+    /// It answers what was never sent.
+    NeverSent,
+    /// It comes from another address than the request went to.
+    Elsewhere,
+}
+
+impl Verdict {
+    /// In a word, for a program.
+    pub fn word(self) -> &'static str {
+        match self {
+            Verdict::Good => "received",
+            Verdict::Duplicate => "duplicate",
+            Verdict::Late => "late",
+            Verdict::Damaged(Damage::Shorter) => "truncated",
+            Verdict::BadChecksum | Verdict::Damaged(_) => "corrupted",
+            Verdict::Forged | Verdict::NeverSent => "forged",
+            Verdict::Elsewhere => "elsewhere",
+        }
+    }
+}
+
+/// Which clock both ends of a round-trip time come from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Timing {
+    /// The kernel stamped the request when it left.
+    pub kernel_sent: bool,
+    /// The kernel stamped the reply when it came.
+    pub kernel_received: bool,
+}
+
+/// How many times were measured by which clocks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Timings {
+    /// Stamps of the kernel at both ends.
+    pub kernel: u64,
+    /// The kernel's stamp of the reply, our own clock before sending.
+    pub kernel_receive: u64,
+    /// Our own clock at one end at least where the kernel stamped no reply.
+    pub user: u64,
+}
+
+impl Timings {
+    /// A time was measured.
+    pub fn add(&mut self, timing: Timing) {
+        match (timing.kernel_sent, timing.kernel_received) {
+            (true, true) => self.kernel += 1,
+            (false, true) => self.kernel_receive += 1,
+            (_, false) => self.user += 1,
+        }
+    }
+}
+
+/// An ICMP error about a request.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Refused {
+    /// To whom the request went.
+    pub target: usize,
+    /// Which of the requests to this target.
+    pub sequence: u64,
+    /// The error.
+    pub refusal: Refusal,
+    /// Its second word: an MTU, a gateway, a pointer.
+    pub detail: u32,
+    /// From the request to it, where that was timed.
+    pub rtt: Option<Duration>,
+    /// When it came, by the clock of the day.
+    pub at: Realtime,
+}

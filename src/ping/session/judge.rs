@@ -1,0 +1,368 @@
+//! What comes in, judged: is it an answer, to what, and is it the one that was asked for.
+
+use std::net::IpAddr;
+use std::time::Duration;
+
+use super::{Session, Tally};
+use crate::packet::icmp::{self, Echo, Message};
+use crate::packet::ip;
+use crate::ping::clock::{Monotonic, Realtime};
+use crate::ping::event::{Event, Refused, Reply, Timing, Verdict};
+use crate::ping::losses::Refusal;
+use crate::ping::payload::Damage;
+use crate::ping::plan::Until;
+use crate::ping::window::{SPAN, Slot, State};
+use crate::reference::icmp::Version;
+
+/// A packet as a socket gives it.
+#[derive(Debug, Clone, Copy)]
+pub struct Incoming<'a> {
+    /// Of which ICMP.
+    pub version: Version,
+    /// The message; from a raw socket of IPv4 with the IP header in front.
+    pub bytes: &'a [u8],
+    /// Whether the IP header is there; then nobody has looked at the checksum yet.
+    pub with_ip_header: bool,
+    /// More came than there was room for.
+    pub is_cut: bool,
+    /// Who sent it.
+    pub from: IpAddr,
+    /// The hops that it had left, where the kernel says so.
+    pub hop_limit: Option<u8>,
+    /// When it came, by the kernel.
+    pub stamp: Option<Realtime>,
+}
+
+/// An ICMP error as the error queue of a socket gives it (ip(7), `IP_RECVERR`).
+#[derive(Debug, Clone, Copy)]
+pub struct Notice<'a> {
+    /// The error, and who sent it.
+    pub refusal: Refusal,
+    /// Its second word (`ee_info`).
+    pub detail: u32,
+    /// To whom the packet in question went.
+    pub to: Option<IpAddr>,
+    /// The ICMP message that is quoted, from its own header on.
+    pub message: &'a [u8],
+    /// When it came, by the kernel.
+    pub stamp: Option<Realtime>,
+}
+
+/// A reply that was read, and when it came.
+struct Answer<'a> {
+    echo: Echo<'a>,
+    from: IpAddr,
+    bytes: usize,
+    hop_limit: Option<u8>,
+    checksum_is_right: bool,
+    is_cut: bool,
+    came: Monotonic,
+    by_kernel: bool,
+    at: Realtime,
+}
+
+impl Session {
+    /// A packet came. `None` if it is not for us.
+    pub fn handle_packet(&mut self, incoming: &Incoming<'_>, now: Monotonic) -> Option<Event> {
+        let (message, hop_limit) = if incoming.with_ip_header {
+            let head = ip::parse(incoming.bytes).ok()?;
+            (&incoming.bytes[head.length..], Some(head.hop_limit))
+        } else {
+            (incoming.bytes, incoming.hop_limit)
+        };
+        let (came, by_kernel, at) = self.arrival(incoming.stamp, now);
+        match icmp::parse(incoming.version, message).ok()? {
+            Message::EchoReply(echo) if echo.identifier == self.identifier(incoming.version) => {
+                Some(self.judge(&Answer {
+                    echo,
+                    from: incoming.from,
+                    bytes: message.len(),
+                    hop_limit,
+                    checksum_is_right: !incoming.with_ip_header
+                        || incoming.is_cut
+                        || icmp::checksum_is_right(message),
+                    is_cut: incoming.is_cut,
+                    came,
+                    by_kernel,
+                    at,
+                }))
+            }
+            // The kernel tells sockets of other errors, but not of a redirect or a source quench.
+            Message::Problem(problem) => {
+                let refusal = Refusal {
+                    version: incoming.version,
+                    r#type: problem.r#type,
+                    code: problem.code,
+                    by: Some(incoming.from),
+                };
+                let quoted = icmp::parse_quoted(incoming.version, problem.quoted).ok()?;
+                if !refusal.is_advice() {
+                    return None;
+                }
+                self.refuse(
+                    refusal,
+                    u32::from_be_bytes(problem.detail),
+                    Some(quoted.head.destination),
+                    quoted.echo?,
+                    (came, at),
+                )
+            }
+            _ => None,
+        }
+    }
+
+    /// The error queue gave something. `None` if it is not about a request of ours.
+    pub fn handle_notice(&mut self, notice: &Notice<'_>, now: Monotonic) -> Option<Event> {
+        let echo = icmp::quoted_echo(notice.refusal.version, notice.message)?;
+        let (came, _, at) = self.arrival(notice.stamp, now);
+        self.refuse(notice.refusal, notice.detail, notice.to, echo, (came, at))
+    }
+
+    /// When something came: by the kernel's stamp if it has one that can be true.
+    fn arrival(&self, stamp: Option<Realtime>, now: Monotonic) -> (Monotonic, bool, Realtime) {
+        if let Some(stamp) = stamp {
+            let came = self.watch.monotonic(stamp);
+            if came <= now && now.since(came) < Duration::from_hours(1) {
+                return (came, true, stamp);
+            }
+        }
+        (now, false, self.watch.realtime(now))
+    }
+
+    fn judge(&mut self, answer: &Answer<'_>) -> Event {
+        let payload = answer.echo.payload;
+        let latest = self.window.number_of(answer.echo.sequence);
+        // The bits on the wire may be those of an earlier request that the window has let go.
+        let number = latest.filter(|&number| {
+            payload.is_empty()
+                || self.payloads.nonce_is_of(number, payload)
+                || !self.is_of_an_earlier(number, payload)
+        });
+        let Some(slot) = number.and_then(|number| self.window.slot(number).copied()) else {
+            return self.without_request(answer, latest);
+        };
+        let target = slot.target as usize;
+        let verdict = self.verdict(answer, &slot);
+        let counts = match verdict {
+            Verdict::Good => true,
+            Verdict::Duplicate => false,
+            _ => self.plan.lenient && !is_answered(slot.state),
+        };
+        let left = slot.left.unwrap_or(slot.sent);
+        let rtt = slot.timed.then(|| answer.came.since(left));
+        let timing = Timing {
+            kernel_sent: slot.left.is_some(),
+            kernel_received: answer.by_kernel,
+        };
+        if counts {
+            self.receive(&slot, rtt, timing);
+        } else {
+            self.count_bad(&slot, verdict);
+        }
+        Event::Reply(Reply {
+            target,
+            sequence: slot.sequence,
+            from: answer.from,
+            bytes: answer.bytes,
+            hop_limit: answer.hop_limit,
+            rtt,
+            timing,
+            at: answer.at,
+            verdict,
+            counts,
+        })
+    }
+
+    /// Whether a payload belongs to a request that had the same bits on the wire one or two spans
+    /// before.
+    fn is_of_an_earlier(&self, number: u64, payload: &[u8]) -> bool {
+        (1..=2).any(|back| {
+            number
+                .checked_sub(back * SPAN)
+                .is_some_and(|earlier| earlier > 0 && self.payloads.nonce_is_of(earlier, payload))
+        })
+    }
+
+    /// A reply to a request that the window does not have: never sent, or let go long ago.
+    fn without_request(&mut self, answer: &Answer<'_>, latest: Option<u64>) -> Event {
+        let target = (0..self.targets.len())
+            .find(|&index| self.address_of(index) == answer.from)
+            .unwrap_or(0);
+        let verdict = if latest.is_some() {
+            Verdict::Late
+        } else {
+            Verdict::NeverSent
+        };
+        self.both(target, |tally| match verdict {
+            Verdict::Late => tally.late += 1,
+            _ => tally.forged += 1,
+        });
+        let counts = self.plan.lenient;
+        if counts {
+            self.both(target, |tally| tally.received += 1);
+        }
+        Event::Reply(Reply {
+            target,
+            sequence: u64::from(answer.echo.sequence),
+            from: answer.from,
+            bytes: answer.bytes,
+            hop_limit: answer.hop_limit,
+            rtt: None,
+            timing: Timing::default(),
+            at: answer.at,
+            verdict,
+            counts,
+        })
+    }
+
+    fn verdict(&self, answer: &Answer<'_>, slot: &Slot) -> Verdict {
+        let payload = answer.echo.payload;
+        let address = self.address_of(slot.target as usize);
+        // A group answers from the addresses of its members.
+        if answer.from != address && !address.is_multicast() {
+            return Verdict::Elsewhere;
+        }
+        if !answer.checksum_is_right {
+            return Verdict::BadChecksum;
+        }
+        match self.payloads.damage(slot.number, payload) {
+            Some(Damage::Nonce) => return Verdict::Forged,
+            Some(damage) => return Verdict::Damaged(damage),
+            None if answer.is_cut => return Verdict::Damaged(Damage::Longer),
+            None => {}
+        }
+        match slot.state {
+            State::Answered | State::AnsweredLate => Verdict::Duplicate,
+            State::Expired => Verdict::Late,
+            _ if answer.came.since(slot.sent) > self.plan.patience() => Verdict::Late,
+            _ => Verdict::Good,
+        }
+    }
+
+    /// A reply that counts.
+    fn receive(&mut self, slot: &Slot, rtt: Option<Duration>, timing: Timing) {
+        let target = slot.target as usize;
+        self.take_loss_back(slot);
+        self.set_state(slot.number, State::Answered);
+        if slot.state == State::Pending {
+            self.pending -= 1;
+        }
+        self.answered = self.answered.max(slot.number);
+        self.pipe = self.pipe.max(self.window.next_number() - slot.number);
+        self.both(target, |tally| {
+            tally.received += 1;
+            if let Some(rtt) = rtt {
+                tally.times.add(rtt);
+            }
+        });
+        if let Some(rtt) = rtt {
+            self.times.add(rtt);
+            self.timings.add(timing);
+        }
+        let has_all = self.plan.count == Some(self.targets[target].tally.received);
+        if has_all || self.plan.until == Until::Up {
+            self.retire(target);
+        }
+    }
+
+    /// A reply that does not.
+    fn count_bad(&mut self, slot: &Slot, verdict: Verdict) {
+        let target = slot.target as usize;
+        let count: fn(&mut Tally) = match verdict {
+            Verdict::Good => |_| (),
+            Verdict::Duplicate => |tally| tally.duplicates += 1,
+            Verdict::Late => |tally| tally.late += 1,
+            Verdict::BadChecksum | Verdict::Damaged(_) => |tally| tally.damaged += 1,
+            Verdict::Forged | Verdict::NeverSent => |tally| tally.forged += 1,
+            Verdict::Elsewhere => |tally| tally.elsewhere += 1,
+        };
+        self.both(target, count);
+        match verdict {
+            Verdict::Late => self.answer_late(slot),
+            Verdict::BadChecksum | Verdict::Damaged(_) if slot.state == State::Pending => {
+                if let Some(slot) = self.window.slot_mut(slot.number) {
+                    slot.damaged = true;
+                }
+            }
+            _ => {}
+        }
+    }
+
+    fn answer_late(&mut self, slot: &Slot) {
+        self.take_loss_back(slot);
+        if slot.state == State::Pending {
+            self.pending -= 1;
+        }
+        self.set_state(slot.number, State::AnsweredLate);
+        self.losses.late += 1;
+        self.both(slot.target as usize, |tally| tally.lost += 1);
+        self.is_down(slot.target as usize);
+    }
+
+    /// A request that was lost is so no longer, or for another reason.
+    fn take_loss_back(&mut self, slot: &Slot) {
+        match slot.state {
+            State::Expired if slot.damaged => self.losses.damaged -= 1,
+            State::Expired => self.losses.silent -= 1,
+            State::AnsweredLate => self.losses.late -= 1,
+            State::Refused(at) => self.losses.take_refusal_back(at),
+            State::Pending | State::Answered | State::Unsent => return,
+        }
+        self.both(slot.target as usize, |tally| tally.lost -= 1);
+    }
+
+    fn set_state(&mut self, number: u64, state: State) {
+        if let Some(slot) = self.window.slot_mut(number) {
+            slot.state = state;
+        }
+    }
+
+    /// An ICMP error about an echo request.
+    fn refuse(
+        &mut self,
+        refusal: Refusal,
+        detail: u32,
+        to: Option<IpAddr>,
+        echo: Echo<'_>,
+        (came, at): (Monotonic, Realtime),
+    ) -> Option<Event> {
+        if echo.identifier != self.identifier(refusal.version) {
+            return None;
+        }
+        let number = self.window.number_of(echo.sequence)?;
+        let slot = *self.window.slot(number)?;
+        let target = slot.target as usize;
+        let is_ours = to.is_none_or(|to| to == self.address_of(target))
+            && self.payloads.nonce_is_of(number, echo.payload);
+        if !is_ours {
+            return None;
+        }
+        if !refusal.is_advice() {
+            self.both(target, |tally| tally.errors += 1);
+            // A router may need seconds to find out: what was silent until then is so no longer.
+            if matches!(slot.state, State::Pending | State::Expired) {
+                self.take_loss_back(&slot);
+                if slot.state == State::Pending {
+                    self.pending -= 1;
+                }
+                let at = self.losses.add_refusal(refusal);
+                self.set_state(number, State::Refused(at));
+                self.both(target, |tally| tally.lost += 1);
+                self.is_down(target);
+            }
+        }
+        let left = slot.left.unwrap_or(slot.sent);
+        Some(Event::Refused(Refused {
+            target,
+            sequence: slot.sequence,
+            refusal,
+            detail,
+            rtt: slot.timed.then(|| came.since(left)),
+            at,
+        }))
+    }
+}
+
+fn is_answered(state: State) -> bool {
+    matches!(state, State::Answered | State::AnsweredLate)
+}

@@ -1,0 +1,213 @@
+//! Which requests are under way.
+
+use super::clock::Monotonic;
+
+/// Requests that the window remembers: as many as the sixteen bits on the wire tell apart.
+pub const SPAN: u64 = 1 << 16;
+
+/// A request that was sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Slot {
+    /// Its number in the session, from 1; the wire carries the lower sixteen bits.
+    pub number: u64,
+    /// Its number among those to the same target, from 1.
+    pub sequence: u64,
+    /// To which target it went.
+    pub target: u32,
+    /// What became of it.
+    pub state: State,
+    /// A reply came that was damaged; the good one may still come.
+    pub damaged: bool,
+    /// Its round-trip time is measured.
+    pub timed: bool,
+    /// When it was given to the kernel.
+    pub sent: Monotonic,
+    /// When the kernel gave it to the network, where it said so.
+    pub left: Option<Monotonic>,
+}
+
+/// What became of a request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum State {
+    /// Under way.
+    Pending,
+    /// A good reply came in time.
+    Answered,
+    /// No good reply came in time.
+    Expired,
+    /// A good reply came after that.
+    AnsweredLate,
+    /// An ICMP error came for it: its place in the list of refusals.
+    Refused(u16),
+    /// It never left.
+    Unsent,
+}
+
+/// The requests, in a ring that is indexed by what the wire carries: every step takes the same time,
+/// however many are under way.
+///
+/// The invariant: the slot of a number is at its lower sixteen bits, numbers are given in order, and
+/// all numbers from `oldest` on are in the ring. A request that is overtaken by the one 65,536 after
+/// it has left the ring, and was taken out of the pending ones before.
+#[derive(Debug, Default)]
+pub struct Window {
+    slots: Vec<Slot>,
+    /// The number that the next request gets, less one.
+    last: u64,
+    /// No number below this one is pending.
+    oldest: u64,
+}
+
+impl Window {
+    /// An empty one.
+    pub fn new() -> Window {
+        Window {
+            slots: Vec::new(),
+            last: 0,
+            oldest: 1,
+        }
+    }
+
+    /// The number that the next request gets.
+    pub fn next_number(&self) -> u64 {
+        self.last + 1
+    }
+
+    /// The request that has to be decided upon before the next can be put in.
+    pub fn overtaken(&self) -> Option<&Slot> {
+        let number = self.next_number().checked_sub(SPAN)?;
+        self.slot(number)
+            .filter(|slot| slot.state == State::Pending)
+    }
+
+    /// Puts a request in; its number must be the next.
+    pub fn push(&mut self, slot: Slot) {
+        debug_assert_eq!(slot.number, self.next_number());
+        // Numbers begin at 1: the place of number 1 is 0.
+        let at = place(slot.number);
+        if at < self.slots.len() {
+            self.slots[at] = slot;
+        } else {
+            self.slots.push(slot);
+        }
+        self.last = slot.number;
+    }
+
+    /// The request with this number, if the ring still has it.
+    pub fn slot(&self, number: u64) -> Option<&Slot> {
+        let slot = self.slots.get(place(number))?;
+        (slot.number == number).then_some(slot)
+    }
+
+    /// The same, to change it.
+    pub fn slot_mut(&mut self, number: u64) -> Option<&mut Slot> {
+        let slot = self.slots.get_mut(place(number))?;
+        (slot.number == number).then_some(slot)
+    }
+
+    /// The latest request whose lower sixteen bits are these; none before the first was sent.
+    pub fn number_of(&self, wire: u16) -> Option<u64> {
+        #[allow(clippy::cast_possible_truncation)]
+        let back = (self.last as u16).wrapping_sub(wire);
+        self.last
+            .checked_sub(u64::from(back))
+            .filter(|&number| number > 0)
+    }
+
+    /// The oldest request that is pending.
+    pub fn oldest_pending(&mut self) -> Option<&mut Slot> {
+        while self.oldest <= self.last {
+            let at = place(self.oldest);
+            let is_pending = self
+                .slots
+                .get(at)
+                .is_some_and(|slot| slot.number == self.oldest && slot.state == State::Pending);
+            if is_pending {
+                return self.slots.get_mut(at);
+            }
+            self.oldest += 1;
+        }
+        None
+    }
+}
+
+/// Where the slot of a number is.
+#[allow(clippy::cast_possible_truncation)]
+fn place(number: u64) -> usize {
+    (number.wrapping_sub(1) % SPAN) as usize
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn pending(number: u64) -> Slot {
+        Slot {
+            number,
+            sequence: number,
+            target: 0,
+            state: State::Pending,
+            damaged: false,
+            timed: true,
+            sent: Monotonic(number),
+            left: None,
+        }
+    }
+
+    fn filled(count: u64) -> Window {
+        let mut window = Window::new();
+        for number in 1..=count {
+            window.push(pending(number));
+        }
+        window
+    }
+
+    #[test]
+    fn what_the_wire_carries_is_the_latest_request_with_these_bits() {
+        assert_eq!(Window::new().number_of(1), None);
+        let window = filled(3);
+        assert_eq!(window.number_of(1), Some(1));
+        assert_eq!(window.number_of(3), Some(3));
+        assert_eq!(window.number_of(4), None);
+        assert_eq!(window.number_of(0), None);
+        let window = filled(70_000);
+        assert_eq!(window.number_of(4_464), Some(70_000));
+        assert_eq!(window.number_of(0), Some(65_536));
+        assert_eq!(window.number_of(4_465), Some(4_465));
+    }
+
+    #[test]
+    fn a_number_that_was_overtaken_is_no_longer_there() {
+        let window = filled(70_000);
+        assert_eq!(window.slot(1), None);
+        assert_eq!(window.slot(70_001 - 65_536).unwrap().number, 4_465);
+        assert_eq!(window.slot(70_000).unwrap().number, 70_000);
+        assert_eq!(window.slot(70_001), None);
+        assert_eq!(window.slots.len(), 65_536);
+    }
+
+    #[test]
+    fn the_oldest_pending_is_found_in_order_and_answered_ones_are_passed_over() {
+        let mut window = filled(5);
+        for number in [1, 2, 4] {
+            window.slot_mut(number).unwrap().state = State::Answered;
+        }
+        assert_eq!(window.oldest_pending().unwrap().number, 3);
+        window.slot_mut(3).unwrap().state = State::Expired;
+        assert_eq!(window.oldest_pending().unwrap().number, 5);
+        window.slot_mut(5).unwrap().state = State::Answered;
+        assert_eq!(window.oldest_pending(), None);
+        window.push(pending(6));
+        assert_eq!(window.oldest_pending().unwrap().number, 6);
+    }
+
+    #[test]
+    fn a_request_that_will_be_overtaken_while_it_is_pending_is_told_in_time() {
+        let mut window = filled(65_535);
+        assert_eq!(window.overtaken(), None);
+        window.push(pending(65_536));
+        assert_eq!(window.overtaken().unwrap().number, 1);
+        window.slot_mut(1).unwrap().state = State::Expired;
+        assert_eq!(window.overtaken(), None);
+    }
+}

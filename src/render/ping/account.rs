@@ -1,0 +1,197 @@
+//! What stands behind the statistics: percentiles and jitter, what the times were measured by, and
+//! where the lost ones went.
+
+use std::io::{self, Write};
+use std::time::Duration;
+
+use super::number::millis;
+use super::{Extras, words};
+use crate::ping::event::Timings;
+use crate::ping::session::Session;
+use crate::render::thousands;
+
+/// How wide the bars of a histogram are at most.
+const BAR: u64 = 40;
+/// Bars of a histogram.
+const BARS: u32 = 12;
+
+/// Writes all of it.
+///
+/// The last two lines are always those of the times, and the first of them holds the word `time`
+/// between blanks: parsers look for it there to know iputils' statistics from those of macOS.
+pub fn write(out: &mut impl Write, session: &Session, extras: &Extras) -> io::Result<()> {
+    write_losses(out, session)?;
+    write_not_counted(out, session)?;
+    write_notes(out, session)?;
+    if extras.hist {
+        write_histogram(out, session)?;
+    }
+    write_percentiles(out, session, &extras.percentiles)?;
+    let timing = timing(&session.timings);
+    let timing = timing.as_deref().unwrap_or("nothing was measured");
+    writeln!(out, "timing: {timing}")
+}
+
+fn write_percentiles(
+    out: &mut impl Write,
+    session: &Session,
+    percentiles: &[f64],
+) -> io::Result<()> {
+    let Some(summary) = session.totals.times.summary() else {
+        return writeln!(out, "round-trip time unknown: no reply counts");
+    };
+    let times: Vec<String> = percentiles
+        .iter()
+        .filter_map(|&percentile| session.times.percentile(percentile))
+        .map(millis)
+        .collect();
+    let names: Vec<String> = percentiles.iter().map(|p| format!("p{p}")).collect();
+    let (names, times) = (names.join("/"), times.join("/"));
+    write!(out, "round-trip time {names} = {times} ms")?;
+    // Between one target and another a change says nothing.
+    let is_one = session.target_count() == 1;
+    if let Some(jitter) = summary.jitter.filter(|_| is_one) {
+        let jitter = millis(jitter);
+        write!(out, ", jitter {jitter} ms (mean change to the next)")?;
+    }
+    writeln!(out)
+}
+
+/// What the times were measured by; `None` if there are none.
+fn timing(timings: &Timings) -> Option<String> {
+    let all = timings.kernel + timings.kernel_receive + timings.user;
+    let kinds = [
+        (timings.kernel, "kernel stamps at both ends"),
+        (
+            timings.kernel_receive,
+            "the kernel's stamp of the reply, our clock before sending",
+        ),
+        (
+            timings.user,
+            "our own clock, before sending and after receiving",
+        ),
+    ];
+    let used: Vec<String> = kinds
+        .iter()
+        .filter(|(count, _)| *count > 0)
+        .map(|(count, words)| {
+            if *count == all {
+                (*words).to_owned()
+            } else {
+                format!("{} by {words}", thousands(*count))
+            }
+        })
+        .collect();
+    (!used.is_empty()).then(|| used.join("; "))
+}
+
+/// One line for each way to be lost.
+fn write_losses(out: &mut impl Write, session: &Session) -> io::Result<()> {
+    let losses = &session.losses;
+    if losses.total() == 0 {
+        return Ok(());
+    }
+    writeln!(
+        out,
+        "lost: {} of {}",
+        thousands(losses.total()),
+        thousands(session.totals.sent)
+    )?;
+    let mut line = |count: u64, words: &str| match count {
+        0 => Ok(()),
+        _ => writeln!(out, "  {} {words}", thousands(count)),
+    };
+    line(losses.silent, "silent: no answer, and nobody said why")?;
+    for (refusal, count) in losses.refused() {
+        let who = words::by(refusal);
+        let (kind, code) = (refusal.r#type, refusal.code);
+        let word = refusal.version.word();
+        let words = refusal.words();
+        line(
+            count,
+            &format!("refused by {who}: {words} ({word} {kind}/{code})"),
+        )?;
+    }
+    line(losses.late, "late: answered after the time that was given")?;
+    line(losses.damaged, "corrupted: only a damaged reply came")?;
+    for (why, count) in losses.unsent() {
+        line(count, &format!("dropped by {}", words::unsent_account(why)))?;
+    }
+    line(losses.unfinished, "still under way when it ended")
+}
+
+/// Replies that came and are none.
+fn write_not_counted(out: &mut impl Write, session: &Session) -> io::Result<()> {
+    let totals = &session.totals;
+    let kinds = [
+        (totals.damaged, "corrupted"),
+        (totals.late, "late"),
+        (totals.forged, "forged"),
+        (totals.elsewhere, "from elsewhere"),
+    ];
+    let told: Vec<String> = kinds
+        .iter()
+        .filter(|(count, _)| *count > 0)
+        .map(|(count, word)| format!("{} {word}", thousands(*count)))
+        .collect();
+    if told.is_empty() {
+        return Ok(());
+    }
+    let how = if session.plan().lenient {
+        "counted because of --lenient"
+    } else {
+        "not counted"
+    };
+    writeln!(out, "replies {how}: {}", told.join(", "))
+}
+
+fn write_notes(out: &mut impl Write, session: &Session) -> io::Result<()> {
+    if session.overflowed > 0 {
+        writeln!(
+            out,
+            "note: the receive buffer of this host overflowed: {} packets were lost in it",
+            thousands(session.overflowed)
+        )?;
+    }
+    if session.retried > 0 {
+        writeln!(
+            out,
+            "note: a send buffer of this host was full {} times, and sending was tried again",
+            thousands(session.retried)
+        )?;
+    }
+    if session.clock_steps > 0 {
+        writeln!(
+            out,
+            "note: the clock of this host was set while it ran; the times are not off by it"
+        )?;
+    }
+    Ok(())
+}
+
+/// A histogram of the round-trip times.
+fn write_histogram(out: &mut impl Write, session: &Session) -> io::Result<()> {
+    let bars = session.times.bars(BARS);
+    let Some(most) = bars.iter().map(|(_, count)| *count).max() else {
+        return Ok(());
+    };
+    let ends: Vec<String> = bars.iter().map(|(end, _)| exact(*end)).collect();
+    let wide = ends.iter().map(String::len).max().unwrap_or(0);
+    for (end, (_, count)) in ends.iter().zip(&bars) {
+        // At least one mark for what is there.
+        let length = (count * BAR).div_ceil(most.max(1));
+        let bar = "#".repeat(usize::try_from(length).unwrap_or(0));
+        let line = format!("  up to {end:>wide$} ms {:>9}  {bar}", thousands(*count));
+        writeln!(out, "{}", line.trim_end())?;
+    }
+    Ok(())
+}
+
+/// Milliseconds to the nanosecond below a tenth, else to the microsecond.
+fn exact(time: Duration) -> String {
+    let nanos = time.as_nanos();
+    if nanos < 100_000 {
+        return format!("0.{nanos:06}");
+    }
+    millis(time)
+}

@@ -1,0 +1,106 @@
+//! What a ping session says: the lines of iputils' ping, of macOS' ping and of fping, a table, JSON, CSV.
+//!
+//! | file | what it writes |
+//! |---|---|
+//! | [`lines`] | one target: iputils' lines, or those of macOS |
+//! | [`fping`] | many targets: fping's lines |
+//! | [`table`] | many targets: a table that is written over itself on a terminal |
+//! | [`json`] | an object for each thing that happens, and a summary |
+//! | [`csv`] | a line of fields for each thing that happens |
+//! | [`path`] | the routers on the way and its MTU |
+//! | [`handshakes`] | TCP handshakes |
+//! | [`account`] | what we add behind the statistics: percentiles, timing, losses |
+//! | [`words`] | what a reply, a refusal and a loss are called |
+//! | [`number`] | times and percentages as the peers print them |
+//!
+//! Each way to say it is a [`Voice`].
+
+pub mod account;
+pub mod csv;
+#[cfg(test)]
+mod fixture;
+pub mod fping;
+pub mod handshakes;
+pub mod json;
+pub mod lines;
+pub mod number;
+pub mod path;
+pub mod table;
+pub mod words;
+
+#[cfg(test)]
+mod tests;
+
+use std::net::IpAddr;
+
+use crate::ping::clock::{Monotonic, Realtime};
+use crate::ping::event::Event;
+use crate::ping::session::{Request, Session};
+
+/// What is to be written where.
+#[derive(Debug, Default)]
+pub struct Pages {
+    /// Standard output.
+    pub out: Vec<u8>,
+    /// Standard error.
+    pub err: Vec<u8>,
+}
+
+/// A name for an address, if one is known.
+pub type NameOf<'a> = &'a mut dyn FnMut(IpAddr) -> Option<String>;
+
+/// A way to say how a session goes. What it says goes to memory, which does not fail.
+pub trait Voice {
+    /// Before the first request.
+    fn opening(&mut self, pages: &mut Pages, session: &Session, names: NameOf<'_>);
+    /// A request is sent while the one before it has no answer (`-O`).
+    fn unanswered(
+        &mut self,
+        _pages: &mut Pages,
+        _session: &Session,
+        _request: &Request,
+        _now: Realtime,
+    ) {
+    }
+    /// Something happened.
+    fn event(
+        &mut self,
+        pages: &mut Pages,
+        session: &Session,
+        event: &Event,
+        now: Realtime,
+        names: NameOf<'_>,
+    );
+    /// How it goes, asked for by SIGQUIT or the time.
+    fn so_far(&mut self, pages: &mut Pages, session: &Session, _now: Realtime) {
+        pages
+            .err
+            .extend_from_slice(lines::short(session).as_bytes());
+        pages.err.push(b'\n');
+    }
+    /// Called at the end of each turn; gives when it wants to be called again.
+    fn turn(
+        &mut self,
+        _pages: &mut Pages,
+        _session: &Session,
+        _now: Monotonic,
+    ) -> Option<Monotonic> {
+        None
+    }
+    /// The end.
+    fn finish(&mut self, pages: &mut Pages, session: &Session, now: Realtime);
+    /// Whether troubles of this host are told beside it on standard error; else they are among its
+    /// events.
+    fn wants_complaints(&self) -> bool {
+        true
+    }
+}
+
+/// What is shown beside the statistics.
+#[derive(Debug, Clone)]
+pub struct Extras {
+    /// These percentiles.
+    pub percentiles: Vec<f64>,
+    /// A histogram.
+    pub hist: bool,
+}

@@ -1,0 +1,191 @@
+//! One eventful session in every voice.
+
+use super::csv::Csv;
+use super::fixture::eventful;
+use super::fping::Fping;
+use super::json::Objects;
+use super::lines::{Dialect, Lines};
+use super::table::LiveTable;
+use super::{Extras, Pages, Voice};
+use crate::ping::clock::{Monotonic, Realtime};
+use crate::ping::session::Session;
+
+/// Makes a voice for a session.
+type OfSession = fn(&Session) -> Box<dyn Voice>;
+
+const NOW: Realtime = Realtime(1_800_000_005_000_000_000);
+
+fn extras() -> Extras {
+    Extras {
+        percentiles: vec![50.0, 99.0],
+        hist: false,
+    }
+}
+
+/// What a voice says of an eventful session with a target of this name.
+fn said(name: &str, voice: impl FnOnce(&Session) -> Box<dyn Voice>) -> (String, String) {
+    let (session, events) = eventful(name);
+    let mut voice = voice(&session);
+    let mut pages = Pages::default();
+    let mut no_name = |_| None;
+    voice.opening(&mut pages, &session, &mut no_name);
+    for event in &events {
+        voice.event(&mut pages, &session, event, NOW, &mut no_name);
+    }
+    voice.turn(&mut pages, &session, Monotonic(1));
+    voice.finish(&mut pages, &session, NOW);
+    let text = |page| String::from_utf8(page).expect("UTF-8");
+    (text(pages.out), text(pages.err))
+}
+
+fn lines(dialect: Dialect) -> impl FnOnce(&Session) -> Box<dyn Voice> {
+    move |_| {
+        Box::new(Lines {
+            dialect,
+            with_time: false,
+            with_bell: false,
+            with_identifier: false,
+            source: [10, 0, 0, 1].into(),
+            device: None,
+            pattern: Vec::new(),
+            extras: extras(),
+        })
+    }
+}
+
+const ACCOUNT: &str = "\
+    lost: 4 of 5\n  \
+    1 silent: no answer, and nobody said why\n  \
+    1 refused by 10.0.0.254: Packet filtered (icmp 3/13)\n  \
+    1 corrupted: only a damaged reply came\n  \
+    1 dropped by a firewall of this host (EPERM)\n\
+    replies not counted: 1 corrupted\n\
+    round-trip time p50/p99 = 1.234/1.234 ms\n\
+    timing: our own clock, before sending and after receiving\n";
+
+#[test]
+fn the_lines_of_iputils_tell_what_is_wrong_as_errors_and_then_where_the_lost_ones_went() {
+    let (out, err) = said("host", lines(Dialect::Iputils));
+    let expected = "\
+        PING host (10.0.0.2) 56(84) bytes of data.\n\
+        64 bytes from 10.0.0.2: icmp_seq=1 ttl=63 time=1.23 ms\n\
+        64 bytes from 10.0.0.2: icmp_seq=1 ttl=63 time=1.23 ms (DUP!)\n\
+        From 10.0.0.2 icmp_seq=2 Corrupted reply: data byte #40 should be 0x28 but was 0xd7\n\
+        From 10.0.0.254 icmp_seq=3 Packet filtered\n\
+        \n\
+        --- host ping statistics ---\n\
+        5 packets transmitted, 1 received, +1 duplicates, +1 corrupted, +2 errors, 80% packet loss, \
+        time 400ms\n\
+        rtt min/avg/max/mdev = 1.234/1.234/1.234/0.000 ms\n";
+    assert_eq!(out, format!("{expected}{ACCOUNT}"));
+    assert_eq!(err, "");
+}
+
+#[test]
+fn the_lines_of_macos_count_from_zero_and_leave_the_account_to_standard_error() {
+    let (out, err) = said("host", lines(Dialect::Bsd));
+    assert!(out.contains("\n64 bytes from 10.0.0.2: icmp_seq=0 ttl=63 time=1.234 ms\n"));
+    assert!(out.contains("\nRequest timeout for icmp_seq 3\n"), "{out}");
+    assert!(out.ends_with(
+        "5 packets transmitted, 1 packets received, +1 duplicates, 80.0% packet loss\n\
+         round-trip min/avg/max/stddev = 1.234/1.234/1.234/0.000 ms\n"
+    ));
+    assert_eq!(err, ACCOUNT);
+}
+
+#[test]
+fn the_lines_of_fping_tell_replies_and_timeouts_on_one_side_and_troubles_on_the_other() {
+    let (out, err) = said("host", |session| {
+        Box::new(Fping::new(session, false, false, extras()))
+    });
+    assert!(
+        out.starts_with("host : [0], 64 bytes, 1.23 ms (1.23 avg, "),
+        "{out}"
+    );
+    assert!(out.contains("\nhost : [3], timed out ("), "{out}");
+    assert!(err.contains("ICMP Packet filtered from 10.0.0.254 for ICMP Echo sent to 10.0.0.2\n"));
+    assert!(
+        err.contains("host : [1], Corrupted reply: data byte #40"),
+        "{err}"
+    );
+    assert!(err.contains("\nhost : xmt/rcv/%loss = 5/1/80%, min/avg/max = 1.23/1.23/1.23\n"));
+    assert!(err.ends_with(ACCOUNT), "{err}");
+}
+
+#[test]
+fn the_table_shows_the_last_problem_of_a_target() {
+    let (out, _) = said("host", |_| Box::new(LiveTable::new(60, 24, extras())));
+    let row = out.lines().nth(1).expect("a row");
+    assert!(
+        row.starts_with("host       5   80%  1.23  1.23  1.23"),
+        "{out}"
+    );
+    assert!(out.ends_with(ACCOUNT), "{out}");
+}
+
+#[test]
+fn json_and_csv_have_a_line_for_each_event_with_the_same_verdicts() {
+    let (json, _) = said("host", |_| Box::new(Objects { extras: extras() }));
+    let objects: Vec<serde_json::Value> = json
+        .lines()
+        .map(|line| serde_json::from_str(line).expect("an object"))
+        .collect();
+    let told: Vec<_> = objects
+        .iter()
+        .map(|it| {
+            (
+                it["event"].as_str().unwrap_or(""),
+                it["verdict"].as_str().unwrap_or(""),
+            )
+        })
+        .collect();
+    let expected = [
+        ("reply", "received"),
+        ("reply", "duplicate"),
+        ("reply", "corrupted"),
+        ("refused", ""),
+        ("unsent", ""),
+        ("lost", ""),
+        ("lost", ""),
+        ("summary", ""),
+    ];
+    assert_eq!(told, expected);
+    assert_eq!(objects[2]["damage"]["payload_byte"], 40);
+    assert_eq!(objects[3]["icmp"]["name"], "ICMP_PKT_FILTERED");
+    let losses = &objects[7]["losses"];
+    assert_eq!(
+        (&losses["silent"], &losses["total"]),
+        (&1.into(), &4.into())
+    );
+    assert_eq!(losses["dropped_locally"][0]["reason"], "firewall");
+    let (csv, _) = said("host", |_| Box::new(Csv));
+    let rows: Vec<(&str, &str)> = csv
+        .lines()
+        .skip(1)
+        .map(|line| {
+            let fields: Vec<&str> = line.split(',').collect();
+            (fields[3], fields[6])
+        })
+        .collect();
+    assert_eq!(rows, expected[..7]);
+}
+
+#[test]
+fn no_voice_lets_a_name_move_the_cursor() {
+    let name = "\x1b[2Jhost\n64 bytes\u{202e}";
+    let voices: [OfSession; 5] = [
+        |session| lines(Dialect::Iputils)(session),
+        |session| lines(Dialect::Bsd)(session),
+        |session| Box::new(Fping::new(session, false, false, extras())),
+        |_| Box::new(Objects { extras: extras() }),
+        |_| Box::new(Csv),
+    ];
+    for voice in voices {
+        let (out, err) = said(name, voice);
+        for c in (out + &err).chars().filter(|&c| c != '\n') {
+            assert!(!crate::render::escape::is_unsafe(c), "{c:?}");
+        }
+    }
+    let (table, _) = said(name, |_| Box::new(LiveTable::new(200, 24, extras())));
+    assert!(!table.contains("\x1b[2Jhost"), "{table}");
+}

@@ -1,0 +1,115 @@
+//! The time of a TCP handshake: for hosts that drop ICMP.
+
+use std::io;
+use std::net::SocketAddr;
+use std::os::fd::AsFd;
+use std::time::Duration;
+
+use nix::poll::{PollFd, PollFlags};
+use socket2::{Socket, Type};
+
+use crate::error::{Error, Kind, Result};
+use crate::sys::clock;
+use crate::sys::connect::connect_started;
+use crate::sys::signals::Signals;
+use crate::sys::socket::{Options, client};
+use crate::sys::waiting::ready_within;
+
+/// What a port answers to a SYN.
+#[derive(Debug)]
+pub enum Answer {
+    /// It accepts.
+    Open,
+    /// It resets: the host is there, and nobody listens.
+    Refused,
+    /// Somebody on the way, or this host, says why not.
+    Failed(io::Error),
+    /// Nothing came in time: filtered, or lost.
+    Silent,
+    /// A signal came first, and waits to be taken.
+    Interrupted,
+}
+
+/// Opens a connection and closes it; gives the answer, and how long it took.
+pub fn handshake(
+    address: SocketAddr,
+    source: Option<SocketAddr>,
+    device: Option<&str>,
+    timeout: Duration,
+    signals: &Signals,
+) -> Result<(Answer, Duration)> {
+    let fail = |operation: &str, error: &io::Error| {
+        Error::os(Kind::CannotRun, operation, error).on(address.to_string())
+    };
+    let socket = client(&address, Type::STREAM, &Options::default())
+        .map_err(|error| fail("open a socket for", &error))?;
+    if let Some(device) = device {
+        socket
+            .bind_device(Some(device.as_bytes()))
+            .map_err(|error| fail("bind to the interface for", &error))?;
+    }
+    if let Some(source) = source {
+        socket
+            .bind(&source.into())
+            .map_err(|error| fail("bind for", &error))?;
+    }
+    // No connection of ours is left behind, here or there: it is reset.
+    let _ = socket.set_linger(Some(Duration::ZERO));
+    let start = clock::monotonic();
+    let answer = match connect_started(&socket, address) {
+        Ok(true) => Answer::Open,
+        Ok(false) => answer_within(&socket, timeout, signals)
+            .map_err(|errno| fail("wait for", &errno.into()))?,
+        Err(error) => of(error),
+    };
+    Ok((answer, clock::monotonic().since(start)))
+}
+
+fn answer_within(socket: &Socket, timeout: Duration, signals: &Signals) -> nix::Result<Answer> {
+    let mut fds = [
+        PollFd::new(socket.as_fd(), PollFlags::POLLOUT),
+        PollFd::new(signals.as_fd(), PollFlags::POLLIN),
+    ];
+    match ready_within(&mut fds, Some(timeout)) {
+        Ok(true) | Err(nix::Error::EINTR) => {}
+        Ok(false) => return Ok(Answer::Silent),
+        Err(errno) => return Err(errno),
+    }
+    if !fds[0].any().unwrap_or(false) {
+        return Ok(Answer::Interrupted);
+    }
+    Ok(match socket.take_error() {
+        Ok(None) => Answer::Open,
+        Ok(Some(error)) | Err(error) => of(error),
+    })
+}
+
+fn of(error: io::Error) -> Answer {
+    match error.raw_os_error() {
+        Some(libc::ECONNREFUSED) => Answer::Refused,
+        Some(libc::ETIMEDOUT) => Answer::Silent,
+        _ => Answer::Failed(error),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::TcpListener;
+
+    use super::*;
+
+    #[test]
+    fn a_listener_is_open_and_a_closed_port_refuses() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        let signals = Signals::open().unwrap();
+        let time = Duration::from_secs(10);
+        let ask = || handshake(address, None, None, time, &signals).unwrap();
+        let (answer, took) = ask();
+        assert!(matches!(answer, Answer::Open), "{answer:?}");
+        assert!(took < time);
+        drop(listener);
+        let (answer, _) = ask();
+        assert!(matches!(answer, Answer::Refused), "{answer:?}");
+    }
+}

@@ -1,0 +1,167 @@
+//! Control messages: what the kernel tells beside a message (cmsg(3), ip(7), ipv6(7)).
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::ptr;
+
+use crate::ping::clock::Realtime;
+use crate::ping::losses::Refusal;
+use crate::reference::icmp::Version;
+
+/// Room for the control messages of one message: a stamp (three timespecs), a hop limit, a counter,
+/// and an extended error with an address behind it.
+pub(super) const ROOM: usize = 256;
+
+/// What came beside a message.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Control {
+    /// When the kernel had it in its hands.
+    pub stamp: Option<Realtime>,
+    /// Time to live, hop limit.
+    pub hop_limit: Option<u8>,
+    /// Messages that this socket lost since it was opened (`SO_RXQ_OVFL`).
+    pub overflowed: Option<u32>,
+    /// Of the error queue: what is there.
+    pub queued: Option<Queued>,
+}
+
+/// What the error queue holds (`struct sock_extended_err`, linux/errqueue.h).
+#[derive(Debug, Clone, Copy)]
+pub enum Queued {
+    /// The stamp of the message with this number left.
+    Left {
+        /// Counted from 0, of the messages that a stamp was asked for.
+        number: u32,
+    },
+    /// An ICMP error.
+    Refusal {
+        /// The error.
+        refusal: Refusal,
+        /// Its second word.
+        detail: u32,
+    },
+    /// This host refused it itself.
+    Local {
+        /// The errno.
+        errno: i32,
+        /// With `EMSGSIZE`: the MTU.
+        detail: u32,
+    },
+}
+
+/// Reads the control messages of a message that was received.
+///
+/// # Safety
+/// `header` describes buffers that recvmsg(2) has filled, and that nobody has changed since.
+pub(super) unsafe fn read(header: &libc::msghdr) -> Control {
+    let mut control = Control::default();
+    // SAFETY: the header describes what the kernel wrote; the macros stay within msg_controllen.
+    unsafe {
+        let mut next = libc::CMSG_FIRSTHDR(header);
+        while !next.is_null() {
+            read_one(&*next, &mut control);
+            next = libc::CMSG_NXTHDR(header, next);
+        }
+    }
+    control
+}
+
+/// # Safety
+/// The control message and its data are whole.
+unsafe fn read_one(cmsg: &libc::cmsghdr, control: &mut Control) {
+    match (cmsg.cmsg_level, cmsg.cmsg_type) {
+        (libc::SOL_SOCKET, libc::SCM_TIMESTAMPING) => {
+            // SAFETY: as the caller's; `data` checks the length.
+            if let Some([software, ..]) = unsafe { data::<[libc::timespec; 3]>(cmsg) } {
+                control.stamp = realtime(&software);
+            }
+        }
+        (libc::SOL_SOCKET, libc::SO_RXQ_OVFL) => {
+            // SAFETY: as above.
+            control.overflowed = unsafe { data::<u32>(cmsg) };
+        }
+        (libc::IPPROTO_IP, libc::IP_TTL) | (libc::IPPROTO_IPV6, libc::IPV6_HOPLIMIT) => {
+            // SAFETY: as above.
+            let hops = unsafe { data::<libc::c_int>(cmsg) };
+            control.hop_limit = hops.and_then(|hops| u8::try_from(hops).ok());
+        }
+        (libc::IPPROTO_IP, libc::IP_RECVERR) => {
+            // SAFETY: as above.
+            let told = unsafe { data::<(libc::sock_extended_err, libc::sockaddr_in)>(cmsg) };
+            let by = told.and_then(|(_, by)| v4(&by));
+            // SAFETY: as above. A local error has no address behind it.
+            let error = unsafe { data::<libc::sock_extended_err>(cmsg) };
+            control.queued = error.and_then(|error| queued(&error, Version::V4, by));
+        }
+        (libc::IPPROTO_IPV6, libc::IPV6_RECVERR) => {
+            // SAFETY: as above.
+            let told = unsafe { data::<(libc::sock_extended_err, libc::sockaddr_in6)>(cmsg) };
+            let by = told.and_then(|(_, by)| v6(&by));
+            // SAFETY: as above.
+            let error = unsafe { data::<libc::sock_extended_err>(cmsg) };
+            control.queued = error.and_then(|error| queued(&error, Version::V6, by));
+        }
+        _ => {}
+    }
+}
+
+/// The data of a control message, if it has as much as that.
+///
+/// # Safety
+/// The control message is whole, and any bytes are a `T`.
+unsafe fn data<T: Copy>(cmsg: &libc::cmsghdr) -> Option<T> {
+    let header = size_of::<libc::cmsghdr>();
+    if cmsg.cmsg_len < header + size_of::<T>() {
+        return None;
+    }
+    // SAFETY: there are so many bytes, as was just checked.
+    Some(unsafe { ptr::read_unaligned(libc::CMSG_DATA(cmsg).cast()) })
+}
+
+fn queued(error: &libc::sock_extended_err, version: Version, by: Option<IpAddr>) -> Option<Queued> {
+    match error.ee_origin {
+        libc::SO_EE_ORIGIN_TIMESTAMPING => Some(Queued::Left {
+            number: error.ee_data,
+        }),
+        libc::SO_EE_ORIGIN_ICMP | libc::SO_EE_ORIGIN_ICMP6 => Some(Queued::Refusal {
+            refusal: Refusal {
+                version,
+                r#type: error.ee_type,
+                code: error.ee_code,
+                by,
+            },
+            detail: error.ee_info,
+        }),
+        libc::SO_EE_ORIGIN_LOCAL => Some(Queued::Local {
+            errno: error.ee_errno.cast_signed(),
+            detail: error.ee_info,
+        }),
+        _ => None,
+    }
+}
+
+fn realtime(stamp: &libc::timespec) -> Option<Realtime> {
+    let seconds = u64::try_from(stamp.tv_sec).ok()?;
+    let nanos = u64::try_from(stamp.tv_nsec).ok()?;
+    let total = seconds.checked_mul(1_000_000_000)?.checked_add(nanos)?;
+    (total > 0).then_some(Realtime(total))
+}
+
+fn v4(address: &libc::sockaddr_in) -> Option<IpAddr> {
+    let is_there = libc::c_int::from(address.sin_family) == libc::AF_INET;
+    is_there.then(|| Ipv4Addr::from(u32::from_be(address.sin_addr.s_addr)).into())
+}
+
+fn v6(address: &libc::sockaddr_in6) -> Option<IpAddr> {
+    let is_there = libc::c_int::from(address.sin6_family) == libc::AF_INET6;
+    is_there.then(|| Ipv6Addr::from(address.sin6_addr.s6_addr).into())
+}
+
+/// The address of a message's other end.
+pub(super) fn address_of(name: &libc::sockaddr_in6) -> Option<IpAddr> {
+    if libc::c_int::from(name.sin6_family) == libc::AF_INET {
+        // SAFETY: a sockaddr_in is smaller, and the kernel wrote one there.
+        let address = unsafe { ptr::read_unaligned(ptr::from_ref(name).cast()) };
+        return v4(&address);
+    }
+    v6(name)
+}

@@ -1,0 +1,347 @@
+//! One socket of a session: what is about to leave by it, and what comes in.
+
+use std::io;
+use std::net::SocketAddr;
+use std::os::fd::{AsFd, AsRawFd};
+use std::time::{Duration, Instant};
+
+use nix::poll::{PollFd, PollFlags};
+
+use super::IcmpSocket;
+use super::batch::{Inbox, Queue};
+use super::control::Queued;
+use super::runner::Witness;
+use super::sender::{Bunch, Helper};
+use crate::error::{Error, Kind, Result};
+use crate::packet::icmp;
+use crate::ping::clock::Monotonic;
+use crate::ping::losses::Unsent;
+use crate::ping::session::{Incoming, Notice, Request, Session};
+use crate::reference::icmp::Version;
+use crate::sys::clock;
+use crate::sys::waiting::ready_by;
+
+/// Bytes that a reply may be longer than its request before the rest is cut: an IP header with all
+/// options, and enough to see that it is longer.
+const SLACK: usize = 128;
+/// Batches that are taken from a queue before something else gets its turn.
+const ROUNDS: usize = 16;
+/// A request is tried so often when an older error of the socket or a full buffer is in the way.
+const ATTEMPTS: usize = 4;
+/// Room in a full buffer is waited for so long each time.
+const WAIT_FOR_ROOM: Duration = Duration::from_millis(2);
+/// Numbers of stamped requests that are remembered until their stamp comes.
+const REMEMBERED: usize = 4096;
+
+/// One socket and what is about to leave by it.
+pub(super) struct Line {
+    pub(super) socket: IcmpSocket,
+    inbox: Inbox,
+    errors: Inbox,
+    template: Vec<u8>,
+    bunch: Bunch,
+    /// Bunches that have been sent.
+    spare: Vec<Bunch>,
+    pub(super) helper: Option<Helper>,
+    /// The request behind each stamp, by the stamp's number.
+    stamped: Vec<u64>,
+    next_stamp: u32,
+    overflowed: u32,
+}
+
+impl Line {
+    /// A line for messages such as this; what they have alike stands in it.
+    pub(super) fn new(socket: IcmpSocket, template: Vec<u8>) -> Line {
+        let room = template.len() + SLACK;
+        Line {
+            socket,
+            inbox: Inbox::new(room),
+            errors: Inbox::new(room),
+            bunch: Bunch::new(&template),
+            template,
+            spare: Vec::new(),
+            helper: None,
+            stamped: vec![0; REMEMBERED],
+            next_stamp: 0,
+            overflowed: 0,
+        }
+    }
+
+    /// Whether no more requests fit.
+    pub(super) fn is_full(&self) -> bool {
+        self.bunch.outbox.is_full()
+    }
+
+    /// Puts a request into the outbox.
+    pub(super) fn add(&mut self, session: &Session, request: Request, to: SocketAddr, stamp: bool) {
+        let is_stamped = stamp && request.timed && self.socket.has_stamps;
+        let message = self.bunch.outbox.add(to, is_stamped);
+        session
+            .payloads()
+            .write_nonce(request.number, &mut message[icmp::HEADER..]);
+        icmp::write_echo_request(
+            self.socket.version,
+            self.socket.identifier,
+            request.wire(),
+            message,
+        );
+        self.bunch.requests.push(request);
+    }
+
+    /// Sends the outbox, or has it sent; with nothing to send, waits for what is being sent. True if
+    /// something has left.
+    pub(super) fn send(
+        &mut self,
+        session: &mut Session,
+        witness: &mut dyn Witness,
+    ) -> Result<bool> {
+        if self.bunch.outbox.is_empty() {
+            return self.collect(0, session, witness);
+        }
+        let next = self.spare.pop();
+        let next = next.unwrap_or_else(|| Bunch::new(&self.template));
+        let mut bunch = std::mem::replace(&mut self.bunch, next);
+        self.remember(&bunch);
+        if let Some(helper) = &mut self.helper {
+            match helper.send(bunch) {
+                // The replies to the one before are there when that is back.
+                Ok(()) => return self.collect(1, session, witness),
+                Err(back) => bunch = back,
+            }
+        }
+        let result = bunch.send(self.socket.as_raw_fd());
+        self.settle(bunch, result, session, witness)?;
+        Ok(true)
+    }
+
+    /// Takes bunches back until the helper has only so many; true if there was one.
+    pub(super) fn collect(
+        &mut self,
+        most: usize,
+        session: &mut Session,
+        witness: &mut dyn Witness,
+    ) -> Result<bool> {
+        let mut some = false;
+        while let Some(helper) = self.helper.as_mut().filter(|it| it.busy() > most)
+            && let Some((bunch, result)) = helper.finished()
+        {
+            some = true;
+            self.settle(bunch, result, session, witness)?;
+        }
+        Ok(some)
+    }
+
+    /// A bunch was sent, or a part of it: sends the rest, past what cannot be sent.
+    fn settle(
+        &mut self,
+        mut bunch: Bunch,
+        mut result: io::Result<()>,
+        session: &mut Session,
+        witness: &mut dyn Witness,
+    ) -> Result<()> {
+        let mut others = Vec::new();
+        let mut attempts = (bunch.sent, 0);
+        while let Err(error) = result {
+            // Nobody else sends while the numbers of the stamps are put right.
+            others.extend(std::iter::from_fn(|| self.helper.as_mut()?.finished()));
+            if attempts.0 != bunch.sent {
+                attempts = (bunch.sent, 0);
+            }
+            attempts.1 += 1;
+            if attempts.1 >= ATTEMPTS || !self.may_try_again(&error, session)? {
+                let why = self.why_unsent(&error, session, witness)?;
+                let event = session.handle_unsent(bunch.requests[bunch.sent].number, why);
+                if let Some(event) = event {
+                    witness.event(session, &event);
+                }
+                bunch.sent += 1;
+            }
+            self.restart_stamps(&bunch);
+            result = bunch.send(self.socket.as_raw_fd());
+        }
+        bunch.clear();
+        self.spare.push(bunch);
+        for (bunch, result) in others {
+            self.settle(bunch, result, session, witness)?;
+        }
+        Ok(())
+    }
+
+    /// The next stamps are of these requests.
+    fn remember(&mut self, bunch: &Bunch) {
+        for (at, request) in bunch.requests.iter().enumerate().skip(bunch.sent) {
+            if bunch.outbox.is_stamped(at) {
+                self.stamped[self.next_stamp as usize % REMEMBERED] = request.number;
+                self.next_stamp = self.next_stamp.wrapping_add(1);
+            }
+        }
+    }
+
+    /// A request that failed may have used up a number for its stamp, or not: those of the rest begin
+    /// anew.
+    fn restart_stamps(&mut self, rest: &Bunch) {
+        if self.socket.has_stamps && self.socket.restart_stamps().is_ok() {
+            self.next_stamp = 0;
+            self.remember(rest);
+        }
+    }
+
+    /// Whether a request that could not be sent is worth another attempt: an error that an ICMP
+    /// message has left on the socket goes away by being told, a full buffer by waiting.
+    fn may_try_again(&self, error: &io::Error, session: &mut Session) -> Result<bool> {
+        match error.raw_os_error() {
+            Some(libc::EPERM | libc::EACCES | libc::EMSGSIZE | libc::EINVAL) => Ok(false),
+            Some(libc::EAGAIN | libc::ENOBUFS | libc::ENOMEM) => {
+                session.retried += 1;
+                let mut fds = [PollFd::new(self.socket.as_fd(), PollFlags::POLLOUT)];
+                let deadline = Instant::now() + WAIT_FOR_ROOM;
+                ready_by(&mut fds, Some(deadline))
+                    .map_err(|errno| Error::os(Kind::CannotRun, "wait to send", &errno.into()))?;
+                Ok(true)
+            }
+            _ => Ok(true),
+        }
+    }
+
+    /// Why a request was not sent; the MTU of what is too long stands in the error queue.
+    fn why_unsent(
+        &mut self,
+        error: &io::Error,
+        session: &mut Session,
+        witness: &mut dyn Witness,
+    ) -> Result<Unsent> {
+        Ok(match error.raw_os_error() {
+            Some(libc::EPERM) => Unsent::Firewall,
+            Some(libc::EAGAIN | libc::ENOBUFS | libc::ENOMEM) => Unsent::FullBuffer,
+            Some(libc::EMSGSIZE) => Unsent::TooLong(self.receive_errors(session, witness)?),
+            errno => Unsent::Other(errno.unwrap_or(0)),
+        })
+    }
+
+    /// Takes what has come.
+    ///
+    /// The invariant: the replies are taken before the stamps and judged after them. The stamp of a
+    /// request is there before its reply is; so each reply finds the stamp of its request.
+    pub(super) fn receive(
+        &mut self,
+        session: &mut Session,
+        witness: &mut dyn Witness,
+    ) -> Result<()> {
+        for _ in 0..ROUNDS {
+            let more = receive(&self.socket, &mut self.inbox, Queue::Received)?;
+            let now = clock::monotonic();
+            self.receive_errors(session, witness)?;
+            if self.inbox.is_empty() {
+                break;
+            }
+            if self.socket.has_stamps
+                && let Some(event) = session.handle_clock(clock::both())
+            {
+                witness.event(session, &event);
+            }
+            self.judge(session, now, witness);
+            if !more {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    /// Hands the replies that were taken to the session.
+    fn judge(&mut self, session: &mut Session, now: Monotonic, witness: &mut dyn Witness) {
+        let version = self.socket.version;
+        let with_ip_header = self.socket.is_raw && version == Version::V4;
+        for message in self.inbox.messages() {
+            if let Some(total) = message.control.overflowed {
+                session.overflowed += u64::from(total.wrapping_sub(self.overflowed));
+                self.overflowed = total;
+            }
+            let Some(from) = message.address else {
+                continue;
+            };
+            let incoming = Incoming {
+                version,
+                bytes: message.bytes,
+                with_ip_header,
+                is_cut: message.is_cut,
+                from,
+                hop_limit: message.control.hop_limit,
+                stamp: message.control.stamp,
+            };
+            if let Some(event) = session.handle_packet(&incoming, now) {
+                witness.event(session, &event);
+            }
+        }
+    }
+
+    /// Empties the error queue: stamps and ICMP errors. Gives the MTU of the last local error.
+    fn receive_errors(
+        &mut self,
+        session: &mut Session,
+        witness: &mut dyn Witness,
+    ) -> Result<Option<u32>> {
+        let mut mtu = None;
+        for _ in 0..ROUNDS {
+            let more = receive(&self.socket, &mut self.errors, Queue::Errors)?;
+            if self.errors.is_empty() {
+                break;
+            }
+            let now = clock::monotonic();
+            if let Some(event) = session.handle_clock(clock::both()) {
+                witness.event(session, &event);
+            }
+            for message in self.errors.messages() {
+                match message.control.queued {
+                    Some(Queued::Left { number }) => {
+                        let request = self.stamped[number as usize % REMEMBERED];
+                        if let Some(stamp) = message.control.stamp {
+                            session.handle_left(request, stamp, now);
+                        }
+                    }
+                    Some(Queued::Refusal { refusal, detail }) => {
+                        let notice = Notice {
+                            refusal,
+                            detail,
+                            to: message.address,
+                            message: message.bytes,
+                            stamp: message.control.stamp,
+                        };
+                        if let Some(event) = session.handle_notice(&notice, now) {
+                            witness.event(session, &event);
+                        }
+                    }
+                    Some(Queued::Local { errno, detail }) if errno == libc::EMSGSIZE => {
+                        mtu = Some(detail);
+                    }
+                    Some(Queued::Local { .. }) | None => {}
+                }
+            }
+            if !more {
+                break;
+            }
+        }
+        Ok(mtu)
+    }
+}
+
+/// Receives; an error that an ICMP message has left on the socket is told and gone.
+fn receive(socket: &IcmpSocket, inbox: &mut Inbox, queue: Queue) -> Result<bool> {
+    for _ in 0..ATTEMPTS {
+        match inbox.receive(socket, queue) {
+            Ok(more) => return Ok(more),
+            Err(error) if is_fatal(&error) => {
+                return Err(Error::os(Kind::CannotRun, "receive replies", &error));
+            }
+            Err(_) => {}
+        }
+    }
+    Ok(false)
+}
+
+/// Whether an error is about the socket itself, and not about a packet.
+fn is_fatal(error: &io::Error) -> bool {
+    matches!(
+        error.raw_os_error(),
+        Some(libc::EBADF | libc::EFAULT | libc::ENOTSOCK | libc::EINVAL | libc::ENODEV)
+    )
+}

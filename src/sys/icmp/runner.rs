@@ -1,0 +1,190 @@
+//! The loop that joins a session to its sockets.
+
+use std::os::fd::AsFd;
+use std::time::Duration;
+
+use nix::poll::{PollFd, PollFlags};
+
+use super::line::Line;
+use super::sender::Helper;
+use super::{IcmpSocket, Options};
+use crate::error::{Error, Kind, Result};
+use crate::packet::icmp;
+use crate::ping::clock::Monotonic;
+use crate::ping::event::Event;
+use crate::ping::session::{Request, Session};
+use crate::reference::icmp::Version;
+use crate::sys::clock;
+use crate::sys::signals::Signals;
+use crate::sys::waiting::ready_within;
+
+/// Who is told what happens, and shows it.
+pub trait Witness {
+    /// A request was given to the kernel.
+    fn sent(&mut self, session: &Session, request: &Request);
+    /// Something happened.
+    fn event(&mut self, session: &Session, event: &Event);
+    /// SIGQUIT asks for a word on how it goes.
+    fn asked(&mut self, session: &Session);
+    /// A turn of the loop is over: what was said is written now. Gives when it wants to be called
+    /// again even if nothing happens.
+    fn turn(&mut self, session: &Session, now: Monotonic) -> Result<Option<Monotonic>>;
+}
+
+/// How requests are sent and stamped.
+#[derive(Debug, Clone, Copy)]
+pub struct Manner {
+    /// Requests that are sent before replies are looked at.
+    pub turn: usize,
+    /// They leave in one system call; else each in its own, with its own time.
+    pub together: bool,
+    /// Ask the kernel when timed requests leave.
+    pub stamp_sent: bool,
+    /// A thread of its own sends, while replies are taken.
+    pub beside: bool,
+}
+
+/// The sockets of a session and the buffers between.
+pub struct Runner {
+    lines: Vec<Line>,
+    manner: Manner,
+}
+
+impl Runner {
+    /// Opens a socket for each version that the targets have.
+    pub fn open(session: &mut Session, options: &Options, manner: Manner) -> Result<Runner> {
+        let length = icmp::HEADER + session.payloads().length();
+        let mut template = vec![0; length];
+        session
+            .payloads()
+            .write_pattern(&mut template[icmp::HEADER..]);
+        let mut lines = Vec::new();
+        for version in [Version::V4, Version::V6] {
+            let is_used = (0..session.target_count())
+                .any(|target| session.target(target).version() == version);
+            if is_used {
+                let socket = IcmpSocket::open(version, options)?;
+                session.set_identifier(version, socket.identifier);
+                lines.push(Line::new(socket, template.clone()));
+            }
+        }
+        Ok(Runner { lines, manner })
+    }
+
+    /// The sockets.
+    pub fn sockets(&self) -> impl Iterator<Item = &IcmpSocket> {
+        self.lines.iter().map(|line| &line.socket)
+    }
+
+    /// Runs the session to its end. Call it when the signals are blocked.
+    pub fn run(
+        &mut self,
+        session: &mut Session,
+        signals: &Signals,
+        witness: &mut dyn Witness,
+    ) -> Result<()> {
+        for line in self.lines.iter_mut().filter(|_| self.manner.beside) {
+            // Without a thread it is sent here.
+            line.helper = Helper::start(&line.socket).ok();
+        }
+        let mut now = clock::monotonic();
+        loop {
+            let sent = self.transmit(session, witness)?;
+            if sent {
+                self.receive(session, witness)?;
+            }
+            while let Some(event) = session.poll_lost(now) {
+                witness.event(session, &event);
+            }
+            let wish = witness.turn(session, now)?;
+            if session.is_over(now) {
+                break;
+            }
+            let deadline = session.next_deadline(now).into_iter().chain(wish).min();
+            if self.wait(signals, deadline)? {
+                self.receive(session, witness)?;
+            }
+            let asked = signals.take_asked();
+            if asked.word {
+                witness.asked(session);
+            }
+            if asked.end {
+                break;
+            }
+            now = clock::monotonic();
+        }
+        for line in &mut self.lines {
+            line.collect(0, session, witness)?;
+        }
+        let now = clock::monotonic();
+        while let Some(event) = session.poll_end(now) {
+            witness.event(session, &event);
+        }
+        witness.turn(session, now)?;
+        Ok(())
+    }
+
+    /// Waits for packets, signals or the deadline; true if there are packets.
+    fn wait(&self, signals: &Signals, deadline: Option<Monotonic>) -> Result<bool> {
+        let now = clock::monotonic();
+        let time = deadline.map(|deadline| deadline.since(now));
+        if time == Some(Duration::ZERO) {
+            return Ok(false);
+        }
+        let mut fds: Vec<PollFd> = vec![PollFd::new(signals.as_fd(), PollFlags::POLLIN)];
+        for line in &self.lines {
+            fds.push(PollFd::new(line.socket.as_fd(), PollFlags::POLLIN));
+        }
+        match ready_within(&mut fds, time) {
+            Ok(_) | Err(nix::Error::EINTR) => {}
+            Err(errno) => {
+                return Err(Error::os(
+                    Kind::CannotRun,
+                    "wait for replies",
+                    &errno.into(),
+                ));
+            }
+        }
+        // Errors are told without being asked for, and wait in the error queue.
+        Ok(fds[1..].iter().any(|fd| fd.any().unwrap_or(false)))
+    }
+
+    /// Sends what is due, at most a turn; true if there was something.
+    fn transmit(&mut self, session: &mut Session, witness: &mut dyn Witness) -> Result<bool> {
+        let mut now = clock::monotonic();
+        let mut count = 0;
+        while count < self.manner.turn {
+            if self.lines.iter().any(Line::is_full) {
+                break;
+            }
+            let Some(request) = session.poll_transmit(now, count) else {
+                break;
+            };
+            let target = session.target(request.target);
+            let version = target.version();
+            let to = target.at(0);
+            witness.sent(session, &request);
+            if let Some(line) = self.lines.iter_mut().find(|l| l.socket.version == version) {
+                line.add(session, request, to, self.manner.stamp_sent);
+                if !self.manner.together {
+                    line.send(session, witness)?;
+                    now = clock::monotonic();
+                }
+            }
+            count += 1;
+        }
+        let mut some = count > 0;
+        for line in &mut self.lines {
+            some |= line.send(session, witness)?;
+        }
+        Ok(some)
+    }
+
+    /// Takes everything that has come.
+    fn receive(&mut self, session: &mut Session, witness: &mut dyn Witness) -> Result<()> {
+        for line in &mut self.lines {
+            line.receive(session, witness)?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,66 @@
+//! What must hold for a frame whatever bytes it is.
+
+use sockdoc::capfile::{LinkType, Timestamp};
+use sockdoc::packet::decode;
+use sockdoc::packet::record::{Span, Transport};
+use sockdoc::render::decode::{Buffer, Clock, Line, Lines, TimeFormat, csv, json};
+
+const LINKS: [LinkType; 10] = [
+    LinkType::ETHERNET,
+    LinkType::NULL,
+    LinkType::LOOP,
+    LinkType::RAW,
+    LinkType::IPV4,
+    LinkType::IPV6,
+    LinkType::LINUX_SLL,
+    LinkType::LINUX_SLL2,
+    LinkType::PPP,
+    LinkType(147),
+];
+
+/// The input: a byte for the link type, a byte for how much of the frame was cut off, and the frame.
+/// Every offset that is told is within it, and it can be shown.
+pub(crate) fn packet(data: &[u8]) {
+    let [kind, cut_off, frame @ ..] = data else {
+        return;
+    };
+    let of = LINKS[usize::from(*kind) % LINKS.len()];
+    let length = u32::try_from(frame.len()).unwrap() + u32::from(*cut_off);
+    let decoded = decode(of, frame, length);
+    assert!(decoded.network_offset as usize <= frame.len());
+    for layers in [Some(decoded.outer), decoded.inner].into_iter().flatten() {
+        match layers.transport {
+            Transport::Tcp(tcp) => {
+                assert!(tcp.options(frame).count() <= 40);
+                within(&tcp.payload, frame);
+            }
+            Transport::Udp(udp) => within(&udp.payload, frame),
+            Transport::Icmp(icmp) => within(&icmp.span, frame),
+            Transport::Other(span) => within(&span, frame),
+            Transport::None => {}
+        }
+    }
+    let line = Line {
+        number: 1,
+        time: Timestamp::default(),
+        length,
+        captured: frame.len(),
+        bytes: frame,
+        decoded: &decoded,
+        seen: None,
+        answers: None,
+        application: None,
+    };
+    let mut out = Buffer::default();
+    Lines::new(Clock::new(TimeFormat::Relative), false).write(&mut out, &line);
+    json::packet(&mut out, &line);
+    csv::row(&mut out, &line);
+    let text = std::str::from_utf8(out.as_bytes()).expect("text");
+    assert_eq!(text.lines().count(), 3);
+    assert!(!text.chars().any(|c| c.is_control() && c != '\n'));
+}
+
+fn within(span: &Span, frame: &[u8]) {
+    assert!(span.captured <= span.length);
+    assert_eq!(span.of(frame).len(), span.captured as usize);
+}

@@ -1,0 +1,136 @@
+//! What must hold for the segments of a capture whatever they are.
+
+use std::net::{IpAddr, Ipv4Addr};
+
+use sockdoc::packet::record::{Ip, Span, Tcp};
+use sockdoc::stream::{
+    Finding, Found, Frame, Overlap, Piece, Settings, Sink, StreamRef, Summary, Tracker,
+};
+
+/// Counts what comes out.
+#[derive(Default)]
+struct Count {
+    /// Bytes of each direction of the connection that is followed.
+    data: [u64; 2],
+    messages: u64,
+    streams: u64,
+}
+
+impl Sink for Count {
+    fn message(&mut self, found: &Found<'_>) {
+        self.messages += 1;
+        assert!(found.message.wire.ends_with(found.message.content));
+        let _ = found.message.decode();
+    }
+
+    fn finding(&mut self, _finding: Finding) {}
+
+    fn data(&mut self, stream: &StreamRef, piece: Piece<'_>) {
+        assert_eq!(stream.number, 0);
+        if let Piece::Data(bytes) = piece {
+            self.data[usize::from(stream.from_client)] += bytes.len() as u64;
+        }
+    }
+
+    fn stream(&mut self, summary: &Summary) {
+        self.streams += 1;
+        assert!(summary.last >= summary.first);
+    }
+}
+
+const MAX_MEMORY: usize = 64 * 1024;
+
+/// The input: a byte of settings, then segments: a byte for who sends (and on which connection), one for
+/// the flags, two each for sequence and acknowledgment number, one for the window, one for the length,
+/// and so many bytes of data.
+pub(crate) fn stream(data: &[u8]) {
+    let Some((settings, mut rest)) = data.split_first() else {
+        return;
+    };
+    let mut tracker = Tracker::new(Settings {
+        app_ports: vec![65432],
+        app_any: settings & 1 != 0,
+        assemble_all: settings & 2 != 0,
+        compare: settings & 4 != 0,
+        follow: Some(0),
+        overlap: if settings & 8 != 0 {
+            Overlap::Last
+        } else {
+            Overlap::First
+        },
+        max_memory: MAX_MEMORY,
+        max_streams: 3,
+        seed: 1,
+    });
+    let mut count = Count::default();
+    let (mut frames, mut sent) = (0, 0);
+    while let [
+        who,
+        flags,
+        seq,
+        seq_low,
+        ack,
+        ack_low,
+        window,
+        length,
+        after @ ..,
+    ] = rest
+    {
+        let (bytes, behind) = after.split_at(usize::from(*length).min(after.len()));
+        rest = behind;
+        frames += 1;
+        sent += bytes.len() as u64;
+        let number = |high: u8, low: u8| {
+            // Around the wrap.
+            u32::from(u16::from_be_bytes([high, low])).wrapping_sub(0x8000)
+        };
+        let ends = [Ipv4Addr::new(10, 0, 0, 1), Ipv4Addr::new(10, 0, 0, 2)].map(IpAddr::V4);
+        let ports = [
+            40_000 + u16::from(who >> 1 & 7),
+            if who & 16 == 0 { 65432 } else { 80 },
+        ];
+        let (from, to) = if who & 1 == 0 { (0, 1) } else { (1, 0) };
+        let captured = u32::try_from(bytes.len()).unwrap();
+        let ip = Ip {
+            is_v6: false,
+            offset: 0,
+            header_length: 20,
+            source: ends[from],
+            destination: ends[to],
+            hop_limit: 64,
+            protocol: 6,
+            next_header: 6,
+            fragment: None,
+            end: 40 + captured,
+        };
+        let tcp = Tcp {
+            offset: 0,
+            header_length: 20,
+            source: ports[from],
+            destination: ports[to],
+            sequence: number(*seq, *seq_low),
+            acknowledgment: number(*ack, *ack_low),
+            flags: u16::from(*flags),
+            window: u16::from(*window),
+            urgent: 0,
+            payload: Span {
+                offset: 0,
+                captured,
+                // Some segments were cut.
+                length: captured + u32::from(who >> 5),
+            },
+        };
+        let frame = Frame {
+            number: frames,
+            time: i64::try_from(frames).unwrap() * 1_000_000,
+            bytes,
+            wire_length: 54 + captured,
+        };
+        let seen = tracker.segment(&frame, &ip, &tcp, &mut count);
+        assert!(seen.stream < tracker.streams());
+    }
+    tracker.finish(&mut count);
+    assert_eq!(count.streams, u64::from(tracker.streams()));
+    assert!(count.data.iter().sum::<u64>() <= sent);
+    assert!(count.messages <= sent / 2);
+}

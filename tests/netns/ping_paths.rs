@@ -1,0 +1,181 @@
+//! The routed path: its MTU, a black hole for large packets, the routers on the way.
+
+use crate::namespace::Namespace;
+use crate::ping_rows::address;
+use crate::pinging::Run;
+use crate::responder::{Answer, Responder};
+use crate::routed::{Path, ROUTER, SERVER};
+use crate::support::{program, skip};
+
+/// The MTU of the second link; that of the first is 1,500.
+const NARROW: u32 = 1300;
+
+fn narrow(test: &str) -> Option<Path> {
+    let path = Path::new(test)?;
+    path.narrow(NARROW);
+    Some(path)
+}
+
+/// What the router says of packets that are too large is lost.
+fn black_hole(test: &str) -> Option<Path> {
+    if program("nft").is_none() {
+        skip(test, "there is no nft");
+        return None;
+    }
+    let path = narrow(test)?;
+    path.router.firewall_at(
+        "output",
+        "icmp type destination-unreachable drop\n  icmpv6 type packet-too-big drop",
+    );
+    Some(path)
+}
+
+#[test]
+fn a_packet_that_must_not_be_cut_comes_back_with_the_mtu() {
+    let Some(path) = narrow("-M do") else {
+        return;
+    };
+    let words = [
+        format!("icmp_seq=1 Frag needed and DF set (mtu = {NARROW})"),
+        format!("icmp_seq=1 Packet too big: mtu={NARROW}"),
+    ];
+    for ((target, router), words) in SERVER.into_iter().zip(ROUTER).zip(words) {
+        let command = format!("-M do -s 1400 -c 3 -i 0.05 -W 0.5 {target}");
+        let run = Run::words(&path.client, &command);
+        assert_eq!(run.status, Some(1), "{run}");
+        assert!(run.says(&format!("From {router} {words}")), "{run}");
+        // What was learned lets the next ones not even leave.
+        let local = format!("local error: message too long, mtu={NARROW}");
+        let all = format!("{}{}", run.text, run.errors);
+        assert!(all.contains(&local), "{run}");
+        let counts = run.counts();
+        assert_eq!((counts.sent, counts.received), (3, 0), "{run}");
+        assert_eq!(counts.errors, 3, "{run}");
+        let fits = if target.contains(':') { 48 } else { 28 };
+        let run = Run::words(
+            &path.client,
+            &format!("-M do -s {} -c 1 -W 1 {target}", NARROW - fits),
+        );
+        assert_eq!(run.status, Some(0), "{run}");
+    }
+}
+
+#[test]
+fn the_mtu_of_a_working_path_is_found() {
+    let Some(path) = narrow("--mtu") else {
+        return;
+    };
+    for target in SERVER {
+        let run = Run::words(&path.client, &format!("--mtu -W 0.5 {target}"));
+        assert_eq!(run.status, Some(0), "{run}");
+        assert!(run.says(&NARROW.to_string()), "{run}");
+        assert!(!run.says("black hole"), "{run}");
+    }
+}
+
+#[test]
+fn a_path_that_swallows_large_packets_is_told_from_one_that_works() {
+    let Some(path) = black_hole("--mtu and a black hole") else {
+        return;
+    };
+    let look = |target: &str| {
+        let run = Run::words(&path.client, &format!("--mtu -W 0.2 {target}"));
+        assert_eq!(run.status, Some(1), "{run}");
+        assert!(run.says("black hole"), "{run}");
+        assert!(run.says(&NARROW.to_string()), "{run}");
+    };
+    std::thread::scope(|scope| {
+        for target in SERVER {
+            scope.spawn(|| look(target));
+        }
+    });
+}
+
+#[test]
+fn the_mtu_of_a_host_that_does_not_answer_is_not_called_a_black_hole() {
+    let test = "--mtu and silence";
+    if program("nft").is_none() {
+        return skip(test, "there is no nft");
+    }
+    let Some(path) = Path::new(test) else {
+        return;
+    };
+    path.server.firewall("drop");
+    let run = Run::words(&path.client, &format!("--mtu -W 0.2 {}", SERVER[0]));
+    assert_eq!(run.status, Some(1), "{run}");
+    assert!(!run.says("black hole"), "{run}");
+}
+
+#[test]
+fn the_mtu_is_found_also_where_the_router_does_not_know_it_or_lies() {
+    /// Larger packets do not pass.
+    const MTU: usize = 900;
+    let test = "--mtu and a lie";
+    let Some(namespace) = Namespace::new(test) else {
+        return;
+    };
+    // What the router says: nothing, more than the packet has, more than the path has, less than
+    // every host must take.
+    let claims = [0, 9000, 1400, 20];
+    let host = Responder::start(test, &namespace, move |echo| {
+        if echo.packet.len() <= MTU {
+            return vec![Answer::right()];
+        }
+        let kind = if echo.destination.is_ipv6() {
+            (2, 0)
+        } else {
+            (3, 4)
+        };
+        let claim = claims[usize::from(echo.house()) - 10];
+        vec![Answer::error(kind.0, kind.1).about(claim)]
+    });
+    let Some(_host) = host else {
+        return;
+    };
+    for (claim, house) in claims.iter().zip(10..) {
+        let target = address(false, house);
+        let run = Run::words(&namespace, &format!("--mtu -W 0.2 {target}"));
+        let last = run.text.lines().last().unwrap_or_default();
+        assert!(last.contains(&format!("{MTU} bytes")), "mtu={claim}: {run}");
+    }
+}
+
+#[test]
+fn the_routers_on_the_way_are_listed_with_their_times() {
+    let Some(path) = Path::new("--hops") else {
+        return;
+    };
+    for (target, router) in SERVER.into_iter().zip(ROUTER) {
+        let run = Run::words(&path.client, &format!("--hops -n -W 0.5 {target}"));
+        assert_eq!(run.status, Some(0), "{run}");
+        let place = |address: &str| {
+            let at = run.text.lines().position(|line| {
+                let mut words = line.split_whitespace();
+                words.any(|word| word == address) && line.contains(" ms")
+            });
+            at.unwrap_or_else(|| panic!("no line of {address}: {run}"))
+        };
+        assert!(place(router) < place(target), "{run}");
+    }
+}
+
+#[test]
+fn a_router_that_is_silent_leaves_its_hop_and_not_the_rest() {
+    let test = "--hops and silence";
+    if program("nft").is_none() {
+        return skip(test, "there is no nft");
+    }
+    let Some(path) = Path::new(test) else {
+        return;
+    };
+    path.router.firewall_at(
+        "output",
+        "icmp type time-exceeded drop\n  icmpv6 type time-exceeded drop",
+    );
+    for (target, router) in SERVER.into_iter().zip(ROUTER) {
+        let run = Run::words(&path.client, &format!("--hops -n -W 0.2 {target}"));
+        assert_eq!(run.status, Some(0), "{run}");
+        assert!(run.says(target) && !run.says(router), "{run}");
+        assert!(run.says("*"), "{run}");
+    }
+}
