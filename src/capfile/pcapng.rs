@@ -37,7 +37,7 @@ const ISB_IFDROP: u16 = 5;
 const ISB_OSDROP: u16 = 7;
 
 /// Bytes of an interface's name that are kept.
-const LONGEST_NAME: usize = 256;
+pub(super) const LONGEST_NAME: usize = 256;
 
 /// Where in the file we are.
 #[derive(Debug, Clone)]

@@ -7,7 +7,7 @@ use std::io::{self, Write};
 use super::pcap::{MAGIC, MAGIC_NANOS};
 use super::pcapng::{
     BYTE_ORDER_MARK, ENHANCED_PACKET, IF_FCSLEN, IF_NAME, IF_TSOFFSET, IF_TSRESOL, INTERFACE,
-    SECTION, SIMPLE_PACKET,
+    LONGEST_NAME, SECTION, SIMPLE_PACKET,
 };
 use super::{ByteOrder, Frame, Interface, LONGEST_FRAME, LinkType, Resolution, Timestamp};
 
@@ -154,7 +154,8 @@ impl<W: Write> PcapngWriter<W> {
         let snaplen = described.snaplen.unwrap_or(0);
         self.order.put_u32(&mut self.block, snaplen);
         if let Some(name) = &interface.name {
-            self.option(IF_NAME, name.as_bytes());
+            let name = name.as_bytes();
+            self.option(IF_NAME, &name[..name.len().min(LONGEST_NAME)]);
         }
         self.option(IF_TSRESOL, &[described.resolution.to_option()]);
         if let Some(len) = interface.fcs_len {

@@ -114,6 +114,23 @@ fn an_interface_is_described_once_in_front_of_its_first_frame() {
 }
 
 #[test]
+fn a_name_is_cut_where_no_reader_reads_on() {
+    let interface = Interface {
+        name: Some("x".repeat(100_000).into()),
+        ..Interface::new(LinkType::RAW)
+    };
+    let mut writer = PcapngWriter::new(Vec::new(), ByteOrder::Big).unwrap();
+    writer
+        .frame(&frame(0, LinkType::RAW, None, b"data"), &interface)
+        .unwrap();
+    let file = writer.into_inner();
+    let mut reader = SliceReader::new(&file);
+    assert!(reader.next_frame().unwrap().is_some());
+    let name = reader.interfaces()[0].name.as_deref();
+    assert_eq!(name.map(str::len), Some(LONGEST_NAME));
+}
+
+#[test]
 fn a_frame_without_a_time_stays_so_where_the_format_can_say_it() {
     let interface = Interface::new(LinkType::RAW);
     let mut writer = PcapngWriter::new(Vec::new(), ByteOrder::Little).unwrap();

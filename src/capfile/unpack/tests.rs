@@ -9,6 +9,8 @@ use ruzstd::encoding::{CompressionLevel, compress_to_vec};
 use super::*;
 
 const ALL: [Compression; 3] = [Compression::Gzip, Compression::Zstd, Compression::Lz4];
+/// All flags of a gzip header that put something behind it.
+const FHCRC_TO_FCOMMENT: u8 = 0x1e;
 const WINDOW: u64 = Unpacker::<&[u8]>::DEFAULT_WINDOW;
 
 fn pack(compression: Compression, bytes: &[u8]) -> Vec<u8> {
@@ -121,6 +123,54 @@ fn what_precedes_a_cut_is_given() {
             unpacked.len()
         );
     }
+}
+
+#[test]
+fn what_precedes_damage_is_given_whatever_the_buffer_has_room_for() {
+    let bytes = text(1_000_000);
+    for compression in ALL {
+        let mut packed = pack(compression, &bytes);
+        let middle = packed.len() / 4 * 3;
+        packed[middle..middle + 64].fill(0xff);
+        let given = |room: usize| {
+            let mut unpacker = Unpacker::new(compression, &packed[..], WINDOW);
+            let (mut all, mut buffer) = (Vec::<u8>::new(), vec![0; room]);
+            while let Ok(count @ 1..) = unpacker.unpack(&mut buffer) {
+                all.extend(&buffer[..count]);
+            }
+            all
+        };
+        let unpacked = given(1 << 20);
+        assert!(
+            unpacked.len() > 300_000,
+            "{compression:?}: {}",
+            unpacked.len()
+        );
+        assert!(given(100) == unpacked, "{compression:?}");
+        assert!(unpacked[..300_000] == bytes[..300_000], "{compression:?}");
+    }
+}
+
+#[test]
+fn a_gzip_header_may_have_a_name_a_comment_and_more() {
+    let plain = pack(Compression::Gzip, b"hello");
+    let flags = FHCRC_TO_FCOMMENT;
+    let more = b"\x03\0xyzname\0comment\0\x12\x34";
+    let packed = [&plain[..3], &[flags], &plain[4..10], more, &plain[10..]].concat();
+    let (unpacked, error) = unpack(&packed);
+    assert!(error.is_none(), "{error:?}");
+    assert_eq!(unpacked, b"hello");
+    for cut in 4..packed.len() {
+        let (_, error) = unpack(&packed[..cut]);
+        assert!(
+            matches!(error, Some(UnpackError::Cut { .. })),
+            "cut at {cut}"
+        );
+    }
+    let behind = [&plain[..], b"what is this?"].concat();
+    let (unpacked, error) = unpack(&behind);
+    assert_eq!(unpacked, b"hello");
+    assert!(error.unwrap().to_string().contains("no gzip header"));
 }
 
 #[test]
