@@ -7,18 +7,21 @@ mod tcp;
 mod typed;
 mod whom;
 
+use crate::commands::serving::tell;
 use crate::commands::{Context, Status};
 use crate::error::{Error, Kind, Result};
 use crate::ping::payload::Payloads;
 use crate::ping::plan::{Pace, Plan, Until};
 use crate::ping::session::Session;
 use crate::ping::target::Target;
+use crate::reference::icmp::Version;
 use crate::sys::clock;
 use crate::sys::icmp::{self, runner::Manner, runner::Runner};
 use crate::sys::signals::Signals;
 
 use flags::TimingSource;
 use show::Show;
+use whom::Gathered;
 
 /// Measure round-trip times, and say where the lost ones went.
 ///
@@ -49,34 +52,61 @@ pub struct Args {
     flags: flags::Flags,
 }
 
+/// 65,535 bytes of an IPv4 packet without its header (RFC 791) and that of ICMP (RFC 792).
+const MOST_V4: usize = 65_507;
+
 /// Runs the command.
 pub fn run(args: &Args, context: &Context) -> Result<Status> {
     let flags = &args.flags;
     let options = flags.options()?;
-    let targets = whom::gather(&args.targets, flags)?;
+    let Gathered {
+        targets,
+        mut unresolved,
+    } = whom::gather(&args.targets, flags)?;
+    let last = unresolved.pop();
+    for error in &unresolved {
+        tell(&error.to_string().replace("\n  next: ", "; next: "));
+    }
+    let status = ask(flags, context, &options, targets)?;
+    // Said at the end, where it is not scrolled away; the exit status is that of fping too.
+    last.map_or(Ok(status), Err)
+}
+
+fn ask(
+    flags: &flags::Flags,
+    context: &Context,
+    options: &icmp::Options,
+    targets: Vec<Target>,
+) -> Result<Status> {
     if let Some(port) = flags.mode.tcp {
-        return tcp::run(flags, context, port, &targets, &options);
+        return tcp::run(flags, context, port, &targets, options);
     }
     if flags.mode.hops || flags.mode.mtu {
         let target = path::only(&targets)?;
-        route(target, &options)?;
+        route(target, options)?;
         if flags.mode.hops {
-            return path::hops(flags, context, target, &options);
+            return path::hops(flags, context, target, options);
         }
-        return path::mtu(flags, context, target, &options);
+        return path::mtu(flags, context, target, options);
     }
     let is_many = targets.len() > 1;
     flags.check(is_many)?;
+    let is_v4 = |target: &Target| target.version() == Version::V4;
+    if flags.size() > MOST_V4 && targets.iter().any(is_v4) {
+        let cause = "an IPv4 packet carries at most 65507 bytes behind the header of an ICMP echo";
+        return Err(Error::new(Kind::CannotRun, "read --size", cause)
+            .next("a smaller --size; over IPv6 it may be 65527"));
+    }
     let source = if is_many {
         None
     } else {
-        Some(route(&targets[0], &options)?)
+        Some(route(&targets[0], options)?)
     };
     let plan = flags.plan(is_many);
     let manner = manner_of(&plan, flags.timing(), is_many);
     let payloads = Payloads::new(icmp::random()?, flags.size(), flags.pattern());
     let mut session = Session::new(plan, payloads, targets, clock::carefully());
-    let mut runner = Runner::open(&mut session, &options, manner)?;
+    let mut runner = Runner::open(&mut session, options, manner)?;
     let signals = Signals::open_with_quit()?;
     let mut show = Show::open(flags, context, &session, &runner, source)?;
     runner.run(&mut session, &signals, &mut show)?;
@@ -88,6 +118,10 @@ pub fn run(args: &Args, context: &Context) -> Result<Status> {
 fn route(target: &Target, options: &icmp::Options) -> Result<std::net::IpAddr> {
     icmp::source_for(target.at(0), options).map_err(|error| {
         let failure = Error::os(Kind::CannotRun, "connect to", &error).on(&*target.shown);
+        if let (Some("ENODEV"), Some(device)) = (failure.code, &options.device) {
+            let failure = Error::os(Kind::CannotRun, "use the interface", &error);
+            return failure.next("which there are: ip -br link").on(device);
+        }
         let failure = match failure.code {
             Some("EINVAL") => failure.because("a blackhole route leads there"),
             Some("EACCES") => failure.because("a route forbids it, or it is a broadcast address"),

@@ -21,6 +21,15 @@ pub struct Target {
 }
 
 impl Target {
+    /// An address that answered, as text: a link-local one has the zone of the target.
+    pub fn show(&self, address: IpAddr) -> String {
+        let zone = self.shown.split_once('%').map(|(_, zone)| zone);
+        match (address, zone) {
+            (IpAddr::V6(v6), Some(zone)) if v6.is_unicast_link_local() => format!("{v6}%{zone}"),
+            _ => address.to_string(),
+        }
+    }
+
     /// Where to send to; ICMP has no ports, and takes 0.
     pub fn at(&self, port: u16) -> SocketAddr {
         match self.address {

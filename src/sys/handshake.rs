@@ -6,11 +6,15 @@ use std::os::fd::AsFd;
 use std::time::Duration;
 
 use nix::poll::{PollFd, PollFlags};
+use nix::sys::socket::{setsockopt, sockopt};
 use socket2::{Socket, Type};
 
 use crate::error::{Error, Kind, Result};
+use crate::ping::losses::Refusal;
 use crate::sys::clock;
 use crate::sys::connect::connect_started;
+use crate::sys::icmp::batch::{Inbox, Queue};
+use crate::sys::icmp::control::Queued;
 use crate::sys::signals::Signals;
 use crate::sys::socket::{Options, client};
 use crate::sys::waiting::ready_within;
@@ -22,7 +26,9 @@ pub enum Answer {
     Open,
     /// It resets: the host is there, and nobody listens.
     Refused,
-    /// Somebody on the way, or this host, says why not.
+    /// A router or a firewall on the way says by ICMP that it forbids it, or that there is no way.
+    Rejected(Refusal),
+    /// This host says why not.
     Failed(io::Error),
     /// Nothing came in time: filtered, or lost.
     Silent,
@@ -53,6 +59,7 @@ pub fn handshake(
             .bind(&source.into())
             .map_err(|error| fail("bind for", &error))?;
     }
+    hear_of_refusals(&socket, address).map_err(|error| fail("set the options of", &error))?;
     // No connection of ours is left behind, here or there: it is reset.
     let _ = socket.set_linger(Some(Duration::ZERO));
     let start = clock::monotonic();
@@ -62,7 +69,35 @@ pub fn handshake(
             .map_err(|errno| fail("wait for", &errno.into()))?,
         Err(error) => of(error),
     };
-    Ok((answer, clock::monotonic().since(start)))
+    let took = clock::monotonic().since(start);
+    let answer = match answer {
+        Answer::Failed(error) => refusal(&socket).map_or(Answer::Failed(error), Answer::Rejected),
+        answer => answer,
+    };
+    Ok((answer, took))
+}
+
+/// An ICMP error then ends the attempt at once, and who sent it stands in the error queue (ip(7),
+/// `IP_RECVERR`).
+fn hear_of_refusals(socket: &Socket, address: SocketAddr) -> io::Result<()> {
+    match address {
+        SocketAddr::V4(_) => setsockopt(socket, sockopt::Ipv4RecvErr, &true)?,
+        SocketAddr::V6(_) => setsockopt(socket, sockopt::Ipv6RecvErr, &true)?,
+    }
+    Ok(())
+}
+
+/// The ICMP error in the error queue.
+fn refusal(socket: &Socket) -> Option<Refusal> {
+    // What was sent is of no interest: a SYN has no data.
+    let mut inbox = Inbox::new(64);
+    inbox.receive(socket, Queue::Errors).ok()?;
+    inbox
+        .messages()
+        .find_map(|message| match message.control.queued {
+            Some(Queued::Refusal { refusal, .. }) => Some(refusal),
+            _ => None,
+        })
 }
 
 fn answer_within(socket: &Socket, timeout: Duration, signals: &Signals) -> nix::Result<Answer> {

@@ -147,7 +147,7 @@ pub(super) struct WhenArgs {
 pub(super) struct WhatArgs {
     /// Bytes of data in a request.
     #[arg(short = 's', long, value_name = "BYTES", default_value_t = 56,
-          value_parser = clap::value_parser!(u16).range(0..=65_507))]
+          value_parser = clap::value_parser!(u16).range(0..=65_527))]
     size: u16,
     /// Fill the data with these bytes, at most 16, in hexadecimal.
     #[arg(short = 'p', long, value_name = "HEX", value_parser = pattern)]
@@ -313,7 +313,9 @@ impl Flags {
                 _ => Until::End,
             },
             lenient: when.lenient,
+            // Where a line is printed for each reply, each has a time.
             times_first_only: pace == Pace::Flood
+                && (self.show.quiet || self.draws_dots())
                 && !is_many
                 && self.what.timing == TimingSource::Auto,
         }

@@ -37,8 +37,8 @@ pub(super) struct Show {
     outstanding: bool,
     names: Option<Names>,
     summary: Option<Every>,
-    /// A firewall of this host is told of once.
-    told_firewall: bool,
+    /// Why requests did not leave, each reason told once.
+    told: Vec<Unsent>,
 }
 
 /// Something that is due every so often.
@@ -74,7 +74,7 @@ impl Show {
                 interval,
                 next: clock::monotonic() + interval,
             }),
-            told_firewall: false,
+            told: Vec::new(),
         };
         let names = &mut this.names;
         let mut name_of = |address| {
@@ -106,19 +106,18 @@ impl Show {
         Ok(())
     }
 
-    /// What belongs on standard error: a firewall once, and with `-q` nothing that the account of
-    /// losses tells as well.
+    /// What belongs on standard error: that requests do not leave once for each reason, but where that
+    /// changes with the packet, and with `-q` nothing that the account of losses tells as well.
     fn complain(&mut self, event: &Event) {
-        let is_told = match event {
-            Event::Unsent {
-                why: Unsent::Firewall,
-                ..
-            } => std::mem::replace(&mut self.told_firewall, true),
-            Event::Unsent { .. } => self.quiet,
-            _ => false,
-        };
-        if is_told {
-            return;
+        if let Event::Unsent { why, .. } = event {
+            let is_one_state = matches!(why, Unsent::Firewall | Unsent::FullBuffer);
+            let is_told = is_one_state && self.told.contains(why);
+            if is_told || (self.quiet && *why != Unsent::Firewall) {
+                return;
+            }
+            if is_one_state {
+                self.told.push(*why);
+            }
         }
         if let Some(words) = lines::complaint(event) {
             let words = escape::text(&words).into_owned();

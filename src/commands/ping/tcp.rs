@@ -87,6 +87,7 @@ fn shown_as(answer: Answer) -> Option<shown::Answer> {
         Answer::Open => shown::Answer::Open,
         Answer::Refused => shown::Answer::Refused,
         Answer::Silent => shown::Answer::Filtered,
+        Answer::Rejected(refusal) => shown::Answer::Rejected(refusal),
         Answer::Failed(error) => {
             shown::Answer::Failed(Error::os(Kind::BadAnswer, "connect", &error).cause)
         }

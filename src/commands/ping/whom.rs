@@ -11,35 +11,47 @@ use crate::sys::resolve::{Family, interface_number, resolve};
 /// The largest file of targets, in bytes.
 const LARGEST_FILE: u64 = 64 << 20;
 
+/// Whom to ask.
+pub(super) struct Gathered {
+    /// At least one.
+    pub(super) targets: Vec<Target>,
+    /// Names among several that have no address: the others are asked all the same, as with fping.
+    pub(super) unresolved: Vec<Error>,
+}
+
 /// The targets, at least one.
-pub(super) fn gather(words: &[String], flags: &Flags) -> Result<Vec<Target>> {
-    let mut targets = Vec::new();
-    for word in words {
-        add(&mut targets, word, flags)?;
-    }
+pub(super) fn gather(words: &[String], flags: &Flags) -> Result<Gathered> {
+    let mut words = words.to_vec();
     if let Some(path) = &flags.whom.file {
         let bytes = files::read(path, LARGEST_FILE)?;
         let text = String::from_utf8_lossy(&bytes);
-        for word in target::words(&text) {
-            add(&mut targets, word, flags)?;
+        words.extend(target::words(&text).map(str::to_owned));
+    }
+    let mut targets = Vec::new();
+    let mut unresolved = Vec::new();
+    for word in &words {
+        match target::parse(word).map_err(|cause| usage(&cause))? {
+            Word::Host(name) => match host(&name, flags) {
+                Ok(found) => targets.extend(found),
+                Err(error) => unresolved.push(error),
+            },
+            Word::Range(range) => {
+                check(targets.len() as u128 + range.count())?;
+                targets.extend(block(range, flags.family()));
+            }
         }
+        check(targets.len() as u128)?;
     }
     if targets.is_empty() {
-        return Err(usage("there is no target")
-            .next("type whom to ask, for example 127.0.0.1; --help tells more"));
+        return Err(unresolved.pop().unwrap_or_else(|| {
+            usage("there is no target")
+                .next("type whom to ask, for example 127.0.0.1; --help tells more")
+        }));
     }
-    Ok(targets)
-}
-
-fn add(targets: &mut Vec<Target>, word: &str, flags: &Flags) -> Result<()> {
-    match target::parse(word).map_err(|cause| usage(&cause))? {
-        Word::Host(name) => targets.extend(host(&name, flags)?),
-        Word::Range(range) => {
-            check(targets.len() as u128 + range.count())?;
-            targets.extend(block(range, flags.family()));
-        }
-    }
-    check(targets.len() as u128)
+    Ok(Gathered {
+        targets,
+        unresolved,
+    })
 }
 
 fn check(count: u128) -> Result<()> {
@@ -100,8 +112,10 @@ fn target_at(name: &str, address: &SocketAddr, several: bool, flags: &Flags) -> 
         IpAddr::V6(ip) if ip.is_unspecified() => IpAddr::from(std::net::Ipv6Addr::LOCALHOST),
         ip => ip,
     };
-    let shown = match name.split_once('%') {
-        Some((_, zone)) if scope != 0 => format!("{ip}%{zone}"),
+    let typed = name.split_once('%').map(|(_, zone)| zone);
+    let zone = typed.or(flags.what.interface.as_deref());
+    let shown = match zone {
+        Some(zone) if scope != 0 => format!("{ip}%{zone}"),
         _ => ip.to_string(),
     };
     Ok(Target {

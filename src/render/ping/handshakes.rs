@@ -7,7 +7,9 @@ use serde_json::{Map, Value, json};
 
 use super::json::SCHEMA;
 use super::number::{general, millis, short_millis};
+use super::words;
 use crate::ping::figures::Times;
+use crate::ping::losses::Refusal;
 use crate::ping::target::Target;
 use crate::render::escape;
 use crate::render::json::{maybe_micros, micros};
@@ -21,6 +23,8 @@ pub enum Answer {
     Refused,
     /// Nothing came.
     Filtered,
+    /// A router or a firewall on the way refuses by ICMP: filtered too, and one knows by whom.
+    Rejected(Refusal),
     /// Something else is wrong, in words.
     Failed(String),
 }
@@ -30,7 +34,7 @@ impl Answer {
         match self {
             Answer::Open => "open",
             Answer::Refused => "refused",
-            Answer::Filtered => "filtered",
+            Answer::Filtered | Answer::Rejected(_) => "filtered",
             Answer::Failed(_) => "failed",
         }
     }
@@ -75,7 +79,7 @@ impl Attempts {
         match attempt.answer {
             Answer::Open => self.open += 1,
             Answer::Refused => self.refused += 1,
-            Answer::Filtered => self.filtered += 1,
+            Answer::Filtered | Answer::Rejected(_) => self.filtered += 1,
             Answer::Failed(_) => self.failed += 1,
         }
         if matches!(attempt.answer, Answer::Open | Answer::Refused) {
@@ -94,6 +98,12 @@ pub fn write_attempt(out: &mut impl Write, attempt: &Attempt<'_>) -> io::Result<
         Answer::Open => writeln!(out, "open from {at} time={time} ms"),
         Answer::Refused => writeln!(out, "refused by {at} time={time} ms"),
         Answer::Filtered => writeln!(out, "no answer from {at}: filtered, or lost"),
+        Answer::Rejected(refusal) => writeln!(
+            out,
+            "filtered: {at}: {} says {}",
+            words::by(refusal),
+            escape::text(&refusal.words())
+        ),
         Answer::Failed(words) => writeln!(out, "failed to {at}: {}", escape::text(words)),
     }
 }
@@ -136,14 +146,20 @@ pub fn attempt_object(attempt: &Attempt<'_>) -> Value {
     object.insert("answer".to_owned(), json!(attempt.answer.word()));
     let took = match attempt.answer {
         Answer::Open | Answer::Refused => micros(attempt.took),
-        Answer::Filtered | Answer::Failed(_) => Value::Null,
+        Answer::Filtered | Answer::Rejected(_) | Answer::Failed(_) => Value::Null,
     };
     object.insert("rtt_us".to_owned(), took);
     let message = match &attempt.answer {
-        Answer::Failed(words) => Some(words),
+        Answer::Failed(words) => Some(words.clone()),
+        Answer::Rejected(refusal) => Some(refusal.words()),
         _ => None,
     };
     object.insert("message".to_owned(), json!(message));
+    let by = match &attempt.answer {
+        Answer::Rejected(refusal) => Some(words::by(refusal)),
+        _ => None,
+    };
+    object.insert("by".to_owned(), json!(by));
     Value::Object(object)
 }
 

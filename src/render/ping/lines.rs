@@ -178,7 +178,8 @@ impl Lines {
         names: NameOf<'_>,
     ) -> io::Result<()> {
         self.time(out, reply.at)?;
-        let from = words::labelled(names(reply.from).as_deref(), &reply.from.to_string());
+        let from = session.target(reply.target).show(reply.from);
+        let from = words::labelled(names(reply.from).as_deref(), &from);
         let is_bsd6 = self.dialect == Dialect::Bsd && session.target(0).version() == Version::V6;
         let colon = if is_bsd6 { ',' } else { ':' };
         write!(
@@ -228,7 +229,8 @@ impl Lines {
         names: NameOf<'_>,
     ) -> io::Result<()> {
         self.time(out, reply.at)?;
-        let from = words::labelled(names(reply.from).as_deref(), &reply.from.to_string());
+        let from = session.target(reply.target).show(reply.from);
+        let from = words::labelled(names(reply.from).as_deref(), &from);
         let expected = session.payloads().length() + 8;
         let to = session.target(reply.target).address.to_string();
         let wrong = words::wrong(reply, expected, &to, session.plan().patience());
