@@ -60,7 +60,7 @@ pub struct Args {
     #[arg(long, group = "view")]
     stats: bool,
     /// Print a CSV row for each frame.
-    #[arg(long, group = "view", conflicts_with = "hex")]
+    #[arg(long, group = "view", conflicts_with_all = ["hex", "json"])]
     csv: bool,
     /// Write the frames that match to this file, instead of printing them: as pcapng if its name ends in
     /// .pcapng, otherwise as pcap.
@@ -108,6 +108,8 @@ enum View {
     Streams,
     Expert,
     Stats,
+    /// Nothing: frames are written to a file.
+    Nothing,
 }
 
 impl Args {
@@ -118,6 +120,7 @@ impl Args {
             None if self.streams => View::Streams,
             None if self.expert => View::Expert,
             None if self.stats => View::Stats,
+            None if self.write.is_some() => View::Nothing,
             None => View::Frames,
         }
     }

@@ -17,7 +17,7 @@ type Key = (IpAddr, IpAddr, u8, u32);
 
 /// Fragments that wait for the rest of their packet.
 ///
-/// The invariant: at most [`MOST_PACKETS`] packets wait, each with at most [`LARGEST`] bytes. Where
+/// The invariant: at most `MOST_PACKETS` packets wait, each with at most `LARGEST` bytes. Where
 /// fragments overlap, the first counts.
 #[derive(Debug, Default)]
 pub struct Fragments {

@@ -409,6 +409,28 @@ fn json_has_a_schema_on_every_line_and_the_numbers_add_up() {
 }
 
 #[test]
+fn every_view_has_its_events_in_json() {
+    let events = |arguments: &[&str]| objects(&decode("app-bad-headers", arguments));
+    let data = events(&["--json", "--follow", "13"]);
+    assert_eq!(data[0]["event"], "data");
+    assert_eq!(data[0]["from_client"], true);
+    assert!(
+        data[0]["content_hex"].as_str().unwrap().ends_with("ff"),
+        "{}",
+        data[0]
+    );
+    let stats = events(&["--json", "--stats"]);
+    assert_eq!(stats[0]["protocols"][0]["protocol"], "TCP");
+    assert_eq!(stats[0]["protocols"][0]["frames"], stats[1]["frames"]);
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("out.pcap").display().to_string();
+    let written = events(&["--json", "-w", &path]);
+    assert_eq!(written.len(), 1, "{written:?}");
+    let both = run(&["decode", &capture("tutorial"), "--csv", "--json"]);
+    assert_eq!(both.status.code(), Some(2));
+}
+
+#[test]
 fn csv_has_a_row_for_each_frame_with_as_many_cells_as_the_header() {
     for name in captures() {
         let text = decode(&name, &["--csv"]);

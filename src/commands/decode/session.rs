@@ -99,6 +99,9 @@ impl<'a> Session<'a> {
         self.take.totals.streams = u64::from(self.tracker.streams());
         let totals = self.take.totals;
         if self.take.json {
+            if self.take.view == View::Stats {
+                self.stats.write_json(&mut self.out);
+            }
             json::end(&mut self.out, &totals, complete);
         }
         self.flush()?;

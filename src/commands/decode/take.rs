@@ -106,7 +106,9 @@ impl Sink for Take {
     }
 
     fn data(&mut self, stream: &StreamRef, piece: Piece<'_>) {
-        if let Some(follow) = &mut self.follow {
+        if self.json {
+            json::data(&mut self.behind, stream, piece);
+        } else if let Some(follow) = &mut self.follow {
             // Writing to memory does not fail.
             let _ = follow.piece(&mut self.followed, stream, piece);
         }

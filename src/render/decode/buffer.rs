@@ -104,36 +104,22 @@ impl Buffer {
     /// A number in decimal.
     #[inline]
     pub fn number(&mut self, number: u64) {
-        let mut digits = Digits::new(b'0');
-        let count = digits.write(number);
-        self.digits(&digits, count);
+        let digits = count(number);
+        write(number, self.room(digits), b'0');
     }
 
-    /// A number in decimal, flush right in so many columns, at most 20.
+    /// A number in decimal, flush right in so many columns.
     #[inline]
     pub fn right(&mut self, number: u64, width: usize) {
-        let mut digits = Digits::new(b' ');
-        let count = digits.write(number);
-        self.digits(&digits, count.max(width.min(LONGEST)));
+        let digits = count(number).max(width);
+        write(number, self.room(digits), b' ');
     }
 
-    /// A number in decimal with zeros in front, in so many columns, at most 20.
+    /// A number in decimal with zeros in front, in so many columns.
     #[inline]
     pub fn zeros(&mut self, number: u64, width: usize) {
-        let mut digits = Digits::new(b'0');
-        let count = digits.write(number);
-        self.digits(&digits, count.max(width.min(LONGEST)));
-    }
-
-    /// The last columns of a number. As many as the longest has are copied, which is quicker than a
-    /// copy of the right length; what is too much is written over.
-    #[inline]
-    fn digits(&mut self, digits: &Digits, columns: usize) {
-        let start = self.len;
-        let room = self.room(LONGEST);
-        let from = LONGEST - columns;
-        room.copy_from_slice(&digits.bytes[from..from + LONGEST]);
-        self.len = start + columns;
+        let digits = count(number).max(width);
+        write(number, self.room(digits), b'0');
     }
 
     /// Text, flush right in so many columns of ASCII.
@@ -189,57 +175,54 @@ impl fmt::Write for Buffer {
     }
 }
 
-/// A number in the making: its digits end in the middle.
-struct Digits {
-    bytes: [u8; 2 * LONGEST],
+/// How many digits a number has.
+#[inline]
+fn count(number: u64) -> usize {
+    let mut digits = 1;
+    let mut limit = 10;
+    while number >= limit {
+        digits += 1;
+        if digits == LONGEST {
+            break;
+        }
+        limit *= 10;
+    }
+    digits
 }
 
-impl Digits {
-    /// What stands in front of the digits.
-    #[inline]
-    fn new(filling: u8) -> Digits {
-        Digits {
-            bytes: [filling; 2 * LONGEST],
-        }
+/// Writes a number flush right, and fills what is in front of it.
+#[inline]
+#[allow(clippy::cast_possible_truncation)] // below 2^32 once it was divided
+fn write(mut number: u64, columns: &mut [u8], filling: u8) {
+    let mut at = columns.len();
+    // Nearly all numbers have 32 bits, which are divided more quickly.
+    while number > u64::from(u32::MAX) {
+        at -= 2;
+        pair(columns, at, (number % 100) as usize);
+        number /= 100;
     }
+    let mut number = number as u32;
+    while number >= 100 {
+        at -= 2;
+        pair(columns, at, (number % 100) as usize);
+        number /= 100;
+    }
+    if number >= 10 {
+        at -= 2;
+        pair(columns, at, number as usize);
+    } else {
+        at -= 1;
+        columns[at] = b'0' + number as u8;
+    }
+    for column in &mut columns[..at] {
+        *column = filling;
+    }
+}
 
-    /// Writes the digits, and says how many there are.
-    #[inline]
-    #[allow(clippy::cast_possible_truncation)] // what is left of a division by 100
-    fn write(&mut self, number: u64) -> usize {
-        let mut at = LONGEST;
-        // Most numbers have 32 bits, and are divided more quickly then.
-        let mut small = if let Ok(small) = u32::try_from(number) {
-            small
-        } else {
-            let mut large = number;
-            while large > u64::from(u32::MAX) {
-                at -= 2;
-                self.pair(at, (large % 100) as usize);
-                large /= 100;
-            }
-            large as u32
-        };
-        while small >= 100 {
-            at -= 2;
-            self.pair(at, (small % 100) as usize);
-            small /= 100;
-        }
-        if small >= 10 {
-            at -= 2;
-            self.pair(at, small as usize);
-        } else {
-            at -= 1;
-            self.bytes[at] = b'0' + small as u8;
-        }
-        LONGEST - at
-    }
-
-    #[inline]
-    fn pair(&mut self, at: usize, number: usize) {
-        self.bytes[at] = PAIRS[number * 2];
-        self.bytes[at + 1] = PAIRS[number * 2 + 1];
-    }
+#[inline]
+fn pair(columns: &mut [u8], at: usize, number: usize) {
+    columns[at] = PAIRS[number * 2];
+    columns[at + 1] = PAIRS[number * 2 + 1];
 }
 
 #[cfg(test)]

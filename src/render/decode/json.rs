@@ -11,7 +11,7 @@ use crate::message::Content;
 use crate::packet::record::{Network, Tcp, Transport};
 use crate::packet::tcp::flag;
 use crate::render::escape;
-use crate::stream::{Finding, Found, Marks, Role, Seen, Sent, StreamRef, Summary};
+use crate::stream::{Finding, Found, Marks, Piece, Role, Seen, Sent, StreamRef, Summary};
 
 /// `,"KEY":` in one piece.
 macro_rules! key {
@@ -233,18 +233,37 @@ fn content(out: &mut Buffer, found: &Found<'_>) {
             let text = String::from_utf8(crate::message::to_json(&value)).unwrap_or_default();
             out.text(&crate::render::json::without_controls(&text));
         }
-        Ok(Content::Binary(bytes)) => {
-            key!(out, "content");
-            string(out, &String::from_utf8_lossy(bytes));
-            if std::str::from_utf8(bytes).is_err() {
-                key!(out, "content_hex");
-                string(out, &crate::render::json::hex(bytes));
-            }
-        }
+        Ok(Content::Binary(bytes)) => content_bytes(out, bytes),
         Err(error) => {
             key!(out, "error");
             string(out, &error.to_string());
         }
+    }
+}
+
+/// The next bytes of a connection that is followed.
+pub fn data(out: &mut Buffer, stream: &StreamRef, piece: Piece<'_>) {
+    out.text(begin!("data"));
+    direction(out, stream);
+    key!(out, "from_client");
+    out.text(if stream.from_client { "true" } else { "false" });
+    match piece {
+        Piece::Gap(length) => {
+            key!(out, "missing_bytes");
+            out.number(u64::from(length));
+        }
+        Piece::Data(bytes) => content_bytes(out, bytes),
+    }
+    out.text("}\n");
+}
+
+/// Bytes as text; if they are not UTF-8 lossy, with an exact `_hex` twin.
+fn content_bytes(out: &mut Buffer, bytes: &[u8]) {
+    key!(out, "content");
+    string(out, &String::from_utf8_lossy(bytes));
+    if std::str::from_utf8(bytes).is_err() {
+        key!(out, "content_hex");
+        string(out, &crate::render::json::hex(bytes));
     }
 }
 

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::io;
 
 use super::buffer::Buffer;
-use super::json::Totals;
+use super::json::{Totals, string};
 use super::other::protocol_name;
 use super::words::milliseconds;
 use crate::capfile::Timestamp;
@@ -51,6 +51,39 @@ impl Stats {
                 *count += u64::from(seen.analysis.marks.has(mark));
             }
         }
+    }
+
+    /// Writes the numbers as one JSON object.
+    pub fn write_json(&self, out: &mut Buffer) {
+        out.text("{\"schema\":\"sockdoc.decode/1\",\"event\":\"stats\",\"cut_frames\":");
+        out.number(self.cut);
+        out.text(",\"malformed_frames\":");
+        out.number(self.malformed);
+        out.text(",\"protocols\":[");
+        let mut separator = "";
+        for (name, (frames, bytes)) in &self.protocols {
+            out.text(separator);
+            out.text("{\"protocol\":");
+            string(out, name);
+            out.text(",\"frames\":");
+            out.number(*frames);
+            out.text(",\"bytes\":");
+            out.number(*bytes);
+            out.byte(b'}');
+            separator = ",";
+        }
+        out.text("],\"tcp_analysis\":{");
+        let mut separator = "";
+        for (count, (_, words)) in self.marks.iter().zip(Marks::WORDS) {
+            if *count > 0 {
+                out.text(separator);
+                string(out, words);
+                out.byte(b':');
+                out.number(*count);
+                separator = ",";
+            }
+        }
+        out.text("}}\n");
     }
 
     /// Writes the numbers.
