@@ -16,7 +16,7 @@ use crate::packet::fragments::Fragments;
 use crate::packet::record::{Network, Transport};
 use crate::packet::{Decoded, decode};
 use crate::render::decode::{
-    Buffer, Clock, Follow, Line, Lines, Stats, Totals, csv, json, streams,
+    Buffer, Clock, Follow, Line, Lines, Stats, Totals, Words, csv, json, streams,
 };
 use crate::render::hexdump::Hexdump;
 use crate::render::{Paint, Style};
@@ -64,6 +64,7 @@ impl<'a> Session<'a> {
                 view,
                 json: context.json,
                 clock: clock(),
+                phrases: Words::default(),
                 words: Buffer::default(),
                 behind: Buffer::default(),
                 noted: false,

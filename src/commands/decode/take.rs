@@ -2,7 +2,7 @@
 
 use super::View;
 use crate::capfile::Timestamp;
-use crate::render::decode::{Buffer, Clock, Follow, Totals, expert, json, message, words};
+use crate::render::decode::{Buffer, Clock, Follow, Totals, Words, expert, json, message};
 use crate::stream::{Finding, Found, Marks, Piece, Seen, Sink, StreamRef, Summary};
 
 /// What was found, in words.
@@ -10,6 +10,7 @@ pub(super) struct Take {
     pub(super) view: View,
     pub(super) json: bool,
     pub(super) clock: Clock,
+    pub(super) phrases: Words,
     /// The application messages that the frame at hand completes.
     pub(super) words: Buffer,
     /// What is to be written behind the line of the frame at hand.
@@ -77,11 +78,12 @@ impl Sink for Take {
                 if !self.words.is_empty() {
                     self.words.text(", ");
                 }
-                words::write(&mut self.words, found);
+                self.phrases.write(&mut self.words, found);
             }
             View::Messages => {
                 message::line(
                     &mut self.behind,
+                    &mut self.phrases,
                     &mut self.clock,
                     timestamp(found.time),
                     found,

@@ -34,3 +34,4 @@ pub use follow::Follow;
 pub use json::Totals;
 pub use line::{Line, Lines};
 pub use stats::Stats;
+pub use words::Words;

@@ -1,44 +1,117 @@
 //! An application message in words.
 
+use std::sync::Arc;
+
 use super::buffer::Buffer;
-use crate::message::{Content, Value};
+use crate::message::{Content, Header, Value};
 use crate::render::escape;
 use crate::stream::{Found, Role};
 
 /// Characters of a peer's text that a line repeats.
 const CLIP: usize = 60;
 
-/// Writes a message in words: what it is, what it says, its type and its length.
-///
-/// ```text
-/// request #1 search "morpheus" text/json 41 B
-/// reply #1 "Follow the white rabbit. 🐰" text/json 43 B after 0.201 ms
-/// ```
-pub fn write(out: &mut Buffer, found: &Found<'_>) {
-    out.text(match found.role {
-        Role::Request => "request",
-        Role::Reply => "reply",
-    });
-    match found.number {
-        Some(number) => {
-            out.text(" #");
-            out.number(u64::from(number));
+/// Writes messages in words. What was said lately is remembered: programs say the same again and
+/// again, and comparing is much cheaper than reading.
+#[derive(Debug)]
+pub struct Words {
+    said: Vec<Option<Said>>,
+}
+
+/// A message that was written, and how, but for its number.
+#[derive(Debug)]
+struct Said {
+    role: Role,
+    header: Arc<Header>,
+    content: Box<[u8]>,
+    words: Box<[u8]>,
+}
+
+/// How many are remembered; a power of 2.
+const PLACES: usize = 64;
+/// Longer contents are read again each time.
+const LONGEST: usize = 256;
+
+impl Default for Words {
+    fn default() -> Words {
+        Words {
+            said: (0..PLACES).map(|_| None).collect(),
         }
-        None => out.text(" to nothing seen"),
     }
+}
+
+impl Words {
+    /// Writes a message in words: what it is, what it says, its type and its length.
+    ///
+    /// ```text
+    /// request #1 search "morpheus" text/json 41 B
+    /// reply #1 "Follow the white rabbit. 🐰" text/json 43 B after 0.201 ms
+    /// ```
+    pub fn write(&mut self, out: &mut Buffer, found: &Found<'_>) {
+        out.text(match found.role {
+            Role::Request => "request",
+            Role::Reply => "reply",
+        });
+        match found.number {
+            Some(number) => {
+                out.text(" #");
+                out.number(u64::from(number));
+            }
+            None => out.text(" to nothing seen"),
+        }
+        self.said(out, found);
+        if let Some(latency) = found.latency {
+            out.text(" after ");
+            milliseconds(out, latency);
+        }
+        if found.guessed {
+            out.text(" (guessed)");
+        }
+    }
+
+    /// What a message says, its type and its length: as it was said before, or new.
+    fn said(&mut self, out: &mut Buffer, found: &Found<'_>) {
+        let (header, content) = (&found.message.header, found.message.content);
+        if content.len() > LONGEST {
+            return new(out, found);
+        }
+        let place = &mut self.said[place(content)];
+        if let Some(said) = place
+            && said.role == found.role
+            && *said.content == *content
+            && (Arc::ptr_eq(&said.header, header) || said.header == *header)
+        {
+            return out.bytes(&said.words);
+        }
+        let start = out.len();
+        new(out, found);
+        *place = Some(Said {
+            role: found.role,
+            header: Arc::clone(header),
+            content: content.into(),
+            words: out.as_bytes()[start..].into(),
+        });
+    }
+}
+
+/// Contents differ in their last bytes, or in their length.
+fn place(content: &[u8]) -> usize {
+    let mixed = content
+        .iter()
+        .rev()
+        .take(8)
+        .fold(content.len(), |mixed, byte| {
+            mixed.wrapping_mul(31).wrapping_add(usize::from(*byte))
+        });
+    (mixed ^ mixed >> 6) % PLACES
+}
+
+fn new(out: &mut Buffer, found: &Found<'_>) {
     what(out, found);
     out.byte(b' ');
     clipped(out, &found.message.header.content_type);
     out.byte(b' ');
     out.number(found.message.content.len() as u64);
     out.text(" B");
-    if let Some(latency) = found.latency {
-        out.text(" after ");
-        milliseconds(out, latency);
-    }
-    if found.guessed {
-        out.text(" (guessed)");
-    }
 }
 
 /// What the content says, if it is JSON.
@@ -113,4 +186,52 @@ pub(super) fn milliseconds(out: &mut Buffer, nanos: i64) {
     out.byte(b'.');
     out.zeros(micros % 1000, 3);
     out.text(" ms");
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::message::{Deframer, HeaderCache, encode_search};
+    use crate::stream::StreamRef;
+
+    fn written(words: &mut Words, value: &str, role: Role) -> String {
+        let mut wire = Vec::new();
+        encode_search(value, &mut wire);
+        let (mut deframer, mut cache) = (Deframer::new(1 << 16), HeaderCache::default());
+        let message = deframer.next(&mut &wire[..], &mut cache).unwrap().unwrap();
+        let end = ([127, 0, 0, 1].into(), 65432);
+        let mut out = Buffer::default();
+        let found = Found {
+            frame: 1,
+            time: 0,
+            stream: StreamRef {
+                number: 0,
+                source: end,
+                destination: end,
+                from_client: role == Role::Request,
+            },
+            role,
+            number: Some(3),
+            message,
+            guessed: false,
+            latency: None,
+        };
+        words.write(&mut out, &found);
+        String::from_utf8(out.as_bytes().to_vec()).unwrap()
+    }
+
+    #[test]
+    fn what_was_said_before_is_said_the_same_and_nothing_else_is() {
+        let mut words = Words::default();
+        for _ in 0..3 {
+            for value in ["ring", "king", "morpheus", "a\x1b[2J", &"x".repeat(300)] {
+                for role in [Role::Request, Role::Reply] {
+                    let fresh = written(&mut Words::default(), value, role);
+                    assert_eq!(written(&mut words, value, role), fresh);
+                }
+            }
+        }
+        let ring = written(&mut words, "ring", Role::Request);
+        assert_eq!(ring, "request #3 search \"ring\" text/json 37 B");
+    }
 }
