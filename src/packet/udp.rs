@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use pnet::packet::udp::UdpPacket;
 
-use super::record::{Span, Udp};
+use super::record::Udp;
 use super::{Layer, Malformed, at_least, span};
 
 /// Bytes of the header.
@@ -47,17 +47,6 @@ pub(super) fn read(
         payload: span(frame, offset + HEADER..end),
     };
     Ok((udp, told))
-}
-
-impl Udp {
-    /// The whole datagram, header included, as much of it as was captured.
-    pub fn span(&self) -> Span {
-        Span {
-            offset: self.offset,
-            captured: self.payload.captured + 8,
-            length: self.payload.length + 8,
-        }
-    }
 }
 
 #[cfg(test)]

@@ -56,8 +56,8 @@ const GROUPS: &[Group] = &[
             ),
             (
                 "decode",
-                "sockdoc decode capture.pcap --messages",
-                "who asked what, and the answers",
+                "sockdoc decode capture.pcap app",
+                "the application messages in it",
             ),
         ],
     ),

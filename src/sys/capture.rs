@@ -67,11 +67,6 @@ impl Capture {
         })
     }
 
-    /// The file as messages name it.
-    pub fn name(&self) -> &str {
-        &self.name
-    }
-
     /// How many bytes it has, where that can be known.
     pub fn length(&self) -> Option<u64> {
         let metadata = self.file.metadata().ok()?;

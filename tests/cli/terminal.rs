@@ -7,13 +7,14 @@ use std::process::{Command, Output, Stdio};
 use crate::speak;
 use crate::support::{self, Server, fake_server, run, skip, sockdoc, stderr, stdout};
 
-const COMMANDS: [&str; 9] = [
+const COMMANDS: [&str; 10] = [
     "app-server",
     "app-client",
     "echo-server",
     "echo-client",
     "fill-buffers",
     "sockets",
+    "decode",
     "ping",
     "explain",
     "completions",
@@ -353,6 +354,13 @@ fn the_examples_of_the_overview_work_as_typed() {
         })
         .collect();
     assert!(examples.len() >= COMMANDS.len(), "{text}");
+    // The capture file that the examples name.
+    let folder = tempfile::tempdir().expect("a folder");
+    let capture = concat!(
+        env!("CARGO_MANIFEST_DIR"),
+        "/tests/data/captures/tutorial.pcap"
+    );
+    std::fs::copy(capture, folder.path().join("capture.pcap")).expect("copied");
     let mut server: Option<Server> = None;
     for example in &examples {
         if example[0].ends_with("-server") {
@@ -362,7 +370,10 @@ fn the_examples_of_the_overview_work_as_typed() {
             assert_eq!(started.address.port(), PORT);
             server = Some(started);
         } else {
-            let output = run(example);
+            let mut command = support::sockdoc();
+            command.args(example).current_dir(folder.path());
+            command.stdin(Stdio::null());
+            let output = support::finish(command);
             assert_eq!(
                 output.status.code(),
                 Some(0),

@@ -146,11 +146,6 @@ impl Buffer {
         self.room(blanks).fill(b' ');
     }
 
-    /// A number in hexadecimal, with zeros in front, in so many columns.
-    pub fn hex(&mut self, number: u64, width: usize) {
-        self.format(format_args!("{number:0width$x}"));
-    }
-
     /// An address as people write it.
     #[inline]
     pub fn address(&mut self, ip: IpAddr) {
@@ -263,6 +258,5 @@ mod tests {
         assert_eq!(written(|out| out.text_right("ab", 4)), "  ab");
         assert_eq!(written(|out| out.text_left("ab", 4)), "ab  ");
         assert_eq!(written(|out| out.text_left("abcde", 4)), "abcde");
-        assert_eq!(written(|out| out.hex(0x4d, 4)), "004d");
     }
 }
