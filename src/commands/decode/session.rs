@@ -37,6 +37,7 @@ pub(super) struct Session<'a> {
     fragments: Fragments,
     selection: Selection,
     lines: Lines,
+    packets: json::Packets,
     stats: Stats,
     out: Buffer,
     take: Take,
@@ -58,6 +59,7 @@ impl<'a> Session<'a> {
             fragments: Fragments::default(),
             selection: Selection::new(&args.filter)?,
             lines: Lines::new(clock(), args.absolute_seq),
+            packets: json::Packets::default(),
             stats: Stats::default(),
             out: Buffer::with_capacity(PIECE + 4096),
             take: Take {
@@ -220,7 +222,7 @@ impl<'a> Session<'a> {
     fn show(&mut self, line: &Line<'_>, frame: &[u8]) {
         match self.take.view {
             View::Frames if self.args.csv => csv::row(&mut self.out, line),
-            View::Frames if self.take.json => json::packet(&mut self.out, line),
+            View::Frames if self.take.json => self.packets.write(&mut self.out, line),
             View::Frames => self.show_line(line, frame),
             View::Stats => {
                 let Line {

@@ -4,14 +4,10 @@ use std::net::IpAddr;
 
 use super::buffer::Buffer;
 use super::expert;
-use super::line::Line;
-use super::other::{mac, protocol_name};
 use crate::capfile::Timestamp;
 use crate::message::Content;
-use crate::packet::record::{Network, Tcp, Transport};
-use crate::packet::tcp::flag;
 use crate::render::escape;
-use crate::stream::{Finding, Found, Marks, Piece, Role, Seen, Sent, StreamRef, Summary};
+use crate::stream::{Finding, Found, Piece, Role, Sent, StreamRef, Summary};
 
 /// `,"KEY":` in one piece.
 macro_rules! key {
@@ -31,6 +27,10 @@ macro_rules! begin {
     };
 }
 
+mod packets;
+
+pub use packets::Packets;
+
 /// What a run came to.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Totals {
@@ -46,145 +46,6 @@ pub struct Totals {
     pub messages: u64,
     /// Findings.
     pub findings: u64,
-}
-
-/// A frame.
-#[inline]
-pub fn packet(out: &mut Buffer, line: &Line<'_>) {
-    out.text(concat!(begin!("packet"), ",\"frame\":"));
-    out.number(line.number);
-    time(out, line.time);
-    key!(out, "length_bytes");
-    out.number(u64::from(line.length));
-    key!(out, "captured_bytes");
-    out.number(line.captured as u64);
-    let layers = line.decoded.innermost();
-    match &layers.network {
-        Network::Ip(ip) => {
-            key!(out, "source");
-            address(out, ip.source);
-            key!(out, "destination");
-            address(out, ip.destination);
-            key!(out, "ttl");
-            out.number(u64::from(ip.hop_limit));
-            match (&layers.transport, line.seen) {
-                (Transport::Tcp(tcp), Some(seen)) => segment(out, tcp, seen),
-                (Transport::Udp(udp), _) => {
-                    out.text(",\"protocol\":\"UDP\"");
-                    ports(out, udp.source, udp.destination);
-                    key!(out, "data_bytes");
-                    out.number(u64::from(udp.payload.length));
-                }
-                (Transport::Icmp(icmp), _) => {
-                    key!(out, "protocol");
-                    string(out, if ip.is_v6 { "ICMPv6" } else { "ICMP" });
-                    key!(out, "icmp_type");
-                    out.number(u64::from(icmp.r#type));
-                    key!(out, "icmp_code");
-                    out.number(u64::from(icmp.code));
-                }
-                _ => {
-                    key!(out, "protocol");
-                    match protocol_name(ip.protocol) {
-                        Some(name) => string(out, name),
-                        None => out.text("null"),
-                    }
-                    key!(out, "protocol_number");
-                    out.number(u64::from(ip.protocol));
-                }
-            }
-            if let Some(fragment) = ip.fragment {
-                key!(out, "fragment_offset_bytes");
-                out.number(u64::from(fragment.offset));
-                key!(out, "more_fragments");
-                out.text(if fragment.more { "true" } else { "false" });
-            }
-        }
-        Network::Arp(arp) => {
-            out.text(",\"protocol\":\"ARP\"");
-            key!(out, "operation");
-            out.number(u64::from(arp.operation));
-            if let Some(addresses) = arp.addresses {
-                key!(out, "source");
-                string(out, &mac(&addresses.sender_mac));
-                key!(out, "sender_ip");
-                address(out, addresses.sender.into());
-                key!(out, "target_ip");
-                address(out, addresses.target.into());
-            }
-        }
-        Network::Other { .. } | Network::None => {
-            key!(out, "protocol");
-            out.text("null");
-            key!(out, "ethertype");
-            out.number(u64::from(line.decoded.ethertype));
-        }
-    }
-    if let Some(malformed) = line.decoded.malformed {
-        key!(out, "malformed");
-        string(out, &malformed.to_string());
-    }
-    out.text("}\n");
-}
-
-fn segment(out: &mut Buffer, tcp: &Tcp, seen: &Seen) {
-    out.text(",\"protocol\":\"TCP\"");
-    ports(out, tcp.source, tcp.destination);
-    key!(out, "stream");
-    out.number(u64::from(seen.stream));
-    key!(out, "flags");
-    flags(out, tcp.flags);
-    key!(out, "seq");
-    out.number(u64::from(seen.analysis.sequence));
-    key!(out, "ack");
-    if tcp.has(flag::ACK) {
-        out.number(u64::from(seen.analysis.acknowledgment));
-    } else {
-        out.text("null");
-    }
-    key!(out, "window_bytes");
-    out.number(u64::from(seen.analysis.window));
-    key!(out, "data_bytes");
-    out.number(u64::from(tcp.payload.length));
-    if !seen.analysis.marks.is_empty() {
-        key!(out, "analysis");
-        analysis(out, seen.analysis.marks);
-    }
-}
-
-/// The names of flags, from the lowest bit on.
-const FLAGS: [&str; 9] = ["FIN", "SYN", "RST", "PSH", "ACK", "URG", "ECE", "CWR", "AE"];
-
-#[inline]
-fn flags(out: &mut Buffer, flags: u16) {
-    match flags {
-        flag::ACK => return out.text("[\"ACK\"]"),
-        0x018 => return out.text("[\"PSH\",\"ACK\"]"),
-        _ => {}
-    }
-    out.byte(b'[');
-    let mut separator = "";
-    for (bit, name) in FLAGS.iter().enumerate() {
-        if flags & 1 << bit != 0 {
-            out.text(separator);
-            string(out, name);
-            separator = ",";
-        }
-    }
-    out.byte(b']');
-}
-
-fn analysis(out: &mut Buffer, marks: Marks) {
-    out.byte(b'[');
-    let mut separator = "";
-    for (mark, words) in Marks::WORDS {
-        if marks.has(mark) {
-            out.text(separator);
-            string(out, words);
-            separator = ",";
-        }
-    }
-    out.byte(b']');
 }
 
 /// An application message.
@@ -365,13 +226,6 @@ pub fn end(out: &mut Buffer, totals: &Totals, complete: bool) {
     key!(out, "complete");
     out.text(if complete { "true" } else { "false" });
     out.text("}\n");
-}
-
-fn ports(out: &mut Buffer, source: u16, destination: u16) {
-    key!(out, "source_port");
-    out.number(u64::from(source));
-    key!(out, "destination_port");
-    out.number(u64::from(destination));
 }
 
 fn direction(out: &mut Buffer, stream: &StreamRef) {

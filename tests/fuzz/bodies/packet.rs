@@ -53,7 +53,7 @@ pub(crate) fn packet(data: &[u8]) {
     };
     let mut out = Buffer::default();
     Lines::new(Clock::new(TimeFormat::Relative), false).write(&mut out, &line);
-    json::packet(&mut out, &line);
+    json::Packets::default().write(&mut out, &line);
     csv::row(&mut out, &line);
     let text = std::str::from_utf8(out.as_bytes()).expect("text");
     assert_eq!(text.lines().count(), 3);

@@ -1,0 +1,239 @@
+//! Frames as JSON.
+
+use std::net::IpAddr;
+
+use super::super::buffer::Buffer;
+use super::super::line::Line;
+use super::super::other::{mac, protocol_name};
+use super::{address, string, time};
+use crate::packet::record::{Arp, Ip, Network, Tcp, Transport};
+use crate::packet::tcp::flag;
+use crate::stream::{Marks, Seen};
+
+/// Writes frames. What frames of one connection have in common is written once and copied.
+#[derive(Debug, Default)]
+pub struct Packets {
+    /// By slot of the connection.
+    known: Vec<Known>,
+    draft: Buffer,
+}
+
+/// The texts of a connection.
+#[derive(Debug, Default)]
+struct Known {
+    /// Its number and one more; 0 is no connection.
+    stream: u64,
+    directions: [Ends; 2],
+}
+
+/// From `protocol` to `flags`, of one direction.
+#[derive(Debug)]
+struct Ends {
+    bytes: [u8; ENDS],
+    len: usize,
+}
+
+/// Bytes of the longest: the keys, two IPv6 addresses, two ports and the number of a connection.
+const ENDS: usize = 224;
+
+impl Default for Ends {
+    fn default() -> Ends {
+        Ends {
+            bytes: [0; ENDS],
+            len: 0,
+        }
+    }
+}
+
+impl Packets {
+    /// A frame.
+    #[inline]
+    pub fn write(&mut self, out: &mut Buffer, line: &Line<'_>) {
+        out.text(concat!(begin!("packet"), ",\"frame\":"));
+        out.number(line.number);
+        time(out, line.time);
+        key!(out, "length_bytes");
+        out.number(u64::from(line.length));
+        key!(out, "captured_bytes");
+        out.number(line.captured as u64);
+        let layers = line.decoded.innermost();
+        match (&layers.network, &layers.transport, line.seen) {
+            (Network::Ip(ip), Transport::Tcp(tcp), Some(seen)) => {
+                key!(out, "ttl");
+                out.number(u64::from(ip.hop_limit));
+                out.bytes(self.ends(seen, ip, tcp));
+                segment(out, tcp, seen);
+            }
+            (Network::Ip(ip), transport, _) => packet_of_ip(out, ip, transport),
+            (Network::Arp(arp), ..) => asked(out, arp),
+            (Network::Other { .. } | Network::None, ..) => {
+                key!(out, "protocol");
+                out.text("null");
+                key!(out, "ethertype");
+                out.number(u64::from(line.decoded.ethertype));
+            }
+        }
+        if let Some(malformed) = line.decoded.malformed {
+            key!(out, "malformed");
+            string(out, &malformed.to_string());
+        }
+        out.text("}\n");
+    }
+
+    #[inline]
+    fn ends(&mut self, seen: &Seen, ip: &Ip, tcp: &Tcp) -> &[u8] {
+        let slot = seen.slot as usize;
+        if slot >= self.known.len() {
+            self.known.resize_with(slot + 1, Known::default);
+        }
+        let known = &mut self.known[slot];
+        if known.stream != u64::from(seen.stream) + 1 {
+            known.stream = u64::from(seen.stream) + 1;
+            known.learn(seen, ip, tcp, &mut self.draft);
+        }
+        let ends = &known.directions[seen.direction.index()];
+        &ends.bytes[..ends.len]
+    }
+}
+
+impl Known {
+    #[inline(never)]
+    fn learn(&mut self, seen: &Seen, ip: &Ip, tcp: &Tcp, draft: &mut Buffer) {
+        let there = ((ip.source, tcp.source), (ip.destination, tcp.destination));
+        let back = (there.1, there.0);
+        for (direction, (from, to)) in [(seen.direction, there), (seen.direction.turned(), back)] {
+            draft.clear();
+            draft.text(",\"protocol\":\"TCP\"");
+            source_and_destination(draft, from.0, to.0);
+            ports(draft, from.1, to.1);
+            key!(draft, "stream");
+            draft.number(u64::from(seen.stream));
+            key!(draft, "flags");
+            let ends = &mut self.directions[direction.index()];
+            let text = draft.as_bytes();
+            ends.len = text.len().min(ENDS);
+            ends.bytes[..ends.len].copy_from_slice(&text[..ends.len]);
+        }
+    }
+}
+
+fn source_and_destination(out: &mut Buffer, source: IpAddr, destination: IpAddr) {
+    key!(out, "source");
+    address(out, source);
+    key!(out, "destination");
+    address(out, destination);
+}
+
+/// A packet that belongs to no connection.
+fn packet_of_ip(out: &mut Buffer, ip: &Ip, transport: &Transport) {
+    key!(out, "ttl");
+    out.number(u64::from(ip.hop_limit));
+    key!(out, "protocol");
+    match (transport, protocol_name(ip.protocol)) {
+        (Transport::Icmp(_), _) if ip.is_v6 => string(out, "ICMPv6"),
+        (_, Some(name)) => string(out, name),
+        (_, None) => out.text("null"),
+    }
+    source_and_destination(out, ip.source, ip.destination);
+    match transport {
+        Transport::Udp(udp) => {
+            ports(out, udp.source, udp.destination);
+            key!(out, "data_bytes");
+            out.number(u64::from(udp.payload.length));
+        }
+        Transport::Icmp(icmp) => {
+            key!(out, "icmp_type");
+            out.number(u64::from(icmp.r#type));
+            key!(out, "icmp_code");
+            out.number(u64::from(icmp.code));
+        }
+        _ => {
+            key!(out, "protocol_number");
+            out.number(u64::from(ip.protocol));
+        }
+    }
+    if let Some(fragment) = ip.fragment {
+        key!(out, "fragment_offset_bytes");
+        out.number(u64::from(fragment.offset));
+        key!(out, "more_fragments");
+        out.text(if fragment.more { "true" } else { "false" });
+    }
+}
+
+fn asked(out: &mut Buffer, arp: &Arp) {
+    out.text(",\"protocol\":\"ARP\"");
+    key!(out, "operation");
+    out.number(u64::from(arp.operation));
+    if let Some(addresses) = arp.addresses {
+        key!(out, "source");
+        string(out, &mac(&addresses.sender_mac));
+        key!(out, "sender_ip");
+        address(out, addresses.sender.into());
+        key!(out, "target_ip");
+        address(out, addresses.target.into());
+    }
+}
+
+/// From the flags on.
+#[inline]
+fn segment(out: &mut Buffer, tcp: &Tcp, seen: &Seen) {
+    flags(out, tcp.flags);
+    key!(out, "seq");
+    out.number(u64::from(seen.analysis.sequence));
+    key!(out, "ack");
+    if tcp.has(flag::ACK) {
+        out.number(u64::from(seen.analysis.acknowledgment));
+    } else {
+        out.text("null");
+    }
+    key!(out, "window_bytes");
+    out.number(u64::from(seen.analysis.window));
+    key!(out, "data_bytes");
+    out.number(u64::from(tcp.payload.length));
+    if !seen.analysis.marks.is_empty() {
+        key!(out, "analysis");
+        analysis(out, seen.analysis.marks);
+    }
+}
+
+/// The names of flags, from the lowest bit on.
+const FLAGS: [&str; 9] = ["FIN", "SYN", "RST", "PSH", "ACK", "URG", "ECE", "CWR", "AE"];
+
+#[inline]
+fn flags(out: &mut Buffer, flags: u16) {
+    match flags {
+        flag::ACK => return out.text("[\"ACK\"]"),
+        0x018 => return out.text("[\"PSH\",\"ACK\"]"),
+        _ => {}
+    }
+    out.byte(b'[');
+    let mut separator = "";
+    for (bit, name) in FLAGS.iter().enumerate() {
+        if flags & 1 << bit != 0 {
+            out.text(separator);
+            string(out, name);
+            separator = ",";
+        }
+    }
+    out.byte(b']');
+}
+
+fn analysis(out: &mut Buffer, marks: Marks) {
+    out.byte(b'[');
+    let mut separator = "";
+    for (mark, words) in Marks::WORDS {
+        if marks.has(mark) {
+            out.text(separator);
+            string(out, words);
+            separator = ",";
+        }
+    }
+    out.byte(b']');
+}
+
+fn ports(out: &mut Buffer, source: u16, destination: u16) {
+    key!(out, "source_port");
+    out.number(u64::from(source));
+    key!(out, "destination_port");
+    out.number(u64::from(destination));
+}
