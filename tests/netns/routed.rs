@@ -75,9 +75,9 @@ impl Path {
                 carries.then_some(())
             });
             until("its own address of IPv6", || {
-                let routes = ["-6", "route", "show", "table", "local", "dev", link];
-                let routes = place.run("ip", &routes);
-                routes.contains("local fe80::").then_some(())
+                let own = ["-6", "route", "show", "table", "local", "dev", link];
+                let own = place.run("ip", &own);
+                own.contains("local fe80::").then_some(())
             });
         }
         Some(Path {
