@@ -36,8 +36,12 @@ use whom::Gathered;
 /// (10.0.0.1-10.0.0.9, 10.0.0.1-9). Several are asked in turn.
 ///
 /// The exit status is that of iputils: 0 with replies, 1 without one (or with -w fewer than -c), 2 on
-/// other errors; with several targets 1 if one of them did not answer.
+/// other errors; with several targets 1 if one of them did not answer, and 2 if a name has no address.
+/// --tcp is 0 if every port was open at least once, --hops if the target was reached, --mtu if packets of
+/// every size up to the MTU pass and larger ones are told of, --until-down if there were replies before.
 #[derive(Debug, clap::Args)]
+// As with the original, the last of a flag that is given twice counts.
+#[command(args_override_self = true)]
 #[command(after_help = "Examples:\n  \
     sockdoc ping -c 3 localhost              three requests, and the figures\n  \
     sockdoc ping -c 1 127.1.0.0/24           who answers in a block\n  \
@@ -61,15 +65,19 @@ pub fn run(args: &Args, context: &Context) -> Result<Status> {
     let options = flags.options()?;
     let Gathered {
         targets,
-        mut unresolved,
+        unresolved,
     } = whom::gather(&args.targets, flags)?;
-    let last = unresolved.pop();
     for error in &unresolved {
         tell(&error.to_string().replace("\n  next: ", "; next: "));
     }
     let status = ask(flags, context, &options, targets)?;
-    // Said at the end, where it is not scrolled away; the exit status is that of fping too.
-    last.map_or(Ok(status), Err)
+    if unresolved.is_empty() {
+        return Ok(status);
+    }
+    // As with fping this is no run that was asked for, whatever the others answered.
+    let cause = format!("{} of the targets had no address", unresolved.len());
+    Err(Error::new(Kind::CannotRun, "ask every target", cause)
+        .next("see the first lines on standard error"))
 }
 
 fn ask(
@@ -121,6 +129,12 @@ fn route(target: &Target, options: &icmp::Options) -> Result<std::net::IpAddr> {
         if let (Some("ENODEV"), Some(device)) = (failure.code, &options.device) {
             let failure = Error::os(Kind::CannotRun, "use the interface", &error);
             return failure.next("which there are: ip -br link").on(device);
+        }
+        if let (Some("EADDRNOTAVAIL"), Some(source)) = (failure.code, options.source) {
+            return Error::os(Kind::CannotRun, "send from", &error)
+                .on(source.ip().to_string())
+                .because("no interface of this host has this address")
+                .next("which there are: ip -br address");
         }
         let failure = match failure.code {
             Some("EINVAL") => failure.because("a blackhole route leads there"),

@@ -61,6 +61,8 @@ pub enum Found {
         told_by: Option<IpAddr>,
         /// Larger packets of these sizes vanish, and nobody says so.
         black_hole: Option<RangeInclusive<usize>>,
+        /// The next larger packet is refused for another reason than its size.
+        refused: Option<Refusal>,
     },
 }
 
@@ -78,6 +80,8 @@ pub struct Search {
     told: Option<(usize, IpAddr)>,
     /// The smallest and the largest size that vanished.
     vanished: Option<(usize, usize)>,
+    /// The smallest size that somebody refused, and in which words.
+    refused: Option<(usize, Refusal)>,
     found: Option<Found>,
 }
 
@@ -93,6 +97,7 @@ impl Search {
             next: smallest,
             told: None,
             vanished: None,
+            refused: None,
             found: None,
         }
     }
@@ -134,7 +139,16 @@ impl Search {
                 self.limit = size - 1;
                 self.step(0);
             }
-            Outcome::Refused(refusal) => self.found = Some(Found::Refused(refusal)),
+            Outcome::Refused(refusal) if self.passed.is_none() => {
+                self.found = Some(Found::Refused(refusal));
+            }
+            // A smaller one passed: a firewall that looks at the length.
+            Outcome::Refused(refusal) => {
+                self.silences = 0;
+                self.refused = Some((size, refusal));
+                self.limit = size - 1;
+                self.step(0);
+            }
         }
     }
 
@@ -174,10 +188,12 @@ impl Search {
             .vanished
             .filter(|_| told_by.is_none())
             .map(|(_, largest)| mtu + 1..=largest);
+        let refused = self.refused.filter(|(size, _)| *size == mtu + 1);
         self.found = Some(Found::Mtu {
             mtu,
             told_by,
             black_hole,
+            refused: refused.map(|(_, refusal)| refusal),
         });
     }
 }
@@ -214,6 +230,7 @@ mod tests {
             mtu,
             told_by: None,
             black_hole: None,
+            refused: None,
         }
     }
 
@@ -223,6 +240,28 @@ mod tests {
             by: None,
             mtu: Some(mtu),
         }
+    }
+
+    #[test]
+    fn a_firewall_that_looks_at_the_length_is_no_refusal_of_every_size() {
+        let filtered = Refusal {
+            code: 13,
+            ..router()
+        };
+        let path = |size| match size {
+            ..=1000 => Outcome::Passed,
+            _ => Outcome::Refused(filtered),
+        };
+        let (found, _) = search(1_500, &path);
+        assert_eq!(
+            found,
+            Found::Mtu {
+                mtu: 1_000,
+                told_by: None,
+                black_hole: None,
+                refused: Some(filtered),
+            }
+        );
     }
 
     #[test]
@@ -252,6 +291,7 @@ mod tests {
             mtu: 1300,
             told_by: router().by,
             black_hole: None,
+            refused: None,
         };
         assert_eq!(search(65_535, &path), (found, 4));
     }
@@ -268,6 +308,7 @@ mod tests {
             mtu: 1300,
             told_by: None,
             black_hole: Some(1301..=1500),
+            refused: None,
         };
         assert_eq!(found, expected);
     }

@@ -312,7 +312,7 @@ impl Session {
             tally.errors += 1;
             tally.lost += 1;
         });
-        self.is_down(target);
+        self.is_down();
         Some(Event::Unsent {
             target,
             sequence,
@@ -362,7 +362,7 @@ impl Session {
         }
         self.both(target, |tally| tally.lost += 1);
         if !early {
-            self.is_down(target);
+            self.is_down();
         }
         Some(Event::Lost {
             target,
@@ -431,9 +431,10 @@ impl Session {
         }
     }
 
-    fn is_down(&mut self, target: usize) {
+    /// A request was not answered; that may be what is waited for, of whichever target.
+    fn is_down(&mut self) {
         if self.plan.until == Until::Down {
-            self.retire(target);
+            (0..self.targets.len()).for_each(|target| self.retire(target));
         }
     }
 

@@ -89,9 +89,23 @@ impl Namespace {
         self.run("sysctl", &[&["-q", "-w"], settings].concat());
     }
 
-    /// Runs these commands of ip(8) inside; all must succeed.
+    /// Runs these commands of ip(8) inside; all must succeed. Addresses of IPv6 can be used when it
+    /// returns.
     pub(crate) fn ip(&self, commands: &[&str]) {
         self.fed("ip", &["-batch", "-"], &commands.join("\n"));
+        let added = commands
+            .iter()
+            .filter_map(|it| it.strip_prefix("addr add "));
+        let addresses = added.filter_map(|it| it.split('/').next());
+        for address in addresses.filter(|address| address.contains(':')) {
+            // The kernel does that a little later, with or without the search for duplicates.
+            support::until("the address to be there", || {
+                let routes = self.run("ip", &["-6", "route", "show", "table", "local"]);
+                let mut routes = routes.lines();
+                let route = format!("local {address} dev ");
+                routes.any(|line| line.starts_with(&route)).then_some(())
+            });
+        }
     }
 
     /// `sockdoc ping` inside.

@@ -261,6 +261,13 @@ fn a_name_cannot_move_the_cursor() {
         let all = format!("{}{}", run.text, run.errors);
         let is_control = |c: char| c.is_control() && c != '\n';
         assert!(!all.contains(is_control), "{run:?}");
+        // The name that the address has was read, and is shown where iputils shows it.
+        let is_shown = words == "-c 1 -W 1 plain";
+        assert_eq!(
+            run.says("evil\\x1b[2Jname\\x07 (127.0.0.7)"),
+            is_shown,
+            "{run:?}"
+        );
     }
 }
 

@@ -28,7 +28,9 @@ const MARKS: &[&str] = &[
     "Late reply",
     "Truncated reply",
     "Reply from elsewhere",
-    "nreachable",
+    "Unreachable",
+    "unreachable: ",
+    "ICMP Host Unreachable",
 ];
 
 impl Judge {

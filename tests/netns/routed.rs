@@ -74,6 +74,11 @@ impl Path {
                 let carries = shown.contains(" qdisc noqueue ") && shown.contains(" state UP ");
                 carries.then_some(())
             });
+            until("its own address of IPv6", || {
+                let own = ["-6", "route", "show", "table", "local", "dev", link];
+                let own = place.run("ip", &own);
+                own.contains("local fe80::").then_some(())
+            });
         }
         Some(Path {
             client,

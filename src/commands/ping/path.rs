@@ -129,6 +129,7 @@ pub(super) fn mtu(
         found,
         Found::Mtu {
             black_hole: None,
+            refused: None,
             ..
         }
     );

@@ -78,6 +78,16 @@ fn block(range: Range, family: Family) -> impl Iterator<Item = Target> {
 
 /// A name or an address.
 fn host(name: &str, flags: &Flags) -> Result<Vec<Target>> {
+    if let Some((address, zone)) = name.split_once('%')
+        && address.parse::<std::net::Ipv6Addr>().is_ok()
+        && zone.parse::<u32>().is_err()
+        && interface_number(zone).is_none()
+    {
+        let cause = "there is no interface of this name";
+        return Err(Error::new(Kind::CannotRun, "use the zone", cause)
+            .on(zone)
+            .next("which there are: ip -br link"));
+    }
     let mut addresses = resolve(name, 0, flags.family())?;
     if !flags.whom.all_addresses {
         addresses.truncate(1);

@@ -148,10 +148,12 @@ impl Session {
             Verdict::Duplicate => false,
             _ => self.plan.lenient && !is_answered(slot.state),
         };
-        let left = slot.left.unwrap_or(slot.sent);
+        // Of what is sent to a group the copy for ourselves may come back before the packet leaves.
+        let stamped = slot.left.filter(|left| *left <= answer.came);
+        let left = stamped.unwrap_or(slot.sent);
         let rtt = slot.timed.then(|| answer.came.since(left));
         let timing = Timing {
-            kernel_sent: slot.left.is_some(),
+            kernel_sent: stamped.is_some(),
             kernel_received: answer.by_kernel,
         };
         if counts {
@@ -296,7 +298,7 @@ impl Session {
         self.set_state(slot.number, State::AnsweredLate);
         self.losses.late += 1;
         self.both(slot.target as usize, |tally| tally.lost += 1);
-        self.is_down(slot.target as usize);
+        self.is_down();
     }
 
     /// A request that was lost is so no longer, or for another reason.
@@ -348,7 +350,7 @@ impl Session {
                 let at = self.losses.add_refusal(refusal);
                 self.set_state(number, State::Refused(at));
                 self.both(target, |tally| tally.lost += 1);
-                self.is_down(target);
+                self.is_down();
             }
         }
         let left = slot.left.unwrap_or(slot.sent);

@@ -198,6 +198,7 @@ pub fn write_found(out: &mut impl Write, target: &Target, found: &Found) -> io::
             mtu,
             told_by,
             black_hole,
+            refused,
         } => {
             let data = mtu - headers(target.version());
             write!(out, "path MTU: {mtu} bytes")?;
@@ -205,6 +206,14 @@ pub fn write_found(out: &mut impl Write, target: &Target, found: &Found) -> io::
                 write!(out, ", told by {by}")?;
             }
             writeln!(out, " (ping -s {data} -M do just passes)")?;
+            if let Some(refusal) = refused {
+                writeln!(
+                    out,
+                    "larger packets are refused, and not for their size: {}, says {}",
+                    refusal.words(),
+                    words::by(refusal)
+                )?;
+            }
             let Some(sizes) = black_hole else {
                 return Ok(());
             };
@@ -235,6 +244,7 @@ pub fn found_object(target: &Target, found: &Found) -> Value {
             mtu,
             told_by,
             black_hole,
+            ..
         } => (Some(*mtu), *told_by, black_hole.clone()),
         Found::Unanswered | Found::Refused(_) => (None, None, None),
     };

@@ -16,6 +16,17 @@ const INTERVAL: Duration = Duration::from_millis(200);
 /// Lines of the terminal that stay free: the header, the count of rows that are not shown, the cursor.
 const KEPT_FREE: u16 = 3;
 
+const TITLES: [&str; 8] = [
+    "TARGET",
+    "SENT",
+    "LOSS",
+    "LAST",
+    "AVG",
+    "BEST",
+    "WORST",
+    "LAST PROBLEM",
+];
+
 /// The table.
 #[derive(Debug)]
 pub struct LiveTable {
@@ -48,22 +59,19 @@ impl LiveTable {
         if self.drawn > 0 {
             let _ = write!(out, "\x1b[{}A\r\x1b[J", self.drawn);
         }
-        let mut table = Table::new().header(&[
-            "TARGET",
-            "SENT",
-            "LOSS",
-            "LAST",
-            "AVG",
-            "BEST",
-            "WORST",
-            "LAST PROBLEM",
-        ]);
-        for column in 1..=6 {
-            table = table.right(column);
+        let columns = self.columns();
+        let titles: Vec<&str> = columns.iter().map(|&column| TITLES[column]).collect();
+        let mut table = Table::new().header(&titles);
+        for (place, &column) in columns.iter().enumerate() {
+            if (1..=6).contains(&column) {
+                table = table.right(place);
+            }
         }
         let count = session.target_count();
         for index in 0..count.min(rows) {
-            table.row(&self.row(session, index));
+            let row = self.row(session, index);
+            let cells: Vec<&str> = columns.iter().map(|&column| &*row[column]).collect();
+            table.row(&cells);
         }
         let mut text = Vec::new();
         let _ = table.write(&mut text, Some(self.width));
@@ -72,6 +80,15 @@ impl LiveTable {
         }
         self.drawn = text.split(|&byte| byte == b'\n').count() - 1;
         out.extend_from_slice(&text);
+    }
+
+    /// The columns that fit; an address that is broken into lines is none.
+    fn columns(&self) -> &'static [usize] {
+        match self.width {
+            ..50 => &[0, 1, 2],
+            50..72 => &[0, 1, 2, 4, 7],
+            _ => &[0, 1, 2, 3, 4, 5, 6, 7],
+        }
     }
 
     fn row(&self, session: &Session, index: usize) -> [String; 8] {
@@ -131,6 +148,9 @@ impl Voice for LiveTable {
         };
         self.problems.insert(target, problem);
     }
+
+    /// The table tells all the time how it goes.
+    fn so_far(&mut self, _: &mut Pages, _: &Session, _: Realtime) {}
 
     fn turn(&mut self, pages: &mut Pages, session: &Session, now: Monotonic) -> Option<Monotonic> {
         if self.next <= now {

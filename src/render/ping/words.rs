@@ -21,7 +21,7 @@ pub fn refused(refused: &Refused) -> String {
         (Version::V6, 2) => format!("{words}: mtu={detail}"),
         (Version::V4, 5) => format!("{words}(New nexthop: {})", Ipv4Addr::from(*detail)),
         // The code is of no interest to ping.
-        (Version::V4, 12) => format!("Parameter problem: pointer = {}", detail >> 24),
+        (Version::V4, 12) => format!("Parameter problem: pointer = {detail}"),
         (Version::V6, 4) => format!("{words} at {detail}"),
         _ => words,
     }
@@ -215,13 +215,7 @@ mod tests {
                 0x0a08_00fe,
                 "Redirect Host(New nexthop: 10.8.0.254)",
             ),
-            (
-                Version::V4,
-                12,
-                0,
-                5 << 24,
-                "Parameter problem: pointer = 5",
-            ),
+            (Version::V4, 12, 0, 5, "Parameter problem: pointer = 5"),
             (Version::V6, 2, 0, 1300, "Packet too big: mtu=1300"),
             (Version::V6, 3, 0, 0, "Time exceeded: Hop limit"),
             (
