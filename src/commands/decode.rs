@@ -79,9 +79,16 @@ pub struct Args {
     /// Show sequence numbers as they stand on the wire.
     #[arg(long)]
     absolute_seq: bool,
-    /// Do not resolve names; addresses and ports are always shown as numbers.
-    #[arg(short = 'n')]
+    /// Show addresses and ports as numbers. It is the default.
+    #[arg(short = 'n', conflicts_with = "names")]
     numeric: bool,
+    /// Show the names of hosts and services in the lines of frames; this may ask the DNS.
+    #[arg(short = 'N', long, conflicts_with_all = ["view", "json"])]
+    names: bool,
+    /// Say which checksums are wrong. Of a host's own packets they are often filled in only behind the
+    /// place of the capture: on the loopback interface, or by the network card.
+    #[arg(long)]
+    check_checksums: bool,
     /// The port of application messages; may be given several times.
     #[arg(long, value_name = "PORT", default_value = "65432")]
     app_port: Vec<u16>,

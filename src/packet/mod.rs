@@ -5,6 +5,7 @@
 //! | [`record`] | what was understood of a frame: a flat record of values and offsets |
 //! | [`link`] | link types: where the network layer begins, and which it is |
 //! | [`ip`] | the head of an IPv4 or IPv6 packet: options and extension headers are walked over |
+//! | [`checksum`] | checksums that are wrong |
 //! | [`fragments`] | IP packets put together from their fragments |
 //! | [`arp`] | who asks for whose Ethernet address |
 //! | [`tcp`] | a segment and its options |
@@ -21,6 +22,7 @@
 #![allow(clippy::doc_markdown)]
 
 pub mod arp;
+pub mod checksum;
 mod decode;
 pub mod fragments;
 pub mod gre;

@@ -615,3 +615,29 @@ fn colours_mark_messages_and_findings_and_nothing_else() {
         "{text}"
     );
 }
+
+#[test]
+fn wrong_checksums_are_told_when_they_are_asked_for() {
+    let asked = decode("tutorial", &["--check-checksums", "--no-app"]);
+    assert!(
+        asked
+            .lines()
+            .all(|line| line.contains(" [TCP CHECKSUM INCORRECT] Len=")),
+        "on the loopback interface they are not filled in: {asked}"
+    );
+    assert!(!decode("tutorial", &[]).contains("CHECKSUM"));
+    let objects = objects(&decode("tutorial", &["--check-checksums", "--json"]));
+    assert_eq!(objects[0]["checksum_wrong"], "TCP");
+}
+
+#[test]
+fn names_stand_in_the_place_of_numbers_where_they_are_asked_for() {
+    let hosts = std::fs::read_to_string("/etc/hosts").unwrap_or_default();
+    let known = |line: &str| line.starts_with("127.0.0.1") && line.contains("localhost");
+    if !hosts.lines().any(known) {
+        return super::support::skip("names of decode", "/etc/hosts does not name 127.0.0.1");
+    }
+    let text = decode("tutorial", &["-N", "--no-app"]);
+    assert!(text.contains("    localhost → localhost    TCP "), "{text}");
+    assert!(!decode("tutorial", &["-n"]).contains("localhost"));
+}

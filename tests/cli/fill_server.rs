@@ -163,7 +163,7 @@ fn refusing_and_resetting_servers_are_errors_of_two_lines() {
         (&resetting, "ECONNRESET", &["send to", "connect to"]),
     ] {
         for json in [&["fill-buffers"][..], &["fill-buffers", "--json"]] {
-            let output = run(&[json, &["127.0.0.1", port]].concat());
+            let output = run(&[json, &["127.0.0.1", port, "--settle", "5s"]].concat());
             assert_eq!(output.status.code(), Some(1), "{name}");
             let said = stderr(&output);
             assert!(

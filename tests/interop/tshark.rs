@@ -235,3 +235,36 @@ fn what_is_written_is_read_by_tshark_tcpdump_and_capinfos() {
         );
     }
 }
+
+#[test]
+fn the_checksums_that_are_wrong_are_those_that_tshark_finds() {
+    let test = "the_checksums_that_are_wrong_are_those_that_tshark_finds";
+    let Some(tshark) = tshark(test) else {
+        return;
+    };
+    let found = |lines: Vec<String>| -> Vec<(String, &'static str)> {
+        let of = |line: &String| {
+            let words = ["[TCP CHECKSUM INCORRECT]", "[UDP CHECKSUM INCORRECT]"];
+            let word = words.into_iter().find(|word| line.contains(word))?;
+            Some((line.split_whitespace().next()?.to_owned(), word))
+        };
+        lines.iter().filter_map(of).collect()
+    };
+    let mut wrong = 0;
+    for (name, path) in captures() {
+        let mut command = Command::new(&tshark);
+        command.arg("-n").arg("-r").arg(&path);
+        for protocol in ["tcp", "udp"] {
+            command
+                .arg("-o")
+                .arg(format!("{protocol}.check_checksum:TRUE"));
+        }
+        let theirs = found(lines(command));
+        let path = path.display().to_string();
+        let output = run(&["decode", &path, "--no-app", "--check-checksums"]);
+        let ours = found(stdout(&output).lines().map(str::to_owned).collect());
+        assert_eq!(ours, theirs, "{name}");
+        wrong += ours.len();
+    }
+    assert!(wrong > 10, "{wrong}");
+}

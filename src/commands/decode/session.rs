@@ -12,9 +12,11 @@ use crate::commands::Context;
 use crate::commands::serving::tell;
 use crate::error::{Error, Kind, Result};
 use crate::filter::Subject;
+use crate::packet::checksum;
 use crate::packet::fragments::Fragments;
 use crate::packet::record::{Network, Transport};
 use crate::packet::{Decoded, decode};
+use crate::render::decode::names::{Asked, Names};
 use crate::render::decode::{
     Buffer, Clock, Follow, Line, Lines, Stats, Totals, Words, csv, json, streams,
 };
@@ -22,6 +24,7 @@ use crate::render::hexdump::Hexdump;
 use crate::render::{Paint, Style};
 use crate::stream::{self, Echoes, Seen, Settings, StreamRef, Summary, Tracker};
 use crate::sys::capture::Watcher;
+use crate::sys::resolve;
 use crate::sys::terminal::Progress;
 
 /// Output is written in pieces of this size.
@@ -58,7 +61,7 @@ impl<'a> Session<'a> {
             echoes: Echoes::default(),
             fragments: Fragments::default(),
             selection: Selection::new(&args.filter)?,
-            lines: Lines::new(clock(), args.absolute_seq),
+            lines: Lines::new(clock(), args.absolute_seq).with_names(names(args)),
             packets: json::Packets::default(),
             stats: Stats::default(),
             out: Buffer::with_capacity(PIECE + 4096),
@@ -265,6 +268,15 @@ impl<'a> Session<'a> {
     }
 }
 
+/// Who knows names, if they are wanted.
+fn names(args: &Args) -> Option<Names> {
+    let look_up = |asked: Asked| match asked {
+        Asked::Host(ip) => resolve::name_of(ip),
+        Asked::Service(proto, port) => resolve::service_of(port, proto),
+    };
+    args.names.then(|| Names::new(Box::new(look_up)))
+}
+
 fn settings(args: &Args, json: bool) -> Settings {
     Settings {
         app_ports: if args.no_app {
@@ -341,6 +353,11 @@ impl Watcher for Session<'_> {
                 seen: seen.as_ref(),
                 answers,
                 application,
+                wrong: self
+                    .args
+                    .check_checksums
+                    .then(|| checksum::wrong(&decoded, bytes))
+                    .flatten(),
             };
             self.show(&line, frame.data);
             self.take.words = words;

@@ -4,9 +4,11 @@ use std::net::IpAddr;
 
 use super::buffer::Buffer;
 use super::clock::Clock;
+use super::names::Names;
 use super::{icmp, other};
 use crate::capfile::Timestamp;
 use crate::packet::Decoded;
+use crate::packet::checksum::Wrong;
 use crate::packet::record::{Layers, Network, Tcp, Transport};
 use crate::packet::tcp::{Opt, Options, flag};
 use crate::stream::{Analysis, Direction, Marks, Seen};
@@ -33,6 +35,8 @@ pub struct Line<'a> {
     pub answers: Option<u64>,
     /// What is said instead of TCP: the protocol and the words of an application message.
     pub application: Option<&'a [u8]>,
+    /// A checksum that is wrong, if they were looked at.
+    pub wrong: Option<Wrong>,
 }
 
 /// Writes lines. What lines of one connection have in common is written once and copied.
@@ -40,6 +44,8 @@ pub struct Line<'a> {
 pub struct Lines {
     clock: Clock,
     absolute_sequence: bool,
+    /// What is written in the place of numbers.
+    names: Option<Names>,
     /// By slot of the connection: its number, and the texts of both directions.
     known: Vec<Known>,
     /// Where texts are written before they are kept.
@@ -87,7 +93,7 @@ impl Texts {
 }
 
 /// Columns of an address.
-const ADDRESS: usize = 12;
+pub(super) const ADDRESS: usize = 12;
 
 impl Lines {
     /// A writer of lines.
@@ -95,9 +101,17 @@ impl Lines {
         Lines {
             clock,
             absolute_sequence,
+            names: None,
             known: Vec::new(),
             draft: Buffer::with_capacity(2 * TEXTS),
         }
+    }
+
+    /// Writes names in the place of addresses and ports.
+    #[must_use]
+    pub fn with_names(mut self, names: Option<Names>) -> Lines {
+        self.names = names;
+        self
     }
 
     /// The clock of the lines.
@@ -114,8 +128,13 @@ impl Lines {
         let layers = line.decoded.innermost();
         match (&layers.transport, line.seen) {
             (Transport::Tcp(tcp), Some(seen)) => {
+                // Names are not kept with the connection: they may be of any length.
+                let mut names = self.names.take();
                 let texts = self.texts(seen, layers);
-                out.bytes(texts.addresses());
+                match (&mut names, &layers.network) {
+                    (Some(names), Network::Ip(ip)) => names.addresses(out, ip),
+                    _ => out.bytes(texts.addresses()),
+                }
                 if let Some(words) = line.application {
                     out.text("APP ");
                     out.number(u64::from(line.length));
@@ -126,13 +145,20 @@ impl Lines {
                     out.number(u64::from(line.length));
                     out.byte(b' ');
                     marks(out, &seen.analysis);
-                    out.bytes(texts.ports());
+                    match &mut names {
+                        Some(names) => {
+                            names.ports(out, "tcp", tcp.source, tcp.destination);
+                            out.text(" [");
+                        }
+                        None => out.bytes(texts.ports()),
+                    }
                     let options = tcp.options(line.bytes);
                     let numbers = Numbers::of(tcp, &seen.analysis, self.absolute_sequence);
-                    segment(out, tcp, &numbers, options);
+                    segment(out, tcp, &numbers, options, line.wrong);
                 }
+                self.names = names;
             }
-            _ => without_connection(out, line, layers),
+            _ => without_connection(out, line, layers, self.names.as_mut()),
         }
         suffix(out, line);
         out.byte(b'\n');
@@ -262,7 +288,13 @@ impl Numbers {
 
 /// From the flags to the options.
 #[inline]
-fn segment(out: &mut Buffer, tcp: &Tcp, numbers: &Numbers, options: Options<'_>) {
+fn segment(
+    out: &mut Buffer,
+    tcp: &Tcp,
+    numbers: &Numbers,
+    options: Options<'_>,
+    wrong: Option<Wrong>,
+) {
     flags(out, tcp.flags);
     out.text("] Seq=");
     out.number(u64::from(numbers.sequence));
@@ -275,6 +307,10 @@ fn segment(out: &mut Buffer, tcp: &Tcp, numbers: &Numbers, options: Options<'_>)
     if tcp.has(flag::URG) {
         out.text(" Urg=");
         out.number(u64::from(tcp.urgent));
+    }
+    // Where tshark has it.
+    if wrong == Some(Wrong::Tcp) {
+        checksum(out, Wrong::Tcp);
     }
     out.text(" Len=");
     out.number(u64::from(tcp.payload.length));
@@ -354,17 +390,28 @@ fn rare_flags(out: &mut Buffer, flags: u16) {
 }
 
 /// What is no segment of a connection.
-fn without_connection(out: &mut Buffer, line: &Line<'_>, layers: &Layers) {
+fn without_connection(
+    out: &mut Buffer,
+    line: &Line<'_>,
+    layers: &Layers,
+    mut names: Option<&mut Names>,
+) {
     match &layers.network {
         Network::Ip(ip) => {
-            addresses(out, ip.source, ip.destination);
+            match &mut names {
+                Some(names) => names.addresses(out, ip),
+                None => addresses(out, ip.source, ip.destination),
+            }
             if ip.fragment.is_some() {
                 return other::fragment(out, line, ip);
             }
             match &layers.transport {
                 Transport::Udp(udp) => {
                     head(out, "UDP", line.length);
-                    ports(out, udp.source, udp.destination);
+                    match names {
+                        Some(names) => names.ports(out, "udp", udp.source, udp.destination),
+                        None => ports(out, udp.source, udp.destination),
+                    }
                     out.text(" Len=");
                     out.number(u64::from(udp.length).saturating_sub(8));
                 }
@@ -387,9 +434,22 @@ pub(super) fn head(out: &mut Buffer, protocol: &str, length: u32) {
     out.byte(b' ');
 }
 
+/// ` [TCP CHECKSUM INCORRECT]`.
+#[cold]
+fn checksum(out: &mut Buffer, wrong: Wrong) {
+    out.text(" [");
+    out.text(wrong.layer());
+    out.text(" CHECKSUM INCORRECT]");
+}
+
 /// What was wrong with the frame.
 #[inline]
 fn suffix(out: &mut Buffer, line: &Line<'_>) {
+    if let Some(wrong) = line.wrong
+        && (wrong != Wrong::Tcp || line.application.is_some())
+    {
+        checksum(out, wrong);
+    }
     if line.decoded.malformed.is_some() {
         let was_cut = line.captured < line.length as usize;
         out.text(if was_cut {

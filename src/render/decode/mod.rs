@@ -5,6 +5,7 @@
 //! | [`mod@line`] | a frame in one line, as tshark prints it |
 //! | `icmp`, `other` | such lines about what is not TCP or UDP |
 //! | [`clock`] | the time column |
+//! | [`names`] | names in the place of addresses and ports |
 //! | [`words`] | an application message in words |
 //! | [`message`] | a line for each of them |
 //! | [`streams`] | the table of conversations |
@@ -23,6 +24,7 @@ mod icmp;
 pub mod json;
 pub mod line;
 pub mod message;
+pub mod names;
 mod other;
 pub mod stats;
 pub mod streams;

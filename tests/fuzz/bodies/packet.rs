@@ -1,8 +1,8 @@
 //! What must hold for a frame whatever bytes it is.
 
 use sockdoc::capfile::{LinkType, Timestamp};
-use sockdoc::packet::decode;
 use sockdoc::packet::record::{Span, Transport};
+use sockdoc::packet::{checksum, decode};
 use sockdoc::render::decode::{Buffer, Clock, Line, Lines, TimeFormat, csv, json};
 
 const LINKS: [LinkType; 10] = [
@@ -50,6 +50,7 @@ pub(crate) fn packet(data: &[u8]) {
         seen: None,
         answers: None,
         application: None,
+        wrong: checksum::wrong(&decoded, frame),
     };
     let mut out = Buffer::default();
     Lines::new(Clock::new(TimeFormat::Relative), false).write(&mut out, &line);

@@ -73,6 +73,10 @@ impl Packets {
                 out.number(u64::from(line.decoded.ethertype));
             }
         }
+        if let Some(wrong) = line.wrong {
+            key!(out, "checksum_wrong");
+            string(out, wrong.layer());
+        }
         if let Some(malformed) = line.decoded.malformed {
             key!(out, "malformed");
             string(out, &malformed.to_string());

@@ -1,0 +1,168 @@
+//! Checksums of the innermost packet (RFC 1071), where enough of it was captured.
+//!
+//! On a host that leaves them to its network card, and on the loopback interface, the checksums of what
+//! is sent are not filled in yet when it is captured: a wrong one proves nothing there.
+
+use std::net::IpAddr;
+
+use super::record::{Decoded, Ip, Network, Transport};
+
+/// A checksum that is not what the bytes make it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Wrong {
+    /// Of the header of IPv4.
+    Ip,
+    /// Of TCP, with the addresses (RFC 9293 section 3.1).
+    Tcp,
+    /// Of UDP, with the addresses (RFC 768); 0 over IPv4 is none.
+    Udp,
+    /// Of ICMP; of version 6 with the addresses (RFC 4443 section 2.3).
+    Icmp,
+}
+
+impl Wrong {
+    /// The name of the layer.
+    pub fn layer(self) -> &'static str {
+        match self {
+            Wrong::Ip => "IP",
+            Wrong::Tcp => "TCP",
+            Wrong::Udp => "UDP",
+            Wrong::Icmp => "ICMP",
+        }
+    }
+}
+
+/// The first checksum that is wrong. `bytes` are those that `decoded` tells of. What was cut and what is
+/// a fragment cannot be judged.
+pub fn wrong(decoded: &Decoded, bytes: &[u8]) -> Option<Wrong> {
+    let layers = decoded.innermost();
+    let Network::Ip(ip) = &layers.network else {
+        return None;
+    };
+    if !ip.is_v6 && !header_is_right(ip, bytes)? {
+        return Some(Wrong::Ip);
+    }
+    if ip.fragment.is_some() {
+        return None;
+    }
+    let (wrong, offset) = match &layers.transport {
+        Transport::Tcp(tcp) => (Wrong::Tcp, tcp.offset),
+        Transport::Udp(udp) => (Wrong::Udp, udp.offset),
+        Transport::Icmp(message) => (Wrong::Icmp, message.span.offset),
+        Transport::None | Transport::Other(_) => return None,
+    };
+    let message = bytes.get(offset as usize..ip.end as usize)?;
+    // A sender of IPv4 may leave it out.
+    if wrong == Wrong::Udp && !ip.is_v6 && message.get(6..8)? == [0, 0] {
+        return None;
+    }
+    let mut sum = of(message);
+    if wrong != Wrong::Icmp || ip.is_v6 {
+        sum += of_addresses(ip) + u64::from(ip.protocol) + message.len() as u64;
+    }
+    (folded(sum) != 0xffff).then_some(wrong)
+}
+
+/// `None` if the header was cut.
+fn header_is_right(ip: &Ip, bytes: &[u8]) -> Option<bool> {
+    let start = ip.offset as usize;
+    let header = bytes.get(start..start + ip.header_length as usize)?;
+    Some(folded(of(header)) == 0xffff)
+}
+
+fn of_addresses(ip: &Ip) -> u64 {
+    let one = |address: IpAddr| match address {
+        IpAddr::V4(address) => of(&address.octets()),
+        IpAddr::V6(address) => of(&address.octets()),
+    };
+    one(ip.source) + one(ip.destination)
+}
+
+/// The sum of all 16-bit words; an odd byte counts as one with a zero behind it.
+fn of(bytes: &[u8]) -> u64 {
+    let (words, rest) = bytes.as_chunks::<2>();
+    let odd = rest.first().map_or(0, |&byte| u64::from(byte) << 8);
+    let sum: u64 = words
+        .iter()
+        .map(|&word| u64::from(u16::from_be_bytes(word)))
+        .sum();
+    sum + odd
+}
+
+/// The one's complement sum in 16 bits; with the checksum among the words it is all ones.
+fn folded(mut sum: u64) -> u64 {
+    while sum > 0xffff {
+        sum = (sum & 0xffff) + (sum >> 16);
+    }
+    sum
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::decode;
+    use super::*;
+    use crate::capfile::LinkType;
+
+    fn judged(link: LinkType, bytes: &[u8]) -> Option<Wrong> {
+        let length = u32::try_from(bytes.len()).unwrap();
+        wrong(&decode(link, bytes, length), bytes)
+    }
+
+    /// An IPv4 packet with a right header.
+    fn v4(protocol: u8, message: &[u8]) -> Vec<u8> {
+        let length = u16::try_from(20 + message.len()).unwrap();
+        let mut packet = vec![0x45, 0];
+        packet.extend(length.to_be_bytes());
+        packet.extend([0, 1, 0, 0, 64, protocol, 0, 0, 10, 0, 0, 1, 10, 0, 0, 2]);
+        let sum = u16::try_from(0xffff - folded(of(&packet))).unwrap();
+        packet[10..12].copy_from_slice(&sum.to_be_bytes());
+        packet.extend_from_slice(message);
+        packet
+    }
+
+    /// From RFC 1071's method by hand: ports 1000 and 2000, 4 bytes of data.
+    fn udp(checksum: u16) -> Vec<u8> {
+        let mut message = vec![0x03, 0xe8, 0x07, 0xd0, 0, 12];
+        message.extend(checksum.to_be_bytes());
+        message.extend(b"abcd");
+        message
+    }
+
+    #[test]
+    fn a_right_checksum_is_silent_and_one_bit_makes_it_wrong() {
+        // 0a00+0001+0a00+0002+0011+000c+03e8+07d0+000c+6162+6364 = e4aa, complement 1b55.
+        let right = v4(17, &udp(0x1b55));
+        assert_eq!(judged(LinkType::IPV4, &right), None);
+        assert_eq!(
+            judged(LinkType::IPV4, &v4(17, &udp(0x1b54))),
+            Some(Wrong::Udp)
+        );
+        assert_eq!(
+            judged(LinkType::IPV4, &v4(17, &udp(0))),
+            None,
+            "there is none"
+        );
+        for at in 28..32 {
+            let mut changed = right.clone();
+            changed[at] ^= 0x10;
+            assert_eq!(judged(LinkType::IPV4, &changed), Some(Wrong::Udp));
+        }
+        let mut header = right.clone();
+        header[8] = 63;
+        assert_eq!(judged(LinkType::IPV4, &header), Some(Wrong::Ip));
+    }
+
+    #[test]
+    fn what_was_cut_is_not_judged_and_no_bytes_make_it_panic() {
+        let whole = v4(17, &udp(0x1b54));
+        for end in 0..whole.len() {
+            let decoded = decode(LinkType::IPV4, &whole[..end], 32);
+            assert_eq!(wrong(&decoded, &whole[..end]), None, "{end}");
+        }
+        let mut icmp = v4(1, &[8, 0, 0xf7, 0xfd, 0, 1, 0, 1]);
+        assert_eq!(judged(LinkType::IPV4, &icmp), None);
+        icmp[22] ^= 1;
+        assert_eq!(judged(LinkType::IPV4, &icmp), Some(Wrong::Icmp));
+        assert_eq!(judged(LinkType::IPV4, &[]), None);
+    }
+}

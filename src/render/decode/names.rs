@@ -1,0 +1,121 @@
+//! Names in the place of addresses and ports (`-N`).
+
+use std::collections::HashMap;
+use std::fmt;
+use std::net::IpAddr;
+
+use super::buffer::Buffer;
+use super::line::ADDRESS;
+use crate::packet::record::Ip;
+use crate::render::escape;
+
+/// What may have a name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Asked {
+    /// A host.
+    Host(IpAddr),
+    /// A service: the protocol (`tcp`, `udp`) and its port.
+    Service(&'static str, u16),
+}
+
+/// Who knows names; asked once for each.
+pub type LookUp = Box<dyn FnMut(Asked) -> Option<String>>;
+
+/// Names that were asked for, as they may stand on a terminal.
+pub struct Names {
+    look_up: LookUp,
+    known: HashMap<Asked, Option<String>>,
+}
+
+impl fmt::Debug for Names {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Names")
+            .field("known", &self.known)
+            .finish_non_exhaustive()
+    }
+}
+
+/// More names than these are not kept: a capture may have any number of addresses.
+const MOST: usize = 100_000;
+
+impl Names {
+    /// Nothing is known yet.
+    pub fn new(look_up: LookUp) -> Names {
+        Names {
+            look_up,
+            known: HashMap::new(),
+        }
+    }
+
+    fn name(&mut self, asked: Asked) -> Option<&str> {
+        if self.known.len() >= MOST && !self.known.contains_key(&asked) {
+            self.known.clear();
+        }
+        let look_up = &mut self.look_up;
+        let name = self.known.entry(asked).or_insert_with(|| {
+            let name = look_up(asked)?;
+            Some(escape::text(&name).into_owned())
+        });
+        name.as_deref()
+    }
+
+    /// The columns of source and destination, with a blank around them.
+    pub(super) fn addresses(&mut self, out: &mut Buffer, ip: &Ip) {
+        out.byte(b' ');
+        let start = out.len();
+        self.address(out, ip.source);
+        out.flush_right(start, ADDRESS);
+        out.text(" → ");
+        let start = out.len();
+        self.address(out, ip.destination);
+        out.blanks(ADDRESS.saturating_sub(out.len() - start));
+        out.byte(b' ');
+    }
+
+    fn address(&mut self, out: &mut Buffer, ip: IpAddr) {
+        match self.name(Asked::Host(ip)) {
+            Some(name) => out.text(name),
+            None => out.address(ip),
+        }
+    }
+
+    /// `PORT → PORT`.
+    pub(super) fn ports(&mut self, out: &mut Buffer, proto: &'static str, from: u16, to: u16) {
+        self.port(out, proto, from);
+        out.text(" → ");
+        self.port(out, proto, to);
+    }
+
+    fn port(&mut self, out: &mut Buffer, proto: &'static str, port: u16) {
+        match self.name(Asked::Service(proto, port)) {
+            Some(name) => out.text(name),
+            None => out.number(u64::from(port)),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_name_is_asked_for_once_and_cannot_move_the_cursor() {
+        let asked = std::rc::Rc::new(std::cell::Cell::new(0));
+        let count = std::rc::Rc::clone(&asked);
+        let mut names = Names::new(Box::new(move |asked| {
+            count.set(count.get() + 1);
+            match asked {
+                Asked::Service("tcp", 80) => Some("http\x1b[2J".to_owned()),
+                _ => None,
+            }
+        }));
+        let mut out = Buffer::default();
+        for _ in 0..3 {
+            names.ports(&mut out, "tcp", 80, 40_000);
+            out.byte(b'\n');
+        }
+        let text = String::from_utf8_lossy(out.as_bytes()).into_owned();
+        assert_eq!(text, "http\\x1b[2J → 40000\n".repeat(3));
+        assert_eq!(asked.get(), 2);
+    }
+}
