@@ -8,7 +8,7 @@ mod take;
 use std::path::PathBuf;
 
 use crate::commands::{Context, Status, values};
-use crate::error::{Kind, Result};
+use crate::error::{Error, Kind, Result};
 use crate::render::decode::TimeFormat;
 use crate::stream::Overlap;
 use crate::sys::capture::Capture;
@@ -173,6 +173,12 @@ const LARGE: u64 = 64 << 20;
 /// Runs the command.
 pub fn run(args: &Args, context: &Context) -> Result<Status> {
     let mut capture = Capture::open(&args.file)?;
+    if let Some(path) = args.write.as_deref().filter(|path| capture.is_at(path)) {
+        let cause = "it is the capture that is read, and writing would empty it first";
+        return Err(Error::new(Kind::CannotRun, "write", cause)
+            .on(path.display().to_string())
+            .next("name another file, and move it afterwards"));
+    }
     let mut session = Session::new(args, context)?;
     let large = capture.length().filter(|length| *length >= LARGE);
     if let Some(length) = large.filter(|_| !terminal::stdout_is_terminal()) {

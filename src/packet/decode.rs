@@ -135,7 +135,10 @@ fn ip_record(head: &ip::Head, bytes: Range<usize>, malformed: &mut Option<Malfor
                     have: total,
                 });
             }
-            bytes.start + total.max(head.length)
+            // What would be longer than the frame was on the wire is a lie.
+            (bytes.start + total)
+                .min(bytes.end)
+                .max(bytes.start + head.length)
         }
     };
     Ip {

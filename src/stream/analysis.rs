@@ -89,6 +89,8 @@ pub(super) struct Sender {
     /// The frame that had this acknowledgment first.
     pub(super) last_new_ack: u64,
     pub(super) duplicates: u32,
+    /// Whether anything of it was seen, so that its window is known.
+    pub(super) heard: bool,
     pub(super) window: u16,
     pub(super) scale: Scale,
     /// `window` is that of a SYN, which is never scaled.
@@ -295,6 +297,7 @@ fn remember(sender: &mut Sender, segment: &Segment, marks: Marks) {
     if !is_probe && sender.to_be_acked.is_none_or(|edge| edge == segment.seq) {
         sender.to_be_acked = sender.next;
     }
+    sender.heard = true;
     sender.window = segment.window;
     sender.window_of_syn = segment.has(flag::SYN);
     sender.last_ack = segment.ack;

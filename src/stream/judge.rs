@@ -18,7 +18,7 @@ pub(super) fn judge_window(
     let is_next = sender
         .next
         .map_or(segment.seq.0 == 0, |next| next == segment.seq);
-    if segment.length == 1 && is_next && receiver.window == 0 {
+    if segment.length == 1 && is_next && receiver.heard && receiver.window == 0 {
         marks.add(Marks::ZERO_WINDOW_PROBE);
         return;
     }

@@ -2,6 +2,7 @@
 
 use std::fs::File;
 use std::io::{self, Read};
+use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
 use std::time::{Duration, SystemTime};
 
@@ -65,6 +66,14 @@ impl Capture {
             map,
             is_regular,
         })
+    }
+
+    /// Whether this is the file at a path, by whatever name.
+    pub fn is_at(&self, path: &Path) -> bool {
+        let identity = |metadata: std::fs::Metadata| (metadata.dev(), metadata.ino());
+        let own = self.file.metadata().map(identity);
+        let other = std::fs::metadata(path).map(identity);
+        self.is_regular && matches!((own, other), (Ok(own), Ok(other)) if own == other)
     }
 
     /// How many bytes it has, where that can be known.

@@ -641,3 +641,32 @@ fn names_stand_in_the_place_of_numbers_where_they_are_asked_for() {
     assert!(text.contains("    localhost → localhost    TCP "), "{text}");
     assert!(!decode("tutorial", &["-n"]).contains("localhost"));
 }
+
+#[test]
+fn a_capture_is_not_written_over_itself() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = folder.path().join("capture.pcap");
+    std::fs::copy(capture("tutorial"), &file).expect("copied");
+    let link = folder.path().join("link.pcap");
+    std::os::unix::fs::symlink(&file, &link).expect("linked");
+    let path = file.display().to_string();
+    for out in [&path, &link.display().to_string()] {
+        let output = run(&["decode", &path, "-w", out]);
+        assert_eq!(output.status.code(), Some(2), "{output:?}");
+        assert!(stderr(&output).contains("it is the capture that is read"));
+        assert_eq!(
+            std::fs::read(&file).expect("still there"),
+            bytes_of("tutorial")
+        );
+    }
+}
+
+#[test]
+fn of_what_was_not_read_nothing_is_claimed() {
+    let text = decode("tutorial", &["-c", "1", "--expert"]);
+    assert_eq!(text, "nothing noteworthy\n");
+    let streams = decode("tutorial", &["-c", "1", "--streams"]);
+    assert!(!streams.contains("unanswered"), "{streams}");
+    let events = objects(&decode("tutorial", &["-c", "1", "--json"]));
+    assert_eq!(events.last().expect("an end")["complete"], false);
+}

@@ -75,6 +75,9 @@ impl<'a> Session<'a> {
                 noted: false,
                 summaries: Vec::new(),
                 most_summaries: args.max_memory / size_of::<Summary>(),
+                untold: 0,
+                evicted: 0,
+                stopped: false,
                 follow: args.follow.map(|_| Follow::new(context.style, args.hex)),
                 followed: Vec::new(),
                 totals: Totals::default(),
@@ -99,6 +102,8 @@ impl<'a> Session<'a> {
         if let Some(progress) = self.progress.take() {
             progress.finish();
         }
+        let shown = self.take.totals.shown;
+        self.take.stopped = self.args.count.is_some_and(|count| shown >= count);
         self.take.begin();
         self.tracker.finish(&mut self.take);
         self.pass_on_behind();
@@ -108,7 +113,7 @@ impl<'a> Session<'a> {
             if self.take.view == View::Stats {
                 self.stats.write_json(&mut self.out);
             }
-            json::end(&mut self.out, &totals, complete);
+            json::end(&mut self.out, &totals, complete && !self.take.stopped);
         }
         self.flush()?;
         if let Some(output) = self.output.take() {
@@ -132,6 +137,15 @@ impl<'a> Session<'a> {
         if forgotten > 0 {
             tell(&format!(
                 "{forgotten} fragmented packets were given up: too many waited for their fragments"
+            ));
+        }
+        let Take {
+            evicted, untold, ..
+        } = self.take;
+        if evicted + untold > 0 {
+            tell(&format!(
+                "--max-memory: {evicted} streams were forgotten before their end, and {untold} are not in \
+                 the table"
             ));
         }
         self.verdict(&totals)

@@ -3,7 +3,7 @@
 use super::View;
 use crate::capfile::Timestamp;
 use crate::render::decode::{Buffer, Clock, Follow, Totals, Words, expert, json, message};
-use crate::stream::{Finding, Found, Marks, Piece, Seen, Sink, StreamRef, Summary};
+use crate::stream::{Ended, Finding, Found, Marks, Noted, Piece, Seen, Sink, StreamRef, Summary};
 
 /// What was found, in words.
 pub(super) struct Take {
@@ -20,6 +20,12 @@ pub(super) struct Take {
     pub(super) summaries: Vec<Summary>,
     /// More are not kept.
     pub(super) most_summaries: usize,
+    /// Those that were not.
+    pub(super) untold: u64,
+    /// Streams that were forgotten to keep within the memory.
+    pub(super) evicted: u64,
+    /// The capture was not read to its end: of what would have followed nothing is known.
+    pub(super) stopped: bool,
     pub(super) follow: Option<Follow>,
     pub(super) followed: Vec<u8>,
     pub(super) totals: Totals,
@@ -98,6 +104,12 @@ impl Sink for Take {
     }
 
     fn finding(&mut self, finding: Finding) {
+        if self.stopped && matches!(finding.noted, Noted::Unanswered | Noted::MessageCut) {
+            return;
+        }
+        if matches!(finding.noted, Noted::Evicted(_)) {
+            self.evicted += 1;
+        }
         self.noted = true;
         self.totals.findings += 1;
         match self.view {
@@ -117,11 +129,17 @@ impl Sink for Take {
     }
 
     fn stream(&mut self, summary: &Summary) {
+        let mut summary = *summary;
+        if self.stopped && summary.ended == Ended::Unanswered {
+            summary.ended = Ended::Open;
+        }
+        let summary = &summary;
         match self.view {
             View::Frames | View::Streams if self.json => json::stream(&mut self.behind, summary),
             View::Streams if self.summaries.len() < self.most_summaries => {
                 self.summaries.push(*summary);
             }
+            View::Streams => self.untold += 1,
             _ => {}
         }
     }

@@ -8,6 +8,9 @@ use super::words::milliseconds;
 use crate::render::table::Table;
 use crate::stream::Summary;
 
+/// Columns that a row takes, more or less.
+const NARROW: u16 = 110;
+
 /// Writes a row for each connection, in the order of their numbers.
 pub fn write(
     out: &mut dyn io::Write,
@@ -46,7 +49,8 @@ pub fn write(
             summary.ended.words().to_owned(),
         ]);
     }
-    table.write(out, width)
+    // Broken into pieces an address is none: on a narrow terminal a row takes more than one line.
+    table.write(out, width.filter(|width| *width >= NARROW))
 }
 
 fn time(nanos: Option<i64>) -> String {
