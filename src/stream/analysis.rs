@@ -81,8 +81,8 @@ pub(super) struct Sender {
     pub(super) next_time: i64,
     /// Up to here there is something to acknowledge.
     pub(super) to_be_acked: Option<SeqNumber>,
-    /// That more was acknowledged than was sent has been said; it is not said again before something
-    /// else is missing.
+    /// That more was acknowledged than was sent has been said; it is not said again before something new
+    /// is sent, or something else is missing.
     pub(super) told_unseen: bool,
     pub(super) last_ack: SeqNumber,
     pub(super) last_ack_time: i64,
@@ -293,6 +293,7 @@ fn remember(sender: &mut Sender, segment: &Segment, marks: Marks) {
     if !is_probe && is_further {
         sender.next = known(behind);
         sender.next_time = segment.time;
+        sender.told_unseen = false;
     }
     if !is_probe && sender.to_be_acked.is_none_or(|edge| edge == segment.seq) {
         sender.to_be_acked = sender.next;
