@@ -1,7 +1,7 @@
 //! sockdoc, the socket doctor: the map of the house.
 //!
 //! A network troubleshooting toolkit for Linux. It talks (echo and application servers and clients),
-//! it looks (sockets and their processes), it probes (ping, full buffers), and it says in words what is
+//! it looks (sockets and their processes, captures), it probes (ping, full buffers), and it says in words what is
 //! wrong and what to do next.
 //!
 //! # Rooms
@@ -34,8 +34,8 @@
 //!   bytes and values and gives bytes and values: it never reads the clock, a socket, a file, the
 //!   environment or the terminal. Time is an argument.
 //! - One foreign crate, one room: clap only in `cli` and `commands`; comfy-table only in `render`;
-//!   regex-lite only in `sockets`; pnet only in `packet`; flate2, ruzstd and `lz4_flex` only in `capfile`;
-//!   nix, socket2, libc, mio, memmap2 and every `unsafe` only in `sys`.
+//!   regex-lite only in `sockets`; crc32fast only in `fill`; pnet only in `packet`; flate2, ruzstd and
+//!   `lz4_flex` only in `capfile`; nix, socket2, libc, mio, memmap2 and every `unsafe` only in `sys`.
 //! - What came from outside (a peer, a file, another process) is escaped by [`render::escape`]
 //!   before it reaches a terminal.
 //! - A limit is checked before memory is taken for what it limits.
