@@ -10,7 +10,7 @@ use serde_json::{Map, Value, json};
 
 use crate::commands::Context;
 use crate::error::{Error, Result};
-use crate::render::{escape, json as as_json, load, thousands, transcript};
+use crate::render::{counted, escape, json as as_json, load, thousands, transcript};
 use crate::service::{Peer, Service};
 use crate::sys::datagram;
 use crate::sys::outlet::Outlet;
@@ -217,10 +217,4 @@ fn served(totals: &Totals) -> String {
 
 fn connections(number: u64) -> String {
     counted(number, "connection")
-}
-
-/// `1 connection`, `2,000 connections`.
-fn counted(number: u64, what: &str) -> String {
-    let s = if number == 1 { "" } else { "s" };
-    format!("{} {what}{s}", thousands(number))
 }

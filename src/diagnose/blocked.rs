@@ -88,8 +88,22 @@ impl Waits {
 pub fn why(watched: &Watched<'_>) -> Option<Finding> {
     let evidence = &watched.evidence;
     match evidence.socket.proto {
-        Proto::UnixStr | Proto::UnixSeq => unix_stream(evidence),
-        Proto::UnixDgr => unix_datagram(evidence),
+        Proto::UnixStr | Proto::UnixSeq => unix(
+            evidence,
+            "unix_peer_not_reading",
+            "A unix socket has one buffer: what is sent lies in the receiver's queue at once and is \
+             charged to the sender, with all the memory that the kernel needs for it (truesize). Small \
+             sends cost much more than their bytes.",
+            "There is no network and no window: only the program at the other end can make room.",
+        ),
+        Proto::UnixDgr => unix(
+            evidence,
+            "unix_datagrams_not_read",
+            "Unix datagrams are never dropped: the sender waits. Its buffer bounds them, each with all \
+             the memory that the kernel needs for it (truesize); a receiver with a name also takes no \
+             more than net.unix.max_dgram_qlen of them.",
+            "There is no network, and nothing was lost: a sender of UDP would not have waited.",
+        ),
         Proto::Udp | Proto::Udplite => Some(udp(evidence)),
         _ => tcp(watched),
     }
@@ -364,12 +378,17 @@ fn held_up(watched: &Watched<'_>, waits: Waits) -> Option<Finding> {
     })
 }
 
-/// The sender of a full pair of unix stream sockets.
-fn unix_stream(evidence: &Evidence<'_>) -> Option<Finding> {
+/// The sender of unix sockets: what it sends is charged to it until it is read.
+fn unix(
+    evidence: &Evidence<'_>,
+    id: &'static str,
+    explanation: &'static str,
+    ruled_out: &'static str,
+) -> Option<Finding> {
     let memory = evidence.memory?;
     let (used, limit) = (memory.wmem_alloc_bytes?, memory.sndbuf_bytes?);
     Some(Finding {
-        id: "unix_peer_not_reading",
+        id,
         severity: Severity::Warning,
         text: format!(
             "the peer does not read: {} of the sender's {} are in its queue",
@@ -380,36 +399,8 @@ fn unix_stream(evidence: &Evidence<'_>) -> Option<Finding> {
             meminfo("wmem_alloc", &format!("{used} bytes")),
             meminfo("sndbuf", &format!("{limit} bytes")),
         ],
-        explanation: "A unix socket has one buffer: what is sent lies in the receiver's queue at once \
-            and is charged to the sender, with all the memory that the kernel needs for it (truesize). \
-            Small sends cost much more than their bytes.",
-        ruled_out: "There is no network and no window: only the program at the other end can make room.",
-        next: "See why the program at the other end does not read: sockdoc sockets -x names it, strace \
-            -f -p PID shows it"
-            .to_owned(),
-    })
-}
-
-/// The sender of unix datagrams: its own buffer is full, or the receiver's queue has its number.
-fn unix_datagram(evidence: &Evidence<'_>) -> Option<Finding> {
-    let memory = evidence.memory?;
-    let (used, limit) = (memory.wmem_alloc_bytes?, memory.sndbuf_bytes?);
-    Some(Finding {
-        id: "unix_datagrams_not_read",
-        severity: Severity::Warning,
-        text: format!(
-            "the peer does not read: {} of the sender's {} are in its queue",
-            words::bytes(used),
-            words::bytes(limit)
-        ),
-        evidence: vec![
-            meminfo("wmem_alloc", &format!("{used} bytes")),
-            meminfo("sndbuf", &format!("{limit} bytes")),
-        ],
-        explanation: "Unix datagrams are never dropped: the sender waits. Its buffer bounds them, each \
-            with all the memory that the kernel needs for it (truesize); a receiver with a name also \
-            takes no more than net.unix.max_dgram_qlen of them.",
-        ruled_out: "There is no network, and nothing was lost: a sender of UDP would not have waited.",
+        explanation,
+        ruled_out,
         next: "See why the program at the other end does not read: sockdoc sockets -x names it, strace \
             -f -p PID shows it"
             .to_owned(),

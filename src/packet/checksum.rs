@@ -5,6 +5,9 @@
 
 use std::net::IpAddr;
 
+use pnet::packet::ip::IpNextHeaderProtocol;
+use pnet::packet::util;
+
 use super::record::{Decoded, Ip, Network, Transport};
 
 /// A checksum that is not what the bytes make it.
@@ -56,45 +59,42 @@ pub fn wrong(decoded: &Decoded, bytes: &[u8]) -> Option<Wrong> {
     if wrong == Wrong::Udp && !ip.is_v6 && message.get(6..8)? == [0, 0] {
         return None;
     }
-    let mut sum = of(message);
-    if wrong != Wrong::Icmp || ip.is_v6 {
-        sum += of_addresses(ip) + u64::from(ip.protocol) + message.len() as u64;
-    }
-    (folded(sum) != 0xffff).then_some(wrong)
+    (sum(ip, wrong, message) != 0).then_some(wrong)
 }
 
 /// `None` if the header was cut.
 fn header_is_right(ip: &Ip, bytes: &[u8]) -> Option<bool> {
     let start = ip.offset as usize;
     let header = bytes.get(start..start + ip.header_length as usize)?;
-    Some(folded(of(header)) == 0xffff)
+    Some(util::checksum(header, ALL) == 0)
 }
 
-fn of_addresses(ip: &Ip) -> u64 {
-    let one = |address: IpAddr| match address {
-        IpAddr::V4(address) => of(&address.octets()),
-        IpAddr::V6(address) => of(&address.octets()),
-    };
-    one(ip.source) + one(ip.destination)
-}
+/// No word is left out of the sum, not even the checksum: then 0 is right.
+const ALL: usize = usize::MAX;
 
-/// The sum of all 16-bit words; an odd byte counts as one with a zero behind it.
-fn of(bytes: &[u8]) -> u64 {
-    let (words, rest) = bytes.as_chunks::<2>();
-    let odd = rest.first().map_or(0, |&byte| u64::from(byte) << 8);
-    let sum: u64 = words
-        .iter()
-        .map(|&word| u64::from(u16::from_be_bytes(word)))
-        .sum();
-    sum + odd
-}
-
-/// The one's complement sum in 16 bits; with the checksum among the words it is all ones.
-fn folded(mut sum: u64) -> u64 {
-    while sum > 0xffff {
-        sum = (sum & 0xffff) + (sum >> 16);
+fn sum(ip: &Ip, of: Wrong, message: &[u8]) -> u16 {
+    let protocol = IpNextHeaderProtocol(ip.protocol);
+    match (ip.source, ip.destination) {
+        (IpAddr::V4(_), _) if of == Wrong::Icmp => util::checksum(message, ALL),
+        (IpAddr::V4(from), IpAddr::V4(to)) => util::ipv4_checksum(
+            message,
+            ALL,
+            &[],
+            &from.octets().into(),
+            &to.octets().into(),
+            protocol,
+        ),
+        (IpAddr::V6(from), IpAddr::V6(to)) => util::ipv6_checksum(
+            message,
+            ALL,
+            &[],
+            &from.octets().into(),
+            &to.octets().into(),
+            protocol,
+        ),
+        // Both addresses of a packet are of its version.
+        _ => 0,
     }
-    sum
 }
 
 #[cfg(test)]
@@ -114,7 +114,7 @@ mod tests {
         let mut packet = vec![0x45, 0];
         packet.extend(length.to_be_bytes());
         packet.extend([0, 1, 0, 0, 64, protocol, 0, 0, 10, 0, 0, 1, 10, 0, 0, 2]);
-        let sum = u16::try_from(0xffff - folded(of(&packet))).unwrap();
+        let sum = util::checksum(&packet, 5);
         packet[10..12].copy_from_slice(&sum.to_be_bytes());
         packet.extend_from_slice(message);
         packet

@@ -99,6 +99,12 @@ pub fn thousands(number: u64) -> String {
     out
 }
 
+/// `1 connection`, `2,000 connections`.
+pub fn counted(number: u64, thing: &str) -> String {
+    let s = if number == 1 { "" } else { "s" };
+    format!("{} {thing}{s}", thousands(number))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

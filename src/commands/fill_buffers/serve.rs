@@ -11,7 +11,7 @@ use crate::commands::{Context, Status};
 use crate::error::{Error, Result};
 use crate::reference;
 use crate::render::fill::json::SCHEMA;
-use crate::render::{escape, json as as_json, thousands};
+use crate::render::{counted, escape, json as as_json, thousands};
 use crate::service::Peer;
 use crate::sys::fill::server::{self, Ended, Ending, Observer};
 use crate::sys::limits;
@@ -57,10 +57,9 @@ impl Voice {
     }
 
     fn served(&self) -> Result<()> {
-        let plural = if self.connections == 1 { "" } else { "s" };
         let line = format!(
-            "Served {} connection{plural}: {} bytes read",
-            thousands(self.connections),
+            "Served {}: {} bytes read",
+            counted(self.connections, "connection"),
             thousands(self.read)
         );
         let fields = json!({ "connections": self.connections, "read_bytes": self.read });

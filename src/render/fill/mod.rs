@@ -87,12 +87,6 @@ fn bytes(count: Option<u64>) -> String {
     }
 }
 
-/// `1 send`, `1,000 sends`.
-fn count(number: u64, thing: &str) -> String {
-    let s = if number == 1 { "" } else { "s" };
-    format!("{} {thing}{s}", thousands(number))
-}
-
 /// `ECONNRESET (errno 104): Connection reset by peer`.
 fn errno(number: i32) -> String {
     match reference::errno::by_number(number) {

@@ -2,13 +2,13 @@
 
 use std::io;
 
-use super::{Page, bytes, count, errno, time};
+use super::{Page, bytes, errno, time};
 use crate::fill::report::{Buffer, Limits};
 use crate::fill::timeline::Entry;
 use crate::fill::{Mode, Plan, Report, Stop, Variant};
 use crate::reference::no_room;
 use crate::render::table::Table;
-use crate::render::thousands;
+use crate::render::{counted, thousands};
 
 /// The first line: who sends to whom, and how. `receiver`: what is known of the other end.
 pub fn title(
@@ -170,7 +170,7 @@ fn stopped(report: &Report) -> String {
     let all = format!(
         "{} in {}",
         bytes(Some(report.timeline.bytes())),
-        count(report.timeline.sends(), "send")
+        counted(report.timeline.sends(), "send")
     );
     match report.stop {
         Stop::Settled => format!(
@@ -222,7 +222,7 @@ pub fn first_block(page: &mut Page<'_>, report: &Report) -> io::Result<()> {
     };
     let so_far = format!(
         "after {} and {}, {}",
-        count(*sends, "send"),
+        counted(*sends, "send"),
         super::bytes(Some(*bytes)),
         time(*at)
     );

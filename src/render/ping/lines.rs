@@ -178,8 +178,7 @@ impl Lines {
         names: NameOf<'_>,
     ) -> io::Result<()> {
         self.time(out, reply.at)?;
-        let from = session.target(reply.target).show(reply.from);
-        let from = words::labelled(names(reply.from).as_deref(), &from);
+        let from = answerer(session, reply, names);
         let is_bsd6 = self.dialect == Dialect::Bsd && session.target(0).version() == Version::V6;
         let colon = if is_bsd6 { ',' } else { ':' };
         write!(
@@ -229,8 +228,7 @@ impl Lines {
         names: NameOf<'_>,
     ) -> io::Result<()> {
         self.time(out, reply.at)?;
-        let from = session.target(reply.target).show(reply.from);
-        let from = words::labelled(names(reply.from).as_deref(), &from);
+        let from = answerer(session, reply, names);
         let expected = session.payloads().length() + 8;
         let to = session.target(reply.target).address.to_string();
         let wrong = words::wrong(reply, expected, &to, session.plan().patience());
@@ -282,6 +280,12 @@ impl Lines {
             Dialect::Bsd => bsd_statistics(out, session),
         }
     }
+}
+
+/// Who answered: with the zone of the target, and with its name if it has one.
+fn answerer(session: &Session, reply: &Reply, names: NameOf<'_>) -> String {
+    let address = session.target(reply.target).show(reply.from);
+    words::labelled(names(reply.from).as_deref(), &address)
 }
 
 /// What stands behind a request that never left, on standard error.
