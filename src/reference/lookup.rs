@@ -25,6 +25,16 @@ pub struct Lookup {
     pub nearest: Vec<&'static str>,
 }
 
+impl Lookup {
+    /// Every entry of every table, kind by kind.
+    pub fn everything() -> Lookup {
+        Lookup {
+            entries: all().collect(),
+            ..Lookup::default()
+        }
+    }
+}
+
 /// A code of a type of ICMP that the tables do not have.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct UnknownCode {

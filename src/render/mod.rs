@@ -6,6 +6,7 @@
 //! | [`decode`] | the frames, messages and connections of a capture |
 //! | [`csv`] | fields of comma-separated values |
 //! | [`escape`] | what came from outside, made safe for a terminal |
+//! | [`explain`] | the entries of the tables of errors |
 //! | [`failure`] | an [`Error`](crate::error::Error): two lines, or JSON |
 //! | [`fill`] | the buffer experiment: its story, section by section, and JSON |
 //! | [`hexdump`] | bytes as `hexdump -C` shows them |
@@ -21,6 +22,7 @@
 pub mod csv;
 pub mod decode;
 pub mod escape;
+pub mod explain;
 pub mod failure;
 pub mod fill;
 pub mod hexdump;
