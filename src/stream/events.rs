@@ -124,9 +124,9 @@ pub enum Noted {
     Evicted(usize),
 }
 
-/// Something noteworthy.
+/// Something noteworthy: a fact, from which `diagnose` makes a finding.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Finding {
+pub struct Fact {
     /// The frame at which it was noticed.
     pub frame: u64,
     /// When that was captured.
@@ -142,7 +142,7 @@ pub trait Sink {
     /// An application message is complete.
     fn message(&mut self, found: &Found<'_>);
     /// Something is noteworthy.
-    fn finding(&mut self, finding: Finding);
+    fn fact(&mut self, fact: Fact);
     /// The next bytes of the connection that is followed.
     fn data(&mut self, stream: &StreamRef, piece: Piece<'_>);
     /// A connection is over, or the capture is.

@@ -34,7 +34,7 @@ pub mod tracker;
 pub use analysis::Analysis;
 pub use assembly::{Overlap, Piece};
 pub use echoes::Echoes;
-pub use events::{Finding, Found, Frame, Noted, Role, Seen, Settings, Sink, StreamRef};
+pub use events::{Fact, Found, Frame, Noted, Role, Seen, Settings, Sink, StreamRef};
 pub use flow::{End, Ended, Sent, Summary};
 pub use key::Direction;
 pub use marks::Marks;

@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 
 use super::analysis::Segment;
 use super::assembly::{Assembly, Noticed, Overlap, Piece};
-use super::events::{Finding, Found, Frame, Noted, Role, Settings, Sink, StreamRef};
+use super::events::{Fact, Found, Frame, Noted, Role, Settings, Sink, StreamRef};
 use super::flow::{App, End, Ended, Flow};
 use super::key::Direction;
 use super::marks::Marks;
@@ -54,7 +54,7 @@ pub(super) fn finish(
     }
     let summary = flow.summary();
     if summary.ended == Ended::Unanswered {
-        sink.finding(Finding {
+        sink.fact(Fact {
             frame: flow.first_frame,
             time: flow.first,
             stream: reference(flow, flow.client),
@@ -75,7 +75,7 @@ pub(super) struct Taking<'t> {
 
 impl Taking<'_> {
     fn note(&self, flow: &Flow, noted: Noted, sink: &mut impl Sink) {
-        sink.finding(Finding {
+        sink.fact(Fact {
             frame: self.frame.number,
             time: self.frame.time,
             stream: reference(flow, self.direction),
@@ -252,7 +252,7 @@ impl Taking<'_> {
                     Find::Broken(error) => {
                         broken = true;
                         if !any {
-                            sink.finding(Finding {
+                            sink.fact(Fact {
                                 frame: self.frame.number,
                                 time: self.frame.time,
                                 stream,

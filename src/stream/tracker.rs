@@ -4,7 +4,7 @@ use std::collections::{HashMap, VecDeque};
 use std::hash::BuildHasher as _;
 
 use super::analysis::{Analysis, Segment};
-use super::events::{Finding, Frame, Noted, Seen, Settings, Sink};
+use super::events::{Fact, Frame, Noted, Seen, Settings, Sink};
 use super::flow::{self, End, Flow};
 use super::key::{Direction, FlowKey, Seeded};
 use super::marks::Marks;
@@ -266,7 +266,7 @@ impl Tracker {
                 return;
             }
             if !flow.is_over {
-                sink.finding(Finding {
+                sink.fact(Fact {
                     frame: frame.number,
                     time: frame.time,
                     stream: reference(flow, flow.client),

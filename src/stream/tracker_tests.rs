@@ -18,8 +18,8 @@ impl Sink for Kept {
         self.messages.push((found.frame, found.guessed));
     }
 
-    fn finding(&mut self, finding: Finding) {
-        self.findings.push(finding.noted);
+    fn fact(&mut self, fact: Fact) {
+        self.findings.push(fact.noted);
     }
 
     fn data(&mut self, _stream: &StreamRef, _piece: Piece<'_>) {}

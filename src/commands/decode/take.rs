@@ -3,7 +3,7 @@
 use super::View;
 use crate::capfile::Timestamp;
 use crate::render::decode::{Buffer, Clock, Follow, Totals, Words, expert, json, message};
-use crate::stream::{Ended, Finding, Found, Marks, Noted, Piece, Seen, Sink, StreamRef, Summary};
+use crate::stream::{Ended, Fact, Found, Marks, Noted, Piece, Seen, Sink, StreamRef, Summary};
 
 /// What was found, in words.
 pub(super) struct Take {
@@ -103,18 +103,18 @@ impl Sink for Take {
         }
     }
 
-    fn finding(&mut self, finding: Finding) {
-        if self.stopped && matches!(finding.noted, Noted::Unanswered | Noted::MessageCut) {
+    fn fact(&mut self, fact: Fact) {
+        if self.stopped && matches!(fact.noted, Noted::Unanswered | Noted::MessageCut) {
             return;
         }
-        if matches!(finding.noted, Noted::Evicted(_)) {
+        if matches!(fact.noted, Noted::Evicted(_)) {
             self.evicted += 1;
         }
         self.noted = true;
         self.totals.findings += 1;
         match self.view {
-            View::Frames | View::Expert if self.json => json::finding(&mut self.behind, &finding),
-            View::Expert => expert::finding(&mut self.behind, &finding),
+            View::Frames | View::Expert if self.json => json::finding(&mut self.behind, &fact),
+            View::Expert => expert::finding(&mut self.behind, &fact),
             _ => {}
         }
     }

@@ -3,7 +3,7 @@
 use super::buffer::Buffer;
 use super::words::milliseconds;
 use crate::render::escape;
-use crate::stream::{Analysis, End, Finding, Marks, Noted, StreamRef};
+use crate::stream::{Analysis, End, Fact, Marks, Noted, StreamRef};
 
 /// Marks that are worth a line of their own; an acknowledgment that repeats itself, or moves a window,
 /// is not.
@@ -82,9 +82,9 @@ pub fn words(noted: &Noted) -> String {
 }
 
 /// `FRAME STREAM SOURCE → DESTINATION WORDS`
-pub fn finding(out: &mut Buffer, finding: &Finding) {
-    head(out, finding.frame, &finding.stream);
-    out.text(&escape::text(&words(&finding.noted)));
+pub fn finding(out: &mut Buffer, fact: &Fact) {
+    head(out, fact.frame, &fact.stream);
+    out.text(&escape::text(&words(&fact.noted)));
     out.byte(b'\n');
 }
 

@@ -7,7 +7,7 @@ use super::expert;
 use crate::capfile::Timestamp;
 use crate::message::Content;
 use crate::render::escape;
-use crate::stream::{Finding, Found, Piece, Role, Sent, StreamRef, Summary};
+use crate::stream::{Fact, Found, Piece, Role, Sent, StreamRef, Summary};
 
 /// `,"KEY":` in one piece.
 macro_rules! key {
@@ -181,16 +181,16 @@ fn sent_by(out: &mut Buffer, sent: &Sent, messages: u32) {
 }
 
 /// Something noteworthy beside what a packet's `analysis` says.
-pub fn finding(out: &mut Buffer, finding: &Finding) {
+pub fn finding(out: &mut Buffer, fact: &Fact) {
     out.text(begin!("finding"));
     key!(out, "frame");
-    out.number(finding.frame);
-    nanos(out, finding.time);
-    direction(out, &finding.stream);
+    out.number(fact.frame);
+    nanos(out, fact.time);
+    direction(out, &fact.stream);
     key!(out, "kind");
-    string(out, expert::kind(&finding.noted));
+    string(out, expert::kind(&fact.noted));
     key!(out, "message");
-    string(out, &expert::words(&finding.noted));
+    string(out, &expert::words(&fact.noted));
     out.text("}\n");
 }
 

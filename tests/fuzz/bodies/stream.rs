@@ -4,7 +4,7 @@ use std::net::{IpAddr, Ipv4Addr};
 
 use sockdoc::packet::record::{Ip, Span, Tcp};
 use sockdoc::stream::{
-    Finding, Found, Frame, Overlap, Piece, Settings, Sink, StreamRef, Summary, Tracker,
+    Fact, Found, Frame, Overlap, Piece, Settings, Sink, StreamRef, Summary, Tracker,
 };
 
 /// Counts what comes out.
@@ -23,7 +23,7 @@ impl Sink for Count {
         let _ = found.message.decode();
     }
 
-    fn finding(&mut self, _finding: Finding) {}
+    fn fact(&mut self, _fact: Fact) {}
 
     fn data(&mut self, stream: &StreamRef, piece: Piece<'_>) {
         assert_eq!(stream.number, 0);
