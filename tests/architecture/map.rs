@@ -69,15 +69,49 @@ impl Map {
         Ok(Map { rooms })
     }
 
+    /// A circle of rooms that import each other, if there is one: `a`, `b`, `a`.
+    pub(super) fn circle(&self) -> Option<Vec<&str>> {
+        let mut done = BTreeSet::new();
+        let mut rooms = self.rooms.keys();
+        rooms.find_map(|room| self.circle_from(room, &mut Vec::new(), &mut done))
+    }
+
+    /// `way`: the imports that led here; `done`: the rooms that lead to no circle.
+    fn circle_from<'a>(
+        &'a self,
+        room: &'a str,
+        way: &mut Vec<&'a str>,
+        done: &mut BTreeSet<&'a str>,
+    ) -> Option<Vec<&'a str>> {
+        if let Some(start) = way.iter().position(|before| *before == room) {
+            return Some([&way[start..], &[room]].concat());
+        }
+        if !done.contains(room) {
+            way.push(room);
+            let imports = self.rooms[room]
+                .may_import
+                .iter()
+                .filter(|next| *next != room);
+            let circle = imports
+                .into_iter()
+                .find_map(|next| self.circle_from(next, way, done));
+            if circle.is_some() {
+                return circle;
+            }
+            way.pop();
+            done.insert(room);
+        }
+        None
+    }
+
     /// What a room may not import whatever its row says: imports go one way.
-    pub(super) fn never(name: &str, room: &Room) -> &'static [&'static str] {
+    pub(super) fn never(name: &str) -> &'static [&'static str] {
         match name {
             "cli" => &[],
             "commands" => &["cli"],
             "sys" => &["render", "commands", "cli"],
-            _ if super::is_always_pure(name, room) => &["sys", "render", "commands", "cli"],
             "render" => &["sys", "commands", "cli"],
-            _ => &["commands", "cli"],
+            _ => super::WORLDLY_ROOMS,
         }
     }
 }
