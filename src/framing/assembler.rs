@@ -84,8 +84,7 @@ impl Assembler {
     }
 
     /// The memory that is held, used or not.
-    #[cfg(test)]
-    pub(super) fn capacity(&self) -> usize {
+    pub fn capacity(&self) -> usize {
         self.buffer.capacity()
     }
 }

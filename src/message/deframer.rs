@@ -133,9 +133,14 @@ impl Deframer {
         !self.assembler.is_empty()
     }
 
-    /// Bytes that wait for the rest of their message.
-    pub fn buffered(&self) -> usize {
-        self.assembler.len()
+    /// Bytes of memory for what waits for the rest of a message.
+    pub fn memory(&self) -> usize {
+        let header = match &self.stage {
+            // Its strings are those of the bytes, or what Python shows of other values.
+            Stage::Content { header, total } => 2 * (total - header.content_length),
+            Stage::Header | Stage::Dead(_) => 0,
+        };
+        self.assembler.capacity() + header
     }
 
     /// The stream has ended, or will not be waited for: says what is missing, if anything is.

@@ -1,5 +1,7 @@
 //! One direction of a stream, put together from segments that come twice, late, or not at all.
 
+use std::collections::VecDeque;
+
 use super::sequence::SeqNumber;
 
 /// Which bytes count where segments that wait behind a gap overlap and differ.
@@ -32,8 +34,8 @@ pub(super) struct Noticed {
 
 /// Bytes that wait behind a gap, on top of which no more are taken: the gap is given up.
 pub(super) const MOST_HELD: usize = 4 << 20;
-/// Segments that may wait, however small.
-const MOST_SEGMENTS: usize = 16 * 1024;
+/// Segments that may wait, however small: putting one between them costs no more than moving half of them.
+const MOST_SEGMENTS: usize = 8 * 1024;
 /// So many bytes that were handed on are remembered, to be compared with what is sent again.
 const REMEMBERED: usize = 64 << 10;
 /// A segment further ahead belongs to something else (RFC 7323 section 2.3: no window is larger).
@@ -43,9 +45,44 @@ const FURTHEST: u32 = 1 << 30;
 #[derive(Debug, Clone)]
 struct Held {
     from: SeqNumber,
-    bytes: Vec<u8>,
+    bytes: Box<[u8]>,
     /// Bytes at its end that were on the wire and not captured.
     cut: u32,
+}
+
+/// A segment, or a part of one, that was not put anywhere yet.
+#[derive(Debug, Clone, Copy)]
+struct Part<'a> {
+    from: SeqNumber,
+    bytes: &'a [u8],
+    /// Bytes at its end that were on the wire and not captured.
+    cut: u32,
+}
+
+impl<'a> Part<'a> {
+    fn to(&self) -> SeqNumber {
+        self.from.plus(small(self.bytes.len())).plus(self.cut)
+    }
+
+    /// Its first `count` bytes, of which it has more.
+    fn first(self, count: u32) -> Part<'a> {
+        let captured = (count as usize).min(self.bytes.len());
+        Part {
+            from: self.from,
+            bytes: &self.bytes[..captured],
+            cut: count - small(captured),
+        }
+    }
+
+    /// What comes after its first `count` bytes, of which it has more.
+    fn without(self, count: u32) -> Part<'a> {
+        let captured = (count as usize).min(self.bytes.len());
+        Part {
+            from: self.from.plus(count),
+            bytes: &self.bytes[captured..],
+            cut: self.cut - (count - small(captured)),
+        }
+    }
 }
 
 impl Held {
@@ -62,7 +99,7 @@ impl Held {
 pub(super) struct Assembly {
     /// The next byte to hand on; `None` before the first segment.
     next: Option<SeqNumber>,
-    held: Vec<Held>,
+    held: VecDeque<Held>,
     held_bytes: usize,
     /// The bytes in front of `next`.
     remembered: Vec<u8>,
@@ -114,28 +151,23 @@ impl Assembly {
     ) -> Noticed {
         let next = self.next.unwrap_or(from);
         let mut noticed = Noticed::default();
-        let mut held = Held {
+        let mut new = Part {
             from,
-            bytes: Vec::new(),
+            bytes,
             cut: length - small(bytes.len()),
         };
-        let mut rest = bytes;
         if from.is_before(next) {
             noticed.differs |= self.differs_from_remembered(from, bytes);
             let behind = next.since(from);
             if behind >= length {
                 return noticed;
             }
-            let known = (behind as usize).min(bytes.len());
-            rest = &bytes[known..];
-            held.cut -= behind - small(known);
-            held.from = next;
+            new = new.without(behind);
         }
-        if held.from.since(next) > FURTHEST {
+        if new.from.since(next) > FURTHEST {
             return noticed;
         }
-        held.bytes = rest.to_vec();
-        noticed.differs |= self.hold(held, overlap);
+        noticed.differs |= self.hold(new, overlap);
         self.hand_on_held(sink);
         while self.held_bytes > MOST_HELD || self.held.len() > MOST_SEGMENTS {
             noticed.evicted = noticed.evicted.saturating_add(self.skip_gap(sink));
@@ -159,7 +191,7 @@ impl Assembly {
     }
 
     /// Puts a segment between those that wait, without what overlaps; whether that differs.
-    fn hold(&mut self, mut new: Held, overlap: Overlap) -> bool {
+    fn hold(&mut self, mut new: Part<'_>, overlap: Overlap) -> bool {
         let mut differs = false;
         let mut at = self
             .held
@@ -170,48 +202,40 @@ impl Assembly {
             if overlap == Overlap::Last {
                 overwrite(old, &new);
             }
-            // What is in front of the old one is put in, what is behind it is looked at next.
-            let front = old.from.since(new.from);
-            let old_to = old.to();
+            // What is in front of the old one is put in, what is after it is looked at next.
+            let (front, old_to) = (old.from.since(new.from), old.to());
             if new.from.is_before(old.from) {
-                let mut piece = new.clone();
-                let kept = (front as usize).min(piece.bytes.len());
-                piece.bytes.truncate(kept);
-                piece.cut = front - small(kept);
-                self.insert(at, piece);
+                self.insert(at, new.first(front));
                 at += 1;
             }
             if !new.to().is_after(old_to) {
                 return differs;
             }
-            let known = old_to.since(new.from) as usize;
-            let taken = known.min(new.bytes.len());
-            drop(new.bytes.drain(..taken));
-            new.cut -= small(known - taken);
-            new.from = old_to;
+            new = new.without(old_to.since(new.from));
             at += 1;
         }
         self.insert(at, new);
         differs
     }
 
-    fn insert(&mut self, at: usize, held: Held) {
-        self.held_bytes += held.bytes.len();
+    fn insert(&mut self, at: usize, part: Part<'_>) {
+        self.held_bytes += part.bytes.len();
+        let held = Held {
+            from: part.from,
+            bytes: part.bytes.into(),
+            cut: part.cut,
+        };
         self.held.insert(at, held);
     }
 
     /// Hands on what waits no longer.
     fn hand_on_held(&mut self, sink: &mut (impl FnMut(Piece<'_>) + ?Sized)) {
-        let next = self.next.unwrap_or_default();
-        let mut to = next;
-        let ready = self.held.iter().take_while(|held| {
-            let is_ready = held.from == to;
-            to = held.to();
-            is_ready
-        });
-        let ready = ready.count();
-        let ready: Vec<Held> = self.held.drain(..ready).collect();
-        for held in ready {
+        while self
+            .held
+            .front()
+            .is_some_and(|held| Some(held.from) == self.next)
+            && let Some(held) = self.held.pop_front()
+        {
             self.held_bytes -= held.bytes.len();
             self.hand_on(&held.bytes, held.cut, sink);
         }
@@ -219,7 +243,7 @@ impl Assembly {
 
     /// Gives up the gap in front of what waits; gives its length.
     pub(super) fn skip_gap(&mut self, sink: &mut (impl FnMut(Piece<'_>) + ?Sized)) -> u32 {
-        let (Some(first), Some(next)) = (self.held.first(), self.next) else {
+        let (Some(first), Some(next)) = (self.held.front(), self.next) else {
             return 0;
         };
         let gap = first.from.since(next);
@@ -234,7 +258,7 @@ impl Assembly {
         ack: SeqNumber,
         sink: &mut (impl FnMut(Piece<'_>) + ?Sized),
     ) -> u32 {
-        match self.held.first() {
+        match self.held.front() {
             Some(first) if !first.from.is_after(ack) => self.skip_gap(sink),
             _ => 0,
         }
@@ -269,28 +293,31 @@ impl Assembly {
         self.remembered.extend_from_slice(&bytes[tail..]);
     }
 
-    /// Bytes of memory beside its own.
+    /// Bytes of memory in addition to its own size.
     pub(super) fn memory(&self) -> usize {
-        self.held_bytes + self.held.capacity() * size_of::<Held>() + self.remembered.capacity()
+        /// What an allocator adds to each allocation, and rounds up.
+        const EACH: usize = 32;
+        self.held_bytes
+            + self.held.capacity() * size_of::<Held>()
+            + self.held.len() * EACH
+            + self.remembered.capacity()
     }
 }
 
 /// Whether two segments have different bytes for the same place.
-fn disagree(a: &Held, b: &Held) -> bool {
-    let (first, second) = if a.from.is_before(b.from) {
-        (a, b)
+fn disagree(old: &Held, new: &Part<'_>) -> bool {
+    let (old, new) = if old.from.is_before(new.from) {
+        let skip = new.from.since(old.from) as usize;
+        (old.bytes.get(skip..).unwrap_or_default(), new.bytes)
     } else {
-        (b, a)
+        let skip = old.from.since(new.from) as usize;
+        (&*old.bytes, new.bytes.get(skip..).unwrap_or_default())
     };
-    let skip = second.from.since(first.from) as usize;
-    let here = first.bytes.get(skip..).unwrap_or_default();
-    here.iter()
-        .zip(&second.bytes)
-        .any(|(one, other)| one != other)
+    old.iter().zip(new).any(|(one, other)| one != other)
 }
 
 /// Puts the bytes of the new segment over those of the old one, where both have some.
-fn overwrite(old: &mut Held, new: &Held) {
+fn overwrite(old: &mut Held, new: &Part<'_>) {
     let (into, from) = if old.from.is_before(new.from) {
         (new.from.since(old.from) as usize, 0)
     } else {

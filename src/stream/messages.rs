@@ -1,27 +1,28 @@
 //! Application messages in one direction of a stream.
 
-use crate::message::{Deframer, Header, HeaderCache, Message, MessageError};
+mod search;
+
+use crate::message::{Deframer, HeaderCache, Message, MessageError};
 
 use super::assembly::Piece;
+use search::Search;
 
-/// A message may have so many bytes; a stream that announces more is no application stream.
+/// The longest message, in bytes; a stream that announces more is not an application stream.
 pub(super) const MAX_MESSAGE: usize = crate::message::DEFAULT_MAX_MESSAGE;
-/// While the next message is looked for, so many bytes are kept: a header and its length.
-const MOST_SEARCHED: usize = 2 + 0xffff + 64 * 1024;
 
 /// What was found.
 #[derive(Debug)]
 pub(super) enum Find<'a> {
-    /// A message; `guessed` says that its beginning was looked for.
+    /// A message; `guessed` says that its beginning was searched for.
     Message { message: Message<'a>, guessed: bool },
-    /// The bytes are no message; the next one is looked for.
+    /// The bytes are not a message; the next one is searched for.
     Broken(MessageError),
 }
 
 /// Finds messages in the pieces of one direction.
 ///
-/// The invariant: after a gap, after bytes that are no message, and in a stream that was not seen from
-/// its beginning, nothing is taken for a message before a length, a JSON object of that length and
+/// The invariant: after a gap, after bytes that are not a message, and in a stream that was not seen
+/// from its beginning, nothing is taken for a message before a length, a JSON object of that length and
 /// the required keys in it agree.
 #[derive(Debug)]
 pub(super) struct Reader {
@@ -32,9 +33,9 @@ pub(super) struct Reader {
 enum State {
     /// The next byte continues a message or begins one.
     Found { deframer: Deframer, guessed: bool },
-    /// Where a message begins is not known; these bytes were not understood.
-    Searching { bytes: Vec<u8>, from: usize },
-    /// Looking is no use.
+    /// Where a message begins is not known.
+    Searching(Search),
+    /// The direction is not searched any more.
     GivenUp,
 }
 
@@ -42,14 +43,17 @@ impl Reader {
     /// A direction that is seen from its beginning, or not.
     pub(super) fn new(from_the_beginning: bool) -> Reader {
         let state = if from_the_beginning {
-            found(false)
+            State::Found {
+                deframer: Deframer::new(MAX_MESSAGE),
+                guessed: false,
+            }
         } else {
-            searching(&[])
+            State::Searching(Search::default())
         };
         Reader { state }
     }
 
-    /// Stops looking.
+    /// Stops searching.
     pub(super) fn give_up(&mut self) {
         self.state = State::GivenUp;
     }
@@ -59,11 +63,11 @@ impl Reader {
         matches!(&self.state, State::Found { deframer, .. } if deframer.in_message())
     }
 
-    /// Bytes of memory that wait for the rest of a message.
+    /// Bytes of memory for what waits for the rest of a message.
     pub(super) fn memory(&self) -> usize {
         match &self.state {
-            State::Found { deframer, .. } => deframer.buffered(),
-            State::Searching { bytes, .. } => bytes.capacity(),
+            State::Found { deframer, .. } => deframer.memory(),
+            State::Searching(search) => search.memory(),
             State::GivenUp => 0,
         }
     }
@@ -74,84 +78,56 @@ impl Reader {
         &mut self,
         piece: Piece<'_>,
         cache: &mut HeaderCache,
-        sink: &mut impl FnMut(Find<'_>),
+        handler: &mut impl FnMut(Find<'_>),
     ) {
         match piece {
             Piece::Gap(_) => {
                 if !matches!(self.state, State::GivenUp) {
-                    self.state = searching(&[]);
+                    self.state = State::Searching(Search::default());
                 }
             }
-            Piece::Data(bytes) => self.data(bytes, cache, sink),
+            Piece::Data(bytes) => self.data(bytes, cache, handler),
         }
     }
 
-    fn data(&mut self, bytes: &[u8], cache: &mut HeaderCache, sink: &mut impl FnMut(Find<'_>)) {
+    fn data(&mut self, bytes: &[u8], cache: &mut HeaderCache, handler: &mut impl FnMut(Find<'_>)) {
         match &mut self.state {
             State::GivenUp => return,
-            State::Found { deframer, guessed } => match read(deframer, guessed, bytes, cache, sink)
-            {
-                None => return,
-                Some(after) => self.state = searching(after),
-            },
-            State::Searching { bytes: kept, .. } => kept.extend_from_slice(bytes),
+            State::Found { deframer, guessed } => {
+                match read(deframer, guessed, bytes, cache, handler) {
+                    None => return,
+                    Some(rest) => {
+                        let mut search = Search::default();
+                        search.push(rest);
+                        self.state = State::Searching(search);
+                    }
+                }
+            }
+            State::Searching(search) => search.push(bytes),
         }
-        // Each round leaves fewer bytes to look at, so this ends.
-        while let Some(kept) = self.search() {
+        // Each round goes on where the one before it ended, so no byte is searched twice.
+        while let State::Searching(search) = &mut self.state
+            && let Some(found) = search.next()
+        {
             let mut deframer = Deframer::new(MAX_MESSAGE);
             let mut guessed = true;
-            self.state = match read(&mut deframer, &mut guessed, &kept, cache, sink) {
-                None => State::Found { deframer, guessed },
-                Some(after) => searching(after),
-            };
-        }
-    }
-
-    /// Looks for the beginning of a message in what is kept; gives it and what follows.
-    fn search(&mut self) -> Option<Vec<u8>> {
-        let State::Searching { bytes, from } = &mut self.state else {
-            return None;
-        };
-        let mut first_open = None;
-        for at in *from..bytes.len() {
-            match begins(&bytes[at..]) {
-                Begins::Yes => return Some(bytes.split_off(at)),
-                Begins::MoreIsNeeded => {
-                    first_open.get_or_insert(at);
-                }
-                Begins::No => {}
+            let rest = read(&mut deframer, &mut guessed, found, cache, handler);
+            match rest.map(<[u8]>::len) {
+                None => self.state = State::Found { deframer, guessed },
+                Some(unread) => search.resume(unread),
             }
         }
-        *from = first_open.unwrap_or(bytes.len());
-        let done = (*from).max(bytes.len().saturating_sub(MOST_SEARCHED));
-        drop(bytes.drain(..done));
-        *from = 0;
-        None
     }
 }
 
-fn found(guessed: bool) -> State {
-    State::Found {
-        deframer: Deframer::new(MAX_MESSAGE),
-        guessed,
-    }
-}
-
-fn searching(bytes: &[u8]) -> State {
-    State::Searching {
-        bytes: bytes.to_vec(),
-        from: 0,
-    }
-}
-
-/// Reads messages; if the bytes become none, gives those in which the next may begin.
+/// Reads messages; when the bytes are not a message, gives those in which the next may begin.
 #[inline]
 fn read<'b>(
     deframer: &mut Deframer,
     guessed: &mut bool,
     mut bytes: &'b [u8],
     cache: &mut HeaderCache,
-    sink: &mut impl FnMut(Find<'_>),
+    handler: &mut impl FnMut(Find<'_>),
 ) -> Option<&'b [u8]> {
     loop {
         let before = bytes;
@@ -159,44 +135,19 @@ fn read<'b>(
         match deframer.next(&mut bytes, cache) {
             Ok(Some(message)) => {
                 let guessed = std::mem::take(guessed);
-                sink(Find::Message { message, guessed });
+                handler(Find::Message { message, guessed });
                 if bytes.is_empty() {
                     return None;
                 }
             }
             Ok(None) => return None,
             Err(error) => {
-                sink(Find::Broken(error));
-                // The first byte of what is no message begins none.
+                handler(Find::Broken(error));
+                // No message begins with the first byte of what is not a message.
                 return Some(if began_here { &before[1..] } else { before });
             }
         }
     }
-}
-
-enum Begins {
-    Yes,
-    MoreIsNeeded,
-    No,
-}
-
-/// Whether a message begins with these bytes.
-fn begins(bytes: &[u8]) -> Begins {
-    match bytes {
-        [_, _, b'{', ..] => {}
-        [] | [_] | [_, _] => return Begins::MoreIsNeeded,
-        _ => return Begins::No,
-    }
-    let end = 2 + usize::from(u16::from_be_bytes([bytes[0], bytes[1]]));
-    match bytes.get(2..end) {
-        None => Begins::MoreIsNeeded,
-        Some(header) if header.last() == Some(&b'}') && fits(header) => Begins::Yes,
-        Some(_) => Begins::No,
-    }
-}
-
-fn fits(header: &[u8]) -> bool {
-    Header::parse(header).is_ok_and(|header| header.content_length <= MAX_MESSAGE)
 }
 
 #[cfg(test)]
@@ -270,7 +221,33 @@ mod tests {
         for _ in 0..100 {
             let hostile = [b"\xff\xff{".as_slice(), &[0; 10_000]].concat();
             reader.push(Piece::Data(&hostile), &mut cache, &mut |_| {});
-            assert!(reader.memory() <= 4 * MOST_SEARCHED);
+            assert!(
+                reader.memory() <= search::MOST_MEMORY,
+                "{}",
+                reader.memory()
+            );
+        }
+    }
+
+    /// Whatever the bytes are, each of them is looked at a bounded number of times.
+    #[test]
+    fn the_work_of_a_search_is_linear_in_its_bytes() {
+        for (pattern, size) in [
+            (&b"\xff\xff{"[..], 1),
+            (b"{\"}\":", 1000),
+            (b"\x00\x09{\"a\":1}x}", 7),
+        ] {
+            let bytes: Vec<u8> = pattern.iter().copied().cycle().take(300_000).collect();
+            let mut reader = Reader::new(false);
+            let mut cache = HeaderCache::default();
+            let mut work = 0;
+            for chunk in bytes.chunks(size) {
+                reader.push(Piece::Data(chunk), &mut cache, &mut |_| {});
+                if let State::Searching(search) = &reader.state {
+                    work = search.work();
+                }
+            }
+            assert!(work > 0 && work <= 8 * bytes.len() as u64, "{work}");
         }
     }
 

@@ -96,7 +96,7 @@ impl Taking<'_> {
             }
         } else if let Some(since) = side.closed_since.take() {
             let time = self.segment.time.saturating_sub(since);
-            side.sent.zero_window_time += time;
+            side.sent.zero_window_time = side.sent.zero_window_time.saturating_add(time);
             self.note(flow, Noted::WindowWasClosed(time), sink);
         }
     }
