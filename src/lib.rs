@@ -23,7 +23,8 @@
 //! | [`filter`] | pure: the capture filter language: tcpdump's words, one syntax tree, tests on the bytes of a frame | `capfile` |
 //! | [`sockets`] | pure: the sockets of a host as values: the model, filters, sorting, the join with owners | `sockdiag`, `diagnose` |
 //! | [`diagnose`] | pure: evidence in, findings out; `rules/`, one file each | `sockdiag`, `sockets` |
-//! | [`sockdiag`] | pure: codecs of the kernel's socket listings: netlink `sock_diag` messages, `struct tcp_info` | - |
+//! | [`sockdiag`] | pure: codecs of the kernel's socket listings: netlink `sock_diag` messages, `struct tcp_info` | `netlink` |
+//! | [`netlink`] | pure: netlink's framing: messages, attributes, acknowledgements, requests | - |
 //! | [`mod@reference`] | pure: errno, ICMP, TCP-state and resolver tables, with cause and next step | - |
 //! | [`render`] | tables, JSON lines, Python literals, hex dumps, escaping; writes to an `io::Write` it is given | pure rooms, `error` |
 //! | [`sys`] | the edge: the only place that touches the kernel, the clock, the terminal, the environment | pure rooms, `error` |
@@ -52,6 +53,7 @@ pub mod filter;
 pub mod framing;
 pub mod load;
 pub mod message;
+pub mod netlink;
 pub mod packet;
 pub mod ping;
 pub mod reference;

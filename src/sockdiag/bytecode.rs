@@ -13,8 +13,8 @@ use std::fmt;
 use std::net::IpAddr;
 use std::ops::RangeInclusive;
 
-use super::netlink::{MAX_ATTRIBUTE, u16_at};
 use super::{AF_INET, AF_INET6};
+use crate::netlink::{MAX_ATTRIBUTE, u16_at};
 
 /// `INET_DIAG_BC_*`.
 mod code {

@@ -6,7 +6,7 @@
 
 use serde::Serialize;
 
-use super::netlink::{u16_at, u32_at};
+use crate::netlink::{u16_at, u32_at};
 
 /// `struct tcpvegas_info`; also sent by `illinois`, `nv`, `veno`, `westwood`, `yeah` and others.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]

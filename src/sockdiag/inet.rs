@@ -11,8 +11,9 @@ pub use request::{Extensions, InetRequest, SocketId, TcpRequest};
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-use super::netlink::{Malformed, cookie_at, fixed_part, u32_at};
+use super::cookie::cookie_at;
 use super::{AF_INET, AF_INET6};
+use crate::netlink::{Malformed, fixed_part, u32_at};
 
 /// `IPPROTO_TCP`.
 pub const TCP: u32 = 6;

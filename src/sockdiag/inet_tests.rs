@@ -1,8 +1,8 @@
 use std::net::{Ipv4Addr, Ipv6Addr};
 
 use super::*;
+use crate::netlink::{Attributes, Messages};
 use crate::sockdiag::bytecode::{Filter, PortTest};
-use crate::sockdiag::netlink::{Attributes, Messages};
 use crate::sockdiag::states;
 
 /// A `struct inet_diag_msg` of an IPv4 connection.

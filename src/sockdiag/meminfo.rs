@@ -5,7 +5,7 @@
 
 use serde::Serialize;
 
-use super::netlink::{Attribute, Malformed};
+use crate::netlink::{Attribute, Malformed};
 
 /// An array of `SK_MEMINFO_VARS` numbers; an older kernel's is shorter (`BACKLOG` came with 2.6.35,
 /// `DROPS` with 4.6).

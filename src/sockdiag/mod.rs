@@ -6,10 +6,8 @@
 //! 1. A request is written: [`InetRequest`] (or [`TcpRequest`], one walk for both families),
 //!    [`UnixRequest`], [`PacketRequest`], [`NetlinkRequest`], [`VsockRequest`]. An inet request may
 //!    carry a [`Filter`] compiled to [`Bytecode`], which the kernel runs on every socket.
-//! 2. What is received is cut by [`Messages`]; [`Message::content`] says whether one is a part of
-//!    the answer, its end, or an error. [`Message::interrupted`] tells of a listing that changed
-//!    under the walk.
-//! 3. A part of the answer is viewed: [`InetMessage`], [`UnixMessage`], [`PacketMessage`],
+//! 2. [`crate::netlink`] reads the messages of the reply.
+//! 3. The payload of a reply is viewed: [`InetMessage`], [`UnixMessage`], [`PacketMessage`],
 //!    [`NetlinkMessage`], [`VsockMessage`]. `new` checks the length of the fixed part, once; no
 //!    accessor panics after that.
 //! 4. Its `attributes()` are sorted in one pass into a small struct. What the kernel did not send is
@@ -18,12 +16,12 @@
 //!
 //! | file | what it holds |
 //! |---|---|
-//! | [`netlink`] | messages, attributes, requests: the framing that all families share |
 //! | [`inet`] | TCP, UDP and the other protocols over IPv4 and IPv6 |
 //! | [`bytecode`] | filters that the kernel runs |
 //! | [`tcp_info`] | `struct tcp_info` |
-//! | [`congestion`] | what congestion control algorithms tell of themselves |
+//! | [`congestion`] | the state of congestion control algorithms |
 //! | [`meminfo`] | memory and drops of a socket, the same for all families |
+//! | `cookie` | a socket's cookie, in replies and requests |
 //! | [`unix`], [`packet`], [`netlink_diag`], [`vsock`] | the other families |
 //!
 //! Numbers are in the machine's own byte order, ports and addresses in the network's; the accessors
@@ -31,19 +29,20 @@
 
 pub mod bytecode;
 pub mod congestion;
+mod cookie;
 pub mod inet;
 pub mod meminfo;
-pub mod netlink;
 pub mod netlink_diag;
 pub mod packet;
 pub mod tcp_info;
 pub mod unix;
 pub mod vsock;
 
+use crate::netlink::Malformed;
+
 pub use bytecode::{Bytecode, Filter};
 pub use inet::{InetAttributes, InetMessage, InetRequest, SocketId, TcpRequest};
 pub use meminfo::SkMemInfo;
-pub use netlink::{Content, Malformed, Message, Messages};
 pub use netlink_diag::{NetlinkAttributes, NetlinkMessage, NetlinkRequest};
 pub use packet::{PacketAttributes, PacketMessage, PacketRequest};
 pub use tcp_info::{TcpInfo, TcpInfoValues};

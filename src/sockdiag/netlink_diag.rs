@@ -3,11 +3,10 @@
 //! Sources: `linux/netlink_diag.h` (`struct netlink_diag_req`, `netlink_diag_msg`),
 //! `net/netlink/diag.c`. A socket that listens to groups may be listed twice: compare cookies.
 
+use super::cookie::cookie_at;
 use super::meminfo::SkMemInfo;
-use super::netlink::{
-    Attribute, Attributes, DUMP, Malformed, Request, cookie_at, fixed_part, u32_at,
-};
 use super::{AF_NETLINK, SOCK_DIAG_BY_FAMILY, noted};
+use crate::netlink::{Attribute, Attributes, DUMP, Malformed, Request, fixed_part, u32_at};
 
 /// What the answers shall carry: the bits of `ndiag_show`.
 pub mod show {
@@ -182,8 +181,8 @@ impl Groups<'_> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::netlink::Messages;
     use super::*;
+    use crate::netlink::Messages;
 
     #[test]
     fn groups_count_from_one() {

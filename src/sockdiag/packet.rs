@@ -3,11 +3,10 @@
 //! Sources: `linux/packet_diag.h` (`struct packet_diag_req`, `packet_diag_msg`),
 //! `net/packet/diag.c`.
 
+use super::cookie::cookie_at;
 use super::meminfo::SkMemInfo;
-use super::netlink::{
-    Attribute, Attributes, DUMP, Malformed, Request, cookie_at, fixed_part, u16_at, u32_at,
-};
 use super::{AF_PACKET, SOCK_DIAG_BY_FAMILY, noted};
+use crate::netlink::{Attribute, Attributes, DUMP, Malformed, Request, fixed_part, u16_at, u32_at};
 
 /// What the answers shall carry: the bits of `pdiag_show`.
 pub mod show {
@@ -186,8 +185,8 @@ impl PacketAttributes {
 
 #[cfg(test)]
 mod tests {
-    use super::super::netlink::Messages;
     use super::*;
+    use crate::netlink::Messages;
 
     #[test]
     fn a_request_is_twenty_bytes_behind_its_header() {

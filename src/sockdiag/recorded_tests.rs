@@ -10,6 +10,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use proptest::prelude::*;
 
 use super::*;
+use crate::netlink::{self, Content, Messages};
 use crate::sockdiag::inet::Timer;
 
 const TCP_BOTH: &[u8] = include_bytes!("../../tests/data/sockdiag/tcp_both.bin");

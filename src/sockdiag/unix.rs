@@ -2,11 +2,10 @@
 //!
 //! Sources: `linux/unix_diag.h` (`struct unix_diag_req`, `unix_diag_msg`), `net/unix/diag.c`.
 
+use super::cookie::{cookie_at, cookie_bytes};
 use super::meminfo::SkMemInfo;
-use super::netlink::{
-    Attribute, Attributes, DUMP, Malformed, Request, cookie_at, cookie_bytes, fixed_part, u32_at,
-};
 use super::{AF_UNIX, SOCK_DIAG_BY_FAMILY, noted};
+use crate::netlink::{Attribute, Attributes, DUMP, Malformed, Request, fixed_part, u32_at};
 
 /// What the answers shall carry: the bits of `udiag_show`.
 pub mod show {

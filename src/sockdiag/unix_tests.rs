@@ -1,5 +1,5 @@
-use super::super::netlink::Messages;
 use super::*;
+use crate::netlink::Messages;
 
 /// A `struct unix_diag_msg` with attributes.
 fn with(attributes: &[(u16, &[u8])]) -> Vec<u8> {

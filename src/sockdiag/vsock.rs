@@ -3,8 +3,9 @@
 //! Sources: `linux/vm_sockets_diag.h` (`struct vsock_diag_req`, `vsock_diag_msg`),
 //! `net/vmw_vsock/diag.c`. There are no attributes.
 
-use super::netlink::{DUMP, Malformed, Request, cookie_at, fixed_part, u32_at};
+use super::cookie::cookie_at;
 use super::{AF_VSOCK, SOCK_DIAG_BY_FAMILY};
+use crate::netlink::{DUMP, Malformed, Request, fixed_part, u32_at};
 
 /// `VMADDR_CID_ANY` and `VMADDR_PORT_ANY`: no address, any port.
 pub const ANY: u32 = u32::MAX;
@@ -103,8 +104,8 @@ impl<'a> VsockMessage<'a> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::netlink::Messages;
     use super::*;
+    use crate::netlink::Messages;
 
     #[test]
     fn the_fields_are_where_the_kernel_puts_them() {

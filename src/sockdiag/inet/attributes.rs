@@ -2,9 +2,9 @@
 
 use super::super::congestion::{BbrInfo, DctcpInfo, VegasInfo};
 use super::super::meminfo::SkMemInfo;
-use super::super::netlink::{Attribute, Attributes, Malformed, u32_at};
 use super::super::noted;
 use super::super::tcp_info::TcpInfo;
+use crate::netlink::{Attribute, Attributes, Malformed, u32_at};
 
 /// `INET_DIAG_*`.
 mod kind {

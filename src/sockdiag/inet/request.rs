@@ -4,9 +4,10 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::ops::BitOr;
 
 use super::super::bytecode::Bytecode;
-use super::super::netlink::{DUMP, Request, cookie_bytes};
+use super::super::cookie::cookie_bytes;
 use super::super::{AF_INET, SOCK_DIAG_BY_FAMILY, TCPDIAG_GETSOCK};
 use super::{UDP, UDPLITE, family_of};
+use crate::netlink::{DUMP, Request};
 
 /// `INET_DIAG_REQ_BYTECODE`.
 const BYTECODE: u16 = 1;

@@ -7,7 +7,7 @@ use nix::sys::socket::{
     AddressFamily, MsgFlags, SockFlag, SockProtocol, SockType, recv, send, socket,
 };
 
-use crate::sockdiag::{Content, Messages};
+use crate::netlink::{Content, Messages};
 
 /// The kernel fills at most this much a call (`NLMSG_GOODSIZE` grows with the reader's buffer, to 32
 /// KiB).

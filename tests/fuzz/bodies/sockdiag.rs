@@ -1,9 +1,8 @@
 //! What must hold for the codecs of socket listings whatever bytes a netlink socket gives.
 
+use sockdoc::netlink::{Attributes, Content, HEADER_LEN, Malformed, Message, Messages};
 use sockdoc::sockdiag::{
-    Content, InetMessage, Malformed, Message, Messages, NetlinkMessage, PacketMessage, TcpInfo,
-    UnixMessage, VsockMessage,
-    netlink::{Attributes, HEADER_LEN},
+    InetMessage, NetlinkMessage, PacketMessage, TcpInfo, UnixMessage, VsockMessage,
 };
 
 /// The input: a received buffer.

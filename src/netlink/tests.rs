@@ -189,17 +189,10 @@ fn a_request_is_read_back() {
 }
 
 #[test]
-fn a_cookie_is_its_low_half_first() {
-    let bytes = cookie_bytes(0x1111_2222_3333_4444);
-    assert_eq!(u32_at(&bytes, 0), 0x3333_4444);
-    assert_eq!(cookie_at(&bytes, 0), 0x1111_2222_3333_4444);
-}
-
-#[test]
 fn the_words_for_malformed_bytes() {
     assert_eq!(
         malformed(32, 16, 3).to_string(),
-        "malformed netlink message at byte 32: it needs 16 bytes and has 3"
+        "malformed netlink message at byte 32: 16 bytes needed, 3 present"
     );
 }
 
