@@ -14,7 +14,7 @@ const KIND_MASK: u16 = 0x3fff;
 
 /// The attributes behind the fixed part of a message, or inside another attribute.
 ///
-/// The same invariant as for [`Messages`].
+/// The same invariant as for [`Messages`](super::Messages).
 #[derive(Debug, Clone)]
 pub struct Attributes<'a> {
     bytes: &'a [u8],

@@ -2,7 +2,7 @@
 
 use std::iter::FusedIterator;
 
-use super::{DUMP_INTERRUPTED, HEADER_LEN, Malformed, align, read, u16_at, u32_at};
+use super::{Attributes, DUMP_INTERRUPTED, HEADER_LEN, Malformed, align, read, u16_at, u32_at};
 
 mod field {
     pub(super) const LENGTH: usize = 0;
@@ -19,6 +19,17 @@ mod kind {
     pub(super) const DONE: u16 = 3;
     pub(super) const OVERRUN: u16 = 4;
 }
+
+/// `NLM_F_CAPPED` and `NLM_F_ACK_TLVS`, flags of an error message.
+mod flag {
+    /// The payload of the request is not quoted, only its header.
+    pub(super) const CAPPED: u16 = 0x100;
+    /// Attributes follow.
+    pub(super) const EXPLAINED: u16 = 0x200;
+}
+
+/// `NLMSGERR_ATTR_MSG`.
+const EXPLANATION: u16 = 1;
 
 /// The messages in what one `recvmsg(2)` gave.
 ///
@@ -121,6 +132,34 @@ impl<'a> Message<'a> {
     /// Whether the dump that this message belongs to was disturbed: ask again, or say so.
     pub fn interrupted(&self) -> bool {
         self.flags & DUMP_INTERRUPTED != 0
+    }
+
+    /// The kernel's explanation of an error, if it gave one: it does so on a socket with
+    /// `NETLINK_EXT_ACK`.
+    pub fn explanation(&self) -> Option<&'a [u8]> {
+        if self.flags & flag::EXPLAINED == 0 {
+            return None;
+        }
+        let errno = size_of::<i32>();
+        let quoted = match self.kind {
+            kind::DONE => 0,
+            kind::ERROR if self.flags & flag::CAPPED != 0 => HEADER_LEN,
+            kind::ERROR => {
+                let request = self.payload.get(errno..)?.first_chunk::<HEADER_LEN>()?;
+                let length = u32_at(request, field::LENGTH) as usize;
+                align(length.min(self.payload.len()))
+            }
+            _ => return None,
+        };
+        Attributes::new(self.payload, errno + quoted)
+            .map_while(Result::ok)
+            .find(|attribute| attribute.kind == EXPLANATION)
+            .map(|attribute| {
+                attribute
+                    .payload
+                    .strip_suffix(b"\0")
+                    .unwrap_or(attribute.payload)
+            })
     }
 
     /// The kernel writes a negative errno. No number makes this overflow.

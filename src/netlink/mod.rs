@@ -30,9 +30,11 @@ pub const MAX_ATTRIBUTE: usize = 0xffff - ATTRIBUTE_HEADER_LEN;
 pub const REQUEST: u16 = 0x01;
 /// `NLM_F_MULTI`: one of several messages that a [`Content::Done`] ends.
 pub const MULTI: u16 = 0x02;
-/// `NLM_F_DUMP`: all that match, not the one that is named.
+/// `NLM_F_ACK`: the kernel acknowledges the request, with [`Content::Error`] 0, if it succeeds.
+pub const ACK: u16 = 0x04;
+/// `NLM_F_DUMP`: everything that matches, not one named object.
 pub const DUMP: u16 = 0x300;
-/// `NLM_F_DUMP_INTR`: what is dumped changed on the way, something may be missing or doubled.
+/// `NLM_F_DUMP_INTR`: the table changed during the dump, so entries may be missing or listed twice.
 pub const DUMP_INTERRUPTED: u16 = 0x10;
 
 /// Bytes that are not what their place says they are.
@@ -41,7 +43,7 @@ pub struct Malformed {
     /// What was read: `netlink message`, `attribute`, the name of a structure.
     pub layer: &'static str,
     /// Where it begins: bytes from the start of the buffer (a message) or of the message's payload
-    /// (all else).
+    /// (anything else).
     pub offset: usize,
     /// How many bytes it needs.
     pub need: usize,

@@ -119,6 +119,34 @@ fn the_end_of_a_dump_and_an_error_carry_a_positive_errno() {
 }
 
 #[test]
+fn an_error_is_explained_after_the_request_that_it_quotes() {
+    let explained = |kind, flags, before: &[u8]| {
+        let payload = [
+            before,
+            &attribute(8, 2, &[0; 4]),
+            &attribute(8, 1, b"why\0"),
+        ]
+        .concat();
+        let length = 16 + u32::try_from(payload.len()).unwrap();
+        let bytes = message(length, kind, flags, &payload);
+        let message = Messages::new(&bytes).next().unwrap().unwrap();
+        message.explanation().map(<[u8]>::to_vec)
+    };
+    let errno = (-22i32).to_ne_bytes();
+    let quoted = message(19, 30, 0, &[1, 2, 3, 0]);
+    let whole = [&errno[..], &quoted].concat();
+    let why = Some(b"why".to_vec());
+    assert_eq!(explained(2, 0x200, &whole), why);
+    assert_eq!(explained(2, 0x300, &whole[..20]), why);
+    assert_eq!(explained(3, 0x202, &errno), why);
+    assert_eq!(explained(2, 0, &whole), None, "without the flag");
+    assert_eq!(explained(20, 0x200, &errno), None, "not an error");
+    let beyond = [&errno[..], &message(u32::MAX, 30, 0, &[])].concat();
+    assert_eq!(explained(2, 0x200, &beyond), None);
+    assert_eq!(explained(2, 0x200, &[]), None);
+}
+
+#[test]
 fn a_disturbed_dump_says_so_on_its_messages() {
     for (flags, interrupted) in [(MULTI, false), (MULTI | DUMP_INTERRUPTED, true)] {
         let bytes = message(16, 20, flags, &[]);

@@ -10,6 +10,7 @@
 //! | [`exchange`] | one connection of a client: send, stream, receive, with deadlines |
 //! | [`load`] | many connections that drive a [`Client`](crate::load::Client) |
 //! | [`names`] | the names of hosts, looked up beside the work |
+//! | [`netlink`] | netlink sockets: requests to the kernel and its replies |
 //! | [`outlet`] | standard output for a program that must not wait for its reader |
 //! | [`activation`] | sockets passed in by a service manager |
 //! | [`fill`] | the buffer experiment: full queues, their drain, a server that does not read |
@@ -41,6 +42,7 @@ pub mod icmp;
 pub mod limits;
 pub mod load;
 pub mod names;
+pub mod netlink;
 pub mod outlet;
 pub mod resolve;
 pub mod server;

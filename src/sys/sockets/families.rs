@@ -5,6 +5,8 @@ use std::fmt;
 use std::fs;
 use std::io;
 
+use nix::sys::socket::SockProtocol;
+
 use crate::diagnose::{self, Evidence, TcpEvidence};
 use crate::sockdiag::inet::Extensions;
 use crate::sockdiag::{
@@ -14,9 +16,9 @@ use crate::sockdiag::{
 use crate::sockets::number_hash::NumberSet;
 use crate::sockets::proc_net::Table;
 use crate::sockets::{Address, Note, Proto, Socket, State, from_diag, proc_net};
+use crate::sys::netlink::{Dumped, Netlink as Diag};
 
 use super::counts::{Counts, time_wait_count};
-use super::diag::{Diag, Dumped};
 use super::namespaces;
 use super::{Keep, Query};
 
@@ -109,7 +111,8 @@ impl<'a> Collector<'a> {
         if self.query.protos.contains(&Proto::Tcp) {
             self.part.time_wait = time_wait_count();
         }
-        let mut diag = Diag::open().map_err(|error| Missing::Refused(error.to_string()));
+        let mut diag = Diag::open(SockProtocol::NetlinkSockDiag)
+            .map_err(|error| Missing::Refused(error.to_string()));
         if let Err(missing) = &diag {
             let text = format!(
                 "{missing}, so /proc/net is read instead: findings, queue limits and bound sockets \

@@ -6,14 +6,12 @@
 //! | this one | [`Query`], [`snapshot`] |
 //! | [`cgroups`] | the paths of control groups |
 //! | `counts` | how many there are by the kernel's own counts |
-//! | [`diag`] | the netlink socket |
 //! | [`families`] | one dump for each family, and its fallback |
 //! | [`namespaces`] | network namespaces |
 //! | [`processes`] | who holds which socket |
 
 pub mod cgroups;
 mod counts;
-pub mod diag;
 pub mod families;
 pub mod namespaces;
 pub mod processes;

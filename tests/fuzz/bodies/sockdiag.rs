@@ -34,6 +34,8 @@ fn one_message(message: &Message<'_>) {
         Ok(Content::Noop | Content::Overrun) => {}
         Err(malformed) => too_short(malformed),
     }
+    let explanation = message.explanation().unwrap_or_default();
+    assert!(explanation.len() <= message.payload.len());
 }
 
 /// Any payload through every view: which family it is stands in the payload itself.
