@@ -20,6 +20,9 @@ use crate::sys::socket::{Listener, Place};
 /// something. What can be framed but not accepted is answered with {"result": "Error: ..."}, and the
 /// connection is closed in order, so that the answer is not lost to a reset.
 ///
+/// A JSON request may be in UTF-8, UTF-16, UTF-32, ASCII, Latin-1, most of ISO 8859 or a common code page, under
+/// the names that Python knows them by. Any other encoding is answered with the list of these.
+///
 /// -v prints the tutorial's transcript, --json an object for each thing that happens; what a reader is
 /// too slow for, or a full disk does not take, is lost and counted, and serving goes on.
 ///

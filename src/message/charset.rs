@@ -1,25 +1,16 @@
-//! The encodings of a content: those that Python names, strict as Python's are.
+//! The encodings of a content: names as Python normalises them, decoding as strict as Python's.
 //!
-//! A name is normalised and looked up as Python does it (`UTF 8`, `latin-1`, `IBM037` ...), from
-//! the alias table of Python 3.11 in `charmaps.txt`. Behind the names stand
+//! ASCII, Latin-1, UTF-8, UTF-16 and UTF-32 are decoded here. As in the tutorial's programs, which read
+//! through a stream decoder, `utf-16` and `utf-32` without an explicit byte order require a byte order mark.
 //!
-//! - UTF-8, UTF-16 and UTF-32. As in the tutorial's programs, which read through a stream decoder,
-//!   `utf-16` and `utf-32` without an explicit byte order want a byte order mark;
-//! - ASCII, Latin-1 and every single-byte codec, from the tables in `charmaps.txt`;
-//! - the usual Chinese, Japanese and Korean encodings;
-//! - of the rest (`utf-7`, `unicode_escape`, `hz`, `johab`, the JIS X 0213 family ...) the ASCII
-//!   characters that mean themselves; anything else in them is an error that says so.
-//!
-//! Codecs that do not make text (`hex`, `rot13` ...) are unknown, and so are `undefined`,
-//! `punycode` and `idna`.
+//! The other encodings come from `encoding_rs`: those, and only those, that decode every byte sequence as
+//! Python's codec does. `tests/interop/encodings.rs` compares them. They are found by Python's names, never by
+//! the labels of `encoding_rs`, in which `latin1` and `ascii` mean windows-1252.
 
 use std::borrow::Cow;
 use std::fmt;
 
-use super::multibyte::MultiByte;
-
-/// The names and tables; `tools/make-charmaps` writes it.
-const CHARMAPS: &str = include_str!("charmaps.txt");
+use encoding_rs::Encoding;
 
 /// An encoding that can be decoded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -33,10 +24,10 @@ enum Scheme {
     Utf32(Order),
     Ascii,
     Latin1,
-    /// The runs of a `charmap` line.
-    Table(&'static str),
-    MultiByte(&'static MultiByte),
-    AsciiPart,
+    /// As `encoding_rs` has it.
+    Table(&'static Encoding),
+    /// As `encoding_rs` has it, but for the C1 controls: it decodes the undefined bytes of a code page to them.
+    CodePage(&'static Encoding),
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -47,45 +38,210 @@ enum Order {
     Marked,
 }
 
+use Scheme::{Ascii, CodePage, Latin1, Table, Utf8, Utf8Sig, Utf16, Utf32};
+
+/// Every encoding: Python's name of the codec, Python's aliases, how it is decoded.
+static CODECS: &[(&str, &str, Scheme)] = &[
+    ("utf_8", "cp65001 u8 utf utf8 utf8_ucs2 utf8_ucs4", Utf8),
+    ("utf_8_sig", "", Utf8Sig),
+    ("utf_16", "u16 utf16", Utf16(Order::Marked)),
+    (
+        "utf_16_le",
+        "unicodelittleunmarked utf_16le",
+        Utf16(Order::Little),
+    ),
+    (
+        "utf_16_be",
+        "unicodebigunmarked utf_16be",
+        Utf16(Order::Big),
+    ),
+    ("utf_32", "u32 utf32", Utf32(Order::Marked)),
+    ("utf_32_le", "utf_32le", Utf32(Order::Little)),
+    ("utf_32_be", "utf_32be", Utf32(Order::Big)),
+    (
+        "ascii",
+        "646 ansi_x3.4_1968 ansi_x3.4_1986 ansi_x3_4_1968 cp367 csascii ibm367 iso646_us iso_646.irv_1991 iso_ir_6 us us_ascii",
+        Ascii,
+    ),
+    (
+        "latin_1",
+        "8859 cp819 csisolatin1 ibm819 iso8859 iso8859_1 iso_8859_1 iso_8859_1_1987 iso_ir_100 l1 latin latin1",
+        Latin1,
+    ),
+    (
+        "iso8859_2",
+        "csisolatin2 iso_8859_2 iso_8859_2_1987 iso_ir_101 l2 latin2",
+        Table(encoding_rs::ISO_8859_2),
+    ),
+    (
+        "iso8859_3",
+        "csisolatin3 iso_8859_3 iso_8859_3_1988 iso_ir_109 l3 latin3",
+        Table(encoding_rs::ISO_8859_3),
+    ),
+    (
+        "iso8859_4",
+        "csisolatin4 iso_8859_4 iso_8859_4_1988 iso_ir_110 l4 latin4",
+        Table(encoding_rs::ISO_8859_4),
+    ),
+    (
+        "iso8859_5",
+        "csisolatincyrillic cyrillic iso_8859_5 iso_8859_5_1988 iso_ir_144",
+        Table(encoding_rs::ISO_8859_5),
+    ),
+    (
+        "iso8859_6",
+        "arabic asmo_708 csisolatinarabic ecma_114 iso_8859_6 iso_8859_6_1987 iso_ir_127",
+        Table(encoding_rs::ISO_8859_6),
+    ),
+    (
+        "iso8859_7",
+        "csisolatingreek ecma_118 elot_928 greek greek8 iso_8859_7 iso_8859_7_1987 iso_ir_126",
+        Table(encoding_rs::ISO_8859_7),
+    ),
+    (
+        "iso8859_8",
+        "csisolatinhebrew hebrew iso_8859_8 iso_8859_8_1988 iso_ir_138",
+        Table(encoding_rs::ISO_8859_8),
+    ),
+    (
+        "iso8859_10",
+        "csisolatin6 iso_8859_10 iso_8859_10_1992 iso_ir_157 l6 latin6",
+        Table(encoding_rs::ISO_8859_10),
+    ),
+    (
+        "iso8859_13",
+        "iso_8859_13 l7 latin7",
+        Table(encoding_rs::ISO_8859_13),
+    ),
+    (
+        "iso8859_14",
+        "iso_8859_14 iso_8859_14_1998 iso_celtic iso_ir_199 l8 latin8",
+        Table(encoding_rs::ISO_8859_14),
+    ),
+    (
+        "iso8859_15",
+        "iso_8859_15 l9 latin9",
+        Table(encoding_rs::ISO_8859_15),
+    ),
+    (
+        "iso8859_16",
+        "iso_8859_16 iso_8859_16_2001 iso_ir_226 l10 latin10",
+        Table(encoding_rs::ISO_8859_16),
+    ),
+    ("koi8_r", "cskoi8r", Table(encoding_rs::KOI8_R)),
+    (
+        "mac_roman",
+        "macintosh macroman",
+        Table(encoding_rs::MACINTOSH),
+    ),
+    (
+        "mac_cyrillic",
+        "maccyrillic",
+        Table(encoding_rs::X_MAC_CYRILLIC),
+    ),
+    ("cp866", "866 csibm866 ibm866", Table(encoding_rs::IBM866)),
+    ("cp949", "949 ms949 uhc", Table(encoding_rs::EUC_KR)),
+    ("cp874", "", CodePage(encoding_rs::WINDOWS_874)),
+    (
+        "cp1250",
+        "1250 windows_1250",
+        CodePage(encoding_rs::WINDOWS_1250),
+    ),
+    (
+        "cp1251",
+        "1251 windows_1251",
+        CodePage(encoding_rs::WINDOWS_1251),
+    ),
+    (
+        "cp1252",
+        "1252 windows_1252",
+        CodePage(encoding_rs::WINDOWS_1252),
+    ),
+    (
+        "cp1253",
+        "1253 windows_1253",
+        CodePage(encoding_rs::WINDOWS_1253),
+    ),
+    (
+        "cp1254",
+        "1254 windows_1254",
+        CodePage(encoding_rs::WINDOWS_1254),
+    ),
+    (
+        "cp1256",
+        "1256 windows_1256",
+        CodePage(encoding_rs::WINDOWS_1256),
+    ),
+    (
+        "cp1257",
+        "1257 windows_1257",
+        CodePage(encoding_rs::WINDOWS_1257),
+    ),
+    (
+        "cp1258",
+        "1258 windows_1258",
+        CodePage(encoding_rs::WINDOWS_1258),
+    ),
+];
+
+/// The encodings of [`CODECS`], for people.
+pub(super) const KNOWN: &str = "UTF-8, UTF-16, UTF-32, ASCII, Latin-1, ISO 8859-2 to -8, -10 and -13 to -16, \
+    cp866, cp874, cp949, cp1250 to cp1254, cp1256 to cp1258, KOI8-R, Mac Roman, Mac Cyrillic";
+
 impl Charset {
     /// UTF-8 without a byte order mark.
-    pub const UTF_8: Charset = Charset(Scheme::Utf8);
+    pub const UTF_8: Charset = Charset(Utf8);
 
-    /// The encoding that Python knows by this name.
+    /// The encoding that Python knows by this name, if it is supported.
     pub fn named(name: &str) -> Option<Charset> {
         if name == "utf-8" {
             return Some(Charset::UTF_8);
         }
         let normal = normalise(name)?;
-        let codec = alias(&normal)
-            .or_else(|| alias(&normal.replace('.', "_")))
-            .unwrap_or(&normal);
-        scheme(codec).or_else(|| scheme(&normal)).map(Charset)
+        // Python looks for a dot as for an underscore, but in the aliases alone.
+        let alias = normal.replace('.', "_");
+        let is_it = |codec: &&(&str, &str, Scheme)| {
+            codec.0 == normal
+                || codec
+                    .1
+                    .split(' ')
+                    .any(|known| known == normal || known == alias)
+        };
+        let codec = CODECS.iter().find(is_it).filter(|_| !normal.is_empty());
+        codec.map(|codec| Charset(codec.2))
     }
 
     /// Decodes the whole content; valid UTF-8 and ASCII are borrowed.
     pub fn decode(self, bytes: &[u8]) -> Result<Cow<'_, str>, TextError> {
         match self.0 {
-            Scheme::Utf8 => utf8(bytes),
-            Scheme::Utf8Sig => utf8(bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes)),
-            Scheme::Utf16(order) => utf16(bytes, order).map(Cow::Owned),
-            Scheme::Utf32(order) => utf32(bytes, order).map(Cow::Owned),
-            Scheme::Ascii => match bytes.iter().position(|byte| !byte.is_ascii()) {
+            Utf8 => utf8(bytes),
+            Utf8Sig => utf8(bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes)),
+            Utf16(order) => utf16(bytes, order).map(Cow::Owned),
+            Utf32(order) => utf32(bytes, order).map(Cow::Owned),
+            Ascii => match bytes.iter().position(|byte| !byte.is_ascii()) {
                 Some(at) => Err(TextError::at(at, "a byte that is not ASCII")),
                 None => utf8(bytes),
             },
-            Scheme::Latin1 => Ok(Cow::Owned(bytes.iter().copied().map(char::from).collect())),
-            Scheme::Table(runs) => single_byte(bytes, runs).map(Cow::Owned),
-            Scheme::MultiByte(codec) => codec.decode(bytes).ok_or(TextError {
-                at: None,
-                what: "an invalid byte sequence",
-            }),
-            Scheme::AsciiPart => match bytes.iter().position(|&byte| !means_itself(byte)) {
-                Some(at) => Err(TextError::at(at, "only its plain ASCII part is supported")),
-                None => utf8(bytes),
+            Latin1 => Ok(encoding_rs::mem::decode_latin1(bytes)),
+            Table(encoding) => table(bytes, encoding),
+            CodePage(encoding) => match table(bytes, encoding) {
+                Ok(text) if text.contains(|c| matches!(c, '\u{80}'..='\u{9f}')) => Err(INVALID),
+                decoded => decoded,
             },
         }
     }
+}
+
+/// Somewhere in the text.
+const INVALID: TextError = TextError {
+    at: None,
+    what: "an invalid byte sequence",
+};
+
+fn table<'a>(bytes: &'a [u8], encoding: &'static Encoding) -> Result<Cow<'a, str>, TextError> {
+    encoding
+        .decode_without_bom_handling_and_without_replacement(bytes)
+        .ok_or(INVALID)
 }
 
 /// Why a content is not text of its encoding.
@@ -135,52 +291,6 @@ fn normalise(name: &str) -> Option<String> {
         }
     }
     Some(normal)
-}
-
-fn alias(name: &str) -> Option<&'static str> {
-    lines("alias ").find_map(|line| line.strip_prefix(name)?.strip_prefix(' '))
-}
-
-fn lines(kind: &'static str) -> impl Iterator<Item = &'static str> {
-    CHARMAPS
-        .lines()
-        .filter_map(move |line| line.strip_prefix(kind))
-}
-
-/// The codec that Python keeps in the module of this name.
-fn scheme(codec: &str) -> Option<Scheme> {
-    Some(match codec {
-        // `locale` is what the receiver's locale says: UTF-8 everywhere that matters.
-        "utf_8" | "locale" => Scheme::Utf8,
-        "utf_8_sig" => Scheme::Utf8Sig,
-        "utf_16" => Scheme::Utf16(Order::Marked),
-        "utf_16_le" => Scheme::Utf16(Order::Little),
-        "utf_16_be" => Scheme::Utf16(Order::Big),
-        "utf_32" => Scheme::Utf32(Order::Marked),
-        "utf_32_le" => Scheme::Utf32(Order::Little),
-        "utf_32_be" => Scheme::Utf32(Order::Big),
-        "ascii" => Scheme::Ascii,
-        "latin_1" | "charmap" => Scheme::Latin1,
-        "utf_7" | "unicode_escape" | "raw_unicode_escape" | "hz" | "johab" | "iso2022_kr"
-        | "iso2022_jp_1" | "iso2022_jp_2" | "iso2022_jp_2004" | "iso2022_jp_3"
-        | "iso2022_jp_ext" | "euc_jis_2004" | "euc_jisx0213" | "shift_jis_2004"
-        | "shift_jisx0213" => Scheme::AsciiPart,
-        _ => match MultiByte::named(codec) {
-            Some(codec) => Scheme::MultiByte(codec),
-            None => Scheme::Table(runs(codec)?),
-        },
-    })
-}
-
-/// The `charmap` line of a single-byte codec.
-fn runs(codec: &str) -> Option<&'static str> {
-    lines("charmap ").find_map(|line| line.strip_prefix(codec)?.strip_prefix(' '))
-}
-
-/// Whether a byte means itself in all of the encodings whose plain part alone is supported: no
-/// shift, no escape, none of the ASCII places that have other characters in some of them.
-fn means_itself(byte: u8) -> bool {
-    byte.is_ascii() && !matches!(byte, 0x0e | 0x0f | 0x1b | b'+' | b'\\' | b'~')
 }
 
 fn utf8(bytes: &[u8]) -> Result<Cow<'_, str>, TextError> {
@@ -254,35 +364,6 @@ fn whole(rest: &[u8], at: usize, text: String) -> Result<String, TextError> {
     } else {
         Err(TextError::at(at, CUT))
     }
-}
-
-fn single_byte(bytes: &[u8], runs: &str) -> Result<String, TextError> {
-    let table = table(runs);
-    let mut text = String::with_capacity(bytes.len());
-    for (at, &byte) in bytes.iter().enumerate() {
-        let character = table[usize::from(byte)];
-        text.push(character.ok_or(TextError::at(at, "an undefined byte"))?);
-    }
-    Ok(text)
-}
-
-/// The 256 characters of a `charmap` line. The data is our own; a test reads all of it.
-fn table(runs: &str) -> [Option<char>; 256] {
-    let hex = |digits: &str| u32::from_str_radix(digits, 16).unwrap_or(0);
-    let mut table = [None; 256];
-    let mut at = 0;
-    for run in runs.split(' ') {
-        let (first, last) = run.split_once('-').unwrap_or((run, run));
-        if first.is_empty() {
-            at += hex(last) as usize;
-            continue;
-        }
-        for code in hex(first)..=hex(last) {
-            table[at] = char::from_u32(code);
-            at += 1;
-        }
-    }
-    table
 }
 
 #[cfg(test)]

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::fmt;
 
-use super::charset::TextError;
+use super::charset::{self, TextError};
 use super::json::JsonError;
 
 /// Why bytes are not a message, in one line. What it repeats of the peer's text is cut short, but
@@ -31,7 +31,7 @@ pub enum MessageError {
     BadLength(Box<str>),
     /// The content-encoding of a JSON content is this, and not a name.
     BadEncoding(Box<str>),
-    /// The content-encoding of a JSON content is a name that nothing is known of.
+    /// The content-encoding of a JSON content is a name that is not known or not supported.
     UnknownEncoding(Box<str>),
     /// The content is not text of its encoding.
     BadText(Box<str>, TextError),
@@ -74,7 +74,11 @@ impl fmt::Display for MessageError {
             MessageError::BadEncoding(what) => {
                 write!(f, "content-encoding is {what}, not the name of an encoding")
             }
-            MessageError::UnknownEncoding(name) => write!(f, "unknown encoding: {name}"),
+            MessageError::UnknownEncoding(name) => write!(
+                f,
+                "the encoding '{name}' is not supported; send UTF-8 (supported: {})",
+                charset::KNOWN
+            ),
             MessageError::BadText(encoding, why) => {
                 write!(f, "the content is not {encoding}: {why}")
             }

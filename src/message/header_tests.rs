@@ -106,7 +106,7 @@ fn an_error_repeats_only_the_beginning_of_long_text() {
          \"content-encoding\": \"{long}\"}}"
     );
     let error = header(&fields).unwrap().charset().unwrap_err().to_string();
-    assert!(error.chars().count() < 100, "{error}");
+    assert!(error.chars().count() < 350, "{error}");
     let error = with_length(&format!("\"{long}\"")).unwrap_err().to_string();
     assert!(error.chars().count() < 130, "{error}");
     let error = with_length(&format!("-{}", "1".repeat(9999))).unwrap_err();

@@ -12,7 +12,8 @@
 //!
 //! What is written is byte for byte what the tutorial's Python programs write ([`encode_search`],
 //! [`encode_binary_request`], [`encode_json_reply`], [`encode_binary_reply`]); what is read is
-//! what they read: any key order, any JSON spacing, further keys, any encoding that Python names.
+//! what they read: any key order, any JSON spacing, further keys, and the encodings that
+//! [`Charset`] knows, by Python's names.
 //!
 //! The way in: a [`Deframer`] finds a [`Message`] in chunks of any size, [`Message::decode`] makes
 //! [`Content`] of it: a JSON [`Value`] or plain bytes.
@@ -26,7 +27,6 @@ mod encode;
 mod error;
 mod header;
 mod json;
-mod multibyte;
 mod python;
 mod value;
 

@@ -2,7 +2,7 @@
 //! after each.
 
 use crate::speak::{self, good_client, message, with_header};
-use crate::support::{Server, talk};
+use crate::support::{Server, talk, unsupported};
 
 /// A header of four fields, the length as it is given.
 fn header(length: &str) -> String {
@@ -263,7 +263,7 @@ fn contents() -> Vec<Case> {
             "an unknown encoding",
             encoded("\"klingon\"", search),
             OPEN,
-            "Error: unknown encoding: klingon",
+            unsupported!("klingon"),
         ),
         (
             "an encoding that is a number",
@@ -275,13 +275,13 @@ fn contents() -> Vec<Case> {
             "an encoding that is empty",
             encoded("\"\"", search),
             OPEN,
-            "Error: unknown encoding: ",
+            unsupported!(""),
         ),
         (
             "an encoding with control characters",
             encoded("\"\\u001b[2J\"", search),
             OPEN,
-            "Error: unknown encoding: \u{1b}[2J",
+            unsupported!("\u{1b}[2J"),
         ),
         (
             "a content with a BOM",

@@ -8,6 +8,7 @@
 //! | [`bytes`] | the two clients and the two servers, byte for byte |
 //! | [`raw`] | requests that no client sends, reply for reply |
 //! | [`echo`] | the echo programs |
+//! | [`encodings`] | the encodings of a content, byte for byte as Python decodes them |
 //! | [`captures`] | capture files, written and read beside tshark, tcpdump and capinfos |
 //! | [`packets`] | frames of many kinds, for each link type |
 //! | [`tshark`] | `sockdoc decode` beside tshark and what reads capture files |
@@ -19,6 +20,7 @@ mod support;
 mod bytes;
 mod captures;
 mod echo;
+mod encodings;
 mod filters;
 mod packets;
 mod peers;

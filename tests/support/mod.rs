@@ -2,7 +2,7 @@
 //! instead of sleeps, and loud skips.
 
 // Each test program uses its own part of it, and `pub` is for them.
-#![allow(dead_code, unreachable_pub)]
+#![allow(dead_code, unreachable_pub, unused_imports)]
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream};
@@ -40,6 +40,21 @@ fn clean(mut command: Command) -> Command {
         .env_remove("LISTEN_PID");
     command
 }
+
+/// The reply of an app-server to a content in this encoding.
+#[allow(unused_macros)]
+macro_rules! unsupported {
+    ($encoding:literal) => {
+        concat!(
+            "Error: the encoding '",
+            $encoding,
+            "' is not supported; send UTF-8 (supported: UTF-8, UTF-16, UTF-32, ASCII, Latin-1, \
+             ISO 8859-2 to -8, -10 and -13 to -16, cp866, cp874, cp949, cp1250 to cp1254, \
+             cp1256 to cp1258, KOI8-R, Mac Roman, Mac Cyrillic)"
+        )
+    };
+}
+pub(crate) use unsupported;
 
 /// Runs the binary to its end with these arguments and no input.
 pub fn run(args: &[&str]) -> Output {

@@ -1,54 +1,41 @@
 #!/usr/bin/env python3
-"""Lists the text encodings of this Python, and JSON texts in each: encodings.py
+"""What Python makes of names of encodings and of bytes in them.
 
-A line for every text that an encoding has characters for: the name, a tab, the text in it in
-hexadecimal, a tab, its value in UTF-8 in hexadecimal.
+encodings.py names         every name of a text encoding, a space, the codec that it means
+encodings.py decode FILE   FILE has lines of an encoding, a space and bytes in hexadecimal; for each a
+                           line: the text in UTF-8, in hexadecimal, or `-` if the bytes are refused
 """
 
 import codecs
 import encodings
-import json
+import encodings.aliases
+import io
 import pkgutil
-
-VALUES = (
-    "Grüße, Жук, 東京, €, 🐶",
-    "東京の犬",
-    "東京",
-    "개와 고양이",
-    "Жук и кот",
-    "Γάτα",
-    "חתול",
-    "قطة",
-    "แมว",
-    "Ağaç, kuş",
-    "Žluťoučký kůň",
-    "Grüße, café",
-    "ring",
-)
+import sys
 
 
 def names():
-    for module in pkgutil.iter_modules(encodings.__path__):
+    modules = [module.name for module in pkgutil.iter_modules(encodings.__path__)]
+    for name in modules + list(encodings.aliases.aliases):
         try:
-            codec = codecs.lookup(module.name)
+            codec = codecs.lookup(name)
         except LookupError:
             continue
         if codec._is_text_encoding:
-            yield module.name
+            print(name, codec.name)
 
 
-def main():
-    for name in names():
-        for value in VALUES:
-            text = json.dumps({"action": "search", "value": value}, ensure_ascii=False)
-            try:
-                raw = text.encode(name)
-                if raw.decode(name) != text:
-                    continue
-            except (UnicodeError, LookupError):
-                continue
-            print(name, raw.hex(), value.encode("utf-8").hex(), sep="\t")
+def decode(path):
+    with open(path, encoding="ascii") as lines:
+        for line in lines:
+            name, raw = line.rstrip("\n").split(" ")
+            # As the tutorial's programs read a content.
+            with io.TextIOWrapper(io.BytesIO(bytes.fromhex(raw)), encoding=name, newline="") as text:
+                try:
+                    print(text.read().encode("utf-8").hex())
+                except UnicodeError:
+                    print("-")
 
 
 if __name__ == "__main__":
-    main()
+    names() if sys.argv[1] == "names" else decode(sys.argv[2])
