@@ -1,9 +1,8 @@
-//! What every failure is made of, and how it is said: one line of what failed and why, one line of
-//! what to do next.
+//! The parts of every failure and its two lines of text: what failed and why, then what to do next.
 //!
 //! ```text
 //! sockdoc: connect to 127.0.0.1:9: Connection refused (ECONNREFUSED): the host is up, but ...
-//!   next: on that host, list the listeners: ss -ltnp 'sport = :9'
+//!   next: on that host, list the listeners: sockdoc sockets -l :9
 //! ```
 
 use std::fmt;
@@ -14,11 +13,11 @@ use crate::reference::{self, Circumstance};
 /// Which exit status a failure has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
-    /// The command ran and the answer is bad: refused, no reply, a damaged reply. Exit 1.
+    /// The command ran, but found a problem or got a bad reply (refused, none, damaged). Exit 1.
     BadAnswer,
-    /// The command could not do its work: usage, permission, no such file or name. Exit 2.
+    /// The command could not run: usage, permission, no such file or name. Exit 2.
     CannotRun,
-    /// Nobody reads our output any more (`| head`): no failure, the program ends quietly. Exit 0.
+    /// The reader of our output has closed it (`| head`): not a failure, the program exits quietly. Exit 0.
     OutputClosed,
 }
 
@@ -38,15 +37,15 @@ impl Kind {
 pub struct Error {
     /// Decides the exit status.
     pub kind: Kind,
-    /// What was tried: `connect`, `bind`, `read` ...
+    /// The operation: `connect`, `bind`, `read` ...
     pub operation: String,
-    /// On what: an address, a path, a name.
+    /// Its object: an address, a path, a name.
     pub subject: Option<String>,
-    /// The name of the errno or resolver code, where one is behind it: `ECONNREFUSED`.
+    /// The name of the errno or resolver code that caused it, if any: `ECONNREFUSED`.
     pub code: Option<&'static str>,
-    /// Why, in words.
+    /// Why it failed.
     pub cause: String,
-    /// More lines of why, where one is not enough: an address each.
+    /// Further lines of the cause: one for each address tried.
     pub details: Vec<String>,
     /// The next thing to try.
     pub next: Option<String>,
@@ -56,7 +55,7 @@ pub struct Error {
 pub type Result<T> = std::result::Result<T, Error>;
 
 impl Error {
-    /// A failure without an errno behind it.
+    /// A failure that was not caused by an errno.
     pub fn new(kind: Kind, operation: impl Into<String>, cause: impl Into<String>) -> Self {
         Error {
             kind,
@@ -80,8 +79,8 @@ impl Error {
         this
     }
 
-    /// Says under which circumstance the errno came: cause and next step become those that fit it,
-    /// for a Unix socket or a file above all. Before or after [`Error::on`].
+    /// Sets the circumstance of the errno, which selects cause and next step, mainly for a Unix socket
+    /// or a file. Before or after [`Error::on`].
     ///
     /// ```text
     /// Error::os(kind, "connect to", &error).under(Circumstance::UnixSocket).on(path)
@@ -111,8 +110,8 @@ impl Error {
         Error::os(Kind::CannotRun, "write the output", &error)
     }
 
-    /// Says on what the operation failed. Fills `HOST` and `PORT` of the next step from an
-    /// `address:port`, and `PATH` from a path.
+    /// Sets the object of the operation. Replaces `HOST` and `PORT` in the next step if it is an
+    /// `address:port`, and `PATH` if it is a path.
     #[must_use]
     pub fn on(mut self, subject: impl Into<String>) -> Self {
         let subject = subject.into();
@@ -121,13 +120,12 @@ impl Error {
         self
     }
 
-    /// Replaces the cause that the table knows for the error, behind its message and name, where
-    /// more is known here.
+    /// Replaces the table's cause, which follows message and name, with a more specific one.
     #[must_use]
     pub fn because(mut self, cause: &str) -> Self {
         let name = self.code.map(|code| format!("({code}): "));
-        let behind = name.and_then(|name| Some(self.cause.find(&name)? + name.len()));
-        self.cause.truncate(behind.unwrap_or(0));
+        let start = name.and_then(|name| Some(self.cause.find(&name)? + name.len()));
+        self.cause.truncate(start.unwrap_or(0));
         self.cause.push_str(cause);
         self
     }
@@ -140,7 +138,7 @@ impl Error {
     }
 }
 
-/// The next step with the subject in place of the words that stand for it.
+/// The next step with the placeholders replaced by the subject.
 fn fill(next: &str, subject: &str) -> String {
     if next.contains("PATH") {
         return next.replace("PATH", &quoted(subject));
@@ -151,7 +149,7 @@ fn fill(next: &str, subject: &str) -> String {
     }
 }
 
-/// A path as a shell takes it for one word.
+/// A path quoted for a shell.
 fn quoted(path: &str) -> String {
     let is_plain = |c: char| c.is_alphanumeric() || "/._-+:@%,=".contains(c);
     if !path.is_empty() && path.chars().all(is_plain) {
@@ -204,7 +202,7 @@ mod tests {
         let text = error.to_string();
         assert!(text.starts_with("connect to 127.0.0.1:9: Connection refused (ECONNREFUSED): "));
         assert_eq!(text.lines().count(), 2, "{text}");
-        assert!(text.contains(":9'"), "{text}");
+        assert!(text.ends_with(" :9"), "{text}");
         assert!(!text.contains("PORT"), "{text}");
     }
 

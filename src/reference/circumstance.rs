@@ -1,27 +1,27 @@
-//! Under which circumstance an errno came: the same number means one thing to a TCP server that binds
+//! The circumstance of an errno: the same number means one thing to a TCP server that binds
 //! a port, and another to a client of a Unix socket.
 
-/// What was being done, and on what, when the errno came.
+/// The operation that failed, and on what.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Circumstance {
-    /// Taking an address and port of the network: `bind`, `listen`.
+    /// Binding an IP address and port: `bind`, `listen`.
     Bind,
-    /// Connecting to an address and port of the network.
+    /// Connecting to an IP address and port.
     Connect,
-    /// Sending to an address and port of the network.
+    /// Sending to an IP address and port.
     Send,
-    /// Creating the file of a Unix socket. What is not special to it is as for [`Self::UnixSocket`].
+    /// Creating the file of a Unix socket. Falls back to [`Self::UnixSocket`].
     UnixBind,
-    /// Connecting to a Unix socket, or talking over one.
+    /// Connecting to a Unix socket, or using one.
     UnixSocket,
-    /// A file or directory that is no socket.
+    /// A file or directory that is not a socket.
     File,
 }
 
 /// Why it happens, and the next thing to try.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Advice {
-    /// Why it happens, in words.
+    /// Why it happens.
     pub cause: &'static str,
     /// The next thing to try; the words `HOST`, `PORT` and `PATH` stand for the address or the path
     /// in question.
@@ -29,7 +29,7 @@ pub struct Advice {
 }
 
 impl Circumstance {
-    /// How the explanation and its document call it: `unix_socket`.
+    /// Its name in the output: `unix_socket`.
     pub fn word(self) -> &'static str {
         match self {
             Circumstance::Bind => "bind",
@@ -41,7 +41,7 @@ impl Circumstance {
         }
     }
 
-    /// Where to look when an errno has nothing special to say under this one.
+    /// The fallback for an errno without texts of its own for this one.
     pub(super) fn wider(self) -> Option<Circumstance> {
         (self == Circumstance::UnixBind).then_some(Circumstance::UnixSocket)
     }

@@ -1,4 +1,4 @@
-//! Errno: what a system call says when it fails.
+//! Errno: why a system call failed.
 //!
 //! The numbers are those of `asm-generic/errno-base.h` and `asm-generic/errno.h`, which x86, Arm,
 //! RISC-V, POWER and s390 share (POWER differs in EDEADLOCK only). MIPS, SPARC, Alpha and PA-RISC
@@ -17,14 +17,14 @@ pub struct Errno {
     pub name: &'static str,
     /// The number (`asm-generic/errno.h`).
     pub number: i32,
-    /// What glibc's `strerror(3)` says: `Connection refused`.
+    /// The text of glibc's `strerror(3)`: `Connection refused`.
     pub message: &'static str,
-    /// Why it happens, in words, whatever was being done.
+    /// Why it happens, whatever the operation.
     pub cause: &'static str,
     /// The next thing to try; the words `HOST`, `PORT` and `PATH` stand for the address or the path
     /// in question.
     pub next: &'static str,
-    /// What is to be said instead under some circumstances; read it with [`Errno::on`].
+    /// Other texts for some circumstances; read them with [`Errno::on`].
     pub variants: &'static [(Circumstance, Advice)],
     /// Other names of the same number: `EWOULDBLOCK` for `EAGAIN`.
     pub aliases: &'static [&'static str],
@@ -33,13 +33,13 @@ pub struct Errno {
 }
 
 impl Errno {
-    /// Cause and next step under a circumstance: its own, else the general ones.
+    /// Cause and next step under a circumstance: its own, otherwise the general ones.
     ///
     /// ```text
     /// let Advice { cause, next } = entry.on(Circumstance::UnixSocket);
     /// ```
     ///
-    /// Who makes a [`crate::error::Error`] says it there: `Error::os(..).under(..).on(path)`.
+    /// Code that builds a [`crate::error::Error`] passes it there: `Error::os(..).under(..).on(path)`.
     pub fn on(&self, circumstance: Circumstance) -> Advice {
         let general = Advice {
             cause: self.cause,
@@ -48,7 +48,7 @@ impl Errno {
         self.special(circumstance).map_or(general, |(_, it)| it)
     }
 
-    /// The variant that [`Errno::on`] takes; `None` where it takes the general texts.
+    /// The variant that [`Errno::on`] uses; `None` if it uses the general texts.
     pub fn special(&self, circumstance: Circumstance) -> Option<(Circumstance, Advice)> {
         let own = |wanted| self.variants.iter().copied().find(|(it, _)| *it == wanted);
         own(circumstance).or_else(|| circumstance.wider().and_then(own))
@@ -81,8 +81,8 @@ fn tables() -> impl Iterator<Item = &'static Errno> {
 }
 
 /// Writes a table: number, name and message, then labelled texts, so that an entry reads like a
-/// page of a book and the compiler still checks that nothing is missing. `when` begins what is to be
-/// said instead under a circumstance.
+/// page of a book and the compiler still checks that nothing is missing. `when` begins the texts
+/// for a circumstance.
 macro_rules! errnos {
     ($(
         $number:literal $name:ident $message:literal
@@ -227,7 +227,7 @@ mod tests {
             let Advice { cause, next } = entry.on(Circumstance::UnixSocket);
             assert_ne!(cause, entry.cause, "{name}");
             for word in [
-                "the host", "firewall", "RST", "ss -t", "tcpdump", "HOST", "PORT",
+                "the host", "firewall", "RST", "sockets -t", "tcpdump", "HOST", "PORT",
             ] {
                 assert!(
                     !cause.contains(word) && !next.contains(word),
@@ -237,7 +237,7 @@ mod tests {
         }
         for name in ["EACCES", "ENOENT", "EAGAIN", "EPERM", "EINVAL"] {
             let Advice { cause, next } = by_name(name).expect("known").on(Circumstance::File);
-            assert!(!cause.contains("ocket") && !next.contains("ss -"), "{name}");
+            assert!(!cause.contains("ocket") && !next.contains("sockdoc sockets"), "{name}");
         }
     }
 

@@ -1,4 +1,4 @@
-//! ICMP: what a router or the other host says about a packet, and the errno it becomes on a socket.
+//! ICMP: what a router or the other host reports about a packet, and the errno that a socket gets from it.
 
 mod v4;
 mod v6;
@@ -22,29 +22,29 @@ pub struct Icmp {
     /// The code; `None` for the type as a whole.
     pub code: Option<u8>,
     /// The constant of `linux/icmp.h`, `linux/icmpv6.h` or `netinet/icmp6.h`: `ICMP_PORT_UNREACH`.
-    /// Where these have none it is BSD's, or made in their manner.
+    /// If these define none, it is BSD's, or formed by the same rule.
     pub name: &'static str,
-    /// In a few words, those of ping where it has some: `Destination Port Unreachable`.
+    /// A short description, the one that ping prints if it has one: `Destination Port Unreachable`.
     pub message: &'static str,
-    /// Why it is sent, in words.
+    /// Why it is sent.
     pub cause: &'static str,
-    /// The next thing to try; the word `HOST` stands for the address in question.
+    /// The next thing to try; the word `HOST` stands for the address concerned.
     pub next: &'static str,
-    /// What it becomes on a socket; `None` when no socket learns of it.
+    /// The errno that a socket gets from it; `None` if sockets are not notified.
     pub on_socket: Option<OnSocket>,
 }
 
-/// What an ICMP error becomes on a Linux socket that sent the packet: the tables `icmp_err_convert`
+/// The errno that a Linux socket gets from an ICMP error: the tables `icmp_err_convert`
 /// (`net/ipv4/icmp.c`) and `icmpv6_err_convert` (`net/ipv6/icmp.c`).
 ///
-/// A TCP socket that is still connecting gets the errno at once, fatal or not. `EMSGSIZE` is apart:
-/// TCP makes its segments smaller and says nothing, UDP gets it unless path MTU discovery is off.
+/// A connecting TCP socket gets the errno immediately, fatal or not. `EMSGSIZE` is special:
+/// TCP sends smaller segments without an error, UDP gets it unless path MTU discovery is off.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct OnSocket {
     /// The name of the errno: `ECONNREFUSED`.
     pub errno: &'static str,
-    /// Whether the kernel takes it as final. If not, an established TCP connection goes on trying,
-    /// and a UDP socket learns of it only with `IP_RECVERR`.
+    /// Whether the kernel treats it as final. If not, an established TCP connection keeps retrying,
+    /// and a UDP socket gets it only with `IP_RECVERR`.
     pub fatal: bool,
 }
 
@@ -58,7 +58,7 @@ pub fn by_type(version: Version, r#type: u8) -> Option<&'static Icmp> {
     all().find(|m| m.version == version && m.r#type == r#type && m.code.is_none())
 }
 
-/// What is known of a message that was received: its code's entry, else its type's.
+/// The entry of a received message: that of its code, otherwise that of its type.
 pub fn describe(version: Version, r#type: u8, code: u8) -> Option<&'static Icmp> {
     by_code(version, r#type, code).or_else(|| by_type(version, r#type))
 }
@@ -74,7 +74,7 @@ pub fn all() -> impl Iterator<Item = &'static Icmp> {
 }
 
 /// Writes a table: type and code (`any` for the type as a whole), name and message, the errno with
-/// `fatal` where the kernel takes it as final, then labelled texts.
+/// `fatal` if the kernel treats it as final, then labelled texts.
 macro_rules! messages {
     (@code any) => { None };
     (@code $code:literal) => { Some($code) };

@@ -1,11 +1,11 @@
-//! The tables of what can go wrong, with cause and next step.
+//! Tables of error codes and states, with cause and next step.
 //!
-//! Ask [`look_up`] when all there is is text that somebody pasted. Ask the table of a kind when the
-//! number is at hand: [`errno::by_number`], [`resolver::by_number`], [`icmp::describe`],
+//! Use [`look_up`] for pasted text. Use the table of a kind if the
+//! number is known: [`errno::by_number`], [`resolver::by_number`], [`icmp::describe`],
 //! [`tcp_state::by_number`].
 //!
-//! Every entry has the same parts, which [`Entry`] gives whatever its kind: a name, a message (the
-//! words of the C library or of ping), a cause and a next step.
+//! Every entry has the same parts, available through [`Entry`]: a name, a message (the
+//! text of the C library or of ping), a cause and a next step.
 
 mod browser;
 mod circumstance;
@@ -30,13 +30,13 @@ use tcp_state::TcpState;
 /// An entry of any of the tables.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Entry {
-    /// What a system call says.
+    /// An error of a system call.
     Errno(&'static Errno),
-    /// What `getaddrinfo(3)` says.
+    /// An error of `getaddrinfo(3)`.
     Resolver(&'static ResolverCode),
     /// A state of a TCP connection.
     TcpState(&'static TcpState),
-    /// What a router or the other host says.
+    /// An ICMP message of a router or the other host.
     Icmp(&'static Icmp),
 }
 
@@ -70,7 +70,7 @@ impl Entry {
         }
     }
 
-    /// The number as people write it: `111`, `-2`, and `3/3` for type and code of ICMP.
+    /// The number as usually written: `111`, `-2`, and `3/3` for type and code of ICMP.
     pub fn number(self) -> String {
         match self {
             Entry::Errno(entry) => entry.number.to_string(),
@@ -83,7 +83,7 @@ impl Entry {
         }
     }
 
-    /// What it is, in a few words: `Connection refused`.
+    /// A short description: `Connection refused`.
     pub fn message(self) -> &'static str {
         match self {
             Entry::Errno(entry) => entry.message,
@@ -93,7 +93,7 @@ impl Entry {
         }
     }
 
-    /// Cause and next step, special to the circumstance where the entry has such: of the errnos
+    /// Cause and next step, specific to the circumstance if the entry has such texts: errnos
     /// only ([`Errno::on`]).
     pub fn advice(self, circumstance: Option<Circumstance>) -> Advice {
         match (self, circumstance) {
@@ -105,7 +105,7 @@ impl Entry {
         }
     }
 
-    /// What an errno says under special circumstances.
+    /// The texts of an errno for specific circumstances.
     pub fn variants(self) -> &'static [(Circumstance, Advice)] {
         match self {
             Entry::Errno(entry) => entry.variants,
@@ -143,7 +143,7 @@ impl Entry {
         }
     }
 
-    /// Other names of the same thing on Linux: `EWOULDBLOCK`, `ESTAB`.
+    /// Other names for it on Linux: `EWOULDBLOCK`, `ESTAB`.
     pub fn aliases(self) -> &'static [&'static str] {
         match self {
             Entry::Errno(entry) => entry.aliases,
@@ -160,7 +160,7 @@ impl Entry {
 }
 
 impl Version {
-    /// How people write it: `icmp` and `icmp6`.
+    /// As usually written: `icmp` and `icmp6`.
     pub fn word(self) -> &'static str {
         match self {
             Version::V4 => "icmp",

@@ -1,4 +1,4 @@
-//! What a non-blocking `send()` without room looks like in each language.
+//! What a non-blocking `send()` to a full buffer returns in each language.
 
 use super::errno;
 
@@ -32,7 +32,7 @@ pub const SEEN: &[Seen] = &[
     seen("Python", "BlockingIOError: [Errno {N}] {M}"),
     seen(
         "Rust",
-        "an io::Error of kind WouldBlock: {M} (os error {N})",
+        "io::Error of kind WouldBlock: {M} (os error {N})",
     ),
     seen(
         "Java",
@@ -44,7 +44,7 @@ pub const SEEN: &[Seen] = &[
     ),
     seen(
         "Go",
-        "nothing: Write() waits for room, or until its deadline: i/o timeout",
+        "Write() blocks until the data fits, or returns i/o timeout at its deadline",
     ),
 ];
 

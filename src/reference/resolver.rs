@@ -1,4 +1,4 @@
-//! The codes of `getaddrinfo(3)`: why a name did not become an address.
+//! The codes of `getaddrinfo(3)`: why a name could not be resolved.
 //!
 //! Numbers from glibc's `netdb.h`, messages from its `gai_strerror(3)`. musl has the same numbers and
 //! other messages, macOS other numbers.
@@ -10,11 +10,11 @@ pub struct ResolverCode {
     pub name: &'static str,
     /// The number (glibc's `netdb.h`), below zero.
     pub number: i32,
-    /// What `gai_strerror(3)` says: `Name or service not known`.
+    /// The text of `gai_strerror(3)`: `Name or service not known`.
     pub message: &'static str,
-    /// Why it happens, in words.
+    /// Why it happens.
     pub cause: &'static str,
-    /// The next thing to try; the words `HOST` and `PORT` stand for the name in question.
+    /// The next thing to try; the words `HOST` and `PORT` stand for the host and port concerned.
     pub next: &'static str,
     /// How to tell its causes apart: a sentence or two each.
     pub details: &'static [&'static str],
@@ -56,67 +56,67 @@ macro_rules! codes {
 
 codes! {
     -1 EAI_BADFLAGS "Bad value for ai_flags"
-        cause "the program asked with flags that contradict each other or do not exist"
-        next "report it to the program's author; the name and the network are not to blame";
+        cause "the program passed flags that are contradictory or invalid"
+        next "report it to the program's author; neither the name nor the network is the cause";
 
     -2 EAI_NONAME "Name or service not known"
-        cause "no such name: DNS, /etc/hosts and the search domains know nothing of it; or an unknown service name for the port"
-        next "check the spelling, then ask as programs do: getent ahosts HOST"
+        cause "the name does not exist in DNS, /etc/hosts or the search domains; or the service name for the port is unknown"
+        next "check the spelling, then resolve it as programs do: getent ahosts HOST"
         details "A name that dig finds and getent does not: dig skips /etc/hosts, the search domains and /etc/nsswitch.conf."
         details "With AI_NUMERICHOST it means that the text is not an address.";
 
     -3 EAI_AGAIN "Temporary failure in name resolution"
-        cause "the DNS server did not answer, or answered that it failed: the name may well exist"
-        next "which servers are asked? cat /etc/resolv.conf; then ping them; are answers coming? tcpdump -ni any port 53"
-        details "In a container: it has no network, or a resolv.conf that names a server it cannot reach."
+        cause "the DNS server did not reply or reported a failure: the name may exist"
+        next "list the DNS servers: cat /etc/resolv.conf; check them: sockdoc ping ADDRESS; see whether replies arrive: tcpdump -ni any port 53"
+        details "In a container: it has no network, or its resolv.conf names an unreachable server."
         details "127.0.0.53 in resolv.conf is systemd-resolved: journalctl -u systemd-resolved.";
 
     -4 EAI_FAIL "Non-recoverable failure in name resolution"
-        cause "the DNS server refused the question or gave an answer that makes no sense"
-        next "see question and answer: tcpdump -vni any port 53; try another server in /etc/resolv.conf";
+        cause "the DNS server refused the query or sent an invalid reply"
+        next "capture query and reply: tcpdump -vni any port 53; try another server in /etc/resolv.conf";
 
     -5 EAI_NODATA "No address associated with hostname"
-        cause "the name exists, but has no address, or none of the family that was asked for"
-        next "drop -4 or -6; ask for all its addresses: getent ahosts HOST";
+        cause "the name exists, but has no address, or none of the requested family"
+        next "drop -4 or -6; list all its addresses: getent ahosts HOST";
 
     -6 EAI_FAMILY "ai_family not supported"
-        cause "the program asked for an address family that the resolver does not know"
-        next "drop -4 or -6; is IPv6 there? ip -6 address show";
+        cause "the program requested an address family that the resolver does not support"
+        next "drop -4 or -6; check whether IPv6 is enabled: ip -6 address show";
 
     -7 EAI_SOCKTYPE "ai_socktype not supported"
-        cause "the program asked for a socket type that the resolver does not know, or that does not fit the protocol"
-        next "report it to the program's author; the name and the network are not to blame";
+        cause "the program requested a socket type that the resolver does not support, or that does not match the protocol"
+        next "report it to the program's author; neither the name nor the network is the cause";
 
     -8 EAI_SERVICE "Servname not supported for ai_socktype"
         cause "the service name is unknown for this kind of socket, or the port is not a number"
-        next "give the port as a number; the names are in /etc/services";
+        next "use a port number; the known names are in /etc/services";
 
     -9 EAI_ADDRFAMILY "Address family for hostname not supported"
-        cause "the host has no address of the family that was asked for: an IPv6 literal with -4, a name without AAAA with -6"
-        next "drop -4 or -6; ask for all its addresses: getent ahosts HOST";
+        cause "the host has no address of the requested family: an IPv6 literal with -4, a name without AAAA record with -6"
+        next "drop -4 or -6; list all its addresses: getent ahosts HOST";
 
     -10 EAI_MEMORY "Memory allocation failure"
-        cause "the process has no memory left"
-        next "compare memory with its limits: cat /proc/meminfo; ulimit -v";
+        cause "the process is out of memory"
+        next "compare memory use with the limits: cat /proc/meminfo; ulimit -v";
 
     -11 EAI_SYSTEM "System error"
-        cause "a system call failed, and errno says why: often no descriptor left, or a file that may not be read"
-        next "look up the errno that comes with it; is the process out of descriptors? lsof -p PID";
+        cause "a system call failed, and errno gives the reason: often no descriptors left, or an unreadable file"
+        next "explain the errno reported with it: sockdoc explain ERRNO; count the descriptors of the process: ls /proc/PID/fd";
 
     -12 EAI_OVERFLOW "Argument buffer overflow"
         cause "the program's buffer is too small for the name (glibc may say `Unknown error`)"
-        next "report it to the program's author; the name and the network are not to blame";
+        next "report it to the program's author; neither the name nor the network is the cause";
 
     -100 EAI_INPROGRESS "Processing request in progress"
-        cause "an asynchronous request of getaddrinfo_a(3) is still under way"
+        cause "an asynchronous request of getaddrinfo_a(3) is still in progress"
         next "wait for it with gai_suspend";
 
     -101 EAI_CANCELED "Request canceled"
         cause "an asynchronous request of getaddrinfo_a(3) was cancelled"
-        next "nothing is broken; ask again if the address is still needed";
+        next "nothing is broken; repeat the request if the address is still needed";
 
     -102 EAI_NOTCANCELED "Request not canceled"
-        cause "the request of getaddrinfo_a(3) was under way already and could not be cancelled"
+        cause "the request of getaddrinfo_a(3) was already in progress and could not be cancelled"
         next "wait for it with gai_suspend";
 
     -103 EAI_ALLDONE "All requests done"
@@ -128,8 +128,8 @@ codes! {
         next "wait again; nothing was lost";
 
     -105 EAI_IDN_ENCODE "Parameter string not correctly encoded"
-        cause "the name has characters that cannot be turned into the DNS form (xn--), or bytes that are not text"
-        next "check the spelling and the locale: locale; or give the xn-- form";
+        cause "the name has characters that cannot be converted to the DNS form (xn--), or bytes that are not valid text"
+        next "check the spelling and the locale: locale; or use the xn-- form";
 }
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! The states of a TCP connection, as `ss`, `netstat` and `/proc/net/tcp` write them.
+//! The states of a TCP connection, as `ss`, `netstat` and `/proc/net/tcp` name them.
 //!
 //! Numbers from the kernel's `include/net/tcp_states.h`, meanings from RFC 9293, section 3.3.2.
 
@@ -9,13 +9,13 @@ pub struct TcpState {
     pub name: &'static str,
     /// The number in `/proc/net/tcp` (there in hexadecimal) and in `sock_diag`.
     pub number: u8,
-    /// What the connection waits for, in a few words.
+    /// A short description: what the connection waits for.
     pub message: &'static str,
-    /// When the state is a sign of trouble, and when it is not.
+    /// When the state indicates a problem, and when it does not.
     pub cause: &'static str,
-    /// The next thing to look at when it is.
+    /// The next thing to check if it does.
     pub next: &'static str,
-    /// How `ss`, `netstat` and the RFC spell it, where they differ from the name.
+    /// Spellings of `ss`, `netstat` and the RFC that differ from the name.
     pub aliases: &'static [&'static str],
     /// How to tell its causes apart: a sentence or two each.
     pub details: &'static [&'static str],
@@ -62,76 +62,76 @@ macro_rules! states {
 states! {
     1 ESTABLISHED "connected; both sides may send"
         also ["ESTAB"]
-        cause "the healthy state; trouble only if a queue stays full: Recv-Q means this program does not read, Send-Q that the peer does not take or acknowledge"
-        next "look at queues, timers and retransmissions: ss -tnpoi state established"
-        details "Send-Q with timer persist: the peer's window is closed, its program does not read. With timer on and a growing backoff: the peer or the path is gone."
-        details "A connection without a process (inode 0, no users:) on a listener's port waits for accept: the server listens but does not accept.";
+        cause "the normal state; a problem only if a queue stays full: Recv-Q means that this program does not read, Send-Q that the peer does not read or acknowledge"
+        next "look at queues, timers and retransmissions: sockdoc sockets -tio --state established"
+        details "Send-Q with timer persist: the peer's receive window is full, its program does not read. With timer on and a growing backoff: the peer or the path is down."
+        details "A connection without a process (inode 0) on a listener's port is waiting for accept(): the server listens but does not accept.";
 
-    2 SYN_SENT "connecting; waits for the peer's SYN+ACK"
+    2 SYN_SENT "connecting; waits for the peer's SYN-ACK"
         also ["SYN-SENT"]
-        cause "healthy for the length of a round trip; if it lasts, a firewall drops the SYN, the host is down, or its accept queue is full"
-        next "see whether an answer comes: tcpdump -ni any 'tcp[tcpflags] & tcp-syn != 0'; sockdoc explain ETIMEDOUT";
+        cause "normal for one round trip; if it persists, a firewall drops the SYN, the host is down, or its accept queue is full"
+        next "see whether a reply arrives: tcpdump -ni any 'tcp[tcpflags] & tcp-syn != 0'; sockdoc explain ETIMEDOUT";
 
     3 SYN_RECV "half open; waits for the client's last ACK of the handshake"
         also ["SYN-RECV", "SYN_RECEIVED", "SYN-RECEIVED", "SYN_RCVD"]
-        cause "healthy for a round trip; many that last mean that the SYN+ACK does not come through, or a SYN flood"
-        next "count them: ss -tn state syn-recv; is the route back right? ip route get CLIENT";
+        cause "normal for one round trip; many that persist mean that the SYN-ACK is lost, or a SYN flood"
+        next "list them: sockdoc sockets --state syn-recv; check the return route: ip route get CLIENT";
 
-    4 FIN_WAIT1 "this side closed; waits for the peer to acknowledge that"
+    4 FIN_WAIT1 "this side closed; waits for the peer to acknowledge the FIN"
         also ["FIN-WAIT-1", "FIN_WAIT_1"]
-        cause "healthy for a round trip; if it lasts with bytes in Send-Q, the peer is gone or does not read"
-        next "look at timer and queue: ss -tnoi state fin-wait-1";
+        cause "normal for one round trip; if it persists with bytes in Send-Q, the peer is down or does not read"
+        next "look at timer and queue: sockdoc sockets -tio --state fin-wait-1";
 
     5 FIN_WAIT2 "this side closed; the peer acknowledged, and has not closed yet"
         also ["FIN-WAIT-2", "FIN_WAIT_2"]
-        cause "the peer may go on sending; many mean that the peer's program forgets to close (it stands in CLOSE_WAIT there)"
-        next "look on the peer for CLOSE_WAIT: ss -tnp state close-wait; orphans end after sysctl net.ipv4.tcp_fin_timeout";
+        cause "the peer may still send; many mean that the peer program fails to close the socket (in CLOSE_WAIT there)"
+        next "on the peer, look for CLOSE_WAIT: sockdoc sockets --state close-wait; orphaned sockets time out after: sysctl net.ipv4.tcp_fin_timeout";
 
-    6 TIME_WAIT "closed; waits 60 seconds so that late packets of the old connection meet nobody"
+    6 TIME_WAIT "closed; waits 60 seconds so that late packets from the old connection cannot reach a new one"
         also ["TIME-WAIT"]
-        cause "normal on the side that closed first and by itself never a fault, whatever their number"
-        next "only if connect fails with EADDRNOTAVAIL count them for each peer: ss -tan state time-wait; else leave them alone"
-        details "A server can be restarted at once in spite of them with SO_REUSEADDR."
+        cause "normal on the side that closed first; in itself never a fault, whatever the number"
+        next "if connect fails with EADDRNOTAVAIL, count them per peer: sockdoc sockets --state time-wait --group peer; otherwise ignore them"
+        details "With SO_REUSEADDR a server can restart immediately despite them."
         details "Thousands to one address and port can use up the local ports: reuse connections, or let the other side close first.";
 
-    7 CLOSE "not connected: a fresh, bound or finished socket"
+    7 CLOSE "not connected: a new, bound or closed socket"
         also ["UNCONN", "CLOSED"]
-        cause "healthy; ss writes it for every UDP socket too, as UNCONN"
-        next "if a socket holds a port in this state it is bound and unused: lsof -nP -i";
+        cause "normal; ss shows every UDP socket without a peer in this state, as UNCONN"
+        next "if a socket occupies a port in this state, it is bound but unused: sockdoc sockets :PORT";
 
     8 CLOSE_WAIT "the peer has closed; waits for this program to close"
         also ["CLOSE-WAIT"]
-        cause "if it lasts, the program on this host forgot to close its socket: a leak of descriptors"
-        next "name the program: ss -tnp state close-wait; then its descriptors: lsof -p PID; its log says what it did last"
-        details "Recv-Q 0: the program has read the end of file and not closed. Recv-Q 1: it has not even read the end. More: unread data as well."
-        details "Healthy while the program still sends its answer after a half-close."
-        details "No sysctl ends it: only the program can, or its end.";
+        cause "if it persists, the program on this host did not close its socket: a descriptor leak"
+        next "find the program: sockdoc sockets --problems --state close-wait"
+        details "Recv-Q 0: the program read end of file and did not close. Recv-Q 1: it has not read end of file. More: it also has unread data."
+        details "Normal while the program still sends its reply after a half-close."
+        details "No sysctl clears it; it goes away only when the program closes the socket or exits.";
 
     9 LAST_ACK "both sides closed; waits for the last acknowledgement"
         also ["LAST-ACK"]
-        cause "healthy for a round trip; if it lasts, the peer has vanished, and the kernel gives up by itself"
-        next "look at the timer: ss -tno state last-ack";
+        cause "normal for one round trip; if it persists, the peer is unreachable, and the kernel eventually gives up"
+        next "look at the timer: sockdoc sockets -to --state last-ack";
 
     10 LISTEN "waits for connections"
         also ["LISTENING"]
-        cause "healthy with Recv-Q near 0; Recv-Q above Send-Q is a full accept queue: the program does not accept"
-        next "compare Recv-Q with Send-Q: ss -ltnp; did the queue overflow? journalctl -k -e; cat /proc/net/netstat (ListenOverflows)"
-        details "The Local Address says who is served: 127.0.0.1 and [::1] only this host, 0.0.0.0 and * everybody.";
+        cause "normal with Recv-Q near 0; Recv-Q above Send-Q is a full accept queue: the program does not accept"
+        next "compare Recv-Q with Send-Q: sockdoc sockets -lt; look for past overflows (ListenOverflows): cat /proc/net/netstat"
+        details "The local address decides which clients can connect: 127.0.0.1 and [::1] only those on this host, 0.0.0.0 and [::] all.";
 
     11 CLOSING "both sides closed at the same moment; waits for the peer's acknowledgement"
         also []
-        cause "rare and healthy for a round trip; if it lasts, the acknowledgement is lost or the peer has vanished"
-        next "look at the timer: ss -tno state closing";
+        cause "rare, and normal for one round trip; if it persists, the acknowledgement is lost or the peer is unreachable"
+        next "look at the timer: sockdoc sockets -to --state closing";
 
-    12 NEW_SYN_RECV "half open, kept as a small request without a socket"
+    12 NEW_SYN_RECV "half open, stored as a request without a full socket"
         also ["NEW-SYN-RECV"]
         cause "internal to the kernel: tools show it as SYN_RECV"
-        next "read about the state it is shown as: sockdoc explain SYN_RECV";
+        next "explain the state that tools show: sockdoc explain SYN_RECV";
 
     13 BOUND_INACTIVE "bound to a port, neither listening nor connected"
         also ["BOUND-INACTIVE"]
-        cause "a pseudo-state of sock_diag since Linux 6.8: it holds its port, and a bind by another fails with EADDRINUSE"
-        next "name the holder: lsof -nP -i; or, where ss is new enough: ss -tnp state bound-inactive";
+        cause "a pseudo-state of sock_diag since Linux 6.8: the socket occupies its port, so another bind() fails with EADDRINUSE"
+        next "find the process: sockdoc sockets --state bound-inactive";
 }
 
 #[cfg(test)]

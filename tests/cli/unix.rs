@@ -34,7 +34,7 @@ fn assert_told(said: &str, what: &str, next: &str) {
         "firewall",
         "the host is up",
         "ip_unprivileged_port",
-        "ss -t",
+        "sockets -t",
     ] {
         assert!(!said.contains(wrong), "{wrong} in {said}");
     }

@@ -254,12 +254,12 @@ fn a_pasted_line_chooses_what_is_said_of_it() {
     assert!(
         said("dial unix /run/x.sock: connect: connection refused")
             .cause
-            .contains("the file is there")
+            .contains("the file exists")
     );
     assert!(
         !said("cat: /nonexist: No such file or directory")
             .next
-            .contains("ss -xlp")
+            .contains("sockdoc sockets")
     );
     assert!(
         said("read unix @->/run/x.sock: read: connection reset by peer")
