@@ -6,7 +6,7 @@
 use std::io::{self, Write as _};
 use std::process::ExitCode;
 
-use clap::{CommandFactory as _, Parser, Subcommand};
+use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 
 use crate::commands::{
     Context, Status, app_client, app_server, completions, decode, echo_client, echo_server,
@@ -16,10 +16,10 @@ use crate::error::{Error, Kind, Result};
 use crate::render::{failure, overview};
 use crate::sys::terminal;
 
-/// The socket doctor: talks, looks, probes, and says in words why a connection does not work.
+/// Diagnose broken network connections on Linux.
 ///
-/// Without a command it prints an overview with an example for each command. Every command takes
-/// --json and -v, and has its own --help and man page (sockdoc-COMMAND(1)).
+/// Without a command it prints an overview with examples. Every command has its own --help and
+/// man page, sockdoc-COMMAND(1).
 #[derive(Debug, Parser)]
 #[command(
     name = "sockdoc",
@@ -28,9 +28,9 @@ use crate::sys::terminal;
     max_term_width = 100
 )]
 #[command(
-    after_help = "Exit status: 0 it worked and the answer is good; 1 it ran and the answer is \
-                        bad (refused, no reply, a damaged reply); 2 it could not run (usage, \
-                        permission, no such file or name)."
+    after_help = "Exit status: 0 success; 1 ran, but found a problem or failed (refused, no \
+                        reply, a damaged reply); 2 could not run (usage, permission, no such file \
+                        or name)."
 )]
 pub struct Cli {
     #[command(flatten)]
@@ -42,13 +42,13 @@ pub struct Cli {
 /// Flags of every command.
 #[derive(Debug, clap::Args)]
 struct Global {
-    /// Print JSON: one document for a snapshot, one object a line for a stream of events.
+    /// Print JSON.
     #[arg(long, global = true)]
     json: bool,
-    /// Whether to use colour; auto means on a terminal, unless NO_COLOR is set.
+    /// Colour the output; auto: on a terminal, unless NO_COLOR is set.
     #[arg(long, global = true, value_name = "WHEN", default_value = "auto")]
     color: When,
-    /// Say more: the whole conversation, step by step.
+    /// Print more detail.
     #[arg(short, long, global = true, action = clap::ArgAction::Count)]
     verbose: u8,
 }
@@ -74,18 +74,75 @@ enum Command {
     Completions(completions::Args),
 }
 
-/// The parser, for man pages and completions.
+/// What `--json` and `-v` do in each command. A command without a text for `-v` ignores the flag.
+const OUTPUT_HELP: &[(&str, &str, Option<&str>)] = &[
+    (
+        "app-server",
+        "Print one JSON object per event (JSON Lines).",
+        Some("Print the transcript of every connection."),
+    ),
+    (
+        "app-client",
+        "Print the exchange as one JSON object.",
+        Some("Print the transcript of the exchange."),
+    ),
+    (
+        "echo-server",
+        "Print one JSON object per event (JSON Lines).",
+        Some("Print the transcript of every connection."),
+    ),
+    (
+        "echo-client",
+        "Print one JSON object per exchange (JSON Lines).",
+        Some("Print the transcript of every exchange."),
+    ),
+    (
+        "fill-buffers",
+        "Print one JSON document.",
+        Some("List every send() on its own line."),
+    ),
+    ("sockets", "Print one JSON document.", None),
+    (
+        "decode",
+        "Print one JSON object per event (JSON Lines).",
+        None,
+    ),
+    (
+        "ping",
+        "Print one JSON object per event (JSON Lines).",
+        Some("Print the sockets in use, and the identifier of each reply."),
+    ),
+    ("explain", "Print one JSON document.", None),
+    ("completions", "Accepted, and ignored.", None),
+];
+
+/// The parser, for man pages and completions: each command has its own help for `--json` and `-v`.
 pub fn command() -> clap::Command {
-    Cli::command()
+    let parser = Cli::command();
+    let global = |id| parser.get_arguments().find(|arg| arg.get_id() == id);
+    let (Some(json), Some(verbose)) = (global("json").cloned(), global("verbose").cloned()) else {
+        return parser;
+    };
+    OUTPUT_HELP
+        .iter()
+        .fold(parser, |parser, (name, on_json, on_verbose)| {
+            let json = json.clone().help(*on_json);
+            let verbose = match on_verbose {
+                Some(help) => verbose.clone().help(*help),
+                None => verbose.clone().hide(true),
+            };
+            parser.mut_subcommand(name, |command| command.arg(json).arg(verbose))
+        })
 }
 
 /// Parses the command line, runs the command and gives the exit status of the process.
 pub fn main() -> ExitCode {
     let words = sockets::plain_p::taken_out(std::env::args_os().collect(), command);
-    let cli = match Cli::try_parse_from(words) {
+    let parsed = command().try_get_matches_from(words);
+    let cli = match parsed.and_then(|matches| Cli::from_arg_matches(&matches)) {
         Ok(cli) => cli,
         Err(error) => {
-            // Help and version go to standard output and are no failure; a closed pipe is neither.
+            // Help and version go to standard output and are not failures, nor is a closed pipe.
             let _ = error.print();
             return ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(2));
         }

@@ -8,26 +8,27 @@ use crate::error::{Error, Kind, Result};
 use crate::reference::{self, Lookup};
 use crate::render::{escape, explain as show};
 
-/// Say what an error means, why it happens and what to do next
+/// Explain an error: what it means, why it happens and what to do next.
 ///
 /// Understands names (ECONNREFUSED, EAI_NONAME, CLOSE_WAIT), numbers (111, -2), messages
 /// ("Connection refused"), ICMP types and codes (icmp 3/4, icmp6 1/4), exceptions of Python and
-/// other languages, words of browsers, curl and Windows, and whole error lines, pasted in quotes:
-/// a line about a Unix socket or a file gets the cause that fits one. Without an argument it lists
-/// all that it knows. In what is suggested, HOST, PORT and PATH stand for the address or the path in
-/// question.
+/// other languages, errors of browsers, curl and Windows, and whole error lines pasted in quotes.
+/// The cause depends on the line: one about a Unix socket or a file differs from one about TCP.
+///
+/// Without an argument, all entries are listed. In the suggestions, HOST, PORT and PATH stand for
+/// the address or the path concerned.
 #[derive(Debug, Clone, clap::Args)]
 pub struct Args {
-    /// A name, a number, a message or an error line; several words are taken together
-    // Not allow_hyphen_values: it would take a flag behind WHAT for a part of it.
+    /// A name, number, message or error line; several words form one query.
+    // Not allow_hyphen_values: it would treat a flag after WHAT as a part of it.
     #[arg(value_name = "WHAT", allow_negative_numbers = true)]
     pub what: Vec<String>,
 }
 
-/// So much of a query is repeated in the message that nothing is known of it.
+/// The longest part of a query that the error message repeats, in characters.
 const QUOTED_CHARS: usize = 80;
 
-/// Runs the command: writes the explanation; without a question, the list of everything.
+/// Runs the command: writes the explanation; without a query, the list of all entries.
 pub fn run(args: &Args, context: &Context) -> Result<Status> {
     let mut out = Vec::new();
     let known = explain(args, context.json, context.width, &mut out)?;
@@ -35,8 +36,8 @@ pub fn run(args: &Args, context: &Context) -> Result<Status> {
     Ok(Status::of(known))
 }
 
-/// Writes to `out`, and says whether the question could be answered. `width` is that of the
-/// terminal; without one nothing is wrapped.
+/// Writes to `out`; returns whether any entry matches. `width` is that of the terminal; `None`
+/// disables wrapping.
 fn explain(args: &Args, json: bool, width: Option<u16>, out: &mut dyn Write) -> Result<bool> {
     let query = (!args.what.is_empty()).then(|| args.what.join(" "));
     let found = match &query {
@@ -59,8 +60,8 @@ fn unknown(query: &str, nearest: &[&str]) -> Error {
     if quoted.len() < query.len() {
         quoted.push('…');
     }
-    let mut cause = format!("nothing known as \"{}\"", escape::text(&quoted));
-    let mut next = "see all that is known: sockdoc explain".to_owned();
+    let mut cause = format!("no entry matches \"{}\"", escape::text(&quoted));
+    let mut next = "list all entries: sockdoc explain".to_owned();
     if let Some(first) = nearest.first() {
         cause = format!("{cause}; nearest: {}", nearest.join(", "));
         let quote = if first.contains(' ') { "\"" } else { "" };
@@ -113,7 +114,7 @@ mod tests {
         let error = explained(&["ECONREFUSED"], false, None).expect_err("unknown");
         assert_eq!(error.kind, Kind::BadAnswer);
         let text = error.to_string();
-        let start = "explain: nothing known as \"ECONREFUSED\"; nearest: ECONNREFUSED";
+        let start = "explain: no entry matches \"ECONREFUSED\"; nearest: ECONNREFUSED";
         assert!(text.starts_with(start), "{text}");
         assert!(
             text.ends_with("\n  next: sockdoc explain ECONNREFUSED"),

@@ -227,7 +227,13 @@ mod tests {
             let Advice { cause, next } = entry.on(Circumstance::UnixSocket);
             assert_ne!(cause, entry.cause, "{name}");
             for word in [
-                "the host", "firewall", "RST", "sockets -t", "tcpdump", "HOST", "PORT",
+                "the host",
+                "firewall",
+                "RST",
+                "sockets -t",
+                "tcpdump",
+                "HOST",
+                "PORT",
             ] {
                 assert!(
                     !cause.contains(word) && !next.contains(word),
@@ -237,7 +243,10 @@ mod tests {
         }
         for name in ["EACCES", "ENOENT", "EAGAIN", "EPERM", "EINVAL"] {
             let Advice { cause, next } = by_name(name).expect("known").on(Circumstance::File);
-            assert!(!cause.contains("ocket") && !next.contains("sockdoc sockets"), "{name}");
+            assert!(
+                !cause.contains("ocket") && !next.contains("sockdoc sockets"),
+                "{name}"
+            );
         }
     }
 

@@ -153,7 +153,7 @@ impl Entry {
     }
 
     /// The ICMP messages that become this errno on a socket.
-    pub fn icmp_behind(self) -> impl Iterator<Item = &'static Icmp> {
+    pub fn caused_by_icmp(self) -> impl Iterator<Item = &'static Icmp> {
         let name = self.name();
         icmp::all().filter(move |m| m.on_socket.is_some_and(|it| it.errno == name))
     }

@@ -30,10 +30,7 @@ pub const SEEN: &[Seen] = &[
         "send() returns -1, errno {N} EAGAIN, which is EWOULDBLOCK: {M}",
     ),
     seen("Python", "BlockingIOError: [Errno {N}] {M}"),
-    seen(
-        "Rust",
-        "io::Error of kind WouldBlock: {M} (os error {N})",
-    ),
+    seen("Rust", "io::Error of kind WouldBlock: {M} (os error {N})"),
     seen(
         "Java",
         "SocketChannel.write() returns 0; there is no exception",

@@ -22,8 +22,8 @@ fn group(entry: Entry) -> &'static str {
     }
 }
 
-/// Every entry: one table for each group, one row for each entry, so a pipe into grep gives whole
-/// entries. `width` is that of the terminal; without one nothing is wrapped.
+/// Every entry: one table for each group, one row for each entry, so that grep finds whole
+/// entries. `width` is that of the terminal; `None` disables wrapping.
 pub fn write_list(out: &mut dyn Write, width: Option<u16>) -> io::Result<()> {
     let entries: Vec<Entry> = reference::all().collect();
     for (index, same) in entries.chunk_by(|a, b| group(*a) == group(*b)).enumerate() {
@@ -41,7 +41,7 @@ pub fn write_list(out: &mut dyn Write, width: Option<u16>) -> io::Result<()> {
     Ok(())
 }
 
-/// What is known of each entry that was found.
+/// The explanation of each entry found.
 pub fn write_entries(out: &mut dyn Write, found: &Lookup, width: Option<u16>) -> io::Result<()> {
     for (index, entry) in found.entries.iter().enumerate() {
         if index > 0 {
@@ -50,7 +50,7 @@ pub fn write_entries(out: &mut dyn Write, found: &Lookup, width: Option<u16>) ->
         writeln!(out, "{}", title(*entry))?;
         let mut table = Table::new().indent(2);
         for code in unknown_codes(found, *entry) {
-            let text = format!("{code} is not known; what follows is true of the whole type");
+            let text = format!("{code} is not known; the following applies to the whole type");
             table.row(&["code:", &text]);
         }
         let advice = entry.advice(found.circumstance);
@@ -71,18 +71,18 @@ pub fn write_entries(out: &mut dyn Write, found: &Lookup, width: Option<u16>) ->
     Ok(())
 }
 
-/// What was asked for of this type of ICMP, and is not in the tables.
+/// The codes of this ICMP type that the query names and the tables do not have.
 fn unknown_codes(found: &Lookup, entry: Entry) -> impl Iterator<Item = u32> {
     let of_it = move |it: &&UnknownCode| Entry::Icmp(it.r#type) == entry;
     found.unknown_codes.iter().filter(of_it).map(|it| it.code)
 }
 
-/// What else the entry says: what is generally so, behind what was chosen for the line; else what
-/// is so under every circumstance.
+/// The other texts of the entry: the general one if the line selected a specific one, otherwise
+/// those of every circumstance.
 fn others(entry: Entry, said: Advice) -> Vec<(&'static str, Advice)> {
     let general = entry.advice(None);
     if said != general {
-        return vec![("generally:", general)];
+        return vec![("otherwise:", general)];
     }
     let label = |circumstance| match circumstance {
         Circumstance::Bind => "bind:",
@@ -110,7 +110,7 @@ fn title(entry: Entry) -> String {
     format!("{name} ({of_what} {number}): {message}")
 }
 
-/// What else is known, each with its label.
+/// Further facts, each with its label.
 fn facts(entry: Entry) -> Vec<(&'static str, String)> {
     let mut facts = Vec::new();
     let mut add = |label, texts: Vec<String>| {
@@ -129,7 +129,7 @@ fn facts(entry: Entry) -> Vec<(&'static str, String)> {
             .map(|it| format!("{} {}", it.language, it.word))
             .collect(),
     );
-    add("by ICMP:", entry.icmp_behind().map(numbered).collect());
+    add("by ICMP:", entry.caused_by_icmp().map(numbered).collect());
     if let Entry::Icmp(message) = entry {
         add("on a socket:", on_a_socket(message).into_iter().collect());
         if message.code.is_none() {
@@ -149,9 +149,9 @@ fn numbered(message: &'static Icmp) -> String {
 fn on_a_socket(message: &Icmp) -> Option<String> {
     let on_socket = message.on_socket?;
     let when = match (on_socket.errno, on_socket.fatal) {
-        ("EMSGSIZE", _) => "on UDP; TCP sends smaller segments and says nothing",
-        (_, true) => "at once on a connecting TCP socket and on a connected UDP socket",
-        (_, false) => "on a connecting TCP socket; an established one goes on trying",
+        ("EMSGSIZE", _) => "on UDP; TCP sends smaller segments without an error",
+        (_, true) => "immediately on a connecting TCP socket and on a connected UDP socket",
+        (_, false) => "on a connecting TCP socket; an established one keeps retrying",
     };
     Some(format!("{}, {when}", on_socket.errno))
 }
@@ -161,13 +161,13 @@ fn on_a_socket(message: &Icmp) -> Option<String> {
 struct Document<'a> {
     schema: &'static str,
     query: Option<&'a str>,
-    /// What the query says of how the errno came; cause and next of the entries are those of it.
+    /// The circumstance that the query names; it selects cause and next of the entries.
     circumstance: Option<&'static str>,
     entries: Vec<EntryDocument>,
     nearest: &'a [&'static str],
 }
 
-/// An entry in the document. Every entry has every key; what its kind does not have is null.
+/// An entry in the document. Every entry has every key; keys that its kind lacks are null.
 #[derive(Serialize)]
 struct EntryDocument {
     kind: &'static str,
@@ -191,7 +191,7 @@ struct EntryDocument {
     errno_fatal: Option<bool>,
 }
 
-/// What an errno says under a circumstance.
+/// The texts of an errno for a circumstance.
 #[derive(Serialize)]
 struct UnderDocument {
     circumstance: &'static str,
@@ -237,7 +237,7 @@ impl EntryDocument {
                     word: it.word,
                 })
                 .collect(),
-            caused_by_icmp: entry.icmp_behind().map(|it| it.name).collect(),
+            caused_by_icmp: entry.caused_by_icmp().map(|it| it.name).collect(),
             icmp_version: message.map(|it| match it.version {
                 icmp::Version::V4 => 4,
                 icmp::Version::V6 => 6,
@@ -309,7 +309,7 @@ mod tests {
         assert_eq!(lines[0], "ECONNREFUSED (errno 111): Connection refused");
         assert!(lines[1].starts_with("  cause:"), "{text}");
         assert!(
-            lines[2].starts_with("  next:") && lines[2].contains("ss -ltnp"),
+            lines[2].starts_with("  next:") && lines[2].contains("sockdoc sockets -l"),
             "{text}"
         );
         assert!(text.contains("Python ConnectionRefusedError"), "{text}");
@@ -331,7 +331,7 @@ mod tests {
     #[test]
     fn a_type_of_icmp_lists_its_codes_and_a_code_its_errno() {
         assert!(text("icmp 11").contains("icmp 11/1 Frag reassembly time exceeded"));
-        assert!(text("icmp 3/3").contains("ECONNREFUSED, at once"));
+        assert!(text("icmp 3/3").contains("ECONNREFUSED, immediately"));
     }
 
     #[test]
@@ -346,7 +346,7 @@ mod tests {
             lines[2].starts_with("  next:") && lines[2].contains("namei -l PATH"),
             "{text}"
         );
-        assert!(lines[3].starts_with("  generally:"), "{text}");
+        assert!(lines[3].starts_with("  otherwise:"), "{text}");
         assert!(!text.contains("Unix bind:"), "one that it is not: {text}");
 
         let line = "dial unix /run/x.sock: connect: connection refused";
@@ -374,7 +374,7 @@ mod tests {
         ] {
             assert!(text.contains(&format!("\n  {label}")), "{label} {text}");
         }
-        assert!(!text.contains("generally:"), "{text}");
+        assert!(!text.contains("otherwise:"), "{text}");
     }
 
     #[test]

@@ -198,7 +198,7 @@ pub fn exchange(
         Error::os(Kind::BadAnswer, operation, error).on(address.to_string())
     };
     let who_is_bound = format!(
-        "on that host, list who is bound there: ss -lunp 'sport = :{}'",
+        "on that host, find the process bound to the port: sockdoc sockets -u :{}",
         address.port()
     );
     let socket =
@@ -211,10 +211,10 @@ pub fn exchange(
         let failure = fail("send to", &error);
         if failure.code == Some("EMSGSIZE") {
             let cause = format!(
-                "a datagram holds at most 65,507 bytes; this one has {}",
+                "a datagram carries at most 65,507 bytes; this one has {}",
                 message.len()
             );
-            return Error { cause, ..failure }.next("send it in parts, or over TCP");
+            return Error { cause, ..failure }.next("split it, or use TCP");
         }
         failure
     })?;

@@ -154,7 +154,7 @@ impl Listener {
         let fits = socket.r#type().map_err(fail)? == kind
             && (kind == Type::DGRAM || socket.is_listener().map_err(fail)?);
         if !fits {
-            let cause = "it is no listening socket of the type that this command serves";
+            let cause = "it is not a listening socket of the type that this command serves";
             return Err(
                 Error::new(Kind::CannotRun, "use the inherited socket", cause).next(
                     "in the socket unit: ListenStream= (or ListenDatagram= for --udp), Accept=no",
@@ -221,7 +221,7 @@ impl Listener {
                 .on(path.display().to_string())
         };
         let address = SockAddr::unix(path).map_err(|error| {
-            let limit = "a socket path has at most 107 bytes (unix(7))";
+            let limit = "use a shorter path: a socket path has at most 107 bytes (unix(7))";
             fail("bind", &error).next(limit)
         })?;
         let socket =
@@ -238,12 +238,12 @@ impl Listener {
             let (cause, next) = if is_socket(path) {
                 (
                     "a server listens on this path",
-                    "end it, or choose another path: ss -xlp",
+                    "stop it, or use another path; find it: sockdoc sockets -xl",
                 )
             } else {
                 (
-                    "a file stands there that is no socket",
-                    "choose another path",
+                    "a file that is not a socket exists there",
+                    "use another path",
                 )
             };
             let cause = format!("Address already in use (EADDRINUSE): {cause}");
@@ -314,10 +314,10 @@ fn bind_error(operation: &str, address: SocketAddr, kind: Type, error: &io::Erro
     match &holders[..] {
         [] => failure,
         [one] => failure.next(format!(
-            "it is held by {one}: end it, or choose another port (0 takes a free one)"
+            "port in use by {one}: stop it or use another port (0 picks a free one)"
         )),
         several => failure.next(format!(
-            "it is held by {}: choose another port (0 takes a free one)",
+            "port in use by {}: use another port (0 picks a free one)",
             several.join(", ")
         )),
     }

@@ -39,7 +39,7 @@ pub(crate) fn connect_at_once(path: &Path, options: &Options) -> io::Result<Sock
     Ok(socket)
 }
 
-/// What a failure means here: the words for TCP would send the user to a firewall, or to another
+/// The failure with causes for a Unix socket: those for TCP would lead to a firewall or another
 /// port.
 fn failure(path: &Path, error: &io::Error) -> Error {
     let shown = path.display().to_string();
@@ -54,25 +54,25 @@ fn failure(path: &Path, error: &io::Error) -> Error {
     let with = |cause: &str, next: &str| failure.clone().because(cause).next(next);
     match error.raw_os_error() {
         Some(libc::ECONNREFUSED) if kind == Kind::BadAnswer => with(
-            "the socket file is left over from a server that is gone, or its server does not listen",
-            "start the server again; see whether anybody has it open: ss -xlp",
+            "an earlier server left the socket file, or its server does not listen",
+            "start the server again; list the Unix sockets that listen: sockdoc sockets -xl",
         ),
         Some(libc::ECONNREFUSED) => with(
             &format!("it is {}, not a socket", kind_of_file(path)),
-            "name the path that the server listens on: ss -xl lists them",
+            "use the path that the server listens on; list them: sockdoc sockets -xl",
         ),
         Some(libc::EAGAIN) => with(
             QUEUE_FULL,
-            "ss -xl shows Recv-Q at Send-Q; see what the server is busy with, or raise --timeout",
+            "find the server and see why it does not accept: sockdoc sockets -xl; or raise --timeout",
         ),
         Some(libc::EPROTOTYPE) => with(
-            "it is a datagram socket, and a stream socket is needed",
-            "see its type: ss -xl shows u_dgr for datagrams, u_str for streams",
+            "it is a datagram socket, not a stream socket",
+            "list the types (u_str is a stream, u_dgr a datagram socket): sockdoc sockets -xl",
         ),
         // Not from the kernel: the path does not fit into an address.
         None => Error::new(kind, "connect to", error.to_string())
             .on(shown)
-            .next("a socket path has at most 107 bytes (unix(7)): name it from a nearer directory"),
+            .next("use a relative path or a shorter one: a socket path has at most 107 bytes (unix(7))"),
         Some(_) => failure,
     }
 }

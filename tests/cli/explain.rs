@@ -83,7 +83,7 @@ fn an_unknown_word_ends_with_status_1_and_the_nearest_on_stderr() {
     assert!(output.stdout.is_empty(), "{output:?}");
     let text = String::from_utf8_lossy(&output.stderr);
     assert!(
-        text.contains("nothing known as \"ECONREFUSED\"; nearest: ECONNREFUSED"),
+        text.contains("no entry matches \"ECONREFUSED\"; nearest: ECONNREFUSED"),
         "{text}"
     );
     assert!(

@@ -34,7 +34,7 @@ fn a_listener_on_another_address_is_not_said_to_hold_it() {
     };
     let said = stderr(&run(&["echo-server", "127.0.0.2", &port]));
     assert!(
-        said.contains(&format!("held by sockdoc {}: end it", pid_of(&server))),
+        said.contains(&format!("in use by sockdoc {}: stop it", pid_of(&server))),
         "{said}"
     );
     // On all interfaces both are in the way, and which of them to end is not ours to say.
@@ -44,7 +44,7 @@ fn a_listener_on_another_address_is_not_said_to_hold_it() {
         said.contains(&format!("(pid {})", std::process::id())),
         "{said}"
     );
-    assert!(!said.contains("end it"), "{said}");
+    assert!(!said.contains("stop it"), "{said}");
 }
 
 #[test]

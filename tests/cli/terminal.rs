@@ -342,7 +342,7 @@ fn the_examples_of_the_overview_work_as_typed() {
         return skip("the examples of the overview", "port 65432 is taken");
     }
     let text = stdout(&run(&[]));
-    let examples: Vec<Vec<&str>> = text
+    let mut examples: Vec<Vec<&str>> = text
         .lines()
         .filter_map(|line| line.strip_prefix("  sockdoc "))
         .map(|line| {
@@ -354,6 +354,8 @@ fn the_examples_of_the_overview_work_as_typed() {
         })
         .collect();
     assert!(examples.len() >= COMMANDS.len(), "{text}");
+    // A port is listed while a server uses it.
+    examples.sort_by_key(|example| example[0] == "sockets");
     // The capture file that the examples name.
     let folder = tempfile::tempdir().expect("a folder");
     let capture = concat!(
@@ -374,9 +376,10 @@ fn the_examples_of_the_overview_work_as_typed() {
             command.args(example).current_dir(folder.path());
             command.stdin(Stdio::null());
             let output = support::finish(command);
-            assert_eq!(
-                output.status.code(),
-                Some(0),
+            // This host may have problems.
+            let found = example.contains(&"--problems") && output.status.code() == Some(1);
+            assert!(
+                found || output.status.code() == Some(0),
                 "{example:?}: {}",
                 stderr(&output)
             );

@@ -53,7 +53,7 @@ fn a_path_that_is_no_socket_is_called_what_it_is() {
         for more in [&[][..], &["--conns", "2"]] {
             let output = run(&[&["echo-client", "--unix", path], more].concat());
             assert_eq!(output.status.code(), Some(2), "{}", stderr(&output));
-            assert_told(&stderr(&output), what, "ss -xl");
+            assert_told(&stderr(&output), what, "sockdoc sockets -xl");
         }
     }
 }
@@ -69,14 +69,14 @@ fn a_stale_a_missing_and_a_datagram_socket_are_told_apart() {
         (
             &*stale,
             1,
-            "left over from a server that is gone",
-            "ss -xlp",
+            "an earlier server left the socket file",
+            "sockdoc sockets -xl",
         ),
         (
             &folder.path().join("missing"),
             2,
-            "there is no socket file at that path",
-            "ss -xl",
+            "no socket file exists at that path",
+            "sockdoc sockets -xl",
         ),
         (&*datagrams, 2, "it is a datagram socket", "u_dgr"),
     ] {
@@ -103,7 +103,7 @@ fn a_full_accept_queue_is_waited_for_as_long_as_the_timeout_says() {
         assert_told(
             &stderr(&output),
             "its accept queue is full",
-            "ss -xl shows Recv-Q at Send-Q",
+            "sockdoc sockets -xl",
         );
         let elapsed = start.elapsed();
         assert!(elapsed >= Duration::from_millis(200), "{elapsed:?}");
