@@ -264,7 +264,7 @@ fn a_pasted_line_chooses_what_is_said_of_it() {
     assert!(
         said("read unix @->/run/x.sock: read: connection reset by peer")
             .cause
-            .contains("had not read")
+            .contains("without reading all")
     );
 }
 
