@@ -13,32 +13,34 @@ use crate::render::sockets::column::Column;
 use crate::sockets::order::{GroupBy, SortOrder};
 use crate::sys::sockets::snapshot;
 
-/// List sockets: who talks to whom, which process, and what is wrong.
+/// List sockets with their processes, and find connections with a problem.
 ///
-/// Shows connected, listening and bound internet sockets with their processes; connections in
-/// TIME-WAIT are counted in the footer (--json: not_shown; --csv: on standard error). The WHY column says what is wrong with a socket, where one
-/// sample proves it; --problems shows only those, with the proof and the next step.
+/// Shows connected, listening and bound internet sockets. Connections in TIME-WAIT are counted in the
+/// footer (--json: not_shown; --csv: on standard error). The WHY column names a problem if a single
+/// sample proves it. --problems shows only those sockets, with evidence and next step.
 ///
-/// A FILTER without a flag is a port (:8080), an address (10.0.0.0/8, [::1]:80), a unix path, or a
-/// part of a process's name. Filters of one kind are alternatives, kinds are combined:
-/// ':80 :443 nginx' is nginx on one of two ports.
+/// A FILTER is a port (:8080), an address (10.0.0.0/8, [::1]:80), the path of a Unix socket, or a part
+/// of a process name. Filters of one kind are alternatives; different kinds are combined:
+/// ':80 :443 nginx' matches sockets of nginx on either port.
 ///
-/// An address with a port is also at what listens on that port of all addresses: 127.0.0.1:80 finds
-/// 0.0.0.0:80.
+/// An address and port also match wildcard listeners: 127.0.0.1:80 matches 0.0.0.0:80.
 ///
-/// Everything that could not be seen is named in the footer (and in the notes of --json), with what
-/// would show it. The exit status is 1 where nothing matched, with --problems instead if one is
-/// a warning or an error.
+/// Processes are always shown. A -p without a port, as in -tulpn, is accepted and ignored. Ports and
+/// addresses are always numeric unless -r is given; -n affects only user names. -t includes the
+/// subflows of MPTCP; its own sockets are --proto mptcp.
+///
+/// The footer (--json: notes) names what could not be seen, and how to see it. The exit status is 1
+/// if no socket matches; with --problems, if there is a warning or an error.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:\n  \
     sockdoc sockets                    connected, listening and bound internet sockets\n  \
-    sockdoc sockets -l                 who listens\n  \
-    sockdoc sockets :8080              who has to do with port 8080\n  \
+    sockdoc sockets -l                 listening sockets\n  \
+    sockdoc sockets :8080              sockets on port 8080\n  \
     sockdoc sockets --problems         what is wrong, and what to do\n  \
-    sockdoc sockets -a --json          everything, for programs\n  \
-    sockdoc sockets --group process    how many each process has")]
+    sockdoc sockets -a --json          all sockets, as JSON\n  \
+    sockdoc sockets --group process    number of sockets per process")]
 pub struct Args {
-    /// A port, an address, a unix path, or a part of a process's name.
+    /// A port, an address, the path of a Unix socket, or a part of a process name.
     #[arg(value_name = "FILTER")]
     words: Vec<OsString>,
     #[command(flatten)]
@@ -49,26 +51,26 @@ pub struct Args {
     how: HowArgs,
 }
 
-/// How it is shown.
+/// Output flags.
 #[derive(Debug, Clone, clap::Args)]
 #[command(next_help_heading = "Output")]
 pub struct HowArgs {
-    /// Show what TCP knows of each connection (tcp_info).
+    /// Show TCP details of each connection (tcp_info).
     #[arg(short = 'i', long)]
     info: bool,
-    /// Show the memory of each socket.
+    /// Show memory use of each socket.
     #[arg(short = 'm', long)]
     memory: bool,
     /// Show timers.
     #[arg(short = 'o', long = "timers")]
     timers: bool,
-    /// Leave addresses, ports and users as numbers. It is the default but for users.
+    /// Show numeric users; addresses and ports are numeric by default.
     #[arg(short = 'n', long, conflicts_with = "resolve")]
     numeric: bool,
-    /// Look up the names of hosts and services; this may ask the DNS.
+    /// Resolve host and service names; this may query DNS servers.
     #[arg(short = 'r', long)]
     resolve: bool,
-    /// Sort by this column, a leading - for descending; several with commas.
+    /// Sort by these columns, comma-separated; a leading - sorts in descending order.
     #[arg(
         long,
         value_name = "COL",
@@ -76,7 +78,7 @@ pub struct HowArgs {
         allow_hyphen_values = true
     )]
     sort: Vec<SortOrder>,
-    /// Show these columns, with commas.
+    /// Show these columns, comma-separated.
     #[arg(long, value_name = "LIST", value_parser = |text: &str| Column::list(text).map(Columns))]
     cols: Option<Columns>,
     /// Count by process, peer, port, state, user or netns.
@@ -85,7 +87,7 @@ pub struct HowArgs {
     /// Count by protocol and state.
     #[arg(short = 's', long, conflicts_with_all = ["like", "csv"])]
     summary: bool,
-    /// Print the columns of netstat -antup, lsof -i -n -P or ss -tunap, and TIME-WAIT where they do.
+    /// Print the columns of netstat -antup, lsof -i -n -P or ss -tunap.
     #[arg(long, value_name = "TOOL", conflicts_with_all = ["json", "csv", "cols"])]
     like: Option<Like>,
     /// Print comma-separated values.
@@ -97,7 +99,7 @@ pub struct HowArgs {
 #[derive(Debug, Clone)]
 struct Columns(Vec<Column>);
 
-/// A tool whose output is imitated.
+/// A tool whose output format is used.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 enum Like {
     Netstat,

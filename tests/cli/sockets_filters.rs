@@ -307,11 +307,11 @@ fn groups_and_the_summary_count_what_is_shown() {
 fn what_is_not_understood_is_status_2_with_what_would_be() {
     for (args, said) in [
         (&["--state", "open"][..], "no state"),
-        (&["--proto", "tpc"], "'tpc' is no protocol"),
+        (&["--proto", "tpc"], "'tpc' is not a protocol"),
         (&["10.0.0.256"], "at most 255"),
         (&["--local", "10.0.0.0/33"], "prefix length"),
         (&["--process", "("], "regular expression"),
-        (&["--user", "nobody-of-this-name"], "no user of that name"),
+        (&["--user", "nobody-of-this-name"], "no user has that name"),
         (&["--cols", "proto,colour"], "'colour'"),
         (&["--sort", "colour"], "no column to sort by"),
         (&["--netns", "no/name"], "ip-netns"),

@@ -23,23 +23,23 @@ use crate::sys::users;
 
 use super::{Args, Like};
 
-/// What kinds of sockets.
+/// Flags for the kinds of sockets.
 #[derive(Debug, Clone, clap::Args)]
 #[command(next_help_heading = "What")]
 pub(super) struct WhatArgs {
-    /// TCP. (The subflows of MPTCP are among them; its sockets are --proto mptcp.)
+    /// TCP sockets.
     #[arg(short = 't', long)]
     tcp: bool,
-    /// UDP.
+    /// UDP sockets.
     #[arg(short = 'u', long)]
     udp: bool,
-    /// Unix-domain.
+    /// Unix domain sockets.
     #[arg(short = 'x', long)]
     unix: bool,
-    /// Raw IP.
+    /// Raw IP sockets.
     #[arg(long)]
     raw: bool,
-    /// These protocols: tcp, udp, udplite, ping, raw, mptcp, sctp, unix, packet, netlink, vsock.
+    /// Only these: tcp, udp, udplite, ping, raw, mptcp, sctp, unix, packet, netlink, vsock.
     #[arg(long, value_name = "LIST", value_delimiter = ',')]
     proto: Vec<String>,
     /// IPv4 only.
@@ -48,16 +48,16 @@ pub(super) struct WhatArgs {
     /// IPv6 only.
     #[arg(short = '6', long = "ipv6")]
     ipv6: bool,
-    /// Only what listens.
+    /// Only listening sockets.
     #[arg(short = 'l', long)]
     listening: bool,
-    /// Show TIME-WAIT row by row, and every family when none is named.
+    /// Include TIME-WAIT, and without -t, -u, -x every socket family.
     #[arg(short = 'a', long)]
     all: bool,
-    /// Look into this network namespace: a name of ip-netns(8), or the id of a process.
+    /// Use this network namespace: an ip-netns(8) name or a process id.
     #[arg(long, value_name = "NAME|PID", conflicts_with = "all_netns")]
     netns: Option<String>,
-    /// Look into every network namespace.
+    /// Use every network namespace.
     #[arg(long)]
     all_netns: bool,
 }
@@ -69,33 +69,32 @@ impl WhatArgs {
     }
 }
 
-/// Which of them.
+/// Filter flags.
 #[derive(Debug, Clone, clap::Args)]
 #[command(next_help_heading = "Which")]
 pub(super) struct WhichArgs {
-    /// In these states, with commas: estab, listen, close-wait ...; ss's groups too.
+    /// Only in these states, comma-separated: estab, listen, close-wait, or a group of ss.
     #[arg(long, value_name = "LIST")]
     state: Option<String>,
-    /// With this port, or one of PORT-PORT, at either end. -p alone (-tulpn, -antp) is accepted and
-    /// changes nothing: processes are always shown.
+    /// Only with this port, or one of a range PORT-PORT, at either end.
     #[arg(short = 'p', long, value_name = "PORT", value_parser = PortRange::parse)]
     port: Vec<PortRange>,
-    /// With this address, network or port at our end.
+    /// Only with this local address, network or port.
     #[arg(long, value_name = "ADDR[/N][:PORT]")]
     local: Vec<OsString>,
-    /// With this address, network or port at the other end.
+    /// Only with this peer address, network or port.
     #[arg(long, value_name = "ADDR[/N][:PORT]")]
     peer: Vec<OsString>,
-    /// Of processes whose name or command line matches this regular expression.
+    /// Only of processes whose name or command line matches this regular expression.
     #[arg(long, value_name = "RE")]
     process: Option<String>,
-    /// Of this process.
+    /// Only of this process.
     #[arg(long, value_name = "N")]
     pid: Vec<u32>,
-    /// Made by this user, by name or number.
+    /// Only created by this user, by name or number.
     #[arg(long, value_name = "U")]
     user: Vec<String>,
-    /// Only sockets with which something is wrong, with the proof and the next step.
+    /// Only sockets that have a problem, with evidence and next step.
     #[arg(long)]
     problems: bool,
 }
@@ -277,7 +276,7 @@ fn resolve_scopes(filter: &mut Filter, places: &[Place]) -> Result<()> {
             .map(|(index, _)| *index)
     };
     filter.resolve_scopes(index).map_err(|name| {
-        let cause = format!("there is no interface '{name}'");
+        let cause = format!("no interface is named '{name}'");
         Error::new(Kind::CannotRun, "read the filter", cause).next("list them: ip link show")
     })
 }
@@ -357,18 +356,14 @@ fn filter_of(args: &Args) -> Result<Filter> {
             .processes
             .push(ProcessMatch::pattern(pattern).map_err(|error| {
                 bad_word(error)
-                    .next("it is looked for in names and command lines: --process '^nginx'")
+                    .next("it is matched against names and command lines: --process '^nginx'")
             })?);
     }
     for word in &which.user {
         let uid = users::number(word).ok_or_else(|| {
-            Error::new(
-                Kind::CannotRun,
-                "look up the user",
-                "there is no user of that name",
-            )
-            .on(word.clone())
-            .next("list them: getent passwd")
+            Error::new(Kind::CannotRun, "look up the user", "no user has that name")
+                .on(word.clone())
+                .next("list them: getent passwd")
         })?;
         filter.uids.push(uid);
     }
@@ -385,7 +380,7 @@ fn filter_of(args: &Args) -> Result<Filter> {
 #[allow(clippy::needless_pass_by_value)]
 fn bad_word(error: WordError) -> Error {
     Error::new(Kind::CannotRun, "read the filter", error.to_string()).next(
-        "a filter is :PORT, ADDR, ADDR/N, ADDR:PORT, a unix path or a part of a process's name",
+        "a filter is :PORT, ADDR, ADDR/N, ADDR:PORT, the path of a Unix socket or a part of a process name",
     )
 }
 
@@ -421,7 +416,7 @@ fn protos_of(args: &Args, filter: &Filter) -> Result<Vec<Proto>> {
                         Error::new(
                             Kind::CannotRun,
                             "read --proto",
-                            format!("'{word}' is no protocol"),
+                            format!("'{word}' is not a protocol"),
                         )
                         .next(format!("choose from unix, {}", known.join(", ")))
                     })?,

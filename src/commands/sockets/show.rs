@@ -193,8 +193,8 @@ fn hidden_namespaces(processes: usize) -> Note {
     Note {
         id: "namespaces_hidden",
         text: format!(
-            "the network namespaces of {processes} process{plural} cannot be seen: as root, or with \
-             CAP_SYS_PTRACE, they show too"
+            "could not see the network namespaces of {processes} process{plural}; run as root (needs \
+             CAP_SYS_PTRACE)"
         ),
         incomplete: true,
     }
@@ -313,7 +313,7 @@ mod tests {
 
     #[test]
     fn one_process_is_no_processes() {
-        assert!(hidden_namespaces(1).text.contains(" 1 process cannot"));
-        assert!(hidden_namespaces(2).text.contains(" 2 processes cannot"));
+        assert!(hidden_namespaces(1).text.contains(" 1 process;"));
+        assert!(hidden_namespaces(2).text.contains(" 2 processes;"));
     }
 }

@@ -7,14 +7,14 @@ use crate::diagnose::words::age;
 use crate::sockdiag::{SkMemInfo, TcpInfoValues};
 use crate::sockets::{Details, Socket, State, Timer, TimerKind};
 
-/// Which lines are wanted.
+/// The requested lines.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Wanted {
-    /// `tcp_info` and what else the kernel knows of the socket.
+    /// `tcp_info` and further attributes of the socket.
     pub tcp: bool,
     /// Socket memory.
     pub memory: bool,
-    /// The timer that runs.
+    /// The running timer.
     pub timer: bool,
 }
 
@@ -101,7 +101,7 @@ fn kernel(socket: &Socket, details: Option<&Details>, sheet: &Sheet<'_>) -> Stri
         let sides = match details.shutdown.unwrap_or(0) & 3 {
             1 => Some("receiving"),
             2 => Some("sending"),
-            3 => Some("both ways"),
+            3 => Some("both directions"),
             _ => None,
         };
         items.add("shut down", sides);
@@ -123,7 +123,7 @@ fn tcp(info: Option<&TcpInfoValues>, congestion: Option<&str>) -> String {
     items.0
 }
 
-/// What the way to the peer is like.
+/// Path characteristics.
 fn path(items: &mut Items, info: &TcpInfoValues) {
     let ms = |us: u32| format!("{:.3}", f64::from(us) / 1000.0);
     let rtt = info.rtt_us.map(|rtt| match info.rttvar_us {
@@ -131,7 +131,7 @@ fn path(items: &mut Items, info: &TcpInfoValues) {
         None => format!("{} ms", ms(rtt)),
     });
     items.add("rtt", rtt);
-    items.add("at least", info.min_rtt_us.map(|us| ms(us) + " ms"));
+    items.add("min rtt", info.min_rtt_us.map(|us| ms(us) + " ms"));
     items.add("rto", info.rto_us.map(|us| format!("{} ms", us / 1000)));
     items.add("cwnd", info.snd_cwnd);
     items.add("ssthresh", info.snd_ssthresh);
@@ -143,21 +143,21 @@ fn path(items: &mut Items, info: &TcpInfoValues) {
         scales.map(|(peer, ours)| format!("{peer}/{ours}")),
     );
     items.add(
-        "delivers",
+        "delivery rate",
         info.delivery_rate_bytes_per_second.filter(some).map(rate),
     );
     items.add(
-        "paced to",
+        "pacing rate",
         info.pacing_rate_bytes_per_second.filter(some).map(rate),
     );
 }
 
-/// What went over it.
+/// Traffic counters.
 fn traffic(items: &mut Items, info: &TcpInfoValues) {
     items.add("sent", info.bytes_sent);
     items.add("acked", info.bytes_acked);
     items.add("received", info.bytes_received);
-    items.add("sent again", info.bytes_retrans.filter(some));
+    items.add("retransmitted", info.bytes_retrans.filter(some));
     items.add("retransmissions", info.total_retrans.filter(some));
     items.add("unanswered", info.retransmits.filter(some));
     items.add("backoff", info.backoff.filter(some));
@@ -166,7 +166,7 @@ fn traffic(items: &mut Items, info: &TcpInfoValues) {
     items.add("unsent", info.notsent_bytes.filter(some));
     let ago = |ms: u32| format!("{} ago", age(ms));
     items.add("last sent", info.last_data_sent_ms.map(ago));
-    // Before anything came, the kernel counts from the beginning of the connection.
+    // Until data arrives, the kernel counts from the start of the connection.
     let received = info.bytes_received != Some(0);
     items.add(
         "last data",
@@ -175,18 +175,18 @@ fn traffic(items: &mut Items, info: &TcpInfoValues) {
     items.add("last ACK", info.last_ack_recv_ms.map(ago));
 }
 
-/// What holds it back.
+/// Windows, and what limited the sender.
 fn windows(items: &mut Items, info: &TcpInfoValues) {
     items.add("our window", info.rcv_wnd_bytes);
     items.add("peer's window", info.snd_wnd_bytes);
     let ms = |us: u64| format!("{} ms", us / 1000);
     items.add("busy", info.busy_time_us.filter(some).map(ms));
     items.add(
-        "held by peer's window",
+        "limited by peer's window",
         info.rwnd_limited_us.filter(some).map(ms),
     );
     items.add(
-        "by send buffer",
+        "limited by send buffer",
         info.sndbuf_limited_us.filter(some).map(ms),
     );
 }
@@ -206,7 +206,7 @@ fn rate(bytes_per_second: u64) -> String {
     format!("{value:.1} {unit}")
 }
 
-/// Names and values, one after the other; what is unknown is left out.
+/// Names and values; unknown values are omitted.
 #[derive(Default)]
 struct Items(String);
 
@@ -261,7 +261,7 @@ mod tests {
              reserved 3264, options 0, backlog 0, dropped 3",
             "socket: inode 104, cookie 4, uid 33, mark 0x10",
             "tcp: cubic, rtt 0.050 ms ± 0.020, rto 204 ms, cwnd 10, mss 1448, wscale 7/9, \
-             delivers 12.0 Mbit/s, received 1234, peer's window 65536",
+             delivery rate 12.0 Mbit/s, received 1234, peer's window 65536",
             "socket: inode 102, cookie 2, uid 0",
         ] {
             assert!(lines.iter().any(|got| got == line), "{line}\n{lines:#?}");

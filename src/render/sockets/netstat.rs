@@ -1,5 +1,5 @@
 //! The columns of `netstat -antup` (net-tools 2.10), or without programs of `netstat -an`, and of `-x`
-//! for unix sockets.
+//! for Unix sockets.
 //!
 //! As with `netstat -W` nothing is cut off: a longer address or name pushes the rest of its row to
 //! the right, as in the original. The limit of a listener's queue is 0, as in /proc/net/tcp. Families
@@ -12,7 +12,7 @@ use super::{Lines, Sheet, cells};
 use crate::sockets::owners::Process;
 use crate::sockets::{Address, Family, Proto, Socket, State};
 
-/// Which sockets were asked for: netstat says it above its table.
+/// The requested sockets, which netstat names above its table.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Asked {
     /// `-a`.
@@ -44,7 +44,7 @@ pub enum Programs {
 }
 
 impl Programs {
-    /// A cell of the column, or the nothing that stands there.
+    /// A cell of the column, or nothing.
     fn cell(self, cell: impl FnOnce() -> String) -> String {
         match self {
             Programs::Shown => format!(" {:<20}", cell()),

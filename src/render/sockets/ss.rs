@@ -119,7 +119,7 @@ impl Cells {
     }
 }
 
-/// What stands for the other end of an internet socket that has none: ss knows no missing address.
+/// The peer of an internet socket that has none: ss always prints an address.
 fn other_end(socket: &Socket) -> Option<Address> {
     let addr = match socket.family {
         _ if socket.peer != Address::None => return None,

@@ -10,7 +10,7 @@ use crate::render::table::Table;
 use crate::render::{Paint, Style, json as values, thousands};
 use crate::sockets::order::{GroupBy, GroupKey, GroupRow, Summary};
 
-/// The columns of figures, and how they are read.
+/// The columns of figures, with their getters.
 const FIGURES: [(&str, Figure); 7] = [
     ("SOCKETS", |row| row.sockets as u64),
     ("LISTEN", |row| row.listeners as u64),
@@ -23,10 +23,10 @@ const FIGURES: [(&str, Figure); 7] = [
 
 type Figure = fn(&GroupRow) -> u64;
 
-/// Which of [`FIGURES`] go first where a terminal is too narrow for all.
+/// Which of [`FIGURES`] are dropped first if the terminal is too narrow.
 const DISPENSABLE: [usize; 5] = [2, 1, 3, 5, 4];
 
-/// What the name of a group needs to be of use.
+/// The minimum width of a group's name.
 const LEAST: usize = 15;
 
 /// Writes a row for each group.
@@ -189,10 +189,10 @@ pub fn group_json(row: &GroupRow, sheet: &Sheet<'_>) -> Value {
     })
 }
 
-/// How many peers of connections in TIME-WAIT are named.
+/// How many peers of connections in TIME-WAIT are listed.
 const PEERS: usize = 5;
 
-/// Writes the summary: a table of protocols and the figures that belong to none.
+/// Writes the summary: a table of protocols, then the overall figures.
 pub fn summary(
     out: &mut dyn Write,
     summary: &Summary,
@@ -237,7 +237,7 @@ pub fn summary(
     if summary.time_wait > 0 {
         let mut text = count(summary.time_wait);
         for (index, (addr, number)) in summary.time_wait_peers.iter().take(PEERS).enumerate() {
-            let lead = if index == 0 { "; most with" } else { "," };
+            let lead = if index == 0 { "; most to" } else { "," };
             text.push_str(lead);
             text.push(' ');
             key(&mut text, &GroupKey::Peer(*addr), sheet);

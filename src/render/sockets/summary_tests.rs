@@ -57,7 +57,7 @@ netlink        1     -     -  UNCONN 1
 all            8
 
 processes:  4
-time-wait:  1; most with 203.0.113.7 (1)
+time-wait:  1; most to 203.0.113.7 (1)
 findings:   accept_queue_full 1, peer_silent 1
 "
     );

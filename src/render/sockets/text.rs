@@ -1,4 +1,4 @@
-//! Our table, one row a socket, and its footer.
+//! The table, one row per socket, and its footer.
 
 use std::io::{self, Write};
 
@@ -14,9 +14,9 @@ use crate::sockets::{Note, Socket};
 pub struct Layout<'a> {
     /// The columns.
     pub columns: &'a [Column],
-    /// Whether there is a line of titles.
+    /// Whether to write column titles.
     pub header: bool,
-    /// The terminal's width. `None`: a pipe or a file, where nothing is wrapped or shortened.
+    /// The terminal's width. `None` for a pipe or a file: nothing is wrapped or shortened.
     pub width: Option<u16>,
     /// Colours.
     pub style: Style,
@@ -210,7 +210,7 @@ fn paint(severity: Severity) -> Option<Paint> {
     }
 }
 
-/// Takes the process from an internet peer that is too wide for its column: the port says more.
+/// Removes the process from an internet peer that is too wide for its column.
 fn drop_other_end(cell: &mut String, most: usize) {
     let may_have_blanks = cell.starts_with(['/', '@']);
     if cells::width(cell) > most
@@ -221,7 +221,7 @@ fn drop_other_end(cell: &mut String, most: usize) {
     }
 }
 
-/// Takes the middle out of a cell that is too wide for its column on a terminal.
+/// Removes the middle of a cell that is too wide for its column on a terminal.
 pub(super) fn shorten(cell: &mut String, most: usize, terminal: Option<usize>) {
     if terminal.is_none() || cells::width(cell) <= most {
         return;
@@ -249,13 +249,12 @@ fn wide(c: char) -> usize {
     cells::width(c.encode_utf8(&mut [0; 4]))
 }
 
-/// What stands below the table.
+/// The lines below the table.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Footer<'a> {
     /// Sockets shown.
     pub shown: u64,
-    /// What a filter of ours, not of the user's, left out: how many, what they are called, and the
-    /// flag that shows them.
+    /// Sockets omitted by default: how many, of what kind, and the flag that shows them.
     pub hidden: Vec<(u64, &'a str, &'a str)>,
     /// What could not be seen.
     pub notes: &'a [Note],

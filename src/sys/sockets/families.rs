@@ -115,8 +115,8 @@ impl<'a> Collector<'a> {
             .map_err(|error| Missing::Refused(error.to_string()));
         if let Err(missing) = &diag {
             let text = format!(
-                "{missing}, so /proc/net is read instead: findings, queue limits and bound sockets \
-                 cannot be told"
+                "{missing}; using /proc/net, which has no bound sockets, queue limits or evidence for \
+                 problems"
             );
             self.note("no_sock_diag", text, true);
         }
@@ -374,7 +374,7 @@ impl<'a> Collector<'a> {
             self.part.sockets.append(&mut parsed.sockets);
             if parsed.skipped > 0 {
                 let text = format!(
-                    "{} lines of /proc/net/{file} cannot be read",
+                    "could not parse {} lines of /proc/net/{file}",
                     parsed.skipped
                 );
                 self.note("lines_skipped", text, true);
@@ -382,14 +382,14 @@ impl<'a> Collector<'a> {
         }
         if !found && self.counts().of(proto) != Some(0) {
             let text = format!(
-                "{} sockets cannot be listed: {missing}, and there is no table of them in /proc/net",
+                "could not list {} sockets: {missing}, and /proc/net has no table of them",
                 words(proto)
             );
             self.note("family_missing", text, true);
         } else if found && matches!(missing, Missing::Failed(_)) {
             let text = format!(
-                "the list of {} sockets has no end: {missing}; the rest is from /proc/net, without \
-                 findings, queue limits and bound sockets",
+                "the list of {} sockets is incomplete: {missing}; the rest is from /proc/net, which \
+                 has no bound sockets, queue limits or evidence for problems",
                 words(proto)
             );
             self.note("dump_failed", text, true);

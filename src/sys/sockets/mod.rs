@@ -165,7 +165,7 @@ fn note_hidden(found: &Found, missing: usize, notes: &mut Vec<Note>) {
         notes.push(Note {
             id: "no_proc",
             text:
-                "/proc cannot be read, so no owner can be told: mount it, or ask outside of this \
+                "could not read /proc, so processes are unknown; mount /proc, or run outside this \
                    sandbox"
                     .to_owned(),
             incomplete: true,
@@ -174,9 +174,8 @@ fn note_hidden(found: &Found, missing: usize, notes: &mut Vec<Note>) {
         notes.push(Note {
             id: "owners_hidden",
             text: format!(
-                "the descriptors of {} (of other users, or protected ones) cannot be read: as \
-                 root with CAP_SYS_PTRACE and CAP_DAC_READ_SEARCH, the owners of their sockets \
-                 show too",
+                "could not see which sockets belong to {}; run as root (needs CAP_SYS_PTRACE, \
+                 CAP_DAC_READ_SEARCH)",
                 counted(found.hidden, "process", "processes")
             ),
             incomplete: true,
@@ -185,10 +184,10 @@ fn note_hidden(found: &Found, missing: usize, notes: &mut Vec<Note>) {
         notes.push(Note {
             id: "owners_not_seen",
             text: format!(
-                "{} without an owner that this /proc shows: of processes in another PID namespace \
-                 or behind hidepid, of the kernel itself, or closed meanwhile; ask on the host as \
-                 root, or: nsenter -t 1 -p -m sockdoc sockets",
-                counted(missing, "socket is", "sockets are")
+                "found no process for {}: it runs in another PID namespace, hidepid hides it, the \
+                 kernel owns the socket, or the socket was closed meanwhile; run as root on the \
+                 host, or: nsenter -t 1 -p -m sockdoc sockets",
+                counted(missing, "socket", "sockets")
             ),
             incomplete: true,
         });

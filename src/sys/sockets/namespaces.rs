@@ -140,7 +140,7 @@ impl Place {
 }
 
 const ENTER: &str = "enter the network namespace";
-const LIST: &str = "list the named ones: ip netns list; or give the id of a process: --netns PID";
+const LIST: &str = "list the named ones: ip netns list; or use a process id: --netns PID";
 
 /// The file of a namespace cannot be looked at or opened. What an errno means in general (a port, an
 /// address) is not what it means here.
@@ -149,19 +149,18 @@ fn look_failure(error: &io::Error, by_pid: bool, on: &str) -> Error {
     match error.raw_os_error() {
         Some(libc::ENOENT | libc::ESRCH) if by_pid => because(
             failure,
-            "no process with this id can be seen",
+            "no visible process has this id",
             "list the namespaces and a process in each: lsns -t net",
         ),
         Some(libc::ENOENT) => because(
             failure,
-            "there is no network namespace of this name in /run/netns",
+            "no network namespace of this name exists in /run/netns",
             LIST,
         ),
         Some(libc::EACCES | libc::EPERM) => because(
             failure,
-            "looking at the namespace of another user's process needs CAP_SYS_PTRACE, and \
-             entering it CAP_SYS_ADMIN",
-            "try it as root",
+            "the namespace of another user's process requires CAP_SYS_PTRACE and CAP_SYS_ADMIN",
+            "run as root",
         ),
         _ => because(failure, "its file cannot be opened", LIST),
     }
@@ -174,7 +173,7 @@ fn enter_failure(error: &io::Error, on: &str) -> Error {
         Some(libc::EPERM | libc::EACCES) => because(
             failure,
             "entering another namespace needs CAP_SYS_ADMIN, in it and here",
-            "try it as root",
+            "run as root",
         ),
         Some(libc::EINVAL) => because(
             failure,
@@ -227,7 +226,7 @@ mod tests {
         assert!(text.contains("no network namespace of this name"), "{text}");
         assert!(text.contains("ip netns list"), "{text}");
         let text = failure("4294967295");
-        assert!(text.contains("no process with this id"), "{text}");
+        assert!(text.contains("no visible process has this id"), "{text}");
         for word in [".", "..", "", "a/b"] {
             assert!(failure(word).contains("a name of ip-netns(8)"), "{word}");
         }
