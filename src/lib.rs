@@ -1,45 +1,47 @@
-//! sockdoc, the socket doctor: the map of the house.
+//! sockdoc, the socket doctor: an overview of the code.
 //!
-//! A network troubleshooting toolkit for Linux. It talks (echo and application servers and clients),
-//! it looks (sockets and their processes, captures), it probes (ping, full buffers), and it says in words what is
-//! wrong and what to do next.
+//! A command-line tool that diagnoses broken network connections on Linux: it lists sockets with their
+//! processes and their problems, decodes captures, pings, explains errors, and has servers and clients
+//! to test with.
 //!
 //! # Rooms
 //!
-//! | room | what it is | may import |
+//! A room is a top-level module with a fixed list of rooms that it may import.
+//!
+//! | room | contents | may import |
 //! |---|---|---|
 //! | [`cli`] | the clap parser, the list of commands, global flags, dispatch | `commands`, `render`, `sys`, `error` |
 //! | [`commands`] | one file per subcommand: its flags and `run()`: gather (`sys`), decide (pure rooms), show (`render`) | everything but `cli` |
-//! | [`error`] | what every failure is made of: kind, operation, address, cause, next step | `reference` |
+//! | [`error`] | the error type: kind, operation, address, cause, next step | `reference` |
 //! | [`message`] | pure: the application protocol: header, encoder, deframer, content | `framing` |
 //! | [`framing`] | pure: message boundaries on a byte stream: raw, line, delimiter, length, fixed, close | - |
-//! | [`service`] | pure: what a server does with bytes, without a socket: `app`, `echo` | `message`, `framing` |
-//! | [`load`] | pure: a load run: the schedule of requests, what counts as answered well, the figures | `message`, `framing`, `service` |
-//! | [`packet`] | pure: link types and the layers of packets over pnet's views, to a flat record of a frame | `reference`, `capfile` |
+//! | [`service`] | pure: the services of a server, without a socket: `app`, `echo` | `message`, `framing` |
+//! | [`load`] | pure: a load run: the schedule of requests, which replies count as success, the figures | `message`, `framing`, `service` |
+//! | [`packet`] | pure: link types and packet layers, decoded through pnet's views into a flat record of a frame | `reference`, `capfile` |
 //! | [`stream`] | pure: TCP connections in a capture: analysis, reassembly, application messages | `packet`, `message`, `framing` |
 //! | [`ping`] | pure: a ping session: sequence window, verdicts, schedule, figures, targets | `packet`, `reference` |
-//! | [`fill`] | pure: the buffer experiment: when to send and to stop, the queues, whether the bytes add up | `sockdiag`, `diagnose` |
+//! | [`fill`] | pure: the buffer experiment: when to send and when to stop, the queues, whether the bytes add up | `sockdiag`, `diagnose` |
 //! | [`capfile`] | pure: capture files, pcap and pcapng, read from a slice or in pieces, and written; unpacking | - |
-//! | [`filter`] | pure: the capture filter language: tcpdump's words, one syntax tree, tests on the bytes of a frame | `capfile` |
+//! | [`filter`] | pure: the capture filter language: tcpdump's syntax, one syntax tree, tests on the bytes of a frame | `capfile` |
 //! | [`sockets`] | pure: the sockets of a host as values: the model, filters, sorting, the join with owners | `sockdiag`, `diagnose` |
 //! | [`diagnose`] | pure: evidence in, findings out; `rules/`, one file each | `sockdiag`, `sockets` |
 //! | [`sockdiag`] | pure: codecs of the kernel's socket listings: netlink `sock_diag` messages, `struct tcp_info` | `netlink` |
 //! | [`netlink`] | pure: netlink's framing: messages, attributes, acknowledgements, requests | - |
 //! | [`mod@reference`] | pure: errno, ICMP, TCP-state and resolver tables, with cause and next step | - |
-//! | [`render`] | tables, JSON lines, Python literals, hex dumps, escaping; writes to an `io::Write` it is given | pure rooms, `error` |
-//! | [`sys`] | the edge: the only place that touches the kernel, the clock, the terminal, the environment | pure rooms, `error` |
+//! | [`render`] | tables, JSON lines, Python literals, hex dumps, escaping; writes to an `io::Write` | pure rooms, `error` |
+//! | [`sys`] | the edge: the only room that uses the kernel, the clock, the terminal and the environment | pure rooms, `error` |
 //!
 //! # Invariants
 //!
-//! - Imports go one way: `main -> cli -> commands -> {sys, render, pure rooms}`. A pure room takes
-//!   bytes and values and gives bytes and values: it never reads the clock, a socket, a file, the
+//! - Imports go one way: `main -> cli -> commands -> {sys, render, pure rooms}`. A pure room maps
+//!   bytes and values to bytes and values: it never reads the clock, a socket, a file, the
 //!   environment or the terminal. Time is an argument.
-//! - One foreign crate, one room: clap only in `cli` and `commands`; comfy-table only in `render`;
+//! - Each foreign crate belongs to one room: clap only in `cli` and `commands`; comfy-table only in `render`;
 //!   regex-lite only in `sockets`; crc32fast only in `fill`; pnet only in `packet`; flate2, ruzstd and
 //!   `lz4_flex` only in `capfile`; nix, socket2, libc, mio, memmap2 and every `unsafe` only in `sys`.
-//! - What came from outside (a peer, a file, another process) is escaped by [`render::escape`]
-//!   before it reaches a terminal.
-//! - A limit is checked before memory is taken for what it limits.
+//! - Foreign data (of a peer, a file, another process) is escaped by [`render::escape`] before it
+//!   reaches a terminal.
+//! - A limit is checked before the memory that it limits is allocated.
 //!
 //! `tests/architecture.rs` reads the sources and fails when an import breaks these rules.
 
