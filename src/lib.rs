@@ -21,6 +21,7 @@
 //! | [`stream`] | pure: TCP connections in a capture: analysis, reassembly, application messages | `packet`, `message`, `framing` |
 //! | [`ping`] | pure: a ping session: sequence window, verdicts, schedule, figures, targets | `packet`, `reference` |
 //! | [`fill`] | pure: the buffer experiment: when to send and when to stop, the queues, whether the bytes add up | `sockdiag`, `diagnose` |
+//! | [`bpf`] | pure: eBPF without a compiler: assembler, the kernel's types (BTF), programs and their records | - |
 //! | [`capfile`] | pure: capture files, pcap and pcapng, read from a slice or in pieces, and written; unpacking | - |
 //! | [`filter`] | pure: the capture filter language: tcpdump's syntax, one syntax tree, tests on the bytes of a frame | `capfile` |
 //! | [`sockets`] | pure: the sockets of a host as values: the model, filters, sorting, the join with owners | `sockdiag`, `diagnose` |
@@ -45,6 +46,7 @@
 //!
 //! `tests/architecture.rs` reads the sources and fails when an import breaks these rules.
 
+pub mod bpf;
 pub mod capfile;
 pub mod cli;
 pub mod commands;

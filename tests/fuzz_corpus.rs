@@ -8,6 +8,8 @@ use std::path::{Path, PathBuf};
 
 use sockdoc::capfile::{ByteOrder, PcapngWriter, SliceReader};
 
+#[path = "fuzz/bodies/bpf.rs"]
+mod bpf;
 #[path = "fuzz/bodies/capfile.rs"]
 mod capfile;
 #[path = "fuzz/bodies/filter.rs"]
@@ -29,6 +31,7 @@ type Body = fn(&[u8]);
 
 /// Each fuzz target, and what it does with its bytes.
 const TARGETS: &[(&str, Body)] = &[
+    ("bpf", bpf::bpf),
     ("capfile_pcap", capfile::capfile_pcap),
     ("capfile_pcapng", capfile::capfile_pcapng),
     ("capfile_unpack", capfile::capfile_unpack),
@@ -154,6 +157,11 @@ impl Random {
         let number = self.0.wrapping_mul(0x2545_f491_4f6c_dd1d) >> 33;
         usize::try_from(number).expect("31 bits") % limit
     }
+}
+
+#[test]
+fn the_corpus_of_bpf_holds() {
+    replay("bpf");
 }
 
 #[test]

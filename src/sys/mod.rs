@@ -14,6 +14,7 @@
 //! | [`outlet`] | standard output for a program that must not wait for its reader |
 //! | [`activation`] | sockets passed in by a service manager |
 //! | [`fill`] | the buffer experiment: full queues, their drain, a server that does not read |
+//! | [`bpf`] | BPF programs loaded and run |
 //! | [`capture`] | a capture file, mapped or read, and its frames |
 //! | [`files`] | files read whole, or streamed |
 //! | [`clock`] | both clocks, read together |
@@ -29,6 +30,7 @@
 //! | [`terminal`] | is it a terminal, how wide, may it be coloured; progress |
 
 pub mod activation;
+pub mod bpf;
 pub mod capture;
 pub mod clock;
 pub mod connect;
