@@ -94,9 +94,11 @@ impl OwnerReason {
 }
 
 impl Owners {
-    /// Collects what a walk over the processes found. `complete`: no process was hidden from it.
+    /// Collects what a walk over the processes found. A link may come several times, by several threads
+    /// of a process. `complete`: no process was hidden from it.
     pub fn new(processes: Vec<Process>, mut links: Vec<Owner>, complete: bool) -> Self {
         links.sort_unstable();
+        links.dedup();
         let mut first = NumberMap::default();
         first.reserve(links.len());
         for (index, owner) in (0_u32..).zip(&links) {
@@ -152,6 +154,12 @@ impl Owners {
     /// All processes that hold a socket.
     pub fn processes(&self) -> &[Process] {
         &self.processes
+    }
+
+    /// All links, sorted.
+    #[cfg(test)]
+    pub(crate) fn links(&self) -> &[Owner] {
+        &self.links
     }
 
     /// Whether no process was hidden from the walk.

@@ -9,12 +9,14 @@
 //! | [`families`] | one dump for each family, and its fallback |
 //! | [`namespaces`] | network namespaces |
 //! | [`processes`] | who holds which socket |
+//! | `threads` | threads that do not share the descriptors of their process |
 
 pub mod cgroups;
 mod counts;
 pub mod families;
 pub mod namespaces;
 pub mod processes;
+mod threads;
 
 use std::collections::HashMap;
 

@@ -4,8 +4,7 @@
 //! it reads whole directories at once (getdents64(2)), asks relative to the directory's own
 //! descriptor, never calls stat, and shares the processes among threads.
 //!
-//! It stands behind one function, [`walk`]: another source (a BPF iterator over task files) can join
-//! it.
+//! [`owners`](super::owners) decides whether it is made at all.
 
 use std::ffi::CStr;
 use std::fs;
@@ -14,6 +13,7 @@ use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
 use std::os::unix::fs::MetadataExt;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use super::threads;
 use crate::sockets::{Owner, Owners, Process};
 
 /// How much is read about each process that holds a socket.
@@ -136,18 +136,60 @@ impl Part {
 
     fn look_at(&mut self, pid: u32, depth: Depth, buffer: &mut [u8]) {
         let path = format!("/proc/{pid}/fd\0");
-        let directory = match open_directory(&path) {
-            Ok(directory) => directory,
-            Err(error) => {
-                self.count_if_hidden(pid, &error);
+        let process = u32::try_from(self.processes.len()).unwrap_or(u32::MAX);
+        let before = (self.links.len(), self.descriptors);
+        let directory = open_directory(&path);
+        // Opening /proc/PID/fd may be allowed where listing it is not, and listing it where reading
+        // its links is not (root without CAP_SYS_PTRACE).
+        let read = directory
+            .as_ref()
+            .map_err(|error| io::Error::from(error.kind()))
+            .and_then(|directory| self.read_table(directory, process, buffer));
+        match read {
+            Ok(()) if directory.is_ok_and(|directory| threads::are_several(&directory)) => {
+                let is_gone = self.descriptors == before.1;
+                self.read_threads(pid, is_gone, process, buffer);
+            }
+            // The first thread of a process that others outlive belongs to root, whoever runs it.
+            Err(error) if is_refusal(&error) => match Life::of(pid) {
+                Life::Kernel => {}
+                Life::Exited => self.read_threads(pid, true, process, buffer),
+                Life::Running => self.hidden += 1,
+            },
+            _ => {}
+        }
+        if self.links.len() > before.0 {
+            self.processes.push(describe(
+                Process {
+                    pid,
+                    ..Process::default()
+                },
+                depth,
+            ));
+        }
+    }
+
+    /// The descriptors of threads that do not share those of their process.
+    fn read_threads(&mut self, pid: u32, is_gone: bool, process: u32, buffer: &mut [u8]) {
+        for tid in threads::with_other_tables(pid, is_gone) {
+            let read = open_directory(&format!("/proc/{pid}/task/{tid}/fd\0"))
+                .and_then(|directory| self.read_table(&directory, process, buffer));
+            if read.is_err_and(|error| is_refusal(&error)) {
+                self.hidden += 1;
                 return;
             }
-        };
-        let process = u32::try_from(self.processes.len()).unwrap_or(u32::MAX);
-        let before = self.links.len();
-        let read = for_each_name(&directory, buffer, |name| {
+        }
+    }
+
+    fn read_table(
+        &mut self,
+        directory: &OwnedFd,
+        process: u32,
+        buffer: &mut [u8],
+    ) -> io::Result<()> {
+        for_each_name(directory, buffer, |name| {
             self.descriptors += 1;
-            let inode = match socket_inode(&directory, name) {
+            let inode = match socket_inode(directory, name) {
                 Ok(inode) => inode,
                 // What is refused once is refused for each descriptor of the process.
                 Err(error) if is_refusal(&error) => return Err(error),
@@ -162,61 +204,69 @@ impl Part {
                 self.links.push(Owner { inode, process, fd });
             }
             Ok(())
-        });
-        // Opening /proc/PID/fd may be allowed where listing it is not, and listing it where reading
-        // its links is not (root without CAP_SYS_PTRACE).
-        if let Err(error) = read {
-            self.count_if_hidden(pid, &error);
-        }
-        if self.links.len() > before {
-            self.processes.push(describe(pid, depth));
-        }
-    }
-
-    fn count_if_hidden(&mut self, pid: u32, error: &io::Error) {
-        self.hidden += usize::from(is_refusal(error) && !is_kernel_thread(pid));
+        })
     }
 }
 
 fn is_refusal(error: &io::Error) -> bool {
-    matches!(error.raw_os_error(), Some(libc::EACCES | libc::EPERM))
+    error.kind() == io::ErrorKind::PermissionDenied
+}
+
+/// What a process is, that shows no descriptors.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Life {
+    /// A thread of the kernel, which has none.
+    Kernel,
+    /// Its first thread has exited.
+    Exited,
+    /// It has some.
+    Running,
+}
+
+impl Life {
+    fn of(pid: u32) -> Life {
+        let stat = fs::read(format!("/proc/{pid}/stat"));
+        // Without a stat the process has ended meanwhile.
+        stat.map_or(Life::Exited, |stat| Life::in_stat(&stat))
+    }
+
+    /// In a /proc/PID/stat the state stands first behind the name, which may hold blanks and brackets,
+    /// and the flags seventh.
+    fn in_stat(stat: &[u8]) -> Life {
+        /// `include/linux/sched.h`.
+        const PF_KTHREAD: u32 = 0x0020_0000;
+        let end = stat.iter().rposition(|&byte| byte == b')');
+        let behind = String::from_utf8_lossy(&stat[end.map_or(0, |end| end + 1)..]);
+        let words: Vec<&str> = behind.split_ascii_whitespace().take(7).collect();
+        let flags = words.get(6).and_then(|flags| flags.parse::<u32>().ok());
+        if flags.is_some_and(|flags| flags & PF_KTHREAD != 0) {
+            Life::Kernel
+        } else if matches!(words.first(), Some(&("Z" | "X"))) {
+            Life::Exited
+        } else {
+            Life::Running
+        }
+    }
 }
 
 /// Whether a process is a thread of the kernel, which has no descriptors, and no namespace of its own.
 pub(super) fn is_kernel_thread(pid: u32) -> bool {
-    fs::read(format!("/proc/{pid}/stat")).is_ok_and(|stat| flags_say_kernel(&stat))
+    Life::of(pid) == Life::Kernel
 }
 
-/// The flags of a /proc/PID/stat are the seventh field behind the name, which may hold blanks and
-/// brackets.
-fn flags_say_kernel(stat: &[u8]) -> bool {
-    /// `include/linux/sched.h`.
-    const PF_KTHREAD: u32 = 0x0020_0000;
-    let Some(end) = stat.iter().rposition(|&byte| byte == b')') else {
-        return false;
-    };
-    let behind = String::from_utf8_lossy(&stat[end + 1..]);
-    let flags = behind.split_ascii_whitespace().nth(6);
-    flags
-        .and_then(|flags| flags.parse::<u32>().ok())
-        .is_some_and(|flags| flags & PF_KTHREAD != 0)
-}
-
-/// What is known of a process.
-fn describe(pid: u32, depth: Depth) -> Process {
+/// What /proc tells of a process beside what is known already.
+pub(super) fn describe(known: Process, depth: Depth) -> Process {
+    let pid = known.pid;
     let read = |file: &str| fs::read(format!("/proc/{pid}/{file}")).ok();
-    let mut comm = read("comm").unwrap_or_default();
-    if comm.last() == Some(&b'\n') {
-        comm.pop();
-    }
     let mut process = Process {
-        pid,
         uid: fs::metadata(format!("/proc/{pid}"))
             .ok()
             .map(|metadata| metadata.uid()),
-        comm: comm.into(),
-        ..Process::default()
+        ..known
     };
+    if let Some(comm) = read("comm") {
+        process.comm = comm.strip_suffix(b"\n").unwrap_or(&comm).into();
+    }
     if depth == Depth::Everything {
         process.cmdline = read("cmdline")
             .filter(|line| !line.is_empty())
@@ -357,13 +407,15 @@ mod tests {
     }
 
     #[test]
-    fn a_kernel_thread_is_known_by_its_flags() {
+    fn a_kernel_thread_is_known_by_its_flags_and_an_exited_one_by_its_state() {
         let kernel = b"2 (kthreadd) S 0 0 0 0 -1 2129984 0 0";
-        assert!(flags_say_kernel(kernel));
-        let user = b"77 (a) b) S 1 77 77 0 -1 4194560 2129984 0";
-        assert!(!flags_say_kernel(user));
-        assert!(!flags_say_kernel(b"77 (cut"));
-        assert!(!flags_say_kernel(b"77 (cut) S 1"));
+        assert_eq!(Life::in_stat(kernel), Life::Kernel);
+        let user = b"77 (a) Z) S 1 77 77 0 -1 4194560 2129984 0";
+        assert_eq!(Life::in_stat(user), Life::Running);
+        let exited = b"77 (a) b) Z 1 77 77 0 -1 4194560 0 0";
+        assert_eq!(Life::in_stat(exited), Life::Exited);
+        assert_eq!(Life::in_stat(b"77 (cut"), Life::Running);
+        assert_eq!(Life::in_stat(b"77 (cut) S 1"), Life::Running);
     }
 
     /// Runs this test again as another process whose rights are cut by `setpriv`.
