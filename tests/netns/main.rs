@@ -7,6 +7,7 @@
 //! | [`families`] | raw, ping and packet sockets; scopes of IPv6 |
 //! | [`fill`] | full buffers over a slow path, and as an ordinary user |
 //! | [`many`] | tens of thousands of sockets |
+//! | [`owners`] | owners of sockets from BPF and from /proc |
 //! | [`ping_crowds`] | many pings and many targets |
 //! | [`ping_ends`] | signals, a closed pipe, zones, names |
 //! | [`ping_hostile`] | what a hostile host answers, counted as what it is |
@@ -35,6 +36,7 @@ mod families;
 mod fill;
 mod many;
 mod namespace;
+mod owners;
 mod ping_crowds;
 mod ping_ends;
 mod ping_hostile;

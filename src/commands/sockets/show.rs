@@ -75,6 +75,9 @@ pub(super) fn show(
         .and_then(|()| write_footer(args, asked, &taken, context, &mut out))
         .and_then(|()| out.flush())
         .map_err(Error::output)?;
+    if let Some(source) = taken.owner_source.filter(|_| context.verbose) {
+        tell(&source.to_string());
+    }
     Ok(status(&sockets, asked.filter.problems, taken.rules_ran))
 }
 

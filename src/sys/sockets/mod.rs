@@ -8,13 +8,15 @@
 //! | `counts` | how many there are by the kernel's own counts |
 //! | [`families`] | one dump for each family, and its fallback |
 //! | [`namespaces`] | network namespaces |
-//! | [`processes`] | who holds which socket |
+//! | [`owners`] | who holds which socket: which of two sources tells |
+//! | [`processes`] | one of them: /proc |
 //! | `threads` | threads that do not share the descriptors of their process |
 
 pub mod cgroups;
 mod counts;
 pub mod families;
 pub mod namespaces;
+pub mod owners;
 pub mod processes;
 mod threads;
 
@@ -26,6 +28,7 @@ use crate::sockets::{Address, Note, Owners, Proto, Snapshot, Socket};
 
 use families::{Collector, Part};
 use namespaces::Place;
+use owners::{Source, Wanted};
 use processes::{Depth, Found};
 
 /// What is wanted.
@@ -65,6 +68,8 @@ pub struct Taken {
     /// Whether the rules saw all that they look at: not where /proc/net stood in for `sock_diag`. No
     /// finding then does not mean that nothing is wrong.
     pub rules_ran: bool,
+    /// Where the owners were read; `None` when none were looked for.
+    pub owner_source: Option<Source>,
 }
 
 /// Takes a snapshot. The walk over the processes runs at the same time as the dumps.
@@ -72,10 +77,11 @@ pub struct Taken {
 /// # Errors
 /// When the only namespace that is asked for cannot be entered. One of several is noted instead.
 pub fn snapshot(query: &Query, keep: &Keep<'_>) -> Result<Taken> {
+    let wanted = &Wanted::default();
     std::thread::scope(|scope| {
         let walk = query
             .owners
-            .map(|depth| (depth, scope.spawn(move || processes::walk(depth))));
+            .map(|depth| (depth, scope.spawn(move || owners::find(depth, wanted))));
         let mut taken = Taken {
             rules_ran: true,
             ..Taken::default()
@@ -96,10 +102,12 @@ pub fn snapshot(query: &Query, keep: &Keep<'_>) -> Result<Taken> {
             taken.rules_ran &= part.rules_ran;
             open.extend(part.diag);
         }
+        wanted.these(&taken.snapshot.sockets);
         if let Some((depth, walk)) = walk
-            && let Ok(found) = walk.join()
+            && let Ok((found, source)) = walk.join()
         {
-            let found = walk_again(found, depth, &taken.snapshot.sockets);
+            taken.owner_source = Some(source);
+            let found = walk_again(found, depth, wanted, &taken.snapshot.sockets);
             let missing = without_owner(&taken.snapshot.sockets, &found.owners);
             note_hidden(&found, missing, &mut taken.snapshot.notes);
             taken.snapshot.owners = found.owners;
@@ -134,13 +142,13 @@ const LONG_WALK: usize = 20_000;
 /// The first walk ran beside the dumps: what was opened meanwhile may be in them, and its process not
 /// in the walk. So where an owner is missing, it is looked for once more, unless that takes long or a
 /// hidden process explains it.
-fn walk_again(found: Found, depth: Depth, sockets: &[Socket]) -> Found {
+fn walk_again(found: Found, depth: Depth, wanted: &Wanted, sockets: &[Socket]) -> Found {
     let missing = without_owner(sockets, &found.owners);
     let explained = found.no_proc || found.hidden > 0;
     if missing == 0 || explained || found.descriptors > LONG_WALK {
         return found;
     }
-    let later = processes::walk(depth);
+    let (later, _) = owners::find(depth, wanted);
     if later.no_proc {
         return found;
     }
