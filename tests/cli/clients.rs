@@ -6,7 +6,7 @@ use std::process::{Output, Stdio};
 
 use crate::echo::counted;
 use crate::speak::{self, ORDER};
-use crate::support::{Server, fake_server, reset, run, sockdoc, stderr, stdout};
+use crate::support::{Running, Server, fake_server, reset, run, sockdoc, stderr, stdout};
 
 /// A server that reads a request and sends these bytes, then closes.
 fn answering(bytes: Vec<u8>) -> String {
@@ -279,12 +279,14 @@ fn a_file_is_streamed_both_ways_and_compared() {
 #[test]
 fn standard_input_is_streamed_and_its_end_is_the_end() {
     let server = Server::start(&["echo-server", "0"]);
-    let mut child = sockdoc()
-        .args(["echo-client", "127.0.0.1", &server.port(), "-"])
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .spawn()
-        .expect("starts");
+    let mut child = Running::from(
+        sockdoc()
+            .args(["echo-client", "127.0.0.1", &server.port(), "-"])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .expect("starts"),
+    );
     let mut input = child.stdin.take().expect("piped");
     let mut output = child.stdout.take().expect("piped");
     // What is typed comes back at once, not at the end.
@@ -370,19 +372,21 @@ fn verify_is_not_content_when_the_server_ends_before_the_input() {
         stream.read_exact(&mut data).expect("a beginning");
         let _ = stream.write_all(&data);
     });
-    let mut child = sockdoc()
-        .args([
-            "echo-client",
-            "127.0.0.1",
-            &address.port().to_string(),
-            "-",
-            "--verify",
-        ])
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .expect("starts");
+    let mut child = Running::from(
+        sockdoc()
+            .args([
+                "echo-client",
+                "127.0.0.1",
+                &address.port().to_string(),
+                "-",
+                "--verify",
+            ])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("starts"),
+    );
     // The input goes on after that: it stays open until the client has ended.
     let mut input = child.stdin.take().expect("piped");
     input.write_all(&counted(1000)).expect("writes");
@@ -427,13 +431,15 @@ fn a_reader_that_has_enough_ends_the_client_quietly() {
         &["explain"],
         &["completions", "bash"],
     ] {
-        let mut child = sockdoc()
-            .args(args)
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
-            .expect("starts");
+        let mut child = Running::from(
+            sockdoc()
+                .args(args)
+                .stdin(Stdio::null())
+                .stdout(Stdio::piped())
+                .stderr(Stdio::piped())
+                .spawn()
+                .expect("starts"),
+        );
         let mut output = child.stdout.take().expect("piped");
         output.read_exact(&mut [0; 10]).expect("ten bytes");
         drop(output);

@@ -5,7 +5,7 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use crate::support::{finish, launched_by, program, skip, stderr, stdout};
+use crate::support::{Running, finish, launched_by, program, skip, stderr, stdout};
 
 /// Kilobytes of address space that the program may have.
 const MOST_KB: &str = "120000";
@@ -22,12 +22,14 @@ fn block(kind: u32, body: &[u8]) -> Vec<u8> {
 /// A capture of one frame behind 256 MiB that mean nothing, packed.
 fn bomb(folder: &Path, packer: &str) -> PathBuf {
     let path = folder.join(packer);
-    let mut packer = Command::new(packer)
-        .args(["-q", "-1", "-c"])
-        .stdin(Stdio::piped())
-        .stdout(File::create(&path).unwrap())
-        .spawn()
-        .expect("the packer starts");
+    let mut packer = Running::from(
+        Command::new(packer)
+            .args(["-q", "-1", "-c"])
+            .stdin(Stdio::piped())
+            .stdout(File::create(&path).unwrap())
+            .spawn()
+            .expect("the packer starts"),
+    );
     let mut input = packer.stdin.take().unwrap();
     let section = [
         &0x1a2b_3c4d_u32.to_le_bytes()[..],

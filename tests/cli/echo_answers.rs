@@ -4,7 +4,9 @@ use std::io::{Read, Write};
 use std::process::{Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
-use crate::support::{self, Server, fake_server, finish, run, skip, sockdoc, stderr, stdout};
+use crate::support::{
+    self, Running, Server, fake_server, finish, run, skip, sockdoc, stderr, stdout,
+};
 
 /// A server that reads `length` bytes and answers with these, then closes.
 fn answering(length: usize, answer: &'static [u8]) -> String {
@@ -87,14 +89,16 @@ fn a_server_that_closes_before_the_end_of_the_input_is_told_in_every_mode() {
             let _ = stream.write_all(&data);
         });
         let port = address.port().to_string();
-        let mut child = sockdoc()
-            .args(["echo-client", "127.0.0.1", &port, "-"])
-            .args(more)
-            .stdin(Stdio::piped())
-            .stdout(Stdio::null())
-            .stderr(Stdio::piped())
-            .spawn()
-            .expect("starts");
+        let mut child = Running::from(
+            sockdoc()
+                .args(["echo-client", "127.0.0.1", &port, "-"])
+                .args(more)
+                .stdin(Stdio::piped())
+                .stdout(Stdio::null())
+                .stderr(Stdio::piped())
+                .spawn()
+                .expect("starts"),
+        );
         // The input goes on after that: it stays open until the client has ended.
         let mut input = child.stdin.take().expect("piped");
         input.write_all(&[7; 1000]).expect("writes");

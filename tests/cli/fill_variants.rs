@@ -1,9 +1,12 @@
 //! `sockdoc fill-buffers`: datagrams, unix sockets, the ways to close, a timeout.
 
+use std::process::Stdio;
+use std::time::Duration;
+
 use serde_json::Value;
 
 use crate::fill_buffers::{document, number};
-use crate::support::{run, stderr, stdout};
+use crate::support::{DEADLINE, Running, look_on, run, stderr, stdout};
 
 #[test]
 fn udp_says_no_error_and_every_datagram_is_received_or_counted_as_dropped() {
@@ -205,15 +208,16 @@ fn a_user_timeout_that_is_short_is_seen_to_settle_first() {
 
 #[test]
 fn an_interrupt_ends_a_blocking_send() {
-    use std::process::{Command, Stdio};
     let mut command = crate::support::sockdoc();
     command.args(["fill-buffers", "--json", "--mode", "block"]);
     command.args(["--settle", "60s", "--duration", "90s"]);
-    let child = command
-        .stdin(Stdio::null())
-        .stdout(Stdio::piped())
-        .spawn()
-        .expect("it starts");
+    let mut child = Running::from(
+        command
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .spawn()
+            .expect("it starts"),
+    );
     let pid = child.id().to_string();
     crate::support::until("a blocked send", || {
         let wait = std::fs::read_to_string(format!("/proc/{pid}/wchan")).ok()?;
@@ -224,19 +228,14 @@ fn an_interrupt_ends_a_blocking_send() {
     });
     let start = std::time::Instant::now();
     // One that comes between two sends ends neither of them.
-    let output = std::thread::scope(|scope| {
-        let waits = scope.spawn(|| child.wait_with_output().expect("it ends"));
-        while !waits.is_finished() {
-            let _ = Command::new("kill")
-                .args(["-INT", &pid])
-                .stderr(Stdio::null())
-                .status();
-            crate::support::look_on(std::time::Duration::from_millis(100));
-        }
-        waits.join().expect("joined")
-    });
+    while child.try_wait().expect("wait works").is_none() {
+        assert!(start.elapsed() < DEADLINE, "it does not end");
+        child.signal("INT");
+        look_on(Duration::from_millis(100));
+    }
+    let output = child.wait_with_output().expect("it ends");
     assert!(
-        start.elapsed() < std::time::Duration::from_secs(10),
+        start.elapsed() < Duration::from_secs(10),
         "{:?}",
         start.elapsed()
     );

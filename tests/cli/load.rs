@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use serde_json::Value;
 
 use crate::speak;
-use crate::support::{Server, fake_server, run, sockdoc, stderr, stdout};
+use crate::support::{Running, Server, fake_server, run, sockdoc, stderr, stdout};
 
 /// Runs a client with `--json`; gives its exit status and its report.
 fn report(args: &[&str]) -> (Option<i32>, Value) {
@@ -241,13 +241,15 @@ fn a_stall_shows_in_the_latency_of_every_request_that_was_due_meanwhile() {
 #[test]
 fn a_server_that_dies_in_mid_run_is_status_1_with_the_kinds_of_failure() {
     let mut server = Server::start(&["app-server", "0", "-v"]);
-    let client = sockdoc()
-        .args(["app-client", "127.0.0.1", &server.port(), "search", "ring"])
-        .args(["--conns", "4", "--duration", "700ms", "--json"])
-        .stdin(Stdio::null())
-        .stdout(Stdio::piped())
-        .spawn()
-        .expect("starts");
+    let client = Running::from(
+        sockdoc()
+            .args(["app-client", "127.0.0.1", &server.port(), "search", "ring"])
+            .args(["--conns", "4", "--duration", "700ms", "--json"])
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .spawn()
+            .expect("starts"),
+    );
     while !server.line().starts_with("Sending ") {}
     server.signal("KILL");
     server.wait();

@@ -3,29 +3,31 @@
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{Shutdown, SocketAddr, UdpSocket};
 use std::os::unix::net::UnixStream;
-use std::process::{Child, ChildStdout, Command, Stdio};
+use std::process::{ChildStdout, Command, Stdio};
 use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
 use crate::speak::{self, good_client};
-use crate::support::{self, Server, launched_by, skip, until};
+use crate::support::{self, Running, Server, launched_by, skip, until};
 
 /// A server whose standard output is read by nobody but the test.
 struct Unread {
-    child: Child,
+    child: Running,
     out: Option<BufReader<ChildStdout>>,
     address: SocketAddr,
 }
 
 impl Unread {
     fn start(args: &[&str]) -> Unread {
-        let mut child = support::sockdoc()
-            .args(args)
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
-            .expect("starts");
+        let mut child = Running::from(
+            support::sockdoc()
+                .args(args)
+                .stdin(Stdio::null())
+                .stdout(Stdio::piped())
+                .stderr(Stdio::piped())
+                .spawn()
+                .expect("starts"),
+        );
         let mut out = BufReader::new(child.stdout.take().expect("piped"));
         let mut first = String::new();
         out.read_line(&mut first).expect("a line");
@@ -42,10 +44,7 @@ impl Unread {
     }
 
     fn signal(&self, name: &str) {
-        let status = Command::new("kill")
-            .args(["-s", name, &self.child.id().to_string()])
-            .status();
-        assert!(status.expect("kill runs").success());
+        self.child.signal(name);
     }
 
     /// Lines of standard error, up to one with these words.
@@ -63,13 +62,6 @@ impl Unread {
         until("the server to end", || {
             self.child.try_wait().expect("waits")
         })
-    }
-}
-
-impl Drop for Unread {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
     }
 }
 
@@ -179,13 +171,15 @@ fn a_full_disk_takes_the_log_and_not_the_service() {
     // A file that may not grow past a kilobyte fails as a full disk does.
     let small = "trap '' XFSZ; ulimit -f 2; exec \"$0\" \"$@\"";
     let mut command = launched_by(&["sh", "-c", small]);
-    let mut child = command
-        .args(["app-server", "0", "-v"])
-        .stdin(Stdio::null())
-        .stdout(std::fs::File::create(&log).expect("a file"))
-        .stderr(Stdio::piped())
-        .spawn()
-        .expect("starts");
+    let mut child = Running::from(
+        command
+            .args(["app-server", "0", "-v"])
+            .stdin(Stdio::null())
+            .stdout(std::fs::File::create(&log).expect("a file"))
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("starts"),
+    );
     let address = until("the first line", || {
         let text = std::fs::read_to_string(&log).expect("text");
         let line = text.strip_suffix(")\n")?;
@@ -195,9 +189,7 @@ fn a_full_disk_takes_the_log_and_not_the_service() {
     for _ in 0..20 {
         good_client(address, "a full disk");
     }
-    let pid = child.id().to_string();
-    let killed = Command::new("kill").args(["-s", "TERM", &pid]).status();
-    assert!(killed.expect("kill runs").success());
+    child.signal("TERM");
     let status = until("the server to end", || child.try_wait().expect("waits"));
     let mut said = String::new();
     let mut errors = child.stderr.take().expect("piped");

@@ -4,7 +4,7 @@ use std::io::Write;
 use std::process::Stdio;
 
 use crate::ping::{may_ping, objects};
-use crate::support::{Server, program, run, skip, sockdoc, stderr, stdout};
+use crate::support::{Running, Server, program, run, skip, sockdoc, stderr, stdout};
 
 #[test]
 fn several_targets_in_a_pipe_have_the_lines_of_fping() {
@@ -69,7 +69,7 @@ fn targets_come_from_a_file_and_from_standard_input() {
         .args(["ping", "--format", "fping", "-F", "-"])
         .stdin(Stdio::piped())
         .stdout(Stdio::piped());
-    let mut child = command.spawn().expect("starts");
+    let mut child = Running::from(command.spawn().expect("starts"));
     let mut input = child.stdin.take().expect("piped");
     input.write_all(b"127.0.0.7\n").expect("writes");
     drop(input);

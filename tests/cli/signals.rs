@@ -5,7 +5,7 @@ use std::net::TcpStream;
 use std::time::{Duration, Instant};
 
 use crate::speak::{self, good_client};
-use crate::support::{self, Server, launched_by, until};
+use crate::support::{self, Running, Server, launched_by, until};
 
 /// A connection with half a request, which the server has begun to read.
 fn half_a_request(server: &Server) -> (TcpStream, Vec<u8>) {
@@ -178,12 +178,14 @@ fn all_threads_of_a_server_answer_and_all_of_them_end() {
 
 #[test]
 fn a_closed_standard_output_ends_a_server_quietly() {
-    let mut child = support::sockdoc()
-        .args(["app-server", "0", "-v"])
-        .stdout(std::process::Stdio::piped())
-        .stderr(std::process::Stdio::piped())
-        .spawn()
-        .expect("starts");
+    let mut child = Running::from(
+        support::sockdoc()
+            .args(["app-server", "0", "-v"])
+            .stdout(std::process::Stdio::piped())
+            .stderr(std::process::Stdio::piped())
+            .spawn()
+            .expect("starts"),
+    );
     let mut out = std::io::BufReader::new(child.stdout.take().expect("piped"));
     let mut first = String::new();
     std::io::BufRead::read_line(&mut out, &mut first).expect("a line");

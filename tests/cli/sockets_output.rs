@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use crate::sockets::{bound, join, listener, pair, place, word};
 use crate::support::sockets::{Listing, footer, inode, is_footer, table};
-use crate::support::{run, sockdoc, stderr, stdout, until};
+use crate::support::{Running, run, sockdoc, stderr, stdout, until};
 
 #[test]
 fn the_table_has_a_row_for_each_socket_and_a_footer() {
@@ -199,7 +199,7 @@ fn on_a_terminal(width: u16, args: &[&str]) -> String {
         .stdin(Stdio::null())
         .stdout(slave(&pty.slave))
         .stderr(Stdio::piped());
-    let mut child = command.spawn().expect("sockdoc starts");
+    let mut child = Running::from(command.spawn().expect("sockdoc starts"));
     // Its copy too, so that the end of the terminal is seen.
     drop((pty.slave, command));
     let mut master = std::fs::File::from(pty.master);
@@ -264,7 +264,7 @@ fn a_pipe_that_is_closed_ends_the_program_quietly() {
         let mut command = sockdoc();
         command.args(["sockets"]).args(args).stdin(Stdio::null());
         command.stdout(Stdio::piped()).stderr(Stdio::piped());
-        let mut child = command.spawn().expect("sockdoc starts");
+        let mut child = Running::from(command.spawn().expect("sockdoc starts"));
         let mut out = child.stdout.take().expect("piped");
         // More than a pipe holds is still to come.
         out.read_exact(&mut [0; 100]).expect("a beginning");

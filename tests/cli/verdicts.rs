@@ -4,7 +4,7 @@ use std::io::{Read, Write};
 use std::process::{Command, Stdio};
 
 use crate::speak;
-use crate::support::{self, Server, fake_server, run, skip, sockdoc, stderr, stdout};
+use crate::support::{self, Running, Server, fake_server, run, skip, sockdoc, stderr, stdout};
 
 /// A server that reads a request and sends these bytes, then closes.
 fn answering(bytes: Vec<u8>) -> String {
@@ -110,17 +110,17 @@ fn an_interrupted_run_is_status_1_and_counts_what_had_no_answer() {
             let _ = told.send(());
             let _ = stream.read_to_end(&mut Vec::new());
         });
-        let client = sockdoc()
-            .args(["echo-client", "127.0.0.1", &address.port().to_string()])
-            .args(["--message", "hello", "--count", "100", flag])
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .spawn()
-            .expect("starts");
+        let client = Running::from(
+            sockdoc()
+                .args(["echo-client", "127.0.0.1", &address.port().to_string()])
+                .args(["--message", "hello", "--count", "100", flag])
+                .stdin(Stdio::null())
+                .stdout(Stdio::piped())
+                .spawn()
+                .expect("starts"),
+        );
         asked.recv().expect("a second request");
-        let pid = client.id().to_string();
-        let kill = Command::new("kill").args(["-s", signal, &pid]).status();
-        assert!(kill.expect("kill runs").success());
+        client.signal(signal);
         let output = client.wait_with_output().expect("ends");
         assert_eq!(output.status.code(), Some(1), "{signal}");
         if flag == "--json" {
@@ -195,13 +195,15 @@ fn an_interrupt_at_the_terminal_removes_the_progress_line() {
         support::BINARY,
         server.port()
     );
-    let mut child = Command::new("script")
-        .args(["-qec", &line, "/dev/null"])
-        .env("TERM", "xterm")
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .spawn()
-        .expect("starts");
+    let mut child = Running::from(
+        Command::new("script")
+            .args(["-qec", &line, "/dev/null"])
+            .env("TERM", "xterm")
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .expect("starts"),
+    );
     let mut keys = child.stdin.take().expect("piped");
     let mut screen = child.stdout.take().expect("piped");
     let mut shown = Vec::new();

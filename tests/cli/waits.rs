@@ -4,14 +4,14 @@
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::os::unix::process::ExitStatusExt;
-use std::process::{Child, Command, Stdio};
+use std::process::Stdio;
 use std::thread;
 use std::time::{Duration, Instant};
 
 use socket2::{Domain, Socket, Type};
 
 use crate::speak;
-use crate::support::{fake_server, look_on, run, sockdoc, stderr, stdout, until};
+use crate::support::{Running, fake_server, look_on, run, sockdoc, stderr, stdout, until};
 
 /// A listener that drops a further SYN because its accept queue is full, and what fills it.
 pub(crate) fn silent_listener() -> (Socket, Vec<TcpStream>, SocketAddr) {
@@ -33,14 +33,14 @@ pub(crate) fn silent_listener() -> (Socket, Vec<TcpStream>, SocketAddr) {
 }
 
 /// A running client, killed at the end.
-struct Client(Child);
+struct Client(Running);
 
 impl Client {
     fn start(args: &[&str]) -> Client {
         let mut command = sockdoc();
         command.args(args).stdin(Stdio::null());
         let command = command.stdout(Stdio::piped()).stderr(Stdio::piped());
-        Client(command.spawn().expect("starts"))
+        Client(command.spawn().expect("starts").into())
     }
 
     fn pid(&self) -> String {
@@ -68,17 +68,7 @@ impl Client {
     }
 
     fn signal(&self, name: &str) {
-        let status = Command::new("kill")
-            .args(["-s", name, &self.pid()])
-            .status();
-        assert!(status.expect("kill runs").success());
-    }
-}
-
-impl Drop for Client {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
+        self.0.signal(name);
     }
 }
 

@@ -1,6 +1,5 @@
 //! How the programs of either side are run.
 
-use std::io::Read;
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
 
@@ -45,41 +44,10 @@ pub(crate) fn our_server(command: &str) -> Server {
     Server::start(&[command, "127.0.0.1", "0", "-v"])
 }
 
-/// Runs a program to its end, which must come in time.
+/// Runs a program without input to its end, which must come in time.
 pub(crate) fn finish(mut command: Command) -> Output {
-    let mut child = command
-        .stdin(Stdio::null())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .expect("the program starts");
-    let stdout = drain(child.stdout.take().expect("piped"));
-    let stderr = drain(child.stderr.take().expect("piped"));
-    let start = std::time::Instant::now();
-    let status = loop {
-        if let Some(status) = child.try_wait().expect("wait works") {
-            break status;
-        }
-        if start.elapsed() > support::DEADLINE {
-            let _ = child.kill();
-            let _ = child.wait();
-            panic!("{command:?} did not end");
-        }
-        std::thread::sleep(std::time::Duration::from_millis(2));
-    };
-    Output {
-        status,
-        stdout: stdout.join().expect("read"),
-        stderr: stderr.join().expect("read"),
-    }
-}
-
-fn drain(mut stream: impl Read + Send + 'static) -> std::thread::JoinHandle<Vec<u8>> {
-    std::thread::spawn(move || {
-        let mut bytes = Vec::new();
-        let _ = stream.read_to_end(&mut bytes);
-        bytes
-    })
+    command.stdin(Stdio::null());
+    support::finish(command)
 }
 
 /// A transcript with every port of this host written `PORT`.

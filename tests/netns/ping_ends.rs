@@ -1,7 +1,7 @@
 //! Signals, a closed pipe, link-local addresses, names: what is met around a run.
 
 use std::io::{BufRead, BufReader, Read};
-use std::process::{Child, Command, Stdio};
+use std::process::Stdio;
 use std::time::Duration;
 
 use crate::namespace::Namespace;
@@ -9,11 +9,11 @@ use crate::ping_rows;
 use crate::pinging::Run;
 use crate::responder::{Answer, Echo, Responder};
 use crate::routed::Path;
-use crate::support::{BINARY, look_on, program, skip, until};
+use crate::support::{BINARY, Running, look_on, program, skip, until};
 
 /// A run that goes on until it is told to end; it is killed when this is dropped.
 struct Endless {
-    child: Child,
+    child: Running,
     out: BufReader<std::process::ChildStdout>,
 }
 
@@ -21,7 +21,7 @@ impl Endless {
     fn start(namespace: &Namespace, words: &str) -> Endless {
         let mut command = namespace.ping(&words.split_whitespace().collect::<Vec<_>>());
         command.stdout(Stdio::piped()).stderr(Stdio::piped());
-        let mut child = command.spawn().expect("it starts");
+        let mut child = Running::from(command.spawn().expect("it starts"));
         let out = BufReader::new(child.stdout.take().expect("piped"));
         Endless { child, out }
     }
@@ -35,9 +35,7 @@ impl Endless {
     }
 
     fn signal(&self, name: &str) {
-        let pid = self.child.id().to_string();
-        let sent = Command::new("kill").args(["-s", name, &pid]).status();
-        assert!(sent.expect("kill runs").success());
+        self.child.signal(name);
     }
 
     /// The letter of its state: `R`, `S`, `T`.
@@ -63,13 +61,6 @@ impl Endless {
         let mut errors = self.child.stderr.take().expect("piped");
         errors.read_to_string(&mut run.errors).expect("text");
         run
-    }
-}
-
-impl Drop for Endless {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
     }
 }
 

@@ -70,7 +70,7 @@ pub fn finish(mut command: Command) -> Output {
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
         .spawn();
-    let mut child = spawned.expect("the command starts");
+    let mut child = Running::from(spawned.expect("the command starts"));
     let out = bytes_of(child.stdout.take().expect("piped"));
     let err = bytes_of(child.stderr.take().expect("piped"));
     let start = Instant::now();
@@ -78,11 +78,7 @@ pub fn finish(mut command: Command) -> Output {
         if let Some(status) = child.try_wait().expect("wait works") {
             break status;
         }
-        if start.elapsed() > DEADLINE {
-            let _ = child.kill();
-            let _ = child.wait();
-            panic!("{command:?} does not end");
-        }
+        assert!(start.elapsed() < DEADLINE, "{command:?} does not end");
         std::thread::sleep(Duration::from_millis(1));
     };
     Output {
@@ -90,6 +86,24 @@ pub fn finish(mut command: Command) -> Output {
         stdout: out.join().expect("read"),
         stderr: err.join().expect("read"),
     }
+}
+
+/// Reads the first line of a command and closes the pipe: that line, and how the command ends, which is in time.
+pub fn first_line(mut command: Command) -> (String, Output) {
+    command.stdin(Stdio::null());
+    let spawned = command
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn();
+    let mut child = Running::from(spawned.expect("the command starts"));
+    let mut line = String::new();
+    let mut out = BufReader::new(child.stdout.take().expect("piped"));
+    out.read_line(&mut line).expect("a line");
+    drop(out);
+    until("the command to end", || {
+        child.try_wait().expect("wait works")
+    });
+    (line, child.wait_with_output().expect("it ends"))
 }
 
 fn bytes_of(mut stream: impl Read + Send + 'static) -> std::thread::JoinHandle<Vec<u8>> {
@@ -110,9 +124,61 @@ pub fn stderr(output: &Output) -> String {
     String::from_utf8(output.stderr.clone()).expect("text")
 }
 
+/// A running program; it is killed when this is dropped.
+#[derive(Debug)]
+pub struct Running(Option<Child>);
+
+impl From<Child> for Running {
+    fn from(child: Child) -> Running {
+        Running(Some(child))
+    }
+}
+
+impl Running {
+    /// Sends a signal, by its name: `TERM`, `INT`.
+    pub fn signal(&self, name: &str) {
+        signal(self.id(), name);
+    }
+
+    /// What it says until it ends, and how it ends.
+    pub fn wait_with_output(mut self) -> std::io::Result<Output> {
+        self.0.take().expect("it runs").wait_with_output()
+    }
+}
+
+impl std::ops::Deref for Running {
+    type Target = Child;
+
+    fn deref(&self) -> &Child {
+        self.0.as_ref().expect("it runs")
+    }
+}
+
+impl std::ops::DerefMut for Running {
+    fn deref_mut(&mut self) -> &mut Child {
+        self.0.as_mut().expect("it runs")
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        if let Some(child) = &mut self.0 {
+            let _ = child.kill();
+            let _ = child.wait();
+        }
+    }
+}
+
+/// Sends a signal, by its name (`TERM`, `INT`), to a process that the test started and did not wait for.
+pub fn signal(pid: u32, name: &str) {
+    let pid = i32::try_from(pid).expect("a process id");
+    let signal: nix::sys::signal::Signal = format!("SIG{name}").parse().expect("a signal");
+    nix::sys::signal::kill(nix::unistd::Pid::from_raw(pid), signal).expect("sent");
+}
+
 /// A running server; it is killed when this is dropped.
 pub struct Server {
-    child: Child,
+    child: Running,
     /// Where it listens.
     pub address: SocketAddr,
     lines: mpsc::Receiver<String>,
@@ -130,16 +196,16 @@ impl Server {
     /// The same for any command that prints such a line first, `Listening on HOST:PORT` or
     /// `Listening on ('HOST', PORT)` or JSON.
     pub fn spawn(mut command: Command) -> Server {
-        let mut child = command
+        let spawned = command
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
-            .spawn()
-            .expect("the server starts");
+            .spawn();
+        let mut child = Running::from(spawned.expect("the server starts"));
         let lines = lines_of(child.stdout.take().expect("piped"));
         let errors = lines_of(child.stderr.take().expect("piped"));
         let Ok(first) = lines.recv_timeout(DEADLINE) else {
-            let _ = child.kill();
+            drop(child);
             let said: Vec<String> = errors.try_iter().collect();
             panic!("{command:?} did not say that it listens: {said:?}");
         };
@@ -195,11 +261,7 @@ impl Server {
 
     /// Sends a signal, by its name: `TERM`, `INT`.
     pub fn signal(&self, name: &str) {
-        let status = Command::new("kill")
-            .args(["-s", name, &self.pid().to_string()])
-            .status()
-            .expect("kill runs");
-        assert!(status.success());
+        self.child.signal(name);
     }
 
     /// Waits until it has ended.
@@ -292,13 +354,6 @@ impl Server {
         std::fs::read_dir(format!("/proc/{}/fd", self.pid()))
             .expect("fd")
             .count()
-    }
-}
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
     }
 }
 

@@ -5,12 +5,12 @@ use std::net::SocketAddr;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::os::unix::process::CommandExt;
 use std::path::Path;
-use std::process::{Child, Command, Output, Stdio};
+use std::process::{Command, Output, Stdio};
 use std::sync::mpsc;
 
 use serde_json::Value;
 
-use super::{DEADLINE, finish, lines_of, sockdoc, stdout, until};
+use super::{DEADLINE, Running, finish, lines_of, sockdoc, stdout, until};
 
 /// What `sockdoc sockets --json` said.
 #[derive(Debug)]
@@ -157,7 +157,7 @@ pub fn hex(bytes: &[u8]) -> String {
 
 /// A process that holds sockets; it is killed when this is dropped.
 pub struct Holder {
-    child: Child,
+    child: Running,
     lines: mpsc::Receiver<String>,
 }
 
@@ -165,23 +165,29 @@ impl Holder {
     /// Starts a command, the standard input of which stays open.
     pub fn spawn(mut command: Command) -> Holder {
         let spawned = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn();
-        let mut child = spawned.expect("the holder starts");
+        let mut child = Running::from(spawned.expect("the holder starts"));
         let lines = lines_of(child.stdout.take().expect("piped"));
         Holder { child, lines }
     }
 
-    /// Starts a process that has the socket as its descriptor 0 and is called `name`.
-    pub fn of(socket: OwnedFd, folder: &Path, name: &std::ffi::OsStr) -> Holder {
+    /// Starts a process that has the socket as its descriptor 0 and is called `name`; `None` without `sleep`.
+    pub fn of(socket: OwnedFd, folder: &Path, name: &std::ffi::OsStr) -> Option<Holder> {
         let program = folder.join(name);
-        let sleep = super::program("sleep").expect("there is a sleep");
+        let Some(sleep) = super::program("sleep") else {
+            super::skip(
+                &format!("a process called {}", name.display()),
+                "there is no sleep",
+            );
+            return None;
+        };
         std::os::unix::fs::symlink(sleep, &program).expect("a link");
         let mut command = Command::new(&program);
         command.arg0("sleep").arg("1000").stdin(socket);
         let child = command.stdout(Stdio::null()).spawn();
-        Holder {
-            child: child.expect("the holder starts"),
+        Some(Holder {
+            child: child.expect("the holder starts").into(),
             lines: mpsc::channel().1,
-        }
+        })
     }
 
     /// Starts a Python program; `None` without Python.
@@ -200,12 +206,5 @@ impl Holder {
     /// Its process id.
     pub fn pid(&self) -> u32 {
         self.child.id()
-    }
-}
-
-impl Drop for Holder {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
     }
 }
