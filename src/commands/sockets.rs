@@ -5,13 +5,12 @@ pub mod plain_p;
 mod show;
 
 use std::ffi::OsString;
-use std::time::{SystemTime, UNIX_EPOCH};
 
 use crate::commands::{Context, Status};
 use crate::error::Result;
 use crate::render::sockets::column::Column;
 use crate::sockets::order::{GroupBy, SortOrder};
-use crate::sys::sockets::snapshot;
+use crate::sys::sockets::sample;
 
 /// List sockets with their processes, and find connections with a problem.
 ///
@@ -110,9 +109,6 @@ enum Like {
 /// Runs the command.
 pub fn run(args: &Args, context: &Context) -> Result<Status> {
     let (asked, query) = ask::understand(args, context)?;
-    let taken = snapshot(&query, &|socket| asked.keeps(socket))?;
-    let time = SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .unwrap_or_default();
-    show::show(args, &asked, taken, time, context)
+    let taken = sample(&query, &|socket| asked.keeps(socket))?;
+    show::show(args, &asked, taken, context)
 }

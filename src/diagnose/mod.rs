@@ -1,128 +1,104 @@
-//! Evidence in, findings out: what is wrong, how one knows, and what to do next.
+//! What is wrong, how one knows, and what to do next.
 //!
-//! Each rule is a file in [`rules`] and a line in its list. A rule sees [`Evidence`] and nothing
-//! else, so the lister, the buffer demonstration and a diagnosis of the whole host use the same ones.
+//! A [`Case`] is what is known of a host; [`diagnose`] asks each [`Rule`] about it and gives the
+//! [`Findings`]: what was found, what is an effect of what, and what says the same of many sockets. A
+//! capture is diagnosed fact by fact as it is read: [`of_fact`].
 //!
-//! A lister then calls [`refine::refine`] once with all sockets, and [`next::next`] for the text of
-//! each next step. Whoever watched a sender for a while asks [`blocked::why`] it has no room.
+//! | file | what it holds |
+//! |---|---|
+//! | this one | [`Case`], and how the rules are asked |
+//! | [`finding`] | [`Finding`] and its parts: subject, facts, next steps |
+//! | [`findings`] | all of a case: by socket, first causes before their effects, like ones as one |
+//! | [`rules`] | the rules, one file each |
+//! | [`words`] | ages and sizes as people say them |
 
-pub mod blocked;
-pub mod next;
-pub mod refine;
+pub mod finding;
+pub mod findings;
 pub mod rules;
+#[cfg(test)]
+pub(crate) mod testing;
 pub mod words;
 
-use crate::sockdiag::SkMemInfo;
-use crate::sockets::{Socket, State};
+pub use finding::{Command, Fact, Finding, FindingAt, NextStep, Role, Severity, Subject, Value};
+pub use findings::{Block, Findings};
+pub use rules::{Check, Rule};
 
-/// How bad it is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Severity {
-    /// Worth knowing.
-    Notice,
-    /// Somebody waits, or will.
-    Warning,
-    /// Something does not work.
-    Error,
+use crate::host::{Index, Sample, SocketAt};
+use crate::sockets::{Socket, TcpFigures};
+use crate::stream;
+use rules::sender::Watched;
+
+/// What is known of a host.
+#[derive(Debug, Clone, Copy)]
+pub struct Case<'a> {
+    /// What it looks like.
+    pub sample: &'a Sample,
+    /// What it looked like before, where it was looked at twice.
+    pub before: Option<&'a Sample>,
+    /// Who listens, who is at the other end, who owns.
+    pub index: &'a Index<'a>,
+    /// A sender that was watched for a while.
+    pub sender: Option<&'a Watched>,
 }
 
-impl Severity {
-    /// The word for programs.
-    pub fn word(self) -> &'static str {
-        match self {
-            Severity::Notice => "notice",
-            Severity::Warning => "warning",
-            Severity::Error => "error",
+impl<'a> Case<'a> {
+    /// A case of one look.
+    pub fn new(index: &'a Index<'a>) -> Self {
+        Case {
+            sample: index.sample(),
+            before: None,
+            index,
+            sender: None,
         }
     }
-}
 
-/// What a rule found.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Finding {
-    /// Stable, for programs: `accept_queue_full`.
-    pub id: &'static str,
-    /// How bad it is.
-    pub severity: Severity,
-    /// For the WHY column: a few words with the figures that prove it.
-    pub text: String,
-    /// The figures themselves.
-    pub evidence: Vec<Fact>,
-    /// What it means, for somebody who sees it for the first time.
-    pub explanation: &'static str,
-    /// The look-alike that it is not, and how one knows.
-    pub ruled_out: &'static str,
-    /// The next thing to do; the name of a command that works as typed, but for PID, which
-    /// [`next::next`] replaces.
-    pub next: String,
-}
+    /// The socket at a place.
+    pub fn socket(&self, at: SocketAt) -> &'a Socket {
+        self.sample.socket(at)
+    }
 
-/// A figure that proves something: where it was read, its name there, its value.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Fact {
-    /// `sock_diag`, `tcp_info`, `skmeminfo`, `/proc/net/snmp` ...
-    pub source: &'static str,
-    /// `tcpi_last_data_recv`.
-    pub field: &'static str,
-    /// With its unit.
-    pub value: String,
-}
-
-/// What one sample of one socket says. Only figures that carry their own age or limit: a rule over
-/// them needs no second sample. Unknown is `None`, and a rule that needs it stays silent.
-#[derive(Debug, Clone, Copy, PartialEq, Default)]
-pub struct TcpEvidence {
-    /// Milliseconds since data was last received (`tcpi_last_data_recv`).
-    pub last_data_recv_ms: Option<u32>,
-    /// Milliseconds since an ACK was last received (`tcpi_last_ack_recv`).
-    pub last_ack_recv_ms: Option<u32>,
-    /// Milliseconds since data was last sent (`tcpi_last_data_sent`).
-    pub last_data_sent_ms: Option<u32>,
-    /// The window that we announce (`tcpi_rcv_wnd`), in bytes.
-    pub rcv_wnd: Option<u32>,
-    /// The window that the peer announces (`tcpi_snd_wnd`), in bytes.
-    pub snd_wnd: Option<u32>,
-    /// Unanswered retransmissions in a row (`tcpi_retransmits`).
-    pub retransmits: Option<u8>,
-    /// Doublings of the retransmission timeout (`tcpi_backoff`).
-    pub backoff: Option<u8>,
-    /// Segments retransmitted since the connection began (`tcpi_total_retrans`).
-    pub total_retransmits: Option<u32>,
-    /// For how long somebody who watches the connection has seen nothing move, in milliseconds. Unknown
-    /// to a lister, which looks once.
-    pub still_ms: Option<u32>,
-}
-
-/// One sample of one socket.
-#[derive(Debug, Clone, Copy)]
-pub struct Evidence<'a> {
-    /// The socket; its `findings` are not looked at.
-    pub socket: &'a Socket,
     /// What its `tcp_info` says; all unknown for other protocols.
-    pub tcp: TcpEvidence,
-    /// Its memory; the kernel tells it when it is asked to (`SK_MEMINFO`).
-    pub memory: Option<SkMemInfo>,
-}
-
-impl Evidence<'_> {
-    /// The socket's state.
-    pub fn state(&self) -> State {
-        self.socket.state
+    pub fn tcp(&self, at: SocketAt) -> TcpFigures {
+        self.socket(at).tcp.into()
     }
 
     /// How often the oldest unacknowledged segment was sent again, by `tcp_info` or by the timer.
-    pub fn retransmits(&self) -> Option<u8> {
-        let timer = self.socket.timer.map(|timer| timer.retransmits);
-        self.tcp.retransmits.max(timer)
+    pub fn retransmits(&self, at: SocketAt) -> Option<u8> {
+        let timer = self.socket(at).timer.map(|timer| timer.retransmits);
+        self.tcp(at).retransmits.max(timer)
     }
 }
 
-/// All findings of a sample, the worst first.
-pub fn diagnose(evidence: &Evidence<'_>) -> Vec<Finding> {
-    let mut findings: Vec<Finding> = rules::ALL
-        .iter()
-        .filter_map(|rule| (rule.check)(evidence))
+/// Asks every rule.
+pub fn diagnose(case: &Case<'_>) -> Findings {
+    let checks: Vec<_> = socket_checks().collect();
+    let mut found = Vec::new();
+    for at in case.sample.places() {
+        found.extend(checks.iter().filter_map(|check| check(case, at)));
+    }
+    Findings::new(found)
+}
+
+/// Asks every rule about one socket; the worst first.
+fn about(case: &Case<'_>, at: SocketAt) -> Vec<Finding> {
+    let mut found: Vec<Finding> = socket_checks()
+        .filter_map(|check| check(case, at))
         .collect();
-    findings.sort_by_key(|finding| std::cmp::Reverse(finding.severity));
-    findings
+    found.sort_by_key(|finding| std::cmp::Reverse(finding.severity));
+    found
+}
+
+fn socket_checks() -> impl Iterator<Item = fn(&Case<'_>, SocketAt) -> Option<Finding>> {
+    rules::ALL.iter().filter_map(|rule| match rule.check {
+        Check::Socket(check) => Some(check),
+        Check::Sender | Check::Fact(_) => None,
+    })
+}
+
+/// What a fact of a capture means.
+pub fn of_fact(fact: &stream::Fact) -> Option<Finding> {
+    rules::ALL.iter().find_map(|rule| match rule.check {
+        Check::Fact(check) => check(fact),
+        _ => None,
+    })
 }

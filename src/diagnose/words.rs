@@ -12,6 +12,14 @@ pub fn age(milliseconds: u32) -> String {
     }
 }
 
+/// A time, rounded down: `12 ms`, `1.4 s`, `93.0 s`.
+pub fn duration(milliseconds: u64) -> String {
+    match milliseconds {
+        0..1000 => format!("{milliseconds} ms"),
+        _ => format!("{}.{} s", milliseconds / 1000, milliseconds % 1000 / 100),
+    }
+}
+
 /// A number of bytes: `1 byte`, `4352 bytes`, `85 KiB`, `6.0 MiB`.
 pub fn bytes(count: u32) -> String {
     match count {

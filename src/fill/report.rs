@@ -9,7 +9,7 @@ use super::queues::{Balance, Sample};
 use super::timeline::Timeline;
 use super::{Plan, Variant};
 use crate::diagnose::Finding;
-use crate::diagnose::blocked::Waits;
+use crate::diagnose::rules::sender::Waits;
 
 /// A buffer's size.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]

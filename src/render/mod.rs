@@ -8,6 +8,7 @@
 //! | [`escape`] | what came from outside, made safe for a terminal |
 //! | [`explain`] | the entries of the tables of errors |
 //! | [`failure`] | an [`Error`](crate::error::Error): two lines, or JSON |
+//! | [`finding`] | a finding, as text and as JSON |
 //! | [`fill`] | the buffer experiment: its story, section by section, and JSON |
 //! | [`hexdump`] | bytes as `hexdump -C` shows them |
 //! | [`json`] | values as JSON, one document or one object a line |
@@ -25,6 +26,7 @@ pub mod escape;
 pub mod explain;
 pub mod failure;
 pub mod fill;
+pub mod finding;
 pub mod hexdump;
 pub mod json;
 pub mod load;
@@ -73,8 +75,12 @@ pub enum Paint {
     Bold,
     /// All is well.
     Good,
+    /// Something may be wrong.
+    Warn,
     /// Something is wrong.
     Bad,
+    /// Stands back.
+    Dim,
 }
 
 impl Paint {
@@ -83,7 +89,9 @@ impl Paint {
         match self {
             Paint::Bold => "1",
             Paint::Good => "32",
+            Paint::Warn => "33",
             Paint::Bad => "1;31",
+            Paint::Dim => "2",
         }
     }
 }

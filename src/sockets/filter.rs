@@ -7,9 +7,9 @@
 //! each with its own list; a word ([`Word`]) adds to one of them, the same that the flag of its kind
 //! fills. An empty list asks for nothing.
 //!
-//! A filter is applied in three steps, each as soon as what it looks at is known:
-//! [`Filter::matches_socket`] before the owners are, [`Filter::matches_findings`] after the
-//! diagnosis, [`Filter::matches_owners`] (or for many sockets [`Filter::for_owners`]) last.
+//! A filter is applied in two steps, each as soon as what it looks at is known:
+//! [`Filter::matches_socket`] before the owners are, then [`Filter::matches_owners`] (or for many
+//! sockets [`Filter::for_owners`]).
 
 mod address;
 mod process;
@@ -53,8 +53,6 @@ pub struct Filter {
     pub pids: Vec<u32>,
     /// Who made the socket. One without a known user (`TIME_WAIT` ...) does not match.
     pub uids: Vec<u32>,
-    /// Only sockets with findings.
-    pub problems: bool,
     /// Whether `TIME_WAIT` is shown row by row; so it is, too, when `states` has it.
     pub show_time_wait: bool,
 }
@@ -76,7 +74,6 @@ impl Filter {
     pub fn matches(&self, socket: &Socket, owners: &Owners) -> bool {
         !self.collapses(socket)
             && self.matches_socket(socket)
-            && self.matches_findings(socket)
             && self.matches_owners(socket, owners)
     }
 
@@ -88,7 +85,7 @@ impl Filter {
             && !self.states.names(State::TimeWait)
     }
 
-    /// Whether the socket itself, without its owners and findings, is what is asked for.
+    /// Whether the socket itself, without its owners, is what is asked for.
     pub fn matches_socket(&self, socket: &Socket) -> bool {
         self.matches_kind(socket)
             && (self.uids.is_empty() || socket.uid.is_some_and(|uid| self.uids.contains(&uid)))
@@ -98,11 +95,6 @@ impl Filter {
             && any(&self.either, |wanted| {
                 is_local(wanted, socket) || is_at(wanted, socket, &socket.peer)
             })
-    }
-
-    /// Whether the socket has findings, if that is asked for.
-    pub fn matches_findings(&self, socket: &Socket) -> bool {
-        !self.problems || !socket.findings.is_empty()
     }
 
     /// Whether the owners must be known to tell what is asked for.
@@ -123,16 +115,6 @@ impl Filter {
             .into_iter()
             .flatten()
             .any(|wanted| matches!(wanted, AddressMatch::Unix(_)))
-    }
-
-    /// Whether it must be known which IPv6 sockets take no IPv4 ([`Details::v6_only`]).
-    ///
-    /// [`Details::v6_only`]: super::Details::v6_only
-    pub fn needs_details(&self) -> bool {
-        self.local
-            .iter()
-            .chain(&self.either)
-            .any(AddressMatch::is_host_and_port)
     }
 
     /// Adds what a word asks for.
@@ -250,15 +232,8 @@ fn is_local(wanted: &AddressMatch, socket: &Socket) -> bool {
 
 /// Whether this socket, on all addresses, takes what comes to the host and port that are asked for.
 fn is_served(wanted: &AddressMatch, socket: &Socket) -> bool {
-    let Address::Ip { addr, .. } = socket.local else {
-        return false;
-    };
-    let v6_only = socket.details.as_ref().and_then(|details| details.v6_only);
-    let both = addr.is_ipv6() && v6_only != Some(true);
-    let takes_v4 = addr.is_ipv4() || both;
-    addr.is_unspecified()
-        && has_ports(socket.proto)
-        && wanted.is_served_on_all(&socket.local, socket.interface, takes_v4)
+    let is_on_all = socket.local.ip().is_some_and(|ip| ip.is_unspecified());
+    is_on_all && has_ports(socket.proto) && wanted.is_served_by(socket)
 }
 
 /// Whether there is nothing to ask for, or one of it is true.

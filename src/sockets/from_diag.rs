@@ -1,21 +1,19 @@
 //! Sockets from the messages of `sock_diag(7)`.
 
-use crate::diagnose::{self, Evidence, TcpEvidence};
 use crate::sockdiag::inet::Timer as WireTimer;
 use crate::sockdiag::{
-    InetMessage, NetlinkMessage, PacketMessage, SkMemInfo, TcpInfo, UnixMessage, UnixName,
-    VsockMessage,
+    InetMessage, NetlinkMessage, PacketMessage, SkMemInfo, UnixMessage, UnixName, VsockMessage,
 };
 
-use super::{Address, Details, Family, Proto, Socket, State, Timer, TimerKind};
+use super::{Address, Details, Family, Proto, Socket, State, TcpFigures, Timer, TimerKind};
 
 /// What is taken from a message beside the socket's addresses and queues.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Taken {
     /// Keep `struct tcp_info`, memory and the rest of [`Details`].
     pub details: bool,
-    /// Ask the rules what is wrong.
-    pub findings: bool,
+    /// Keep what a diagnosis looks at.
+    pub evidence: bool,
 }
 
 /// A socket of TCP, UDP or another protocol over IP; `None` for a state that is not known.
@@ -46,9 +44,6 @@ pub fn inet(message: &InetMessage<'_>, proto: Proto, netns: u16, taken: Taken) -
     };
     let inode = message.inode();
     let mut socket = Socket {
-        proto,
-        family,
-        state,
         local: end(message.local_address(), message.local_port()),
         peer,
         recv_q: message.recv_queue(),
@@ -60,25 +55,25 @@ pub fn inet(message: &InetMessage<'_>, proto: Proto, netns: u16, taken: Taken) -
         netns,
         interface,
         timer: timer(message),
-        details: None,
-        findings: Vec::new(),
+        ..Socket::blank(proto, family, state)
     };
-    if !taken.details && !taken.findings {
+    let may_listen = matches!(
+        state,
+        State::Listen | State::Unconnected | State::BoundInactive
+    );
+    let tells_v6_only = may_listen && family == Family::Inet6;
+    if !taken.details && !taken.evidence && !tells_v6_only {
         return Some(socket);
     }
     let attributes = message.attributes();
+    socket.v6_only = attributes.v6_only;
     let info = if proto == Proto::Tcp {
         attributes.tcp_info()
     } else {
         None
     };
-    if taken.findings {
-        let tcp = info.map(|info| evidence(&info)).unwrap_or_default();
-        socket.findings = diagnose::diagnose(&Evidence {
-            socket: &socket,
-            tcp,
-            memory: attributes.sk_mem_info,
-        });
+    if let Some(info) = info.filter(|_| taken.evidence) {
+        socket.tcp = TcpFigures::of(&info).into();
     }
     if taken.details {
         socket.details = Some(Box::new(Details {
@@ -89,10 +84,11 @@ pub fn inet(message: &InetMessage<'_>, proto: Proto, netns: u16, taken: Taken) -
                 .map(|name| String::from_utf8_lossy(name).into()),
             mark: attributes.mark,
             cgroup_id: attributes.cgroup_id,
-            v6_only: attributes.v6_only,
             shutdown: attributes.shutdown,
             tos: attributes.tos.or(attributes.traffic_class),
         }));
+    } else if taken.evidence && attributes.sk_mem_info.is_some() {
+        socket.details = Some(Box::new(memory_alone(attributes.sk_mem_info)));
     }
     Some(socket)
 }
@@ -112,23 +108,8 @@ fn timer(message: &InetMessage<'_>) -> Option<Timer> {
     })
 }
 
-/// The figures that the rules look at.
-pub fn evidence(info: &TcpInfo<'_>) -> TcpEvidence {
-    TcpEvidence {
-        last_data_recv_ms: info.last_data_recv_ms(),
-        last_ack_recv_ms: info.last_ack_recv_ms(),
-        last_data_sent_ms: info.last_data_sent_ms(),
-        rcv_wnd: info.rcv_wnd_bytes(),
-        snd_wnd: info.snd_wnd_bytes(),
-        retransmits: info.retransmits(),
-        backoff: info.backoff(),
-        total_retransmits: info.total_retrans(),
-        still_ms: None,
-    }
-}
-
 /// A unix-domain socket; `None` for a type or state that is not known.
-pub fn unix(message: &UnixMessage<'_>, netns: u16, taken: Taken) -> Option<Socket> {
+pub fn unix(message: &UnixMessage<'_>, netns: u16, details: bool) -> Option<Socket> {
     let proto = match message.kind() {
         1 => Proto::UnixStr,
         2 => Proto::UnixDgr,
@@ -145,10 +126,8 @@ pub fn unix(message: &UnixMessage<'_>, netns: u16, taken: Taken) -> Option<Socke
         },
         None => Address::None,
     };
-    let mut socket = Socket {
-        proto,
-        family: Family::Unix,
-        state: State::from_number(message.state())?,
+    let state = State::from_number(message.state())?;
+    Some(Socket {
         local: Address::Unix { name, inode },
         peer,
         recv_q: attributes.recv_queue.unwrap_or(0),
@@ -157,25 +136,15 @@ pub fn unix(message: &UnixMessage<'_>, netns: u16, taken: Taken) -> Option<Socke
         cookie: Some(message.cookie()),
         uid: attributes.uid,
         netns,
-        interface: 0,
-        timer: None,
-        details: taken.details.then(|| {
+        details: details.then(|| {
             Box::new(Details {
                 memory: attributes.sk_mem_info,
                 shutdown: attributes.shutdown,
                 ..Details::default()
             })
         }),
-        findings: Vec::new(),
-    };
-    if taken.findings {
-        socket.findings = diagnose::diagnose(&Evidence {
-            socket: &socket,
-            tcp: TcpEvidence::default(),
-            memory: attributes.sk_mem_info,
-        });
-    }
-    Some(socket)
+        ..Socket::blank(proto, Family::Unix, state)
+    })
 }
 
 /// The name as it stands in the address: an abstract one behind its NUL.
@@ -193,14 +162,10 @@ pub fn packet(message: &PacketMessage<'_>, netns: u16, details: bool) -> Socket 
     let memory = attributes.sk_mem_info;
     let (recv_q, send_q) = queues(memory);
     Socket {
-        proto: Proto::Packet,
-        family: Family::Packet,
-        state: State::Unconnected,
         local: Address::Packet {
             protocol: message.protocol(),
             interface,
         },
-        peer: Address::None,
         recv_q,
         send_q,
         inode: message.inode(),
@@ -208,9 +173,8 @@ pub fn packet(message: &PacketMessage<'_>, netns: u16, details: bool) -> Socket 
         uid: attributes.uid,
         netns,
         interface,
-        timer: None,
         details: details.then(|| Box::new(memory_alone(memory))),
-        findings: Vec::new(),
+        ..Socket::blank(Proto::Packet, Family::Packet, State::Unconnected)
     }
 }
 
@@ -221,14 +185,12 @@ pub fn netlink(message: &NetlinkMessage<'_>, netns: u16, details: bool) -> Socke
     let (recv_q, send_q) = queues(memory);
     let protocol = message.protocol();
     let connected = message.peer_port() != 0 || message.peer_group() != 0;
+    let state = if connected {
+        State::Established
+    } else {
+        State::Unconnected
+    };
     Socket {
-        proto: Proto::Netlink,
-        family: Family::Netlink,
-        state: if connected {
-            State::Established
-        } else {
-            State::Unconnected
-        },
         local: Address::Netlink {
             protocol,
             port_id: message.port(),
@@ -245,12 +207,9 @@ pub fn netlink(message: &NetlinkMessage<'_>, netns: u16, details: bool) -> Socke
         send_q,
         inode: message.inode(),
         cookie: Some(message.cookie()),
-        uid: None,
         netns,
-        interface: 0,
-        timer: None,
         details: details.then(|| Box::new(memory_alone(memory))),
-        findings: Vec::new(),
+        ..Socket::blank(Proto::Netlink, Family::Netlink, state)
     }
 }
 
@@ -259,9 +218,6 @@ pub fn vsock(message: &VsockMessage<'_>, netns: u16) -> Option<Socket> {
     let state = State::from_number(message.state())?;
     let connected = !matches!(state, State::Listen | State::Unconnected);
     Some(Socket {
-        proto: Proto::Vsock,
-        family: Family::Vsock,
-        state,
         local: Address::Vsock {
             cid: message.local_cid(),
             port: message.local_port(),
@@ -274,16 +230,10 @@ pub fn vsock(message: &VsockMessage<'_>, netns: u16) -> Option<Socket> {
         } else {
             Address::None
         },
-        recv_q: 0,
-        send_q: 0,
         inode: message.inode(),
         cookie: Some(message.cookie()),
-        uid: None,
         netns,
-        interface: 0,
-        timer: None,
-        details: None,
-        findings: Vec::new(),
+        ..Socket::blank(Proto::Vsock, Family::Vsock, state)
     })
 }
 
@@ -300,41 +250,5 @@ fn memory_alone(memory: Option<SkMemInfo>) -> Details {
     Details {
         memory,
         ..Details::default()
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// A unix listener with its queue, as `unix_diag` tells it.
-    fn unix_listener(waiting: u32, limit: u32) -> Vec<u8> {
-        let mut payload = vec![1, 1, 10, 0];
-        payload.extend(4_242_u32.to_ne_bytes());
-        payload.extend([7, 0, 0, 0, 0, 0, 0, 0]);
-        // UNIX_DIAG_RQLEN
-        payload.extend(12_u16.to_ne_bytes());
-        payload.extend(4_u16.to_ne_bytes());
-        payload.extend(waiting.to_ne_bytes());
-        payload.extend(limit.to_ne_bytes());
-        payload
-    }
-
-    #[test]
-    fn a_full_accept_queue_of_a_unix_socket_is_found_when_findings_are_wanted() {
-        let findings = |waiting, findings| {
-            let payload = unix_listener(waiting, 1);
-            let message = UnixMessage::new(&payload).unwrap();
-            let taken = Taken {
-                findings,
-                ..Taken::default()
-            };
-            let socket = unix(&message, 0, taken).unwrap();
-            assert_eq!((socket.recv_q, socket.send_q), (waiting, 1));
-            socket.findings
-        };
-        assert_eq!(findings(2, true)[0].id, "accept_queue_full");
-        assert_eq!(findings(2, false), []);
-        assert_eq!(findings(1, true), []);
     }
 }

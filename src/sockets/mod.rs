@@ -2,7 +2,8 @@
 //!
 //! | file | what it holds |
 //! |---|---|
-//! | this one | [`Socket`] and its parts, [`Snapshot`] |
+//! | this one | [`Socket`] and its parts |
+//! | [`evidence`] | the figures of a connection that a diagnosis looks at |
 //! | [`state`] | states and protocols, with the names that people and programs use |
 //! | [`from_diag`] | sockets from the messages of sock_diag |
 //! | [`proc_net`] | the tables of /proc/net, for families without sock_diag |
@@ -10,27 +11,26 @@
 //! | [`filter`] | what the user wants to see |
 //! | [`number_hash`] | maps by inode and cookie |
 //! | [`owners`] | the processes behind the sockets, and the reason why there is none |
-//! | [`pairs`] | who is at the other end on this host |
 //! | [`order`] | sorting, grouping, summing up |
 
 use std::net::IpAddr;
 
 pub mod cgroup;
+pub mod evidence;
 pub mod filter;
 pub mod from_diag;
 pub mod number_hash;
 pub mod order;
 pub mod owners;
-pub mod pairs;
 pub mod proc_net;
 pub mod state;
 #[cfg(test)]
-mod testing;
+pub(crate) mod testing;
 
+pub use evidence::{TcpEvidence, TcpFigures};
 pub use owners::{Owner, OwnerReason, Owners, Process};
 pub use state::{Family, Proto, State};
 
-use crate::diagnose::Finding;
 use crate::sockdiag::{SkMemInfo, TcpInfoValues};
 
 /// One socket. Kept small: a host may have a hundred thousand.
@@ -57,7 +57,7 @@ pub struct Socket {
     pub cookie: Option<u64>,
     /// Who made it; `None` where there is no inode to tell by.
     pub uid: Option<u32>,
-    /// Which of the snapshot's network namespaces it is in.
+    /// Which of the sample's network namespaces it is in.
     pub netns: u16,
     /// The interface it is bound to, or its scope; 0: none.
     pub interface: u32,
@@ -65,11 +65,33 @@ pub struct Socket {
     pub timer: Option<Timer>,
     /// What was asked for beyond this.
     pub details: Option<Box<Details>>,
-    /// What is wrong with it; most sockets have none.
-    pub findings: Vec<Finding>,
+    /// What a diagnosis looks at, of a TCP connection.
+    pub tcp: TcpEvidence,
+    /// Whether an IPv6 socket takes no IPv4 (`IPV6_V6ONLY`); told of those that listen or are only bound.
+    pub v6_only: Option<bool>,
 }
 
 impl Socket {
+    /// Whether it takes what comes to an address of this host, as far as its own address tells.
+    pub fn takes(&self, to: IpAddr) -> bool {
+        let Address::Ip { addr, .. } = self.local else {
+            return false;
+        };
+        let to = to.to_canonical();
+        addr.to_canonical() == to
+            || match addr {
+                IpAddr::V4(own) => own.is_unspecified() && to.is_ipv4(),
+                IpAddr::V6(own) => {
+                    own.is_unspecified() && !(to.is_ipv4() && self.v6_only == Some(true))
+                }
+            }
+    }
+
+    /// The memory of its buffers, where it was asked for.
+    pub fn memory(&self) -> Option<SkMemInfo> {
+        self.details.as_ref()?.memory
+    }
+
     /// A socket of which nothing but this is known.
     pub fn blank(proto: Proto, family: Family, state: State) -> Socket {
         Socket {
@@ -87,7 +109,8 @@ impl Socket {
             interface: 0,
             timer: None,
             details: None,
-            findings: Vec::new(),
+            tcp: TcpEvidence::default(),
+            v6_only: None,
         }
     }
 }
@@ -146,6 +169,14 @@ impl Address {
         }
     }
 
+    /// Its IP address and port.
+    pub fn end(&self) -> Option<(IpAddr, u16)> {
+        match self {
+            Address::Ip { addr, port, .. } => Some((addr.to_canonical(), *port)),
+            _ => None,
+        }
+    }
+
     /// The IP address, an IPv4 one that is mapped into IPv6 unmapped.
     pub fn ip(&self) -> Option<IpAddr> {
         match self {
@@ -192,8 +223,6 @@ pub struct Details {
     pub mark: Option<u32>,
     /// The control group, as an id of cgroup v2.
     pub cgroup_id: Option<u64>,
-    /// Whether an IPv6 socket takes no IPv4 (`IPV6_V6ONLY`).
-    pub v6_only: Option<bool>,
     /// Which sides are shut down: bit 0 receiving, bit 1 sending.
     pub shutdown: Option<u8>,
     /// Type of service or traffic class.
@@ -205,37 +234,4 @@ impl Details {
     pub fn dropped(&self) -> Option<u32> {
         self.memory.and_then(|memory| memory.drops)
     }
-}
-
-/// The sockets of a host at one time.
-#[derive(Debug, Clone, Default)]
-pub struct Snapshot {
-    /// The sockets.
-    pub sockets: Vec<Socket>,
-    /// The processes behind them.
-    pub owners: Owners,
-    /// The network namespaces, by the index in [`Socket::netns`].
-    pub namespaces: Vec<Namespace>,
-    /// What could not be seen, in words; empty: everything was.
-    pub notes: Vec<Note>,
-}
-
-/// A network namespace.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Namespace {
-    /// The inode of its /proc/PID/ns/net.
-    pub inode: u64,
-    /// What users call it: a name of ip-netns(8), `pid 42 (nginx)`, or empty for our own.
-    pub label: String,
-}
-
-/// Something that a snapshot does not hold, and how to see it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Note {
-    /// Stable, for programs: `owners_hidden`, `family_missing`, `dump_interrupted` ...
-    pub id: &'static str,
-    /// For people.
-    pub text: String,
-    /// Whether rows or owners are missing because of it, so that the snapshot is not complete.
-    pub incomplete: bool,
 }

@@ -17,7 +17,7 @@ use std::fmt;
 use std::str::FromStr;
 
 pub use group::{GroupBy, GroupKey, GroupRow, UnknownGroup, group};
-pub use summary::{FindingCount, ProtoSummary, Summary};
+pub use summary::{ProtoSummary, Summary};
 
 use super::{Owners, Socket};
 use rank::Ranks;
@@ -171,13 +171,18 @@ impl fmt::Display for UnknownKey {
 
 impl std::error::Error for UnknownKey {}
 
-/// The indices of the sockets in this order, the first key the most significant; sockets that are
-/// equal in all of them keep their places.
-pub fn sorted(sockets: &[Socket], owners: &Owners, orders: &[SortOrder]) -> Vec<usize> {
-    let mut indices: Vec<usize> = (0..sockets.len()).collect();
+/// Puts the indices of sockets in this order, the first key the most significant; sockets that are equal
+/// in all of them keep their places. `problem` tells how bad the worst problem of a socket is.
+pub fn sorted(
+    sockets: &[Socket],
+    mut indices: Vec<usize>,
+    owners: &Owners,
+    problem: &dyn Fn(usize) -> Option<u32>,
+    orders: &[SortOrder],
+) -> Vec<usize> {
     // Each sort is stable, so the least significant comes first.
     for order in orders.iter().rev() {
-        let ranks = Ranks::new(sockets, owners, order.key);
+        let ranks = Ranks::new(sockets, owners, problem, order.key);
         indices = ranks.sort(&indices, order.descending);
     }
     indices

@@ -13,6 +13,7 @@ pub struct Owners {
     links: Vec<Owner>,
     first: NumberMap<u32, u32>,
     complete: bool,
+    sought: bool,
 }
 
 /// A descriptor of a process that holds a socket.
@@ -109,6 +110,7 @@ impl Owners {
             links,
             first,
             complete,
+            sought: true,
         }
     }
 
@@ -167,8 +169,23 @@ impl Owners {
         self.complete
     }
 
+    /// Whether owners were looked for at all.
+    pub fn were_sought(&self) -> bool {
+        self.sought
+    }
+
+    /// The processes that hold the socket of this inode, each once.
+    pub fn processes_of(&self, inode: u32) -> impl Iterator<Item = &Process> {
+        // Sorted by process.
+        let holders = self.of(inode).chunk_by(|a, b| a.process == b.process);
+        holders.map(|links| self.process(&links[0]))
+    }
+
     /// Why this socket has no owner, as far as one can tell.
     pub fn reason(&self, socket: &Socket) -> OwnerReason {
+        if !self.sought {
+            return OwnerReason::NotAsked;
+        }
         if socket.inode == 0 {
             return match socket.state {
                 State::TimeWait => OwnerReason::TimeWait,

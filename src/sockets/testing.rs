@@ -6,7 +6,7 @@ use super::owners::Process;
 use super::{Address, Family, Owner, Owners, Proto, Socket, State};
 
 /// An end of the internet families.
-pub(super) fn ip(text: &str) -> Address {
+pub(crate) fn ip(text: &str) -> Address {
     let addr: SocketAddr = text.parse().expect("an address");
     let scope = match addr {
         SocketAddr::V4(_) => 0,
@@ -20,7 +20,7 @@ pub(super) fn ip(text: &str) -> Address {
 }
 
 /// A socket between two addresses.
-pub(super) fn socket(proto: Proto, state: State, local: &str, peer: &str) -> Socket {
+pub(crate) fn socket(proto: Proto, state: State, local: &str, peer: &str) -> Socket {
     let local = ip(local);
     let is_v4 = matches!(local, Address::Ip { addr, .. } if addr.is_ipv4());
     let family = if is_v4 { Family::Inet } else { Family::Inet6 };
@@ -32,12 +32,12 @@ pub(super) fn socket(proto: Proto, state: State, local: &str, peer: &str) -> Soc
 }
 
 /// A TCP connection.
-pub(super) fn tcp(local: &str, peer: &str) -> Socket {
+pub(crate) fn tcp(local: &str, peer: &str) -> Socket {
     socket(Proto::Tcp, State::Established, local, peer)
 }
 
 /// A TCP listener.
-pub(super) fn listener(local: &str) -> Socket {
+pub(crate) fn listener(local: &str) -> Socket {
     let any = if local.starts_with('[') {
         "[::]:0"
     } else {
@@ -47,7 +47,7 @@ pub(super) fn listener(local: &str) -> Socket {
 }
 
 /// A unix socket and its peer.
-pub(super) fn unix(proto: Proto, state: State, name: &[u8], inode: u32, peer: u32) -> Socket {
+pub(crate) fn unix(proto: Proto, state: State, name: &[u8], inode: u32, peer: u32) -> Socket {
     let end = |name: &[u8], inode| Address::Unix {
         name: name.into(),
         inode,
@@ -65,7 +65,7 @@ pub(super) fn unix(proto: Proto, state: State, name: &[u8], inode: u32, peer: u3
 }
 
 /// Processes, by number, name and command line, each with the inodes that it holds.
-pub(super) fn owners(processes: &[(u32, &str, Option<&str>, &[u32])]) -> Owners {
+pub(crate) fn owners(processes: &[(u32, &str, Option<&str>, &[u32])]) -> Owners {
     let mut links = Vec::new();
     let mut list = Vec::new();
     for (process, (pid, comm, cmdline, inodes)) in (0..).zip(processes) {

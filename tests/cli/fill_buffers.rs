@@ -65,7 +65,7 @@ fn assert_whole(document: &Value) {
     assert!(
         verdict["text"]
             .as_str()
-            .is_some_and(|text| text.contains("window closed"))
+            .is_some_and(|text| text.contains("receive window full"))
     );
     assert_eq!(document["windows"]["snd_wnd_bytes"], 0);
     let total: u64 = document["sends"]
@@ -262,8 +262,8 @@ fn the_story_is_told_in_the_order_in_which_it_happens() {
         "\nWindows and timers\n",
         "0 bytes (tcpi_snd_wnd)",
         "persist timer",
-        "\nVerdict\nWARNING the peer does not read: peer's window closed for ",
-        "proof   idiag_timer persist",
+        "\nVerdict\nWARNING the peer does not read: peer receive window full for ",
+        "evidence   idiag_timer persist",
         "\nHeld for 1.0 s: nobody reads\n",
         "window probe",
         "\nDrain: now the receiver reads\n",

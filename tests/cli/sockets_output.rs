@@ -245,7 +245,10 @@ fn on_a_terminal_no_line_is_longer_than_it_is_wide() {
         }
     }
     let text = on_a_terminal(40, &[&word(address)]);
-    assert!(text.contains("accept queue full: 1 of 0"), "{text}");
+    assert!(
+        text.contains("accept queue full: 1 waiting, limit 0"),
+        "{text}"
+    );
     assert!(text.contains(&format!(":{}", address.port())), "{text}");
 }
 

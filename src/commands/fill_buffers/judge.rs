@@ -1,67 +1,74 @@
 //! The verdict: what the sender's socket and the watch of it say to the rules.
 
-use crate::diagnose::blocked::{Flow, Watched, why};
-use crate::diagnose::refine::refine;
-use crate::diagnose::{Evidence, TcpEvidence};
+use crate::diagnose::rules::sender::{Flow, Watched, verdict};
+use crate::diagnose::{Case, Command, Finding, NextStep};
 use crate::fill::{Report, Sample, Stop, Variant};
-use crate::sockdiag::SkMemInfo;
-use crate::sockets::{Family, Proto, Socket, State, Timer, TimerKind};
+use crate::host::{Index, SocketAt};
+use crate::sockets::{Details, Family, Proto, Socket, State, Timer, TimerKind};
 use crate::sys::fill::ends::Ends;
 use crate::sys::fill::look;
 use crate::sys::fill::rows::Rows;
 
-/// The sender's socket with the reason why it had no room, if one is known.
-pub(super) fn judge(report: &Report, sample: &Sample, ends: &Ends, rows: &Rows) -> Socket {
-    let mut sender = match rows.sender() {
-        Some(sender) => sender.clone(),
-        // Where the host's sockets cannot be listed, what the descriptor tells is enough.
-        None => unlisted(report, sample, ends),
-    };
-    let tcp = match report.variant {
-        Variant::Tcp => look::evidence(ends.sender()),
-        _ => TcpEvidence::default(),
-    };
+/// The reason why the sender had no room, if one is known. Puts into the rows what the descriptors tell, which
+/// is younger.
+pub(super) fn judge(
+    report: &Report,
+    sample: &Sample,
+    ends: &Ends,
+    rows: &mut Rows,
+) -> Option<Finding> {
+    let at = put_sender(report, sample, ends, rows);
+    if let (Some(receiver), Some(end)) = (rows.receiver, &sample.receiver) {
+        let socket = &mut rows.sample.sockets[receiver.0 as usize];
+        details(socket).memory = end.memory;
+    }
     let still = (report.stop == Stop::Settled).then_some(report.plan.settle);
-    let still_ms = still.map(|still| u32::try_from(still.as_millis()).unwrap_or(u32::MAX));
-    let found = why(&Watched {
-        evidence: Evidence {
-            socket: &sender,
-            tcp: TcpEvidence { still_ms, ..tcp },
-            memory: memory(report, sample, rows),
-        },
+    let watched = Watched {
+        at,
+        receiver: rows.receiver,
+        listener: rows.listener,
+        still_ms: still.map(|still| u32::try_from(still.as_millis()).unwrap_or(u32::MAX)),
         flow: sample.sender.tcp.as_deref().and_then(Flow::of),
         waits: report.timeline.first_block().map(|_| report.waits),
         consumed: consumed(report, sample, rows),
-        receiver: rows.receiver(),
-        listener: rows.listener(),
         lowat: report.limits.lowat,
-    });
-    sender.findings = found.into_iter().collect();
-    // With the others, so that the process at the other end can be named.
-    let mut host = vec![sender];
-    host.extend(rows.receiver().cloned());
-    refine(&mut host);
-    let mut sender = host.swap_remove(0);
-    for finding in &mut sender.findings {
-        if report.both_ends && finding.next.contains("PID") {
-            // Looking at ourselves would be of no use to anybody.
-            "Here the receiver is sockdoc itself, which does not read on purpose. At a server of your \
-             own: sockdoc sockets --problems names the process, and what to do with it"
-                .clone_into(&mut finding.next);
-        }
+    };
+    let index = Index::new(&rows.sample);
+    let mut finding = verdict(&Case {
+        sender: Some(&watched),
+        ..Case::new(&index)
+    })?;
+    let traces = |step: &NextStep| matches!(step, NextStep::Command(it) if it.0.iter().any(|word| word == "strace"));
+    if report.both_ends && finding.next.iter().any(traces) {
+        // Looking at ourselves would be of no use to anybody.
+        finding.next = vec![
+            Command::of("sockdoc sockets --problems").into(),
+            "On a real server this names the process, and what to do. Here the receiver is sockdoc itself, \
+             which does not read on purpose."
+                .into(),
+        ];
     }
-    sender
+    Some(finding)
 }
 
-/// What is full: of UDP the receiver's memory, else the sender's.
-fn memory(report: &Report, sample: &Sample, rows: &Rows) -> Option<SkMemInfo> {
-    if report.variant != Variant::Udp {
-        return sample.sender.memory;
+/// The sender's row, with what its descriptor tells. Where the host's sockets cannot be listed, that is
+/// enough.
+fn put_sender(report: &Report, sample: &Sample, ends: &Ends, rows: &mut Rows) -> SocketAt {
+    let sockets = &mut rows.sample.sockets;
+    let at = *rows.sender.get_or_insert_with(|| {
+        sockets.push(unlisted(report, sample, ends));
+        SocketAt(u32::try_from(sockets.len() - 1).unwrap_or(u32::MAX))
+    });
+    let sender = &mut sockets[at.0 as usize];
+    if report.variant == Variant::Tcp {
+        sender.tcp = look::figures(ends.sender()).into();
     }
-    match &sample.receiver {
-        Some(end) => end.memory,
-        None => rows.receiver()?.details.as_ref()?.memory,
-    }
+    details(sender).memory = sample.sender.memory;
+    at
+}
+
+fn details(socket: &mut Socket) -> &mut Details {
+    socket.details.get_or_insert_default()
 }
 
 /// Bytes that the receiver's program has read. A receiver of ours reads only when it drains; of one on
@@ -70,7 +77,7 @@ fn consumed(report: &Report, sample: &Sample, rows: &Rows) -> Option<u64> {
     if report.both_ends {
         return Some(0);
     }
-    let unread = u64::from(rows.receiver()?.recv_q);
+    let unread = u64::from(rows.sample.socket(rows.receiver?).recv_q);
     Some(sample.sender.acknowledged()?.saturating_sub(unread))
 }
 

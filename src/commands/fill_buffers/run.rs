@@ -3,22 +3,21 @@
 use std::io;
 use std::time::Instant;
 
-use serde_json::Value;
-
 use super::Args;
 use super::judge::judge;
 use crate::commands::endpoint::Endpoint;
 use crate::commands::serving::print;
 use crate::commands::{Context, Status};
+use crate::diagnose::Findings;
 use crate::error::{Error, Kind, Result};
 use crate::fill::report::{Buffer, Datagrams, Limits};
 use crate::fill::{Report, Stop, Variant};
+use crate::host::{Index, SocketAt};
 use crate::reference::Circumstance;
 use crate::render::fill::{Page, ending, json, sending, standing};
+use crate::render::finding;
 use crate::render::json as as_json;
 use crate::render::sockets::{Names, Sheet, json as sockets_json};
-use crate::sockets::Socket;
-use crate::sockets::pairs::OtherEnds;
 use crate::sys::fill::ends::{self, Ends};
 use crate::sys::fill::rows::{Rows, rows};
 use crate::sys::fill::{self, drain, look};
@@ -37,7 +36,7 @@ pub(super) fn run(args: &Args, remote: Option<&Endpoint>, context: &Context) -> 
         start: Instant::now(),
         most: 0,
         rows: Rows::default(),
-        judged: None,
+        shown: Vec::new(),
     };
     run.whole(ends)
 }
@@ -72,8 +71,8 @@ struct Run<'a> {
     /// The scale of the live bars, so that it does not jump between two phases.
     most: u64,
     rows: Rows,
-    /// The sender with the verdict.
-    judged: Option<Socket>,
+    /// Those of them that are shown.
+    shown: Vec<SocketAt>,
 }
 
 impl Run<'_> {
@@ -172,24 +171,20 @@ impl Run<'_> {
         let accepted = report.timeline.bytes();
         let sample = fill::settled(ends, accepted, self.start, &self.signals);
         self.rows = rows(ends).unwrap_or_default();
-        let judged = judge(report, &sample, ends, &self.rows);
+        // An unlisted sender is a row for the rules only.
+        self.shown = self.rows.shown();
+        report.verdict = judge(report, &sample, ends, &mut self.rows);
         report.settled = Some(sample);
-        report.verdict = judged.findings.first().cloned();
         let rows = &self.rows;
-        let sockets: Vec<&Socket> = rows.snapshot.sockets.iter().collect();
-        let (names, others) = (Names::default(), OtherEnds::default());
+        let sender = rows.sender.map(|at| rows.sample.socket(at));
         self.tell(|page| {
-            standing::queues(page, report, rows.receiver().is_some())?;
-            let all = sheet(rows, &sockets, &names, &others);
-            standing::rows(page, report.variant, &all)?;
-            standing::windows(page, report, rows.sender())?;
-            match &report.verdict {
-                Some(_) => standing::verdict(page, &sheet(rows, &[&judged], &names, &others)),
-                None => Ok(()),
-            }
-        })?;
-        self.judged = Some(judged);
-        Ok(())
+            standing::queues(page, report, rows.receiver.is_some())?;
+            with_sheet(rows, &self.shown, |sheet| {
+                standing::rows(page, report.variant, sheet)?;
+                standing::windows(page, report, sender)?;
+                standing::verdict(page, report.verdict.as_ref(), sheet)
+            })
+        })
     }
 
     fn hold(&mut self, ends: &Ends, report: &mut Report) -> Result<()> {
@@ -294,19 +289,19 @@ impl Run<'_> {
     /// The document, where programs read; and the exit status.
     fn finish(&self, report: &Report) -> Result<Status> {
         if self.context.json {
-            let (names, others) = (Names::default(), OtherEnds::default());
-            let sockets: Vec<&Socket> = self.rows.snapshot.sockets.iter().collect();
-            let rows = |sockets: &[&Socket]| {
-                sockets_json::rows(&sheet(&self.rows, sockets, &names, &others))
-                    .map_err(Error::output)
-            };
-            let judged: Vec<&Socket> = self.judged.iter().collect();
-            let mut judged = rows(&judged)?;
-            let verdict = judged.pointer_mut("/0/findings/0").map(Value::take);
-            let verdict = verdict.unwrap_or_default();
-            let document = json::document(report, &verdict, &rows(&sockets)?);
+            let document = with_sheet(&self.rows, &self.shown, |sheet| {
+                let verdict = report.verdict.as_ref();
+                let verdict = verdict.map(|finding| finding::json(finding, sheet));
+                let verdict = serde_json::to_value(verdict)?;
+                Ok(json::document(
+                    report,
+                    &verdict,
+                    &sockets_json::rows(sheet)?,
+                ))
+            });
             let mut out = Vec::new();
-            as_json::line(&mut out, &document)
+            document
+                .and_then(|document| as_json::line(&mut out, &document))
                 .and_then(|()| print(&out))
                 .map_err(Error::output)?;
         }
@@ -314,19 +309,18 @@ impl Run<'_> {
     }
 }
 
-fn sheet<'a>(
-    rows: &'a Rows,
-    sockets: &'a [&'a Socket],
-    names: &'a Names,
-    other_ends: &'a OtherEnds,
-) -> Sheet<'a> {
-    Sheet {
-        snapshot: &rows.snapshot,
-        sockets,
-        names,
-        other_ends,
-        owners_sought: true,
-    }
+/// The rows as every style of `sockdoc sockets` is given them.
+fn with_sheet<T>(
+    rows: &Rows,
+    shown: &[SocketAt],
+    write: impl FnOnce(&Sheet<'_>) -> io::Result<T>,
+) -> io::Result<T> {
+    write(&Sheet {
+        index: &Index::new(&rows.sample),
+        findings: &Findings::default(),
+        shown,
+        names: &Names::default(),
+    })
 }
 
 /// The addresses of both ends as text; empty for unix sockets, which have none.

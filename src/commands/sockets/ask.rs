@@ -5,8 +5,8 @@ use std::os::unix::ffi::OsStrExt as _;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::commands::Context;
-use crate::diagnose::refine;
 use crate::error::{Error, Kind, Result};
+use crate::host::answers_about_others;
 use crate::render::sockets::column::Column;
 use crate::sockdiag::bytecode::PortTest;
 use crate::sockdiag::{Bytecode, Filter as KernelFilter};
@@ -14,7 +14,6 @@ use crate::sockets::filter::{
     AddressMatch, Filter, PortRange, ProcessMatch, StateSet, Word, WordError,
 };
 use crate::sockets::order::{GroupBy, SortKey};
-use crate::sockets::pairs;
 use crate::sockets::{Family, Proto, Socket, State, TimerKind};
 use crate::sys::sockets::Query;
 use crate::sys::sockets::namespaces::Place;
@@ -96,28 +95,21 @@ pub(super) struct WhichArgs {
     user: Vec<String>,
     /// Only sockets that have a problem, with evidence and next step.
     #[arg(long)]
-    problems: bool,
-}
-
-impl WhichArgs {
-    /// Whether only sockets with findings are asked for.
-    pub(super) fn asks_for_problems(&self) -> bool {
-        self.problems
-    }
+    pub(super) problems: bool,
 }
 
 /// What was asked for.
 pub(super) struct Asked {
     /// Which sockets.
     pub(super) filter: Filter,
+    /// Whether only sockets with findings are shown.
+    pub(super) problems: bool,
     /// Whether the rules are asked.
-    findings: bool,
-    /// Whether owners are looked for.
-    pub(super) owners_sought: bool,
+    pub(super) findings: bool,
     /// Whether the names of users are shown.
     pub(super) shows_users: bool,
     /// Whether it is shown who is at the other end.
-    pub(super) shows_other_ends: bool,
+    shows_other_ends: bool,
     /// Processes that hid their namespace.
     pub(super) hidden_namespaces: usize,
     /// Sockets in TIME-WAIT that are what was asked for, and are only counted.
@@ -150,7 +142,7 @@ pub(super) fn understand(args: &Args, context: &Context) -> Result<(Asked, Query
         || how.like.is_some()
         || how.csv
         || how.summary
-        || filter.problems
+        || args.which.problems
         || how.group.is_some_and(GroupBy::needs_owners)
         || filter.needs_owners()
         || sorts(SortKey::needs_owners)
@@ -166,19 +158,16 @@ pub(super) fn understand(args: &Args, context: &Context) -> Result<(Asked, Query
     };
     let details = whole
         || how.csv
-        // Whether a listener on [::] takes IPv4 too.
-        || how.like == Some(Like::Ss)
-        || filter.needs_details()
         || how.info
         || how.memory
         || sorts(SortKey::needs_details)
         || shows(Column::needs_details);
     let findings = whole
-        || filter.problems
+        || args.which.problems
         || how.group.is_some()
         || how.summary
         || shows(|column| column == Column::Why);
-    let kernel_counts = counts_all(&filter) && !filter.show_time_wait;
+    let kernel_counts = counts_all(&filter) && !args.which.problems && !filter.show_time_wait;
     let hint = filter.kernel_hint();
     let unwanted = if kernel_counts {
         State::TimeWait.bit()
@@ -191,14 +180,14 @@ pub(super) fn understand(args: &Args, context: &Context) -> Result<(Asked, Query
         tcp_states: filter.state_mask_for(Proto::Tcp) & !unwanted,
         bytecode: hint.port.and_then(port_bytecode),
         details,
-        findings,
+        evidence: findings,
         owners: owners.then_some(depth),
         places,
     };
     let asked = Asked {
         filter,
+        problems: args.which.problems,
         findings,
-        owners_sought: owners,
         shows_users: whole
             || how.like == Some(Like::Lsof)
             || how.group == Some(GroupBy::User)
@@ -225,8 +214,7 @@ impl Asked {
     /// Whether a socket is worth keeping before its owners are known.
     pub(super) fn keeps(&self, socket: &Socket) -> bool {
         if !self.filter.matches_socket(socket) {
-            return (self.findings && refine::needs(socket))
-                || (self.shows_other_ends && pairs::may_be_other_end(socket));
+            return self.asks_about_others() && answers_about_others(socket, self.shows_other_ends);
         }
         if self.kernel_counts && counts_as_time_wait(socket) {
             self.fin_wait_2.fetch_add(1, Ordering::Relaxed);
@@ -238,24 +226,15 @@ impl Asked {
         true
     }
 
-    /// Puts the findings together, which look at each other's sockets, and lets go of what was kept
-    /// only for that or as another's other end. Gives how many sockets were looked at.
-    pub(super) fn settle(&self, sockets: &mut Vec<Socket>) -> usize {
-        if self.findings {
-            refine::refine(sockets);
-        }
-        if self.findings || self.shows_other_ends {
-            sockets.retain(|socket| self.filter.matches_socket(socket));
-        }
-        let looked_at = sockets.len();
-        sockets.retain(|socket| self.filter.matches_findings(socket));
-        looked_at
+    /// Whether sockets are kept that nobody asked to see.
+    pub(super) fn asks_about_others(&self) -> bool {
+        self.findings || self.shows_other_ends
     }
 
     /// How many connections in TIME-WAIT there are beside what is shown; `counted` is the kernel's
     /// own count of all.
     pub(super) fn time_wait(&self, counted: u64) -> u64 {
-        if self.filter.problems || self.filter.needs_owners() {
+        if self.problems || self.filter.needs_owners() {
             // They have neither findings nor owners.
             0
         } else if self.kernel_counts {
@@ -286,7 +265,6 @@ fn resolve_scopes(filter: &mut Filter, places: &[Place]) -> Result<()> {
 fn counts_all(filter: &Filter) -> bool {
     filter.protos.contains(&Proto::Tcp)
         && !filter.listening
-        && !filter.problems
         && filter.families.is_empty()
         && filter.ports.is_empty()
         && filter.local.is_empty()
@@ -323,7 +301,6 @@ fn filter_of(args: &Args) -> Result<Filter> {
         listening: args.what.listening,
         ports: which.port.clone(),
         pids: which.pid.clone(),
-        problems: which.problems,
         show_time_wait: args.what.all,
         ..Filter::default()
     };
@@ -492,8 +469,7 @@ mod tests {
         assert_eq!(asked("--csv --cols local").1.owners, Some(Depth::Names));
         assert_eq!(asked("--cols local").1.owners, None);
         assert_eq!(asked("--like netstat").1.owners, Some(Depth::Everything));
-        assert!(asked("--like ss").1.details && !asked("--like netstat").1.details);
-        assert!(asked("127.0.0.1:80").1.details && !asked("127.0.0.1").1.details);
+        assert!(asked("--csv").1.details && !asked("--like netstat").1.details);
     }
 
     #[test]

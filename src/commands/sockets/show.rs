@@ -3,19 +3,19 @@
 use std::collections::HashSet;
 use std::io::{self, Write};
 use std::net::IpAddr;
-use std::time::Duration;
 
 use crate::commands::serving::tell;
 use crate::commands::{Context, Status};
-use crate::diagnose::Severity;
+use crate::diagnose::{Case, Findings, Severity, diagnose};
 use crate::error::{Error, Result};
+use crate::host::{Index, Note, SocketAt};
+use crate::render::finding;
 use crate::render::sockets::netstat::Asked as NetstatAsked;
 use crate::render::sockets::text::{Footer, Layout};
 use crate::render::sockets::{
     Names, Sheet, csv, details, json, lsof, netstat, problems, ss, summary, text,
 };
-use crate::sockets::pairs::OtherEnds;
-use crate::sockets::{Address, Note, Proto, Socket, order};
+use crate::sockets::{Address, Proto, Socket, order};
 use crate::sys::resolve;
 use crate::sys::sockets::{Taken, cgroups};
 use crate::sys::users::Users;
@@ -28,69 +28,80 @@ pub(super) fn show(
     args: &Args,
     asked: &Asked,
     mut taken: Taken,
-    time: Duration,
     context: &Context,
 ) -> Result<Status> {
-    // Before the filter takes one of two ends away.
-    let other_ends = if asked.shows_other_ends {
-        OtherEnds::new(&taken.snapshot.sockets, &taken.snapshot.owners)
-    } else {
-        OtherEnds::default()
-    };
-    let looked_at = asked.settle(&mut taken.snapshot.sockets);
-    if asked.filter.needs_owners() {
-        let snapshot = &mut taken.snapshot;
-        let owners = asked.filter.for_owners(&snapshot.owners);
-        snapshot.sockets.retain(|socket| owners.matches(socket));
-    }
     if asked.hidden_namespaces > 0 {
-        taken
-            .snapshot
-            .notes
-            .push(hidden_namespaces(asked.hidden_namespaces));
+        let note = hidden_namespaces(asked.hidden_namespaces);
+        taken.sample.notes.push(note);
     }
-    let snapshot = &taken.snapshot;
-    let sockets: Vec<&Socket> = order::sorted(&snapshot.sockets, &snapshot.owners, &args.how.sort)
-        .into_iter()
-        .map(|index| &snapshot.sockets[index])
-        .collect();
-    let mut names = names(args, asked, &taken, &sockets);
+    let index = Index::new(&taken.sample);
+    let findings = if asked.findings {
+        diagnose(&Case::new(&index))
+    } else {
+        Findings::default()
+    };
+    let (shown, looked_at) = shown(args, asked, &index, &findings);
+    let mut names = names(args, asked, &taken, &shown);
     if context.json {
         names.cgroups = cgroups::paths();
     }
     let sheet = Sheet {
-        snapshot,
-        sockets: &sockets,
+        index: &index,
+        findings: &findings,
+        shown: &shown,
         names: &names,
-        other_ends: &other_ends,
-        owners_sought: asked.owners_sought,
     };
     // One large buffer: a row is small, and a system call for each would be most of the work.
     let mut out = io::BufWriter::with_capacity(BUFFER, io::stdout().lock());
     let about = json::About {
-        taken: time,
         time_wait: asked.time_wait(taken.time_wait),
     };
     write_body(args, &sheet, about, looked_at, context, &mut out)
-        .and_then(|()| write_footer(args, asked, &taken, context, &mut out))
+        .and_then(|()| write_footer(args, asked, &taken, shown.len(), context, &mut out))
         .and_then(|()| out.flush())
         .map_err(Error::output)?;
     if let Some(source) = taken.owner_source.filter(|_| context.verbose) {
         tell(&source.to_string());
     }
-    Ok(status(&sockets, asked.filter.problems, taken.rules_ran))
+    let worst = shown.iter().filter_map(|at| findings.of(*at).next());
+    let worst = worst.map(|finding| finding.severity).max();
+    Ok(Status::of(if asked.problems {
+        is_healthy(worst, taken.evident)
+    } else {
+        !shown.is_empty()
+    }))
 }
 
-/// Something is wrong where that is asked for, or else nothing is what was asked for. A notice is no
-/// problem.
-fn status(sockets: &[&Socket], problems: bool, rules_ran: bool) -> Status {
-    let mut findings = sockets.iter().flat_map(|socket| &socket.findings);
-    Status::of(if problems {
-        // Where the rules could not run, silence is no good news.
-        rules_ran && !findings.any(|finding| finding.severity >= Severity::Warning)
-    } else {
-        !sockets.is_empty()
-    })
+/// The sockets to show, in their order; and how many were looked at.
+fn shown(
+    args: &Args,
+    asked: &Asked,
+    index: &Index<'_>,
+    findings: &Findings,
+) -> (Vec<SocketAt>, usize) {
+    let sample = index.sample();
+    let mut shown: Vec<usize> = (0..sample.sockets.len()).collect();
+    if asked.asks_about_others() {
+        shown.retain(|at| asked.filter.matches_socket(&sample.sockets[*at]));
+    }
+    let looked_at = shown.len();
+    let place = |at: usize| SocketAt(u32::try_from(at).unwrap_or(u32::MAX));
+    let worst = |at: usize| findings.of(place(at)).next().map(|it| it.severity as u32);
+    if asked.problems {
+        shown.retain(|at| worst(*at).is_some());
+    }
+    if asked.filter.needs_owners() {
+        let owners = asked.filter.for_owners(&sample.owners);
+        shown.retain(|at| owners.matches(&sample.sockets[*at]));
+    }
+    let sort = &args.how.sort;
+    let sorted = order::sorted(&sample.sockets, shown, &sample.owners, &worst, sort);
+    (sorted.into_iter().map(place).collect(), looked_at)
+}
+
+/// Whether that is good news: a notice is no problem, and where the evidence was missing silence is none.
+fn is_healthy(worst: Option<Severity>, evident: bool) -> bool {
+    evident && worst < Some(Severity::Warning)
 }
 
 /// Text is collected up to this size before it is written.
@@ -105,16 +116,24 @@ fn write_body(
     out: &mut impl Write,
 ) -> io::Result<()> {
     let how = &args.how;
-    let (sockets, owners) = (&sheet.snapshot.sockets, &sheet.snapshot.owners);
+    let owners = &sheet.sample().owners;
+    let sockets = || -> Vec<&Socket> {
+        sheet
+            .shown
+            .iter()
+            .map(|at| sheet.index.socket(*at))
+            .collect()
+    };
     if let Some(by) = how.group {
-        let rows = order::group(sockets, owners, by);
+        let findings = |index: usize| sheet.findings.of(sheet.shown[index]).count();
+        let rows = order::group(&sockets(), owners, &findings, by);
         if !context.json {
             return summary::groups(out, sheet, by, &rows, context.width, context.style);
         }
         return json::write_groups(out, sheet, about, &rows);
     }
     if how.summary {
-        let summed = order::Summary::new(sockets, owners);
+        let summed = order::Summary::new(&sockets(), owners);
         if !context.json {
             return summary::summary(out, &summed, sheet, context.width);
         }
@@ -138,8 +157,13 @@ fn write_body(
         None if how.csv => return csv::write(out, sheet, columns),
         None => {}
     }
-    if args.which.asks_for_problems() {
-        return problems::write_of(out, sheet, Some(looked_at), context.style, context.width);
+    if args.which.problems {
+        let layout = finding::Layout {
+            style: context.style,
+            width: context.width,
+            verbose: context.verbose,
+        };
+        return problems::write(out, sheet, looked_at, layout);
     }
     let layout = Layout {
         columns,
@@ -161,11 +185,12 @@ fn write_footer(
     args: &Args,
     asked: &Asked,
     taken: &Taken,
+    shown: usize,
     context: &Context,
     out: &mut impl Write,
 ) -> io::Result<()> {
     let how = &args.how;
-    let notes = &taken.snapshot.notes;
+    let notes = &taken.sample.notes;
     if context.json {
         return Ok(());
     }
@@ -180,11 +205,11 @@ fn write_footer(
         }
         return Ok(());
     }
-    if asked.filter.problems && how.group.is_none() && !how.summary {
+    if asked.problems && how.group.is_none() && !how.summary {
         return text::notes(out, notes);
     }
     let footer = Footer {
-        shown: taken.snapshot.sockets.len() as u64,
+        shown: shown as u64,
         hidden: vec![(asked.time_wait(taken.time_wait), "TIME-WAIT", "-a")],
         notes,
     };
@@ -204,7 +229,8 @@ fn hidden_namespaces(processes: usize) -> Note {
 }
 
 /// What numbers are called, for the sockets that are shown.
-fn names(args: &Args, asked: &Asked, taken: &Taken, sockets: &[&Socket]) -> Names {
+fn names(args: &Args, asked: &Asked, taken: &Taken, shown: &[SocketAt]) -> Names {
+    let sockets = || shown.iter().map(|at| taken.sample.socket(*at));
     let mut names = Names::default();
     for (netns, interfaces) in (0..).zip(&taken.interfaces) {
         for (index, name) in interfaces {
@@ -213,8 +239,8 @@ fn names(args: &Args, asked: &Asked, taken: &Taken, sockets: &[&Socket]) -> Name
     }
     if asked.shows_users && !args.how.numeric {
         let mut users = Users::default();
-        let of_sockets = sockets.iter().filter_map(|socket| socket.uid);
-        let processes = taken.snapshot.owners.processes();
+        let of_sockets = sockets().filter_map(|socket| socket.uid);
+        let processes = taken.sample.owners.processes();
         let of_processes = processes.iter().filter_map(|process| process.uid);
         for uid in of_sockets.chain(of_processes) {
             if let Some(name) = users.name(uid) {
@@ -224,8 +250,7 @@ fn names(args: &Args, asked: &Asked, taken: &Taken, sockets: &[&Socket]) -> Name
     }
     if args.how.resolve {
         let mut tried = Tried::default();
-        for end in sockets
-            .iter()
+        for end in sockets()
             .flat_map(|socket| [(&socket.local, socket.proto), (&socket.peer, socket.proto)])
         {
             look_up(end.0, end.1, &mut tried, &mut names);
@@ -264,37 +289,14 @@ fn look_up(end: &Address, proto: Proto, tried: &mut Tried, names: &mut Names) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::diagnose::Finding;
-    use crate::sockets::{Family, State};
-
-    fn socket(severity: Option<Severity>) -> Socket {
-        let finding = |severity| Finding {
-            id: "x",
-            severity,
-            text: String::new(),
-            evidence: Vec::new(),
-            explanation: "",
-            ruled_out: "",
-            next: String::new(),
-        };
-        Socket {
-            findings: severity.map(finding).into_iter().collect(),
-            ..Socket::blank(Proto::Tcp, Family::Inet, State::Listen)
-        }
-    }
 
     #[test]
     fn a_notice_alone_is_no_bad_answer() {
-        let none = socket(None);
-        let notice = socket(Some(Severity::Notice));
-        let warning = socket(Some(Severity::Warning));
-        assert_eq!(status(&[], false, true), Status::Bad);
-        assert_eq!(status(&[&none], false, true), Status::Good);
-        assert_eq!(status(&[&warning], false, true), Status::Good);
-        assert_eq!(status(&[], true, true), Status::Good);
-        assert_eq!(status(&[], true, false), Status::Bad);
-        assert_eq!(status(&[&notice], true, true), Status::Good);
-        assert_eq!(status(&[&notice, &warning], true, true), Status::Bad);
+        assert!(is_healthy(None, true));
+        assert!(!is_healthy(None, false));
+        assert!(is_healthy(Some(Severity::Notice), true));
+        assert!(!is_healthy(Some(Severity::Warning), true));
+        assert!(!is_healthy(Some(Severity::Error), true));
     }
 
     #[test]

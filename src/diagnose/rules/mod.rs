@@ -1,148 +1,250 @@
-//! The rules, one file each.
+//! The rules.
 //!
-//! A rule fires on one sample, so it needs a figure that carries its own age or its own limit: a
-//! healthy host shows nothing. What it needs and does not know keeps it silent. Never a finding by
-//! themselves: `TIME_WAIT`, a Send-Q above 0, one retransmission.
+//! A rule fires on figures that carry their own age or their own limit: a healthy host shows nothing.
+//! What it needs and does not know keeps it silent. Never a finding by themselves: `TIME_WAIT`, a Send-Q
+//! above 0, one retransmission.
 //!
-//! To add one: a file here (the proof and its look-alikes in its first comment, the check, a test
-//! that fires and one that stays silent) and a line in [`ALL`].
+//! To add one: a file in the folder of what it looks at, with a test that fires and a look-alike that
+//! stays silent, and a line in [`ALL`]. `sockdoc explain` and every output know it at once.
+//!
+//! | folder | what its rules look at |
+//! |---|---|
+//! | `socket` | one socket of a sample, and what the index knows of its surroundings |
+//! | [`sender`] | one sender that was watched for a while |
+//! | `stream` | a fact of a capture |
 
-mod accept_queue_full;
-mod bound_never_listened;
-mod close_never_called;
-mod connecting_no_answer;
-mod not_accepted;
-mod not_reading;
-mod peer_silent;
-pub(super) mod peer_window_closed;
-pub(super) mod udp_receive_buffer_full;
+pub mod sender;
+pub mod socket;
+pub mod stream;
 
-use super::{Evidence, Fact, Finding};
-use crate::sockets::{Address, Socket};
+use super::{Case, Command, Fact, Finding, NextStep, Role, Value};
+use crate::host::SocketAt;
+use crate::sockets::Address;
+use crate::stream::Fact as StreamFact;
 
-pub(super) use close_never_called::FIN_RECEIVED;
-
-/// A rule.
+/// A rule: what it finds, in words, and how.
 #[derive(Debug)]
 pub struct Rule {
-    /// The id of its finding.
+    /// Stable, for programs and for `sockdoc explain`: `accept_queue_full`.
     pub id: &'static str,
-    /// Looks at one sample.
-    pub check: fn(&Evidence<'_>) -> Option<Finding>,
+    /// The condition in a few words.
+    pub title: &'static str,
+    /// What it means, for somebody who sees it for the first time.
+    pub meaning: &'static str,
+    /// What proves it.
+    pub proof: &'static str,
+    /// What looks like it and is not, and how they are told apart.
+    pub look_alikes: &'static str,
+    /// What to do about it.
+    pub next: &'static str,
+    /// What may cause it.
+    pub because: &'static [Cause],
+    /// How it is found.
+    pub check: Check,
+}
+
+impl PartialEq for Rule {
+    /// A rule is in this program once.
+    fn eq(&self, other: &Rule) -> bool {
+        std::ptr::eq(self, other)
+    }
+}
+
+/// Where the cause of a finding may be.
+#[derive(Debug)]
+pub struct Cause {
+    /// A finding of this rule ...
+    pub rule: &'static Rule,
+    /// ... about the socket that plays this part.
+    pub at: Role,
+}
+
+/// How a rule is asked.
+#[derive(Debug, Clone, Copy)]
+pub enum Check {
+    /// About each socket.
+    Socket(fn(&Case<'_>, SocketAt) -> Option<Finding>),
+    /// About a sender that was watched: [`sender::verdict`] gives the one that applies.
+    Sender,
+    /// About a fact of a capture.
+    Fact(fn(&StreamFact) -> Option<Finding>),
 }
 
 /// All rules.
-pub const ALL: &[Rule] = &[
-    accept_queue_full::RULE,
-    bound_never_listened::RULE,
-    close_never_called::RULE,
-    connecting_no_answer::RULE,
-    not_accepted::RULE,
-    not_reading::RULE,
-    peer_silent::RULE,
-    peer_window_closed::RULE,
-    udp_receive_buffer_full::RULE,
+pub static ALL: &[&Rule] = &[
+    &socket::ACCEPT_QUEUE_FULL,
+    &socket::BOUND_NEVER_LISTENED,
+    &socket::CLOSE_NEVER_CALLED,
+    &socket::CONNECTING_NO_ANSWER,
+    &socket::NOT_ACCEPTED,
+    &socket::NOT_READING,
+    &socket::PEER_SILENT,
+    &socket::PEER_WINDOW_CLOSED,
+    &socket::UDP_RECEIVE_BUFFER_FULL,
+    &sender::BOTH_WAIT_TO_BE_READ,
+    &sender::HOST_IS_THE_LIMIT,
+    &sender::LOWAT_IS_THE_LIMIT,
+    &sender::NETWORK_IS_THE_LIMIT,
+    &sender::NEVER_BLOCKED,
+    &sender::NOTHING_READ,
+    &sender::PEER_READS_SLOWLY,
+    &sender::SEND_BUFFER_TOO_SMALL,
+    &sender::UDP_TELLS_NOTHING,
+    &sender::UNIX_DATAGRAMS_NOT_READ,
+    &sender::UNIX_PEER_NOT_READING,
+    &stream::DATA_AFTER_FIN,
+    &stream::EVICTED,
+    &stream::GAP,
+    &stream::GAP_GIVEN_UP,
+    &stream::MESSAGE_CUT,
+    &stream::NO_MESSAGE,
+    &stream::OVERLAP_DIFFERS,
+    &stream::RESET,
+    &stream::SYN_UNANSWERED,
+    &stream::WINDOW_WAS_CLOSED,
 ];
 
+/// The rule of a name, in any case and with `-` or blanks for `_`; or of its title.
+pub fn named(name: &str) -> Option<&'static Rule> {
+    let plain = |text: &str| text.trim().to_lowercase().replace(['-', ' '], "_");
+    let name = plain(name);
+    let is_it = |rule: &&&Rule| rule.id == name || plain(rule.title) == name;
+    ALL.iter().find(is_it).copied()
+}
+
 /// A figure of the socket itself, as `sock_diag(7)` gives it.
-pub(super) fn diag(field: &'static str, value: &impl ToString) -> Fact {
-    Fact {
-        source: "sock_diag",
-        field,
-        value: value.to_string(),
-    }
+fn diag(field: &'static str, value: Value) -> Fact {
+    Fact::new("sock_diag", field, value)
+}
+
+/// A count of the socket itself.
+fn diag_count(field: &'static str, count: u32) -> Fact {
+    diag(field, Value::Count(count.into()))
 }
 
 /// A figure of its `tcp_info`.
-pub(super) fn tcp_info(field: &'static str, value: &impl ToString) -> Fact {
-    Fact {
-        source: "tcp_info",
-        field,
-        value: value.to_string(),
-    }
+fn tcp_info(field: &'static str, value: Value) -> Fact {
+    Fact::new("tcp_info", field, value)
+}
+
+/// An age of its `tcp_info`.
+fn tcp_age(field: &'static str, milliseconds: u32) -> Fact {
+    tcp_info(field, Value::Millis(milliseconds.into()))
 }
 
 /// A figure of its memory (`SK_MEMINFO`).
-pub(super) fn meminfo(field: &'static str, value: &impl ToString) -> Fact {
-    Fact {
-        source: "skmeminfo",
-        field,
-        value: value.to_string(),
-    }
+fn meminfo(field: &'static str, value: Value) -> Fact {
+    Fact::new("skmeminfo", field, value)
 }
 
-/// How to ask whether the peer's host answers, and which way packets go there.
-fn ask_for_the_host(socket: &Socket) -> String {
-    let Some(ip) = socket.peer.ip() else {
-        return "Does the host of the peer answer: ping".to_owned();
-    };
-    let zone = match socket.peer {
-        Address::Ip {
-            scope: scope @ 1.., ..
-        } => format!("%{scope}"),
-        _ => String::new(),
-    };
-    format!("Does the host answer: ping {ip}{zone}. Which way packets go: ip route get {ip}")
+/// More processes than these are not named.
+const NAMED: usize = 4;
+
+/// How to see what the program does that holds these sockets, and what that tells. Where no process is
+/// known, how to learn it.
+fn watch_program(case: &Case<'_>, sockets: &[SocketAt], tells: &'static str) -> Vec<NextStep> {
+    let processes = case.index.processes(sockets);
+    if !processes.is_empty() {
+        let mut command = Command::of("strace -f");
+        for process in processes.iter().take(NAMED) {
+            command = command.with("-p").with(case.sample.process(*process).pid);
+        }
+        return vec![command.into(), tells.into()];
+    }
+    if case.sample.owners.were_sought() && case.sample.owners.is_complete() {
+        return vec![
+            "The process is not visible from here. It may belong to a container: run sockdoc on its host, \
+             as root."
+                .into(),
+            tells_then(tells),
+        ];
+    }
+    let mut command = Command::of("sudo sockdoc sockets");
+    let first = sockets.first().map(|at| &case.socket(*at).local);
+    match first {
+        Some(Address::Ip { port, .. }) => command = command.with(format!(":{port}")),
+        Some(Address::Unix { .. }) => command = command.with("-x"),
+        _ => {}
+    }
+    vec![
+        command.into(),
+        "It names the process; only root sees those of other users.".into(),
+        tells_then(tells),
+    ]
 }
 
-/// What the tests of the rules start from.
-#[cfg(test)]
-pub(super) mod sample {
-    use crate::diagnose::{Evidence, Finding, TcpEvidence};
-    use crate::sockets::{Address, Family, Proto, Socket, State, Timer, TimerKind};
+/// What `strace` tells, where the process is not known yet.
+fn tells_then(tells: &'static str) -> NextStep {
+    format!("Then trace that process with strace -f -p. {tells}").into()
+}
 
-    /// A healthy TCP socket of a program.
-    pub(in crate::diagnose) fn socket(state: State, recv_q: u32, send_q: u32) -> Socket {
-        let end = |port| Address::Ip {
-            addr: [127, 0, 0, 1].into(),
-            port,
-            scope: 0,
-        };
-        Socket {
-            local: end(80),
-            peer: end(40_000),
-            recv_q,
-            send_q,
-            inode: 7,
-            cookie: Some(1),
-            uid: Some(0),
-            ..Socket::blank(Proto::Tcp, Family::Inet, state)
-        }
-    }
-
-    pub(in crate::diagnose) fn timer(kind: TimerKind, retransmits: u8) -> Timer {
-        Timer {
-            kind,
-            expires_ms: 800,
-            retransmits,
-        }
-    }
-
-    /// What this rule, and no other, says; `None` if no rule says anything.
-    pub(in crate::diagnose) fn found(socket: &Socket, tcp: TcpEvidence) -> Option<Finding> {
-        found_by(&Evidence {
-            socket,
-            tcp,
-            memory: None,
-        })
-    }
-
-    pub(in crate::diagnose) fn found_by(evidence: &Evidence<'_>) -> Option<Finding> {
-        let mut findings = crate::diagnose::diagnose(evidence);
-        assert!(findings.len() < 2, "{findings:?}");
-        findings.pop()
-    }
+/// How to ask whether a peer's host answers, and which way packets go there.
+fn ask_for_the_host(peer: &Address) -> Vec<NextStep> {
+    let Address::Ip { addr, scope, .. } = peer else {
+        return Vec::new();
+    };
+    let ip = addr.to_canonical();
+    let zone = if *scope == 0 {
+        String::new()
+    } else {
+        format!("%{scope}")
+    };
+    vec![
+        Command::of("sockdoc ping")
+            .with(format!("{ip}{zone}"))
+            .into(),
+        "It shows whether the host answers.".into(),
+        Command::of("ip route get").with(ip).into(),
+        "It shows the route.".into(),
+    ]
 }
 
 #[cfg(test)]
 mod tests {
+    use std::collections::HashSet;
+
     use super::*;
-    use crate::diagnose::TcpEvidence;
-    use crate::sockets::State;
+    use crate::diagnose::testing::{found, idle, socket, timer};
+    use crate::sockets::{State, TcpFigures, TimerKind};
 
     #[test]
-    fn each_rule_has_an_id_of_its_own_in_order() {
-        assert!(ALL.is_sorted_by(|a, b| a.id < b.id));
+    fn each_rule_has_an_id_and_a_title_of_its_own_and_says_everything() {
+        let ids: HashSet<&str> = ALL.iter().map(|rule| rule.id).collect();
+        let titles: HashSet<&str> = ALL.iter().map(|rule| rule.title).collect();
+        assert_eq!((ids.len(), titles.len()), (ALL.len(), ALL.len()));
+        for rule in ALL {
+            for text in [
+                rule.title,
+                rule.meaning,
+                rule.proof,
+                rule.look_alikes,
+                rule.next,
+            ] {
+                assert!(!text.is_empty(), "{}", rule.id);
+            }
+            assert_eq!(named(rule.id), Some(*rule));
+            assert_eq!(named(&rule.title.to_uppercase()), Some(*rule));
+        }
+        assert_eq!(
+            named("close-never-called"),
+            Some(&socket::CLOSE_NEVER_CALLED)
+        );
+        assert_eq!(named("close"), None);
+    }
+
+    #[test]
+    fn no_rule_causes_itself_even_by_way_of_others() {
+        fn depth(rule: &Rule, left: usize) -> usize {
+            assert!(left > 0, "{} is in a circle", rule.id);
+            let causes = rule.because.iter();
+            causes
+                .map(|cause| 1 + depth(cause.rule, left - 1))
+                .max()
+                .unwrap_or(0)
+        }
+        for rule in ALL {
+            depth(rule, ALL.len());
+        }
     }
 
     #[test]
@@ -151,39 +253,29 @@ mod tests {
             if state == State::BoundInactive {
                 continue;
             }
-            let mut socket = sample::socket(state, 0, 1_000);
-            assert_eq!(sample::found(&socket, TcpEvidence::default()), None);
+            let mut socket = socket(state, 0, 1_000);
+            let unknown = TcpFigures::default();
+            assert_eq!(found(&socket, unknown), None);
             socket.inode = 0;
             socket.recv_q = 1;
-            assert_eq!(sample::found(&socket, TcpEvidence::default()), None);
+            assert_eq!(found(&socket, unknown), None);
         }
     }
 
     #[test]
     fn an_idle_connection_an_old_time_wait_and_one_retransmission_are_healthy() {
-        let old = TcpEvidence {
-            last_data_recv_ms: Some(86_400_000),
-            last_ack_recv_ms: Some(86_400_000),
-            last_data_sent_ms: Some(86_400_000),
-            rcv_wnd: Some(65_535),
-            snd_wnd: Some(65_535),
-            retransmits: Some(0),
-            backoff: Some(0),
-            total_retransmits: Some(100),
-            still_ms: None,
-        };
-        let idle = sample::socket(State::Established, 0, 0);
-        assert_eq!(sample::found(&idle, old), None);
-        let mut over = sample::socket(State::TimeWait, 0, 0);
+        let old = idle();
+        assert_eq!(found(&socket(State::Established, 0, 0), old), None);
+        let mut over = socket(State::TimeWait, 0, 0);
         over.inode = 0;
-        assert_eq!(sample::found(&over, old), None);
-        let mut sending = sample::socket(State::Established, 0, 70_000);
-        sending.timer = Some(sample::timer(crate::sockets::TimerKind::Retransmit, 1));
-        let once = TcpEvidence {
+        assert_eq!(found(&over, old), None);
+        let mut sending = socket(State::Established, 0, 70_000);
+        sending.timer = Some(timer(TimerKind::Retransmit, 1));
+        let once = TcpFigures {
             retransmits: Some(1),
             backoff: Some(1),
             ..old
         };
-        assert_eq!(sample::found(&sending, once), None);
+        assert_eq!(found(&sending, once), None);
     }
 }

@@ -4,7 +4,7 @@ use std::io;
 use std::time::Duration;
 
 use super::Page;
-use crate::diagnose::blocked::Waits;
+use crate::diagnose::rules::sender::Waits;
 use crate::fill::report::Limits;
 use crate::fill::{DrainEnd, Draining, End, Mode, Plan, Report, Sample, Stop, Timeline, Variant};
 use crate::render::Style;

@@ -3,8 +3,10 @@
 use std::io;
 
 use super::{Page, bytes, time};
+use crate::diagnose::{Block, Finding};
 use crate::fill::{Balance, End, Report, Sample, Stop, Variant};
-use crate::render::sockets::{Sheet, netstat, problems, text};
+use crate::render::finding;
+use crate::render::sockets::{Sheet, netstat, text};
 use crate::render::{Paint, thousands};
 use crate::sockets::{Socket, TimerKind};
 
@@ -126,7 +128,7 @@ fn bar(count: u64, most: u64, width: usize) -> String {
 /// The rows of the sockets, as `netstat -an` prints them; unix sockets, of which netstat tells no
 /// queues, as `sockdoc sockets` does.
 pub fn rows(page: &mut Page<'_>, variant: Variant, sheet: &Sheet<'_>) -> io::Result<()> {
-    if sheet.sockets.is_empty() {
+    if sheet.shown.is_empty() {
         return Ok(());
     }
     let (title, unix) = match variant {
@@ -218,15 +220,26 @@ fn buffers(sample: &Sample) -> String {
     }
 }
 
-/// The verdict: the finding of the sender, with its proof. The sheet holds the sender alone.
-pub fn verdict(page: &mut Page<'_>, sheet: &Sheet<'_>) -> io::Result<()> {
+/// The verdict: the finding about the sender, with its evidence.
+pub fn verdict(
+    page: &mut Page<'_>,
+    finding: Option<&Finding>,
+    sheet: &Sheet<'_>,
+) -> io::Result<()> {
+    let Some(finding) = finding else {
+        return Ok(());
+    };
     writeln!(page.out, "\n{}", page.style.paint(Paint::Bold, "Verdict"))?;
-    let mut text = Vec::new();
-    problems::write(&mut text, sheet, page.style, page.width)?;
-    // The paragraph ends with an empty line; so does what comes before the next section.
-    page.out
-        .write_all(text.strip_suffix(b"\n\n").unwrap_or(&text))?;
-    writeln!(page.out)
+    let layout = finding::Layout {
+        style: page.style,
+        width: page.width,
+        verbose: false,
+    };
+    let block = Block {
+        finding: finding.clone(),
+        effects: Vec::new(),
+    };
+    finding::write(page.out, &block, sheet, layout)
 }
 
 #[cfg(test)]

@@ -6,7 +6,7 @@
 use std::fmt::Write as _;
 use std::net::{IpAddr, Ipv4Addr};
 
-use super::{Names, Sheet};
+use super::{Names, Row, Sheet};
 use crate::render::escape;
 use crate::sockdiag::TcpInfoValues;
 use crate::sockets::owners::Process;
@@ -66,16 +66,16 @@ pub fn peer(out: &mut String, socket: &Socket, names: &Names) {
 }
 
 /// The other end, and who it is where that is on this host: `127.0.0.1:5432 postgres(812)`.
-pub fn peer_and_process(out: &mut String, socket: &Socket, sheet: &Sheet<'_>) {
-    let Some(other) = sheet.other_ends.of(socket) else {
-        return peer(out, socket, sheet.names);
+pub fn peer_and_process(out: &mut String, row: Row<'_>, sheet: &Sheet<'_>) {
+    let Some(other) = sheet.other_end(row.at) else {
+        return peer(out, &row, sheet.names);
     };
-    match &socket.peer {
-        Address::Unix { inode, .. } => unix(out, &other.name, *inode),
-        _ => peer(out, socket, sheet.names),
+    match (&row.peer, &other.local) {
+        (Address::Unix { inode, .. }, Address::Unix { name, .. }) => unix(out, name, *inode),
+        _ => peer(out, &row, sheet.names),
     }
-    if let Some(owner) = &other.owner {
-        let process = sheet.snapshot.owners.process(owner);
+    if let Some(owner) = sheet.owners(&other).first() {
+        let process = sheet.sample().owners.process(owner);
         out.push(' ');
         comm(out, process);
         let _ = write!(out, "({})", process.pid);
@@ -289,7 +289,7 @@ pub fn process(out: &mut String, socket: &Socket, sheet: &Sheet<'_>, all: bool) 
                 if index > 0 {
                     out.push(',');
                 }
-                let process = sheet.snapshot.owners.process(owner);
+                let process = sheet.sample().owners.process(owner);
                 comm(out, process);
                 let _ = if all {
                     write!(out, "({},fd{})", process.pid, owner.fd)

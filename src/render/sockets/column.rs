@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 use std::str::FromStr;
 
-use super::{Sheet, cells, details};
+use super::{Row, Sheet, cells, details};
 use crate::sockdiag::TcpInfoValues;
 use crate::sockets::{Details, Socket};
 
@@ -148,24 +148,25 @@ impl Column {
 
     /// Appends the cell; `-` for what is unknown or absent, nothing for no finding. `all`: every
     /// owner, whatever the length.
-    pub fn cell(self, out: &mut String, socket: &Socket, sheet: &Sheet<'_>, all: bool) {
+    pub fn cell(self, out: &mut String, row: Row<'_>, sheet: &Sheet<'_>, all: bool) {
         let start = out.len();
-        self.fill(out, socket, sheet, all);
+        self.fill(out, row, sheet, all);
         if out.len() == start && self != Column::Why {
             out.push('-');
         }
     }
 
-    fn fill(self, out: &mut String, socket: &Socket, sheet: &Sheet<'_>, all: bool) {
+    fn fill(self, out: &mut String, row: Row<'_>, sheet: &Sheet<'_>, all: bool) {
+        let socket: &Socket = &row;
         match self {
             Column::Proto => out.push_str(socket.proto.name()),
             Column::State => out.push_str(socket.state.ss_name()),
             Column::RecvQ => cells::number(out, socket.recv_q),
             Column::SendQ => cells::number(out, socket.send_q),
             Column::Local => cells::local(out, socket, sheet.names),
-            Column::Peer => cells::peer_and_process(out, socket, sheet),
+            Column::Peer => cells::peer_and_process(out, row, sheet),
             Column::Process => cells::process(out, socket, sheet, all),
-            Column::Why => why(out, socket),
+            Column::Why => why(out, row, sheet),
             Column::User => match socket.uid {
                 None => {}
                 Some(uid) => match sheet.names.users.get(&uid) {
@@ -202,7 +203,7 @@ impl Column {
         if self == Column::Command {
             let command = owners
                 .first()
-                .and_then(|owner| sheet.snapshot.owners.process(owner).cmdline.as_ref());
+                .and_then(|owner| sheet.sample().owners.process(owner).cmdline.as_ref());
             if let Some(command) = command {
                 cells::command_line(out, command);
             }
@@ -214,7 +215,7 @@ impl Column {
                 out.push(',');
             }
             let number = match self {
-                Column::Pid => sheet.snapshot.owners.process(owner).pid,
+                Column::Pid => sheet.sample().owners.process(owner).pid,
                 _ => owner.fd,
             };
             cells::number(out, number);
@@ -252,17 +253,17 @@ fn maybe(out: &mut String, value: Option<impl std::fmt::Display>) {
 }
 
 /// All findings, the worst first, on one line.
-pub fn why(out: &mut String, socket: &Socket) {
-    for (index, finding) in socket.findings.iter().enumerate() {
+pub fn why(out: &mut String, row: Row<'_>, sheet: &Sheet<'_>) {
+    for (index, finding) in sheet.findings.of(row.at).enumerate() {
         if index > 0 {
             out.push_str("; ");
         }
-        cells::safe(out, finding.text.as_bytes());
+        cells::safe(out, finding.headline.as_bytes());
     }
 }
 
 fn netns(out: &mut String, socket: &Socket, sheet: &Sheet<'_>) {
-    if let Some(namespace) = sheet.snapshot.namespaces.get(usize::from(socket.netns)) {
+    if let Some(namespace) = sheet.sample().namespaces.get(usize::from(socket.netns)) {
         match namespace.label.as_str() {
             "" => maybe(out, Some(namespace.inode)),
             label => cells::safe(out, label.as_bytes()),
@@ -274,7 +275,7 @@ fn cgroup(out: &mut String, socket: &Socket, sheet: &Sheet<'_>) {
     let path = sheet
         .owners(socket)
         .first()
-        .and_then(|owner| sheet.snapshot.owners.process(owner).cgroup.as_ref());
+        .and_then(|owner| sheet.sample().owners.process(owner).cgroup.as_ref());
     if let Some(path) = path {
         cells::safe(out, path.as_bytes());
     } else {

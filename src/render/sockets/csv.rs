@@ -50,19 +50,19 @@ pub fn write(
     }
     lines.end()?;
     let mut cell = String::new();
-    for socket in sheet.sockets {
+    for row in sheet.rows() {
         for (index, column) in columns.iter().enumerate() {
             if index > 0 {
                 lines.text.push(',');
             }
             cell.clear();
-            column.cell(&mut cell, socket, sheet, true);
+            column.cell(&mut cell, row, sheet, true);
             field(&mut lines.text, if cell == "-" { "" } else { &cell });
         }
         for name in EXTRA.iter().filter(|name| is_extra(name, columns)) {
             lines.text.push(',');
             cell.clear();
-            extra(&mut cell, name, socket, sheet);
+            extra(&mut cell, name, &row, sheet);
             field(&mut lines.text, &cell);
         }
         lines.end()?;
@@ -91,13 +91,13 @@ fn extra(out: &mut String, name: &str, socket: &Socket, sheet: &Sheet<'_>) {
         "peer_port" => put(socket.peer.port().map(u64::from)),
         "pid" => {
             let first = sheet.owners(socket).first();
-            put(first.map(|owner| u64::from(sheet.snapshot.owners.process(owner).pid)));
+            put(first.map(|owner| u64::from(sheet.sample().owners.process(owner).pid)));
         }
         "inode" => put(Some(u64::from(socket.inode)).filter(|inode| *inode != 0)),
         "cookie" => put(socket.cookie),
         "uid" => put(socket.uid.map(u64::from)),
         "netns" => {
-            let namespace = sheet.snapshot.namespaces.get(usize::from(socket.netns));
+            let namespace = sheet.sample().namespaces.get(usize::from(socket.netns));
             put(namespace.map(|namespace| namespace.inode));
         }
         "rtt_us" => put(tcp.and_then(|tcp| tcp.rtt_us).map(u64::from)),
@@ -139,7 +139,7 @@ mod tests {
                  peer_addr,peer_port,pid,inode,cookie,uid,netns,rtt_us,rto_us,cwnd,bytes_acked,\
                  bytes_received,retransmitted_segments,drops",
                 "tcp,LISTEN,5,4,0.0.0.0:80,0.0.0.0:*,\"nginx(812,fd6),nginx(813,fd6)\",\
-                 accept queue full: 5 of 4,inet,0.0.0.0,80,0.0.0.0,0,812,101,1,0,4026531840,,,,,,,",
+                 \"accept queue full: 5 waiting, limit 4\",inet,0.0.0.0,80,0.0.0.0,0,812,101,1,0,4026531840,,,,,,,",
                 "tcp,ESTAB,0,0,192.0.2.10:80,203.0.113.7:40002,\"nginx(812,fd11)\",,inet,192.0.2.10,\
                  80,203.0.113.7,40002,812,102,2,0,4026531840,,,,,,,",
                 "tcp,TIME-WAIT,0,0,192.0.2.10:80,203.0.113.7:40003,(time-wait),,inet,192.0.2.10,80,\

@@ -96,7 +96,7 @@ fn kernel(socket: &Socket, details: Option<&Details>, sheet: &Sheet<'_>) -> Stri
         items.add("cgroup", details.cgroup_id);
         items.add(
             "v6only",
-            details.v6_only.map(|only| if only { "yes" } else { "no" }),
+            socket.v6_only.map(|only| if only { "yes" } else { "no" }),
         );
         let sides = match details.shutdown.unwrap_or(0) & 3 {
             1 => Some("receiving"),
@@ -251,9 +251,8 @@ mod tests {
         let sockets = fixture.all();
         let sheet = fixture.sheet(&sockets);
         let lines: Vec<String> = sheet
-            .sockets
-            .iter()
-            .flat_map(|socket| lines(socket, &sheet, all))
+            .rows()
+            .flat_map(|row| lines(&row, &sheet, all))
             .collect();
         for line in [
             "timer: retransmit in 1.2 s, 4 tries",

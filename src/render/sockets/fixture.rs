@@ -1,19 +1,19 @@
 //! A snapshot for the tests of all styles: healthy, sick and hostile sockets.
 
+use std::time::Duration;
+
 use super::{Names, Sheet};
-use crate::diagnose::{Evidence, TcpEvidence, diagnose};
+use crate::diagnose::{Case, diagnose};
+use crate::host::{Index, Namespace, Note, Sample};
 use crate::sockdiag::{SkMemInfo, TcpInfoValues};
 use crate::sockets::owners::Process;
-use crate::sockets::pairs::OtherEnds;
 use crate::sockets::{
-    Address, Details, Family, Namespace, Note, Owner, Owners, Proto, Snapshot, Socket, State,
-    Timer, TimerKind,
+    Address, Details, Family, Owner, Owners, Proto, Socket, State, TcpFigures, Timer, TimerKind,
 };
 
 pub(super) struct Fixture {
-    pub(super) snapshot: Snapshot,
+    pub(super) sample: Sample,
     pub(super) names: Names,
-    pub(super) other_ends: OtherEnds,
 }
 
 impl Fixture {
@@ -38,7 +38,7 @@ impl Fixture {
         names.users.insert(0, "root".to_owned());
         names.users.insert(33, "www-data".to_owned());
         Fixture {
-            snapshot: Snapshot {
+            sample: Sample {
                 sockets: sockets(),
                 owners: Owners::new(processes, links, true),
                 namespaces: vec![Namespace {
@@ -50,29 +50,34 @@ impl Fixture {
                     text: "vsock sockets are not shown".to_owned(),
                     incomplete: true,
                 }],
+                taken: Duration::from_millis(1_769_860_800_250),
             },
             names,
-            other_ends: OtherEnds::default(),
         }
     }
 
     pub(super) fn all(&self) -> Vec<&Socket> {
-        self.snapshot.sockets.iter().collect()
+        self.sample.sockets.iter().collect()
     }
 
     /// The sockets that netstat, lsof and ss show with the flags of the styles.
     pub(super) fn internet(&self) -> Vec<&Socket> {
-        let all = self.snapshot.sockets.iter();
+        let all = self.sample.sockets.iter();
         all.filter(|socket| socket.proto.is_internet()).collect()
     }
 
-    pub(super) fn sheet<'a>(&'a self, sockets: &'a [&'a Socket]) -> Sheet<'a> {
+    /// A sheet of these sockets, of the fixture or not. What it borrows lives as long as the test.
+    pub(super) fn sheet(&self, sockets: &[&Socket]) -> Sheet<'_> {
+        let sample: &'static Sample = Box::leak(Box::new(Sample {
+            sockets: sockets.iter().map(|socket| (*socket).clone()).collect(),
+            ..self.sample.clone()
+        }));
+        let index: &'static Index<'static> = Box::leak(Box::new(Index::new(sample)));
         Sheet {
-            snapshot: &self.snapshot,
-            sockets,
+            index,
+            findings: Box::leak(Box::new(diagnose(&Case::new(index)))),
+            shown: Box::leak(sample.places().collect()),
             names: &self.names,
-            other_ends: &self.other_ends,
-            owners_sought: true,
         }
     }
 }
@@ -179,17 +184,11 @@ fn sockets() -> Vec<Socket> {
         },
     ];
     for socket in &mut sockets {
-        let tcp = TcpEvidence {
+        let figures = TcpFigures {
             last_ack_recv_ms: Some(13_000),
-            ..TcpEvidence::default()
+            ..TcpFigures::default()
         };
-        let memory = None;
-        let findings = diagnose(&Evidence {
-            socket,
-            tcp,
-            memory,
-        });
-        socket.findings = findings;
+        socket.tcp = figures.into();
     }
     sockets
 }

@@ -12,9 +12,9 @@ use serde::ser::SerializeMap;
 use serde::{Serialize, Serializer};
 
 use super::{Lines, Sheet, summary};
+use crate::host::{Namespace, Note};
 use crate::render::json::without_controls;
 use crate::sockets::order::{GroupRow, Summary};
-use crate::sockets::{Namespace, Note};
 
 use row::row;
 
@@ -24,25 +24,19 @@ pub const SCHEMA: &str = "sockdoc.sockets/1";
 /// What the head says beside what is in the sheet.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct About {
-    /// When the snapshot was taken, since 1970.
-    pub taken: Duration,
     /// Sockets in `TIME_WAIT` that a filter of ours, not of the user's, left out.
     pub time_wait: u64,
 }
 
 /// Writes the document.
 pub fn write(out: &mut (impl Write + ?Sized), sheet: &Sheet<'_>, about: About) -> io::Result<()> {
-    let sockets = sheet.sockets.iter().map(|socket| row(socket, sheet));
+    let sockets = sheet.rows().map(|of| row(of, sheet));
     document(out, sheet, about, "sockets", sockets)
 }
 
 /// The rows of a sheet as a document has them, for a document of another kind.
 pub fn rows(sheet: &Sheet<'_>) -> io::Result<serde_json::Value> {
-    let rows: Vec<_> = sheet
-        .sockets
-        .iter()
-        .map(|socket| row(socket, sheet))
-        .collect();
+    let rows: Vec<_> = sheet.rows().map(|of| row(of, sheet)).collect();
     Ok(serde_json::to_value(rows)?)
 }
 
@@ -95,16 +89,16 @@ fn document<T: Serialize>(
 }
 
 fn head<'a>(sheet: &Sheet<'a>, about: About) -> Head<'a> {
-    let notes = &sheet.snapshot.notes;
+    let notes = &sheet.sample().notes;
     Head {
         schema: SCHEMA,
-        taken: rfc3339(about.taken),
+        taken: rfc3339(sheet.sample().taken),
         complete: !notes.iter().any(|note| note.incomplete),
         notes: notes.iter().map(NoteOut).collect(),
         not_shown: NotShown {
             time_wait: about.time_wait,
         },
-        namespaces: sheet.snapshot.namespaces.iter().map(NamespaceOut).collect(),
+        namespaces: sheet.sample().namespaces.iter().map(NamespaceOut).collect(),
     }
 }
 

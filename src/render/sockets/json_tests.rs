@@ -6,15 +6,7 @@ use super::*;
 fn written(fixture: &Fixture) -> (String, Value) {
     let mut out = Vec::new();
     let sockets = fixture.all();
-    write(
-        &mut out,
-        &fixture.sheet(&sockets),
-        About {
-            taken: Duration::from_millis(1_769_860_800_250),
-            time_wait: 20,
-        },
-    )
-    .unwrap();
+    write(&mut out, &fixture.sheet(&sockets), About { time_wait: 20 }).unwrap();
     let text = String::from_utf8(out).unwrap();
     let value = serde_json::from_str(&text).unwrap();
     (text, value)
@@ -39,8 +31,8 @@ fn the_document_has_a_head_and_a_line_for_each_socket() {
 #[test]
 fn an_empty_list_is_a_document_too() {
     let mut fixture = Fixture::new();
-    fixture.snapshot.sockets.clear();
-    fixture.snapshot.notes.clear();
+    fixture.sample.sockets.clear();
+    fixture.sample.notes.clear();
     let (_, value) = written(&fixture);
     assert_eq!(value["sockets"], json!([]));
     assert_eq!(value["complete"], true);
@@ -97,7 +89,7 @@ fn details_are_given_with_their_units() {
 #[test]
 fn what_tcp_tells_of_a_listener_is_nothing() {
     let mut fixture = Fixture::new();
-    fixture.snapshot.sockets[0].details = fixture.snapshot.sockets[3].details.clone();
+    fixture.sample.sockets[0].details = fixture.sample.sockets[3].details.clone();
     let (_, value) = written(&fixture);
     assert_eq!(value["sockets"][0]["tcp"], Value::Null);
     assert_eq!(value["sockets"][0]["mem"]["drops"], 3);
@@ -150,17 +142,17 @@ fn dates_are_right_in_leap_years_and_at_the_ends_of_years() {
 #[test]
 fn groups_and_the_summary_have_the_same_head() {
     let fixture = Fixture::new();
-    let snapshot = &fixture.snapshot;
-    let sheet = fixture.sheet(&[]);
+    let sheet = fixture.sheet(&fixture.all());
+    let sockets: Vec<&crate::sockets::Socket> = fixture.all();
     let by = crate::sockets::order::GroupBy::State;
-    let rows = crate::sockets::order::group(&snapshot.sockets, &snapshot.owners, by);
+    let rows = crate::sockets::order::group(&sockets, &fixture.sample.owners, &|_| 0, by);
     let mut out = Vec::new();
     write_groups(&mut out, &sheet, About::default(), &rows).unwrap();
     let value: Value = serde_json::from_slice(&out).unwrap();
     assert_eq!(value["schema"], SCHEMA);
     assert_eq!(value["groups"].as_array().unwrap().len(), rows.len());
     let mut out = Vec::new();
-    let figures = Summary::new(&snapshot.sockets, &snapshot.owners);
+    let figures = Summary::new(&sockets, &fixture.sample.owners);
     write_summary(&mut out, &sheet, About::default(), &figures).unwrap();
     let value: Value = serde_json::from_slice(&out).unwrap();
     assert_eq!(value["complete"], false);

@@ -5,7 +5,7 @@
 
 use std::io::{self, Write};
 
-use super::{Lines, Sheet, cells};
+use super::{Lines, Row, Sheet, cells};
 use crate::sockets::owners::Process;
 use crate::sockets::{Address, Family, Owner, Proto, Socket, State};
 
@@ -32,14 +32,14 @@ pub fn write(out: &mut (impl Write + ?Sized), sheet: &Sheet<'_>) -> io::Result<(
     lines.flush()
 }
 
-type Row<'a> = (u32, Owner, &'a Socket);
+type Line<'a> = (u32, Owner, Row<'a>);
 
-fn rows<'a>(sheet: &Sheet<'a>) -> Vec<Row<'a>> {
-    let owners = &sheet.snapshot.owners;
-    let mut rows: Vec<Row<'a>> = Vec::new();
-    for socket in sheet.sockets {
-        let of_socket = owners.of(socket.inode).iter();
-        rows.extend(of_socket.map(|owner| (owners.process(owner).pid, *owner, *socket)));
+fn rows<'a>(sheet: &Sheet<'a>) -> Vec<Line<'a>> {
+    let owners = &sheet.sample().owners;
+    let mut rows: Vec<Line<'a>> = Vec::new();
+    for row in sheet.rows() {
+        let of_socket = owners.of(row.inode).iter();
+        rows.extend(of_socket.map(|owner| (owners.process(owner).pid, *owner, row)));
     }
     rows.sort_by_key(|(pid, owner, _)| (*pid, owner.fd));
     rows
@@ -69,12 +69,12 @@ impl Cells {
         widths
     }
 
-    fn fill(&mut self, (_, owner, socket): &Row<'_>, sheet: &Sheet<'_>) {
+    fn fill(&mut self, (_, owner, socket): &Line<'_>, sheet: &Sheet<'_>) {
         for cell in &mut self.0 {
             cell.clear();
         }
         let [command, pid, user, fd, kind, device, size, node, name] = &mut self.0;
-        let process = sheet.snapshot.owners.process(owner);
+        let process = sheet.sample().owners.process(owner);
         match &*process.comm {
             [] => command.push('?'),
             comm => cells::word(command, comm),

@@ -2,13 +2,13 @@
 //!
 //! | file | what it writes |
 //! |---|---|
-//! | this one | [`Sheet`]: what every style is given |
+//! | this one | [`Sheet`]: what every style is given; [`Row`] |
 //! | [`cells`] | addresses, owners and names as they stand in a cell |
 //! | [`mod@column`] | the columns of our table, by name |
 //! | [`text`] | our table and its footer |
 //! | [`plan`] | where the columns of our table go on a terminal of some width |
 //! | [`details`] | the lines below a row: TCP, memory, timers |
-//! | [`problems`] | what is wrong with a socket, the proof, and the next step |
+//! | [`problems`] | the findings of the sockets, or that there are none |
 //! | [`netstat`], [`lsof`], [`ss`] | the same columns, header and words as those tools |
 //! | [`json`] | one document, schema `sockdoc.sockets/1` |
 //! | [`summary`] | groups and the summary |
@@ -36,38 +36,82 @@ mod fixture;
 use std::collections::HashMap;
 use std::io::{self, Write};
 use std::net::IpAddr;
+use std::ops::Deref;
 
-use crate::sockets::pairs::OtherEnds;
-use crate::sockets::{Owner, OwnerReason, Proto, Snapshot, Socket};
+use crate::diagnose::Findings;
+use crate::host::{Index, Sample, SocketAt};
+use crate::sockets::{Owner, OwnerReason, Proto, Socket};
 
 /// What every style is given.
 #[derive(Debug, Clone, Copy)]
 pub struct Sheet<'a> {
-    /// Owners, namespaces and notes.
-    pub snapshot: &'a Snapshot,
-    /// The sockets to show, in this order: some or all of the snapshot's.
-    pub sockets: &'a [&'a Socket],
+    /// The sample, and who is at the other end in it.
+    pub index: &'a Index<'a>,
+    /// What is wrong with its sockets.
+    pub findings: &'a Findings,
+    /// The sockets to show, in this order.
+    pub shown: &'a [SocketAt],
     /// What numbers are called here.
     pub names: &'a Names,
-    /// Who is at the other end, where that is on this host.
-    pub other_ends: &'a OtherEnds,
-    /// Whether the owners were looked for; if not, no socket lacks one.
-    pub owners_sought: bool,
 }
 
-impl Sheet<'_> {
+/// A socket to show.
+#[derive(Debug, Clone, Copy)]
+pub struct Row<'a> {
+    /// Its place in the sample.
+    pub at: SocketAt,
+    socket: &'a Socket,
+}
+
+impl Deref for Row<'_> {
+    type Target = Socket;
+
+    fn deref(&self) -> &Socket {
+        self.socket
+    }
+}
+
+impl<'a> Sheet<'a> {
+    /// Owners, namespaces and notes.
+    pub fn sample(&self) -> &'a Sample {
+        self.index.sample()
+    }
+
+    /// The sockets to show.
+    pub fn rows(&self) -> impl Iterator<Item = Row<'a>> + Clone + use<'a> {
+        let index = self.index;
+        self.shown.iter().map(move |&at| Row {
+            at,
+            socket: index.socket(at),
+        })
+    }
+
+    /// A socket of the sample, shown or not.
+    pub fn row(&self, at: SocketAt) -> Row<'a> {
+        let socket = self.index.socket(at);
+        Row { at, socket }
+    }
+
+    /// What is at the other end, where that is on this host. Who it is matters, so it is only looked for
+    /// where owners were.
+    pub fn other_end(&self, at: SocketAt) -> Option<Row<'a>> {
+        let sought = self.sample().owners.were_sought();
+        let other = sought.then(|| self.index.other_end(at))??;
+        Some(self.row(other))
+    }
+
     /// The descriptors that hold a socket, by process and number.
-    pub fn owners(&self, socket: &Socket) -> &[Owner] {
-        self.snapshot.owners.of(socket.inode)
+    pub fn owners(&self, socket: &Socket) -> &'a [Owner] {
+        self.sample().owners.of(socket.inode)
     }
 
     /// Why a socket has no owner; `None` if it has one.
     pub fn owner_reason(&self, socket: &Socket) -> Option<OwnerReason> {
-        match self.owners_sought {
-            false => Some(OwnerReason::NotAsked),
-            true if self.owners(socket).is_empty() => Some(self.snapshot.owners.reason(socket)),
-            true => None,
-        }
+        let owners = &self.sample().owners;
+        owners
+            .of(socket.inode)
+            .is_empty()
+            .then(|| owners.reason(socket))
     }
 }
 

@@ -8,7 +8,7 @@
 use std::fmt::Write as _;
 use std::io::{self, Write};
 
-use super::{Lines, Sheet, cells};
+use super::{Lines, Row, Sheet, cells};
 use crate::sockets::owners::Process;
 use crate::sockets::{Address, Family, Proto, Socket, State};
 
@@ -72,11 +72,8 @@ pub fn write(
     programs: Programs,
 ) -> io::Result<()> {
     let mut lines = Lines::new(out);
-    let unix = sheet.sockets.iter().any(|socket| socket.proto.is_unix());
-    let other = sheet
-        .sockets
-        .iter()
-        .any(|socket| socket.proto.is_internet());
+    let unix = sheet.rows().any(|row| row.proto.is_unix());
+    let other = sheet.rows().any(|row| row.proto.is_internet());
     if other || !unix {
         let _ = writeln!(lines.text, "Active Internet connections {}", asked.words());
         lines.text.push_str(
@@ -88,11 +85,11 @@ pub fn write(
     }
     for (proto, name) in GROUPS {
         for (family, suffix) in [(Family::Inet, ""), (Family::Inet6, "6")] {
-            let is_wanted = |socket: &&&Socket| socket.proto == proto && socket.family == family;
-            for socket in sheet.sockets.iter().filter(is_wanted) {
+            let is_wanted = |row: &Row<'_>| row.proto == proto && row.family == family;
+            for row in sheet.rows().filter(is_wanted) {
                 internet(
                     &mut lines,
-                    socket,
+                    &row,
                     sheet,
                     &format!("{name}{suffix}"),
                     programs,
@@ -109,8 +106,8 @@ pub fn write(
         lines.text.push_str(&title);
         lines.text.push_str(" Path");
         lines.end()?;
-        for socket in sheet.sockets.iter().filter(|socket| socket.proto.is_unix()) {
-            unix_row(&mut lines, socket, sheet, programs)?;
+        for row in sheet.rows().filter(|row| row.proto.is_unix()) {
+            unix_row(&mut lines, &row, sheet, programs)?;
         }
     }
     lines.flush()
@@ -169,7 +166,7 @@ fn state(socket: &Socket) -> String {
 /// The first owner, as there: `812/nginx`, or `-`. The name is the first word of the command line as
 /// the process has it, without the folders of a whole path.
 fn program(socket: &Socket, sheet: &Sheet<'_>, escape: fn(&mut String, &[u8])) -> String {
-    let owners = &sheet.snapshot.owners;
+    let owners = &sheet.sample().owners;
     let first = sheet
         .owners(socket)
         .iter()
@@ -305,14 +302,14 @@ udp6     832      0 :::5353                 :::*                                
     #[test]
     fn unix_sockets_have_a_table_of_their_own_and_hostile_paths_stay_on_their_line() {
         let mut fixture = Fixture::new();
-        let owners = &fixture.snapshot.owners;
+        let owners = &fixture.sample.owners;
         let processes = owners.processes().iter().map(|process| Process {
             cmdline: Some(process.comm.clone()),
             ..process.clone()
         });
-        let links = fixture.snapshot.sockets.iter();
+        let links = fixture.sample.sockets.iter();
         let links = links.flat_map(|socket| owners.of(socket.inode)).copied();
-        fixture.snapshot.owners = Owners::new(processes.collect(), links.collect(), true);
+        fixture.sample.owners = Owners::new(processes.collect(), links.collect(), true);
         let text = written(&fixture.all(), &fixture);
         assert!(text.contains(
             "\nProto RefCnt Flags       Type       State         I-Node   PID/Program name     Path\n\

@@ -7,7 +7,7 @@ use std::io::{self, Write};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use super::{Lines, Names, Sheet, cells};
-use crate::sockets::{Address, Details, Family, Proto, Socket, State};
+use crate::sockets::{Address, Family, Proto, Socket, State};
 
 /// Writes the table.
 pub fn write(out: &mut (impl Write + ?Sized), sheet: &Sheet<'_>) -> io::Result<()> {
@@ -16,15 +16,15 @@ pub fn write(out: &mut (impl Write + ?Sized), sheet: &Sheet<'_>) -> io::Result<(
     let mut widths = cells.widths();
     widths[PORT] = 5;
     widths[PEER_PORT] = 5;
-    for socket in sheet.sockets {
-        cells.fill(socket, sheet);
+    for row in sheet.rows() {
+        cells.fill(&row, sheet);
         for (width, wider) in widths.iter_mut().zip(cells.widths()) {
             *width = wider.max(*width);
         }
     }
     Cells::titles().write(&mut lines, &widths)?;
-    for socket in sheet.sockets {
-        cells.fill(socket, sheet);
+    for row in sheet.rows() {
+        cells.fill(&row, sheet);
         cells.write(&mut lines, &widths)?;
     }
     lines.flush()
@@ -146,7 +146,7 @@ fn end(
             port: number,
             scope,
         } => {
-            let v6_only = socket.details.as_deref().and_then(only_v6);
+            let v6_only = socket.v6_only;
             // Bound to one IPv6 address, a socket takes no IPv4: ss calls its peer `[::]`.
             let any_is_both = v6_only.map_or_else(|| is_any(&socket.local), |only| !only);
             match names.hosts.get(&addr.to_canonical()) {
@@ -220,10 +220,6 @@ fn end(
     }
 }
 
-fn only_v6(details: &Details) -> Option<bool> {
-    details.v6_only
-}
-
 fn is_any(address: &Address) -> bool {
     matches!(address, Address::Ip { addr, .. } if cells::is_any(*addr))
 }
@@ -239,7 +235,7 @@ fn users(out: &mut String, socket: &Socket, sheet: &Sheet<'_>) {
         if index > 0 {
             out.push(',');
         }
-        let process = sheet.snapshot.owners.process(owner);
+        let process = sheet.sample().owners.process(owner);
         let mut name = String::new();
         cells::comm(&mut name, process);
         let _ = write!(
@@ -289,10 +285,7 @@ tcp   TIME-WAIT 0      0         192.0.2.10:80     203.0.113.7:40003            
                 },
                 local: fixture::ip(local, 80),
                 peer: Address::None,
-                details: Some(Box::new(Details {
-                    v6_only,
-                    ..Details::default()
-                })),
+                v6_only,
                 ..fixture::tcp(State::Listen, 3)
             };
             let text = written(&[&socket], &fixture);

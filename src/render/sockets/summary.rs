@@ -1,11 +1,13 @@
 //! Groups (`--group`) and the summary (`-s`): one row for many sockets.
 
+use std::cmp::Reverse;
 use std::fmt::Write as _;
 use std::io::{self, Write};
 
 use serde_json::{Map, Value, json};
 
 use super::{Lines, Sheet, cells};
+use crate::diagnose::{Rule, Severity};
 use crate::render::table::Table;
 use crate::render::{Paint, Style, json as values, thousands};
 use crate::sockets::order::{GroupBy, GroupKey, GroupRow, Summary};
@@ -96,7 +98,7 @@ fn digits(number: u64) -> usize {
 fn key(out: &mut String, key: &GroupKey, sheet: &Sheet<'_>) {
     match key {
         GroupKey::Process(index) => {
-            let Some(process) = sheet.snapshot.owners.processes().get(*index as usize) else {
+            let Some(process) = sheet.sample().owners.processes().get(*index as usize) else {
                 return;
             };
             cells::comm(out, process);
@@ -123,7 +125,7 @@ fn key(out: &mut String, key: &GroupKey, sheet: &Sheet<'_>) {
             Some(name) => cells::word(out, name.as_bytes()),
             None => cells::number(out, *uid),
         },
-        GroupKey::Netns(index) => match sheet.snapshot.namespaces.get(usize::from(*index)) {
+        GroupKey::Netns(index) => match sheet.sample().namespaces.get(usize::from(*index)) {
             Some(namespace) if !namespace.label.is_empty() => {
                 cells::safe(out, namespace.label.as_bytes());
             }
@@ -139,7 +141,7 @@ pub fn group_json(row: &GroupRow, sheet: &Sheet<'_>) -> Value {
     let mut object = Map::new();
     match &row.key {
         GroupKey::Process(index) => {
-            let process = sheet.snapshot.owners.processes().get(*index as usize);
+            let process = sheet.sample().owners.processes().get(*index as usize);
             object.insert("pid".to_owned(), json!(process.map(|process| process.pid)));
             if let Some(process) = process {
                 values::bytes(&mut object, "comm", &process.comm);
@@ -164,7 +166,7 @@ pub fn group_json(row: &GroupRow, sheet: &Sheet<'_>) -> Value {
             object.insert("user".to_owned(), json!(sheet.names.users.get(uid)));
         }
         GroupKey::Netns(index) => {
-            let namespace = sheet.snapshot.namespaces.get(usize::from(*index));
+            let namespace = sheet.sample().namespaces.get(usize::from(*index));
             object.insert(
                 "netns".to_owned(),
                 json!(namespace.map(|space| space.inode)),
@@ -231,7 +233,7 @@ pub fn summary(
     writeln!(out)?;
 
     let mut figures = Table::new();
-    if sheet.owners_sought {
+    if sheet.sample().owners.were_sought() {
         figures.row(&["processes:", &count(summary.processes)]);
     }
     if summary.time_wait > 0 {
@@ -245,10 +247,9 @@ pub fn summary(
         }
         figures.row(&["time-wait:", &text]);
     }
-    let findings: Vec<String> = summary
-        .findings
+    let findings: Vec<String> = counts(sheet)
         .iter()
-        .map(|finding| format!("{} {}", finding.id, count(finding.count)))
+        .map(|(rule, _, number)| format!("{} {}", rule.id, count(*number)))
         .collect();
     let findings = if findings.is_empty() {
         "none".to_owned()
@@ -257,6 +258,22 @@ pub fn summary(
     };
     figures.row(&["findings:", &findings]);
     figures.write(out, width)
+}
+
+/// How often each rule found something about the sockets shown, and how bad the worst was; the worst first.
+fn counts(sheet: &Sheet<'_>) -> Vec<(&'static Rule, Severity, usize)> {
+    let mut counts: Vec<(&'static Rule, Severity, usize)> = Vec::new();
+    for finding in sheet.shown.iter().flat_map(|at| sheet.findings.of(*at)) {
+        match counts.iter_mut().find(|(rule, ..)| *rule == finding.rule) {
+            Some((_, severity, count)) => {
+                *severity = finding.severity.max(*severity);
+                *count += 1;
+            }
+            None => counts.push((finding.rule, finding.severity, 1)),
+        }
+    }
+    counts.sort_by_key(|(rule, severity, count)| (Reverse(*severity), Reverse(*count), rule.id));
+    counts
 }
 
 /// The summary for programs.
@@ -284,20 +301,20 @@ pub fn summary_json(summary: &Summary, sheet: &Sheet<'_>) -> Value {
     let peers: Vec<Value> = peers
         .map(|(addr, number)| json!({"addr": addr, "sockets": number}))
         .collect();
-    let findings = summary.findings.iter();
-    let findings: Vec<Value> = findings
-        .map(|finding| {
+    let findings: Vec<Value> = counts(sheet)
+        .iter()
+        .map(|(rule, severity, number)| {
             json!({
-                "id": finding.id,
-                "severity": finding.severity.word(),
-                "sockets": finding.count,
+                "id": rule.id,
+                "severity": severity.word(),
+                "sockets": number,
             })
         })
         .collect();
     json!({
         "sockets": summary.sockets,
         "protos": protos,
-        "processes": sheet.owners_sought.then_some(summary.processes),
+        "processes": sheet.sample().owners.were_sought().then_some(summary.processes),
         "time_wait": summary.time_wait,
         "time_wait_peers": peers,
         "findings": findings,

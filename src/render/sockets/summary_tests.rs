@@ -2,10 +2,15 @@ use super::super::fixture::Fixture;
 use super::*;
 use crate::sockets::order::group;
 
+fn rows(fixture: &Fixture, sheet: &Sheet<'_>, by: GroupBy) -> Vec<GroupRow> {
+    let findings = |index: usize| sheet.findings.of(sheet.shown[index]).count();
+    group(&fixture.all(), &fixture.sample.owners, &findings, by)
+}
+
 fn grouped(by: GroupBy, width: Option<u16>) -> String {
     let fixture = Fixture::new();
-    let sheet = fixture.sheet(&[]);
-    let rows = group(&fixture.snapshot.sockets, &fixture.snapshot.owners, by);
+    let sheet = fixture.sheet(&fixture.all());
+    let rows = rows(&fixture, &sheet, by);
     let mut out = Vec::new();
     groups(&mut out, &sheet, by, &rows, width, Style::new(false)).unwrap();
     String::from_utf8(out).unwrap()
@@ -42,8 +47,8 @@ fn a_narrow_terminal_gets_fewer_figures_and_shorter_names() {
 #[test]
 fn the_summary_has_a_row_for_each_protocol_and_what_belongs_to_none() {
     let fixture = Fixture::new();
-    let sheet = fixture.sheet(&[]);
-    let figures = Summary::new(&fixture.snapshot.sockets, &fixture.snapshot.owners);
+    let sheet = fixture.sheet(&fixture.all());
+    let figures = Summary::new(&fixture.all(), &fixture.sample.owners);
     let mut out = Vec::new();
     summary(&mut out, &figures, &sheet, None).unwrap();
     assert_eq!(
@@ -70,10 +75,9 @@ findings:   accept_queue_full 1, peer_silent 1
 #[test]
 fn a_group_for_programs_names_its_key() {
     let fixture = Fixture::new();
-    let sheet = fixture.sheet(&[]);
-    let snapshot = &fixture.snapshot;
+    let sheet = fixture.sheet(&fixture.all());
     let of = |by| -> Vec<Value> {
-        let rows = group(&snapshot.sockets, &snapshot.owners, by);
+        let rows = rows(&fixture, &sheet, by);
         rows.iter()
             .map(|row| group_json(row, &sheet)["key"].clone())
             .collect()

@@ -4,10 +4,11 @@ use std::io::{self, Write};
 
 use super::column::{self, Column};
 use super::plan::{INDENT, Plan};
-use super::{Lines, Sheet, cells, details};
+use super::{Lines, Row, Sheet, cells, details};
 use crate::diagnose::Severity;
+use crate::host::Note;
+use crate::render::finding;
 use crate::render::{Paint, Style, thousands};
-use crate::sockets::{Note, Socket};
 
 /// How to lay out the table.
 #[derive(Debug, Clone, Copy)]
@@ -54,13 +55,13 @@ pub fn write(
     if layout.header {
         table.header()?;
     }
-    for socket in sheet.sockets {
+    for row in sheet.rows() {
         for (cell, column) in table.cells.iter_mut().zip(layout.columns) {
             cell.clear();
-            column.cell(cell, socket, sheet, terminal.is_none());
+            column.cell(cell, row, sheet, terminal.is_none());
         }
-        table.row(socket)?;
-        table.below(socket, sheet)?;
+        table.row(row, sheet)?;
+        table.below(row, sheet)?;
     }
     table.lines.flush()
 }
@@ -73,10 +74,10 @@ fn widths(sheet: &Sheet<'_>, layout: &Layout<'_>) -> Vec<usize> {
     };
     let mut widths: Vec<usize> = layout.columns.iter().map(title).collect();
     let mut cell = String::new();
-    for socket in sheet.sockets {
+    for row in sheet.rows() {
         for (width, column) in widths.iter_mut().zip(layout.columns) {
             cell.clear();
-            column.cell(&mut cell, socket, sheet, layout.width.is_none());
+            column.cell(&mut cell, row, sheet, layout.width.is_none());
             *width = cells::width(&cell).max(*width);
         }
     }
@@ -114,8 +115,8 @@ impl<W: Write + ?Sized> Table<'_, '_, W> {
         self.lines_of_row(|_| Some(Paint::Bold))
     }
 
-    fn row(&mut self, socket: &Socket) -> io::Result<()> {
-        let worst = socket.findings.iter().map(|finding| finding.severity).max();
+    fn row(&mut self, row: Row<'_>, sheet: &Sheet<'_>) -> io::Result<()> {
+        let worst = worst(row, sheet);
         self.lines_of_row(|column| match column {
             Column::Why => worst.and_then(paint),
             _ => None,
@@ -156,14 +157,15 @@ impl<W: Write + ?Sized> Table<'_, '_, W> {
     }
 
     /// The lines below a row: findings that have no column, details.
-    fn below(&mut self, socket: &Socket, sheet: &Sheet<'_>) -> io::Result<()> {
-        if self.plan.below.is_some() && !socket.findings.is_empty() {
+    fn below(&mut self, row: Row<'_>, sheet: &Sheet<'_>) -> io::Result<()> {
+        if self.plan.below.is_some()
+            && let Some(worst) = worst(row, sheet)
+        {
             let mut text = String::new();
-            column::why(&mut text, socket);
-            let worst = socket.findings.iter().map(|finding| finding.severity).max();
-            self.wrapped(&text, worst.and_then(paint))?;
+            column::why(&mut text, row, sheet);
+            self.wrapped(&text, paint(worst))?;
         }
-        for text in details::lines(socket, sheet, self.layout.details) {
+        for text in details::lines(&row, sheet, self.layout.details) {
             self.wrapped(&text, None)?;
         }
         Ok(())
@@ -202,11 +204,18 @@ fn push(text: &mut String, style: Style, paint: Option<Paint>, cell: &str) {
     }
 }
 
+fn worst(row: Row<'_>, sheet: &Sheet<'_>) -> Option<Severity> {
+    sheet
+        .findings
+        .of(row.at)
+        .map(|finding| finding.severity)
+        .next()
+}
+
 fn paint(severity: Severity) -> Option<Paint> {
     match severity {
         Severity::Notice => None,
-        Severity::Warning => Some(Paint::Bold),
-        Severity::Error => Some(Paint::Bad),
+        severity => Some(finding::paint(severity)),
     }
 }
 

@@ -29,7 +29,7 @@ fn internet(width: Option<u16>) -> String {
 fn a_pipe_gets_every_socket_whole_on_one_line() {
     assert_eq!(internet(None), "\
 PROTO  STATE      RECV-Q  SEND-Q  LOCAL                                 PEER                                            PROCESS                        WHY
-tcp    LISTEN          5       4  0.0.0.0:80                            0.0.0.0:*                                       nginx(812,fd6),nginx(813,fd6)  accept queue full: 5 of 4
+tcp    LISTEN          5       4  0.0.0.0:80                            0.0.0.0:*                                       nginx(812,fd6),nginx(813,fd6)  accept queue full: 5 waiting, limit 4
 tcp    ESTAB           0       0  192.0.2.10:80                         203.0.113.7:40002                               nginx(812,fd11)
 tcp    TIME-WAIT       0       0  192.0.2.10:80                         203.0.113.7:40003                               (time-wait)
 tcp    ESTAB           0   70000  [fe80::5054:ff:fe12:3456%eth0]:65432  [2001:db8:1111:2222:3333:4444:5555:6666]:51515  tmux: server(1900,fd7)         peer silent: 4 retransmissions, last ACK 13 s ago
@@ -47,7 +47,7 @@ PROTO STATE     RECV-Q SEND-Q LOCAL                     PEER
     PROCESS
 tcp   LISTEN         5      4 0.0.0.0:80                0.0.0.0:*
     nginx(812) +1
-    accept queue full: 5 of 4
+    accept queue full: 5 waiting, limit 4
 tcp   ESTAB          0      0 192.0.2.10:80             203.0.113.7:40002
     nginx(812)
 tcp   TIME-WAIT      0      0 192.0.2.10:80             203.0.113.7:40003
@@ -72,7 +72,7 @@ fn ipv4_alone_needs_one_line_a_socket_on_80_columns_and_findings_stand_below() {
         "\
 PROTO STATE     RECV-Q SEND-Q LOCAL         PEER              PROCESS
 tcp   LISTEN         5      4 0.0.0.0:80    0.0.0.0:*         nginx(812) +1
-    accept queue full: 5 of 4
+    accept queue full: 5 waiting, limit 4
 tcp   ESTAB          0      0 192.0.2.10:80 203.0.113.7:40002 nginx(812)
 tcp   TIME-WAIT      0      0 192.0.2.10:80 203.0.113.7:40003 (time-wait)
 "
@@ -88,7 +88,7 @@ PROTO STATE     RECV-Q SEND-Q LOCAL
     PEER                                  PROCESS
 tcp   LISTEN         5      4 0.0.0.0:80
     0.0.0.0:*                             nginx(812) +1
-    accept queue full: 5 of 4
+    accept queue full: 5 waiting, limit 4
 tcp   ESTAB          0      0 192.0.2.10:80
     203.0.113.7:40002                     nginx(812)
 tcp   TIME-WAIT      0      0 192.0.2.10:80
@@ -115,7 +115,8 @@ tcp   LISTEN         5      4
     0.0.0.0:80
     0.0.0.0:*
     nginx(812) +1
-    accept queue full: 5 of 4
+    accept queue full: 5 waiting, limit
+    4
 tcp   ESTAB          0      0
     192.0.2.10:80
     203.0.113.7:40002
@@ -180,7 +181,7 @@ fn colours_do_not_change_the_text() {
             ..at(width)
         };
         let coloured = written(&fixture, &layout);
-        assert!(coloured.contains("\x1b[1;31maccept queue full: 5 of 4\x1b[0m"));
+        assert!(coloured.contains("\x1b[1;31maccept queue full: 5 waiting, limit 4\x1b[0m"));
         let stripped = coloured
             .replace("\x1b[1;31m", "")
             .replace("\x1b[1m", "")

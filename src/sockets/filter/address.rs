@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use crate::sockets::Address;
+use crate::sockets::{Address, Socket};
 
 /// One end of a socket, as a user asks for it. [`AddressMatch::parse`] tells how it is written.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -100,20 +100,20 @@ impl AddressMatch {
         }
     }
 
-    /// Whether a socket at this end, which is at all addresses, takes what comes to the host and port
-    /// that are asked for.
-    pub(super) fn is_served_on_all(&self, end: &Address, interface: u32, takes_v4: bool) -> bool {
+    /// Whether a socket, which is at all addresses, takes what comes to the host and port that are asked
+    /// for.
+    pub(super) fn is_served_by(&self, socket: &Socket) -> bool {
         let AddressMatch::Ip { host, scope, ports } = self else {
             return false;
         };
-        let takes_v6 = end.ip().is_some_and(|addr| addr.is_ipv6());
         let takes = match host {
-            Host::Network(network) if network.addr.is_ipv4() => takes_v4,
-            Host::Network(_) => takes_v6,
+            Host::Network(network) => socket.takes(network.addr),
             Host::Any | Host::Loopback => true,
         };
+        let interface = socket.interface;
         let at = |wanted: &Scope| interface == 0 || *wanted == Scope::Index(interface);
-        let has = |ports: PortRange| end.port().is_some_and(|port| ports.contains(port));
+        let port = socket.local.port();
+        let has = |ports: PortRange| port.is_some_and(|port| ports.contains(port));
         self.is_host_and_port() && takes && scope.as_ref().is_none_or(at) && ports.is_some_and(has)
     }
 

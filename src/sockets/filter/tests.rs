@@ -1,7 +1,6 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::diagnose::{Finding, Severity};
 use crate::sockets::testing::{ip, listener, owners, socket, tcp, unix};
 
 fn words(words: &[&str]) -> Filter {
@@ -187,10 +186,7 @@ fn a_host_with_a_port_is_also_at_what_listens_there_on_all_addresses() {
     let v4 = listener("0.0.0.0:80");
     let dual = listener("[::]:80");
     let v6_only = Socket {
-        details: Some(Box::new(crate::sockets::Details {
-            v6_only: Some(true),
-            ..crate::sockets::Details::default()
-        })),
+        v6_only: Some(true),
         ..dual.clone()
     };
     let udp = socket(Proto::Udp, State::Unconnected, "0.0.0.0:80", "0.0.0.0:0");
@@ -223,7 +219,6 @@ fn a_host_with_a_port_is_also_at_what_listens_there_on_all_addresses() {
         assert!(!peer.matches_socket(&v4), "{word}");
     }
     let wanted = words(&["127.0.0.1:80"]);
-    assert!(wanted.needs_details() && !words(&["127.0.0.1", ":80"]).needs_details());
     let bound = socket(Proto::Tcp, State::BoundInactive, "0.0.0.0:80", "0.0.0.0:0");
     assert!(!wanted.matches_socket(&bound), "nobody listens");
     let elsewhere = Socket {
@@ -481,7 +476,7 @@ fn a_process_is_found_by_its_name_its_pattern_and_its_number() {
 }
 
 #[test]
-fn users_and_problems_are_asked_for() {
+fn users_are_asked_for() {
     let mut socket = listener("0.0.0.0:80");
     let user = Filter {
         uids: vec![0],
@@ -490,21 +485,6 @@ fn users_and_problems_are_asked_for() {
     assert!(!user.matches_socket(&socket), "nobody's is not root's");
     socket.uid = Some(0);
     assert!(user.matches_socket(&socket));
-    let problems = Filter {
-        problems: true,
-        ..Filter::default()
-    };
-    assert!(!problems.matches(&socket, &Owners::default()));
-    socket.findings.push(Finding {
-        id: "x",
-        severity: Severity::Notice,
-        text: String::new(),
-        evidence: Vec::new(),
-        explanation: "",
-        ruled_out: "",
-        next: String::new(),
-    });
-    assert!(problems.matches(&socket, &Owners::default()));
 }
 
 #[test]

@@ -122,20 +122,27 @@ impl FromStr for GroupBy {
 }
 
 /// One row for each group, the one with the most sockets first. A socket that several processes
-/// share counts for each of them, so the counts may add up to more than there are.
-pub fn group(sockets: &[Socket], owners: &Owners, by: GroupBy) -> Vec<GroupRow> {
+/// share counts for each of them, so the counts may add up to more than there are. `findings` tells how
+/// many a socket has, by its place in the list.
+pub fn group(
+    sockets: &[&Socket],
+    owners: &Owners,
+    findings: &dyn Fn(usize) -> usize,
+    by: GroupBy,
+) -> Vec<GroupRow> {
     let mut groups: HashMap<GroupKey, GroupRow> = HashMap::new();
-    let mut count = |key: GroupKey, socket: &Socket| {
+    let mut add = |key: GroupKey, socket: &Socket, findings: usize| {
         let row = groups
             .entry(key)
             .or_insert_with_key(|key| GroupRow::new(key.clone()));
-        row.add(socket);
+        row.add(socket, findings);
     };
     let services = match by {
         GroupBy::Port => services(sockets),
         _ => HashSet::new(),
     };
-    for socket in sockets {
+    for (index, socket) in sockets.iter().enumerate() {
+        let mut count = |key, socket: &Socket| add(key, socket, findings(index));
         match by {
             GroupBy::Process => {
                 let mut holders: Vec<u32> = owners
@@ -178,9 +185,9 @@ impl GroupRow {
         }
     }
 
-    fn add(&mut self, socket: &Socket) {
+    fn add(&mut self, socket: &Socket, findings: usize) {
         self.sockets += 1;
-        self.findings += socket.findings.len();
+        self.findings += findings;
         match socket.state {
             State::Listen => {
                 self.listeners += 1;
@@ -206,7 +213,7 @@ fn peer(socket: &Socket) -> GroupKey {
 /// A protocol, a namespace and a port on which something waits.
 type Service = (Proto, u16, u32);
 
-fn services(sockets: &[Socket]) -> HashSet<Service> {
+fn services(sockets: &[&Socket]) -> HashSet<Service> {
     let waiting = sockets
         .iter()
         .filter(|socket| crate::sockets::filter::is_listening(socket));

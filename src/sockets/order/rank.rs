@@ -18,9 +18,17 @@ pub(super) struct Ranks<'a> {
 type Rank = (u8, u128, u32);
 
 impl<'a> Ranks<'a> {
-    pub(super) fn new(sockets: &'a [Socket], owners: &Owners, key: SortKey) -> Self {
+    pub(super) fn new(
+        sockets: &'a [Socket],
+        owners: &Owners,
+        problem: &dyn Fn(usize) -> Option<u32>,
+        key: SortKey,
+    ) -> Self {
         let ranks = match key {
             SortKey::Process => by_process(sockets, owners),
+            SortKey::Problem => (0..sockets.len())
+                .map(|index| Some((0, problem(index)?.into(), 0)))
+                .collect(),
             _ => sockets
                 .iter()
                 .map(|socket| rank(socket, owners, key))
@@ -88,14 +96,8 @@ fn rank(socket: &Socket, owners: &Owners, key: SortKey) -> Option<Rank> {
         SortKey::User => socket.uid.map(|uid| number(uid.into())),
         SortKey::Inode => (socket.inode != 0).then(|| number(socket.inode.into())),
         SortKey::Netns => Some(number(socket.netns.into())),
-        SortKey::Problem => {
-            let worst = socket
-                .findings
-                .iter()
-                .map(|finding| finding.severity)
-                .max()?;
-            Some(number(worst as u128))
-        }
+        // Not of the socket itself.
+        SortKey::Problem => None,
         SortKey::Timer => socket.timer.map(|timer| number(timer.expires_ms.into())),
         SortKey::Rtt => tcp()?.rtt_us.map(|value| number(value.into())),
         SortKey::BytesSent => tcp()?.bytes_sent.map(|value| number(value.into())),

@@ -3,7 +3,6 @@
 use std::collections::{HashMap, HashSet};
 use std::net::IpAddr;
 
-use crate::diagnose::Severity;
 use crate::sockets::{Owners, Proto, Socket, State};
 
 /// The figures of a snapshot: all of one moment.
@@ -13,8 +12,6 @@ pub struct Summary {
     pub sockets: usize,
     /// The protocols that there are sockets of, in the order of [`Proto::ALL`].
     pub protos: Vec<ProtoSummary>,
-    /// The findings by id, the worst first, then the most frequent.
-    pub findings: Vec<FindingCount>,
     /// The processes that hold one of the sockets; 0 where owners were not looked for.
     pub processes: usize,
     /// Sockets in `TIME_WAIT`.
@@ -39,29 +36,16 @@ pub struct ProtoSummary {
     pub states: Vec<(State, usize)>,
 }
 
-/// How often something was found.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct FindingCount {
-    /// [`crate::diagnose::Finding::id`].
-    pub id: &'static str,
-    /// Of the worst of them.
-    pub severity: Severity,
-    /// How often.
-    pub count: usize,
-}
-
 impl Summary {
     /// Sums up.
-    pub fn new(sockets: &[Socket], owners: &Owners) -> Summary {
+    pub fn new(sockets: &[&Socket], owners: &Owners) -> Summary {
         let time_wait = || {
-            sockets
-                .iter()
-                .filter(|socket| socket.state == State::TimeWait)
+            let all = sockets.iter().copied();
+            all.filter(|socket| socket.state == State::TimeWait)
         };
         Summary {
             sockets: sockets.len(),
             protos: protos(sockets),
-            findings: findings(sockets),
             processes: processes(sockets, owners),
             time_wait: time_wait().count(),
             time_wait_peers: peers(time_wait()),
@@ -77,7 +61,7 @@ struct Counts {
     ipv6: usize,
 }
 
-fn protos(sockets: &[Socket]) -> Vec<ProtoSummary> {
+fn protos(sockets: &[&Socket]) -> Vec<ProtoSummary> {
     let mut counts = [Counts::default(); Proto::ALL.len()];
     for socket in sockets {
         counts[socket.proto as usize].add(socket);
@@ -121,27 +105,8 @@ impl Counts {
     }
 }
 
-fn findings(sockets: &[Socket]) -> Vec<FindingCount> {
-    let mut counts: HashMap<&'static str, FindingCount> = HashMap::new();
-    for finding in sockets.iter().flat_map(|socket| &socket.findings) {
-        let entry = counts.entry(finding.id).or_insert(FindingCount {
-            id: finding.id,
-            severity: finding.severity,
-            count: 0,
-        });
-        entry.severity = entry.severity.max(finding.severity);
-        entry.count += 1;
-    }
-    let mut counts: Vec<FindingCount> = counts.into_values().collect();
-    counts.sort_unstable_by(|a, b| {
-        let worst = b.severity.cmp(&a.severity);
-        worst.then(b.count.cmp(&a.count)).then(a.id.cmp(b.id))
-    });
-    counts
-}
-
-fn processes(sockets: &[Socket], owners: &Owners) -> usize {
-    let of = |socket: &Socket| owners.of(socket.inode).iter().map(|owner| owner.process);
+fn processes(sockets: &[&Socket], owners: &Owners) -> usize {
+    let of = |socket: &&Socket| owners.of(socket.inode).iter().map(|owner| owner.process);
     sockets.iter().flat_map(of).collect::<HashSet<u32>>().len()
 }
 

@@ -1,7 +1,6 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::diagnose::{Finding, Severity};
 use crate::sockdiag::TcpInfoValues;
 use crate::sockets::testing::{listener, owners, socket, tcp, unix};
 use crate::sockets::{Details, Proto, State};
@@ -12,19 +11,8 @@ fn order(sockets: &[Socket], orders: &[&str]) -> Vec<usize> {
 
 fn order_with(sockets: &[Socket], owners: &Owners, orders: &[&str]) -> Vec<usize> {
     let orders: Vec<SortOrder> = orders.iter().map(|word| word.parse().unwrap()).collect();
-    sorted(sockets, owners, &orders)
-}
-
-fn finding(id: &'static str, severity: Severity) -> Finding {
-    Finding {
-        id,
-        severity,
-        text: String::new(),
-        evidence: Vec::new(),
-        explanation: "",
-        ruled_out: "",
-        next: String::new(),
-    }
+    let all = (0..sockets.len()).collect();
+    sorted(sockets, all, owners, &|_| None, &orders)
 }
 
 fn held(inode: u32, socket: Socket) -> Socket {
@@ -127,11 +115,10 @@ fn a_key_is_read_in_any_spelling_and_a_wrong_one_lists_the_right_ones() {
 #[test]
 fn a_process_has_a_row_with_what_its_sockets_amount_to() {
     let all = owners(&[(1, "web", None, &[1, 2, 3]), (2, "child", None, &[3, 3])]);
-    let mut leak = held(
+    let leak = held(
         3,
         socket(Proto::Tcp, State::CloseWait, "10.0.0.1:80", "10.0.0.2:9"),
     );
-    leak.findings.push(finding("close_wait", Severity::Warning));
     let listener = Socket {
         recv_q: 7,
         send_q: 128,
@@ -143,7 +130,9 @@ fn a_process_has_a_row_with_what_its_sockets_amount_to() {
         ..held(2, tcp("10.0.0.1:80", "10.0.0.2:8"))
     };
     let old = socket(Proto::Tcp, State::TimeWait, "10.0.0.1:80", "10.0.0.2:7");
-    let rows = group(&[listener, connection, leak, old], &all, GroupBy::Process);
+    let sockets = [&listener, &connection, &leak, &old];
+    let findings = |index: usize| usize::from(index == 2);
+    let rows = group(&sockets, &all, &findings, GroupBy::Process);
     let web = GroupRow {
         key: GroupKey::Process(0),
         sockets: 3,
@@ -176,7 +165,8 @@ fn a_port_is_that_of_the_service_on_whichever_end_it_is() {
         socket(Proto::Tcp, State::BoundInactive, "0.0.0.0:90", "0.0.0.0:0"),
         socket(Proto::Raw, State::Unconnected, "0.0.0.0:1", "0.0.0.0:0"),
     ];
-    let rows = group(&sockets, &Owners::default(), GroupBy::Port);
+    let sockets: Vec<&Socket> = sockets.iter().collect();
+    let rows = group(&sockets, &Owners::default(), &|_| 0, GroupBy::Port);
     let counts: Vec<_> = rows
         .iter()
         .map(|row| (row.key.clone(), row.sockets))
@@ -200,27 +190,23 @@ fn a_peer_is_one_host_whatever_its_ports_and_its_way_of_writing() {
         tcp("[::ffff:10.0.0.1]:80", "[::ffff:10.0.0.2]:5001"),
         listener("0.0.0.0:80"),
     ];
-    let rows = group(&sockets, &Owners::default(), GroupBy::Peer);
+    let sockets: Vec<&Socket> = sockets.iter().collect();
+    let rows = group(&sockets, &Owners::default(), &|_| 0, GroupBy::Peer);
     assert_eq!(rows[0].key, GroupKey::Peer("10.0.0.2".parse().unwrap()));
     assert_eq!((rows[0].sockets, rows.len()), (2, 2));
     assert_eq!(rows[1].key, GroupKey::Nothing);
 }
 
 #[test]
-fn a_summary_counts_states_findings_processes_and_time_wait() {
+fn a_summary_counts_states_processes_and_time_wait() {
     let all = owners(&[
         (1, "a", None, &[1, 2]),
         (2, "b", None, &[2]),
         (3, "c", None, &[99]),
     ]);
     let wait = |peer| socket(Proto::Tcp, State::TimeWait, "10.0.0.1:80", peer);
-    let mut sick = held(1, tcp("10.0.0.1:80", "10.0.0.2:1"));
-    sick.findings = vec![
-        finding("slow", Severity::Notice),
-        finding("stuck", Severity::Error),
-    ];
-    let mut ill = held(2, tcp("[::1]:80", "[::1]:1"));
-    ill.findings = vec![finding("slow", Severity::Notice)];
+    let sick = held(1, tcp("10.0.0.1:80", "10.0.0.2:1"));
+    let ill = held(2, tcp("[::1]:80", "[::1]:1"));
     let request = socket(Proto::Tcp, State::NewSynRecv, "10.0.0.1:80", "10.0.0.4:1");
     let sockets = [
         sick,
@@ -231,6 +217,7 @@ fn a_summary_counts_states_findings_processes_and_time_wait() {
         wait("10.0.0.9:2"),
         unix(Proto::UnixStr, State::Listen, b"/x", 9, 0),
     ];
+    let sockets: Vec<&Socket> = sockets.iter().collect();
     let summary = Summary::new(&sockets, &all);
     assert_eq!(
         (summary.sockets, summary.processes, summary.time_wait),
@@ -245,8 +232,6 @@ fn a_summary_counts_states_findings_processes_and_time_wait() {
         peers,
         [("10.0.0.9".to_owned(), 2), ("10.0.0.3".to_owned(), 1)]
     );
-    let found: Vec<_> = summary.findings.iter().map(|f| (f.id, f.count)).collect();
-    assert_eq!(found, [("stuck", 1), ("slow", 2)]);
     let tcp = &summary.protos[0];
     assert_eq!(
         (tcp.proto, tcp.sockets, tcp.ipv4, tcp.ipv6),
@@ -260,50 +245,6 @@ fn a_summary_counts_states_findings_processes_and_time_wait() {
     assert_eq!(tcp.states, states);
     assert_eq!((summary.protos.len(), summary.protos[1].ipv6), (2, 0));
     assert_eq!(Summary::new(&[], &Owners::default()), Summary::default());
-}
-
-/// Not a check but a measurement: `cargo test --release --lib sockets -- --ignored --nocapture`.
-#[test]
-#[ignore = "a measurement"]
-fn how_long_a_hundred_thousand_sockets_take() {
-    let sockets: Vec<Socket> = (0..50_000u32)
-        .flat_map(|n| {
-            let (host, port) = (n / 20_000 + 1, n % 20_000 + 10_000);
-            let (a, b) = (format!("127.0.0.{host}:{port}"), "127.0.0.9:80".to_owned());
-            [held(2 * n + 1, tcp(&a, &b)), held(2 * n + 2, tcp(&b, &a))]
-        })
-        .collect();
-    let inodes: Vec<u32> = (1..=100_000).collect();
-    let lists: Vec<_> = inodes
-        .chunks(15_000)
-        .map(|part| (9, "name", None, part))
-        .collect();
-    let all = owners(&lists);
-    let timed = |what: &str, work: &dyn Fn() -> usize| {
-        let start = std::time::Instant::now();
-        let result = work();
-        println!(
-            "{what:12} {:6.1} ms ({result})",
-            start.elapsed().as_secs_f64() * 1e3
-        );
-    };
-    for (key, name) in SortKey::ALL {
-        let order = SortOrder {
-            key,
-            descending: true,
-        };
-        timed(name, &|| sorted(&sockets, &all, &[order]).len());
-    }
-    for (by, name) in GroupBy::ALL {
-        timed(name, &|| group(&sockets, &all, by).len());
-    }
-    timed("summary", &|| Summary::new(&sockets, &all).sockets);
-    timed("pairs", &|| {
-        let pairs = crate::sockets::pairs::Pairs::new(&sockets);
-        (0..sockets.len())
-            .filter_map(|index| pairs.other_end(index))
-            .count()
-    });
 }
 
 proptest! {
@@ -320,7 +261,8 @@ proptest! {
             })
             .collect();
         let order = SortOrder { key: key.0, descending };
-        let indices = sorted(&sockets, &Owners::default(), &[order]);
+        let every = (0..sockets.len()).collect();
+        let indices = sorted(&sockets, every, &Owners::default(), &|_| None, &[order]);
         let mut all = indices.clone();
         all.sort_unstable();
         prop_assert_eq!(all, (0..sockets.len()).collect::<Vec<_>>());

@@ -10,7 +10,7 @@ use nix::sys::socket::{UnixAddr, bind, getsockname};
 use nix::sys::stat::fstat;
 use socket2::{Domain, Socket, Type};
 
-use crate::diagnose::blocked::Waits;
+use crate::diagnose::rules::sender::Waits;
 use crate::error::{Error, Kind, Result};
 use crate::fill::{Sample, Variant};
 use crate::sys::connect::connect;

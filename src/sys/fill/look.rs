@@ -6,11 +6,10 @@ use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
 
 use socket2::{Domain, Socket, Type};
 
-use crate::diagnose::TcpEvidence;
 use crate::error::{Error, Kind, Result};
 use crate::fill::{End, Variant};
 use crate::sockdiag::{SkMemInfo, TcpInfo};
-use crate::sockets::from_diag;
+use crate::sockets::TcpFigures;
 
 /// Bytes that were never sent yet (linux/sockios.h).
 const SIOCOUTQNSD: libc::c_ulong = 0x894B;
@@ -36,9 +35,9 @@ pub(super) fn end(socket: &Socket, variant: Variant) -> End {
 }
 
 /// What the rules look at, of the end that sends.
-pub fn evidence(socket: &Socket) -> TcpEvidence {
-    tcp_info(socket, Variant::Tcp).map_or_else(TcpEvidence::default, |bytes| {
-        from_diag::evidence(&TcpInfo::new(&bytes))
+pub fn figures(socket: &Socket) -> TcpFigures {
+    tcp_info(socket, Variant::Tcp).map_or_else(TcpFigures::default, |bytes| {
+        TcpFigures::of(&TcpInfo::new(&bytes))
     })
 }
 

@@ -22,7 +22,7 @@ use std::time::{Duration, Instant};
 use nix::poll::{PollFd, PollFlags};
 use socket2::Socket;
 
-use crate::diagnose::blocked::Waits;
+use crate::diagnose::rules::sender::Waits;
 use crate::fill::{
     Balance, Checksum, Filling, Holding, Mode, Pattern, Plan, Sample, Step, Stop, Timeline, Variant,
 };

@@ -7,7 +7,7 @@ use std::io;
 
 use nix::sys::socket::SockProtocol;
 
-use crate::diagnose::{self, Evidence, TcpEvidence};
+use crate::host::Note;
 use crate::sockdiag::inet::Extensions;
 use crate::sockdiag::{
     self, InetMessage, InetRequest, NetlinkMessage, NetlinkRequest, PacketMessage, PacketRequest,
@@ -15,7 +15,7 @@ use crate::sockdiag::{
 };
 use crate::sockets::number_hash::NumberSet;
 use crate::sockets::proc_net::Table;
-use crate::sockets::{Address, Note, Proto, Socket, State, from_diag, proc_net};
+use crate::sockets::{Address, Proto, Socket, State, from_diag, proc_net};
 use crate::sys::netlink::{Dumped, Netlink as Diag};
 
 use super::counts::{Counts, time_wait_count};
@@ -29,8 +29,8 @@ pub(super) struct Part {
     pub(super) notes: Vec<Note>,
     pub(super) interfaces: HashMap<u32, String>,
     pub(super) time_wait: u64,
-    /// Whether the rules saw all that they look at.
-    pub(super) rules_ran: bool,
+    /// Whether all that a diagnosis looks at was there.
+    pub(super) evident: bool,
     /// Our own socket, which is in the dump too: open until its owner has been looked for.
     pub(super) diag: Option<Diag>,
 }
@@ -98,7 +98,7 @@ impl<'a> Collector<'a> {
             keep,
             netns,
             part: Part {
-                rules_ran: true,
+                evident: true,
                 ..Part::default()
             },
             counts: None,
@@ -179,10 +179,10 @@ impl<'a> Collector<'a> {
     fn extensions(&self, proto: Proto) -> Extensions {
         if self.query.details {
             Extensions::ALL
-        } else if self.query.findings && matches!(proto, Proto::Udp | Proto::Udplite) {
+        } else if self.query.evidence && matches!(proto, Proto::Udp | Proto::Udplite) {
             // UDP has no tcp_info; a full receive buffer shows in its memory.
             Extensions::SK_MEM_INFO
-        } else if self.query.findings {
+        } else if self.query.evidence {
             Extensions::INFO
         } else {
             Extensions::NONE
@@ -201,7 +201,7 @@ impl<'a> Collector<'a> {
     fn taken(&self) -> from_diag::Taken {
         from_diag::Taken {
             details: self.query.details,
-            findings: self.query.findings,
+            evidence: self.query.evidence,
         }
     }
 
@@ -262,7 +262,7 @@ impl<'a> Collector<'a> {
             states: self.query.states,
             show: show::NAME | show::PEER | show::RQLEN | show::UID | memory,
         };
-        let (query, keep, netns, taken) = (self.query, self.keep, self.netns, self.taken());
+        let (query, keep, netns) = (self.query, self.keep, self.netns);
         let sockets = &mut self.part.sockets;
         diag.dump(
             |sequence, out| request.write_dump(sequence, out),
@@ -270,7 +270,7 @@ impl<'a> Collector<'a> {
                 let Ok(message) = UnixMessage::new(payload) else {
                     return;
                 };
-                let Some(socket) = from_diag::unix(&message, netns, taken) else {
+                let Some(socket) = from_diag::unix(&message, netns, query.details) else {
                     return;
                 };
                 if query.protos.contains(&socket.proto) && keep(&socket) {
@@ -351,7 +351,7 @@ impl<'a> Collector<'a> {
     /// counts sockets of that kind at all. `before`: where the rows of a dump that broke off begin.
     fn fall_back(&mut self, proto: Proto, missing: &Missing, before: usize) {
         if matches!(proto, Proto::Tcp | Proto::Udp) {
-            self.part.rules_ran = false;
+            self.part.evident = false;
         }
         let mut found = false;
         for table in Table::ALL.into_iter().filter(|table| is_of(*table, proto)) {
@@ -367,9 +367,6 @@ impl<'a> Collector<'a> {
                 self.states(socket.proto) & socket.state.bit() != 0
                     && self.query.protos.contains(&socket.proto)
             });
-            if self.query.findings {
-                parsed.sockets.iter_mut().for_each(judge);
-            }
             parsed.sockets.retain(|socket| (self.keep)(socket));
             self.part.sockets.append(&mut parsed.sockets);
             if parsed.skipped > 0 {
@@ -441,15 +438,6 @@ fn words(proto: Proto) -> &'static str {
     }
 }
 
-/// Asks the rules about a socket of /proc/net. Those that need more than it tells stay silent.
-fn judge(socket: &mut Socket) {
-    socket.findings = diagnose::diagnose(&Evidence {
-        socket,
-        tcp: TcpEvidence::default(),
-        memory: socket.details.as_ref().and_then(|details| details.memory),
-    });
-}
-
 /// Whether a table is of a protocol.
 fn is_of(table: Table, wanted: Proto) -> bool {
     match table {
@@ -471,7 +459,7 @@ mod tests {
             tcp_states: u32::MAX,
             bytecode: None,
             details: false,
-            findings: true,
+            evidence: true,
             owners: None,
             places: Vec::new(),
         }
@@ -517,7 +505,7 @@ mod tests {
         let inodes = inodes(&part.sockets);
         assert_eq!(inodes.len(), 2, "{:?}", part.sockets);
         assert!(is_without_repetition(&inodes));
-        assert!(!part.rules_ran);
+        assert!(!part.evident);
         let notes: Vec<_> = part.notes.iter().map(|note| note.id).collect();
         assert_eq!(notes, ["dump_failed"]);
     }

@@ -3,7 +3,7 @@
 //!
 //! | file | what it holds |
 //! |---|---|
-//! | this one | [`Query`], [`snapshot`] |
+//! | this one | [`Query`], [`sample`] |
 //! | [`cgroups`] | the paths of control groups |
 //! | `counts` | how many there are by the kernel's own counts |
 //! | [`families`] | one dump for each family, and its fallback |
@@ -21,10 +21,12 @@ pub mod processes;
 mod threads;
 
 use std::collections::HashMap;
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use crate::error::{Error, Result};
+use crate::host::{Note, Sample};
 use crate::sockdiag::Bytecode;
-use crate::sockets::{Address, Note, Owners, Proto, Snapshot, Socket};
+use crate::sockets::{Address, Owners, Proto, Socket};
 
 use families::{Collector, Part};
 use namespaces::Place;
@@ -45,8 +47,8 @@ pub struct Query {
     pub bytecode: Option<Bytecode>,
     /// Keep what goes beyond addresses and queues.
     pub details: bool,
-    /// Ask the rules what is wrong.
-    pub findings: bool,
+    /// Keep what a diagnosis looks at.
+    pub evidence: bool,
     /// Look for owners, so deep.
     pub owners: Option<Depth>,
     /// In these namespaces.
@@ -56,36 +58,39 @@ pub struct Query {
 /// Sockets for which this is false are not kept.
 pub type Keep<'a> = dyn Fn(&Socket) -> bool + Sync + 'a;
 
-/// A snapshot, and what goes with it.
+/// A sample, and what goes with it.
 #[derive(Debug, Default)]
 pub struct Taken {
     /// The sockets and their owners.
-    pub snapshot: Snapshot,
-    /// The interfaces of each namespace by index, in the order of the snapshot's namespaces.
+    pub sample: Sample,
+    /// The interfaces of each namespace by index, in the order of the sample's namespaces.
     pub interfaces: Vec<HashMap<u32, String>>,
     /// Sockets in `TIME_WAIT`, by the kernel's own count, in all the namespaces.
     pub time_wait: u64,
-    /// Whether the rules saw all that they look at: not where /proc/net stood in for `sock_diag`. No
+    /// Whether all that a diagnosis looks at was there: not where /proc/net stood in for `sock_diag`. No
     /// finding then does not mean that nothing is wrong.
-    pub rules_ran: bool,
+    pub evident: bool,
     /// Where the owners were read; `None` when none were looked for.
     pub owner_source: Option<Source>,
 }
 
-/// Takes a snapshot. The walk over the processes runs at the same time as the dumps.
+/// Takes a sample. The walk over the processes runs at the same time as the dumps.
 ///
 /// # Errors
 /// When the only namespace that is asked for cannot be entered. One of several is noted instead.
-pub fn snapshot(query: &Query, keep: &Keep<'_>) -> Result<Taken> {
+pub fn sample(query: &Query, keep: &Keep<'_>) -> Result<Taken> {
     let wanted = &Wanted::default();
     std::thread::scope(|scope| {
         let walk = query
             .owners
             .map(|depth| (depth, scope.spawn(move || owners::find(depth, wanted))));
         let mut taken = Taken {
-            rules_ran: true,
+            evident: true,
             ..Taken::default()
         };
+        taken.sample.taken = SystemTime::now()
+            .duration_since(UNIX_EPOCH)
+            .unwrap_or_default();
         let mut open = Vec::new();
         for (index, place) in query.places.iter().enumerate() {
             let netns = u16::try_from(index).unwrap_or(u16::MAX);
@@ -94,26 +99,26 @@ pub fn snapshot(query: &Query, keep: &Keep<'_>) -> Result<Taken> {
                 Err(error) if query.places.len() == 1 => return Err(error),
                 Err(error) => not_entered(place, &error),
             };
-            taken.snapshot.sockets.extend(part.sockets);
-            taken.snapshot.notes.extend(part.notes);
-            taken.snapshot.namespaces.push(place.namespace.clone());
+            taken.sample.sockets.extend(part.sockets);
+            taken.sample.notes.extend(part.notes);
+            taken.sample.namespaces.push(place.namespace.clone());
             taken.interfaces.push(part.interfaces);
             taken.time_wait += part.time_wait;
-            taken.rules_ran &= part.rules_ran;
+            taken.evident &= part.evident;
             open.extend(part.diag);
         }
-        wanted.these(&taken.snapshot.sockets);
+        wanted.these(&taken.sample.sockets);
         if let Some((depth, walk)) = walk
             && let Ok((found, source)) = walk.join()
         {
             taken.owner_source = Some(source);
-            let found = walk_again(found, depth, wanted, &taken.snapshot.sockets);
-            let missing = without_owner(&taken.snapshot.sockets, &found.owners);
-            note_hidden(&found, missing, &mut taken.snapshot.notes);
-            taken.snapshot.owners = found.owners;
+            let found = walk_again(found, depth, wanted, &taken.sample.sockets);
+            let missing = without_owner(&taken.sample.sockets, &found.owners);
+            note_hidden(&found, missing, &mut taken.sample.notes);
+            taken.sample.owners = found.owners;
         }
         drop(open);
-        merge_notes(&mut taken.snapshot.notes);
+        merge_notes(&mut taken.sample.notes);
         Ok(taken)
     })
 }
@@ -130,8 +135,8 @@ fn not_entered(place: &Place, error: &Error) -> Part {
             text,
             incomplete: true,
         }],
-        // The note says enough: they ran on all that was seen.
-        rules_ran: true,
+        // The note says enough: of all that was seen it was there.
+        evident: true,
         ..Part::default()
     }
 }

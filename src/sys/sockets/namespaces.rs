@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use nix::sched::{CloneFlags, setns};
 
 use crate::error::{Error, Kind, Result};
-use crate::sockets::Namespace;
+use crate::host::Namespace;
 
 use super::processes::is_kernel_thread;
 

@@ -5,20 +5,16 @@ use std::borrow::Cow;
 use serde::ser::SerializeMap;
 use serde::{Serialize, Serializer};
 
-use super::super::{Names, Sheet, cells};
-use crate::diagnose::Finding;
-use crate::diagnose::next::next;
+use super::super::{Names, Row, Sheet, cells};
+use crate::render::finding::{self, FindingJson};
 use crate::render::json::hex;
 use crate::sockdiag::{SkMemInfo, TcpInfoValues};
 use crate::sockets::cgroup;
 use crate::sockets::owners::Process;
-use crate::sockets::pairs::OtherEnd;
-use crate::sockets::{
-    Address, Details, Owner, OwnerReason, Owners, Socket, State, Timer, TimerKind,
-};
+use crate::sockets::{Address, Details, Owner, OwnerReason, Socket, State, Timer, TimerKind};
 
 #[derive(Serialize)]
-pub(super) struct Row<'a> {
+pub(super) struct RowOut<'a> {
     proto: &'static str,
     family: &'static str,
     state: &'static str,
@@ -46,12 +42,12 @@ pub(super) struct Row<'a> {
     mem: Option<SkMemInfo>,
     drops: Option<u32>,
     timer: Option<TimerOut>,
-    findings: Vec<FindingOut<'a>>,
+    findings: Vec<FindingJson<'a>>,
 }
 
 /// A socket and what is known of it.
-pub(super) fn row<'a>(socket: &'a Socket, sheet: &Sheet<'a>) -> Row<'a> {
-    let names = sheet.names;
+pub(super) fn row<'a>(row: Row<'a>, sheet: &Sheet<'a>) -> RowOut<'a> {
+    let (names, socket) = (sheet.names, row.socket);
     let details = socket.details.as_deref();
     let end = |address| End {
         address,
@@ -60,18 +56,13 @@ pub(super) fn row<'a>(socket: &'a Socket, sheet: &Sheet<'a>) -> Row<'a> {
     };
     let owner = |owner: &Owner| OwnerOut {
         owner: *owner,
-        process: sheet.snapshot.owners.process(owner),
+        process: sheet.sample().owners.process(owner),
         names,
     };
     let id = details.and_then(|details| details.cgroup_id);
     let group = id.and_then(|id| names.cgroups.get(&id)).map(String::as_str);
-    let finding = |finding| FindingOut {
-        finding,
-        socket,
-        owners: &sheet.snapshot.owners,
-    };
-    let namespace = sheet.snapshot.namespaces.get(usize::from(socket.netns));
-    Row {
+    let namespace = sheet.sample().namespaces.get(usize::from(socket.netns));
+    RowOut {
         proto: socket.proto.name(),
         family: socket.family.name(),
         state: socket.state.key(),
@@ -89,16 +80,13 @@ pub(super) fn row<'a>(socket: &'a Socket, sheet: &Sheet<'a>) -> Row<'a> {
         interface: interface(socket.interface, socket, names),
         owners: sheet.owners(socket).iter().map(owner).collect(),
         owner_reason: sheet.owner_reason(socket).map(OwnerReason::key),
-        other_end: sheet
-            .other_ends
-            .of(socket)
-            .map(|other| other_end(other, sheet)),
+        other_end: sheet.other_end(row.at).map(|other| other_end(other, sheet)),
         congestion: details.and_then(|details| details.congestion.as_deref()),
         mark: details.and_then(|details| details.mark),
         cgroup_id: details.and_then(|details| details.cgroup_id),
         cgroup: group,
         unit: group.and_then(cgroup::unit),
-        v6_only: details.and_then(|details| details.v6_only),
+        v6_only: socket.v6_only,
         shutdown: details
             .and_then(|details| details.shutdown)
             .map(|sides| Shutdown {
@@ -110,7 +98,11 @@ pub(super) fn row<'a>(socket: &'a Socket, sheet: &Sheet<'a>) -> Row<'a> {
         mem: details.and_then(|details| details.memory),
         drops: details.and_then(Details::dropped),
         timer: socket.timer.as_ref().map(timer),
-        findings: socket.findings.iter().map(finding).collect(),
+        findings: sheet
+            .findings
+            .of(row.at)
+            .map(|finding| finding::json(finding, sheet))
+            .collect(),
     }
 }
 
@@ -267,15 +259,17 @@ struct OtherEndOut<'a> {
     path: Option<Cow<'a, str>>,
 }
 
-fn other_end<'a>(other: &'a OtherEnd, sheet: &Sheet<'a>) -> OtherEndOut<'a> {
-    let process = other
-        .owner
-        .as_ref()
-        .map(|owner| sheet.snapshot.owners.process(owner));
+fn other_end<'a>(other: Row<'a>, sheet: &Sheet<'a>) -> OtherEndOut<'a> {
+    let owner = sheet.owners(&other).first();
+    let process = owner.map(|owner| sheet.sample().owners.process(owner));
+    let socket: &'a Socket = other.socket;
     OtherEndOut {
         pid: process.map(|process| process.pid),
         comm: process.map(|process| String::from_utf8_lossy(&process.comm)),
-        path: (!other.name.is_empty()).then(|| String::from_utf8_lossy(&other.name)),
+        path: match &socket.local {
+            Address::Unix { name, .. } if !name.is_empty() => Some(String::from_utf8_lossy(name)),
+            _ => None,
+        },
     }
 }
 
@@ -296,41 +290,5 @@ fn timer(timer: &Timer) -> TimerOut {
         },
         expires_ms: timer.expires_ms,
         retransmits: timer.retransmits,
-    }
-}
-
-struct FindingOut<'a> {
-    finding: &'a Finding,
-    socket: &'a Socket,
-    owners: &'a Owners,
-}
-
-impl Serialize for FindingOut<'_> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        #[derive(Serialize)]
-        struct FactOut<'a> {
-            source: &'a str,
-            field: &'a str,
-            value: &'a str,
-        }
-        let facts: Vec<FactOut<'_>> = self
-            .finding
-            .evidence
-            .iter()
-            .map(|fact| FactOut {
-                source: fact.source,
-                field: fact.field,
-                value: &fact.value,
-            })
-            .collect();
-        let mut map = serializer.serialize_map(Some(7))?;
-        map.serialize_entry("id", self.finding.id)?;
-        map.serialize_entry("severity", self.finding.severity.word())?;
-        map.serialize_entry("text", &self.finding.text)?;
-        map.serialize_entry("evidence", &facts)?;
-        map.serialize_entry("explanation", self.finding.explanation)?;
-        map.serialize_entry("ruled_out", self.finding.ruled_out)?;
-        map.serialize_entry("next", &next(self.finding, self.socket, self.owners))?;
-        map.end()
     }
 }

@@ -6,53 +6,46 @@
 use std::collections::HashMap;
 use std::net::{IpAddr, Ipv6Addr};
 
-use super::number_hash::NumberMap;
-use super::{Address, Owner, Owners, Proto, Socket, State};
+use crate::sockets::{Address, Proto, Socket, State};
 
 const NONE: u32 = u32::MAX;
 
 /// The other ends of a list of sockets, by index in it.
 #[derive(Debug, Clone, Default)]
-pub struct Pairs {
+pub(super) struct Pairs {
     /// By socket; [`NONE`]: none.
     other: Vec<u32>,
-    /// Unix sockets that have another one as their peer: (that one, this one), sorted.
-    clients: Vec<(u32, u32)>,
 }
 
 impl Pairs {
     /// Joins the sockets: each is looked up once.
-    pub fn new(sockets: &[Socket]) -> Pairs {
+    pub(super) fn new(sockets: &[Socket]) -> Pairs {
         let mut pairs = Pairs {
             other: vec![NONE; sockets.len()],
-            clients: Vec::new(),
         };
-        pairs.join_connections(sockets);
+        pairs.join_connections(sockets, Reach::Namespace);
+        if sockets.iter().any(|socket| socket.netns != 0) {
+            pairs.join_connections(sockets, Reach::Host);
+        }
         pairs.join_unix(sockets);
         pairs
     }
 
     /// The socket at the other end. A TCP socket connected to itself is its own other end. A unix
     /// socket without a peer of its own (a server of datagrams) has one if it has just one client.
-    pub fn other_end(&self, index: usize) -> Option<usize> {
+    pub(super) fn other_end(&self, index: usize) -> Option<usize> {
         let other = *self.other.get(index)?;
         (other != NONE).then_some(other as usize)
     }
 
-    /// The unix sockets that have this one as their peer: for a server of datagrams its clients.
-    pub fn clients(&self, index: usize) -> impl Iterator<Item = usize> {
-        let before = |bound: usize| {
-            self.clients
-                .partition_point(|&(to, _)| (to as usize) < bound)
-        };
-        let clients = &self.clients[before(index)..before(index + 1)];
-        clients.iter().map(|&(_, from)| from as usize)
-    }
-
-    fn join_connections(&mut self, sockets: &[Socket]) {
+    /// Joins what is not joined yet.
+    fn join_connections(&mut self, sockets: &[Socket], reach: Reach) {
         let mut waiting = HashMap::<Key, u32>::with_capacity(sockets.len());
         for (index, socket) in (0..).zip(sockets) {
-            let Some(key) = Key::of(socket) else {
+            if self.other[index as usize] != NONE {
+                continue;
+            }
+            let Some(key) = Key::of(socket, reach) else {
                 continue;
             };
             if key.low == key.high {
@@ -77,6 +70,8 @@ impl Pairs {
                 by_inode.insert(socket.inode, index);
             }
         }
+        // (that one, this one) of unix sockets that have another one as their peer.
+        let mut clients: Vec<(u32, u32)> = Vec::new();
         for (index, socket) in (0..).zip(sockets) {
             if let Address::Unix { inode, .. } = socket.peer
                 && socket.proto.is_unix()
@@ -84,11 +79,11 @@ impl Pairs {
                 && let Some(&other) = by_inode.get(&inode)
             {
                 self.other[index as usize] = other;
-                self.clients.push((other, index));
+                clients.push((other, index));
             }
         }
-        self.clients.sort_unstable();
-        for of_one in self.clients.chunk_by(|a, b| a.0 == b.0) {
+        clients.sort_unstable();
+        for of_one in clients.chunk_by(|a, b| a.0 == b.0) {
             let (to, from) = of_one[0];
             let has_no_peer = matches!(
                 sockets[to as usize].peer,
@@ -102,9 +97,19 @@ impl Pairs {
 }
 
 /// Whether a socket that nobody asked to see may be the other end of one that is shown.
-pub fn may_be_other_end(socket: &Socket) -> bool {
+pub(super) fn may_be_other_end(socket: &Socket) -> bool {
     socket.proto.is_unix()
         || (socket.state != State::TimeWait && !matches!(socket.peer, Address::None))
+}
+
+/// How far apart two ends may be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Reach {
+    /// In one network namespace.
+    Namespace,
+    /// In two network namespaces of this host, such as those of two containers. Their addresses have to
+    /// mean the same in both, so not those of the loopback interface, nor link-local ones.
+    Host,
 }
 
 /// A connection, the same from both of its ends.
@@ -119,7 +124,7 @@ struct Key {
 }
 
 impl Key {
-    fn of(socket: &Socket) -> Option<Key> {
+    fn of(socket: &Socket, reach: Reach) -> Option<Key> {
         if !matches!(
             socket.proto,
             Proto::Tcp | Proto::Mptcp | Proto::Sctp | Proto::Udp | Proto::Udplite
@@ -135,11 +140,25 @@ impl Key {
             } if addr.is_unicast_link_local() => scope,
             _ => 0,
         };
+        let means_the_same = |ip: IpAddr| {
+            !ip.is_loopback() && !matches!(ip, IpAddr::V6(v6) if v6.is_unicast_link_local())
+        };
+        let netns = match reach {
+            Reach::Namespace => socket.netns,
+            Reach::Host
+                if [&socket.local, &socket.peer]
+                    .iter()
+                    .all(|end| end.ip().is_some_and(means_the_same)) =>
+            {
+                0
+            }
+            Reach::Host => return None,
+        };
         Some(Key {
             low: local.min(peer),
             high: local.max(peer),
             proto: socket.proto,
-            netns: socket.netns,
+            netns,
             scope,
         })
     }
@@ -156,41 +175,6 @@ fn end(address: &Address) -> Option<(u128, u16)> {
     };
     let is_wild = bits == 0 || bits == Ipv6Addr::new(0, 0, 0, 0, 0, 0xffff, 0, 0).to_bits();
     (!is_wild && port != 0).then_some((bits, port))
-}
-
-/// Who is at the other end of a socket, for a reader of the list.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct OtherEnd {
-    /// The name of a unix socket; empty if it has none.
-    pub name: Box<[u8]>,
-    /// The first process that holds it, as [`Owners::process`] knows it.
-    pub owner: Option<Owner>,
-}
-
-/// The other ends on this host, by the cookies of the sockets whose other ends they are.
-#[derive(Debug, Clone, Default)]
-pub struct OtherEnds(NumberMap<u64, OtherEnd>);
-
-impl OtherEnds {
-    /// Joins the sockets.
-    pub fn new(sockets: &[Socket], owners: &Owners) -> OtherEnds {
-        let pairs = Pairs::new(sockets);
-        let joined = sockets.iter().enumerate().filter_map(|(index, socket)| {
-            let other = &sockets[pairs.other_end(index)?];
-            let name = match &other.local {
-                Address::Unix { name, .. } => name.clone(),
-                _ => Box::default(),
-            };
-            let owner = owners.of(other.inode).first().copied();
-            Some((socket.cookie?, OtherEnd { name, owner }))
-        });
-        OtherEnds(joined.collect())
-    }
-
-    /// Who is at the other end of this socket; `None` if it is not on this host, or was not listed.
-    pub fn of(&self, socket: &Socket) -> Option<&OtherEnd> {
-        self.0.get(&socket.cookie?)
-    }
 }
 
 #[cfg(test)]
@@ -252,6 +236,27 @@ mod tests {
     }
 
     #[test]
+    fn the_ends_in_two_namespaces_find_each_other_unless_their_own_namespace_has_one() {
+        let at = |netns, local, peer| Socket {
+            netns,
+            ..tcp(local, peer)
+        };
+        let apart = [
+            at(0, "10.9.1.1:5000", "10.9.1.2:80"),
+            at(1, "10.9.1.2:80", "10.9.1.1:5000"),
+            at(0, "[fe80::1%2]:80", "[fe80::2%2]:5000"),
+            at(1, "[fe80::2%2]:5000", "[fe80::1%2]:80"),
+        ];
+        assert_eq!(others(&apart), [Some(1), Some(0), None, None]);
+        let near = [
+            at(0, "10.9.1.1:5000", "10.9.1.2:80"),
+            at(1, "10.9.1.2:80", "10.9.1.1:5000"),
+            at(0, "10.9.1.2:80", "10.9.1.1:5000"),
+        ];
+        assert_eq!(others(&near), [Some(2), None, Some(0)]);
+    }
+
+    #[test]
     fn unconnected_udp_sockets_have_no_other_end() {
         let bound = |local| socket(Proto::Udp, State::Unconnected, local, "0.0.0.0:0");
         let sockets = [bound("0.0.0.0:53"), bound("0.0.0.0:53"), bound("0.0.0.0:0")];
@@ -276,15 +281,11 @@ mod tests {
     }
 
     #[test]
-    fn many_clients_find_one_server_and_the_server_all_of_them() {
+    fn many_clients_find_one_server_and_the_server_none_of_them() {
         let dgram = |inode, peer| unix(Proto::UnixDgr, State::Established, b"", inode, peer);
         let sockets = [dgram(2, 1), dgram(1, 0), dgram(3, 1), stream(4, 0)];
         assert_eq!(others(&sockets), [Some(1), None, Some(1), None]);
-        let pairs = Pairs::new(&sockets);
-        assert_eq!(pairs.clients(1).collect::<Vec<_>>(), [0, 2]);
-        assert_eq!(pairs.clients(0).count(), 0);
-        assert_eq!(pairs.clients(99).count(), 0);
-        assert_eq!(pairs.other_end(99), None);
+        assert_eq!(Pairs::new(&sockets).other_end(99), None);
     }
 
     proptest! {

@@ -1,0 +1,330 @@
+//! A finding and its parts. All of it is values: only a renderer makes text of them.
+
+use std::borrow::Cow;
+use std::fmt;
+use std::net::IpAddr;
+
+use super::rules::Rule;
+use crate::host::{ProcessAt, SocketAt};
+use crate::stream::StreamRef;
+
+/// How bad it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Severity {
+    /// Worth knowing.
+    Notice,
+    /// Something waits, or will.
+    Warning,
+    /// Something does not work.
+    Error,
+}
+
+impl Severity {
+    /// The word for programs.
+    pub fn word(self) -> &'static str {
+        match self {
+            Severity::Notice => "notice",
+            Severity::Warning => "warning",
+            Severity::Error => "error",
+        }
+    }
+}
+
+/// What a rule found.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Finding {
+    /// The rule.
+    pub rule: &'static Rule,
+    /// How bad it is.
+    pub severity: Severity,
+    /// What it is about.
+    pub subject: Subject,
+    /// What else takes part in it.
+    pub others: Vec<(Role, Subject)>,
+    /// How many subjects it is about: more than one where like findings were put together.
+    pub count: usize,
+    /// Some of them, or all.
+    pub examples: Vec<Subject>,
+    /// The condition, with the figures that prove it.
+    pub headline: String,
+    /// What it means here.
+    pub meaning: &'static str,
+    /// The figures themselves.
+    pub facts: Vec<Fact>,
+    /// The look-alike that it is not, and how one knows.
+    pub ruled_out: &'static str,
+    /// What to do, in this order.
+    pub next: Vec<NextStep>,
+    /// The finding that causes it.
+    pub because: Option<FindingAt>,
+}
+
+/// A finding by its place in [`Findings::all`](super::Findings::all).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct FindingAt(pub u32);
+
+impl Finding {
+    /// A finding of a rule, with what the rule says of every such finding.
+    pub fn new(
+        rule: &'static Rule,
+        severity: Severity,
+        subject: Subject,
+        headline: impl Into<String>,
+    ) -> Finding {
+        Finding {
+            rule,
+            severity,
+            subject,
+            others: Vec::new(),
+            count: 1,
+            examples: vec![subject],
+            headline: headline.into(),
+            meaning: rule.meaning,
+            facts: Vec::new(),
+            ruled_out: "",
+            next: Vec::new(),
+            because: None,
+        }
+    }
+
+    /// The sockets that play a part in it.
+    pub fn sockets_as(&self, role: Role) -> impl Iterator<Item = SocketAt> {
+        let others = self.others.iter();
+        others.filter_map(move |(of, subject)| match subject {
+            Subject::Socket(at) if *of == role => Some(*at),
+            _ => None,
+        })
+    }
+}
+
+/// What a finding is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Subject {
+    /// The host as a whole.
+    Host,
+    /// A network interface.
+    Interface {
+        /// Which of the sample's network namespaces it is in.
+        netns: u16,
+        /// Its index there.
+        index: u32,
+    },
+    /// A process.
+    Process(ProcessAt),
+    /// A socket.
+    Socket(SocketAt),
+    /// The path to an address.
+    Path(IpAddr),
+    /// A direction of a connection in a capture.
+    Stream(StreamRef),
+}
+
+/// The part that something else plays in a finding.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Role {
+    /// It listens for the connection.
+    Listener,
+    /// It is the other end of the connection.
+    OtherEnd,
+    /// It owns the socket.
+    Owner,
+}
+
+impl Role {
+    /// The word for programs.
+    pub fn word(self) -> &'static str {
+        match self {
+            Role::Listener => "listener",
+            Role::OtherEnd => "other_end",
+            Role::Owner => "owner",
+        }
+    }
+}
+
+/// A figure that proves something.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Fact {
+    /// Where it was read: `sock_diag`, `tcp_info`, `skmeminfo`, `/proc/net/snmp` ...
+    pub source: &'static str,
+    /// Its name there: `tcpi_last_data_recv`.
+    pub field: &'static str,
+    /// What it is.
+    pub value: Value,
+    /// What it was before, where it was looked at twice.
+    pub before: Option<Value>,
+}
+
+impl Fact {
+    /// A figure of one look.
+    pub fn new(source: &'static str, field: &'static str, value: Value) -> Fact {
+        Fact {
+            source,
+            field,
+            value,
+            before: None,
+        }
+    }
+}
+
+/// A figure with its unit.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Value {
+    /// A count of something.
+    Count(u64),
+    /// Bytes.
+    Bytes(u64),
+    /// Milliseconds.
+    Millis(u64),
+    /// So many of all.
+    Share(u64, u64),
+    /// A name that the kernel's figure stands for.
+    Word(Cow<'static, str>),
+    /// The lowest and the highest of several.
+    Range(Box<Value>, Box<Value>),
+}
+
+impl Value {
+    /// The number, where it is one.
+    pub fn number(&self) -> Option<u64> {
+        match self {
+            Value::Count(number) | Value::Bytes(number) | Value::Millis(number) => Some(*number),
+            _ => None,
+        }
+    }
+
+    /// The unit of the number.
+    pub fn unit(&self) -> Option<&'static str> {
+        match self {
+            Value::Bytes(_) => Some("bytes"),
+            Value::Millis(_) => Some("ms"),
+            _ => None,
+        }
+    }
+
+    /// This one and another of the same figure as one.
+    #[must_use]
+    pub fn and(self, other: Value) -> Value {
+        let (low, high) = match self {
+            Value::Range(low, high) => (low, high),
+            one => (Box::new(one.clone()), Box::new(one)),
+        };
+        let (low, high) = (low.min(Box::new(other.clone())), high.max(Box::new(other)));
+        if low == high {
+            *low
+        } else {
+            Value::Range(low, high)
+        }
+    }
+}
+
+impl fmt::Display for Value {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Value::Count(number) => number.fmt(f),
+            Value::Bytes(number) => write!(f, "{number} bytes"),
+            Value::Millis(number) => write!(f, "{number} ms"),
+            Value::Share(part, all) => write!(f, "{part} of {all}"),
+            Value::Word(word) => f.write_str(word),
+            // The unit once.
+            Value::Range(low, high) => match low.number() {
+                Some(low) => write!(f, "{low} to {high}"),
+                None => write!(f, "{low} to {high}"),
+            },
+        }
+    }
+}
+
+/// Something to do.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum NextStep {
+    /// A command that works as it is typed.
+    Command(Command),
+    /// What a command cannot do, or what it is for.
+    Sentence(Cow<'static, str>),
+}
+
+/// The words of a command, unquoted.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Command(pub Vec<String>);
+
+impl Command {
+    /// A command of fixed words, parted at blanks.
+    pub fn of(words: &str) -> Command {
+        Command(words.split(' ').map(str::to_owned).collect())
+    }
+
+    /// The same with one more word.
+    #[must_use]
+    pub fn with(mut self, word: impl fmt::Display) -> Command {
+        self.0.push(word.to_string());
+        self
+    }
+}
+
+impl From<Command> for NextStep {
+    fn from(command: Command) -> Self {
+        NextStep::Command(command)
+    }
+}
+
+impl From<&'static str> for NextStep {
+    fn from(text: &'static str) -> Self {
+        NextStep::Sentence(text.into())
+    }
+}
+
+impl From<String> for NextStep {
+    fn from(text: String) -> Self {
+        NextStep::Sentence(text.into())
+    }
+}
+
+impl fmt::Display for Command {
+    /// As it is typed into a shell.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let plain = |word: &str| {
+            let is_plain = |c: char| c.is_ascii_alphanumeric() || "-_./:=,@%+".contains(c);
+            !word.is_empty() && word.chars().all(is_plain)
+        };
+        for (index, word) in self.0.iter().enumerate() {
+            let blank = if index == 0 { "" } else { " " };
+            if plain(word) {
+                write!(f, "{blank}{word}")?;
+            } else {
+                write!(f, "{blank}'{}'", word.replace('\'', "'\\''"))?;
+            }
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Display for NextStep {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            NextStep::Command(command) => command.fmt(f),
+            NextStep::Sentence(text) => f.write_str(text),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_command_can_be_pasted() {
+        let command = Command::of("sockdoc sockets").with("a b").with("it's");
+        assert_eq!(command.to_string(), "sockdoc sockets 'a b' 'it'\\''s'");
+        let command = Command::of("strace -f -p").with(7);
+        assert_eq!(command.to_string(), "strace -f -p 7");
+    }
+
+    #[test]
+    fn like_figures_are_one_and_others_a_range() {
+        let both = Value::Millis(61_000).and(Value::Millis(93_000));
+        assert_eq!(both.to_string(), "61000 to 93000 ms");
+        assert_eq!(both.and(Value::Millis(7)).to_string(), "7 to 93000 ms");
+        assert_eq!(Value::Count(0).and(Value::Count(0)), Value::Count(0));
+        assert_eq!(Value::Count(1).and(Value::Count(2)).to_string(), "1 to 2");
+    }
+}

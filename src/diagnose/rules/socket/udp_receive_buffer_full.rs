@@ -1,0 +1,135 @@
+//! The receive buffer of a UDP socket is full: the kernel drops what comes next.
+
+use super::super::{Check, Rule, meminfo, watch_program};
+use crate::diagnose::{Case, Finding, Severity, Subject, Value, words};
+use crate::host::SocketAt;
+use crate::sockets::Proto;
+
+/// The rule.
+pub static RULE: Rule = Rule {
+    id: "udp_receive_buffer_full",
+    title: "receive buffer full",
+    meaning: "Datagrams arrive faster than the program reads them, or it does not read at all. Datagrams that \
+        arrive while the buffer is full are dropped silently.",
+    proof: "Received and unread datagrams take (nearly) all of SO_RCVBUF: 95 %, or so much that not even the \
+        smallest datagram fits. The kernel counts memory (truesize), not payload.",
+    look_alikes: "A Recv-Q above 0, and a half-full buffer, are everyday. Drops so far are evidence, but \
+        prove nothing by themselves: they count since the socket was made.",
+    next: "See whether the program reads. If it keeps up and only bursts overflow the buffer, raise SO_RCVBUF \
+        and net.core.rmem_max.",
+    because: &[],
+    check: Check::Socket(check),
+};
+
+/// What the kernel counts for the smallest datagram: its `sk_buff` and the smallest piece of memory
+/// that a driver hands up.
+const SMALLEST_TRUESIZE: u32 = 768;
+
+pub(in crate::diagnose::rules) fn check(case: &Case<'_>, at: SocketAt) -> Option<Finding> {
+    let socket = case.socket(at);
+    if !matches!(socket.proto, Proto::Udp | Proto::Udplite) {
+        return None;
+    }
+    let memory = socket.memory()?;
+    let (used, limit) = (memory.rmem_alloc_bytes?, memory.rcvbuf_bytes?);
+    let nearly = u64::from(used) * 100 >= u64::from(limit) * 95;
+    let full = nearly || used.saturating_add(SMALLEST_TRUESIZE) > limit;
+    if used == 0 || !full {
+        return None;
+    }
+    found(case, at)
+}
+
+/// The finding itself, for callers that know that datagrams were dropped just now: large ones are while
+/// there is still room for smaller ones.
+pub(in crate::diagnose::rules) fn found(case: &Case<'_>, at: SocketAt) -> Option<Finding> {
+    let memory = case.socket(at).memory()?;
+    let (used, limit) = (memory.rmem_alloc_bytes?, memory.rcvbuf_bytes?);
+    let drops = memory.drops.filter(|drops| *drops > 0);
+    let mut facts = vec![
+        meminfo("rmem_alloc", Value::Bytes(used.into())),
+        meminfo("rcvbuf", Value::Bytes(limit.into())),
+    ];
+    let counted = memory.drops.map(|drops| Value::Count(drops.into()));
+    facts.extend(counted.map(|drops| meminfo("drops", drops)));
+    let mut next = watch_program(case, &[at], "It shows whether the program reads.");
+    next.push(
+        "If the program keeps up and only bursts overflow the buffer, raise SO_RCVBUF and \
+         net.core.rmem_max."
+            .into(),
+    );
+    let headline = format!(
+        "receive buffer full: {} of {}{}",
+        words::bytes(used),
+        words::bytes(limit),
+        drops.map_or_else(String::new, |drops| format!("; {drops} dropped so far"))
+    );
+    Some(Finding {
+        facts,
+        ruled_out: "Not a queue that merely has something in it: there is no room for another datagram.",
+        next,
+        ..Finding::new(&RULE, Severity::Warning, Subject::Socket(at), headline)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::diagnose::testing::{found, socket};
+    use crate::sockdiag::SkMemInfo;
+    use crate::sockets::TcpFigures;
+    use crate::sockets::{Details, Socket, State};
+
+    fn udp(recv_q: u32) -> Socket {
+        Socket {
+            proto: Proto::Udp,
+            ..socket(State::Unconnected, recv_q, 0)
+        }
+    }
+
+    fn held(socket: &Socket, used: u32, limit: u32, drops: u32) -> Option<Finding> {
+        let mut bytes = Vec::new();
+        for number in [used, limit, 0, 212_992, 0, 0, 0, 0, drops] {
+            bytes.extend(number.to_ne_bytes());
+        }
+        let details = Details {
+            memory: Some(SkMemInfo::new(&bytes)),
+            ..Details::default()
+        };
+        let socket = Socket {
+            details: Some(Box::new(details)),
+            ..socket.clone()
+        };
+        found(&socket, TcpFigures::default())
+    }
+
+    #[test]
+    fn a_full_and_a_nearly_full_buffer_fire() {
+        let finding = held(&udp(213_248), 213_248, 212_992, 12).unwrap();
+        assert_eq!(finding.rule.id, "udp_receive_buffer_full");
+        assert_eq!(
+            finding.headline,
+            "receive buffer full: 208 KiB of 208 KiB; 12 dropped so far"
+        );
+        let finding = held(&udp(205_000), 205_000, 212_992, 0).unwrap();
+        assert_eq!(finding.headline, "receive buffer full: 200 KiB of 208 KiB");
+        // The smallest buffer there is: one datagram of a network card.
+        assert!(held(&udp(2_304), 2_304, 2_304, 0).is_some());
+        assert!(held(&udp(1_600), 1_600, 2_304, 0).is_some());
+    }
+
+    #[test]
+    fn a_half_full_or_empty_buffer_and_old_drops_stay_silent() {
+        for used in [0, 768, 106_496, 200_000] {
+            assert_eq!(held(&udp(used), used, 212_992, 900), None);
+        }
+        assert_eq!(held(&udp(0), 0, 0, 0), None);
+    }
+
+    #[test]
+    fn other_protocols_and_unknown_memory_stay_silent() {
+        let tcp = socket(State::Established, 212_992, 0);
+        assert_eq!(held(&tcp, 212_992, 212_992, 0), None);
+        assert_eq!(found(&udp(9), TcpFigures::default()), None);
+    }
+}

@@ -1,0 +1,104 @@
+//! How a connection went.
+
+use super::{Rule, StreamFact, bytes, found, rule};
+use crate::diagnose::{Fact, Finding, Severity, Value, words};
+use crate::stream::Noted;
+
+/// A connection was reset.
+pub static RESET: Rule = rule(
+    "reset",
+    "connection reset",
+    [
+        "One end ended the connection at once, without a FIN. The other end gets ECONNRESET; data in flight \
+         is lost.",
+        "A segment with RST in an established connection.",
+        "A refused connection: its RST answers a SYN. A closed one: each end sends a FIN.",
+        "Look at the program that reset: it closed with unread data, closed with SO_LINGER 0, or crashed.",
+    ],
+    |fact| match fact.noted {
+        Noted::Reset => Some(found(
+            &RESET,
+            Severity::Warning,
+            fact,
+            "reset the connection (RST)",
+        )),
+        _ => None,
+    },
+);
+
+/// A SYN got no answer.
+pub static SYN_UNANSWERED: Rule = rule(
+    "syn_unanswered",
+    "SYN never answered",
+    [
+        "connect() hung: the host is down, or a firewall dropped the SYN or its answer.",
+        "A SYN, and neither SYN-ACK nor RST until the end of the capture.",
+        "A capture that stops, or that saw only one direction.",
+        "Check the host, and capture on the other side: does the SYN arrive there?",
+    ],
+    |fact| match fact.noted {
+        Noted::Unanswered => Some(found(
+            &SYN_UNANSWERED,
+            Severity::Warning,
+            fact,
+            "SYN never answered: host down, or a firewall dropped it",
+        )),
+        _ => None,
+    },
+);
+
+/// A window was closed and opened again.
+pub static WINDOW_WAS_CLOSED: Rule = rule(
+    "window_was_closed",
+    "receive window was closed",
+    [
+        "The program at this end was not reading: its receive buffer was full, and the other end had to stop \
+         sending.",
+        "A window of 0, and later one above 0: the time between them.",
+        "A slow path delays data, but does not close the window.",
+        "See what the program did in that time instead of recv().",
+    ],
+    |fact| match fact.noted {
+        Noted::WindowWasClosed(nanoseconds) => Some(window_was_closed(fact, nanoseconds)),
+        _ => None,
+    },
+);
+
+fn window_was_closed(fact: &StreamFact, nanoseconds: i64) -> Finding {
+    let milliseconds = u64::try_from(nanoseconds).unwrap_or(0) / 1_000_000;
+    let time = words::duration(milliseconds);
+    let mut finding = found(
+        &WINDOW_WAS_CLOSED,
+        Severity::Warning,
+        fact,
+        format!("reopened its window after {time}: the program was not reading"),
+    );
+    let closed = Fact::new("capture", "window_closed", Value::Millis(milliseconds));
+    finding.facts.push(closed);
+    finding
+}
+
+/// A stream was dropped for want of memory.
+pub static EVICTED: Rule = rule(
+    "evicted",
+    "stream dropped for memory",
+    [
+        "To stay within --max-memory, what was known of this stream was dropped. What follows of it counts as \
+         a new stream.",
+        "The memory of all streams reached the limit, and this one was quiet longest.",
+        "None: this is about the analysis, not about the network.",
+        "Raise --max-memory, or select fewer streams with a filter.",
+    ],
+    |fact| match fact.noted {
+        Noted::Evicted(memory) => Some(found(
+            &EVICTED,
+            Severity::Notice,
+            fact,
+            format!(
+                "the stream was dropped to stay within --max-memory; it held {}",
+                bytes(memory as u64)
+            ),
+        )),
+        _ => None,
+    },
+);

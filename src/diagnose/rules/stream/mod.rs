@@ -1,0 +1,116 @@
+//! Rules about a fact of a capture: `stream` notices, these say what it means.
+
+mod connection;
+mod content;
+
+pub use connection::*;
+pub use content::*;
+
+use super::{Check, Rule};
+use crate::diagnose::{Fact, Finding, Severity, Subject, Value};
+use crate::stream::Fact as StreamFact;
+
+/// A rule that is asked about a fact.
+const fn rule(
+    id: &'static str,
+    title: &'static str,
+    [meaning, proof, look_alikes, next]: [&'static str; 4],
+    check: fn(&StreamFact) -> Option<Finding>,
+) -> Rule {
+    Rule {
+        id,
+        title,
+        meaning,
+        proof,
+        look_alikes,
+        next,
+        because: &[],
+        check: Check::Fact(check),
+    }
+}
+
+/// A finding about the stream of a fact, at its frame.
+fn found(
+    rule: &'static Rule,
+    severity: Severity,
+    fact: &StreamFact,
+    headline: impl Into<String>,
+) -> Finding {
+    let frame = Fact::new("capture", "frame", Value::Count(fact.frame));
+    Finding {
+        facts: vec![frame],
+        next: vec![rule.next.into()],
+        ..Finding::new(rule, severity, Subject::Stream(fact.stream), headline)
+    }
+}
+
+fn bytes(count: u64) -> String {
+    if count == 1 {
+        "1 byte".to_owned()
+    } else {
+        format!("{count} bytes")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::diagnose::of_fact;
+    use crate::stream::{Noted, StreamRef};
+
+    fn fact(noted: Noted) -> StreamFact {
+        let end = ([127, 0, 0, 1].into(), 80);
+        StreamFact {
+            frame: 7,
+            time: 0,
+            stream: StreamRef {
+                number: 0,
+                source: end,
+                destination: end,
+                from_client: true,
+            },
+            noted,
+        }
+    }
+
+    #[test]
+    fn every_fact_has_its_rule() {
+        for (noted, id, headline) in [
+            (
+                Noted::OverlapDiffers,
+                "overlap_differs",
+                "sent again with other bytes",
+            ),
+            (Noted::Gap(1), "gap", "1 byte of the stream"),
+            (Noted::GapGivenUp(9), "gap_given_up", "9 bytes given up"),
+            (
+                Noted::DataAfterFin(4),
+                "data_after_fin",
+                "4 bytes sent after",
+            ),
+            (
+                Noted::WindowWasClosed(1_400_400_000),
+                "window_was_closed",
+                "reopened its window after 1.4 s: the program was not reading",
+            ),
+            (Noted::Reset, "reset", "reset the connection (RST)"),
+            (Noted::Unanswered, "syn_unanswered", "SYN never answered"),
+            (
+                Noted::NoMessage("x".to_owned()),
+                "no_message",
+                "not an application message: x",
+            ),
+            (
+                Noted::MessageCut,
+                "message_cut",
+                "the stream ends in the middle",
+            ),
+            (Noted::Evicted(5), "evicted", "the stream was dropped"),
+        ] {
+            let finding = of_fact(&fact(noted)).expect("a rule");
+            assert_eq!(finding.rule.id, id);
+            assert!(finding.headline.starts_with(headline), "{finding:?}");
+            assert_eq!(finding.facts[0].value, Value::Count(7));
+        }
+    }
+}

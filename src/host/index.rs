@@ -1,0 +1,293 @@
+//! The questions that are asked of a sample, each answered in this one place.
+
+use std::cell::OnceCell;
+use std::collections::HashMap;
+use std::net::{IpAddr, SocketAddr};
+
+use super::pairs::{self, Pairs};
+use super::sample::{ProcessAt, Sample, SocketAt};
+use crate::sockets::filter::is_listening;
+use crate::sockets::{Owner, Proto, Socket, State};
+
+/// Answers about a sample. What a question needs is put together when it is asked for the first time.
+#[derive(Debug)]
+pub struct Index<'a> {
+    sample: &'a Sample,
+    pairs: OnceCell<Pairs>,
+    listeners: OnceCell<HashMap<(Proto, u16, u32), Vec<SocketAt>>>,
+    held: OnceCell<HashMap<ProcessAt, Vec<SocketAt>>>,
+}
+
+/// Whether a socket that nobody asked to see may answer a question about another one. `pairs`: who is at
+/// the other end is asked of every socket, not only of those with findings.
+pub fn answers_about_others(socket: &Socket, pairs: bool) -> bool {
+    let is_asked_by_rules = socket.proto == Proto::Tcp
+        && matches!(
+            socket.state,
+            State::Listen | State::Established | State::CloseWait | State::FinWait2
+        );
+    is_asked_by_rules || (pairs && pairs::may_be_other_end(socket))
+}
+
+impl<'a> Index<'a> {
+    /// Costs nothing yet.
+    pub fn new(sample: &'a Sample) -> Self {
+        Index {
+            sample,
+            pairs: OnceCell::new(),
+            listeners: OnceCell::new(),
+            held: OnceCell::new(),
+        }
+    }
+
+    /// What it is about.
+    pub fn sample(&self) -> &'a Sample {
+        self.sample
+    }
+
+    /// The socket at a place.
+    pub fn socket(&self, at: SocketAt) -> &'a Socket {
+        self.sample.socket(at)
+    }
+
+    /// The socket at the other end, in the same network namespace or else in another one of this host. A
+    /// TCP socket connected to itself is its own other end. A unix socket without a peer of its own (a
+    /// server of datagrams) has one if it has just one client.
+    pub fn other_end(&self, at: SocketAt) -> Option<SocketAt> {
+        let pairs = self.pairs.get_or_init(|| Pairs::new(&self.sample.sockets));
+        let other = pairs.other_end(at.0 as usize)?;
+        u32::try_from(other).ok().map(SocketAt)
+    }
+
+    /// Who takes what comes to an address and port: those at that very address, or else those at all
+    /// addresses. Several share a port by `SO_REUSEPORT`.
+    pub fn listeners(&self, proto: Proto, netns: u16, (ip, port): (IpAddr, u16)) -> Vec<SocketAt> {
+        let at_port = self.at_port(proto, netns, port).iter().copied();
+        let mut taking: Vec<SocketAt> = at_port.filter(|at| self.socket(*at).takes(ip)).collect();
+        let ip = ip.to_canonical();
+        let is_specific = |at: &SocketAt| self.socket(*at).local.ip() == Some(ip);
+        if taking.iter().any(is_specific) {
+            taking.retain(is_specific);
+        }
+        taking
+    }
+
+    /// The listeners of a socket's own address and port.
+    pub fn listeners_of(&self, at: SocketAt) -> Vec<SocketAt> {
+        let socket = self.socket(at);
+        let end = socket.local.end();
+        end.map_or_else(Vec::new, |to| {
+            self.listeners(socket.proto, socket.netns, to)
+        })
+    }
+
+    fn at_port(&self, proto: Proto, netns: u16, port: u16) -> &[SocketAt] {
+        let listeners = self.listeners.get_or_init(|| {
+            let mut by_port: HashMap<_, Vec<SocketAt>> = HashMap::new();
+            for (at, socket) in self.sample.places().zip(&self.sample.sockets) {
+                if is_listening(socket)
+                    && let Some(port) = socket.local.port()
+                {
+                    let key = (socket.proto, socket.netns, port);
+                    by_port.entry(key).or_default().push(at);
+                }
+            }
+            by_port
+        });
+        let key = (proto, netns, u32::from(port));
+        listeners.get(&key).map_or(&[], Vec::as_slice)
+    }
+
+    /// The sockets that keep an address from being bound: `EADDRINUSE`.
+    ///
+    /// A socket on `::` takes IPv4 too unless it says otherwise. Where that is not known (/proc/net) it is
+    /// in the way of an IPv4 address only if no IPv4 socket is, which could not be there beside it.
+    pub fn in_the_way(&self, wanted: SocketAddr) -> Vec<SocketAt> {
+        let holds = |at: &SocketAt, cross: bool| {
+            let socket = self.socket(*at);
+            let same_family = socket
+                .local
+                .ip()
+                .is_some_and(|ip| ip.is_ipv4() == wanted.ip().to_canonical().is_ipv4());
+            cross != same_family && overlap(socket, wanted)
+        };
+        let places = || self.sample.places();
+        let mut found: Vec<SocketAt> = places().filter(|at| holds(at, false)).collect();
+        let known = |at: &SocketAt| self.socket(*at).v6_only.is_some();
+        let cross = wanted.is_ipv6() || found.is_empty();
+        found.extend(places().filter(|at| (cross || known(at)) && holds(at, true)));
+        found
+    }
+
+    /// The descriptors that hold a socket, by process and number.
+    pub fn owners(&self, at: SocketAt) -> &'a [Owner] {
+        self.sample.owners.of(self.socket(at).inode)
+    }
+
+    /// The processes that hold any of these sockets, each once.
+    pub fn processes(&self, sockets: &[SocketAt]) -> Vec<ProcessAt> {
+        let owners = sockets.iter().flat_map(|at| self.owners(*at));
+        let mut processes: Vec<ProcessAt> = owners.map(|owner| ProcessAt(owner.process)).collect();
+        processes.sort_unstable();
+        processes.dedup();
+        processes
+    }
+
+    /// What else a process holds.
+    pub fn held_by(&self, process: ProcessAt) -> &[SocketAt] {
+        let held = self.held.get_or_init(|| {
+            let mut held: HashMap<ProcessAt, Vec<SocketAt>> = HashMap::new();
+            for at in self.sample.places() {
+                for process in self.processes(&[at]) {
+                    held.entry(process).or_default().push(at);
+                }
+            }
+            held
+        });
+        held.get(&process).map_or(&[], Vec::as_slice)
+    }
+}
+
+/// Whether a socket's address and one that is to be bound get in each other's way.
+fn overlap(held: &Socket, wanted: SocketAddr) -> bool {
+    let Some((ip, port)) = held.local.end() else {
+        return false;
+    };
+    let wanted_ip = wanted.ip().to_canonical();
+    if port != wanted.port() {
+        return false;
+    }
+    let is_any = |ip: IpAddr| ip.is_unspecified();
+    match (ip, wanted_ip) {
+        (IpAddr::V4(_), IpAddr::V4(_)) | (IpAddr::V6(_), IpAddr::V6(_)) => {
+            ip == wanted_ip || is_any(ip) || is_any(wanted_ip)
+        }
+        (IpAddr::V6(_), IpAddr::V4(_)) => is_any(ip) && held.v6_only != Some(true),
+        (IpAddr::V4(_), IpAddr::V6(_)) => is_any(wanted_ip),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sockets::Address;
+    use crate::sockets::testing::{ip, listener, owners, socket, tcp, unix};
+
+    fn sample(sockets: Vec<Socket>) -> Sample {
+        Sample {
+            sockets,
+            ..Sample::default()
+        }
+    }
+
+    fn v6_only(local: &str, v6_only: bool) -> Socket {
+        Socket {
+            v6_only: Some(v6_only),
+            ..listener(local)
+        }
+    }
+
+    fn listening(sample: &Sample, to: &str) -> Vec<u32> {
+        let to = ip(to).end().unwrap();
+        let found = Index::new(sample).listeners(Proto::Tcp, 0, to);
+        found.into_iter().map(|at| at.0).collect()
+    }
+
+    #[test]
+    fn the_listener_of_the_very_address_comes_before_those_of_all() {
+        let elsewhere = Socket {
+            netns: 1,
+            ..listener("127.0.0.1:80")
+        };
+        let sample = sample(vec![
+            listener("0.0.0.0:80"),
+            listener("127.0.0.1:80"),
+            listener("127.0.0.1:80"),
+            listener("127.0.0.1:81"),
+            elsewhere,
+            tcp("127.0.0.1:80", "127.0.0.1:5000"),
+            socket(Proto::Udp, State::Unconnected, "127.0.0.1:80", "0.0.0.0:0"),
+        ]);
+        assert_eq!(listening(&sample, "127.0.0.1:80"), [1, 2]);
+        assert_eq!(listening(&sample, "[::ffff:127.0.0.1]:80"), [1, 2]);
+        assert_eq!(listening(&sample, "10.0.0.1:80"), [0]);
+        assert_eq!(listening(&sample, "10.0.0.1:81"), [0; 0]);
+        assert_eq!(listening(&sample, "[::1]:80"), [0; 0]);
+    }
+
+    #[test]
+    fn a_listener_on_all_ipv6_addresses_takes_ipv4_unless_it_is_of_ipv6_only() {
+        let dual = sample(vec![v6_only("[::]:80", false)]);
+        let unknown = sample(vec![listener("[::]:80")]);
+        let only = sample(vec![v6_only("[::]:80", true)]);
+        for sample in [&dual, &unknown] {
+            assert_eq!(listening(sample, "127.0.0.1:80"), [0]);
+        }
+        assert_eq!(listening(&only, "127.0.0.1:80"), [0; 0]);
+        assert_eq!(listening(&only, "[::1]:80"), [0]);
+    }
+
+    fn held(wanted: &str, sockets: Vec<Socket>) -> Vec<u32> {
+        let sample = sample(sockets);
+        let found = Index::new(&sample).in_the_way(wanted.parse().unwrap());
+        found.into_iter().map(|at| at.0).collect()
+    }
+
+    #[test]
+    fn an_address_that_does_not_overlap_is_not_in_the_way() {
+        let both = || vec![listener("127.0.0.1:80"), listener("127.0.0.2:80")];
+        assert_eq!(held("127.0.0.2:80", both()), [1]);
+        assert_eq!(held("[::ffff:127.0.0.2]:80", both()), [1]);
+        assert_eq!(held("0.0.0.0:80", both()), [0, 1]);
+        assert_eq!(held("127.0.0.2:81", both()), [0; 0]);
+        assert_eq!(held("[::1]:80", vec![listener("0.0.0.0:80")]), [0; 0]);
+        assert_eq!(held("127.0.0.1:80", vec![listener("[::1]:80")]), [0; 0]);
+    }
+
+    #[test]
+    fn a_socket_on_all_ipv6_addresses_is_in_the_way_of_ipv4_if_it_takes_it() {
+        let wanted = "127.0.0.1:80";
+        assert_eq!(held(wanted, vec![listener("[::]:80")]), [0]);
+        assert_eq!(held(wanted, vec![v6_only("[::]:80", true)]), [0; 0]);
+        // Of IPv6 only, or the other one could not be there.
+        let beside = |six| vec![six, listener("0.0.0.0:80")];
+        assert_eq!(held(wanted, beside(listener("[::]:80"))), [1]);
+        assert_eq!(held(wanted, beside(v6_only("[::]:80", true))), [1]);
+        let both = vec![listener("127.0.0.1:80"), listener("[::1]:80")];
+        assert_eq!(held("[::]:80", both), [1, 0]);
+    }
+
+    #[test]
+    fn the_other_end_and_its_processes_are_found() {
+        let mut ends = [
+            tcp("127.0.0.1:80", "127.0.0.1:5000"),
+            tcp("127.0.0.1:5000", "127.0.0.1:80"),
+        ];
+        (ends[0].inode, ends[1].inode) = (7, 8);
+        let mut sample = sample(ends.into());
+        sample.owners = owners(&[(10, "server", None, &[7]), (20, "client", None, &[8])]);
+        let index = Index::new(&sample);
+        assert_eq!(index.other_end(SocketAt(0)), Some(SocketAt(1)));
+        let processes = index.processes(&[SocketAt(1), SocketAt(1)]);
+        assert_eq!(processes, [ProcessAt(1)]);
+        assert_eq!(sample.process(processes[0]).pid, 20);
+        assert_eq!(index.held_by(ProcessAt(1)), [SocketAt(1)]);
+        assert_eq!(index.held_by(ProcessAt(9)), []);
+    }
+
+    #[test]
+    fn what_may_answer_about_others_is_kept() {
+        let listener = listener("127.0.0.1:80");
+        let datagrams = unix(Proto::UnixDgr, State::Unconnected, b"/run/x", 7, 0);
+        let old = socket(Proto::Tcp, State::TimeWait, "127.0.0.1:1", "127.0.0.1:2");
+        for (socket, by_rules, with_pairs) in [
+            (&listener, true, true),
+            (&datagrams, false, true),
+            (&old, false, false),
+        ] {
+            assert_eq!(answers_about_others(socket, false), by_rules);
+            assert_eq!(answers_about_others(socket, true), with_pairs);
+        }
+        assert!(matches!(listener.peer, Address::Ip { .. }));
+    }
+}

@@ -1,0 +1,14 @@
+//! What a host looks like at one moment, and the questions that are asked of it.
+//!
+//! | file | what it holds |
+//! |---|---|
+//! | [`sample`] | [`Sample`]: the sockets of a host and the processes that hold them |
+//! | [`index`] | [`Index`]: who listens, who is at the other end, who owns, what stands in the way |
+//! | `pairs` | the two ends of each connection |
+
+pub mod index;
+mod pairs;
+pub mod sample;
+
+pub use index::{Index, answers_about_others};
+pub use sample::{Namespace, Note, ProcessAt, Sample, SocketAt};

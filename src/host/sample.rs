@@ -1,0 +1,71 @@
+//! The sample itself.
+
+use std::time::Duration;
+
+use crate::sockets::{Owners, Process, Socket};
+
+/// What a host looks like at one moment.
+#[derive(Debug, Clone, Default)]
+pub struct Sample {
+    /// When it was taken, since 1970.
+    pub taken: Duration,
+    /// The sockets.
+    pub sockets: Vec<Socket>,
+    /// The processes that hold them.
+    pub owners: Owners,
+    /// The network namespaces, by the index in [`Socket::netns`].
+    pub namespaces: Vec<Namespace>,
+    /// What could not be seen, in words; empty: everything was.
+    pub notes: Vec<Note>,
+}
+
+/// A socket by its place in [`Sample::sockets`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct SocketAt(pub u32);
+
+/// A process by its place in [`Owners::processes`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ProcessAt(pub u32);
+
+/// A network namespace.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Namespace {
+    /// The inode of its /proc/PID/ns/net.
+    pub inode: u64,
+    /// What users call it: a name of ip-netns(8), `pid 42 (nginx)`, or empty for our own.
+    pub label: String,
+}
+
+/// Something that a sample does not hold, and how to see it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Note {
+    /// Stable, for programs: `owners_hidden`, `family_missing`, `dump_interrupted` ...
+    pub id: &'static str,
+    /// For people.
+    pub text: String,
+    /// Whether rows or owners are missing because of it, so that the sample is not complete.
+    pub incomplete: bool,
+}
+
+impl Sample {
+    /// The socket at a place of this sample.
+    ///
+    /// # Panics
+    /// When the place is of another sample, which has more sockets.
+    pub fn socket(&self, at: SocketAt) -> &Socket {
+        &self.sockets[at.0 as usize]
+    }
+
+    /// The process at a place of this sample.
+    ///
+    /// # Panics
+    /// When the place is of another sample, which has more processes.
+    pub fn process(&self, at: ProcessAt) -> &Process {
+        &self.owners.processes()[at.0 as usize]
+    }
+
+    /// The places of all sockets.
+    pub fn places(&self) -> impl Iterator<Item = SocketAt> + use<> {
+        (0..u32::try_from(self.sockets.len()).unwrap_or(u32::MAX)).map(SocketAt)
+    }
+}

@@ -1,0 +1,346 @@
+//! A finding as text and as JSON, the same for every command.
+//!
+//! ```text
+//! ERROR accept queue full: 5 waiting, limit 4
+//!   socket     tcp LISTEN 127.0.0.1:8080 server(812,fd3)
+//!   means      ...
+//!   evidence   idiag_rqueue 5 (sock_diag), idiag_wqueue 4 (sock_diag)
+//!   ruled out  ...
+//!   next       strace -f -p 812
+//!              ...
+//!   effects    WARNING connecting, no answer: SYN sent 3 times
+//! ```
+
+use std::io::{self, Write};
+
+use serde::Serialize;
+
+use super::sockets::{Sheet, cells};
+use super::{Paint, Style, escape};
+use crate::diagnose::{Block, Fact, Finding, NextStep, Severity, Subject};
+use crate::host::SocketAt;
+
+/// How wide the titles of a finding's parts are, and the blanks around them.
+const MARGIN: usize = 13;
+
+/// More wrapped than this no text is.
+const NARROWEST: usize = 20;
+
+/// How a severity is painted.
+pub fn paint(severity: Severity) -> Paint {
+    match severity {
+        Severity::Notice => Paint::Bold,
+        Severity::Warning => Paint::Warn,
+        Severity::Error => Paint::Bad,
+    }
+}
+
+/// How findings are written.
+#[derive(Debug, Clone, Copy)]
+pub struct Layout {
+    /// With colours or without.
+    pub style: Style,
+    /// The terminal's width; without one nothing is wrapped.
+    pub width: Option<u16>,
+    /// Whether each effect is written like a finding of its own, too.
+    pub verbose: bool,
+}
+
+/// Writes a block: the finding, and its effects below it.
+pub fn write(
+    out: &mut (impl Write + ?Sized),
+    block: &Block,
+    sheet: &Sheet<'_>,
+    layout: Layout,
+) -> io::Result<()> {
+    let finding = &block.finding;
+    let mut page = Page { out, layout };
+    page.headline(finding)?;
+    page.part(subject_title(finding), &subjects(finding, sheet), None)?;
+    page.part("means", &[finding.meaning.to_owned()], None)?;
+    let evidence: Vec<String> = finding.facts.iter().map(fact).collect();
+    page.part("evidence", &[evidence.join(", ")], Some(Paint::Dim))?;
+    page.part("ruled out", &[finding.ruled_out.to_owned()], None)?;
+    page.next(&finding.next)?;
+    let mut effects = Vec::new();
+    list(&block.effects, &mut effects);
+    page.part("effects", &effects, None)?;
+    if layout.verbose {
+        for effect in &block.effects {
+            writeln!(page.out)?;
+            write(page.out, effect, sheet, layout)?;
+        }
+    }
+    Ok(())
+}
+
+/// A fact: its name, its value, where it was read.
+fn fact(fact: &Fact) -> String {
+    let before = fact.before.as_ref();
+    let before = before.map_or_else(String::new, |before| format!("{before}, then "));
+    format!("{} {before}{} ({})", fact.field, fact.value, fact.source)
+}
+
+fn list(effects: &[Block], lines: &mut Vec<String>) {
+    for effect in effects {
+        let word = effect.finding.severity.word().to_ascii_uppercase();
+        lines.push(format!("{word} {}", effect.finding.headline));
+        list(&effect.effects, lines);
+    }
+}
+
+fn subject_title(finding: &Finding) -> &'static str {
+    match (finding.subject, finding.count) {
+        (Subject::Socket(_), 1) => "socket",
+        (Subject::Socket(_), _) => "sockets",
+        _ => "subject",
+    }
+}
+
+/// What it is about: each subject on a line, and how many more there are.
+fn subjects(finding: &Finding, sheet: &Sheet<'_>) -> Vec<String> {
+    let mut lines: Vec<String> = finding
+        .examples
+        .iter()
+        .map(|of| subject(*of, sheet))
+        .filter(|line| !line.is_empty())
+        .collect();
+    let more = finding.count - finding.examples.len().min(finding.count);
+    if more > 0 {
+        lines.push(format!("and {more} more (-v lists all)"));
+    }
+    lines
+}
+
+fn subject(subject: Subject, sheet: &Sheet<'_>) -> String {
+    match subject {
+        Subject::Host => String::new(),
+        Subject::Interface { netns, index } => {
+            let mut name = String::new();
+            cells::interface(&mut name, index, netns, sheet.names);
+            name
+        }
+        Subject::Process(at) => {
+            let process = sheet.sample().process(at);
+            let mut name = String::new();
+            cells::comm(&mut name, process);
+            format!("{name} (pid {})", process.pid)
+        }
+        Subject::Socket(at) => socket(at, sheet),
+        Subject::Path(ip) => format!("the path to {ip}"),
+        Subject::Stream(stream) => format!("stream {}", stream.number),
+    }
+}
+
+/// `tcp CLOSE-WAIT 127.0.0.1:8080 - 127.0.0.1:40000 python3(7,fd5)`.
+fn socket(at: SocketAt, sheet: &Sheet<'_>) -> String {
+    let row = sheet.row(at);
+    let mut who = format!("{} {} ", row.proto.name(), row.state.ss_name());
+    cells::local(&mut who, &row, sheet.names);
+    let mut peer = String::new();
+    cells::peer(&mut peer, &row, sheet.names);
+    if peer != "-" {
+        who.push_str(" - ");
+        who.push_str(&peer);
+    }
+    who.push(' ');
+    cells::process(&mut who, &row, sheet, true);
+    who
+}
+
+struct Page<'a, W: ?Sized> {
+    out: &'a mut W,
+    layout: Layout,
+}
+
+impl<W: Write + ?Sized> Page<'_, W> {
+    fn headline(&mut self, finding: &Finding) -> io::Result<()> {
+        let word = finding.severity.word().to_ascii_uppercase();
+        let headline = escape::text(&finding.headline);
+        let lines = self.wrapped(&format!("{word} {headline}"), 0);
+        for (index, line) in lines.iter().enumerate() {
+            match line.strip_prefix(&word).filter(|_| index == 0) {
+                Some(rest) => {
+                    let word = self.layout.style.paint(paint(finding.severity), &word);
+                    writeln!(self.out, "{word}{rest}")?;
+                }
+                None => writeln!(self.out, "{line}")?,
+            }
+        }
+        Ok(())
+    }
+
+    /// A title and its lines, each wrapped beside it; nothing where there is none.
+    fn part(&mut self, title: &str, lines: &[String], paint: Option<Paint>) -> io::Result<()> {
+        let mut title = title;
+        for text in lines.iter().filter(|text| !text.is_empty()) {
+            for line in self.wrapped(&escape::text(text), MARGIN) {
+                self.line(title, &line, paint)?;
+                title = "";
+            }
+        }
+        Ok(())
+    }
+
+    /// What to do: each command on a line of its own, whole, so that it can be pasted.
+    fn next(&mut self, steps: &[NextStep]) -> io::Result<()> {
+        let mut title = "next";
+        for step in steps {
+            let text = step.to_string();
+            let text = escape::text(&text);
+            let (lines, paint) = match step {
+                NextStep::Command(_) => (vec![text.into_owned()], Some(Paint::Bold)),
+                NextStep::Sentence(_) => (self.wrapped(&text, MARGIN), None),
+            };
+            for line in lines {
+                self.line(title, &line, paint)?;
+                title = "";
+            }
+        }
+        Ok(())
+    }
+
+    fn line(&mut self, title: &str, text: &str, paint: Option<Paint>) -> io::Result<()> {
+        let style = self.layout.style;
+        let title = format!("  {title:<10} ");
+        let title = if title.starts_with("  next") {
+            style.paint(Paint::Bold, &title).to_string()
+        } else {
+            title
+        };
+        match paint {
+            Some(paint) => writeln!(self.out, "{title}{}", style.paint(paint, text)),
+            None => writeln!(self.out, "{title}{text}"),
+        }
+    }
+
+    /// The text in lines that fit beside a margin, broken between words.
+    fn wrapped(&self, text: &str, margin: usize) -> Vec<String> {
+        let Some(width) = self.layout.width else {
+            return vec![text.to_owned()];
+        };
+        let room = usize::from(width).saturating_sub(margin).max(NARROWEST);
+        let mut lines = vec![String::new()];
+        for word in text.split(' ') {
+            let line = lines.last_mut().expect("one at least");
+            if line.is_empty() {
+                line.push_str(word);
+            } else if cells::width(line) + 1 + cells::width(word) <= room {
+                line.push(' ');
+                line.push_str(word);
+            } else {
+                lines.push(word.to_owned());
+            }
+        }
+        lines
+    }
+}
+
+/// A finding for programs.
+#[derive(Debug, Serialize)]
+pub struct FindingJson<'a> {
+    id: &'static str,
+    severity: &'static str,
+    title: &'static str,
+    text: &'a str,
+    evidence: Vec<FactJson>,
+    explanation: &'a str,
+    ruled_out: &'a str,
+    next: String,
+    commands: Vec<&'a [String]>,
+    others: Vec<OtherJson>,
+    because: Option<BecauseJson>,
+}
+
+#[derive(Debug, Serialize)]
+struct FactJson {
+    source: &'static str,
+    field: &'static str,
+    value: String,
+    number: Option<u64>,
+    unit: Option<&'static str>,
+    before: Option<String>,
+}
+
+/// What else takes part in it.
+#[derive(Debug, Serialize)]
+struct OtherJson {
+    role: &'static str,
+    #[serde(flatten)]
+    socket: SocketJson,
+}
+
+/// What causes it.
+#[derive(Debug, Serialize)]
+struct BecauseJson {
+    id: &'static str,
+    #[serde(flatten)]
+    socket: SocketJson,
+}
+
+#[derive(Debug, Serialize, Default)]
+struct SocketJson {
+    inode: Option<u32>,
+    cookie: Option<u64>,
+    pids: Vec<u32>,
+}
+
+/// A finding for programs.
+pub fn json<'a>(finding: &'a Finding, sheet: &Sheet<'_>) -> FindingJson<'a> {
+    let steps: Vec<String> = finding.next.iter().map(NextStep::to_string).collect();
+    let because = finding.because.and_then(|at| sheet.findings.get(at));
+    FindingJson {
+        id: finding.rule.id,
+        severity: finding.severity.word(),
+        title: finding.rule.title,
+        text: &finding.headline,
+        evidence: finding.facts.iter().map(fact_json).collect(),
+        explanation: finding.meaning,
+        ruled_out: finding.ruled_out,
+        next: steps.join(". ").replace(".. ", ". "),
+        commands: finding
+            .next
+            .iter()
+            .filter_map(|step| match step {
+                NextStep::Command(command) => Some(&command.0[..]),
+                NextStep::Sentence(_) => None,
+            })
+            .collect(),
+        others: finding
+            .others
+            .iter()
+            .map(|(role, subject)| OtherJson {
+                role: role.word(),
+                socket: socket_json(*subject, sheet),
+            })
+            .collect(),
+        because: because.map(|cause| BecauseJson {
+            id: cause.rule.id,
+            socket: socket_json(cause.subject, sheet),
+        }),
+    }
+}
+
+fn fact_json(fact: &Fact) -> FactJson {
+    FactJson {
+        source: fact.source,
+        field: fact.field,
+        value: fact.value.to_string(),
+        number: fact.value.number(),
+        unit: fact.value.unit(),
+        before: fact.before.as_ref().map(ToString::to_string),
+    }
+}
+
+fn socket_json(subject: Subject, sheet: &Sheet<'_>) -> SocketJson {
+    let Subject::Socket(at) = subject else {
+        return SocketJson::default();
+    };
+    let row = sheet.row(at);
+    let processes = sheet.index.processes(&[at]).into_iter();
+    SocketJson {
+        inode: Some(row.inode).filter(|inode| *inode != 0),
+        cookie: row.cookie,
+        pids: processes.map(|at| sheet.sample().process(at).pid).collect(),
+    }
+}
