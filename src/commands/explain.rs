@@ -4,6 +4,7 @@ use std::io::Write;
 
 use crate::commands::serving::print;
 use crate::commands::{Context, Status};
+use crate::diagnose::{Rule, rules};
 use crate::error::{Error, Kind, Result};
 use crate::reference::{self, Lookup};
 use crate::render::{escape, explain as show};
@@ -14,6 +15,7 @@ use crate::render::{escape, explain as show};
 /// ("Connection refused"), ICMP types and codes (icmp 3/4, icmp6 1/4), exceptions of Python and
 /// other languages, errors of browsers, curl and Windows, and whole error lines pasted in quotes.
 /// The cause depends on the line: one about a Unix socket or a file differs from one about TCP.
+/// The name of a finding (close_never_called), as the JSON output gives it, explains that finding.
 ///
 /// Without an argument, all entries are listed. In the suggestions, HOST, PORT and PATH stand for
 /// the address or the path concerned.
@@ -40,16 +42,25 @@ pub fn run(args: &Args, context: &Context) -> Result<Status> {
 /// disables wrapping.
 fn explain(args: &Args, json: bool, width: Option<u16>, out: &mut dyn Write) -> Result<bool> {
     let query = (!args.what.is_empty()).then(|| args.what.join(" "));
+    let rules: Vec<&'static Rule> = match &query {
+        Some(query) => rules::named(query).into_iter().collect(),
+        None => rules::ALL.to_vec(),
+    };
     let found = match &query {
+        // Its name says which finding; the words in it are not of other entries.
+        Some(_) if !rules.is_empty() => Lookup::default(),
         Some(query) => reference::look_up(query),
         None => Lookup::everything(),
     };
-    let known = !found.entries.is_empty();
-    match &query {
-        query if json => show::write_json(out, query.as_deref(), &found),
-        Some(query) if !known => return Err(unknown(query, &found.nearest)),
-        Some(_) => show::write_entries(out, &found, width),
-        None => show::write_list(out, width),
+    let known = !found.entries.is_empty() || !rules.is_empty();
+    match (&query, rules.first()) {
+        (query, _) if json => show::write_json(out, query.as_deref(), &found, &rules),
+        (Some(query), _) if !known => return Err(unknown(query, &found.nearest)),
+        (Some(_), Some(rule)) => show::rules::write(out, rule, width),
+        (Some(_), None) => show::write_entries(out, &found, width),
+        (None, _) => show::write_list(out, width)
+            .and_then(|()| writeln!(out))
+            .and_then(|()| show::rules::write_list(out, &rules, width)),
     }
     .map_err(Error::output)?;
     Ok(known)
@@ -101,6 +112,24 @@ mod tests {
         let args = <Args as clap::FromArgMatches>::from_arg_matches(&matches).expect("fits");
         assert_eq!(args.what, ["errno", "-2"]);
         assert!(matches.get_flag("json"));
+    }
+
+    #[test]
+    fn a_finding_is_explained_by_its_name_and_its_title() {
+        for what in [&["close_never_called"][..], &["CLOSE-WAIT", "leak"]] {
+            let text = text(what);
+            assert!(text.starts_with("close_never_called (finding): CLOSE-WAIT leak\n"));
+            for label in ["means:", "evidence:", "look-alikes:", "next:"] {
+                assert!(text.contains(&format!("\n  {label}")), "{text}");
+            }
+        }
+        let (known, document) = json(&["accept_queue_full"]);
+        assert!(known);
+        assert_eq!(document["rules"][0]["title"], "accept queue full");
+        let every = json(&[]).1;
+        let count = every["rules"].as_array().map(Vec::len);
+        assert_eq!(count, Some(rules::ALL.len()));
+        assert!(text(&[]).contains("\nnot_accepted "));
     }
 
     #[test]

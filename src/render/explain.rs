@@ -1,11 +1,15 @@
 //! An entry of the tables, or all of them: text for people, and a JSON document.
 
+pub mod rules;
+
 use std::io::{self, Write};
 
 use serde::Serialize;
 
+use self::rules::RuleJson;
 use super::json;
 use super::table::Table;
+use crate::diagnose::Rule;
 use crate::reference::icmp::{self, Icmp};
 use crate::reference::{self, Advice, Circumstance, Entry, Lookup, UnknownCode, spelling};
 
@@ -164,6 +168,8 @@ struct Document<'a> {
     /// The circumstance that the query names; it selects cause and next of the entries.
     circumstance: Option<&'static str>,
     entries: Vec<EntryDocument>,
+    /// Findings of the diagnosis.
+    rules: Vec<RuleJson>,
     nearest: &'a [&'static str],
 }
 
@@ -262,7 +268,12 @@ impl From<&(Circumstance, Advice)> for UnderDocument {
 }
 
 /// The document of `--json`.
-pub fn write_json(out: &mut dyn Write, query: Option<&str>, found: &Lookup) -> io::Result<()> {
+pub fn write_json(
+    out: &mut dyn Write,
+    query: Option<&str>,
+    found: &Lookup,
+    rules: &[&'static Rule],
+) -> io::Result<()> {
     let document = Document {
         schema: "sockdoc.explain/1",
         query,
@@ -272,6 +283,7 @@ pub fn write_json(out: &mut dyn Write, query: Option<&str>, found: &Lookup) -> i
             .iter()
             .map(|entry| EntryDocument::new(*entry, found))
             .collect(),
+        rules: rules.iter().map(RuleJson::from).collect(),
         nearest: &found.nearest,
     };
     json::line(out, &document)
@@ -298,7 +310,7 @@ mod tests {
     fn json(query: Option<&str>) -> serde_json::Value {
         let found = query.map_or_else(Lookup::everything, reference::look_up);
         let mut out = Vec::new();
-        write_json(&mut out, query, &found).expect("writes to memory");
+        write_json(&mut out, query, &found, &[]).expect("writes to memory");
         serde_json::from_slice(&out).expect("JSON")
     }
 
