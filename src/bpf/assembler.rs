@@ -1,4 +1,4 @@
-//! Instructions of eBPF (RFC 9669) and labels, to bytes.
+//! eBPF instructions (RFC 9669) and labels, assembled to bytes.
 
 /// A register.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -16,7 +16,7 @@ pub enum Reg {
     R10 = 10,
 }
 
-/// How many bytes an instruction loads or stores.
+/// The number of bytes that an instruction loads or stores.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Size {
     /// Four.
@@ -35,17 +35,17 @@ impl Size {
     }
 }
 
-/// A place in a program that jumps lead to.
+/// The target of a jump.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Label(usize);
 
-/// A program that grows.
+/// A program under construction.
 #[derive(Debug, Default)]
 pub struct Assembler {
     instructions: Vec<Instruction>,
-    /// Where each label stands, once it is placed.
+    /// The instruction after each label, once it is placed.
     labels: Vec<Option<usize>>,
-    /// Instructions whose offset is that of a label.
+    /// Jumps, whose offsets are filled in at the end.
     jumps: Vec<(usize, Label)>,
 }
 
@@ -121,10 +121,10 @@ impl Assembler {
         });
     }
 
-    /// The bytes, as this machine's kernel takes them.
+    /// The bytes in the order of this machine.
     ///
     /// # Panics
-    /// When a label was jumped to and never placed, or is more than 32,767 instructions away.
+    /// When the target of a jump was never placed, or is more than 32,767 instructions away.
     pub fn finish(mut self) -> Vec<u8> {
         for (index, label) in self.jumps {
             let target = self.labels[label.0].expect("a label that is jumped to is placed");

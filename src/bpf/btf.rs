@@ -11,7 +11,7 @@ use std::ops::Range;
 pub struct Btf<'a> {
     types: &'a [u8],
     strings: &'a [u8],
-    /// Where the type of each number begins in `types`; the first is number 1, for 0 is `void`.
+    /// The offset of each type in `types`; the first is number 1, since 0 is `void`.
     starts: Vec<u32>,
 }
 
@@ -19,7 +19,7 @@ pub struct Btf<'a> {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct TypeId(pub u32);
 
-/// Kinds of types (`BTF_KIND_*`) that can be looked for by name.
+/// The kinds of types (`BTF_KIND_*`) that can be looked up by name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[allow(missing_docs)]
 pub enum Kind {
@@ -27,19 +27,19 @@ pub enum Kind {
     Func = 12,
 }
 
-/// What stands in a `struct`, seen from its beginning.
+/// A member of a struct.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Member {
-    /// In bytes.
+    /// In bytes from the start of the struct.
     pub offset: u32,
     /// Its type.
     pub type_id: TypeId,
 }
 
-/// Why bytes are not BTF that can be read.
+/// The bytes are not valid BTF.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Malformed {
-    /// Where in the bytes.
+    /// The byte at which reading failed.
     pub offset: usize,
 }
 
@@ -76,9 +76,9 @@ const FUNC_PROTO: u32 = 13;
 const TYPE_TAG: u32 = 18;
 const ENUM64: u32 = 19;
 
-/// The most members that one search looks at: `task_struct` has some 300.
+/// The limit on the members that one search visits; `task_struct` has about 300.
 const MOST_STEPS: usize = 20_000;
-/// The longest chain of typedefs and qualifiers that is followed.
+/// The limit on a chain of typedefs and qualifiers.
 const MOST_ALIASES: usize = 32;
 
 impl<'a> Btf<'a> {
@@ -125,8 +125,8 @@ impl<'a> Btf<'a> {
         Some(TypeId(u32::try_from(index).ok()? + 1))
     }
 
-    /// A member of a struct, of the unions and structs without a name in it too, or of what a pointer
-    /// to a struct points to. A bit field has no offset in bytes and is not found.
+    /// A member of a struct, or of the struct that a pointer points to, anonymous structs and unions in
+    /// it included. Bit fields are not found: they have no offset in bytes.
     pub fn member(&self, type_id: TypeId, name: &str) -> Option<Member> {
         let mut open = vec![(self.pointed_to(type_id)?, 0)];
         let mut steps = 0;
@@ -155,7 +155,7 @@ impl<'a> Btf<'a> {
         None
     }
 
-    /// Which argument of a function, from 0, has this name, and its type.
+    /// The position of an argument of a function, from 0, and its type.
     pub fn argument(&self, function: TypeId, name: &str) -> Option<(usize, TypeId)> {
         let prototype = self.prototype(function)?;
         let mut arguments = self.entries(prototype, 8).enumerate();
@@ -187,7 +187,7 @@ impl<'a> Btf<'a> {
         }
     }
 
-    /// The type behind typedefs, qualifiers and tags.
+    /// The type without typedefs, qualifiers and tags.
     fn unqualified(&self, mut type_id: TypeId) -> Option<Type> {
         for _ in 0..MOST_ALIASES {
             let ty = self.get(type_id)?;
@@ -199,7 +199,7 @@ impl<'a> Btf<'a> {
         None
     }
 
-    /// `None` for `void` and for numbers that are not given out.
+    /// `None` for `void` and for numbers without a type.
     fn get(&self, type_id: TypeId) -> Option<Type> {
         let index = type_id.0.checked_sub(1)?;
         let at = *self.starts.get(index as usize)? as usize;
@@ -214,14 +214,14 @@ impl<'a> Btf<'a> {
         u32_at(self.types, ty.at + REFERS).map(TypeId)
     }
 
-    /// Where the entries behind a type begin, each of so many bytes.
+    /// The offsets of the entries of a type, `size` bytes each.
     fn entries(&self, ty: Type, size: usize) -> std::iter::StepBy<Range<usize>> {
         let count = u32_at(self.types, ty.at + INFO).map_or(0, count_of);
         let first = ty.at + TYPE_SIZE;
         (first..first + count * size).step_by(size)
     }
 
-    /// The offset of a member; where the struct has bit fields, its upper byte is the width of one.
+    /// The offset of a member. In a struct with bit fields its upper byte is the width of the field.
     fn byte_offset(&self, ty: Type, member: usize) -> Option<u32> {
         let bits = u32_at(self.types, member + 8)?;
         let has_bit_fields = u32_at(self.types, ty.at + INFO)? >> 31 == 1;
@@ -229,7 +229,7 @@ impl<'a> Btf<'a> {
         (bits.is_multiple_of(8) && !is_bit_field).then_some(bits / 8)
     }
 
-    /// Whether the name that begins a type, member, argument or enumerator is this one.
+    /// Whether the type, member, argument or enumerator at this offset has this name.
     fn is_named(&self, at: usize, name: &str) -> bool {
         let Some(offset) = u32_at(self.types, at) else {
             return false;
@@ -240,13 +240,13 @@ impl<'a> Btf<'a> {
     }
 }
 
-/// A type that is known to lie within the bytes, with all that belongs to it.
+/// A type that was checked to lie within the bytes, with all of its entries.
 #[derive(Debug, Clone, Copy)]
 struct Type {
     at: usize,
 }
 
-/// How many bytes the type takes that begins here.
+/// The length in bytes of the type at this offset.
 fn size_at(types: &[u8], at: usize) -> Option<usize> {
     let info = u32_at(types, at + INFO)?;
     let count = count_of(info);
@@ -260,7 +260,7 @@ fn size_at(types: &[u8], at: usize) -> Option<usize> {
         ENUM | FUNC_PROTO => count * 8,
         // and FWD, FLOAT
         PTR | TYPEDEF | VOLATILE | CONST | RESTRICT | FUNC | TYPE_TAG | 7 | 16 => 0,
-        // Of a kind that is not known the size is not known either.
+        // The length of an unknown kind is unknown.
         _ => return None,
     };
     Some(TYPE_SIZE + more)

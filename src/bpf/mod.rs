@@ -1,15 +1,15 @@
-//! eBPF without a compiler: the types of the running kernel, and programs put together instruction by
-//! instruction to fit them.
+//! eBPF programs without a compiler: the kernel's own type information, and programs assembled to match
+//! it.
 //!
 //! | file | what it holds |
 //! |---|---|
-//! | this one | [`Program`]: what the kernel is given; [`Missing`]: what it lacks |
+//! | this one | [`Program`], ready to load; [`Missing`]: what the kernel lacks for it |
 //! | [`assembler`] | instructions and labels to bytes |
 //! | [`btf`] | the kernel's own description of its types (BTF) |
 //! | [`task_file`] | the program that lists which task holds which socket, and its records |
 //!
-//! Loading them is the work of [`sys::bpf`](crate::sys::bpf). Offsets, helpers and arguments are asked
-//! of the BTF, never of the kernel's version.
+//! [`sys::bpf`](crate::sys::bpf) loads them. Offsets, helpers and arguments come from the BTF, never
+//! from the kernel's version.
 
 pub mod assembler;
 pub mod btf;
@@ -28,13 +28,13 @@ pub struct Program {
     pub kind: u32,
     /// `enum bpf_attach_type`.
     pub attach_type: u32,
-    /// The kernel function that it is attached to.
+    /// The kernel function to attach to.
     pub attach_to: TypeId,
     /// The instructions, eight bytes each.
     pub instructions: Vec<u8>,
 }
 
-/// Something that a program needs and the kernel does not have: a function, a member, a helper.
+/// A function, member or helper that a program needs and the kernel lacks.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Missing(pub &'static str);
 

@@ -1,7 +1,7 @@
-//! The program that lists which task holds which socket, and the records it writes.
+//! The program that lists which task holds which socket, and the records that it writes.
 //!
-//! The kernel calls it for each open descriptor of each task that it visits (`task_file`, an iterator):
-//! every leader of a thread group, and every thread whose descriptors are not those of its leader.
+//! The kernel's `task_file` iterator runs it for each open descriptor of each process, and of each thread
+//! that does not share the descriptor table of its process.
 
 use super::assembler::{Assembler, Reg, Size};
 use super::btf::{Btf, Kind, TypeId};
@@ -12,18 +12,18 @@ const TRACING: u32 = 26;
 /// `BPF_TRACE_ITER`
 const TRACE_ITER: u32 = 28;
 
-/// What is written for each descriptor that is a socket.
+/// A descriptor that is a socket.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Record {
-    /// Of the socket.
+    /// The inode of the socket.
     pub inode: u32,
     /// The descriptor.
     pub fd: u32,
     /// The process.
     pub pid: u32,
-    /// The thread: `pid` itself, or one whose descriptors are not those of the process.
+    /// `pid`, or the number of a thread with a descriptor table of its own.
     pub tid: u32,
-    /// The name of the process, filled up with NUL.
+    /// The name of the process, padded with NUL.
     pub comm: [u8; COMM],
 }
 
@@ -33,7 +33,7 @@ const COMM: usize = 16;
 pub const RECORD: usize = 4 * 4 + COMM;
 
 impl Record {
-    /// The records in what was read; a part of one at the end is left over.
+    /// The complete records in these bytes.
     pub fn all(bytes: &[u8]) -> impl Iterator<Item = Record> {
         bytes.chunks_exact(RECORD).map(|bytes| {
             let word = |n: usize| u32::from_ne_bytes(std::array::from_fn(|i| bytes[4 * n + i]));
@@ -47,7 +47,7 @@ impl Record {
         })
     }
 
-    /// The name without what fills it up.
+    /// The name without its padding.
     pub fn comm(&self) -> &[u8] {
         let end = self.comm.iter().position(|&byte| byte == 0);
         &self.comm[..end.unwrap_or(COMM)]
@@ -70,7 +70,7 @@ pub fn program(btf: &Btf<'_>) -> Result<Program, Missing> {
     })
 }
 
-/// Where things are in this kernel: offsets in bytes, numbers of helpers.
+/// The offsets in bytes and the numbers of helpers in this kernel.
 #[derive(Debug)]
 struct Places {
     function: TypeId,
@@ -126,14 +126,14 @@ impl Places {
     fn assemble(&self) -> Vec<u8> {
         use Reg::{R0, R1, R2, R3, R6, R7, R8, R10};
         use Size::{Double, Word};
-        // Where the parts of the record are, from the frame pointer.
+        // The offsets of the record's fields from the frame pointer.
         let [inode, fd, pid, tid, name] = [-32, -28, -24, -20, -16];
 
         let mut program = Assembler::default();
         let a = &mut program;
         let out = a.label();
         a.copy(R6, R1);
-        // Both are null when the walk is over.
+        // Both are null in the call after the last descriptor.
         a.load(Double, R7, R6, self.task);
         a.jump_if_zero(R7, out);
         a.load(Double, R8, R6, self.file);
@@ -170,14 +170,14 @@ impl Places {
     }
 }
 
-/// Where an argument of the traced function is in what the program is given: eight bytes each.
+/// The offset of an argument of the traced function in the context of the program: eight bytes each.
 fn argument(btf: &Btf<'_>, function: TypeId, name: &'static str) -> Result<(i16, TypeId), Missing> {
     let (index, type_id) = btf.argument(function, name).ok_or(Missing(name))?;
     let offset = i16::try_from(index * 8).map_err(|_| Missing(name))?;
     Ok((offset, type_id))
 }
 
-/// A member, near enough for one instruction to reach it and what stands beside it.
+/// The offset of a member, if one instruction can reach it and the bytes after it.
 fn member(btf: &Btf<'_>, of: TypeId, name: &'static str) -> Result<(i16, TypeId), Missing> {
     let member = btf.member(of, name).ok_or(Missing(name))?;
     let offset = i16::try_from(member.offset).ok();

@@ -1,5 +1,5 @@
-//! Where the owners of sockets are read on a host with many open files: BPF where it is allowed, /proc
-//! otherwise, the same owners either way.
+//! The source of socket owners on a host with many open files: BPF if permitted, otherwise /proc, with
+//! the same owners.
 
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -23,7 +23,7 @@ if child:
 sys.stdin.read()
 "#;
 
-/// What is said with -v of where the owners were read, and the sockets.
+/// The source that -v names, and the sockets.
 fn listed(namespace: &Namespace, launcher: &[&str]) -> (String, Value) {
     let mut command: Command = namespace.command(launcher[0]);
     command
@@ -73,7 +73,7 @@ fn a_busy_host_has_the_same_owners_from_bpf_and_from_proc() {
         ),
         (
             &["unshare", "--mount", "sh", "-c", no_btf, "sh"],
-            "the kernel offers no BTF: No such file or directory (ENOENT)",
+            "the kernel has no BTF: No such file or directory (ENOENT)",
         ),
         (
             &["unshare", "--pid", "--fork", "env"],

@@ -1,7 +1,6 @@
-//! BPF programs loaded and run: bpf(2), without a library.
+//! Loading and running BPF programs: bpf(2), without a library.
 //!
-//! What cannot be had is told as a [`Refused`]; nobody's work depends on it, there is always a second
-//! source.
+//! Every caller has a second source, so a [`Refused`] is a note for `-v`, not an error.
 
 use std::ffi::{CStr, c_int};
 use std::fs::{self, File};
@@ -15,16 +14,16 @@ use crate::bpf::btf::{Btf, Malformed};
 use crate::bpf::{Missing, Program};
 use crate::reference;
 
-/// The kernel, as far as BPF needs it. Tests put other answers in its place.
+/// The kernel's interface for BPF. Tests replace its parts.
 #[derive(Debug, Clone, Copy)]
 pub struct Kernel<'a> {
-    /// Where its types are.
+    /// The file with its type information.
     pub btf: &'a Path,
-    /// bpf(2) with its attributes in words of eight bytes: a new descriptor.
+    /// bpf(2), with its attributes in words of eight bytes; returns a new descriptor.
     call: unsafe fn(Command, &[u64]) -> io::Result<OwnedFd>,
 }
 
-/// `enum bpf_cmd`: those that give a descriptor.
+/// Commands of `enum bpf_cmd` that return a descriptor.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Command {
     ProgLoad = 5,
@@ -35,22 +34,22 @@ enum Command {
 /// Why a program does not run.
 #[derive(Debug)]
 pub enum Refused {
-    /// The kernel does not offer its types.
+    /// The kernel has no BTF.
     NoBtf(io::Error),
-    /// They cannot be read.
+    /// The BTF is invalid.
     BadBtf(Malformed),
-    /// The program needs what this kernel does not have.
+    /// The kernel lacks something that the program needs.
     Missing(Missing),
-    /// The program was not loaded; with the end of the verifier's log, if it got so far.
+    /// The program was not loaded; with the end of the verifier's log, if the verifier ran.
     Load(io::Error, String),
-    /// The loaded program could not be attached or run.
+    /// The program was loaded, but attaching or running it failed.
     Run(io::Error),
 }
 
 impl std::fmt::Display for Refused {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
-            Refused::NoBtf(error) => write!(f, "the kernel offers no BTF: {}", words(error)),
+            Refused::NoBtf(error) => write!(f, "the kernel has no BTF: {}", words(error)),
             Refused::BadBtf(malformed) => write!(f, "{malformed}"),
             Refused::Missing(missing) => write!(f, "{missing}"),
             Refused::Load(error, log) => {
@@ -78,7 +77,7 @@ impl From<Missing> for Refused {
 }
 
 impl Kernel<'static> {
-    /// The one that runs.
+    /// The running kernel.
     pub fn running() -> Self {
         Kernel {
             btf: Path::new("/sys/kernel/btf/vmlinux"),
@@ -87,38 +86,37 @@ impl Kernel<'static> {
     }
 }
 
-/// Bytes that one read asks for; an iterator of the kernel gives at most 32 KiB.
+/// The buffer of an iterator in the kernel, and so the most that one read returns.
 const PIECE: usize = 32 * 1024;
-/// The room for the verifier's log.
+/// The size of the buffer for the verifier's log.
 const LOG: usize = 64 * 1024;
-/// What of it is told: the reason stands at its end.
+/// The number of its last lines that are reported: the reason is at the end.
 const LOG_LINES: usize = 4;
-/// And no more characters than these.
+/// The limit on their length.
 const LOG_CHARACTERS: usize = 500;
 
-/// Two of the helpers used are for programs under the GPL.
+/// Some helpers are reserved for programs under the GPL.
 const LICENSE: &CStr = c"Dual MIT/GPL";
 
 impl Kernel<'_> {
-    /// Makes a program that fits the kernel's types.
+    /// Makes a program that matches the kernel's types.
     ///
     /// # Errors
-    /// When the types cannot be read, or lack what the program needs.
+    /// When the types cannot be read, or something that the program needs is missing.
     pub fn fit(
         &self,
         make: impl FnOnce(&Btf<'_>) -> Result<Program, Missing>,
     ) -> Result<Program, Refused> {
         let file = File::open(self.btf).map_err(Refused::NoBtf)?;
-        // SAFETY: what the kernel says of its types does not change while it runs.
+        // SAFETY: the kernel never changes or truncates this file.
         match unsafe { Mmap::map(&file) } {
             Ok(map) => fit(&map, make),
-            // Kernels before 6.16 do not map it.
+            // Kernels before 6.16 cannot map it.
             Err(_) => fit(&fs::read(self.btf).map_err(Refused::NoBtf)?, make),
         }
     }
 
-    /// Runs an iterator from its beginning to its end: `each` is given what the program writes, piece by
-    /// piece, each of whole records.
+    /// Runs an iterator to its end. `each` gets the output of the program, in pieces of whole records.
     ///
     /// # Errors
     /// When the program cannot be loaded or attached, or its output not be read.
@@ -135,7 +133,7 @@ impl Kernel<'_> {
             match nix::unistd::read(&iterator, &mut buffer) {
                 Ok(0) => return Ok(()),
                 Ok(length) => each(&buffer[..length]),
-                // It looked at a million descriptors without one to tell of, and will go on.
+                // EAGAIN: it visited a million objects without output; the next read continues.
                 Err(nix::Error::EAGAIN | nix::Error::EINTR) => {}
                 Err(error) => return Err(Refused::Run(error.into())),
             }
@@ -145,7 +143,7 @@ impl Kernel<'_> {
     fn load(&self, program: &Program) -> Result<OwnedFd, Refused> {
         self.try_to_load(program, &mut []).map_err(|error| {
             let mut log = vec![0; LOG];
-            // Who lacks the right is told nothing more.
+            // Without the capability the verifier does not run.
             if error.raw_os_error() != Some(libc::EPERM) {
                 let _ = self.try_to_load(program, &mut log);
             }
@@ -153,7 +151,7 @@ impl Kernel<'_> {
         })
     }
 
-    /// `BPF_PROG_LOAD`; the verifier writes what it has to say into `log`, unless that is empty.
+    /// `BPF_PROG_LOAD`; the verifier writes its log into `log`, unless that is empty.
     fn try_to_load(&self, program: &Program, log: &mut [u8]) -> io::Result<OwnedFd> {
         let code = &program.instructions;
         let length = |bytes: &[u8]| u32::try_from(bytes.len()).unwrap_or(u32::MAX);
@@ -180,8 +178,8 @@ impl Kernel<'_> {
             0,
             pair(0, program.attach_to.0),
         ];
-        // SAFETY: instructions, licence and log are as long as is said, and outlive the call; the
-        // kernel writes to the log alone, which is borrowed for it.
+        // SAFETY: instructions, licence and log have the stated lengths and outlive the call; the
+        // kernel writes only to the log, which is mutably borrowed.
         unsafe { (self.call)(Command::ProgLoad, &attributes) }
     }
 }
@@ -218,9 +216,9 @@ fn number(descriptor: &OwnedFd) -> u32 {
 /// bpf(2).
 ///
 /// # Safety
-/// What the attributes hold for addresses must be valid for what the command does with them.
+/// Every address in the attributes must be valid for what the command does with it.
 unsafe fn bpf(command: Command, attributes: &[u64]) -> io::Result<OwnedFd> {
-    // SAFETY: the attributes are as long as is said; their addresses are the caller's care.
+    // SAFETY: the attributes have the stated length; the caller vouches for the addresses in them.
     let fd = unsafe {
         libc::syscall(
             libc::SYS_bpf,
@@ -232,11 +230,11 @@ unsafe fn bpf(command: Command, attributes: &[u64]) -> io::Result<OwnedFd> {
     let Ok(fd @ 0..) = c_int::try_from(fd) else {
         return Err(io::Error::last_os_error());
     };
-    // SAFETY: each of the commands gives a new descriptor, which nobody else knows.
+    // SAFETY: each of the commands returns a new descriptor, which only this function knows.
     Ok(unsafe { OwnedFd::from_raw_fd(fd) })
 }
 
-/// The last lines of the verifier's log, as one, without its figures about itself.
+/// The last lines of the verifier's log on one line, without its statistics.
 fn end_of(log: &[u8]) -> String {
     let text = log.split(|&byte| byte == 0).next().unwrap_or_default();
     let text = String::from_utf8_lossy(text);
@@ -248,7 +246,7 @@ fn end_of(log: &[u8]) -> String {
     end.join("; ").chars().take(LOG_CHARACTERS).collect()
 }
 
-/// An error as people know it.
+/// The message and name of an errno.
 fn words(error: &io::Error) -> String {
     match error.raw_os_error().and_then(reference::errno::by_number) {
         Some(entry) => format!("{} ({})", entry.message, entry.name),

@@ -24,7 +24,7 @@ fn without_btf_nothing_is_loaded() {
     let refused = kernel.fit(task_file::program).unwrap_err();
     assert_eq!(
         refused.to_string(),
-        "the kernel offers no BTF: No such file or directory (ENOENT)"
+        "the kernel has no BTF: No such file or directory (ENOENT)"
     );
 }
 

@@ -1,5 +1,5 @@
-//! Where the owners of sockets are read: from a BPF iterator over the files of all tasks where that is
-//! quicker and allowed, else from /proc. Both give the same owners.
+//! The two sources of socket owners: a BPF iterator over the files of all tasks if that is faster and
+//! permitted, otherwise /proc. Both return the same owners.
 
 use std::fs;
 use std::os::unix::fs::MetadataExt;
@@ -11,23 +11,23 @@ use crate::sockets::number_hash::{NumberMap, NumberSet};
 use crate::sockets::{Owner, Owners, Process, Socket};
 use crate::sys::bpf::{Kernel, Refused};
 
-/// From so many open files on the iterator is quicker: before, the kernel's types have to be read,
-/// which takes as long as a walk over these.
+/// The number of open files from which the iterator is faster. Reading the kernel's types, which it
+/// needs first, takes as long as walking over this many in /proc.
 const BREAK_EVEN: u64 = 5_000;
 
-/// Where the owners were read, and why there.
+/// The source that was used, and why.
 #[derive(Debug)]
 pub enum Source {
     /// A BPF iterator.
     Iterator,
-    /// /proc, because there are few open files.
+    /// /proc, because the host has only this many open files.
     FewFiles(u64),
-    /// /proc, because this process or /proc is not of the initial PID namespace: the iterator's
-    /// numbers of processes are those of that one.
+    /// /proc, because this process or /proc is not in the initial PID namespace, whose process ids the
+    /// iterator reports.
     PidNamespace,
-    /// /proc, for want of a capability.
+    /// /proc, because a capability is missing.
     Unprivileged,
-    /// /proc, because the kernel refused.
+    /// /proc, because the program could not be loaded or run.
     Refused(Refused),
 }
 
@@ -37,8 +37,8 @@ impl std::fmt::Display for Source {
             Source::Iterator => write!(f, "socket owners were read with a BPF iterator"),
             Source::FewFiles(open) => write!(
                 f,
-                "socket owners were read from /proc: {open} open files; BPF is quicker from \
-                 {BREAK_EVEN} on"
+                "socket owners were read from /proc: only {open} open files; BPF is faster from \
+                 {BREAK_EVEN}"
             ),
             Source::PidNamespace => write!(
                 f,
@@ -55,13 +55,13 @@ impl std::fmt::Display for Source {
     }
 }
 
-/// The sockets whose owners are wanted, if they are few, from when that is known: those of all others
-/// may be left out.
+/// The sockets whose owners are wanted, as soon as the dumps are complete, if there are few. The owners
+/// of other sockets may then be left out.
 #[derive(Debug, Default)]
 pub(super) struct Wanted(OnceLock<NumberSet<u32>>);
 
 impl Wanted {
-    /// More sockets than these are not few.
+    /// With more sockets than this, a filter would save nothing.
     const MOST: usize = 1_000;
 
     pub(super) fn these(&self, sockets: &[Socket]) {
@@ -71,7 +71,7 @@ impl Wanted {
     }
 }
 
-/// Finds the owners of all sockets that can be seen, or of those that are wanted.
+/// Finds the owners of all sockets, or at least of the wanted ones.
 pub(super) fn find(depth: Depth, wanted: &Wanted) -> (Found, Source) {
     let source = match choose() {
         Source::Iterator => match from_iterator(&Kernel::running(), depth, wanted) {
@@ -96,23 +96,22 @@ fn choose() -> Source {
     }
 }
 
-/// The open files of the host (`fs.file-nr`): not quite its descriptors, which may share a file, but
-/// it costs nothing to ask.
+/// The number of open files of the host (`fs.file-nr`). Descriptors that share a file count once, but
+/// reading it costs nothing.
 fn open_files() -> Option<u64> {
     let text = fs::read_to_string("/proc/sys/fs/file-nr").ok()?;
     text.split_ascii_whitespace().next()?.parse().ok()
 }
 
-/// Whether both this process and /proc are. (In a /proc of another namespace this process has no
-/// folder.)
+/// Whether both this process and /proc are in the initial PID namespace. (In a /proc of a nested one
+/// this process has no directory.)
 fn in_initial_pid_namespace() -> bool {
     /// `PROC_PID_INIT_INO`, `include/linux/proc_ns.h`.
     const INITIAL: u64 = 0xefff_fffc;
     fs::metadata("/proc/self/ns/pid").is_ok_and(|namespace| namespace.ino() == INITIAL)
 }
 
-/// Whether the effective capabilities suffice: to find out by trying would first take reading the
-/// kernel's types.
+/// Whether the effective capabilities suffice. Trying it would mean to read the kernel's types first.
 fn may_load() -> bool {
     let status = fs::read_to_string("/proc/thread-self/status").unwrap_or_default();
     let mut lines = status.lines();
@@ -129,7 +128,7 @@ fn suffice(capabilities: u64) -> bool {
     capabilities & SYS_ADMIN != 0 || capabilities & PERFMON_AND_BPF == PERFMON_AND_BPF
 }
 
-/// Reads all descriptors in one go. The rest about each process comes from /proc.
+/// Reads all descriptors with the iterator, and the details of each process from /proc.
 fn from_iterator(kernel: &Kernel<'_>, depth: Depth, wanted: &Wanted) -> Result<Found, Refused> {
     let program = kernel.fit(task_file::program)?;
     let mut found = Collected::default();
@@ -155,10 +154,10 @@ fn from_iterator(kernel: &Kernel<'_>, depth: Depth, wanted: &Wanted) -> Result<F
     })
 }
 
-/// What the iterator told so far.
+/// The output of the iterator so far.
 #[derive(Debug, Default)]
 struct Collected {
-    /// Number and name of each.
+    /// With process id and name only.
     processes: Vec<Process>,
     links: Vec<Owner>,
     by_pid: NumberMap<u32, u32>,

@@ -4,7 +4,7 @@
 //! it reads whole directories at once (getdents64(2)), asks relative to the directory's own
 //! descriptor, never calls stat, and shares the processes among threads.
 //!
-//! [`owners`](super::owners) decides whether it is made at all.
+//! [`owners`](super::owners) chooses between this and a BPF iterator.
 
 use std::ffi::CStr;
 use std::fs;
@@ -150,7 +150,7 @@ impl Part {
                 let is_gone = self.descriptors == before.1;
                 self.read_threads(pid, is_gone, process, buffer);
             }
-            // The first thread of a process that others outlive belongs to root, whoever runs it.
+            // After the first thread has exited, its files in /proc belong to root.
             Err(error) if is_refusal(&error) => match Life::of(pid) {
                 Life::Kernel => {}
                 Life::Exited => self.read_threads(pid, true, process, buffer),
@@ -169,7 +169,7 @@ impl Part {
         }
     }
 
-    /// The descriptors of threads that do not share those of their process.
+    /// Reads the descriptors of threads that do not share those of their process.
     fn read_threads(&mut self, pid: u32, is_gone: bool, process: u32, buffer: &mut [u8]) {
         for tid in threads::with_other_tables(pid, is_gone) {
             let read = open_directory(&format!("/proc/{pid}/task/{tid}/fd\0"))
@@ -212,26 +212,26 @@ fn is_refusal(error: &io::Error) -> bool {
     error.kind() == io::ErrorKind::PermissionDenied
 }
 
-/// What a process is, that shows no descriptors.
+/// The state of a process whose descriptors cannot be read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Life {
-    /// A thread of the kernel, which has none.
+    /// A kernel thread, which has none.
     Kernel,
     /// Its first thread has exited.
     Exited,
-    /// It has some.
+    /// It has descriptors.
     Running,
 }
 
 impl Life {
     fn of(pid: u32) -> Life {
         let stat = fs::read(format!("/proc/{pid}/stat"));
-        // Without a stat the process has ended meanwhile.
+        // Without a stat file the process has ended in the meantime.
         stat.map_or(Life::Exited, |stat| Life::in_stat(&stat))
     }
 
-    /// In a /proc/PID/stat the state stands first behind the name, which may hold blanks and brackets,
-    /// and the flags seventh.
+    /// In /proc/PID/stat the state is the first field after the name, which may contain blanks and
+    /// brackets, and the flags are the seventh.
     fn in_stat(stat: &[u8]) -> Life {
         /// `include/linux/sched.h`.
         const PF_KTHREAD: u32 = 0x0020_0000;
@@ -254,7 +254,7 @@ pub(super) fn is_kernel_thread(pid: u32) -> bool {
     Life::of(pid) == Life::Kernel
 }
 
-/// What /proc tells of a process beside what is known already.
+/// Adds what /proc has on a process.
 pub(super) fn describe(known: Process, depth: Depth) -> Process {
     let pid = known.pid;
     let read = |file: &str| fs::read(format!("/proc/{pid}/{file}")).ok();

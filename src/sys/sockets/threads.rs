@@ -1,6 +1,5 @@
-//! Threads with descriptors of their own: those that gave up the table of their process
-//! (`unshare(CLONE_FILES)`), and those that are left when the first thread of it has exited, for
-//! /proc/PID/fd is the table of the first one.
+//! Threads whose descriptors are not in /proc/PID/fd, which is the table of the first thread: those with
+//! a table of their own (`unshare(CLONE_FILES)`), and those that remain after the first one has exited.
 
 use std::cmp::Ordering;
 use std::fs;
@@ -10,17 +9,16 @@ use std::os::fd::OwnedFd;
 use nix::fcntl::AtFlags;
 use nix::sys::stat::fstatat;
 
-/// Whether the process has more than one thread; `fd_directory` is its /proc/PID/fd. The link count
-/// of a folder that has two without any thread tells, without reading it.
+/// Whether the process has more than one thread; `fd_directory` is its /proc/PID/fd. The link count of
+/// its task directory is the number of threads plus two.
 pub(super) fn are_several(fd_directory: &OwnedFd) -> bool {
     fstatat(fd_directory, c"../task", AtFlags::empty()).is_ok_and(|task| task.st_nlink > 3)
 }
 
-/// For each table of descriptors that is not the one of /proc/PID/fd, the thread of the lowest number
-/// that has it.
+/// One thread, the one with the lowest id, for each descriptor table other than that of /proc/PID/fd.
 ///
-/// Where the kernel does not let tables be compared, the other threads are taken to share the first
-/// one's; if that has exited (`leader_is_gone`), they are taken to share one table.
+/// If tables cannot be compared, all threads are assumed to share the table of the first one, or, if
+/// that has exited (`leader_is_gone`), to share one table.
 pub(super) fn with_other_tables(pid: u32, leader_is_gone: bool) -> Vec<u32> {
     let mut others = of(pid);
     others.sort_unstable();
@@ -30,7 +28,7 @@ pub(super) fn with_other_tables(pid: u32, leader_is_gone: bool) -> Vec<u32> {
         match tables.is_new(tid) {
             Ok(true) => found.push(tid),
             Ok(false) => {}
-            // It has exited meanwhile.
+            // It has exited in the meantime.
             Err(error) if error.raw_os_error() == Some(libc::ESRCH) => {}
             Err(_) if leader_is_gone => return vec![tid],
             Err(_) => return Vec::new(),
@@ -47,8 +45,8 @@ fn of(pid: u32) -> Vec<u32> {
         .collect()
 }
 
-/// One thread for each table, in the order that kcmp(2) gives them: to tell whether one more is new
-/// takes a binary search.
+/// One thread for each table, in the order that kcmp(2) defines, so that a binary search tells whether
+/// a thread has a new one.
 struct Tables(Vec<u32>);
 
 impl Tables {
