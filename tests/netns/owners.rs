@@ -10,14 +10,14 @@ use crate::namespace::Namespace;
 use crate::support::sockets::Holder;
 use crate::support::{BINARY, finish, program, skip, stderr, stdout};
 
-/// 6,400 sockets, half of them shared with a child.
+/// 8,000 sockets, half of them shared with a child.
 const SHARED: &str = r#"
 import os, resource, socket, sys
 soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
 resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
-pairs = [socket.socketpair() for _ in range(1600)]
+pairs = [socket.socketpair() for _ in range(2000)]
 child = os.fork()
-pairs += [socket.socketpair() for _ in range(1600 if child else 0)]
+pairs += [socket.socketpair() for _ in range(2000 if child else 0)]
 if child:
     print("ready", flush=True)
 sys.stdin.read()
@@ -61,9 +61,9 @@ fn a_busy_host_has_the_same_owners_from_bpf_and_from_proc() {
     }
     assert!(source.ends_with("with a BPF iterator"), "{source}");
     let rows = from_bpf.as_array().expect("a list");
-    assert_eq!(rows.len(), 6400);
+    assert_eq!(rows.len(), 8000);
     let owners = |row: &Value| row["owners"].as_array().map_or(0, Vec::len);
-    assert_eq!(rows.iter().map(owners).sum::<usize>(), 9600);
+    assert_eq!(rows.iter().map(owners).sum::<usize>(), 12_000);
 
     let no_btf = "mount -t tmpfs none /sys/kernel/btf && exec \"$@\"";
     let ways: [(&[&str], &str); 3] = [

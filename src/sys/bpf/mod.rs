@@ -8,7 +8,7 @@ use std::io;
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
 use std::path::Path;
 
-use memmap2::Mmap;
+use memmap2::MmapOptions;
 
 use crate::bpf::btf::{Btf, Malformed};
 use crate::bpf::{Missing, Program};
@@ -109,9 +109,9 @@ impl Kernel<'_> {
     ) -> Result<Program, Refused> {
         let file = File::open(self.btf).map_err(Refused::NoBtf)?;
         // SAFETY: the kernel never changes or truncates this file.
-        match unsafe { Mmap::map(&file) } {
+        match unsafe { MmapOptions::new().map_copy_read_only(&file) } {
             Ok(map) => fit(&map, make),
-            // Kernels before 6.16 cannot map it.
+            // Kernels before 6.16 cannot map it; those after only privately.
             Err(_) => fit(&fs::read(self.btf).map_err(Refused::NoBtf)?, make),
         }
     }

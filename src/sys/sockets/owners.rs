@@ -13,7 +13,7 @@ use crate::sys::bpf::{Kernel, Refused};
 
 /// The number of open files from which the iterator is faster. Reading the kernel's types, which it
 /// needs first, takes as long as walking over this many in /proc.
-const BREAK_EVEN: u64 = 5_000;
+const BREAK_EVEN: u64 = 6_000;
 
 /// The source that was used, and why.
 #[derive(Debug)]
