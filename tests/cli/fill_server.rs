@@ -1,13 +1,16 @@
 //! `sockdoc fill-buffers HOST PORT` against servers of every temper, and `--server` against clients.
 
-use std::io::{Read, Write};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
+use std::process::Stdio;
 use std::time::Duration;
 
 use serde_json::Value;
 
-use crate::fill_buffers::{document, document_and_status, number};
-use crate::support::{self, Server, fake_server, reset, run, stderr, stdout};
+use crate::fill_buffers::{document, number};
+use crate::support::{
+    self, DEADLINE, Running, Server, fake_server, reset, run, sockdoc, stderr, stdout, until,
+};
 use crate::waits::silent_listener;
 
 #[test]
@@ -193,14 +196,26 @@ fn a_server_that_does_not_answer_is_given_up_on() {
 
 #[test]
 fn a_reset_after_it_has_settled_is_told_where_it_is_watched() {
-    let address = fake_server(|_, stream| {
-        support::look_on(Duration::from_millis(1_200));
+    let (settled, told) = std::sync::mpsc::channel::<()>();
+    let address = fake_server(move |_, stream| {
+        let _ = told.recv_timeout(DEADLINE);
         reset(stream);
     });
     let port = address.port().to_string();
-    let (code, document) = document_and_status(&["127.0.0.1", &port, "--hold", "20s"]);
-    assert_eq!(code, Some(0), "{document}");
-    assert_eq!(document["hold"]["errno"], 104, "{document}");
+    let mut command = sockdoc();
+    command.args(["fill-buffers", "127.0.0.1", &port, "--hold", "60s"]);
+    command.stdin(Stdio::null()).stdout(Stdio::piped());
+    let mut child = Running::from(command.spawn().expect("starts"));
+    let mut lines = BufReader::new(child.stdout.take().expect("piped")).lines();
+    let mut line = || lines.next().map(|line| line.expect("text"));
+    // The verdict is given when it has settled.
+    while !line().expect("a next step").starts_with("  next ") {}
+    settled.send(()).expect("the server waits");
+    let rest: Vec<String> = std::iter::from_fn(line).collect();
+    let rest = rest.join("\n");
+    assert!(rest.contains("the connection ended: ECONNRESET"), "{rest}");
+    let status = until("the client to end", || child.try_wait().expect("waits"));
+    assert_eq!(status.code(), Some(0), "{rest}");
 }
 
 #[test]

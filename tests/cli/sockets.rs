@@ -423,7 +423,7 @@ fn netlink_sockets_are_shown_with_their_family_and_the_kernels_own_as_such() {
         .find(|row| row["local"]["protocol"] == "route" && row["local"]["port_id"] == 0);
     assert_eq!(kernel.expect("the kernel's own")["owner_reason"], "kernel");
     // A family of its own, so it is not among those shown without a word.
-    let default = Listing::take(&[]);
+    let default = Listing::take(&["--pid", &me().to_string()]);
     assert!(default.rows().iter().all(|row| row["proto"] != "netlink"));
 }
 

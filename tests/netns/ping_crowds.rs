@@ -38,7 +38,7 @@ fn seventy_thousand_pings_have_no_false_duplicate() {
 }
 
 #[test]
-fn a_thousand_pings_at_ten_milliseconds_end_within_one_interval() {
+fn a_thousand_pings_at_ten_milliseconds_do_not_drift() {
     const INTERVAL: f64 = 0.01;
     let Some(namespace) = Namespace::new("no drift") else {
         return;
@@ -56,11 +56,11 @@ fn a_thousand_pings_at_ten_milliseconds_end_within_one_interval() {
         .collect();
     assert_eq!(late.len(), 1000, "{run}");
     let least = |some: &[f64]| some.iter().copied().fold(f64::INFINITY, f64::min);
-    // A busy machine holds one up, but not a hundred of them.
-    let drift = least(&late[900..]) - least(&late);
+    // A busy machine delays many of them, but not all of the second half; a drift delays each.
+    let drift = least(&late[500..]) - least(&late);
     assert!(
-        drift < INTERVAL,
-        "the last are {drift} s late: {}",
+        drift < INTERVAL / 2.0,
+        "the second half is {drift} s late: {}",
         run.summary()
     );
 }

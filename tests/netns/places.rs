@@ -63,7 +63,8 @@ fn a_namespace_is_looked_into_by_name_and_its_owners_are_shown() {
         text.contains(&format!("\n{}  127.0.0.1:", namespace.name)),
         "{text}"
     );
-    let outside = Listing::take(&[]);
+    let port = support::sockets::port(&socket);
+    let outside = Listing::take(&[&port]);
     assert!(
         outside
             .rows()
@@ -91,15 +92,17 @@ fn a_namespace_is_looked_into_by_a_process_and_by_all() {
     assert_eq!(listing.only()["inode"], inode(&socket));
 
     let own = TcpListener::bind("127.0.0.1:0").expect("binds");
-    let by_name = Listing::take(&["--all-netns", "-l"]);
-    assert_eq!(
-        by_name.with_inode(inode(&socket))["netns"],
-        namespace.inode()
-    );
-    let row = by_name.with_inode(inode(&own));
+    let everywhere = |socket| {
+        let port = support::sockets::port(socket);
+        Listing::take(&["--all-netns", "-l", &port])
+    };
+    let row = everywhere(&socket).with_inode(inode(&socket)).clone();
+    assert_eq!(row["netns"], namespace.inode());
+    let row = everywhere(&own).with_inode(inode(&own)).clone();
     assert_ne!(row["netns"], namespace.inode());
-    assert!(pids(row).contains(&u64::from(std::process::id())));
-    let groups = Listing::take(&["--all-netns", "-l", "--group", "netns"]).document;
+    assert!(pids(&row).contains(&u64::from(std::process::id())));
+    let port = support::sockets::port(&socket);
+    let groups = Listing::take(&["--all-netns", "-l", "--group", "netns", &port]).document;
     let groups = groups["groups"].as_array().expect("a list");
     let ours = |group: &&Value| group["key"]["netns"] == namespace.inode();
     assert_eq!(groups.iter().find(ours).expect("a group")["sockets"], 1);
@@ -150,7 +153,8 @@ fn namespaces_that_end_during_the_look_do_no_harm() {
                 }
             });
         }
-        let look = |_| support::run(&["sockets", "--all-netns", "-lt", "--json"]);
+        let port = support::sockets::port(&socket);
+        let look = |_| support::run(&["sockets", "--all-netns", "-lt", "--json", &port]);
         let outputs = (0..60).map(look).collect();
         done.store(true, Ordering::Relaxed);
         outputs

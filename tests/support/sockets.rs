@@ -88,6 +88,11 @@ pub fn wait_for_row(args: &[&str], what: &str, condition: impl Fn(&Value) -> boo
     })
 }
 
+/// The port of a listener, as a filter: a listing of it alone, however many sockets the host has.
+pub fn port(listener: &std::net::TcpListener) -> String {
+    format!(":{}", listener.local_addr().expect("bound").port())
+}
+
 /// The ids of a socket's findings.
 pub fn findings(row: &Value) -> Vec<&str> {
     let findings = row["findings"].as_array().expect("a list");

@@ -6,6 +6,7 @@ All tools list them in turn, their output thrown away; the time is that of the w
   plain      all sockets without their processes: at most 0.75 of ss
   listeners  the six listeners with their processes: at most 0.12 of ss
   port       one port with its process: at most 0.40 of ss with the same filter
+  views      all sockets sorted, grouped and summed up: times alone, beside that of the plain list
   quiet      the same as owners after the 100,000 have gone: not slower than ss
 The peak of memory at 100,000 sockets is to stay under 60 MiB. Before each section every tool's rows
 are counted: the sockets of many_sockets only (in quiet: one listener of the benchmark's own), with
@@ -88,6 +89,11 @@ PORT = Comparison(
     ["-t", "-a", "-n", ":7000"],
     [("ss -tanp FILTER", 0.40, "ss")],
 )
+# Options of the views that work on all sockets before the first row is written.
+VIEWS = [
+    (), ("--sort", "local"), ("--sort", "-recv-q"), ("--sort", "process"),
+    ("--group", "process"), ("--group", "port"), ("--group", "state"), ("--summary",),
+]
 QUIET = Comparison(
     "a quiet host, every TCP socket with its process", OWNERS.commands, OWNERS.ours,
     [("ss -tanp", 1.00, "ss")],
@@ -102,12 +108,13 @@ class Sizes:
         self.plain = 4 if quick else 15
         self.listeners = 2 if quick else 9
         self.port = 2 if quick else 9
+        self.views = 2 if quick else 5
         self.quiet = 5 if quick else 21
         self.quiet_runs = 5 if quick else 10
 
 
 class Sockets(Bench):
-    sections = ("owners", "plain", "listeners", "port", "quiet")
+    sections = ("owners", "plain", "listeners", "port", "views", "quiet")
     whole_run_seconds = 400
 
     def __init__(self, sockdoc, quick):
@@ -154,6 +161,25 @@ class Sockets(Bench):
 
     def port(self):
         self.compare(PORT, self.sizes.port)
+
+    def views(self):
+        if not self.sockdoc:
+            raise CannotMeasure("there is no sockdoc")
+        self.report.heading(f"orders and sums of every TCP socket, {self.sizes.views} rounds")
+        commands = {
+            " ".join(words) or "as listed": [self.sockdoc, "sockets", "-t", "-a", "-n", *words]
+            for words in VIEWS
+        }
+
+        def measure(name):
+            return run_load(
+                "spawn", "-n", 1, "-x", WORST_EXIT_STATUS, "--", *commands[name],
+                seconds=self.time_left(30), cpus=ALLOWED,
+            )["median_ms"]
+
+        figures = in_turn(self.sizes.views, commands, measure)
+        for name, values in figures.items():
+            self.report.line(name, duration(values), f"{median_ratio(figures, name, 'as listed'):.2f}")
 
     def quiet(self):
         numbers = sockstat_numbers()
