@@ -47,9 +47,17 @@ const CRATES: &[(&str, &[&str])] = &[
     ("pnet", &["packet"]),
     ("regex_lite", &["sockets"]),
     ("ruzstd", &["capfile"]),
-    ("serde", &["commands", "message", "render", "sockdiag"]),
+    (
+        "serde",
+        &[
+            "commands", "host", "message", "render", "sockdiag", "sockets",
+        ],
+    ),
     // In sockdiag only to look at what serde makes, in tests.
-    ("serde_json", &["commands", "message", "render", "sockdiag"]),
+    (
+        "serde_json",
+        &["commands", "host", "message", "render", "sockdiag"],
+    ),
     ("slab", &["sys"]),
     ("socket2", &["sys"]),
     ("strsim", &["reference"]),

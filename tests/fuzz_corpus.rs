@@ -22,6 +22,8 @@ mod message;
 mod packet;
 #[path = "fuzz/bodies/ping.rs"]
 mod ping;
+#[path = "fuzz/bodies/sample.rs"]
+mod sample;
 #[path = "fuzz/bodies/sockdiag.rs"]
 mod sockdiag;
 #[path = "fuzz/bodies/stream.rs"]
@@ -41,6 +43,7 @@ const TARGETS: &[(&str, Body)] = &[
     ("message_json", message::message_json),
     ("packet", packet::packet),
     ("ping", ping::ping),
+    ("sample", sample::sample),
     ("sockdiag", sockdiag::sockdiag),
     ("stream", stream::stream),
 ];
@@ -207,6 +210,11 @@ fn the_corpus_of_packet_holds() {
 #[test]
 fn the_corpus_of_ping_holds() {
     replay("ping");
+}
+
+#[test]
+fn the_corpus_of_sample_holds() {
+    replay("sample");
 }
 
 #[test]

@@ -1,6 +1,9 @@
 //! The sample itself.
 
+use std::borrow::Cow;
 use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
 
 use crate::sockets::{Owners, Process, Socket};
 
@@ -28,7 +31,7 @@ pub struct SocketAt(pub u32);
 pub struct ProcessAt(pub u32);
 
 /// A network namespace.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Namespace {
     /// The inode of its /proc/PID/ns/net.
     pub inode: u64,
@@ -37,10 +40,10 @@ pub struct Namespace {
 }
 
 /// Something that a sample does not hold, and how to see it.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Note {
     /// Stable, for programs: `owners_hidden`, `family_missing`, `dump_interrupted` ...
-    pub id: &'static str,
+    pub id: Cow<'static, str>,
     /// For people.
     pub text: String,
     /// Whether rows or owners are missing because of it, so that the sample is not complete.

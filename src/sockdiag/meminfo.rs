@@ -3,7 +3,7 @@
 //! Sources: `linux/sock_diag.h` (`enum` with `SK_MEMINFO_*`), filled by `sk_get_meminfo` in
 //! `net/core/sock.c`. The same array for all families.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::netlink::{Attribute, Malformed};
 
@@ -11,7 +11,7 @@ use crate::netlink::{Attribute, Malformed};
 /// `DROPS` with 4.6).
 ///
 /// Memory is `truesize`: packets with all that the kernel keeps for them, not the payload.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SkMemInfo {
     /// Received and not read: bytes.
     pub rmem_alloc_bytes: Option<u32>,

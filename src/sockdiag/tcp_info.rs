@@ -4,7 +4,7 @@
 //! The struct only ever grows at its end: 104 bytes in 2.6, 192 in 4.10, 232 in 5.4, 248 in 6.7. So
 //! a field is there if the length reaches to its end.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// `TCPI_OPT_*`, the bits of [`TcpInfo::options`].
 pub mod options {
@@ -117,7 +117,7 @@ macro_rules! fields {
         }
 
         /// The fields of a [`TcpInfo`]; its accessors tell what they are.
-        #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
+        #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
         pub struct TcpInfoValues {
             $($(#[$doc])* pub $name: Option<$type>,)*
             /// The shift of the windows that the peer announces.

@@ -1,10 +1,13 @@
 //! What one look at a TCP connection says, for a diagnosis. Only figures that carry their own age or
 //! limit: a rule over them needs no second look.
 
+use serde::{Deserialize, Serialize};
+
 use crate::sockdiag::TcpInfo;
 
 /// The figures, packed: a host may have a hundred thousand connections.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(from = "TcpFigures", into = "TcpFigures")]
 pub struct TcpEvidence {
     last_data_recv_ms: u32,
     last_ack_recv_ms: u32,
@@ -18,7 +21,7 @@ pub struct TcpEvidence {
 }
 
 /// The figures. What the kernel does not tell is `None`, and a rule that needs it stays silent.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct TcpFigures {
     /// Milliseconds since data was last received (`tcpi_last_data_recv`).
     pub last_data_recv_ms: Option<u32>,

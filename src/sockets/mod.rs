@@ -12,8 +12,11 @@
 //! | [`number_hash`] | maps by inode and cookie |
 //! | [`owners`] | the processes behind the sockets, and the reason why there is none |
 //! | [`order`] | sorting, grouping, summing up |
+//! | [`stored`] | how all this is written to a file, and read within bounds |
 
 use std::net::IpAddr;
+
+use serde::{Deserialize, Serialize};
 
 pub mod cgroup;
 pub mod evidence;
@@ -24,6 +27,7 @@ pub mod order;
 pub mod owners;
 pub mod proc_net;
 pub mod state;
+pub mod stored;
 #[cfg(test)]
 pub(crate) mod testing;
 
@@ -34,7 +38,7 @@ pub use state::{Family, Proto, State};
 use crate::sockdiag::{SkMemInfo, TcpInfoValues};
 
 /// One socket. Kept small: a host may have a hundred thousand.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Socket {
     /// The protocol, as users call it.
     pub proto: Proto,
@@ -48,24 +52,30 @@ pub struct Socket {
     pub peer: Address,
     /// Bytes to be read; for a listener the connections that wait to be accepted. For UDP from
     /// `sock_diag` it is truesize, not payload.
+    #[serde(default)]
     pub recv_q: u32,
     /// Bytes not yet acknowledged (TCP) or sent; for a listener the limit of its accept queue.
+    #[serde(default)]
     pub send_q: u32,
     /// 0: the kernel has none for it (`TIME_WAIT`, `SYN_RECV`, orphans, not yet accepted).
+    #[serde(default)]
     pub inode: u32,
     /// Unique while the host is up; `None` from /proc/net.
     pub cookie: Option<u64>,
     /// Who made it; `None` where there is no inode to tell by.
     pub uid: Option<u32>,
     /// Which of the sample's network namespaces it is in.
+    #[serde(default)]
     pub netns: u16,
     /// The interface it is bound to, or its scope; 0: none.
+    #[serde(default)]
     pub interface: u32,
     /// The timer that runs.
     pub timer: Option<Timer>,
     /// What was asked for beyond this.
     pub details: Option<Box<Details>>,
     /// What a diagnosis looks at, of a TCP connection.
+    #[serde(default)]
     pub tcp: TcpEvidence,
     /// Whether an IPv6 socket takes no IPv4 (`IPV6_V6ONLY`); told of those that listen or are only bound.
     pub v6_only: Option<bool>,
@@ -116,7 +126,8 @@ impl Socket {
 }
 
 /// One end of a socket.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Address {
     /// No such end.
     None,
@@ -132,6 +143,7 @@ pub enum Address {
     /// A unix socket's name as it stands: a path, or an abstract name behind a NUL; empty: none.
     Unix {
         /// At most 108 bytes, any bytes.
+        #[serde(with = "stored::bytes")]
         name: Box<[u8]>,
         /// The inode of the socket at this end, where it is known.
         inode: u32,
@@ -187,7 +199,7 @@ impl Address {
 }
 
 /// A timer of a TCP socket (`idiag_timer`, `sock_diag(7)`).
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Timer {
     /// Which.
     pub kind: TimerKind,
@@ -198,7 +210,8 @@ pub struct Timer {
 }
 
 /// Which timer runs.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum TimerKind {
     /// Retransmission (also TLP and reordering).
     Retransmit,
@@ -211,7 +224,7 @@ pub enum TimerKind {
 }
 
 /// What is kept only when it was asked for (`-i`, `-m`, JSON).
-#[derive(Debug, Clone, PartialEq, Default)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub struct Details {
     /// `struct tcp_info`, as far as this kernel fills it. It is large, and only TCP sockets have one.
     pub tcp: Option<Box<TcpInfoValues>>,

@@ -1,13 +1,16 @@
 //! The processes behind the sockets, and the reason why there is none.
 
+use serde::{Deserialize, Serialize};
+
 use super::number_hash::NumberMap;
-use super::{Proto, Socket, State};
+use super::{Proto, Socket, State, stored};
 
 /// Who holds which socket.
 ///
 /// The links are sorted by inode, so that all owners of a socket stand together; `first` says where
 /// each inode's begin.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(try_from = "Stored", into = "Stored")]
 pub struct Owners {
     processes: Vec<Process>,
     links: Vec<Owner>,
@@ -16,8 +19,40 @@ pub struct Owners {
     sought: bool,
 }
 
+/// As a file has them.
+#[derive(Serialize, Deserialize)]
+struct Stored {
+    #[serde(deserialize_with = "stored::list")]
+    processes: Vec<Process>,
+    #[serde(deserialize_with = "stored::list")]
+    links: Vec<Owner>,
+    complete: bool,
+}
+
+impl From<Owners> for Stored {
+    fn from(owners: Owners) -> Self {
+        Stored {
+            processes: owners.processes,
+            links: owners.links,
+            complete: owners.complete,
+        }
+    }
+}
+
+impl TryFrom<Stored> for Owners {
+    type Error = &'static str;
+
+    fn try_from(stored: Stored) -> Result<Self, Self::Error> {
+        let known = |owner: &Owner| (owner.process as usize) < stored.processes.len();
+        if !stored.links.iter().all(known) {
+            return Err("a descriptor is of a process that is not listed");
+        }
+        Ok(Owners::new(stored.processes, stored.links, stored.complete))
+    }
+}
+
 /// A descriptor of a process that holds a socket.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Owner {
     /// The socket.
     pub inode: u32,
@@ -28,15 +63,17 @@ pub struct Owner {
 }
 
 /// A process that holds sockets.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Process {
     /// Process id.
     pub pid: u32,
     /// Effective user id.
     pub uid: Option<u32>,
     /// Its name: any bytes.
+    #[serde(with = "stored::bytes")]
     pub comm: Box<[u8]>,
     /// Its command line, the words separated by NUL; read only when it is shown.
+    #[serde(default, with = "stored::maybe_bytes")]
     pub cmdline: Option<Box<[u8]>>,
     /// Its control group: the path of cgroup v2.
     pub cgroup: Option<Box<str>>,

@@ -1,7 +1,10 @@
 //! Protocols, families and states, with the names that people and programs use.
 
+use serde::{Deserialize, Serialize};
+
 /// A protocol, as users call it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Proto {
     /// TCP.
     Tcp,
@@ -93,7 +96,8 @@ impl Proto {
 }
 
 /// An address family.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Family {
     /// IPv4.
     Inet,
@@ -125,7 +129,8 @@ impl Family {
 
 /// A state. The numbers are those of the kernel (`include/net/tcp_states.h`), which every family with
 /// connections uses.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 #[repr(u8)]
 pub enum State {
     /// 1.

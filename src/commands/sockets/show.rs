@@ -219,7 +219,7 @@ fn write_footer(
 fn hidden_namespaces(processes: usize) -> Note {
     let plural = if processes == 1 { "" } else { "es" };
     Note {
-        id: "namespaces_hidden",
+        id: "namespaces_hidden".into(),
         text: format!(
             "could not see the network namespaces of {processes} process{plural}; run as root (needs \
              CAP_SYS_PTRACE)"

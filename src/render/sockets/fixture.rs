@@ -46,7 +46,7 @@ impl Fixture {
                     label: String::new(),
                 }],
                 notes: vec![Note {
-                    id: "family_missing",
+                    id: "family_missing".into(),
                     text: "vsock sockets are not shown".to_owned(),
                     incomplete: true,
                 }],

@@ -132,7 +132,7 @@ struct NoteOut<'a>(&'a Note);
 impl Serialize for NoteOut<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mut map = serializer.serialize_map(Some(3))?;
-        map.serialize_entry("id", self.0.id)?;
+        map.serialize_entry("id", &self.0.id)?;
         map.serialize_entry("text", &self.0.text)?;
         map.serialize_entry("incomplete", &self.0.incomplete)?;
         map.end()

@@ -317,7 +317,7 @@ fn a_hundred_thousand_sockets_are_streamed_in_small_pieces() {
 #[test]
 fn the_footer_tells_what_is_not_shown() {
     let notes = [Note {
-        id: "owners_hidden",
+        id: "owners_hidden".into(),
         text: "no owner of other users' sockets\x1b".to_owned(),
         incomplete: true,
     }];

@@ -152,7 +152,7 @@ impl<'a> Collector<'a> {
 
     fn note(&mut self, id: &'static str, text: String, incomplete: bool) {
         self.part.notes.push(Note {
-            id,
+            id: id.into(),
             text,
             incomplete,
         });
@@ -506,7 +506,7 @@ mod tests {
         assert_eq!(inodes.len(), 2, "{:?}", part.sockets);
         assert!(is_without_repetition(&inodes));
         assert!(!part.evident);
-        let notes: Vec<_> = part.notes.iter().map(|note| note.id).collect();
+        let notes: Vec<_> = part.notes.iter().map(|note| &*note.id).collect();
         assert_eq!(notes, ["dump_failed"]);
     }
 

@@ -131,7 +131,7 @@ fn not_entered(place: &Place, error: &Error) -> Part {
     );
     Part {
         notes: vec![Note {
-            id: "namespace_not_entered",
+            id: "namespace_not_entered".into(),
             text,
             incomplete: true,
         }],
@@ -178,7 +178,7 @@ fn without_owner(sockets: &[Socket], owners: &Owners) -> usize {
 fn note_hidden(found: &Found, missing: usize, notes: &mut Vec<Note>) {
     if found.no_proc {
         notes.push(Note {
-            id: "no_proc",
+            id: "no_proc".into(),
             text:
                 "could not read /proc, so processes are unknown; mount /proc, or run outside this \
                    sandbox"
@@ -187,7 +187,7 @@ fn note_hidden(found: &Found, missing: usize, notes: &mut Vec<Note>) {
         });
     } else if found.hidden > 0 {
         notes.push(Note {
-            id: "owners_hidden",
+            id: "owners_hidden".into(),
             text: format!(
                 "could not see which sockets belong to {}; run as root (needs CAP_SYS_PTRACE, \
                  CAP_DAC_READ_SEARCH)",
@@ -197,7 +197,7 @@ fn note_hidden(found: &Found, missing: usize, notes: &mut Vec<Note>) {
         });
     } else if missing > 0 {
         notes.push(Note {
-            id: "owners_not_seen",
+            id: "owners_not_seen".into(),
             text: format!(
                 "found no process for {}: it runs in another PID namespace, hidepid hides it, the \
                  kernel owns the socket, or the socket was closed meanwhile; run as root on the \
