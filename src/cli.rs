@@ -14,7 +14,7 @@ use crate::commands::{
 };
 use crate::error::{Error, Kind, Result};
 use crate::render::{failure, overview};
-use crate::sys::terminal;
+use crate::sys::{privilege, terminal};
 
 /// Diagnose broken network connections on Linux.
 ///
@@ -158,9 +158,12 @@ pub fn main() -> ExitCode {
     }
 }
 
+/// Every command drops the privileges that it does not need any more.
 fn run(command: Option<Command>, context: &Context) -> Result<Status> {
+    privilege::begin()?;
     match command {
         None => {
+            privilege::drop_all()?;
             overview::write(&mut io::stdout().lock(), context.style).map_err(Error::output)?;
             Ok(Status::Good)
         }

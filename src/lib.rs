@@ -44,6 +44,8 @@
 //! - Foreign data (of a peer, a file, another process) is escaped by [`render::escape`] before it
 //!   reaches a terminal.
 //! - A limit is checked before the memory that it limits is allocated.
+//! - Named files are opened with the caller's rights, capabilities are in effect only around the calls that need
+//!   them, and before a thread starts all are dropped but those in [`sys::privilege::KEPT`].
 //!
 //! `tests/architecture.rs` reads the sources and fails when an import breaks these rules.
 

@@ -19,6 +19,7 @@ use crate::message::{
 use crate::render::{escape, json as as_json, transcript};
 use crate::sys::exchange::{Connection, End, Next, Source};
 use crate::sys::load::Target;
+use crate::sys::privilege;
 use crate::sys::resolve::resolve;
 
 /// Ask a server of the application protocol, once or as a load generator.
@@ -68,6 +69,7 @@ pub fn run(args: &Args, context: &Context) -> Result<Status> {
     } else {
         encode_binary_request(action, value.as_bytes(), &mut request);
     }
+    privilege::drop_all()?;
     let addresses = resolve(endpoint.connect_host(), endpoint.port, args.reach.family())?;
     let keep_open = args.keep_open || args.pipeline > 1;
     let options = args.socket.options(keep_open);

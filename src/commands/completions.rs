@@ -6,6 +6,7 @@ use clap_complete::Shell;
 
 use crate::commands::Status;
 use crate::error::{Error, Result};
+use crate::sys::privilege;
 
 /// Print a script that lets a shell complete sockdoc's commands and flags.
 ///
@@ -18,6 +19,7 @@ pub struct Args {
 
 /// Runs the command.
 pub fn run(args: &Args, parser: fn() -> clap::Command) -> Result<Status> {
+    privilege::drop_all()?;
     let mut script = Vec::new();
     clap_complete::generate(args.shell, &mut parser(), "sockdoc", &mut script);
     io::Write::write_all(&mut io::stdout().lock(), &script).map_err(Error::output)?;

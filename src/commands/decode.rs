@@ -12,7 +12,7 @@ use crate::error::{Error, Kind, Result};
 use crate::render::decode::TimeFormat;
 use crate::stream::Overlap;
 use crate::sys::capture::Capture;
-use crate::sys::terminal;
+use crate::sys::{privilege, terminal};
 
 use session::Session;
 
@@ -180,6 +180,7 @@ pub fn run(args: &Args, context: &Context) -> Result<Status> {
             .next("name another file, and move it afterwards"));
     }
     let mut session = Session::new(args, context)?;
+    privilege::drop_all()?;
     let large = capture.length().filter(|length| *length >= LARGE);
     if let Some(length) = large.filter(|_| !terminal::stdout_is_terminal()) {
         session.show_progress(length);

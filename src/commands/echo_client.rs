@@ -19,6 +19,7 @@ use crate::render::{escape, json as as_json, python, transcript};
 use crate::sys::datagram;
 use crate::sys::exchange::{Connection, End, Next, Source, Taker};
 use crate::sys::load::Target;
+use crate::sys::privilege::{self, Need};
 use crate::sys::resolve::resolve;
 use crate::sys::socket::Options;
 
@@ -107,6 +108,7 @@ pub fn run(args: &Args, context: &Context) -> Result<Status> {
         }
         file => {
             let messages = gather(args, file, &["Hello, world"])?;
+            server.drop_privileges()?;
             if args.udp {
                 say_datagrams(&server, messages, context)
             } else {
@@ -129,6 +131,14 @@ impl Server<'_> {
         match &self.args.unix {
             Some(path) => transcript::peer(&crate::service::Peer::Unix(Some(path.clone()))),
             None => transcript::typed_address(self.endpoint.connect_host(), self.endpoint.port),
+        }
+    }
+
+    /// Call it when the files are open.
+    fn drop_privileges(&self) -> Result<()> {
+        match self.args.unix {
+            Some(_) => privilege::keep(&[Need::UnixSocket]),
+            None => privilege::drop_all(),
         }
     }
 
@@ -375,6 +385,7 @@ fn run_load(server: &Server<'_>, file: Option<&Path>, context: &Context) -> Resu
         return Err(Error::new(Kind::CannotRun, "read standard input", cause)
             .next("pipe something in, or give --message"));
     }
+    server.drop_privileges()?;
     let name = server.name();
     let witness: Option<Witness<'_>> = (context.verbose && !context.json).then(|| {
         Box::new(move |connection: usize, moment: &Moment<'_>| {

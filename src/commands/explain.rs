@@ -8,6 +8,7 @@ use crate::diagnose::{Rule, rules};
 use crate::error::{Error, Kind, Result};
 use crate::reference::{self, Lookup};
 use crate::render::{escape, explain as show};
+use crate::sys::privilege;
 
 /// Explain an error: what it means, why it happens and what to do next.
 ///
@@ -32,6 +33,7 @@ const QUOTED_CHARS: usize = 80;
 
 /// Runs the command: writes the explanation; without a query, the list of all entries.
 pub fn run(args: &Args, context: &Context) -> Result<Status> {
+    privilege::drop_all()?;
     let mut out = Vec::new();
     let known = explain(args, context.json, context.width, &mut out)?;
     print(&out).map_err(Error::output)?;

@@ -17,6 +17,7 @@ use crate::ping::target::Target;
 use crate::reference::icmp::Version;
 use crate::sys::clock;
 use crate::sys::icmp::{self, runner::Manner, runner::Runner};
+use crate::sys::privilege;
 use crate::sys::signals::Signals;
 
 use flags::TimingSource;
@@ -115,6 +116,7 @@ fn ask(
     let payloads = Payloads::new(icmp::random()?, flags.size(), flags.pattern());
     let mut session = Session::new(plan, payloads, targets, clock::carefully());
     let mut runner = Runner::open(&mut session, options, manner)?;
+    privilege::drop_all()?;
     let signals = Signals::open_with_quit()?;
     let mut show = Show::open(flags, context, &session, &runner, source)?;
     runner.run(&mut session, &signals, &mut show)?;

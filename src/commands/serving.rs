@@ -14,6 +14,7 @@ use crate::render::{counted, escape, json as as_json, load, thousands, transcrip
 use crate::service::{Peer, Service};
 use crate::sys::datagram;
 use crate::sys::outlet::Outlet;
+use crate::sys::privilege;
 use crate::sys::server::{self, Config, Totals};
 use crate::sys::signals::Signals;
 use crate::sys::socket::Listener;
@@ -74,6 +75,7 @@ impl Voice {
         S: Service + Clone + Send,
         S::Session: Send,
     {
+        privilege::drop_all()?;
         let signals = Signals::open()?;
         let desk = self.open()?;
         self.listening(&listener.local)?;
@@ -97,6 +99,7 @@ impl Voice {
         once: bool,
         answer: &mut Answer<'_>,
     ) -> Result<()> {
+        privilege::drop_all()?;
         let signals = Signals::open()?;
         let desk = self.open()?;
         self.listening(&listener.local)?;

@@ -10,6 +10,7 @@ use crate::commands::{Context, Status};
 use crate::error::Result;
 use crate::render::sockets::column::Column;
 use crate::sockets::order::{GroupBy, SortOrder};
+use crate::sys::privilege;
 use crate::sys::sockets::sample;
 
 /// List sockets with their processes, and find connections with a problem.
@@ -109,6 +110,8 @@ enum Like {
 /// Runs the command.
 pub fn run(args: &Args, context: &Context) -> Result<Status> {
     let (asked, query) = ask::understand(args, context)?;
+    privilege::keep(&query.needs())?;
     let taken = sample(&query, &|socket| asked.keeps(socket))?;
+    privilege::drop_all()?;
     show::show(args, &asked, taken, context)
 }

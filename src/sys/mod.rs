@@ -12,6 +12,7 @@
 //! | [`names`] | the names of hosts, looked up beside the work |
 //! | [`netlink`] | netlink sockets: requests to the kernel and its replies |
 //! | [`outlet`] | standard output for a program that must not wait for its reader |
+//! | [`privilege`] | capabilities: in effect only where they are needed, and dropped before a thread starts |
 //! | [`activation`] | sockets passed in by a service manager |
 //! | [`fill`] | the buffer experiment: full queues, their drain, a server that does not read |
 //! | [`bpf`] | BPF programs loaded and run |
@@ -46,6 +47,7 @@ pub mod load;
 pub mod names;
 pub mod netlink;
 pub mod outlet;
+pub mod privilege;
 pub mod resolve;
 pub mod server;
 pub mod signals;

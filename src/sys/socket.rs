@@ -12,6 +12,7 @@ use socket2::{Domain, Protocol, SockAddr, Socket, TcpKeepalive, Type};
 use crate::error::{Error, Kind, Result};
 use crate::reference::Circumstance;
 use crate::service::Peer;
+use crate::sys::privilege::{self, Capability};
 use crate::sys::{holder, resolve};
 
 /// Options of a socket, set before `listen` or `connect`; accepted sockets inherit them
@@ -203,9 +204,10 @@ impl Listener {
         options
             .apply(&socket, kind == Type::STREAM)
             .map_err(|error| fail("set the options of", &error))?;
-        socket
-            .bind(&address.into())
-            .map_err(|error| fail("bind", &error))?;
+        privilege::with(&[Capability::NetBindService], || {
+            socket.bind(&address.into())
+        })
+        .map_err(|error| fail("bind", &error))?;
         let local = socket.local_addr().map_err(|error| fail("bind", &error))?;
         Ok(Listener {
             local: peer_of(&local),

@@ -9,6 +9,7 @@ use socket2::{Domain, SockAddr, Socket, Type};
 
 use crate::error::{Error, Kind, Result};
 use crate::reference::Circumstance;
+use crate::sys::privilege::{self, Capability};
 use crate::sys::socket::Options;
 
 /// Why a connection is refused by a server that is alive.
@@ -17,7 +18,7 @@ pub(crate) const QUEUE_FULL: &str = "its accept queue is full: the server does n
 /// Connects to a unix-domain stream socket; `timeout` bounds the wait for room in its accept queue.
 /// The socket is non-blocking.
 pub fn connect(path: &Path, options: &Options, timeout: Duration) -> Result<Socket> {
-    try_connect(path, options, timeout).map_err(|error| failure(path, &error))
+    as_permitted(|| try_connect(path, options, timeout).map_err(|error| failure(path, &error)))
 }
 
 fn try_connect(path: &Path, options: &Options, timeout: Duration) -> io::Result<Socket> {
@@ -35,8 +36,13 @@ fn try_connect(path: &Path, options: &Options, timeout: Duration) -> io::Result<
 pub(crate) fn connect_at_once(path: &Path, options: &Options) -> io::Result<Socket> {
     let socket = Socket::new(Domain::UNIX, Type::STREAM.nonblocking(), None)?;
     options.apply(&socket, false)?;
-    socket.connect(&SockAddr::unix(path)?)?;
+    as_permitted(|| socket.connect(&SockAddr::unix(path)?))?;
     Ok(socket)
+}
+
+/// Root may connect to any path, also after it has dropped what else it may do.
+fn as_permitted<T>(work: impl FnOnce() -> T) -> T {
+    privilege::with(&[Capability::DacOverride], work)
 }
 
 /// The failure with causes for a Unix socket: those for TCP would lead to a firewall or another

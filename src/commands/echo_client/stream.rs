@@ -19,6 +19,7 @@ use crate::sys::terminal::stdout_is_terminal;
 /// Streams a file or standard input, and what comes back to standard output (or compares it).
 pub(super) fn run(server: &Server<'_>, path: &Path, context: &Context) -> Result<Status> {
     let file = files::open(path)?;
+    server.drop_privileges()?;
     let mut connection = server.connect()?;
     let mut sink = Sink {
         verify: server.args.verify,

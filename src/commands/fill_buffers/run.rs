@@ -21,6 +21,7 @@ use crate::render::sockets::{Names, Sheet, json as sockets_json};
 use crate::sys::fill::ends::{self, Ends};
 use crate::sys::fill::rows::{Rows, rows};
 use crate::sys::fill::{self, drain, look};
+use crate::sys::privilege::{self, Need};
 use crate::sys::resolve::resolve;
 use crate::sys::signals::Signals;
 use crate::sys::terminal::Gauges;
@@ -28,6 +29,11 @@ use crate::sys::terminal::Gauges;
 /// Runs the experiment and tells it.
 pub(super) fn run(args: &Args, remote: Option<&Endpoint>, context: &Context) -> Result<Status> {
     let ends = open(args, remote)?;
+    // At the other end may be a process of this host.
+    match remote {
+        Some(_) => privilege::keep(&[Need::Owners])?,
+        None => privilege::drop_all()?,
+    }
     let signals = Signals::open()?;
     let mut run = Run {
         args,
@@ -171,6 +177,7 @@ impl Run<'_> {
         let accepted = report.timeline.bytes();
         let sample = fill::settled(ends, accepted, self.start, &self.signals);
         self.rows = rows(ends).unwrap_or_default();
+        privilege::drop_all()?;
         // An unlisted sender is a row for the rules only.
         self.shown = self.rows.shown();
         report.verdict = judge(report, &sample, ends, &mut self.rows);

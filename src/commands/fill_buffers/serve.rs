@@ -14,15 +14,16 @@ use crate::render::fill::json::SCHEMA;
 use crate::render::{counted, escape, json as as_json, thousands};
 use crate::service::Peer;
 use crate::sys::fill::server::{self, Ended, Ending, Observer};
-use crate::sys::limits;
 use crate::sys::signals::Signals;
 use crate::sys::socket::{Listener, Place};
+use crate::sys::{limits, privilege};
 
 /// Listens and serves until a signal comes.
 pub(super) fn run(args: &Args, context: &Context) -> Result<Status> {
     limits::raise_descriptor_limit();
     let Endpoint { host, port } = Endpoint::parse(&args.endpoint)?;
     let listener = Listener::stream(&Place::Ip(host, port), 1024, &args.receiver_options())?;
+    privilege::drop_all()?;
     let signals = Signals::open()?;
     let mut voice = Voice {
         context: *context,

@@ -22,6 +22,7 @@ use crate::render::ping::path as shown;
 use crate::sys::clock;
 use crate::sys::icmp::runner::{Runner, Witness};
 use crate::sys::icmp::{self, Fragmentation, Options};
+use crate::sys::privilege;
 use crate::sys::signals::Signals;
 
 /// The largest packet of either version (RFC 791, RFC 8200 without jumbograms), in bytes.
@@ -45,6 +46,7 @@ pub(super) fn hops(
     if !context.json {
         say(|out| shown::write_hops_opening(out, target, most))?;
     }
+    let mut prober = Prober::new(target, signals);
     let mut hops: Vec<Hop> = Vec::new();
     for distance in 1..=most {
         let options = Options {
@@ -52,7 +54,7 @@ pub(super) fn hops(
             ..options.clone()
         };
         let plan = flags.small_plan(REQUESTS, INTERVAL);
-        let asked = ask(plan, flags.size(), target, &options, &signals)?;
+        let asked = prober.ask(plan, flags.size(), &options)?;
         if asked.interrupted {
             break;
         }
@@ -97,11 +99,12 @@ pub(super) fn mtu(
     if !context.json {
         say(|out| shown::write_mtu_opening(out, target))?;
     }
+    let mut prober = Prober::new(target, signals);
     let mut search = Search::new(target.version(), LARGEST);
     while let Some(size) = search.next_size() {
         let data = size - headers(target.version());
         let plan = flags.small_plan(1, INTERVAL);
-        let asked = ask(plan, data, target, &options, &signals)?;
+        let asked = prober.ask(plan, data, &options)?;
         if asked.interrupted {
             return Ok(Status::Bad);
         }
@@ -168,25 +171,44 @@ struct Asked {
     interrupted: bool,
 }
 
-/// Runs a small session.
-fn ask(
-    plan: Plan,
-    size: usize,
-    target: &Target,
-    options: &Options,
-    signals: &Signals,
-) -> Result<Asked> {
-    let manner = manner_of(&plan, TimingSource::Auto, false);
-    let payloads = Payloads::new(icmp::random()?, size, &[]);
-    let targets = vec![target.clone()];
-    let mut session = Session::new(plan, payloads, targets, clock::carefully());
-    let mut runner = Runner::open(&mut session, options, manner)?;
-    let mut collector = Collector(Vec::new());
-    runner.run(&mut session, signals, &mut collector)?;
-    Ok(Asked {
-        interrupted: session.losses.unfinished > 0,
-        events: collector.0,
-    })
+/// Runs small sessions, one after the other, by the same socket.
+struct Prober<'a> {
+    target: &'a Target,
+    signals: Signals,
+    /// Opened for the first session; then the privileges are dropped.
+    runner: Option<Runner>,
+}
+
+impl<'a> Prober<'a> {
+    fn new(target: &'a Target, signals: Signals) -> Self {
+        Prober {
+            target,
+            signals,
+            runner: None,
+        }
+    }
+
+    /// Runs a small session.
+    fn ask(&mut self, plan: Plan, size: usize, options: &Options) -> Result<Asked> {
+        let manner = manner_of(&plan, TimingSource::Auto, false);
+        let payloads = Payloads::new(icmp::random()?, size, &[]);
+        let targets = vec![self.target.clone()];
+        let mut session = Session::new(plan, payloads, targets, clock::carefully());
+        let runner = if let Some(runner) = &mut self.runner {
+            runner.renew(&mut session, options)?;
+            runner
+        } else {
+            let runner = Runner::open(&mut session, options, manner)?;
+            privilege::drop_all()?;
+            self.runner.insert(runner)
+        };
+        let mut collector = Collector(Vec::new());
+        runner.run(&mut session, &self.signals, &mut collector)?;
+        Ok(Asked {
+            interrupted: session.losses.unfinished > 0,
+            events: collector.0,
+        })
+    }
 }
 
 /// Keeps what happens.

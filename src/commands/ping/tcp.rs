@@ -14,6 +14,7 @@ use crate::render::ping::handshakes::{self as shown, Attempt, Attempts};
 use crate::sys::clock;
 use crate::sys::handshake::{Answer, handshake};
 use crate::sys::icmp::Options;
+use crate::sys::privilege;
 use crate::sys::signals::Signals;
 
 /// How long a handshake is waited for, unless `-W` says otherwise: a SYN that was lost is sent again
@@ -28,6 +29,7 @@ pub(super) fn run(
     targets: &[Target],
     options: &Options,
 ) -> Result<Status> {
+    privilege::drop_all()?;
     let signals = Signals::open_with_quit()?;
     let plan = flags.plan(targets.len() > 1);
     let timeout = flags.when.timeout.unwrap_or(TIMEOUT);

@@ -7,11 +7,11 @@ use std::time::{Duration, Instant};
 
 use nix::poll::{PollFd, PollFlags};
 
-use super::IcmpSocket;
 use super::batch::{Inbox, Queue};
 use super::control::Queued;
 use super::runner::Witness;
 use super::sender::{Bunch, Helper};
+use super::{IcmpSocket, Options};
 use crate::error::{Error, Kind, Result};
 use crate::packet::icmp;
 use crate::ping::clock::Monotonic;
@@ -32,6 +32,8 @@ const ATTEMPTS: usize = 4;
 const WAIT_FOR_ROOM: Duration = Duration::from_millis(2);
 /// Numbers of stamped requests that are remembered until their stamp comes.
 const REMEMBERED: usize = 4096;
+/// Batches of an earlier session that are taken out of a queue: more than its buffer holds.
+const STALE: usize = 4096;
 
 /// One socket and what is about to leave by it.
 pub(super) struct Line {
@@ -65,6 +67,30 @@ impl Line {
             next_stamp: 0,
             overflowed: 0,
         }
+    }
+
+    /// Begins anew, with another identifier and messages such as this.
+    pub(super) fn renew(&mut self, options: &Options, template: Vec<u8>) -> Result<()> {
+        self.socket.renew(options)?;
+        for queue in [Queue::Received, Queue::Errors] {
+            for _ in 0..STALE {
+                if !receive(&self.socket, &mut self.inbox, queue)? {
+                    break;
+                }
+            }
+        }
+        let room = template.len() + SLACK;
+        self.inbox = Inbox::new(room);
+        self.errors = Inbox::new(room);
+        self.bunch = Bunch::new(&template);
+        self.spare.clear();
+        self.next_stamp = 0;
+        if !self.socket.is_raw {
+            // It is another socket, which counts from 0.
+            self.overflowed = 0;
+        }
+        self.template = template;
+        Ok(())
     }
 
     /// Whether no more requests fit.

@@ -27,6 +27,7 @@ use socket2::{Domain, Protocol, SockAddr, Socket, Type};
 
 use crate::error::{Error, Kind, Result};
 use crate::reference::icmp::Version;
+use crate::sys::privilege::{self, Capability};
 
 /// The buffers that are asked for, in bytes: some thousand replies of a flood, and some ten of the
 /// largest requests.
@@ -89,7 +90,11 @@ impl IcmpSocket {
             Version::V4 => (Domain::IPV4, Protocol::ICMPV4),
             Version::V6 => (Domain::IPV6, Protocol::ICMPV6),
         };
-        let open = |kind: Type| Socket::new(domain, kind.nonblocking(), Some(protocol));
+        let open = |kind: Type| {
+            privilege::with(&[Capability::NetRaw], || {
+                Socket::new(domain, kind.nonblocking(), Some(protocol))
+            })
+        };
         let (socket, is_raw) = match open(Type::RAW) {
             Ok(socket) => (socket, true),
             Err(error) if is_privilege(&error) => match open(Type::DGRAM) {
@@ -107,7 +112,8 @@ impl IcmpSocket {
             has_stamps: false,
             claim: None,
         };
-        this.apply(options)?;
+        let allowed = [Capability::NetRaw, Capability::NetAdmin];
+        privilege::with(&allowed, || this.apply(options))?;
         this.identify(options)?;
         Ok(this)
     }
@@ -208,10 +214,7 @@ impl IcmpSocket {
             self.socket.bind(&source.into()).map_err(cannot_bind)?;
         }
         if self.is_raw {
-            (self.identifier, self.claim) = claim(self.version);
-            filter::keep_others_away(self)
-                .map_err(|error| fail("filter the ICMP socket", &error))?;
-            return Ok(());
+            return self.take_identifier();
         }
         if options.source.is_none() {
             let any: SocketAddr = match self.version {
@@ -225,13 +228,24 @@ impl IcmpSocket {
         Ok(())
     }
 
-    /// Sets the time to live or hop limit of what is sent from now on.
-    pub fn set_hop_limit(&self, hop_limit: u8) -> Result<()> {
-        let done = match self.version {
-            Version::V4 => self.socket.set_ttl_v4(hop_limit.into()),
-            Version::V6 => self.socket.set_unicast_hops_v6(hop_limit.into()),
-        };
-        done.map_err(|error| fail("set the hop limit", &error))
+    /// Begins anew with another identifier, so that what still comes for the old one is not taken for
+    /// an answer. A raw socket stays open, since another may not be allowed any more.
+    pub(super) fn renew(&mut self, options: &Options) -> Result<()> {
+        if !self.is_raw {
+            *self = IcmpSocket::open(self.version, options)?;
+            return Ok(());
+        }
+        self.apply_header(options)
+            .map_err(|error| fail("set the options of the ICMP socket", &error))?;
+        self.take_identifier()?;
+        self.has_stamps = self.has_stamps && self.restart_stamps().is_ok();
+        Ok(())
+    }
+
+    /// Takes an identifier that no other sockdoc of this network namespace uses.
+    fn take_identifier(&mut self) -> Result<()> {
+        (self.identifier, self.claim) = claim(self.version);
+        filter::keep_others_away(self).map_err(|error| fail("filter the ICMP socket", &error))
     }
 
     /// Asks for stamps, and lets the numbers of those of sent packets begin at 0 again.
@@ -290,7 +304,9 @@ pub fn source_for(target: SocketAddr, options: &Options) -> io::Result<IpAddr> {
         Some(Protocol::UDP),
     )?;
     if let Some(device) = &options.device {
-        socket.bind_device(Some(device.as_bytes()))?;
+        privilege::with(&[Capability::NetRaw], || {
+            socket.bind_device(Some(device.as_bytes()))
+        })?;
     }
     if let Some(source) = options.source {
         socket.bind(&source.into())?;

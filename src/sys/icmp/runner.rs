@@ -53,11 +53,7 @@ pub struct Runner {
 impl Runner {
     /// Opens a socket for each version that the targets have.
     pub fn open(session: &mut Session, options: &Options, manner: Manner) -> Result<Runner> {
-        let length = icmp::HEADER + session.payloads().length();
-        let mut template = vec![0; length];
-        session
-            .payloads()
-            .write_pattern(&mut template[icmp::HEADER..]);
+        let template = template(session);
         let mut lines = Vec::new();
         for version in [Version::V4, Version::V6] {
             let is_used = (0..session.target_count())
@@ -69,6 +65,17 @@ impl Runner {
             }
         }
         Ok(Runner { lines, manner })
+    }
+
+    /// Makes the sockets ready for another session with the same targets. It takes no privilege, and
+    /// what still comes for the session before it is not taken for its own.
+    pub fn renew(&mut self, session: &mut Session, options: &Options) -> Result<()> {
+        let template = template(session);
+        for line in &mut self.lines {
+            line.renew(options, template.clone())?;
+            session.set_identifier(line.socket.version, line.socket.identifier);
+        }
+        Ok(())
     }
 
     /// The sockets.
@@ -189,4 +196,13 @@ impl Runner {
         }
         Ok(())
     }
+}
+
+/// What the requests of a session have alike.
+fn template(session: &Session) -> Vec<u8> {
+    let mut template = vec![0; icmp::HEADER + session.payloads().length()];
+    session
+        .payloads()
+        .write_pattern(&mut template[icmp::HEADER..]);
+    template
 }

@@ -28,6 +28,8 @@ use crate::host::{Note, Sample};
 use crate::sockdiag::Bytecode;
 use crate::sockets::{Address, Owners, Proto, Socket};
 
+use crate::sys::privilege::{self, Capability, Need};
+
 use families::{Collector, Part};
 use namespaces::Place;
 use owners::{Source, Wanted};
@@ -53,6 +55,21 @@ pub struct Query {
     pub owners: Option<Depth>,
     /// In these namespaces.
     pub places: Vec<Place>,
+}
+
+impl Query {
+    /// What it needs privileges for.
+    pub fn needs(&self) -> Vec<Need> {
+        let elsewhere = self.places.iter().any(Place::must_be_entered);
+        [
+            (self.owners.is_some(), Need::Owners),
+            (self.details, Need::Details),
+            (elsewhere, Need::Namespaces),
+        ]
+        .into_iter()
+        .filter_map(|(is_needed, need)| is_needed.then_some(need))
+        .collect()
+    }
 }
 
 /// Sockets for which this is false are not kept.
@@ -94,7 +111,11 @@ pub fn sample(query: &Query, keep: &Keep<'_>) -> Result<Taken> {
         let mut open = Vec::new();
         for (index, place) in query.places.iter().enumerate() {
             let netns = u16::try_from(index).unwrap_or(u16::MAX);
-            let part = match place.inside(|| Collector::new(query, keep, netns).collect()) {
+            let part = match place.inside(|| {
+                privilege::with(&[Capability::NetAdmin], || {
+                    Collector::new(query, keep, netns).collect()
+                })
+            }) {
                 Ok(part) => part,
                 Err(error) if query.places.len() == 1 => return Err(error),
                 Err(error) => not_entered(place, &error),

@@ -10,11 +10,15 @@ use nix::sched::{CloneFlags, setns};
 
 use crate::error::{Error, Kind, Result};
 use crate::host::Namespace;
+use crate::sys::privilege::{self, Capability};
 
 use super::processes::is_kernel_thread;
 
 /// Where ip-netns(8) keeps its names.
 const NAMED: &str = "/run/netns";
+
+/// What opening the namespace of another user's process needs.
+const LOOK: &[Capability] = &[Capability::SysPtrace];
 
 /// A namespace that can be entered.
 #[derive(Debug)]
@@ -40,6 +44,10 @@ impl Place {
 
     /// The one of a name of ip-netns(8), or of a process id.
     pub fn named(word: &str) -> Result<Place> {
+        privilege::with(LOOK, || Place::find(word))
+    }
+
+    fn find(word: &str) -> Result<Place> {
         let by_pid = word.bytes().all(|byte| byte.is_ascii_digit()) && !word.is_empty();
         let (file, label) = if by_pid {
             (
@@ -64,6 +72,10 @@ impl Place {
     /// Every namespace that has a name or a process that can be seen, our own first; and how many
     /// processes hid theirs.
     pub fn all() -> (Vec<Place>, usize) {
+        privilege::with(LOOK, Place::find_all)
+    }
+
+    fn find_all() -> (Vec<Place>, usize) {
         let own = Place::own();
         let mut seen = HashSet::from([own.namespace.inode]);
         let mut places = vec![own];
@@ -109,6 +121,11 @@ impl Place {
         (places, hidden)
     }
 
+    /// Whether it is another one than our own.
+    pub fn must_be_entered(&self) -> bool {
+        self.file.is_some()
+    }
+
     /// Runs `look` inside the namespace: in a thread of its own, which enters it and ends. A socket
     /// opened there stays there wherever it is used.
     pub fn inside<T: Send>(&self, look: impl FnOnce() -> T + Send) -> Result<T> {
@@ -117,10 +134,14 @@ impl Place {
         };
         let label = &self.namespace.label;
         let by_pid = path.starts_with("/proc");
-        let file = File::open(path).map_err(|error| look_failure(&error, by_pid, label))?;
+        let file = privilege::with(LOOK, || File::open(path))
+            .map_err(|error| look_failure(&error, by_pid, label))?;
         std::thread::scope(|scope| {
             let inside = scope.spawn(|| {
-                setns(&file, CloneFlags::CLONE_NEWNET).map_err(io::Error::from)?;
+                privilege::with(&[Capability::SysAdmin], || {
+                    setns(&file, CloneFlags::CLONE_NEWNET)
+                })
+                .map_err(io::Error::from)?;
                 Ok(look())
             });
             inside

@@ -1,0 +1,87 @@
+//! The table of what a command keeps after its sockets are open.
+
+use super::capabilities::{Capability, Set};
+
+/// What a capability is kept for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Need {
+    /// To find out which processes own the sockets of a listing.
+    Owners,
+    /// To list the sockets of other network namespaces.
+    Namespaces,
+    /// To list all that the kernel knows of a socket.
+    Details,
+    /// To connect to a Unix socket more than once.
+    UnixSocket,
+}
+
+/// A row of the table.
+#[derive(Debug, Clone, Copy)]
+pub struct Kept {
+    /// The command, with the flags that make it keep this.
+    pub command: &'static str,
+    /// What for.
+    pub need: Need,
+    /// What is kept, if the process has it. It is in effect only around the calls that need it.
+    pub capability: Capability,
+    /// When it is dropped.
+    pub until: &'static str,
+    /// Which calls need it.
+    pub why: &'static str,
+}
+
+/// All that any command keeps. What is not here keeps nothing: no server, no ping, no `decode`.
+pub const KEPT: &[Kept] = &[
+    Kept {
+        command: "sockets; fill-buffers HOST PORT",
+        need: Need::Owners,
+        capability: Capability::SysPtrace,
+        until: "the processes have been read",
+        why: "readlink of /proc/PID/fd/N of other users' processes",
+    },
+    Kept {
+        command: "sockets; fill-buffers HOST PORT",
+        need: Need::Owners,
+        capability: Capability::DacReadSearch,
+        until: "the processes have been read",
+        why: "listing /proc/PID/fd of other users' processes",
+    },
+    Kept {
+        command: "sockets --netns, --all-netns",
+        need: Need::Namespaces,
+        capability: Capability::SysPtrace,
+        until: "the sockets of every namespace are listed",
+        why: "opening /proc/PID/ns/net of other users' processes",
+    },
+    Kept {
+        command: "sockets --netns, --all-netns",
+        need: Need::Namespaces,
+        capability: Capability::SysAdmin,
+        until: "the sockets of every namespace are listed",
+        why: "setns(2)",
+    },
+    Kept {
+        command: "sockets --info, --json and others that show details",
+        need: Need::Details,
+        capability: Capability::NetAdmin,
+        until: "the sockets are listed",
+        why: "sock_diag(7) tells the mark of a socket and the state of TLS",
+    },
+    Kept {
+        command: "echo-client --unix",
+        need: Need::UnixSocket,
+        capability: Capability::DacOverride,
+        until: "the last connection is made",
+        why: "connect(2) checks the permissions of the path each time; root only",
+    },
+];
+
+/// What the table has for these needs.
+pub(super) fn for_needs(needs: &[Need]) -> Set {
+    let capabilities: Vec<Capability> = KEPT
+        .iter()
+        .filter(|row| needs.contains(&row.need))
+        .map(|row| row.capability)
+        .collect();
+    Set::of(&capabilities)
+}
