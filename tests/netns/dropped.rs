@@ -14,14 +14,15 @@ use crate::namespace::{NOBODY, Namespace, binary_for_all};
 use crate::support::{DEADLINE, finish, program, skip, stderr, stdout};
 
 const DAC_OVERRIDE: u64 = 1 << 1;
-const DAC_READ_SEARCH: u64 = 1 << 2;
 const NET_ADMIN: u64 = 1 << 12;
 const SYS_PTRACE: u64 = 1 << 19;
+/// With `CAP_DAC_READ_SEARCH`, `CAP_PERFMON` and `CAP_BPF`.
+const OWNERS: u64 = SYS_PTRACE | 1 << 2 | 1 << 38 | 1 << 39;
 const SYS_ADMIN: u64 = 1 << 21;
 
 /// All that the program knows, as setcap(8) wants it.
 const EVERYTHING: &str = "cap_dac_override,cap_dac_read_search,cap_setpcap,cap_net_bind_service,\
-                          cap_net_admin,cap_net_raw,cap_sys_ptrace,cap_sys_admin+ep";
+                          cap_net_admin,cap_net_raw,cap_sys_ptrace,cap_sys_admin,cap_perfmon,cap_bpf+ep";
 
 /// Who starts the program.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -270,10 +271,7 @@ fn a_client_keeps_nothing_but_what_reaches_a_unix_socket_of_another_user() {
             (&["echo-client", "127.0.0.1", "80", "--conns", "3"], 0),
             (&["app-client", "127.0.0.1", "80", "search", "ring"], 0),
             (&["decode", capture], 0),
-            (
-                &["fill-buffers", "127.0.0.1", "80"],
-                SYS_PTRACE | DAC_READ_SEARCH,
-            ),
+            (&["fill-buffers", "127.0.0.1", "80"], OWNERS),
             (&["echo-client", "--unix", socket], unix),
         ] {
             let what = format!("{who:?}: {args:?}");
@@ -298,8 +296,8 @@ fn a_listing_keeps_what_the_table_has_until_it_is_done() {
     let elsewhere = SYS_PTRACE | SYS_ADMIN;
     for (args, kept) in [
         (&["--cols", "local"][..], elsewhere),
-        (&["--cols", "local,process"], elsewhere | DAC_READ_SEARCH),
-        (&["--json"], elsewhere | DAC_READ_SEARCH | NET_ADMIN),
+        (&["--cols", "local,process"], elsewhere | OWNERS),
+        (&["--json"], elsewhere | OWNERS | NET_ADMIN),
     ] {
         let mut command = Command::new("unshare");
         command.args(["-m", "sh", "-c", TRAP, "sh", &scene.binary]);

@@ -22,6 +22,10 @@ pub enum Capability {
     SysPtrace = 19,
     /// Enter a namespace.
     SysAdmin = 21,
+    /// With [`Capability::Bpf`]: run a BPF program that reads the kernel's memory.
+    Perfmon = 38,
+    /// Load a BPF program.
+    Bpf = 39,
 }
 
 /// A set of capabilities: one bit each, by number.

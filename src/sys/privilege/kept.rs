@@ -47,6 +47,20 @@ pub const KEPT: &[Kept] = &[
         why: "listing /proc/PID/fd of other users' processes",
     },
     Kept {
+        command: "sockets; fill-buffers HOST PORT",
+        need: Need::Owners,
+        capability: Capability::Perfmon,
+        until: "the processes have been read",
+        why: "the BPF iterator over the files of all tasks",
+    },
+    Kept {
+        command: "sockets; fill-buffers HOST PORT",
+        need: Need::Owners,
+        capability: Capability::Bpf,
+        until: "the processes have been read",
+        why: "the BPF iterator over the files of all tasks",
+    },
+    Kept {
         command: "sockets --netns, --all-netns",
         need: Need::Namespaces,
         capability: Capability::SysPtrace,

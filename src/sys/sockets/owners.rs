@@ -10,10 +10,19 @@ use crate::bpf::task_file::{self, Record};
 use crate::sockets::number_hash::{NumberMap, NumberSet};
 use crate::sockets::{Owner, Owners, Process, Socket};
 use crate::sys::bpf::{Kernel, Refused};
+use crate::sys::privilege::{self, Capability};
 
 /// The number of open files from which the iterator is faster. Reading the kernel's types, which it
 /// needs first, takes as long as walking over this many in /proc.
 const BREAK_EVEN: u64 = 6_000;
+
+/// What both ways need, for processes of other users.
+const ALLOWED: &[Capability] = &[
+    Capability::SysPtrace,
+    Capability::DacReadSearch,
+    Capability::Perfmon,
+    Capability::Bpf,
+];
 
 /// The source that was used, and why.
 #[derive(Debug)]
@@ -73,6 +82,10 @@ impl Wanted {
 
 /// Finds the owners of all sockets, or at least of the wanted ones.
 pub(super) fn find(depth: Depth, wanted: &Wanted) -> (Found, Source) {
+    privilege::with(ALLOWED, || find_as_allowed(depth, wanted))
+}
+
+fn find_as_allowed(depth: Depth, wanted: &Wanted) -> (Found, Source) {
     let source = match choose() {
         Source::Iterator => match from_iterator(&Kernel::running(), depth, wanted) {
             Ok(found) => return (found, Source::Iterator),
