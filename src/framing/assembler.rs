@@ -1,4 +1,4 @@
-//! The one buffer behind every deframer: it collects a message from chunks of any size.
+//! The buffer that every deframer uses: it collects a message from chunks of any size.
 
 /// Collects the bytes of one message.
 ///
@@ -45,7 +45,7 @@ impl Assembler {
     }
 
     /// Takes the first `need` bytes, which an earlier [`Assembler::fill`] found to be there: the
-    /// message is over and the next one begins behind them.
+    /// message is over and the next one begins after them.
     ///
     /// # Panics
     /// When fewer than `need` bytes are at hand.

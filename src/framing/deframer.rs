@@ -69,7 +69,7 @@ impl Deframer {
     }
 
     /// The stream has ended. Gives the last message of [`Framing::Close`], if any byte came; with
-    /// the other framings an unfinished message is an error that says how far it came.
+    /// the other framings an unfinished message is an error that states how much of it arrived.
     pub fn finish(&mut self) -> Result<Option<Frame<'_>>, FramingError> {
         let have = self.assembler.len();
         if have > 0 && self.framing == Framing::Close {
@@ -207,7 +207,7 @@ fn locate_announced(
     let prefix = framing.length_prefix().unwrap_or(0);
     let complete = assembler.fill(prefix, input);
     let at_hand = assembler.view(input);
-    // A bad digit is told at once: who sends "hi" without a length would wait for ever otherwise.
+    // A bad digit is an error at once: otherwise a client that sends "hi" without a length would wait forever.
     let announced = framing.announced(&at_hand[..at_hand.len().min(prefix)])?;
     if !complete {
         return Ok(None);

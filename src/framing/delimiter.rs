@@ -45,7 +45,7 @@ impl Delimiter {
         &self.0.bytes
     }
 
-    /// Reads on in a stream and says behind which byte of `input` the delimiter ends.
+    /// Reads on in a stream and returns the position in `input` just after the delimiter.
     ///
     /// `matched` is all that is remembered between two pieces of the stream: how many of the
     /// delimiter's first bytes stand at the end of what was read; begin with 0. That is the

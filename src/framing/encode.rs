@@ -9,7 +9,7 @@ impl Framing {
     ///
     /// It fails, and leaves `out` as it was, when the receiver would find another message than this
     /// one. Two promises are left to the caller: with [`Framing::Close`] the sending side must be
-    /// shut down behind the message, and with [`Framing::Raw`] nothing marks the end.
+    /// shut down after the message, and with [`Framing::Raw`] nothing marks the end.
     pub fn encode(&self, message: &[u8], out: &mut Vec<u8>) -> Result<(), FramingError> {
         match self {
             Framing::Raw | Framing::Close => {}

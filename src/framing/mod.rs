@@ -8,8 +8,8 @@
 //! | the user's word | where a message ends | what it cannot carry |
 //! |---|---|---|
 //! | `raw` | nowhere: what one read brings is taken as a message | any boundary |
-//! | `line` | behind `\n`; a `\r` in front of it belongs to the line's end | `\n`; a last `\r` |
-//! | `delim:TEXT` | behind the bytes TEXT | those bytes |
+//! | `line` | after `\n`; a `\r` in front of it belongs to the line's end | `\n`; a last `\r` |
+//! | `delim:TEXT` | after the bytes TEXT | those bytes |
 //! | `digits:N` | after as many bytes as N decimal digits in front of it say | more than N digits can say |
 //! | `len16`, `len32` | the same, with a big-endian binary length | 64 KiB and more; 4 GiB and more |
 //! | `fixed:N[:PAD]` | after N bytes, filled up with the byte PAD (`#`) | more than N bytes; a last PAD |

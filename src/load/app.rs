@@ -51,7 +51,7 @@ impl Client for AppClient {
                 verdict
             }
             Err(MessageError::TooLarge { .. }) => Reply::Bad(OVER_THE_LIMIT),
-            Err(_) => Reply::Bad("a reply that is no message"),
+            Err(_) => Reply::Bad("a reply that is not a message"),
         }
     }
 
@@ -145,7 +145,7 @@ mod tests {
         let mut session = client.open();
         assert_eq!(
             client.handle_input(&mut session, &mut &b"\0\0"[..]),
-            Reply::Bad("a reply that is no message")
+            Reply::Bad("a reply that is not a message")
         );
     }
 }

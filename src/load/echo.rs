@@ -100,7 +100,7 @@ impl<'w> EchoClient<'w> {
         }
     }
 
-    /// An echo is complete; `rest` came behind it.
+    /// An echo is complete; `rest` came after it.
     fn finish(&mut self, session: &mut Session, same: bool, rest: &[u8]) -> Reply {
         session.awaited = (session.awaited + 1) % self.messages.len();
         session.have = 0;
@@ -170,7 +170,7 @@ impl Client for EchoClient<'_> {
                 self.finish(session, same, &[])
             }
             Ok(None) if session.have == 0 => Reply::Incomplete,
-            // Another answer than the echo is one; the beginning of the echo is none.
+            // A reply that differs from the echo is complete; the beginning of the echo is not.
             Ok(None) if session.differs && !self.verify => self.finish(session, false, &[]),
             _ => Reply::Bad("closed in the middle of an echo"),
         }
@@ -247,7 +247,7 @@ mod tests {
     }
 
     #[test]
-    fn what_comes_behind_the_last_echo_is_bad_only_when_it_is_looked_at() {
+    fn what_comes_after_the_last_echo_is_bad_only_when_it_is_looked_at() {
         let surplus = Reply::Bad(SURPLUS);
         assert_eq!(
             replies("raw", true, &[b"abcde!"])[..2],

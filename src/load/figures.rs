@@ -5,15 +5,15 @@ use std::time::Duration;
 
 use hdrhistogram::Histogram;
 
-/// The longest latency that is told apart: one hour.
+/// The longest latency that is recorded exactly: one hour.
 const LONGEST_NS: u64 = 3_600_000_000_000;
 
 /// The figures of a run, collected while it runs.
 #[derive(Debug)]
 pub struct Figures {
-    /// Latencies of the requests that were answered well, in nanoseconds, to three digits.
+    /// Latencies of the requests that succeeded, in nanoseconds, to three digits.
     latency: Histogram<u64>,
-    /// Requests answered well.
+    /// Requests that succeeded.
     pub good: u64,
     /// Requests that failed, by kind.
     pub errors: BTreeMap<String, u64>,
@@ -71,7 +71,7 @@ impl Figures {
         }
     }
 
-    /// A request was answered well, this long after it was due.
+    /// Counts a request that succeeded, with the time since it was due.
     pub fn answered(&mut self, latency: Duration) {
         self.good += 1;
         let ns = u64::try_from(latency.as_nanos()).unwrap_or(u64::MAX);
@@ -95,7 +95,7 @@ impl Figures {
         self.errors.values().sum()
     }
 
-    /// Requests answered well, a second; 0 for an empty run.
+    /// Successful requests per second; 0 for an empty run.
     pub fn per_second(&self) -> f64 {
         let seconds = self.elapsed.as_secs_f64();
         if seconds > 0.0 {

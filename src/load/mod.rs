@@ -41,7 +41,7 @@ pub trait Client {
         drop(session);
     }
 
-    /// Whether the end of a request is told by shutting down our sending side.
+    /// Whether the end of a request is marked by shutting down our sending side.
     fn shuts_down(&self) -> bool {
         false
     }
@@ -71,7 +71,7 @@ pub struct Plan {
     pub conns: usize,
     /// Requests in all; `None`: as many as the duration allows.
     pub count: Option<u64>,
-    /// Requests on one connection, which is closed behind the last reply; `None`: no limit.
+    /// Requests on one connection, which is closed after the last reply; `None`: no limit.
     pub each: Option<u64>,
     /// Requests a second in all; `None`: each as soon as there is room for it.
     pub rate: Option<f64>,

@@ -34,7 +34,7 @@ enum Stage {
     Header,
     /// Its header, and so the length of all of it.
     Content { header: Arc<Header>, total: usize },
-    /// It is none.
+    /// The bytes are not a message; nothing after them is read.
     Dead(Box<MessageError>),
 }
 

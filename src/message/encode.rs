@@ -44,7 +44,7 @@ pub fn encode_binary_reply(content: &[u8], out: &mut Vec<u8>) {
 
 /// Appends a message of any type and encoding around a content that is encoded already.
 ///
-/// The one error is a header of more than 65535 bytes; then nothing is appended.
+/// The only error is a header of more than 65535 bytes, and then nothing is appended.
 pub fn encode_message(
     content_type: &str,
     content_encoding: &str,

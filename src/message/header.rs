@@ -54,7 +54,7 @@ impl Header {
         })
     }
 
-    /// Whether the content is JSON, which `text/json` and nothing else says.
+    /// Whether the content is JSON, that is, whether the content type is exactly `text/json`.
     pub fn is_json(&self) -> bool {
         self.content_type == super::JSON_TYPE
     }

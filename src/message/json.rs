@@ -74,7 +74,7 @@ type Read<T> = Result<T, Fault>;
 /// A key and its value.
 type Member<'a> = (Cow<'a, str>, Value<'a>);
 
-/// The reader. The invariant: `at` is on a character boundary and never behind the end.
+/// The reader. The invariant: `at` is on a character boundary and never past the end.
 struct Reader<'a> {
     text: &'a str,
     bytes: &'a [u8],

@@ -29,7 +29,7 @@ pub enum Value<'a> {
 }
 
 impl<'a> Value<'a> {
-    /// The member of an object; `None` when there is none or this is not an object.
+    /// The member of an object; `None` when it is missing or this is not an object.
     pub fn get(&self, key: &str) -> Option<&Value<'a>> {
         match self {
             Value::Object(members) => members
@@ -60,7 +60,7 @@ impl<'a> Value<'a> {
         }
     }
 
-    /// What Python's `str()` says of the loaded value: a string is itself.
+    /// What Python's `str()` returns for the loaded value; a string is returned as it is.
     pub fn py_str(&self) -> Cow<'_, str> {
         match self {
             Value::Str(text) => Cow::Borrowed(text),
@@ -68,7 +68,7 @@ impl<'a> Value<'a> {
         }
     }
 
-    /// What Python's `repr()` says of the loaded value.
+    /// What Python's `repr()` returns for the loaded value.
     pub fn py_repr(&self) -> String {
         let mut out = String::new();
         python::repr_value(self, &mut out);

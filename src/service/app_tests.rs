@@ -2,7 +2,7 @@ use super::*;
 use crate::message::{encode_binary_request, encode_message, encode_search};
 use crate::service::Silent;
 
-/// Keeps what it is told, as a transcript would have it.
+/// Keeps what was logged, as a transcript would show it.
 #[derive(Default)]
 struct Transcript {
     lines: Vec<String>,

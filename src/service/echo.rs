@@ -18,7 +18,7 @@ pub enum Mode {
 
 /// An echo service. With [`Framing::Raw`] what one read brought counts as a message.
 ///
-/// There is no way to tell a peer of an error in an echo protocol: whoever breaks the framing gets
+/// An echo protocol cannot report an error to its peer: a client that breaks the framing gets
 /// nothing for that message, and the connection is closed.
 #[derive(Debug, Clone)]
 pub struct Echo {
@@ -161,7 +161,7 @@ mod tests {
     use super::super::Silent;
     use super::*;
 
-    /// Keeps what it is told, as text.
+    /// Keeps what was logged, as text.
     #[derive(Default)]
     struct Diary(Vec<String>);
 

@@ -59,7 +59,8 @@ pub enum Step<'i> {
     /// Send `out`, then close: the conversation is complete. What is left of `input` is thrown away.
     Close,
     /// Send `out`, then close in order, reading what the peer still sends: it does not know yet that
-    /// nobody listens, and bytes that meet a closed socket become a reset that overtakes the reply.
+    /// the service has stopped reading, and data that arrives at a closed socket makes the kernel send a reset,
+    /// which would discard the reply.
     Refuse,
     /// Send `out`, then these shared bytes, then close in order, as for [`Step::Refuse`].
     SharedThenClose(Arc<[u8]>),
@@ -84,7 +85,7 @@ impl fmt::Display for Peer {
     }
 }
 
-/// One thing that happened inside a service, told to a [`Log`].
+/// An event inside a service, for a [`Log`].
 #[derive(Debug)]
 pub enum Note<'a> {
     /// The application server understood a request.
@@ -93,7 +94,7 @@ pub enum Note<'a> {
     Sending(&'a [u8]),
     /// These bytes of a peer were received (echo services).
     Received(&'a [u8]),
-    /// The peer broke the rules; the text says how. The connection is closed after a reply, if any.
+    /// The peer broke the protocol; the text says how. The connection is closed after a reply, if any.
     Fault(&'a str),
 }
 

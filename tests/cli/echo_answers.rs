@@ -124,7 +124,7 @@ fn a_stream_cannot_move_the_cursor_of_a_terminal_and_is_untouched_in_a_pipe() {
     let output = run(&["echo-client", "127.0.0.1", &port, "--file", path]);
     assert_eq!(output.stdout, evil.as_bytes());
     if support::program("script").is_none() {
-        return skip("a stream on a terminal", "there is no script(1)");
+        return skip("a stream on a terminal", "script(1) is not installed");
     }
     let line = format!(
         "{} echo-client 127.0.0.1 {port} --file {path}",

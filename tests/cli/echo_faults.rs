@@ -243,7 +243,7 @@ fn datagrams_come_back_from_the_address_they_were_sent_to() {
 #[test]
 fn datagrams_on_all_ipv6_interfaces_come_back_to_both_families() {
     if !crate::support::has_ipv6() {
-        return crate::support::skip("IPv6 datagrams", "there is no ::1");
+        return crate::support::skip("IPv6 datagrams", "::1 is not available");
     }
     let server = Server::start(&["echo-server", "::", "0", "--udp", "-v"]);
     for (ours, host) in [("[::1]:0", "::1"), ("127.0.0.1:0", "127.0.0.2")] {

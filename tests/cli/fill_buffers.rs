@@ -136,7 +136,7 @@ fn it_holds_under_every_congestion_control_that_is_present() {
 #[test]
 fn it_holds_over_ipv6_too() {
     if !has_ipv6() {
-        skip("it_holds_over_ipv6_too", "there is no ::1");
+        skip("it_holds_over_ipv6_too", "::1 is not available");
         return;
     }
     let document = document(&["-6"]);
@@ -338,7 +338,10 @@ fn an_interrupt_ends_it_with_what_is_known() {
 #[test]
 fn ss_sees_the_same_queues_from_outside() {
     if support::program("ss").is_none() {
-        skip("ss_sees_the_same_queues_from_outside", "there is no ss");
+        skip(
+            "ss_sees_the_same_queues_from_outside",
+            "ss is not installed",
+        );
         return;
     }
     let (mut child, told) = held(sockdoc());

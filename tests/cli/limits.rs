@@ -173,7 +173,7 @@ fn a_busy_server_at_max_conns_does_not_fill_its_log() {
 #[test]
 fn the_soft_limit_of_descriptors_is_raised_to_the_hard_one() {
     if support::program("prlimit").is_none() {
-        return skip("the soft limit", "there is no prlimit");
+        return skip("the soft limit", "prlimit is not installed");
     }
     let (_, hard) = support::descriptor_limits(std::process::id());
     let limits = format!("--nofile=100:{hard}");

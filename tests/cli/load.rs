@@ -317,7 +317,7 @@ fn answers_that_are_bad_are_counted_by_kind() {
     let errors = errors(&report);
     for kind in [
         "answered with an error",
-        "no message",
+        "not a message",
         "closed in the middle of a reply",
     ] {
         assert!(errors.contains(kind), "{errors}");

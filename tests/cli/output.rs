@@ -319,7 +319,7 @@ fn what_is_counted_once_is_in_the_singular() {
 /// A program as a user who may have one process and no more.
 fn one_process(test: &str) -> Option<Command> {
     if support::program("prlimit").is_none() || support::program("setpriv").is_none() {
-        skip(test, "there is no prlimit or no setpriv");
+        skip(test, "prlimit or setpriv is not installed");
         return None;
     }
     let other = "--reuid=61613 --regid=61613 --clear-groups prlimit --nproc=1";

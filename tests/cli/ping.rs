@@ -79,7 +79,7 @@ fn one_target_has_the_lines_of_iputils_and_then_our_own() {
 fn the_lines_are_the_same_as_those_of_ping_itself() {
     let test = "the_lines_are_the_same_as_those_of_ping_itself";
     if program("ping").is_none() {
-        return skip(test, "there is no ping");
+        return skip(test, "ping is not installed");
     }
     if !may_ping(test) {
         return;
@@ -159,7 +159,7 @@ fn macos_lines_count_from_zero_and_stand_alone_on_standard_output() {
 fn ipv6_is_spoken_as_well() {
     let test = "ipv6_is_spoken_as_well";
     if !has_ipv6() {
-        return skip(test, "there is no ::1");
+        return skip(test, "::1 is not available");
     }
     if !may_ping(test) {
         return;
@@ -540,7 +540,7 @@ fn what_cannot_be_asked_for_is_told_and_exits_2() {
 fn a_source_that_is_not_ours_is_told() {
     let test = "a_source_that_is_not_ours_is_told";
     if !is_root() {
-        return skip(test, "it takes root to be asked");
+        return skip(test, "the test requires root");
     }
     // A documentation address (RFC 5737): nothing is sent from it or to it.
     let output = ping(&["-c", "1", "-I", "192.0.2.1", "127.0.0.1"]);

@@ -105,7 +105,7 @@ fn a_rate_is_kept() {
 fn both_versions_in_one_run() {
     let test = "both_versions_in_one_run";
     if !crate::support::has_ipv6() {
-        return skip(test, "there is no ::1");
+        return skip(test, "::1 is not available");
     }
     if !may_ping(test) {
         return;
@@ -143,7 +143,7 @@ fn handshakes_with_several_targets_take_turns() {
 fn on_a_terminal_of_sixty_columns_the_table_stays_within_it() {
     let test = "on_a_terminal_of_sixty_columns_the_table_stays_within_it";
     if program("script").is_none() {
-        return skip(test, "there is no script");
+        return skip(test, "script is not installed");
     }
     if !may_ping(test) {
         return;

@@ -131,7 +131,7 @@ fn a_wrong_port_is_status_2_and_says_what_a_port_is() {
 #[test]
 fn a_link_local_address_without_its_interface_is_told_what_it_lacks() {
     if !support::has_ipv6() {
-        return skip("a link-local address", "there is no IPv6");
+        return skip("a link-local address", "IPv6 is not installed");
     }
     // connect(2) refuses it: nothing is sent.
     let output = run(&["app-client", "fe80::1", "1", "search", "ring"]);
@@ -221,7 +221,7 @@ fn host_and_port_may_be_one_word_or_two() {
 #[test]
 fn an_ipv6_address_may_have_brackets() {
     if !support::has_ipv6() {
-        return skip("IPv6 addresses", "there is no ::1");
+        return skip("IPv6 addresses", "::1 is not available");
     }
     let server = Server::start(&["app-server", "[::1]:0"]);
     let port = server.port();
@@ -261,7 +261,7 @@ fn all_interfaces_are_an_empty_word_a_star_or_0_0_0_0() {
 #[test]
 fn two_colons_serve_both_families_and_an_ipv4_peer_is_shown_as_one() {
     if !support::has_ipv6() {
-        return skip("dual stack", "there is no ::1");
+        return skip("dual stack", "::1 is not available");
     }
     let server = Server::start(&["app-server", "::", "0", "-v"]);
     for (host, tail) in [("127.0.0.1", ""), ("::1", ", 0, 0")] {

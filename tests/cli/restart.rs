@@ -82,7 +82,7 @@ fn on_all_interfaces_a_port_held_on_one_of_them_is_refused() {
 #[test]
 fn a_dual_stack_server_blocks_the_port_for_ipv4_too() {
     if !support::has_ipv6() {
-        return skip("a port held by a dual-stack server", "there is no ::1");
+        return skip("a port held by a dual-stack server", "::1 is not available");
     }
     let server = Server::start(&["app-server", "::", "0"]);
     for host in ["0.0.0.0", "127.0.0.1", "::1", "::"] {
@@ -124,7 +124,7 @@ fn a_socket_passed_in_by_a_service_manager_is_used() {
         &["app-server", "--threads", "2", "-v"],
     ] {
         let Some(mut command) = managed("1", "0") else {
-            return skip("socket activation", "there is no python3");
+            return skip("socket activation", "python3 is not installed");
         };
         command.args(args);
         let mut server = Server::spawn(command);
@@ -137,7 +137,7 @@ fn a_socket_passed_in_by_a_service_manager_is_used() {
 #[test]
 fn sockets_meant_for_another_process_are_left_alone() {
     let Some(mut command) = managed("1", "1") else {
-        return skip("foreign socket activation", "there is no python3");
+        return skip("foreign socket activation", "python3 is not installed");
     };
     let free = TcpListener::bind("127.0.0.1:0").expect("binds");
     let taken = free.local_addr().expect("an address").port().to_string();
@@ -153,7 +153,7 @@ fn sockets_meant_for_another_process_are_left_alone() {
 #[test]
 fn two_sockets_passed_in_are_one_too_many() {
     let Some(mut command) = managed("2", "0") else {
-        return skip("two inherited sockets", "there is no python3");
+        return skip("two inherited sockets", "python3 is not installed");
     };
     command.arg("app-server");
     let output = support::finish(command);

@@ -283,7 +283,7 @@ fn datagrams_that_wait_are_in_the_receive_queue() {
 #[test]
 fn sockets_of_ipv6_have_their_family_and_a_mapped_address_is_found_as_ipv4() {
     if !has_ipv6() {
-        return skip("IPv6 sockets", "there is no ::1");
+        return skip("IPv6 sockets", "::1 is not available");
     }
     let socket = bound(Ipv6Addr::UNSPECIFIED.into());
     socket.listen(5).expect("listens");

@@ -126,7 +126,7 @@ fn a_path_of_108_bytes_is_whole() {
     let path = format!("{here}/{}", "p".repeat(107 - here.len()));
     assert_eq!(path.len(), 108);
     let Some(holder) = Holder::python(FULL_PATH, &[&path]) else {
-        return skip("a path of 108 bytes", "there is no python3");
+        return skip("a path of 108 bytes", "python3 is not installed");
     };
     assert_eq!(holder.line(), "ready");
     let listing = Listing::take(&[here]);

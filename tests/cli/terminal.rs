@@ -148,7 +148,7 @@ fn colour_is_for_terminals_or_when_it_is_asked_for() {
 #[test]
 fn colour_on_a_terminal_is_on_unless_no_color_is_set() {
     if support::program("script").is_none() {
-        return skip("colour on a terminal", "there is no script(1)");
+        return skip("colour on a terminal", "script(1) is not installed");
     }
     let on_terminal = |no_color: Option<&str>| {
         let mut command = Command::new("script");
@@ -316,7 +316,7 @@ fn the_completions_are_scripts_that_their_shell_can_read() {
         if support::program(shell).is_none() {
             // The others are seldom installed, and bash is the one that is asked for.
             if shell == "bash" {
-                skip("the completions", "there is no bash");
+                skip("the completions", "bash is not installed");
             }
             continue;
         }

@@ -222,7 +222,7 @@ fn displayed(output: &str) -> (Vec<String>, usize) {
 #[test]
 fn an_interrupt_at_the_terminal_removes_the_progress_line() {
     if support::program("script").is_none() {
-        return skip("a progress line", "there is no script(1)");
+        return skip("a progress line", "script(1) is not installed");
     }
     let server = Server::start(&["echo-server", "0"]);
     let line = format!(

@@ -31,7 +31,7 @@ fn captures() -> Vec<(String, PathBuf)> {
 /// tshark, if it is there and of the version whose words ours are.
 fn tshark(test: &str) -> Option<PathBuf> {
     let Some(path) = program("tshark") else {
-        skip(test, "there is no tshark");
+        skip(test, "tshark is not installed");
         return None;
     };
     let version = Command::new(&path)
@@ -206,7 +206,7 @@ fn what_is_written_is_read_by_tshark_tcpdump_and_capinfos() {
         return;
     };
     let (Some(tcpdump), Some(capinfos)) = (program("tcpdump"), program("capinfos")) else {
-        return skip(test, "there is no tcpdump or capinfos");
+        return skip(test, "tcpdump or capinfos is not installed");
     };
     let folder = tempfile::tempdir().expect("a folder");
     let capture = root()

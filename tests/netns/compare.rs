@@ -17,7 +17,7 @@ const MIXED: &str = include_str!("mixed.py");
 fn mixed(test: &str, tools: &[&str]) -> Option<(Namespace, Holder)> {
     for tool in [tools, &["python3"]].concat() {
         if program(tool).is_none() {
-            skip(test, &format!("there is no {tool}"));
+            skip(test, &format!("{tool} is not installed"));
             return None;
         }
     }

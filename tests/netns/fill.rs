@@ -103,7 +103,10 @@ fn a_send_buffer_that_is_too_small_for_the_path_is_named() {
 fn an_ordinary_user_sees_all_of_it() {
     let test = "an_ordinary_user_sees_all_of_it";
     if !is_root() || program("setpriv").is_none() {
-        skip(test, "becoming an ordinary user takes root and setpriv");
+        skip(
+            test,
+            "switching to an ordinary user requires root and setpriv",
+        );
         return;
     }
     let (_folder, copy) = binary_for_all();

@@ -21,7 +21,7 @@ impl Namespace {
     pub(crate) fn new(test: &str) -> Option<Namespace> {
         static NEXT: AtomicU32 = AtomicU32::new(1);
         if !support::is_root() {
-            skip(test, "a network namespace takes root");
+            skip(test, "a network namespace requires root");
             return None;
         }
         let number = NEXT.fetch_add(1, Ordering::Relaxed);

@@ -48,7 +48,7 @@ fn a_busy_host_has_the_same_owners_from_bpf_and_from_proc() {
     if tools.iter().any(|tool| program(tool).is_none())
         || !Path::new("/sys/kernel/btf/vmlinux").exists()
     {
-        return skip(test, "there is no python3, setpriv, unshare or BTF");
+        return skip(test, "python3, setpriv, unshare or BTF is missing");
     }
     let mut command = namespace.command("python3");
     command.args(["-c", SHARED]);

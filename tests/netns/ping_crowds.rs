@@ -69,7 +69,7 @@ fn a_thousand_pings_at_ten_milliseconds_do_not_drift() {
 fn pings_side_by_side_do_not_take_each_others_replies() {
     let test = "two pings at once";
     if program("unshare").is_none() {
-        return skip(test, "there is no unshare");
+        return skip(test, "unshare is not installed");
     }
     let Some(namespace) = Namespace::new(test) else {
         return;
@@ -107,7 +107,7 @@ fn pings_side_by_side_do_not_take_each_others_replies() {
 fn losses_are_as_many_as_the_firewall_has_dropped() {
     let test = "5 % loss";
     if program("nft").is_none() {
-        return skip(test, "there is no nft");
+        return skip(test, "nft is not installed");
     }
     let Some(namespace) = Namespace::new(test) else {
         return;
@@ -129,7 +129,7 @@ fn losses_are_as_many_as_the_firewall_has_dropped() {
 fn a_network_of_targets_is_answered_line_by_line() {
     let test = "127.1.0.0/24";
     if program("nft").is_none() {
-        return skip(test, "there is no nft");
+        return skip(test, "nft is not installed");
     }
     let Some(namespace) = Namespace::new(test) else {
         return;
@@ -228,7 +228,7 @@ fn without_times(text: &str) -> Vec<String> {
 fn the_imitation_of_fping_has_its_lines() {
     let test = "--format fping";
     if program("fping").is_none() || program("nft").is_none() {
-        return skip(test, "there is no fping or no nft");
+        return skip(test, "fping or nft is not installed");
     }
     let Some(namespace) = Namespace::new(test) else {
         return;

@@ -236,7 +236,7 @@ fn with_hosts(namespace: &Namespace, hosts: &str, words: &str) -> Run {
 fn a_name_cannot_move_the_cursor() {
     let test = "a name with escapes";
     if program("unshare").is_none() {
-        return skip(test, "there is no unshare");
+        return skip(test, "unshare is not installed");
     }
     let Some(namespace) = Namespace::new(test) else {
         return;
@@ -266,7 +266,7 @@ fn a_name_cannot_move_the_cursor() {
 fn all_addresses_of_a_name_are_pinged() {
     let test = "--all-addresses";
     if program("unshare").is_none() {
-        return skip(test, "there is no unshare");
+        return skip(test, "unshare is not installed");
     }
     let Some(namespace) = Namespace::new(test) else {
         return;

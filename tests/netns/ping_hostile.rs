@@ -50,7 +50,7 @@ struct Judged {
 impl Scene {
     fn new(test: &str) -> Option<Scene> {
         if program("setpriv").is_none() {
-            skip(test, "there is no setpriv");
+            skip(test, "setpriv is not installed");
             return None;
         }
         let mut places = Vec::new();

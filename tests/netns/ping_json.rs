@@ -81,7 +81,7 @@ fn has_verdict(namespace: &Namespace, is_v6: bool, row: &str, verdict: &str, key
 fn the_losses_of_a_summary_add_up() {
     let test = "losses in JSON";
     if crate::support::program("nft").is_none() {
-        return crate::support::skip(test, "there is no nft");
+        return crate::support::skip(test, "nft is not installed");
     }
     let Some(path) = Path::new(test) else {
         return;

@@ -139,7 +139,7 @@ fn judged(namespace: &Namespace, is_v6: bool) -> String {
 fn iputils_fping_and_we_judge_the_same_host() {
     let test = "the table of judges";
     if program("ping").is_none() || program("fping").is_none() {
-        return skip(test, "there is no ping or no fping");
+        return skip(test, "ping or fping is not installed");
     }
     let Some(namespace) = Namespace::new(test) else {
         return;

@@ -42,7 +42,7 @@ fn compare(name: &str, args: &[&str], words: &[&str]) {
         return;
     };
     if program("ping").is_none() || program("nft").is_none() {
-        return skip(&test, "there is no ping or no nft");
+        return skip(&test, "ping or nft is not installed");
     }
     let Some(namespace) = Namespace::new(&test) else {
         return;

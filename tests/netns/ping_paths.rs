@@ -19,7 +19,7 @@ fn narrow(test: &str) -> Option<Path> {
 /// What the router says of packets that are too large is lost.
 fn black_hole(test: &str) -> Option<Path> {
     if program("nft").is_none() {
-        skip(test, "there is no nft");
+        skip(test, "nft is not installed");
         return None;
     }
     let path = narrow(test)?;
@@ -95,7 +95,7 @@ fn a_path_that_swallows_large_packets_is_told_from_one_that_works() {
 fn the_mtu_of_a_host_that_does_not_answer_is_not_called_a_black_hole() {
     let test = "--mtu and silence";
     if program("nft").is_none() {
-        return skip(test, "there is no nft");
+        return skip(test, "nft is not installed");
     }
     let Some(path) = Path::new(test) else {
         return;
@@ -163,7 +163,7 @@ fn the_routers_on_the_way_are_listed_with_their_times() {
 fn a_router_that_is_silent_leaves_its_hop_and_not_the_rest() {
     let test = "--hops and silence";
     if program("nft").is_none() {
-        return skip(test, "there is no nft");
+        return skip(test, "nft is not installed");
     }
     let Some(path) = Path::new(test) else {
         return;

@@ -9,7 +9,7 @@ use crate::support::{program, skip};
 /// these types of nft(8).
 fn refusing(test: &str, family: &str, types: &[(&str, &str)]) -> Option<Namespace> {
     if program("nft").is_none() {
-        skip(test, "there is no nft");
+        skip(test, "nft is not installed");
         return None;
     }
     let namespace = Namespace::new(test)?;
@@ -196,7 +196,7 @@ fn a_neighbour_that_is_not_there_is_told_by_this_host_itself() {
 fn what_the_firewall_of_this_host_drops_is_told_once_and_counted_apart() {
     let test = "a firewall on the way out";
     if program("nft").is_none() {
-        return skip(test, "there is no nft");
+        return skip(test, "nft is not installed");
     }
     let Some(namespace) = Namespace::new(test) else {
         return;

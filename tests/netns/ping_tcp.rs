@@ -13,7 +13,7 @@ const DROPPED: u16 = 7003;
 
 fn path(test: &str) -> Option<(Path, TcpListener)> {
     if program("nft").is_none() {
-        skip(test, "there is no nft");
+        skip(test, "nft is not installed");
         return None;
     }
     let path = Path::new(test)?;

@@ -16,7 +16,7 @@ struct Scene {
 impl Scene {
     fn new(test: &str) -> Option<Scene> {
         if program("setpriv").is_none() {
-            skip(test, "there is no setpriv");
+            skip(test, "setpriv is not installed");
             return None;
         }
         let namespace = Namespace::new(test)?;

@@ -57,7 +57,7 @@ fn told(run: &Run) -> Vec<&str> {
 fn every_error_has_the_words_of_iputils() {
     let test = "words of ICMP";
     if program("ping").is_none() {
-        return skip(test, "there is no ping");
+        return skip(test, "ping is not installed");
     }
     let Some(namespace) = Namespace::new(test) else {
         return;
@@ -115,7 +115,7 @@ fn a_redirect_is_told_and_does_not_spoil_the_reply() {
 fn every_loss_of_a_bad_path_is_accounted_for() {
     let test = "a bad path";
     if program("nft").is_none() {
-        return skip(test, "there is no nft");
+        return skip(test, "nft is not installed");
     }
     let Some(path) = Path::new(test) else {
         return;

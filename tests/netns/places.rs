@@ -115,7 +115,7 @@ fn an_ordinary_user_is_told_which_capability_a_named_namespace_takes() {
         return;
     };
     if program("setpriv").is_none() {
-        return skip(test, "there is no setpriv");
+        return skip(test, "setpriv is not installed");
     }
     let said = refusal(&namespace.name);
     assert!(
@@ -131,7 +131,7 @@ fn an_ordinary_user_is_told_which_capability_the_namespace_of_a_process_takes() 
         return;
     };
     if program("setpriv").is_none() {
-        return skip(test, "there is no setpriv");
+        return skip(test, "setpriv is not installed");
     }
     let said = refusal(&std::process::id().to_string());
     assert!(said.contains("CAP_SYS_"), "{said}");

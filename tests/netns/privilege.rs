@@ -24,7 +24,7 @@ struct Scene {
 impl Scene {
     fn new(test: &str) -> Option<Scene> {
         if program("setpriv").is_none() || program("unshare").is_none() {
-            skip(test, "there is no setpriv or unshare");
+            skip(test, "setpriv or unshare is not installed");
             return None;
         }
         let namespace = Namespace::new(test)?;

@@ -45,7 +45,7 @@ impl Responder {
         script: impl FnMut(&Echo) -> Vec<Answer> + Send + 'static,
     ) -> Option<Responder> {
         if program("socat").is_none() || !std::path::Path::new("/dev/net/tun").exists() {
-            skip(test, "there is no socat or no /dev/net/tun");
+            skip(test, "socat or /dev/net/tun is missing");
             return None;
         }
         let (device, theirs) = UnixDatagram::pair().expect("a pair");

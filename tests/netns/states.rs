@@ -13,7 +13,7 @@ use crate::support::{program, skip, until};
 /// A namespace, if there is a firewall for it.
 fn walled(test: &str) -> Option<Namespace> {
     if program("nft").is_none() {
-        skip(test, "there is no nft");
+        skip(test, "nft is not installed");
         return None;
     }
     Namespace::new(test)
