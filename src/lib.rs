@@ -18,7 +18,8 @@
 //! | [`service`] | pure: the services of a server, without a socket: `app`, `echo` | `message`, `framing` |
 //! | [`load`] | pure: a load run: the schedule of requests, which replies count as success, the figures | `message`, `framing`, `service` |
 //! | [`packet`] | pure: link types and packet layers, decoded through pnet's views into a flat record of a frame | `reference`, `capfile` |
-//! | [`stream`] | pure: TCP connections in a capture: analysis, reassembly, application messages | `packet`, `message`, `framing` |
+//! | [`stream`] | pure: TCP connections in a capture: analysis, reassembly, application messages | `capfile`, `packet`, `message`, `framing` |
+//! | [`dissect`] | pure: the dissection of a capture: frames in, typed events out: frames, streams, messages, facts | `capfile`, `packet`, `stream`, `filter` |
 //! | [`ping`] | pure: a ping session: sequence window, verdicts, schedule, figures, targets | `packet`, `reference` |
 //! | [`fill`] | pure: the buffer experiment: when to send and when to stop, the queues, whether the bytes add up | `sockdiag`, `diagnose` |
 //! | [`bpf`] | pure: eBPF without a compiler: assembler, the kernel's types (BTF), programs and their records | - |
@@ -26,7 +27,7 @@
 //! | [`filter`] | pure: the capture filter language: tcpdump's syntax, one syntax tree, tests on the bytes of a frame | `capfile` |
 //! | [`sockets`] | pure: the sockets of a host as values: the model, filters, sorting, the join with owners | `sockdiag` |
 //! | [`host`] | pure: what a host looks like at one moment: who listens, who is at the other end, who owns | `sockets` |
-//! | [`diagnose`] | pure: a sample of a host, or a fact of a capture, in; findings out; `rules/`, one file each | `host`, `sockets`, `sockdiag`, `stream` |
+//! | [`diagnose`] | pure: a sample of a host, or a fact of a capture, in; findings out; `rules/`, one file each | `capfile`, `host`, `sockets`, `sockdiag`, `stream` |
 //! | [`sockdiag`] | pure: codecs of the kernel's socket listings: netlink `sock_diag` messages, `struct tcp_info` | `netlink` |
 //! | [`netlink`] | pure: netlink's framing: messages, attributes, acknowledgements, requests | - |
 //! | [`mod@reference`] | pure: errno, ICMP, TCP-state and resolver tables, with cause and next step | - |
@@ -54,6 +55,7 @@ pub mod capfile;
 pub mod cli;
 pub mod commands;
 pub mod diagnose;
+pub mod dissect;
 pub mod error;
 pub mod fill;
 pub mod filter;

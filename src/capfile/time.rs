@@ -34,6 +34,17 @@ impl Timestamp {
         }
     }
 
+    /// Nanoseconds since an earlier moment, below 0 if that is later; at most what 64 bits hold, about 292
+    /// years.
+    #[inline]
+    pub fn nanos_since(self, earlier: Timestamp) -> i64 {
+        let seconds = self.seconds.saturating_sub(earlier.seconds);
+        let nanos = i64::from(self.nanoseconds) - i64::from(earlier.nanoseconds);
+        seconds
+            .saturating_mul(i64::from(NANOS))
+            .saturating_add(nanos)
+    }
+
     /// Nanoseconds since 1970, and below 0 before.
     pub fn as_nanos(self) -> i128 {
         i128::from(self.seconds) * i128::from(NANOS) + i128::from(self.nanoseconds)

@@ -1,20 +1,28 @@
 //! `sockdoc decode`: what was on the wire, in frames, streams and application messages.
 
 mod output;
-mod selection;
 mod session;
-mod take;
 
-use std::path::PathBuf;
+use std::hash::{BuildHasher as _, RandomState};
+use std::path::{Path, PathBuf};
 
 use crate::commands::{Context, Status, values};
+use crate::dissect::{Settings, Totals};
 use crate::error::{Error, Kind, Result};
-use crate::render::decode::TimeFormat;
-use crate::stream::Overlap;
+use crate::filter::{Filter, Services};
+use crate::render::decode::json::Shown;
+use crate::render::decode::names::{Names, Query};
+use crate::render::decode::{
+    Csv, EventWriter, Expert, Follow, Frames, Json, LineWriter, Messages, Nothing, Stats, Streams,
+    TimeColumn, TimeFormat, View,
+};
+use crate::stream::{self, Overlap};
 use crate::sys::capture::Capture;
-use crate::sys::{privilege, terminal};
+use crate::sys::terminal::{self, Progress};
+use crate::sys::{files, privilege, resolve};
 
-use session::Session;
+use output::Output;
+use session::{Session, filter_error};
 
 /// Print what was on the wire: frames, TCP streams, application messages.
 ///
@@ -106,31 +114,120 @@ pub struct Args {
     max_memory: usize,
 }
 
-/// What is shown.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum View {
-    Frames,
-    Messages,
-    Follow(u32),
-    Streams,
-    Expert,
-    Stats,
-    /// Nothing: frames are written to a file.
-    Nothing,
-}
-
 impl Args {
-    fn view(&self) -> View {
-        match self.follow {
-            Some(number) => View::Follow(number),
-            None if self.messages => View::Messages,
-            None if self.streams => View::Streams,
-            None if self.expert => View::Expert,
-            None if self.stats => View::Stats,
-            None if self.write.is_some() => View::Nothing,
-            None => View::Frames,
+    /// Memory for the streams in progress. The table of streams, which is written at the end, gets half.
+    fn stream_memory(&self, context: &Context) -> usize {
+        if self.streams && !context.json {
+            self.max_memory / 2
+        } else {
+            self.max_memory
         }
     }
+
+    fn settings(&self, context: &Context) -> Result<Settings> {
+        let text = self.filter.join(" ");
+        Ok(Settings {
+            streams: stream::Settings {
+                app_ports: if self.no_app {
+                    Vec::new()
+                } else {
+                    self.app_port.clone()
+                },
+                app_any: self.app_any,
+                assemble_all: self.expert,
+                compare: self.expert || context.json,
+                follow: self.follow,
+                overlap: self.overlap.overlap(),
+                max_memory: self.stream_memory(context),
+                max_streams: 1 << 20,
+                // The standard library seeds this from the system's random numbers.
+                seed: RandomState::new().hash_one(0),
+            },
+            filter: Filter::parse(&text, &services()).map_err(|error| filter_error(&error))?,
+            check_checksums: self.check_checksums,
+            limit: self.count,
+        })
+    }
+
+    fn view(&self, context: &Context, settings: &Settings) -> View {
+        let shows_frames = self.csv || !self.is_view_given();
+        let is_immediate = settings.filter.is_empty() && !shows_frames;
+        View::new(self.writer(context), is_immediate)
+    }
+
+    /// Whether something else than frames is shown.
+    fn is_view_given(&self) -> bool {
+        self.messages
+            || self.follow.is_some()
+            || self.streams
+            || self.expert
+            || self.stats
+            || self.csv
+            || self.write.is_some()
+    }
+
+    fn writer(&self, context: &Context) -> Box<dyn EventWriter> {
+        let time = TimeColumn::new(self.time.format());
+        if context.json {
+            let frames = !self.is_view_given();
+            return Box::new(Json::new(Shown {
+                frames,
+                messages: frames || self.messages,
+                facts: frames || self.expert,
+                marks: self.expert,
+                streams: frames || self.streams,
+                stats: self.stats,
+            }));
+        }
+        match self {
+            Args { messages: true, .. } => Box::new(Messages::new(time)),
+            Args {
+                follow: Some(_), ..
+            } => Box::new(Follow::new(context.style, self.hex)),
+            Args { streams: true, .. } => Box::new(Streams::new(self.max_memory / 2)),
+            Args { expert: true, .. } => Box::new(Expert),
+            Args { stats: true, .. } => Box::new(Stats::default()),
+            Args { csv: true, .. } => Box::new(Csv),
+            Args { write: Some(_), .. } => Box::new(Nothing),
+            _ => {
+                let lines = LineWriter::new(time, self.absolute_seq).with_names(self.names());
+                Box::new(Frames::new(lines, context.style, self.hex))
+            }
+        }
+    }
+
+    /// Looks up names, if they are wanted.
+    fn names(&self) -> Option<Names> {
+        let look_up = |query: Query| match query {
+            Query::Host(ip) => resolve::name_of(ip),
+            Query::Service(proto, port) => resolve::service_of(port, proto),
+        };
+        self.names.then(|| Names::new(Box::new(look_up)))
+    }
+
+    fn verdict(&self, totals: &Totals) -> Result<Status> {
+        match self.follow {
+            Some(number) if u64::from(number) >= totals.streams => {
+                let cause = match totals.streams {
+                    0 => "the capture has no TCP stream".to_owned(),
+                    many => format!("the capture has the streams 0 to {}", many - 1),
+                };
+                Err(
+                    Error::new(Kind::BadAnswer, format!("follow stream {number}"), cause)
+                        .next("list the streams: sockdoc decode FILE --streams"),
+                )
+            }
+            _ => Ok(Status::of(!self.expert || totals.facts == 0)),
+        }
+    }
+}
+
+/// The names of ports that this system has; none if it has no such file.
+fn services() -> Services {
+    /// The longest file of services that is read, in bytes.
+    const MOST: u64 = 1 << 20;
+    let text = files::read(Path::new("/etc/services"), MOST).unwrap_or_default();
+    Services::parse(&String::from_utf8_lossy(&text))
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
@@ -179,11 +276,14 @@ pub fn run(args: &Args, context: &Context) -> Result<Status> {
             .on(path.display().to_string())
             .next("name another file, and move it afterwards"));
     }
-    let mut session = Session::new(args, context)?;
+    let settings = args.settings(context)?;
+    let view = args.view(context, &settings);
+    let output = args.write.as_deref().map(Output::create).transpose()?;
+    let mut session = Session::new(settings, view, output);
     privilege::drop_all()?;
     let large = capture.length().filter(|length| *length >= LARGE);
     if let Some(length) = large.filter(|_| !terminal::stdout_is_terminal()) {
-        session.show_progress(length);
+        session.progress = Some(Progress::start(Some(length)));
     }
     let read = capture.frames(&mut session);
     let is_closed = read
@@ -192,6 +292,7 @@ pub fn run(args: &Args, context: &Context) -> Result<Status> {
     if is_closed {
         return read.map(|()| Status::Good);
     }
-    let is_good = session.finish(read.is_ok())?;
-    read.map(|()| Status::of(is_good))
+    let totals = session.finish(read.is_ok())?;
+    let status = args.verdict(&totals)?;
+    read.map(|()| status)
 }

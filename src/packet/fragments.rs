@@ -23,7 +23,7 @@ type Key = (IpAddr, IpAddr, u8, u32);
 pub struct Fragments {
     waiting: HashMap<Key, Waiting>,
     order: VecDeque<Key>,
-    forgotten: u64,
+    dropped: u64,
 }
 
 /// A packet that is not whole.
@@ -37,9 +37,9 @@ struct Waiting {
 }
 
 impl Fragments {
-    /// How many packets were given up because too many waited.
-    pub fn forgotten(&self) -> u64 {
-        self.forgotten
+    /// How many packets were dropped because too many waited.
+    pub fn dropped(&self) -> u64 {
+        self.dropped
     }
 
     /// Takes a fragment. The last one that was missing gives the packet: a header of IP that says no
@@ -87,7 +87,7 @@ impl Fragments {
                 return;
             };
             self.waiting.remove(&oldest);
-            self.forgotten += 1;
+            self.dropped += 1;
         }
     }
 }
@@ -211,7 +211,7 @@ mod tests {
             fragments.take(&ip(n, 0, true, 8), b"AAAAAAAA");
         }
         assert_eq!(fragments.waiting.len(), MOST_PACKETS);
-        assert_eq!(fragments.forgotten(), 1000 - MOST_PACKETS as u64);
+        assert_eq!(fragments.dropped(), 1000 - MOST_PACKETS as u64);
         assert_eq!(fragments.take(&ip(1, 65_528, true, 16), &[0; 16]), None);
     }
 

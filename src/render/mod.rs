@@ -5,6 +5,7 @@
 //! |---|---|
 //! | [`decode`] | the frames, messages and connections of a capture |
 //! | [`csv`] | fields of comma-separated values |
+//! | [`date`] | civil dates |
 //! | [`escape`] | what came from outside, made safe for a terminal |
 //! | [`explain`] | the entries of the tables of errors |
 //! | [`failure`] | an [`Error`](crate::error::Error): two lines, or JSON |
@@ -21,6 +22,7 @@
 //! | [`transcript`] | the tutorial's lines, word for word |
 
 pub mod csv;
+pub mod date;
 pub mod decode;
 pub mod escape;
 pub mod explain;

@@ -4,6 +4,7 @@
 use super::judge::{judge_ack, judge_sequence, judge_window};
 use super::marks::Marks;
 use super::sequence::SeqNumber;
+use crate::capfile::Timestamp;
 use crate::packet::record::Tcp;
 use crate::packet::tcp::{Opt, Options, flag};
 
@@ -12,8 +13,8 @@ use crate::packet::tcp::{Opt, Options, flag};
 pub(super) struct Segment {
     /// Its number in the capture, from 1.
     pub(super) frame: u64,
-    /// When it was captured, in nanoseconds since the epoch.
-    pub(super) time: i64,
+    /// When it was captured.
+    pub(super) time: Timestamp,
     pub(super) seq: SeqNumber,
     pub(super) ack: SeqNumber,
     pub(super) flags: u16,
@@ -23,7 +24,7 @@ pub(super) struct Segment {
 }
 
 impl Segment {
-    pub(super) fn new(frame: u64, time: i64, tcp: &Tcp) -> Segment {
+    pub(super) fn new(frame: u64, time: Timestamp, tcp: &Tcp) -> Segment {
         Segment {
             frame,
             time,
@@ -78,14 +79,14 @@ pub(super) struct Sender {
     pub(super) base: Option<SeqNumber>,
     /// Behind the highest byte that was sent; `None` before anything was.
     pub(super) next: Option<SeqNumber>,
-    pub(super) next_time: i64,
+    pub(super) next_time: Timestamp,
     /// Up to here there is something to acknowledge.
     pub(super) to_be_acked: Option<SeqNumber>,
     /// That more was acknowledged than was sent has been said; it is not said again before something new
     /// is sent, or something else is missing.
     pub(super) told_unseen: bool,
     pub(super) last_ack: SeqNumber,
-    pub(super) last_ack_time: i64,
+    pub(super) last_ack_time: Timestamp,
     /// The frame that had this acknowledgment first.
     pub(super) last_new_ack: u64,
     pub(super) duplicates: u32,
@@ -124,7 +125,7 @@ pub struct Analysis {
 pub(super) struct Conversation {
     /// By [`Direction::index`](super::Direction::index).
     pub(super) ends: [Sender; 2],
-    syn_time: Option<i64>,
+    syn_time: Option<Timestamp>,
     /// From the SYN to the ACK that completes the handshake, in nanoseconds.
     pub(super) handshake: Option<i64>,
 }
@@ -195,7 +196,7 @@ impl Conversation {
         }
         let answered = self.ends[from].saw_syn && self.ends[1 - from].saw_syn_ack;
         if self.handshake.is_none() && has_ack && !is_syn && answered {
-            self.handshake = self.syn_time.map(|syn| segment.time.saturating_sub(syn));
+            self.handshake = self.syn_time.map(|syn| segment.time.nanos_since(syn));
         }
     }
 

@@ -15,11 +15,11 @@ type Key = (IpAddr, IpAddr, u16, u16);
 
 /// The echo requests of a capture that were not answered yet.
 #[derive(Debug, Default)]
-pub struct Echoes {
+pub struct EchoRequests {
     asked: HashMap<Key, u64>,
 }
 
-impl Echoes {
+impl EchoRequests {
     /// Takes a frame; of an echo reply gives the number of the frame with its request.
     #[inline]
     pub fn see(&mut self, frame: u64, decoded: &Decoded, bytes: &[u8]) -> Option<u64> {

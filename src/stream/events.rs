@@ -1,31 +1,33 @@
-//! What the tracker is asked, and what it tells.
+//! What the tracker is given, and the events that it yields.
 
 use super::analysis::Analysis;
 use super::assembly::{Overlap, Piece};
-use super::flow::{End, Summary};
+use super::flow::{Endpoint, Summary};
 use super::key::Direction;
+use super::marks::Marks;
+use crate::capfile::Timestamp;
 use crate::message::Message;
 
-/// What to look for, and how much memory may go into it.
+/// What to look for, and how much memory may be used for it.
 #[derive(Debug, Clone)]
 pub struct Settings {
-    /// Connections to or from these ports carry application messages.
+    /// Streams to or from these ports carry application messages.
     pub app_ports: Vec<u16>,
-    /// Any connection may.
+    /// Any stream may.
     pub app_any: bool,
-    /// Every connection is put together, for what overlaps and what is missing.
+    /// Reassemble every stream, to find overlaps and gaps.
     pub assemble_all: bool,
-    /// What is sent again is compared with what was sent before.
+    /// Compare data that is sent again with what was sent before.
     pub compare: bool,
-    /// The connection whose bytes are wanted.
+    /// The stream whose data is wanted.
     pub follow: Option<u32>,
     /// Which bytes count where segments overlap and differ.
     pub overlap: Overlap,
-    /// Bytes of memory for all connections together; above it those that were quiet longest go.
+    /// Bytes of memory for all streams together; above it those that were idle longest are dropped.
     pub max_memory: usize,
-    /// Connections at the same time; above it those that were quiet longest go.
+    /// Streams at the same time; above it those that were idle longest are dropped.
     pub max_streams: usize,
-    /// A number that who wrote the capture cannot know.
+    /// A number that the author of the capture cannot know.
     pub seed: u64,
 }
 
@@ -34,93 +36,111 @@ pub struct Settings {
 pub struct Frame<'a> {
     /// Its number in the capture, from 1.
     pub number: u64,
-    /// When it was captured, in nanoseconds since the epoch.
-    pub time: i64,
+    /// When it was captured.
+    pub time: Timestamp,
     /// What was captured of it.
     pub bytes: &'a [u8],
-    /// How long it was.
+    /// How long it was on the wire, in bytes.
     pub wire_length: u32,
 }
 
-/// What is known of a segment once it was taken.
+/// What is known of a segment in its stream.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Seen {
-    /// The connection's number.
+pub struct SegmentInfo {
+    /// The stream's number.
     pub stream: u32,
-    /// Where the connection is in the table; small, and given away again when it has gone.
+    /// The stream's place in the table; small, and reused when the stream has left the table.
     pub slot: u32,
-    /// Which way it goes.
+    /// The direction of the segment.
     pub direction: Direction,
-    /// What it is in the course of its connection.
+    /// The TCP analysis.
     pub analysis: Analysis,
 }
 
-/// A direction of a connection.
+/// A direction of a stream.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct StreamRef {
-    /// The connection's number.
+    /// The stream's number.
     pub number: u32,
-    /// Who sends.
-    pub source: End,
-    /// To whom.
-    pub destination: End,
+    /// The sender.
+    pub source: Endpoint,
+    /// The receiver.
+    pub destination: Endpoint,
     /// Whether the sender opened the connection.
     pub from_client: bool,
 }
 
-/// Who speaks.
+/// Whether a message is a request or a reply.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Role {
-    /// The client asks.
+    /// From the client.
     Request,
-    /// The server answers.
+    /// From the server.
     Reply,
+}
+
+/// The first segment of a stream.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Begun {
+    /// Its frame.
+    pub frame: u64,
+    /// When that was captured.
+    pub time: Timestamp,
+    /// The stream, in the direction of the segment.
+    pub stream: StreamRef,
 }
 
 /// An application message.
 #[derive(Debug)]
-pub struct Found<'a> {
+pub struct AppMessage<'a> {
     /// The frame that completed it.
     pub frame: u64,
     /// When that was captured.
-    pub time: i64,
-    /// Where it goes.
+    pub time: Timestamp,
+    /// Its stream and direction.
     pub stream: StreamRef,
-    /// Asks or answers.
+    /// Request or reply.
     pub role: Role,
     /// Requests are counted from 1, and a reply has the number of its request; `None` when that is not
     /// in the capture.
     pub number: Option<u32>,
     /// The message.
     pub message: Message<'a>,
-    /// Its beginning was looked for, after a gap or in a connection that began before the capture.
+    /// Its beginning was searched for, after a gap or in a stream that began before the capture.
     pub guessed: bool,
-    /// Of a reply: since its request was complete, in nanoseconds.
+    /// Of a reply: the time since its request was complete, in nanoseconds.
     pub latency: Option<i64>,
 }
 
-/// What is noteworthy beside what [`Marks`](super::Marks) say.
+/// What was noticed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Noted {
+    /// The TCP analysis of a segment has marks of [`Marks::NOTEWORTHY`].
+    Analysis {
+        /// All its marks.
+        marks: Marks,
+        /// Its relative sequence number.
+        sequence: u32,
+    },
     /// A segment has other bytes than came before for the same place.
     OverlapDiffers,
-    /// So many bytes of the stream are not in the capture.
+    /// This many bytes of the stream are not in the capture.
     Gap(u32),
-    /// So many bytes were given up because too much waited behind them.
+    /// This many bytes were given up because too much data was waiting for them.
     GapGivenUp(u32),
-    /// Data follows the end of what the sender had to say.
+    /// This many bytes of data follow the sender's FIN.
     DataAfterFin(u32),
-    /// A window was closed for so many nanoseconds.
+    /// A window was closed for this many nanoseconds.
     WindowWasClosed(i64),
-    /// The connection was broken off.
+    /// The connection was reset.
     Reset,
-    /// Nobody answered the SYN.
+    /// The SYN was not answered.
     Unanswered,
-    /// The bytes are no application message, and why.
+    /// The bytes are not an application message, and why.
     NoMessage(String),
-    /// The connection ended in the middle of an application message.
+    /// The stream ended in the middle of an application message.
     MessageCut,
-    /// The connection was forgotten for want of memory; it held so many bytes.
+    /// The stream was dropped to keep within the memory limit; it held this many bytes.
     Evicted(usize),
 }
 
@@ -130,21 +150,24 @@ pub struct Fact {
     /// The frame at which it was noticed.
     pub frame: u64,
     /// When that was captured.
-    pub time: i64,
-    /// Whose direction.
+    pub time: Timestamp,
+    /// The stream, and the direction that the fact is about.
     pub stream: StreamRef,
-    /// What.
+    /// What was noticed.
     pub noted: Noted,
 }
 
-/// Takes what is found.
-pub trait Sink {
+/// What the tracker tells, as soon as it is known.
+#[derive(Debug)]
+pub enum Event<'a> {
+    /// A stream has begun, as far as the capture shows it.
+    Begun(Begun),
     /// An application message is complete.
-    fn message(&mut self, found: &Found<'_>);
+    Message(&'a AppMessage<'a>),
     /// Something is noteworthy.
-    fn fact(&mut self, fact: Fact);
-    /// The next bytes of the connection that is followed.
-    fn data(&mut self, stream: &StreamRef, piece: Piece<'_>);
-    /// A connection is over, or the capture is.
-    fn stream(&mut self, summary: &Summary);
+    Fact(&'a Fact),
+    /// The next data of the stream that is followed.
+    Data(&'a StreamRef, Piece<'a>),
+    /// A stream has left the table: it is over, or it was dropped, or the capture is over.
+    Ended(&'a Summary),
 }

@@ -9,15 +9,16 @@ use super::key::{Direction, FlowKey};
 use super::marks::Marks;
 use super::messages::Reader;
 use super::sequence::SeqNumber;
+use crate::capfile::Timestamp;
 use crate::packet::record::Tcp;
 use crate::packet::tcp::flag;
 
 /// An address and a port.
-pub type End = (IpAddr, u16);
+pub type Endpoint = (IpAddr, u16);
 
 /// How a connection ended, as far as the capture shows it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Ended {
+pub enum EndState {
     /// Nobody answered the SYN.
     Unanswered,
     /// The SYN was answered with a reset.
@@ -32,16 +33,16 @@ pub enum Ended {
     Reset,
 }
 
-impl Ended {
+impl EndState {
     /// In a word or two.
     pub fn words(self) -> &'static str {
         match self {
-            Ended::Unanswered => "SYN unanswered",
-            Ended::Refused => "refused",
-            Ended::Open => "open",
-            Ended::HalfClosed => "half closed",
-            Ended::Closed => "closed",
-            Ended::Reset => "reset",
+            EndState::Unanswered => "SYN unanswered",
+            EndState::Refused => "refused",
+            EndState::Open => "open",
+            EndState::HalfClosed => "half closed",
+            EndState::Closed => "closed",
+            EndState::Reset => "reset",
         }
     }
 }
@@ -75,23 +76,23 @@ pub struct Summary {
     /// Counted from 0, in the order in which they begin.
     pub number: u32,
     /// Who opened it, or sent first.
-    pub client: End,
+    pub client: Endpoint,
     /// The other end.
-    pub server: End,
+    pub server: Endpoint,
     /// What the client sent.
     pub from_client: Sent,
     /// What the server sent.
     pub from_server: Sent,
-    /// When the first segment came, in nanoseconds since the epoch.
-    pub first: i64,
-    /// When the last did.
-    pub last: i64,
+    /// When the first segment was captured.
+    pub first: Timestamp,
+    /// When the last one was.
+    pub last: Timestamp,
     /// The frame of the first segment.
     pub first_frame: u64,
     /// From the SYN to the ACK that completes the handshake, in nanoseconds.
     pub handshake: Option<i64>,
     /// How it ended.
-    pub ended: Ended,
+    pub ended: EndState,
     /// Application messages: from the client, from the server.
     pub messages: [u32; 2],
 }
@@ -102,7 +103,7 @@ pub(super) struct Side {
     pub(super) sent: Sent,
     pub(super) assembly: Assembly,
     /// Its window is closed since then.
-    pub(super) closed_since: Option<i64>,
+    pub(super) closed_since: Option<Timestamp>,
     /// Where its data ends, once it has said so.
     pub(super) fin: Option<SeqNumber>,
     pub(super) reset: bool,
@@ -113,7 +114,7 @@ pub(super) struct Side {
 pub(super) struct App {
     pub(super) readers: [Reader; 2],
     /// Requests that no reply was seen for: number and time.
-    pub(super) unanswered: VecDeque<(u32, i64)>,
+    pub(super) unanswered: VecDeque<(u32, Timestamp)>,
 }
 
 /// A connection in the table.
@@ -122,19 +123,19 @@ pub(super) struct Flow {
     pub(super) key: FlowKey,
     pub(super) number: u32,
     /// By direction: who sends that way.
-    pub(super) ends: [End; 2],
+    pub(super) ends: [Endpoint; 2],
     pub(super) client: Direction,
     pub(super) conversation: Conversation,
     pub(super) sides: [Side; 2],
     pub(super) app: Option<Box<App>>,
     /// By direction.
     pub(super) messages: [u32; 2],
-    pub(super) first: i64,
-    pub(super) last: i64,
+    pub(super) first: Timestamp,
+    pub(super) last: Timestamp,
     pub(super) first_frame: u64,
     pub(super) last_frame: u64,
     pub(super) is_over: bool,
-    /// It leaves the table early, and how it ends is not known.
+    /// It leaves the table early, or the capture was not read to its end: how it ends is not known.
     pub(super) is_forgotten: bool,
     /// Bytes of memory that were counted for it.
     pub(super) memory: usize,
@@ -150,7 +151,7 @@ impl Flow {
         key: FlowKey,
         number: u32,
         from: Direction,
-        ends: (End, End),
+        ends: (Endpoint, Endpoint),
         first: &Segment,
     ) -> Flow {
         let (source, destination) = ends;
@@ -215,22 +216,22 @@ impl Flow {
         up.reset || down.reset || up.fin.is_some() && down.fin.is_some()
     }
 
-    fn ended(&self) -> Ended {
+    fn ended(&self) -> EndState {
         let client = &self.sides[self.client.index()];
         let server = &self.sides[self.client.turned().index()];
         let saw_syn = self.conversation.ends[self.client.index()].saw_syn;
         let is_silent = server.sent.packets == 0 && client.sent.data_bytes == 0;
         if saw_syn && is_silent && !self.is_forgotten {
-            Ended::Unanswered
+            EndState::Unanswered
         } else if saw_syn && server.reset && server.sent.packets == 1 {
-            Ended::Refused
+            EndState::Refused
         } else if client.reset || server.reset {
-            Ended::Reset
+            EndState::Reset
         } else {
             match (client.fin.is_some(), server.fin.is_some()) {
-                (true, true) => Ended::Closed,
-                (false, false) => Ended::Open,
-                _ => Ended::HalfClosed,
+                (true, true) => EndState::Closed,
+                (false, false) => EndState::Open,
+                _ => EndState::HalfClosed,
             }
         }
     }
@@ -257,7 +258,7 @@ impl Flow {
         let app = self.app.as_ref().map_or(0, |app| {
             size_of::<App>()
                 + app.readers.iter().map(Reader::memory).sum::<usize>()
-                + app.unanswered.capacity() * size_of::<(u32, i64)>()
+                + app.unanswered.capacity() * size_of::<(u32, Timestamp)>()
         });
         let sides = self.sides.iter().map(|side| side.assembly.memory());
         app + sides.sum::<usize>()
@@ -265,6 +266,6 @@ impl Flow {
 }
 
 /// The ends of a segment's packet.
-pub(super) fn ends(source: IpAddr, destination: IpAddr, tcp: &Tcp) -> (End, End) {
+pub(super) fn ends(source: IpAddr, destination: IpAddr, tcp: &Tcp) -> (Endpoint, Endpoint) {
     ((source, tcp.source), (destination, tcp.destination))
 }

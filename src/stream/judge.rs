@@ -116,7 +116,7 @@ pub(super) fn judge_sequence(
     // A segment that begins with the byte of a probe brings new data.
     let follows_probe = segment.length > 1 && segment.seq.plus(1) == next;
     let is_new = !segment.seq.is_before(next) || follows_probe;
-    let since_ack = segment.time.saturating_sub(receiver.last_ack_time);
+    let since_ack = segment.time.nanos_since(receiver.last_ack_time);
     if receiver.duplicates >= 2 && since_ack < SOON {
         let blocks = &receiver.sacked[..usize::from(receiver.sacked_count)];
         let is_sacked = blocks
@@ -131,7 +131,7 @@ pub(super) fn judge_sequence(
     if is_new {
         return;
     }
-    let since_next = segment.time.saturating_sub(sender.next_time);
+    let since_next = segment.time.nanos_since(sender.next_time);
     let round_trip = handshake.filter(|time| *time != 0).unwrap_or(ROUND_TRIP);
     if since_next < round_trip && next != end {
         marks.add(Marks::OUT_OF_ORDER);

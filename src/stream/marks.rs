@@ -58,8 +58,32 @@ impl Marks {
         (Marks::PORTS_REUSED, "TCP Port numbers reused"),
     ];
 
+    /// Those that are facts of their own: an acknowledgment that is repeated, or only updates the window, is
+    /// not.
+    pub const NOTEWORTHY: Marks = Marks(
+        Marks::ANY_RETRANSMISSION.0
+            | Marks::OUT_OF_ORDER.0
+            | Marks::LOST_SEGMENT.0
+            | Marks::ACKED_UNSEEN.0
+            | Marks::ZERO_WINDOW.0
+            | Marks::WINDOW_FULL.0
+            | Marks::PORTS_REUSED.0,
+    );
+
     /// All that say that data was sent again.
     pub const ANY_RETRANSMISSION: Marks = Marks(0b111);
+
+    /// tshark's words for those of [`Marks::NOTEWORTHY`].
+    pub fn noteworthy(self) -> impl Iterator<Item = &'static str> {
+        let noteworthy = Marks(self.0 & Marks::NOTEWORTHY.0);
+        noteworthy.words()
+    }
+
+    /// tshark's words for each, in the order in which a line has them.
+    pub fn words(self) -> impl Iterator<Item = &'static str> {
+        let words = Marks::WORDS.into_iter();
+        words.filter_map(move |(mark, words)| self.has(mark).then_some(words))
+    }
 
     /// Whether there are none.
     pub fn is_empty(self) -> bool {

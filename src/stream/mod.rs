@@ -4,8 +4,8 @@
 //! | file | what it holds |
 //! |---|---|
 //! | [`tracker`] | all connections of a capture: the table, its limits, the way of a segment through it |
-//! | `taking` | a segment on its way through its connection |
-//! | [`events`] | what the tracker is asked, and what it tells |
+//! | `processing` | a segment is processed: windows, reassembly, messages |
+//! | [`events`] | what the tracker is given, and the events that it yields |
 //! | [`key`] | what tells one connection from another |
 //! | [`flow`] | one connection: counters, how it ended |
 //! | [`analysis`] | what is known of both ends, for the words of the TCP analysis |
@@ -16,7 +16,7 @@
 //! | [`echoes`] | which echo request a reply answers |
 //! | [`sequence`] | sequence numbers, which wrap |
 //!
-//! The way in is [`Tracker::segment`]; what is found on the way goes to a [`Sink`].
+//! The entry point is [`Tracker::segment`], which gives each [`Event`] to a handler.
 
 pub mod analysis;
 pub mod assembly;
@@ -27,15 +27,17 @@ mod judge;
 pub mod key;
 pub mod marks;
 mod messages;
+mod processing;
 pub mod sequence;
-mod taking;
 pub mod tracker;
 
 pub use analysis::Analysis;
 pub use assembly::{Overlap, Piece};
-pub use echoes::Echoes;
-pub use events::{Fact, Found, Frame, Noted, Role, Seen, Settings, Sink, StreamRef};
-pub use flow::{End, Ended, Sent, Summary};
+pub use echoes::EchoRequests;
+pub use events::{
+    AppMessage, Begun, Event, Fact, Frame, Noted, Role, SegmentInfo, Settings, StreamRef,
+};
+pub use flow::{EndState, Endpoint, Sent, Summary};
 pub use key::Direction;
 pub use marks::Marks;
 pub use tracker::Tracker;

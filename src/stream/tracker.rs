@@ -4,11 +4,12 @@ use std::collections::{HashMap, VecDeque};
 use std::hash::BuildHasher as _;
 
 use super::analysis::{Analysis, Segment};
-use super::events::{Fact, Frame, Noted, Seen, Settings, Sink};
-use super::flow::{self, End, Flow};
+use super::events::{Begun, Event, Fact, Frame, Noted, SegmentInfo, Settings};
+use super::flow::{self, Endpoint, Flow};
 use super::key::{Direction, FlowKey, Seeded};
 use super::marks::Marks;
-use super::taking::{Taking, finish, reference};
+use super::processing::{Processing, finish, reference};
+use crate::capfile::Timestamp;
 use crate::message::HeaderCache;
 use crate::packet::record::{Ip, Tcp};
 
@@ -21,11 +22,15 @@ const LATELY: u64 = 256;
 /// No neighbour, no slot.
 const NONE: u32 = u32::MAX;
 
-/// The connections of a capture.
+/// What a stream costs in addition to what it holds, in bytes: its slot, and its share of the table, which
+/// may be half empty and is copied as it grows.
+const EACH: usize = size_of::<Option<Flow>>() + 4 * size_of::<(FlowKey, u32)>();
+
+/// The streams of a capture.
 ///
-/// The invariants: `memory` is what all connections cost together, and after each segment it is not
-/// over the limit unless one connection alone is; each connection is in the table, in a slot and in
-/// the order of last use, or in none of them.
+/// The invariants: `memory` is what all streams cost together, and after [`Tracker::make_room`] it is not
+/// over the limit unless one stream alone is; each stream is in the table, in a slot and in the order of
+/// last use, or in none of them.
 #[derive(Debug)]
 pub struct Tracker {
     settings: Settings,
@@ -38,7 +43,12 @@ pub struct Tracker {
     past: Past,
     oldest: u32,
     newest: u32,
+    /// Those that are over, by slot and number.
     over: VecDeque<(u32, u32)>,
+    /// Out of the table, but not summed up yet.
+    leaving: Vec<Flow>,
+    /// The last segment: its frame, when that was captured, and its slot.
+    last: (u64, Timestamp, u32),
     next_number: u32,
     memory: usize,
     cache: HeaderCache,
@@ -79,16 +89,23 @@ impl Tracker {
     /// Without connections.
     pub fn new(settings: Settings) -> Tracker {
         let seed = Seeded(settings.seed);
+        // Room that is not used takes no memory; and slots that are never moved leave no holes behind. If
+        // there is no such room, they are moved as they grow.
+        let mut slots = Vec::new();
+        let most = settings.max_streams.min(settings.max_memory / EACH);
+        let _ = slots.try_reserve_exact(most + 1);
         Tracker {
             settings,
             table: HashMap::with_hasher(seed),
-            slots: Vec::new(),
+            slots,
             free: Vec::new(),
             recent: Box::new([NONE; RECENT]),
             past: Past::default(),
             oldest: NONE,
             newest: NONE,
             over: VecDeque::new(),
+            leaving: Vec::new(),
+            last: (0, Timestamp::default(), NONE),
             next_number: 0,
             memory: 0,
             cache: HeaderCache::default(),
@@ -100,14 +117,21 @@ impl Tracker {
         self.next_number
     }
 
-    /// Takes the next segment.
+    /// Takes the next segment. Once its events are handled, [`Tracker::make_room`] keeps the limits.
     #[inline]
-    pub fn segment(&mut self, frame: &Frame<'_>, ip: &Ip, tcp: &Tcp, sink: &mut impl Sink) -> Seen {
+    pub fn segment(
+        &mut self,
+        frame: &Frame<'_>,
+        ip: &Ip,
+        tcp: &Tcp,
+        handler: &mut impl FnMut(Event<'_>),
+    ) -> SegmentInfo {
         let segment = Segment::new(frame.number, frame.time, tcp);
         let ends = flow::ends(ip.source, ip.destination, tcp);
         let (key, direction) = FlowKey::of(ends.0, ends.1);
-        let (slot, reused) = self.slot_of(key, direction, ends, &segment, sink);
+        let (slot, reused) = self.slot_of(key, direction, ends, &segment, handler);
         self.touch(slot, frame.number);
+        self.last = (frame.number, frame.time, slot);
         let Tracker {
             settings,
             slots,
@@ -116,7 +140,7 @@ impl Tracker {
         } = self;
         let Some(flow) = slots.get_mut(slot as usize).and_then(Option::as_mut) else {
             // Never: the slot was just looked up.
-            return Seen {
+            return SegmentInfo {
                 stream: 0,
                 slot,
                 direction,
@@ -133,20 +157,27 @@ impl Tracker {
             analysis.marks = analysis.marks.with(Marks::PORTS_REUSED);
         }
         flow.count(direction, &segment, frame.wire_length, &analysis);
-        let mut taking = Taking {
+        let mut processing = Processing {
             settings,
             frame,
             segment: &segment,
             direction,
             cache,
         };
-        taking.windows(flow, sink);
-        taking.data(flow, tcp.payload.of(frame.bytes), analysis.marks, sink);
+        processing.windows(flow, handler);
+        processing.data(flow, tcp.payload.of(frame.bytes), analysis.marks, handler);
         let ends_now = !flow.is_over && flow.has_ended();
         if ends_now {
-            taking.end(flow, sink);
+            processing.end(flow, handler);
         }
-        let seen = Seen {
+        if analysis.marks.has(Marks::NOTEWORTHY) {
+            let noted = Noted::Analysis {
+                marks: analysis.marks,
+                sequence: analysis.sequence,
+            };
+            processing.note(flow, noted, handler);
+        }
+        let seen = SegmentInfo {
             stream: flow.number,
             slot,
             direction,
@@ -159,12 +190,28 @@ impl Tracker {
         }
         if ends_now {
             self.over.push_back((slot, seen.stream));
-            self.forget_over(sink);
-        }
-        if self.memory > self.settings.max_memory || self.table.len() > self.settings.max_streams {
-            self.evict(frame, slot, sink);
         }
         seen
+    }
+
+    /// Whether [`Tracker::make_room`] has something to do.
+    #[inline]
+    pub fn is_over_limit(&self) -> bool {
+        self.exceeds() || self.over.len() > KEPT_WHEN_OVER || !self.leaving.is_empty()
+    }
+
+    fn exceeds(&self) -> bool {
+        self.memory > self.settings.max_memory || self.table.len() > self.settings.max_streams
+    }
+
+    /// Removes the streams that have to leave: whose ports are in use again, that have been over for
+    /// longest, and, above the limits, those that were idle longest, but not that of the last segment.
+    pub fn make_room(&mut self, handler: &mut impl FnMut(Event<'_>)) {
+        for mut flow in self.leaving.drain(..) {
+            sum_up(&self.settings, &mut self.cache, &mut flow, handler);
+        }
+        self.forget_over(handler);
+        self.evict(handler);
     }
 
     /// The slot of a connection, which may be new; whether its ports were in use before.
@@ -173,9 +220,9 @@ impl Tracker {
         &mut self,
         key: FlowKey,
         direction: Direction,
-        ends: (End, End),
+        ends: (Endpoint, Endpoint),
         segment: &Segment,
-        sink: &mut impl Sink,
+        handler: &mut impl FnMut(Event<'_>),
     ) -> (u32, bool) {
         let place = key.place(RECENT);
         let near = self.recent[place];
@@ -195,12 +242,18 @@ impl Tracker {
             if !reused {
                 return (slot, false);
             }
-            self.remove(slot, sink);
+            self.unhook(slot);
+            self.leaving.extend(self.slots[slot as usize].take());
         } else if segment.is_first_syn() {
             reused = self.past.has(self.table.hasher().hash_one(key));
         }
         let flow = Flow::new(key, self.next_number, direction, ends, segment);
         self.next_number += 1;
+        handler(Event::Begun(Begun {
+            frame: segment.frame,
+            time: segment.time,
+            stream: reference(&flow, direction),
+        }));
         let slot = self.insert(flow);
         self.recent[place] = slot;
         (slot, reused)
@@ -215,49 +268,50 @@ impl Tracker {
             self.slots.push(Some(flow));
             u32::try_from(self.slots.len() - 1).unwrap_or(NONE)
         };
-        self.memory += size_of::<Flow>();
+        self.memory += EACH;
         self.table.insert(key, slot);
         self.link(slot);
         slot
     }
 
-    /// Takes a connection out and tells of it.
-    fn remove(&mut self, slot: u32, sink: &mut impl Sink) {
-        self.unlink(slot);
-        let Some(mut flow) = self.slots[slot as usize].take() else {
+    /// Yields what is left of a stream and its summary, and removes it.
+    fn remove(&mut self, slot: u32, handler: &mut impl FnMut(Event<'_>)) {
+        if let Some(Some(flow)) = self.slots.get_mut(slot as usize) {
+            sum_up(&self.settings, &mut self.cache, flow, handler);
+            self.unhook(slot);
+            self.slots[slot as usize] = None;
+        }
+    }
+
+    /// Takes a stream out of everything but its slot.
+    fn unhook(&mut self, slot: u32) {
+        let Some(Some(flow)) = self.slots.get(slot as usize) else {
             return;
         };
         self.table.remove(&flow.key);
         self.past.add(self.table.hasher().hash_one(flow.key));
-        self.memory -= size_of::<Flow>() + flow.memory;
+        self.memory -= EACH + flow.memory;
         self.free.push(slot);
-        let frame = Frame {
-            number: flow.last_frame,
-            time: flow.last,
-            bytes: &[],
-            wire_length: 0,
-        };
-        finish(&self.settings, &mut self.cache, &frame, &mut flow, sink);
+        self.unlink(slot);
     }
 
     /// Forgets the connections that have been over for longest.
-    fn forget_over(&mut self, sink: &mut impl Sink) {
+    fn forget_over(&mut self, handler: &mut impl FnMut(Event<'_>)) {
         while self.over.len() > KEPT_WHEN_OVER {
             let Some((slot, number)) = self.over.pop_front() else {
                 return;
             };
             let flow = self.slots[slot as usize].as_ref();
             if flow.is_some_and(|flow| flow.number == number) {
-                self.remove(slot, sink);
+                self.remove(slot, handler);
             }
         }
     }
 
-    /// Makes room: forgets the connections that were quiet longest, but not this one.
-    #[cold]
-    fn evict(&mut self, frame: &Frame<'_>, keep: u32, sink: &mut impl Sink) {
-        while self.memory > self.settings.max_memory || self.table.len() > self.settings.max_streams
-        {
+    /// Drops the streams that were idle longest, but not that of the last segment.
+    fn evict(&mut self, handler: &mut impl FnMut(Event<'_>)) {
+        let (frame, time, keep) = self.last;
+        while self.exceeds() {
             let slot = self.oldest;
             let Some(flow) = self.slots.get(slot as usize).and_then(Option::as_ref) else {
                 return;
@@ -266,29 +320,34 @@ impl Tracker {
                 return;
             }
             if !flow.is_over {
-                sink.fact(Fact {
-                    frame: frame.number,
-                    time: frame.time,
+                handler(Event::Fact(&Fact {
+                    frame,
+                    time,
                     stream: reference(flow, flow.client),
-                    noted: Noted::Evicted(size_of::<Flow>() + flow.memory),
-                });
+                    noted: Noted::Evicted(EACH + flow.memory),
+                }));
             }
             if let Some(Some(flow)) = self.slots.get_mut(slot as usize) {
-                flow.is_forgotten = true;
+                flow.is_forgotten = !flow.is_over;
             }
-            self.remove(slot, sink);
+            self.remove(slot, handler);
         }
     }
 
-    /// The capture is over: tells of all connections, in the order in which they began.
-    pub fn finish(&mut self, sink: &mut impl Sink) {
+    /// The capture is over: yields the summaries of all streams that are left, in the order in which they
+    /// began. Unless the capture was read to its `complete` end, how they end is not known.
+    pub fn finish(&mut self, complete: bool, handler: &mut impl FnMut(Event<'_>)) {
+        self.make_room(handler);
         let mut all: Vec<(u32, u32)> = (0_u32..)
             .zip(&self.slots)
             .filter_map(|(slot, flow)| flow.as_ref().map(|flow| (flow.number, slot)))
             .collect();
         all.sort_unstable();
         for (_, slot) in all {
-            self.remove(slot, sink);
+            if let Some(Some(flow)) = self.slots.get_mut(slot as usize) {
+                flow.is_forgotten = !complete && !flow.is_over;
+            }
+            self.remove(slot, handler);
         }
     }
 
@@ -336,6 +395,22 @@ impl Tracker {
             _ => self.newest = older,
         }
     }
+}
+
+/// Yields what is left of a stream, and its summary.
+fn sum_up(
+    settings: &Settings,
+    cache: &mut HeaderCache,
+    flow: &mut Flow,
+    handler: &mut impl FnMut(Event<'_>),
+) {
+    let frame = Frame {
+        number: flow.last_frame,
+        time: flow.last,
+        bytes: &[],
+        wire_length: 0,
+    };
+    finish(settings, cache, &frame, flow, handler);
 }
 
 #[cfg(test)]

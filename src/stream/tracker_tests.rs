@@ -1,6 +1,6 @@
 use std::net::IpAddr;
 
-use super::super::{Ended, Found, Overlap, Piece, StreamRef, Summary};
+use super::super::{EndState, Overlap, Summary};
 use super::*;
 use crate::packet::record::Span;
 use crate::packet::tcp::flag;
@@ -8,24 +8,19 @@ use crate::packet::tcp::flag;
 /// Keeps what is found.
 #[derive(Default)]
 struct Kept {
-    findings: Vec<Noted>,
+    facts: Vec<Noted>,
     summaries: Vec<Summary>,
     messages: Vec<(u64, bool)>,
 }
 
-impl Sink for Kept {
-    fn message(&mut self, found: &Found<'_>) {
-        self.messages.push((found.frame, found.guessed));
-    }
-
-    fn fact(&mut self, fact: Fact) {
-        self.findings.push(fact.noted);
-    }
-
-    fn data(&mut self, _stream: &StreamRef, _piece: Piece<'_>) {}
-
-    fn stream(&mut self, summary: &Summary) {
-        self.summaries.push(*summary);
+impl Kept {
+    fn event(&mut self, event: &Event<'_>) {
+        match event {
+            Event::Message(message) => self.messages.push((message.frame, message.guessed)),
+            Event::Fact(fact) => self.facts.push(fact.noted.clone()),
+            Event::Ended(summary) => self.summaries.push(**summary),
+            Event::Begun(_) | Event::Data(..) => {}
+        }
     }
 }
 
@@ -34,6 +29,9 @@ struct Wire {
     tracker: Tracker,
     kept: Kept,
     frames: u64,
+    /// The time of the next frames, and their window.
+    time: Option<Timestamp>,
+    window: u16,
 }
 
 impl Wire {
@@ -52,6 +50,8 @@ impl Wire {
             }),
             kept: Kept::default(),
             frames: 0,
+            time: None,
+            window: 1000,
         }
     }
 
@@ -64,7 +64,7 @@ impl Wire {
         seq: u32,
         ack: u32,
         data: &[u8],
-    ) -> Seen {
+    ) -> SegmentInfo {
         let (client, server): (IpAddr, IpAddr) = ([10, 0, 0, 1].into(), [10, 0, 0, 2].into());
         let (source, destination) = if from_client {
             (client, server)
@@ -97,7 +97,7 @@ impl Wire {
             sequence: seq,
             acknowledgment: ack,
             flags,
-            window: 1000,
+            window: self.window,
             urgent: 0,
             payload: Span {
                 offset: 0,
@@ -108,11 +108,16 @@ impl Wire {
         self.frames += 1;
         let frame = Frame {
             number: self.frames,
-            time: i64::try_from(self.frames).unwrap() * 1_000_000,
+            time: self
+                .time
+                .unwrap_or(Timestamp::new(0, self.frames * 1_000_000)),
             bytes: data,
             wire_length: 54 + length,
         };
-        self.tracker.segment(&frame, &ip, &tcp, &mut self.kept)
+        let Wire { tracker, kept, .. } = self;
+        let seen = tracker.segment(&frame, &ip, &tcp, &mut |event| kept.event(&event));
+        tracker.make_room(&mut |event| kept.event(&event));
+        seen
     }
 
     fn open(&mut self, port: u16) {
@@ -122,7 +127,8 @@ impl Wire {
     }
 
     fn finish(mut self) -> Kept {
-        self.tracker.finish(&mut self.kept);
+        self.tracker
+            .finish(true, &mut |event| self.kept.event(&event));
         assert_eq!(self.tracker.memory, 0);
         assert!(self.tracker.table.is_empty());
         self.kept
@@ -145,16 +151,16 @@ fn each_connection_has_its_number_and_says_how_it_ended() {
     wire.open(6);
     let mut summaries = wire.finish().summaries;
     summaries.sort_by_key(|summary| summary.number);
-    let ended: Vec<Ended> = summaries.iter().map(|summary| summary.ended).collect();
+    let ended: Vec<EndState> = summaries.iter().map(|summary| summary.ended).collect();
     assert_eq!(
         ended,
         [
-            Ended::Closed,
-            Ended::Reset,
-            Ended::Refused,
-            Ended::Unanswered,
-            Ended::HalfClosed,
-            Ended::Open
+            EndState::Closed,
+            EndState::Reset,
+            EndState::Refused,
+            EndState::Unanswered,
+            EndState::HalfClosed,
+            EndState::Open
         ]
     );
     assert_eq!(summaries[0].handshake, Some(2_000_000));
@@ -162,7 +168,7 @@ fn each_connection_has_its_number_and_says_how_it_ended() {
 }
 
 #[test]
-fn ports_that_are_used_again_begin_another_connection_even_after_the_first_was_forgotten() {
+fn ports_that_are_used_again_begin_another_stream_even_after_the_first_was_dropped() {
     let mut wire = Wire::new(1 << 20, 2);
     wire.open(1);
     let again = wire.segment(1, true, flag::SYN, 9000, 0, b"");
@@ -191,7 +197,7 @@ fn above_the_limits_the_connections_that_were_quiet_longest_go_and_that_is_told(
     }
     let kept = wire.finish();
     let evicted = kept
-        .findings
+        .facts
         .iter()
         .filter(|noted| matches!(noted, Noted::Evicted(_)));
     assert_eq!(evicted.count(), 7);
@@ -222,11 +228,11 @@ fn bytes_behind_a_gap_are_counted_and_their_connections_go_first_when_they_are_t
     }
     let kept = wire.finish();
     assert!(
-        kept.findings
+        kept.facts
             .iter()
             .any(|noted| matches!(noted, Noted::Evicted(held) if *held > 30_000))
     );
-    assert!(kept.findings.contains(&Noted::Gap(899)));
+    assert!(kept.facts.contains(&Noted::Gap(899)));
 }
 
 #[test]
@@ -238,15 +244,11 @@ fn data_behind_a_fin_and_the_end_of_a_message_that_never_came_are_told() {
     wire.segment(1, true, flag::ACK, 116, 501, b"more");
     let kept = wire.finish();
     assert!(
-        kept.findings.contains(&Noted::DataAfterFin(4)),
+        kept.facts.contains(&Noted::DataAfterFin(4)),
         "{:?}",
-        kept.findings
+        kept.facts
     );
-    assert!(
-        kept.findings.contains(&Noted::MessageCut),
-        "{:?}",
-        kept.findings
-    );
+    assert!(kept.facts.contains(&Noted::MessageCut), "{:?}", kept.facts);
 }
 
 #[test]
@@ -261,4 +263,32 @@ fn connections_that_are_over_make_room_and_the_others_stay() {
     assert!(wire.tracker.table.len() <= KEPT_WHEN_OVER + 2);
     let seen = wire.segment(1, true, flag::ACK, 101, 501, b"x");
     assert_eq!(seen.stream, 0);
+}
+
+#[test]
+fn times_that_are_too_far_apart_are_the_longest_there_is() {
+    let mut wire = Wire::new(1 << 20, 10);
+    wire.open(1);
+    for _ in 0..3 {
+        for (seconds, window) in [(i64::MIN, 0), (i64::MAX, 1000)] {
+            wire.time = Some(Timestamp::new(seconds, 0));
+            wire.window = window;
+            wire.segment(1, false, flag::ACK, 501, 101, b"");
+        }
+    }
+    let kept = wire.finish();
+    assert!(kept.facts.contains(&Noted::WindowWasClosed(i64::MAX)));
+    assert_eq!(kept.summaries[0].from_server.zero_window_time, i64::MAX);
+}
+
+#[test]
+fn a_segment_that_is_sent_again_is_a_fact() {
+    let mut wire = Wire::new(1 << 20, 10);
+    wire.open(1);
+    wire.segment(1, false, flag::ACK, 501, 101, b"reply");
+    wire.segment(1, false, flag::ACK, 501, 101, b"reply");
+    let kept = wire.finish();
+    let marks = Marks::RETRANSMISSION;
+    let noted = Noted::Analysis { marks, sequence: 1 };
+    assert_eq!(kept.facts[0], noted);
 }

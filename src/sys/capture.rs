@@ -6,7 +6,7 @@ use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
 use std::time::{Duration, SystemTime};
 
-use memmap2::{Advice, Mmap};
+use memmap2::{Advice, Mmap, UncheckedAdvice};
 use nix::sys::signal::{SaFlags, SigAction, SigHandler, SigSet, Signal, sigaction};
 
 use crate::capfile::{
@@ -21,8 +21,8 @@ const PIECE: usize = 1 << 20;
 /// A file that was written to this recently may still be: it is read, not mapped.
 const STILL: Duration = Duration::from_secs(2);
 
-/// Takes frames.
-pub trait Watcher {
+/// Handles the frames of a capture.
+pub trait FrameHandler {
     /// The next frame, and what it was captured on. `false` says that this is enough.
     fn frame(&mut self, frame: &Frame<'_>, interface: &Interface) -> Result<bool>;
     /// So many bytes of the file were read; comes about every megabyte.
@@ -84,12 +84,11 @@ impl Capture {
 
     /// Hands on all frames. Where the file is damaged that is the error, after everything in front of
     /// the damage was handed on.
-    pub fn frames(&mut self, watcher: &mut impl Watcher) -> Result<()> {
-        if let Some(map) = &self.map {
-            return match Compression::of(map) {
-                None => self.mapped(map, watcher),
-                Some(compression) => self.packed(compression, &**map, watcher),
-            };
+    pub fn frames(&mut self, handler: &mut impl FrameHandler) -> Result<()> {
+        if let Some(map) = self.map.as_ref()
+            && Compression::of(map).is_none()
+        {
+            return self.mapped(map, handler);
         }
         let mut first = vec![0; Compression::MAGIC_LEN];
         let filled = fill(&self.file, &mut first).map_err(|error| failure(&self.name, &error))?;
@@ -97,16 +96,16 @@ impl Capture {
         match Compression::of(&first) {
             Some(compression) => {
                 let whole = io::Cursor::new(first).chain(&self.file);
-                self.packed(compression, whole, watcher)
+                self.packed(compression, whole, handler)
             }
-            None => self.streamed(first, watcher),
+            None => self.streamed(first, handler),
         }
     }
 
     /// A file that is mapped.
-    fn mapped(&self, map: &Mmap, watcher: &mut impl Watcher) -> Result<()> {
+    fn mapped(&self, map: &Mmap, handler: &mut impl FrameHandler) -> Result<()> {
         let mut reader = SliceReader::new(map);
-        let mut checked = 0;
+        let (mut checked, mut released) = (0, 0);
         loop {
             let (frame, interface) = match reader.next_with_interface() {
                 Ok(Some(next)) => next,
@@ -116,9 +115,10 @@ impl Capture {
             if frame.offset >= checked {
                 checked = frame.offset + PIECE as u64;
                 self.still_whole(map)?;
-                watcher.progress(frame.offset);
+                released = release(map, released, frame.offset);
+                handler.progress(frame.offset);
             }
-            if !watcher.frame(&frame, interface)? {
+            if !handler.frame(&frame, interface)? {
                 return Ok(());
             }
         }
@@ -142,10 +142,10 @@ impl Capture {
     }
 
     /// A pipe, or a file that may still grow.
-    fn streamed(&self, first: Vec<u8>, watcher: &mut impl Watcher) -> Result<()> {
+    fn streamed(&self, first: Vec<u8>, handler: &mut impl FrameHandler) -> Result<()> {
         let mut file = &self.file;
         let mut pending = first;
-        self.fed(watcher, |buffer| {
+        self.fed(handler, |buffer| {
             if !pending.is_empty() {
                 buffer[..pending.len()].copy_from_slice(&pending);
                 return Ok(std::mem::take(&mut pending).len());
@@ -159,11 +159,11 @@ impl Capture {
         &self,
         compression: Compression,
         input: impl Read,
-        watcher: &mut impl Watcher,
+        handler: &mut impl FrameHandler,
     ) -> Result<()> {
         let window = Unpacker::<&[u8]>::DEFAULT_WINDOW;
         let mut unpacker = Unpacker::new(compression, input, window);
-        self.fed(watcher, |buffer| {
+        self.fed(handler, |buffer| {
             unpacker
                 .unpack(buffer)
                 .map_err(|error| self.not_unpacked(&error))
@@ -173,7 +173,7 @@ impl Capture {
     /// Feeds a reader from `more` until that gives nothing.
     fn fed(
         &self,
-        watcher: &mut impl Watcher,
+        handler: &mut impl FrameHandler,
         mut more: impl FnMut(&mut [u8]) -> Result<usize>,
     ) -> Result<()> {
         let mut reader = StreamReader::new();
@@ -181,7 +181,7 @@ impl Capture {
         let mut broken = None;
         loop {
             if !self.is_regular {
-                watcher.pause()?;
+                handler.pause()?;
             }
             match more(&mut buffer) {
                 Ok(0) => reader.end(),
@@ -192,7 +192,7 @@ impl Capture {
             loop {
                 match reader.next_with_interface() {
                     Ok(Some((frame, interface))) => {
-                        if !watcher.frame(&frame, interface)? {
+                        if !handler.frame(&frame, interface)? {
                             return Ok(());
                         }
                     }
@@ -206,7 +206,7 @@ impl Capture {
             if reader.is_over() {
                 return Ok(());
             }
-            watcher.progress(reader.offset());
+            handler.progress(reader.offset());
         }
     }
 
@@ -252,6 +252,14 @@ fn map(file: &File) -> Option<Mmap> {
     // Without this it is slower, not wrong.
     let _ = map.advise(Advice::Sequential);
     Some(map)
+}
+
+/// Gives back the pages that were read, which count as memory of the process, up to this offset.
+fn release(map: &Mmap, from: usize, offset: u64) -> usize {
+    let to = usize::try_from(offset).unwrap_or(from);
+    // SAFETY: the map is of a file and is never written to: a page that is used again is read again.
+    let _ = unsafe { map.unchecked_advise_range(UncheckedAdvice::DontNeed, from, to - from) };
+    to
 }
 
 /// Says on SIGBUS what has happened, and ends.

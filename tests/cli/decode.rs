@@ -514,7 +514,7 @@ fn findings_tell_how_long_a_window_was_closed() {
         ),
         "{text}"
     );
-    assert_eq!(decode("tutorial", &["--expert"]), "nothing noteworthy\n");
+    assert_eq!(decode("tutorial", &["--expert"]), "no findings\n");
 }
 
 #[test]
@@ -662,7 +662,7 @@ fn a_capture_is_not_written_over_itself() {
 #[test]
 fn of_what_was_not_read_nothing_is_claimed() {
     let text = decode("tutorial", &["-c", "1", "--expert"]);
-    assert_eq!(text, "nothing noteworthy\n");
+    assert_eq!(text, "no findings\n");
     let streams = decode("tutorial", &["-c", "1", "--streams"]);
     assert!(!streams.contains("unanswered"), "{streams}");
     let events = objects(&decode("tutorial", &["-c", "1", "--json"]));

@@ -7,6 +7,7 @@ mod app_faults;
 mod app_server;
 mod clients;
 mod decode;
+mod decode_memory;
 mod decode_unpacking;
 mod echo;
 mod echo_answers;

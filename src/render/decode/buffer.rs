@@ -1,6 +1,7 @@
 //! Text that is written piece by piece, without a formatter in between.
 
 use std::fmt;
+use std::io;
 use std::net::IpAddr;
 
 /// Text in the making.
@@ -160,6 +161,17 @@ impl Buffer {
             }
             IpAddr::V6(v6) => self.format(format_args!("{v6}")),
         }
+    }
+}
+
+impl io::Write for Buffer {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.bytes(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
     }
 }
 

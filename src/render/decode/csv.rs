@@ -2,14 +2,32 @@
 //! without commas, but for the flags and the analysis, which are quoted.
 
 use super::buffer::Buffer;
-use super::line::{Line, flags};
+use super::line::flags;
 use super::other::protocol_name;
+use super::view::EventWriter;
+use crate::dissect::Frame;
 use crate::packet::record::{Network, Transport};
 use crate::packet::tcp::flag;
-use crate::stream::Marks;
+use crate::stream::{Event, Marks};
+
+/// Writes a row for each frame.
+#[derive(Debug)]
+pub struct Csv;
+
+impl EventWriter for Csv {
+    fn begin(&mut self, out: &mut Buffer) {
+        header(out);
+    }
+
+    fn stream(&mut self, _out: &mut Buffer, _event: &Event<'_>) {}
+
+    fn frame(&mut self, out: &mut Buffer, frame: &Frame<'_>, _pending: &[u8]) {
+        row(out, frame);
+    }
+}
 
 /// The names of the columns.
-pub fn header(out: &mut Buffer) {
+fn header(out: &mut Buffer) {
     out.text(
         "frame,time_s,source,source_port,destination,destination_port,protocol,length_bytes,\
          captured_bytes,stream,flags,seq,ack,window_bytes,data_bytes,analysis\n",
@@ -17,9 +35,9 @@ pub fn header(out: &mut Buffer) {
 }
 
 /// A frame.
-pub fn row(out: &mut Buffer, line: &Line<'_>) {
-    out.number(line.number);
-    let nanos = line.time.as_nanos();
+fn row(out: &mut Buffer, frame: &Frame<'_>) {
+    out.number(frame.number);
+    let nanos = frame.time.as_nanos();
     let sign = if nanos < 0 { "-" } else { "" };
     let nanos = nanos.unsigned_abs();
     out.format(format_args!(
@@ -27,7 +45,7 @@ pub fn row(out: &mut Buffer, line: &Line<'_>) {
         nanos / 1_000_000_000,
         nanos % 1_000_000_000
     ));
-    let layers = line.decoded.innermost();
+    let layers = frame.decoded.innermost();
     let ports = match &layers.transport {
         Transport::Tcp(tcp) => Some((tcp.source, tcp.destination)),
         Transport::Udp(udp) => Some((udp.source, udp.destination)),
@@ -45,11 +63,11 @@ pub fn row(out: &mut Buffer, line: &Line<'_>) {
         Network::Arp(_) => out.text(",,,,ARP,"),
         Network::Other { .. } | Network::None => out.text(",,,,,"),
     }
-    out.number(u64::from(line.length));
+    out.number(u64::from(frame.length));
     out.byte(b',');
-    out.number(line.captured as u64);
+    out.number(frame.captured.len() as u64);
     out.byte(b',');
-    match (&layers.transport, line.seen) {
+    match (&layers.transport, frame.segment) {
         (Transport::Tcp(tcp), Some(seen)) => {
             out.number(u64::from(seen.stream));
             out.text(",\"");
@@ -90,12 +108,10 @@ fn analysis(out: &mut Buffer, marks: Marks) {
         return;
     }
     let mut separator = "\"";
-    for (mark, words) in Marks::WORDS {
-        if marks.has(mark) {
-            out.text(separator);
-            out.text(words);
-            separator = ", ";
-        }
+    for words in marks.words() {
+        out.text(separator);
+        out.text(words);
+        separator = ", ";
     }
     out.byte(b'"');
 }

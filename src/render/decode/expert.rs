@@ -1,27 +1,34 @@
 //! Findings in words.
 
 use super::buffer::Buffer;
+use super::view::EventWriter;
 use super::words::milliseconds;
+use crate::dissect::Totals;
 use crate::render::escape;
-use crate::stream::{Analysis, End, Fact, Marks, Noted, StreamRef};
+use crate::stream::{Endpoint, Event, Fact, Noted, StreamRef};
 
-/// Marks that are worth a line of their own; an acknowledgment that repeats itself, or moves a window,
-/// is not.
-pub const NOTEWORTHY: [Marks; 9] = [
-    Marks::RETRANSMISSION,
-    Marks::FAST_RETRANSMISSION,
-    Marks::SPURIOUS_RETRANSMISSION,
-    Marks::OUT_OF_ORDER,
-    Marks::LOST_SEGMENT,
-    Marks::ACKED_UNSEEN,
-    Marks::ZERO_WINDOW,
-    Marks::WINDOW_FULL,
-    Marks::PORTS_REUSED,
-];
+/// Writes a line for each fact.
+#[derive(Debug)]
+pub struct Expert;
+
+impl EventWriter for Expert {
+    fn stream(&mut self, out: &mut Buffer, event: &Event<'_>) {
+        if let Event::Fact(fact) = event {
+            finding(out, fact);
+        }
+    }
+
+    fn end(&mut self, out: &mut Buffer, totals: &Totals, _flush: &mut dyn FnMut(&mut Buffer)) {
+        if totals.facts == 0 {
+            out.text("no findings\n");
+        }
+    }
+}
 
 /// A word for a kind of finding, for programs.
 pub fn kind(noted: &Noted) -> &'static str {
     match noted {
+        Noted::Analysis { .. } => "tcp_analysis",
         Noted::OverlapDiffers => "overlap_differs",
         Noted::Gap(_) => "gap",
         Noted::GapGivenUp(_) => "gap_given_up",
@@ -45,6 +52,7 @@ pub fn words(noted: &Noted) -> String {
         }
     };
     match noted {
+        Noted::Analysis { marks, .. } => marks.noteworthy().collect::<Vec<_>>().join(", "),
         Noted::OverlapDiffers => {
             "sent again with other bytes than before: the receiver may have seen either".to_owned()
         }
@@ -81,31 +89,25 @@ pub fn words(noted: &Noted) -> String {
     }
 }
 
-/// `FRAME STREAM SOURCE → DESTINATION WORDS`
-pub fn finding(out: &mut Buffer, fact: &Fact) {
-    head(out, fact.frame, &fact.stream);
-    out.text(&escape::text(&words(&fact.noted)));
-    out.byte(b'\n');
-}
-
-/// The marks of a segment that are worth a line.
-pub fn marks(out: &mut Buffer, frame: u64, stream: &StreamRef, analysis: &Analysis) {
-    for (mark, words) in Marks::WORDS {
-        if analysis.marks.has(mark) && NOTEWORTHY.contains(&mark) {
-            head(out, frame, stream);
-            out.text(words);
-            out.text(" (seq ");
-            out.number(u64::from(analysis.sequence));
-            out.text(")\n");
+/// `FRAME STREAM SOURCE → DESTINATION WORDS`, for each mark of a segment.
+fn finding(out: &mut Buffer, fact: &Fact) {
+    if let Noted::Analysis { marks, sequence } = fact.noted {
+        for words in marks.noteworthy() {
+            head(out, fact);
+            out.format(format_args!("{words} (seq {sequence})\n"));
         }
+    } else {
+        head(out, fact);
+        out.text(&escape::text(&words(&fact.noted)));
+        out.byte(b'\n');
     }
 }
 
-fn head(out: &mut Buffer, frame: u64, stream: &StreamRef) {
+fn head(out: &mut Buffer, fact: &Fact) {
     out.text("frame ");
-    out.number(frame);
+    out.number(fact.frame);
     out.text(" stream ");
-    ends(out, stream);
+    ends(out, &fact.stream);
     out.text(": ");
 }
 
@@ -118,7 +120,7 @@ pub(super) fn ends(out: &mut Buffer, stream: &StreamRef) {
     end(out, stream.destination);
 }
 
-fn end(out: &mut Buffer, (ip, port): End) {
+fn end(out: &mut Buffer, (ip, port): Endpoint) {
     if ip.is_ipv6() {
         out.byte(b'[');
         out.address(ip);

@@ -2,9 +2,12 @@
 
 use std::io;
 
+use super::buffer::Buffer;
+use super::view::EventWriter;
+use crate::dissect::Totals;
 use crate::render::hexdump::Hexdump;
 use crate::render::{Paint, Style, escape};
-use crate::stream::{Piece, StreamRef};
+use crate::stream::{Event, Piece, StreamRef};
 
 /// Writes what a connection carries.
 #[derive(Debug)]
@@ -17,6 +20,19 @@ pub struct Follow {
     /// Who spoke last, and whether the line is at its end.
     last: Option<bool>,
     in_a_line: bool,
+}
+
+impl EventWriter for Follow {
+    fn stream(&mut self, out: &mut Buffer, event: &Event<'_>) {
+        if let Event::Data(stream, piece) = event {
+            // Writing to memory does not fail.
+            let _ = self.piece(out, stream, *piece);
+        }
+    }
+
+    fn end(&mut self, out: &mut Buffer, _totals: &Totals, _flush: &mut dyn FnMut(&mut Buffer)) {
+        let _ = self.finish(out);
+    }
 }
 
 impl Follow {
@@ -33,7 +49,7 @@ impl Follow {
     }
 
     /// The next piece of a direction. Whenever the speaker changes a line says who it is.
-    pub fn piece(
+    fn piece(
         &mut self,
         out: &mut impl io::Write,
         stream: &StreamRef,
@@ -67,8 +83,7 @@ impl Follow {
         }
     }
 
-    /// The capture is over.
-    pub fn finish(&mut self, out: &mut impl io::Write) -> io::Result<()> {
+    fn finish(&mut self, out: &mut impl io::Write) -> io::Result<()> {
         for texts in &mut self.texts {
             let rest = texts.finish();
             self.in_a_line |= !rest.is_empty();

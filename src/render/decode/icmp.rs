@@ -3,27 +3,28 @@
 use std::net::Ipv6Addr;
 
 use super::buffer::Buffer;
-use super::line::{Line, head};
+use super::line::head;
 use super::other::mac;
+use crate::dissect::Frame;
 use crate::packet::record::{Icmp, Ip};
 use crate::reference::icmp::Version;
 
 /// Columns of a type of ICMP.
 const TYPE: usize = 20;
 
-pub(super) fn write(out: &mut Buffer, line: &Line<'_>, ip: &Ip, message: &Icmp) {
-    let bytes = message.span.of(line.bytes);
+pub(super) fn write(out: &mut Buffer, frame: &Frame<'_>, ip: &Ip, message: &Icmp) {
+    let bytes = message.span.of(frame.bytes);
     match message.version {
         Version::V4 => {
-            head(out, "ICMP", line.length);
+            head(out, "ICMP", frame.length);
             v4(out, message, bytes, ip);
         }
         Version::V6 => {
-            head(out, "ICMPv6", line.length);
+            head(out, "ICMPv6", frame.length);
             v6(out, message, bytes, ip);
         }
     }
-    if let Some(request) = line.answers {
+    if let Some(request) = frame.request {
         out.format(format_args!(" (request in {request})"));
     }
 }

@@ -1,13 +1,23 @@
-//! Frames, messages, connections and findings as JSON, one object a line.
+//! Frames, messages, streams and findings as JSON, one object a line.
+//!
+//! What comes once for each frame, message or stream is written by hand, for speed; the rest is serde's.
 
 use std::net::IpAddr;
 
+use serde::Serialize;
+
 use super::buffer::Buffer;
 use super::expert;
+use super::stats::Stats;
+use super::view::EventWriter;
 use crate::capfile::Timestamp;
+use crate::dissect::{Frame, Totals};
 use crate::message::Content;
 use crate::render::escape;
-use crate::stream::{Fact, Found, Piece, Role, Sent, StreamRef, Summary};
+use crate::render::json::line;
+use crate::stream::{
+    AppMessage, Endpoint, Event, Fact, Noted, Piece, Role, Sent, StreamRef, Summary,
+};
 
 /// `,"KEY":` in one piece.
 macro_rules! key {
@@ -29,31 +39,126 @@ macro_rules! begin {
 
 mod packets;
 
-pub use packets::Packets;
+use packets::Packets;
 
-/// What a run came to.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Totals {
-    /// Frames that were read.
-    pub frames: u64,
-    /// Frames that were shown.
-    pub shown: u64,
-    /// Their bytes on the wire.
-    pub bytes: u64,
-    /// Connections.
-    pub streams: u64,
+/// Writes events as JSON.
+#[derive(Debug)]
+pub struct Json {
+    shown: Shown,
+    packets: Packets,
+    stats: Stats,
+}
+
+/// Which events are written. Data and the end are always.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Shown {
+    /// Frames.
+    pub frames: bool,
     /// Application messages.
-    pub messages: u64,
-    /// Findings.
-    pub findings: u64,
+    pub messages: bool,
+    /// Facts.
+    pub facts: bool,
+    /// Of a segment that the TCP analysis marks: each mark.
+    pub marks: bool,
+    /// Streams, as they end.
+    pub streams: bool,
+    /// The numbers of frames, at the end.
+    pub stats: bool,
+}
+
+impl Json {
+    /// Writes these events.
+    pub fn new(shown: Shown) -> Json {
+        Json {
+            shown,
+            packets: Packets::default(),
+            stats: Stats::default(),
+        }
+    }
+}
+
+impl EventWriter for Json {
+    fn stream(&mut self, out: &mut Buffer, event: &Event<'_>) {
+        match event {
+            Event::Message(found) if self.shown.messages => message(out, found),
+            Event::Fact(fact) => match fact.noted {
+                Noted::Analysis { marks, .. } if self.shown.marks => {
+                    for words in marks.noteworthy() {
+                        finding(out, fact, "tcp_analysis", words);
+                    }
+                }
+                Noted::Analysis { .. } => {}
+                _ if self.shown.facts => {
+                    finding(
+                        out,
+                        fact,
+                        expert::kind(&fact.noted),
+                        &expert::words(&fact.noted),
+                    );
+                }
+                _ => {}
+            },
+            Event::Data(stream, piece) => data(out, stream, *piece),
+            Event::Ended(summary) if self.shown.streams => stream(out, summary),
+            _ => {}
+        }
+    }
+
+    #[inline]
+    fn frame(&mut self, out: &mut Buffer, frame: &Frame<'_>, pending: &[u8]) {
+        if self.shown.frames {
+            self.packets.write(out, frame);
+        } else if self.shown.stats {
+            self.stats.count(frame);
+        }
+        out.bytes(pending);
+    }
+
+    fn end(&mut self, out: &mut Buffer, totals: &Totals, _flush: &mut dyn FnMut(&mut Buffer)) {
+        // Writing to memory does not fail.
+        if self.shown.stats {
+            let _ = line(out, &self.stats);
+        }
+        let _ = line(out, &End::of(totals));
+    }
+}
+
+/// The end of the capture.
+#[derive(Debug, Serialize)]
+struct End {
+    schema: &'static str,
+    event: &'static str,
+    frames: u64,
+    shown: u64,
+    bytes: u64,
+    streams: u64,
+    messages: u64,
+    findings: u64,
+    complete: bool,
+}
+
+impl End {
+    fn of(totals: &Totals) -> End {
+        End {
+            schema: "sockdoc.decode/1",
+            event: "end",
+            frames: totals.frames,
+            shown: totals.selected,
+            bytes: totals.bytes,
+            streams: totals.streams,
+            messages: totals.messages,
+            findings: totals.facts,
+            complete: totals.is_complete,
+        }
+    }
 }
 
 /// An application message.
-pub fn message(out: &mut Buffer, found: &Found<'_>) {
+fn message(out: &mut Buffer, found: &AppMessage<'_>) {
     out.text(begin!("message"));
     key!(out, "frame");
     out.number(found.frame);
-    nanos(out, found.time);
+    time(out, found.time);
     direction(out, &found.stream);
     key!(out, "role");
     out.text(match found.role {
@@ -87,7 +192,7 @@ pub fn message(out: &mut Buffer, found: &Found<'_>) {
     out.text("}\n");
 }
 
-fn content(out: &mut Buffer, found: &Found<'_>) {
+fn content(out: &mut Buffer, found: &AppMessage<'_>) {
     match found.message.decode() {
         Ok(Content::Json(value)) => {
             key!(out, "json");
@@ -103,7 +208,7 @@ fn content(out: &mut Buffer, found: &Found<'_>) {
 }
 
 /// The next bytes of a connection that is followed.
-pub fn data(out: &mut Buffer, stream: &StreamRef, piece: Piece<'_>) {
+fn data(out: &mut Buffer, stream: &StreamRef, piece: Piece<'_>) {
     out.text(begin!("data"));
     direction(out, stream);
     key!(out, "from_client");
@@ -129,7 +234,7 @@ fn content_bytes(out: &mut Buffer, bytes: &[u8]) {
 }
 
 /// A connection that is over, or as far as the capture shows it.
-pub fn stream(out: &mut Buffer, summary: &Summary) {
+fn stream(out: &mut Buffer, summary: &Summary) {
     out.text(begin!("stream"));
     key!(out, "stream");
     out.number(u64::from(summary.number));
@@ -139,9 +244,9 @@ pub fn stream(out: &mut Buffer, summary: &Summary) {
     end_of(out, summary.server);
     key!(out, "first_frame");
     out.number(summary.first_frame);
-    nanos(out, summary.first);
+    time(out, summary.first);
     key!(out, "duration_us");
-    micros(out, summary.last.saturating_sub(summary.first));
+    micros(out, summary.last.nanos_since(summary.first));
     key!(out, "handshake_us");
     match summary.handshake {
         Some(handshake) => micros(out, handshake),
@@ -180,51 +285,17 @@ fn sent_by(out: &mut Buffer, sent: &Sent, messages: u32) {
     out.byte(b'}');
 }
 
-/// Something noteworthy beside what a packet's `analysis` says.
-pub fn finding(out: &mut Buffer, fact: &Fact) {
+/// A finding: something noteworthy.
+fn finding(out: &mut Buffer, fact: &Fact, kind: &str, message: &str) {
     out.text(begin!("finding"));
     key!(out, "frame");
     out.number(fact.frame);
-    nanos(out, fact.time);
+    time(out, fact.time);
     direction(out, &fact.stream);
     key!(out, "kind");
-    string(out, expert::kind(&fact.noted));
+    string(out, kind);
     key!(out, "message");
-    string(out, &expert::words(&fact.noted));
-    out.text("}\n");
-}
-
-/// A mark of a segment as a finding.
-pub fn mark(out: &mut Buffer, frame: u64, time: i64, stream: &StreamRef, words: &str) {
-    out.text(begin!("finding"));
-    key!(out, "frame");
-    out.number(frame);
-    nanos(out, time);
-    direction(out, stream);
-    key!(out, "kind");
-    string(out, "tcp_analysis");
-    key!(out, "message");
-    string(out, words);
-    out.text("}\n");
-}
-
-/// The end of the capture. `complete` says that it was read to its end.
-pub fn end(out: &mut Buffer, totals: &Totals, complete: bool) {
-    out.text(begin!("end"));
-    key!(out, "frames");
-    out.number(totals.frames);
-    key!(out, "shown");
-    out.number(totals.shown);
-    key!(out, "bytes");
-    out.number(totals.bytes);
-    key!(out, "streams");
-    out.number(totals.streams);
-    key!(out, "messages");
-    out.number(totals.messages);
-    key!(out, "findings");
-    out.number(totals.findings);
-    key!(out, "complete");
-    out.text(if complete { "true" } else { "false" });
+    string(out, message);
     out.text("}\n");
 }
 
@@ -237,7 +308,7 @@ fn direction(out: &mut Buffer, stream: &StreamRef) {
     end_of(out, stream.destination);
 }
 
-fn end_of(out: &mut Buffer, (ip, port): (IpAddr, u16)) {
+fn end_of(out: &mut Buffer, (ip, port): Endpoint) {
     out.text("{\"addr\":");
     address(out, ip);
     key!(out, "port");
@@ -271,17 +342,6 @@ fn time(out: &mut Buffer, time: Timestamp) {
     out.number(time.seconds.unsigned_abs());
     out.byte(b'.');
     out.zeros(u64::from(time.nanoseconds), 9);
-}
-
-fn nanos(out: &mut Buffer, nanos: i64) {
-    let nanoseconds = u32::try_from(nanos.rem_euclid(1_000_000_000)).unwrap_or(0);
-    time(
-        out,
-        Timestamp {
-            seconds: nanos.div_euclid(1_000_000_000),
-            nanoseconds,
-        },
-    );
 }
 
 /// A duration in nanoseconds as microseconds.

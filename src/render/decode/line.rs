@@ -3,56 +3,32 @@
 use std::net::IpAddr;
 
 use super::buffer::Buffer;
-use super::clock::Clock;
+use super::clock::TimeColumn;
 use super::names::Names;
 use super::{icmp, other};
-use crate::capfile::Timestamp;
-use crate::packet::Decoded;
+use crate::dissect::Frame;
 use crate::packet::checksum::Wrong;
 use crate::packet::record::{Layers, Network, Tcp, Transport};
 use crate::packet::tcp::{Opt, Options, flag};
-use crate::stream::{Analysis, Direction, Marks, Seen};
+use crate::stream::{Analysis, Direction, Marks, SegmentInfo};
 
-/// What a line is about.
-#[derive(Debug, Clone, Copy)]
-pub struct Line<'a> {
-    /// The number of the frame, from 1.
-    pub number: u64,
-    /// When it was captured.
-    pub time: Timestamp,
-    /// How long it was on the wire.
-    pub length: u32,
-    /// How much of it was captured.
-    pub captured: usize,
-    /// The bytes that `decoded` tells of: what was captured, or the packet that this frame, the last
-    /// fragment, has made whole.
-    pub bytes: &'a [u8],
-    /// What was understood of it.
-    pub decoded: &'a Decoded,
-    /// Of a segment: its connection.
-    pub seen: Option<&'a Seen>,
-    /// Of an echo reply: the frame of its request.
-    pub answers: Option<u64>,
-    /// What is said instead of TCP: the protocol and the words of an application message.
-    pub application: Option<&'a [u8]>,
-    /// A checksum that is wrong, if they were looked at.
-    pub wrong: Option<Wrong>,
-}
-
-/// Writes lines. What lines of one connection have in common is written once and copied.
+/// Writes the lines of frames. What the lines of one stream have in common is formatted once and copied.
 #[derive(Debug)]
-pub struct Lines {
-    clock: Clock,
+pub struct LineWriter {
+    clock: TimeColumn,
     absolute_sequence: bool,
     /// What is written in the place of numbers.
     names: Option<Names>,
-    /// By slot of the connection: its number, and the texts of both directions.
+    /// By the lower bits of the stream's slot.
     known: Vec<Known>,
     /// Where texts are written before they are kept.
     draft: Buffer,
 }
 
-/// The texts of a connection.
+/// How many streams are remembered at most; a power of 2.
+pub(super) const KNOWN: usize = 1 << 12;
+
+/// The texts of a stream.
 #[derive(Debug, Default)]
 struct Known {
     /// Its number and one more; 0 is no connection.
@@ -95,10 +71,10 @@ impl Texts {
 /// Columns of an address.
 pub(super) const ADDRESS: usize = 12;
 
-impl Lines {
+impl LineWriter {
     /// A writer of lines.
-    pub fn new(clock: Clock, absolute_sequence: bool) -> Lines {
-        Lines {
+    pub fn new(clock: TimeColumn, absolute_sequence: bool) -> LineWriter {
+        LineWriter {
             clock,
             absolute_sequence,
             names: None,
@@ -109,24 +85,25 @@ impl Lines {
 
     /// Writes names in the place of addresses and ports.
     #[must_use]
-    pub fn with_names(mut self, names: Option<Names>) -> Lines {
+    pub fn with_names(mut self, names: Option<Names>) -> LineWriter {
         self.names = names;
         self
     }
 
     /// The clock of the lines.
-    pub fn clock(&mut self) -> &mut Clock {
+    pub fn clock(&mut self) -> &mut TimeColumn {
         &mut self.clock
     }
 
-    /// Writes a line.
+    /// Writes the line of a frame. Words about the application messages that it completes, if there are any,
+    /// take the place of TCP's.
     #[inline]
-    pub fn write(&mut self, out: &mut Buffer, line: &Line<'_>) {
-        out.right(line.number, 5);
+    pub fn write(&mut self, out: &mut Buffer, frame: &Frame<'_>, application: &[u8]) {
+        out.right(frame.number, 5);
         out.byte(b' ');
-        self.clock.write(out, line.time);
-        let layers = line.decoded.innermost();
-        match (&layers.transport, line.seen) {
+        self.clock.write(out, frame.time);
+        let layers = frame.decoded.innermost();
+        match (&layers.transport, frame.segment) {
             (Transport::Tcp(tcp), Some(seen)) => {
                 // Names are not kept with the connection: they may be of any length.
                 let mut names = self.names.take();
@@ -135,14 +112,9 @@ impl Lines {
                     (Some(names), Network::Ip(ip)) => names.addresses(out, ip),
                     _ => out.bytes(texts.addresses()),
                 }
-                if let Some(words) = line.application {
-                    out.text("APP ");
-                    out.number(u64::from(line.length));
-                    out.byte(b' ');
-                    out.bytes(words);
-                } else {
+                if application.is_empty() {
                     out.text("TCP ");
-                    out.number(u64::from(line.length));
+                    out.number(u64::from(frame.length));
                     out.byte(b' ');
                     marks(out, &seen.analysis);
                     match &mut names {
@@ -152,25 +124,30 @@ impl Lines {
                         }
                         None => out.bytes(texts.ports()),
                     }
-                    let options = tcp.options(line.bytes);
+                    let options = tcp.options(frame.bytes);
                     let numbers = Numbers::of(tcp, &seen.analysis, self.absolute_sequence);
-                    segment(out, tcp, &numbers, options, line.wrong);
+                    segment(out, tcp, &numbers, options, frame.wrong_checksum);
+                } else {
+                    out.text("APP ");
+                    out.number(u64::from(frame.length));
+                    out.byte(b' ');
+                    out.bytes(application);
                 }
                 self.names = names;
             }
-            _ => without_connection(out, line, layers, self.names.as_mut()),
+            _ => without_connection(out, frame, layers, self.names.as_mut()),
         }
-        suffix(out, line);
+        suffix(out, frame, !application.is_empty());
         out.byte(b'\n');
     }
 
     #[inline]
-    fn texts(&mut self, seen: &Seen, layers: &Layers) -> &Texts {
-        let slot = seen.slot as usize;
-        if slot >= self.known.len() {
-            self.known.resize_with(slot + 1, Known::default);
+    fn texts(&mut self, seen: &SegmentInfo, layers: &Layers) -> &Texts {
+        let place = seen.slot as usize % KNOWN;
+        if place >= self.known.len() {
+            self.known.resize_with(place + 1, Known::default);
         }
-        let known = &mut self.known[slot];
+        let known = &mut self.known[place];
         if known.stream != u64::from(seen.stream) + 1 {
             known.stream = u64::from(seen.stream) + 1;
             known.learn(seen.direction, layers, &mut self.draft);
@@ -392,7 +369,7 @@ fn rare_flags(out: &mut Buffer, flags: u16) {
 /// What is no segment of a connection.
 fn without_connection(
     out: &mut Buffer,
-    line: &Line<'_>,
+    frame: &Frame<'_>,
     layers: &Layers,
     mut names: Option<&mut Names>,
 ) {
@@ -403,11 +380,11 @@ fn without_connection(
                 None => addresses(out, ip.source, ip.destination),
             }
             if ip.fragment.is_some() {
-                return other::fragment(out, line, ip);
+                return other::fragment(out, frame, ip);
             }
             match &layers.transport {
                 Transport::Udp(udp) => {
-                    head(out, "UDP", line.length);
+                    head(out, "UDP", frame.length);
                     match names {
                         Some(names) => names.ports(out, "udp", udp.source, udp.destination),
                         None => ports(out, udp.source, udp.destination),
@@ -415,14 +392,14 @@ fn without_connection(
                     out.text(" Len=");
                     out.number(u64::from(udp.length).saturating_sub(8));
                 }
-                Transport::Icmp(message) => icmp::write(out, line, ip, message),
-                Transport::Tcp(_) | Transport::None => other::cut_transport(out, line, ip),
-                Transport::Other(span) => other::protocol(out, line, ip, span),
+                Transport::Icmp(message) => icmp::write(out, frame, ip, message),
+                Transport::Tcp(_) | Transport::None => other::cut_transport(out, frame, ip),
+                Transport::Other(span) => other::protocol(out, frame, ip, span),
             }
         }
-        Network::Arp(arp) => other::arp(out, line, arp),
-        Network::Other { offset } => other::network(out, line, *offset),
-        Network::None => other::nothing(out, line),
+        Network::Arp(arp) => other::arp(out, frame, arp),
+        Network::Other { offset } => other::network(out, frame, *offset),
+        Network::None => other::nothing(out, frame),
     }
 }
 
@@ -444,14 +421,14 @@ fn checksum(out: &mut Buffer, wrong: Wrong) {
 
 /// What was wrong with the frame.
 #[inline]
-fn suffix(out: &mut Buffer, line: &Line<'_>) {
-    if let Some(wrong) = line.wrong
-        && (wrong != Wrong::Tcp || line.application.is_some())
+fn suffix(out: &mut Buffer, frame: &Frame<'_>, is_application: bool) {
+    if let Some(wrong) = frame.wrong_checksum
+        && (wrong != Wrong::Tcp || is_application)
     {
         checksum(out, wrong);
     }
-    if line.decoded.malformed.is_some() {
-        let was_cut = line.captured < line.length as usize;
+    if frame.decoded.malformed.is_some() {
+        let was_cut = frame.captured.len() < frame.length as usize;
         out.text(if was_cut {
             "[Packet size limited during capture]"
         } else {

@@ -1,26 +1,51 @@
 //! Application messages, a line each.
 
 use super::buffer::Buffer;
-use super::clock::Clock;
+use super::clock::TimeColumn;
 use super::expert::ends;
-use super::words::Words;
-use crate::capfile::Timestamp;
-use crate::stream::Found;
+use super::view::EventWriter;
+use super::words::MessageWriter;
+use crate::capfile::{Interface, Timestamp};
+use crate::stream::Event;
 
-/// `FRAME TIME stream N SOURCE → DESTINATION WORDS`
-pub fn line(
-    out: &mut Buffer,
-    words: &mut Words,
-    clock: &mut Clock,
-    time: Timestamp,
-    found: &Found<'_>,
-) {
-    out.right(found.frame, 5);
-    out.byte(b' ');
-    clock.write(out, time);
-    out.text(" stream ");
-    ends(out, &found.stream);
-    out.byte(b' ');
-    words.write(out, found);
-    out.byte(b'\n');
+/// Writes a line for each message.
+#[derive(Debug)]
+pub struct Messages {
+    time: TimeColumn,
+    messages: MessageWriter,
+}
+
+impl Messages {
+    /// With times of this format.
+    pub fn new(time: TimeColumn) -> Messages {
+        Messages {
+            time,
+            messages: MessageWriter::default(),
+        }
+    }
+}
+
+impl EventWriter for Messages {
+    fn interface(&mut self, interface: &Interface) {
+        self.time.interface(interface);
+    }
+
+    fn start(&mut self, time: Timestamp) {
+        self.time.start(time);
+    }
+
+    /// `FRAME TIME stream N SOURCE → DESTINATION WORDS`
+    fn stream(&mut self, out: &mut Buffer, event: &Event<'_>) {
+        let Event::Message(message) = event else {
+            return;
+        };
+        out.right(message.frame, 5);
+        out.byte(b' ');
+        self.time.write(out, message.time);
+        out.text(" stream ");
+        ends(out, &message.stream);
+        out.byte(b' ');
+        self.messages.write(out, message);
+        out.byte(b'\n');
+    }
 }

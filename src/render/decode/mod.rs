@@ -2,16 +2,18 @@
 //!
 //! | file | what it writes |
 //! |---|---|
-//! | [`mod@line`] | a frame in one line, as tshark prints it |
+//! | [`view`] | the events of a dissection, as one of the views below shows them |
+//! | [`frames`] | a line for each frame |
+//! | [`mod@line`] | such a line, as tshark prints it |
 //! | `icmp`, `other` | such lines about what is not TCP or UDP |
 //! | [`clock`] | the time column |
 //! | [`names`] | names in the place of addresses and ports |
 //! | [`words`] | an application message in words |
-//! | [`message`] | a line for each of them |
-//! | [`streams`] | the table of conversations |
-//! | [`follow`] | the bytes of one of them |
+//! | [`message`] | a line for each message |
+//! | [`streams`] | the table of streams |
+//! | [`follow`] | the data of one stream |
 //! | [`expert`] | findings |
-//! | [`stats`] | what a capture holds, in numbers |
+//! | [`stats`] | frames in numbers |
 //! | [`json`], [`csv`] | the same for programs |
 //! | [`buffer`] | text without a formatter in between |
 
@@ -20,6 +22,7 @@ pub mod clock;
 pub mod csv;
 pub mod expert;
 pub mod follow;
+pub mod frames;
 mod icmp;
 pub mod json;
 pub mod line;
@@ -28,12 +31,18 @@ pub mod names;
 mod other;
 pub mod stats;
 pub mod streams;
+pub mod view;
 pub mod words;
 
 pub use buffer::Buffer;
-pub use clock::{Clock, TimeFormat};
+pub use clock::{TimeColumn, TimeFormat};
+pub use csv::Csv;
+pub use expert::Expert;
 pub use follow::Follow;
-pub use json::Totals;
-pub use line::{Line, Lines};
+pub use frames::Frames;
+pub use json::Json;
+pub use line::LineWriter;
+pub use message::Messages;
 pub use stats::Stats;
-pub use words::Words;
+pub use streams::Streams;
+pub use view::{EventWriter, Nothing, View};

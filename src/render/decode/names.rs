@@ -11,7 +11,7 @@ use crate::render::escape;
 
 /// What may have a name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Asked {
+pub enum Query {
     /// A host.
     Host(IpAddr),
     /// A service: the protocol (`tcp`, `udp`) and its port.
@@ -19,12 +19,12 @@ pub enum Asked {
 }
 
 /// Who knows names; asked once for each.
-pub type LookUp = Box<dyn FnMut(Asked) -> Option<String>>;
+pub type Lookup = Box<dyn FnMut(Query) -> Option<String>>;
 
 /// Names that were asked for, as they may stand on a terminal.
 pub struct Names {
-    look_up: LookUp,
-    known: HashMap<Asked, Option<String>>,
+    look_up: Lookup,
+    known: HashMap<Query, Option<String>>,
 }
 
 impl fmt::Debug for Names {
@@ -36,24 +36,24 @@ impl fmt::Debug for Names {
 }
 
 /// More names than these are not kept: a capture may have any number of addresses.
-const MOST: usize = 100_000;
+const MOST: usize = 16 * 1024;
 
 impl Names {
     /// Nothing is known yet.
-    pub fn new(look_up: LookUp) -> Names {
+    pub fn new(look_up: Lookup) -> Names {
         Names {
             look_up,
             known: HashMap::new(),
         }
     }
 
-    fn name(&mut self, asked: Asked) -> Option<&str> {
-        if self.known.len() >= MOST && !self.known.contains_key(&asked) {
+    fn name(&mut self, query: Query) -> Option<&str> {
+        if self.known.len() >= MOST && !self.known.contains_key(&query) {
             self.known.clear();
         }
         let look_up = &mut self.look_up;
-        let name = self.known.entry(asked).or_insert_with(|| {
-            let name = look_up(asked)?;
+        let name = self.known.entry(query).or_insert_with(|| {
+            let name = look_up(query)?;
             Some(escape::text(&name).into_owned())
         });
         name.as_deref()
@@ -73,7 +73,7 @@ impl Names {
     }
 
     fn address(&mut self, out: &mut Buffer, ip: IpAddr) {
-        match self.name(Asked::Host(ip)) {
+        match self.name(Query::Host(ip)) {
             Some(name) => out.text(name),
             None => out.address(ip),
         }
@@ -87,7 +87,7 @@ impl Names {
     }
 
     fn port(&mut self, out: &mut Buffer, proto: &'static str, port: u16) {
-        match self.name(Asked::Service(proto, port)) {
+        match self.name(Query::Service(proto, port)) {
             Some(name) => out.text(name),
             None => out.number(u64::from(port)),
         }
@@ -105,7 +105,7 @@ mod tests {
         let mut names = Names::new(Box::new(move |asked| {
             count.set(count.get() + 1);
             match asked {
-                Asked::Service("tcp", 80) => Some("http\x1b[2J".to_owned()),
+                Query::Service("tcp", 80) => Some("http\x1b[2J".to_owned()),
                 _ => None,
             }
         }));

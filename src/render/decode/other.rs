@@ -1,7 +1,8 @@
 //! Lines about what is neither TCP nor UDP nor ICMP.
 
 use super::buffer::Buffer;
-use super::line::{Line, columns, head, ports};
+use super::line::{columns, head, ports};
+use crate::dissect::Frame;
 use crate::packet::Layer;
 use crate::packet::ip::protocol;
 use crate::packet::record::{Arp, ArpAddresses, Ip, Link, Span};
@@ -13,17 +14,17 @@ pub(super) fn mac(bytes: &[u8]) -> String {
 }
 
 /// The columns of source and destination where there is no IP.
-fn link_columns(out: &mut Buffer, line: &Line<'_>) {
-    match line.decoded.link {
+fn link_columns(out: &mut Buffer, frame: &Frame<'_>) {
+    match frame.decoded.link {
         Link::Ethernet => {
-            let addresses = line.bytes.first_chunk::<12>();
+            let addresses = frame.bytes.first_chunk::<12>();
             let (to, from) = addresses.map_or((&[][..], &[][..]), |both| both.split_at(6));
             columns(out, &mac(from), &mac(to));
         }
         Link::Cooked {
             address, length, ..
         } => {
-            let from = line.bytes.get(address as usize..).unwrap_or_default();
+            let from = frame.bytes.get(address as usize..).unwrap_or_default();
             let from = &from[..from.len().min(usize::from(length))];
             columns(out, &mac(from), "");
         }
@@ -31,9 +32,9 @@ fn link_columns(out: &mut Buffer, line: &Line<'_>) {
     }
 }
 
-pub(super) fn arp(out: &mut Buffer, line: &Line<'_>, arp: &Arp) {
-    link_columns(out, line);
-    head(out, "ARP", line.length);
+pub(super) fn arp(out: &mut Buffer, frame: &Frame<'_>, arp: &Arp) {
+    link_columns(out, frame);
+    head(out, "ARP", frame.length);
     let Some(addresses) = arp.addresses else {
         return out.format(format_args!("Operation {}", arp.operation));
     };
@@ -61,12 +62,12 @@ pub(super) fn arp(out: &mut Buffer, line: &Line<'_>, arp: &Arp) {
     }
 }
 
-pub(super) fn fragment(out: &mut Buffer, line: &Line<'_>, ip: &Ip) {
+pub(super) fn fragment(out: &mut Buffer, frame: &Frame<'_>, ip: &Ip) {
     let Some(fragment) = ip.fragment else {
         return;
     };
     if ip.is_v6 {
-        head(out, "IPv6", line.length);
+        head(out, "IPv6", frame.length);
         out.format(format_args!(
             "IPv6 fragment (off={} more={} ident=0x{:08x} nxt={})",
             fragment.offset,
@@ -75,7 +76,7 @@ pub(super) fn fragment(out: &mut Buffer, line: &Line<'_>, ip: &Ip) {
             ip.protocol,
         ));
     } else {
-        head(out, "IPv4", line.length);
+        head(out, "IPv4", frame.length);
         let name = protocol_name(ip.protocol).unwrap_or("Unknown");
         out.format(format_args!(
             "Fragmented IP protocol (proto={name} {}, off={}, ID={:04x})",
@@ -85,10 +86,10 @@ pub(super) fn fragment(out: &mut Buffer, line: &Line<'_>, ip: &Ip) {
 }
 
 /// A transport layer of which not even the fixed header is there: the ports, if they are.
-pub(super) fn cut_transport(out: &mut Buffer, line: &Line<'_>, ip: &Ip) {
+pub(super) fn cut_transport(out: &mut Buffer, frame: &Frame<'_>, ip: &Ip) {
     let start = (ip.offset + ip.header_length) as usize;
-    let rest = line.bytes.get(start..).unwrap_or_default();
-    let name = match line.decoded.malformed.map(|malformed| malformed.layer) {
+    let rest = frame.bytes.get(start..).unwrap_or_default();
+    let name = match frame.decoded.malformed.map(|malformed| malformed.layer) {
         Some(Layer::Tcp) if !rest.is_empty() => "TCP",
         Some(Layer::Udp) if !rest.is_empty() => "UDP",
         Some(Layer::Icmp) if ip.is_v6 => "ICMPv6",
@@ -97,50 +98,50 @@ pub(super) fn cut_transport(out: &mut Buffer, line: &Line<'_>, ip: &Ip) {
         _ if ip.is_v6 => "IPv6",
         _ => "IPv4",
     };
-    head(out, name, line.length);
+    head(out, name, frame.length);
     if let (&[from, from_low, to, to_low, ..], "TCP" | "UDP") = (rest, name) {
         let (from, to) = ([from, from_low], [to, to_low]);
         ports(out, u16::from_be_bytes(from), u16::from_be_bytes(to));
     }
 }
 
-pub(super) fn protocol(out: &mut Buffer, line: &Line<'_>, ip: &Ip, span: &Span) {
-    head(out, if ip.is_v6 { "IPv6" } else { "IPv4" }, line.length);
+pub(super) fn protocol(out: &mut Buffer, frame: &Frame<'_>, ip: &Ip, span: &Span) {
+    head(out, if ip.is_v6 { "IPv6" } else { "IPv4" }, frame.length);
     let name = protocol_name(ip.protocol).unwrap_or("Unknown");
     out.format(format_args!("{name} ({}) Len={}", ip.protocol, span.length));
 }
 
 /// A network layer that is not known.
-pub(super) fn network(out: &mut Buffer, line: &Line<'_>, offset: u32) {
-    link_columns(out, line);
-    let behind = line.length.saturating_sub(offset);
-    match line.decoded.ethertype {
+pub(super) fn network(out: &mut Buffer, frame: &Frame<'_>, offset: u32) {
+    link_columns(out, frame);
+    let behind = frame.length.saturating_sub(offset);
+    match frame.decoded.ethertype {
         0 => {
-            let name = line.decoded.link_type.to_string();
+            let name = frame.decoded.link_type.to_string();
             head(
                 out,
-                if line.decoded.link_type.name().is_some() {
+                if frame.decoded.link_type.name().is_some() {
                     &name
                 } else {
                     "LINK"
                 },
-                line.length,
+                frame.length,
             );
             out.format(format_args!("{name} Len={behind}"));
         }
         ethertype => {
-            out.format(format_args!("0x{ethertype:04x} {} ", line.length));
+            out.format(format_args!("0x{ethertype:04x} {} ", frame.length));
             out.format(format_args!("{} Len={behind}", ethertype_name(ethertype)));
         }
     }
 }
 
 /// Not even the network layer is whole, or not even the link layer.
-pub(super) fn nothing(out: &mut Buffer, line: &Line<'_>) {
-    link_columns(out, line);
-    match line.decoded.malformed.map(|malformed| malformed.layer) {
-        Some(layer) => head(out, layer.name(), line.length),
-        None => head(out, &line.decoded.link_type.to_string(), line.length),
+pub(super) fn nothing(out: &mut Buffer, frame: &Frame<'_>) {
+    link_columns(out, frame);
+    match frame.decoded.malformed.map(|malformed| malformed.layer) {
+        Some(layer) => head(out, layer.name(), frame.length),
+        None => head(out, &frame.decoded.link_type.to_string(), frame.length),
     }
 }
 

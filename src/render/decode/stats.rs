@@ -3,16 +3,20 @@
 use std::collections::BTreeMap;
 use std::io;
 
+use serde::ser::SerializeStruct as _;
+use serde::{Serialize, Serializer};
+
 use super::buffer::Buffer;
-use super::json::{Totals, string};
 use super::other::protocol_name;
+use super::view::EventWriter;
 use super::words::milliseconds;
 use crate::capfile::Timestamp;
+use crate::dissect::{Frame, Totals};
 use crate::packet::Decoded;
 use crate::packet::record::{Network, Transport};
 use crate::render::table::Table;
 use crate::render::thousands;
-use crate::stream::{Marks, Seen};
+use crate::stream::{Event, Marks};
 
 /// Counts frames.
 #[derive(Debug, Default)]
@@ -27,18 +31,18 @@ pub struct Stats {
 
 impl Stats {
     /// Counts a frame.
-    pub fn frame(
-        &mut self,
-        time: Timestamp,
-        frame: &[u8],
-        length: u32,
-        decoded: &Decoded,
-        seen: Option<&Seen>,
-    ) {
+    pub(super) fn count(&mut self, frame: &Frame<'_>) {
+        let Frame {
+            time,
+            captured,
+            length,
+            decoded,
+            ..
+        } = *frame;
         self.first = Some(self.first.map_or(time, |first| first.min(time)));
         self.last = Some(self.last.map_or(time, |last| last.max(time)));
         self.malformed += u64::from(decoded.malformed.is_some());
-        self.cut += u64::from(frame.len() < length as usize);
+        self.cut += u64::from(captured.len() < length as usize);
         let name = protocol(decoded);
         let count = match self.protocols.get_mut(name.as_ref()) {
             Some(count) => count,
@@ -46,57 +50,24 @@ impl Stats {
         };
         count.0 += 1;
         count.1 += u64::from(length);
-        if let Some(seen) = seen.filter(|seen| !seen.analysis.marks.is_empty()) {
+        if let Some(seen) = frame.segment.filter(|seen| !seen.analysis.marks.is_empty()) {
             for (count, (mark, _)) in self.marks.iter_mut().zip(Marks::WORDS) {
                 *count += u64::from(seen.analysis.marks.has(mark));
             }
         }
     }
 
-    /// Writes the numbers as one JSON object.
-    pub fn write_json(&self, out: &mut Buffer) {
-        out.text("{\"schema\":\"sockdoc.decode/1\",\"event\":\"stats\",\"cut_frames\":");
-        out.number(self.cut);
-        out.text(",\"malformed_frames\":");
-        out.number(self.malformed);
-        out.text(",\"protocols\":[");
-        let mut separator = "";
-        for (name, (frames, bytes)) in &self.protocols {
-            out.text(separator);
-            out.text("{\"protocol\":");
-            string(out, name);
-            out.text(",\"frames\":");
-            out.number(*frames);
-            out.text(",\"bytes\":");
-            out.number(*bytes);
-            out.byte(b'}');
-            separator = ",";
-        }
-        out.text("],\"tcp_analysis\":{");
-        let mut separator = "";
-        for (count, (_, words)) in self.marks.iter().zip(Marks::WORDS) {
-            if *count > 0 {
-                out.text(separator);
-                string(out, words);
-                out.byte(b':');
-                out.number(*count);
-                separator = ",";
-            }
-        }
-        out.text("}}\n");
-    }
-
     /// Writes the numbers.
-    pub fn write(&self, out: &mut dyn io::Write, totals: &Totals) -> io::Result<()> {
+    fn write(&self, out: &mut dyn io::Write, totals: &Totals) -> io::Result<()> {
         let duration = match (self.first, self.last) {
-            (Some(first), Some(last)) => last.as_nanos() - first.as_nanos(),
+            (Some(first), Some(last)) => last.nanos_since(first),
             _ => 0,
         };
         let mut time = Buffer::default();
-        milliseconds(&mut time, i64::try_from(duration).unwrap_or(i64::MAX));
+        milliseconds(&mut time, duration);
         let mut table = Table::new().right(1);
         for (name, number) in [
-            ("frames", totals.shown),
+            ("frames", totals.selected),
             ("bytes", totals.bytes),
             ("cut by the snap length", self.cut),
             ("malformed", self.malformed),
@@ -130,6 +101,54 @@ impl Stats {
             table.row(&[words, &thousands(*count)]);
         }
         table.write(out, None)
+    }
+}
+
+impl EventWriter for Stats {
+    fn stream(&mut self, _out: &mut Buffer, _event: &Event<'_>) {}
+
+    fn frame(&mut self, _out: &mut Buffer, frame: &Frame<'_>, _pending: &[u8]) {
+        self.count(frame);
+    }
+
+    fn end(&mut self, out: &mut Buffer, totals: &Totals, _flush: &mut dyn FnMut(&mut Buffer)) {
+        // Writing to memory does not fail.
+        let _ = self.write(out, totals);
+    }
+}
+
+/// As one JSON object.
+impl Serialize for Stats {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        #[derive(Serialize)]
+        #[allow(clippy::struct_field_names)] // the keys of the object
+        struct Protocol<'a> {
+            protocol: &'a str,
+            frames: u64,
+            bytes: u64,
+        }
+        struct Analysis<'a>(&'a [u64]);
+        impl Serialize for Analysis<'_> {
+            fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                let counts = self.0.iter().zip(Marks::WORDS);
+                let counts = counts.filter(|(count, _)| **count > 0);
+                serializer.collect_map(counts.map(|(count, (_, words))| (words, count)))
+            }
+        }
+        let protocols = self.protocols.iter();
+        let protocols = protocols.map(|(protocol, &(frames, bytes))| Protocol {
+            protocol,
+            frames,
+            bytes,
+        });
+        let mut object = serializer.serialize_struct("Stats", 6)?;
+        object.serialize_field("schema", "sockdoc.decode/1")?;
+        object.serialize_field("event", "stats")?;
+        object.serialize_field("cut_frames", &self.cut)?;
+        object.serialize_field("malformed_frames", &self.malformed)?;
+        object.serialize_field("protocols", &protocols.collect::<Vec<_>>())?;
+        object.serialize_field("tcp_analysis", &Analysis(&self.marks))?;
+        object.end()
     }
 }
 

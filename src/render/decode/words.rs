@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::buffer::Buffer;
 use crate::message::{Content, Header, Value};
 use crate::render::escape;
-use crate::stream::{Found, Role};
+use crate::stream::{AppMessage, Role};
 
 /// Characters of a peer's text that a line repeats.
 const CLIP: usize = 60;
@@ -13,7 +13,7 @@ const CLIP: usize = 60;
 /// Writes messages in words. What was said lately is remembered: programs say the same again and
 /// again, and comparing is much cheaper than reading.
 #[derive(Debug)]
-pub struct Words {
+pub struct MessageWriter {
     said: Vec<Option<Said>>,
 }
 
@@ -31,22 +31,22 @@ const PLACES: usize = 64;
 /// Longer contents are read again each time.
 const LONGEST: usize = 256;
 
-impl Default for Words {
-    fn default() -> Words {
-        Words {
+impl Default for MessageWriter {
+    fn default() -> MessageWriter {
+        MessageWriter {
             said: (0..PLACES).map(|_| None).collect(),
         }
     }
 }
 
-impl Words {
+impl MessageWriter {
     /// Writes a message in words: what it is, what it says, its type and its length.
     ///
     /// ```text
     /// request #1 search "morpheus" text/json 41 B
     /// reply #1 "Follow the white rabbit. 🐰" text/json 43 B after 0.201 ms
     /// ```
-    pub fn write(&mut self, out: &mut Buffer, found: &Found<'_>) {
+    pub fn write(&mut self, out: &mut Buffer, found: &AppMessage<'_>) {
         out.text(match found.role {
             Role::Request => "request",
             Role::Reply => "reply",
@@ -69,7 +69,7 @@ impl Words {
     }
 
     /// What a message says, its type and its length: as it was said before, or new.
-    fn said(&mut self, out: &mut Buffer, found: &Found<'_>) {
+    fn said(&mut self, out: &mut Buffer, found: &AppMessage<'_>) {
         let (header, content) = (&found.message.header, found.message.content);
         if content.len() > LONGEST {
             return new(out, found);
@@ -105,7 +105,7 @@ fn place(content: &[u8]) -> usize {
     (mixed ^ mixed >> 6) % PLACES
 }
 
-fn new(out: &mut Buffer, found: &Found<'_>) {
+fn new(out: &mut Buffer, found: &AppMessage<'_>) {
     what(out, found);
     out.byte(b' ');
     clipped(out, &found.message.header.content_type);
@@ -115,7 +115,7 @@ fn new(out: &mut Buffer, found: &Found<'_>) {
 }
 
 /// What the content says, if it is JSON.
-fn what(out: &mut Buffer, found: &Found<'_>) {
+fn what(out: &mut Buffer, found: &AppMessage<'_>) {
     match found.message.decode() {
         Ok(Content::Json(value)) => match found.role {
             Role::Request => request(out, &value),
@@ -194,16 +194,16 @@ mod tests {
     use crate::message::{Deframer, HeaderCache, encode_search};
     use crate::stream::StreamRef;
 
-    fn written(words: &mut Words, value: &str, role: Role) -> String {
+    fn written(words: &mut MessageWriter, value: &str, role: Role) -> String {
         let mut wire = Vec::new();
         encode_search(value, &mut wire);
         let (mut deframer, mut cache) = (Deframer::new(1 << 16), HeaderCache::default());
         let message = deframer.next(&mut &wire[..], &mut cache).unwrap().unwrap();
         let end = ([127, 0, 0, 1].into(), 65432);
         let mut out = Buffer::default();
-        let found = Found {
+        let found = AppMessage {
             frame: 1,
-            time: 0,
+            time: crate::capfile::Timestamp::default(),
             stream: StreamRef {
                 number: 0,
                 source: end,
@@ -222,11 +222,11 @@ mod tests {
 
     #[test]
     fn what_was_said_before_is_said_the_same_and_nothing_else_is() {
-        let mut words = Words::default();
+        let mut words = MessageWriter::default();
         for _ in 0..3 {
             for value in ["ring", "king", "morpheus", "a\x1b[2J", &"x".repeat(300)] {
                 for role in [Role::Request, Role::Reply] {
-                    let fresh = written(&mut Words::default(), value, role);
+                    let fresh = written(&mut MessageWriter::default(), value, role);
                     assert_eq!(written(&mut words, value, role), fresh);
                 }
             }

@@ -13,6 +13,7 @@ use serde::{Serialize, Serializer};
 
 use super::{Lines, Sheet, summary};
 use crate::host::{Namespace, Note};
+use crate::render::date;
 use crate::render::json::without_controls;
 use crate::sockets::order::{GroupRow, Summary};
 
@@ -153,19 +154,11 @@ impl Serialize for NamespaceOut<'_> {
 /// A time since 1970 as RFC 3339 writes it, in UTC: `2026-01-31T12:00:00.250Z`.
 fn rfc3339(since_1970: Duration) -> String {
     let seconds = since_1970.as_secs();
-    let (days, second) = (seconds / 86_400, seconds % 86_400);
-    // Days since 0000-03-01, in eras of 400 years (Howard Hinnant, chrono-compatible date algorithms).
-    let days = days + 719_468;
-    let (era, day_of_era) = (days / 146_097, days % 146_097);
-    let year_of_era =
-        (day_of_era - day_of_era / 1_460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
-    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
-    let month_from_march = (5 * day_of_year + 2) / 153;
-    let day = day_of_year - (153 * month_from_march + 2) / 5 + 1;
-    let month = (month_from_march + 2) % 12 + 1;
-    let year = era * 400 + year_of_era + u64::from(month <= 2);
+    let day = date::SECONDS.unsigned_abs();
+    let (days, second) = (seconds / day, seconds % day);
+    let date = date::of_day(i64::try_from(days).unwrap_or(i64::MAX / date::SECONDS));
     format!(
-        "{year:04}-{month:02}-{day:02}T{:02}:{:02}:{:02}.{:03}Z",
+        "{date}T{:02}:{:02}:{:02}.{:03}Z",
         second / 3_600,
         second / 60 % 60,
         second % 60,

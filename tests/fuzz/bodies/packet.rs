@@ -1,9 +1,13 @@
 //! What must hold for a frame whatever bytes it is.
 
 use sockdoc::capfile::{LinkType, Timestamp};
+use sockdoc::dissect::Frame;
 use sockdoc::packet::record::{Span, Transport};
 use sockdoc::packet::{checksum, decode};
-use sockdoc::render::decode::{Buffer, Clock, Line, Lines, TimeFormat, csv, json};
+use sockdoc::render::decode::json::Shown;
+use sockdoc::render::decode::{
+    Buffer, Csv, EventWriter as _, Json, LineWriter, TimeColumn, TimeFormat,
+};
 
 const LINKS: [LinkType; 10] = [
     LinkType::ETHERNET,
@@ -40,22 +44,29 @@ pub(crate) fn packet(data: &[u8]) {
             Transport::None => {}
         }
     }
-    let line = Line {
+    let frame = Frame {
         number: 1,
         time: Timestamp::default(),
         length,
-        captured: frame.len(),
+        captured: frame,
         bytes: frame,
         decoded: &decoded,
-        seen: None,
-        answers: None,
-        application: None,
-        wrong: checksum::wrong(&decoded, frame),
+        segment: None,
+        request: None,
+        wrong_checksum: checksum::wrong(&decoded, frame),
+        messages: 0,
+        facts: 0,
+        is_selected: true,
     };
     let mut out = Buffer::default();
-    Lines::new(Clock::new(TimeFormat::Relative), false).write(&mut out, &line);
-    json::Packets::default().write(&mut out, &line);
-    csv::row(&mut out, &line);
+    let time = TimeColumn::new(TimeFormat::Relative);
+    LineWriter::new(time, false).write(&mut out, &frame, b"");
+    let shown = Shown {
+        frames: true,
+        ..Shown::default()
+    };
+    Json::new(shown).frame(&mut out, &frame, b"");
+    Csv.frame(&mut out, &frame, b"");
     let text = std::str::from_utf8(out.as_bytes()).expect("text");
     assert_eq!(text.lines().count(), 3);
     assert!(!text.chars().any(|c| c.is_control() && c != '\n'));

@@ -2,10 +2,9 @@
 
 use std::net::{IpAddr, Ipv4Addr};
 
+use sockdoc::capfile::Timestamp;
 use sockdoc::packet::record::{Ip, Span, Tcp};
-use sockdoc::stream::{
-    Fact, Found, Frame, Overlap, Piece, Settings, Sink, StreamRef, Summary, Tracker,
-};
+use sockdoc::stream::{Event, Frame, Overlap, Piece, Settings, Tracker};
 
 /// Counts what comes out.
 #[derive(Default)]
@@ -13,28 +12,31 @@ struct Count {
     /// Bytes of each direction of the connection that is followed.
     data: [u64; 2],
     messages: u64,
+    begun: u64,
     streams: u64,
 }
 
-impl Sink for Count {
-    fn message(&mut self, found: &Found<'_>) {
-        self.messages += 1;
-        assert!(found.message.wire.ends_with(found.message.content));
-        let _ = found.message.decode();
-    }
-
-    fn fact(&mut self, _fact: Fact) {}
-
-    fn data(&mut self, stream: &StreamRef, piece: Piece<'_>) {
-        assert_eq!(stream.number, 0);
-        if let Piece::Data(bytes) = piece {
-            self.data[usize::from(stream.from_client)] += bytes.len() as u64;
+impl Count {
+    fn event(&mut self, event: &Event<'_>) {
+        match event {
+            Event::Message(message) => {
+                self.messages += 1;
+                assert!(message.message.wire.ends_with(message.message.content));
+                let _ = message.message.decode();
+            }
+            Event::Data(stream, piece) => {
+                assert_eq!(stream.number, 0);
+                if let Piece::Data(bytes) = piece {
+                    self.data[usize::from(stream.from_client)] += bytes.len() as u64;
+                }
+            }
+            Event::Ended(summary) => {
+                self.streams += 1;
+                assert!(summary.last >= summary.first);
+            }
+            Event::Begun(begun) => self.begun += u64::from(begun.frame > 0),
+            Event::Fact(_) => {}
         }
-    }
-
-    fn stream(&mut self, summary: &Summary) {
-        self.streams += 1;
-        assert!(summary.last >= summary.first);
     }
 }
 
@@ -122,15 +124,17 @@ pub(crate) fn stream(data: &[u8]) {
         };
         let frame = Frame {
             number: frames,
-            time: i64::try_from(frames).unwrap() * 1_000_000,
+            time: Timestamp::new(0, frames * 1_000_000),
             bytes,
             wire_length: 54 + captured,
         };
-        let seen = tracker.segment(&frame, &ip, &tcp, &mut count);
+        let seen = tracker.segment(&frame, &ip, &tcp, &mut |event| count.event(&event));
+        tracker.make_room(&mut |event| count.event(&event));
         assert!(seen.stream < tracker.streams());
     }
-    tracker.finish(&mut count);
+    tracker.finish(true, &mut |event| count.event(&event));
     assert_eq!(count.streams, u64::from(tracker.streams()));
+    assert_eq!(count.begun, count.streams);
     assert!(count.data.iter().sum::<u64>() <= sent);
     assert!(count.messages <= sent / 2);
 }

@@ -55,6 +55,7 @@ fn bytes(count: u64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::capfile::Timestamp;
     use crate::diagnose::of_fact;
     use crate::stream::{Noted, StreamRef};
 
@@ -62,7 +63,7 @@ mod tests {
         let end = ([127, 0, 0, 1].into(), 80);
         StreamFact {
             frame: 7,
-            time: 0,
+            time: Timestamp::default(),
             stream: StreamRef {
                 number: 0,
                 source: end,

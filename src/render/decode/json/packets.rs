@@ -3,17 +3,18 @@
 use std::net::IpAddr;
 
 use super::super::buffer::Buffer;
-use super::super::line::Line;
+use super::super::line::KNOWN;
 use super::super::other::{mac, protocol_name};
 use super::{address, string, time};
+use crate::dissect::Frame;
 use crate::packet::record::{Arp, Ip, Network, Tcp, Transport};
 use crate::packet::tcp::flag;
-use crate::stream::{Marks, Seen};
+use crate::stream::{Marks, SegmentInfo};
 
 /// Writes frames. What frames of one connection have in common is written once and copied.
 #[derive(Debug, Default)]
-pub struct Packets {
-    /// By slot of the connection.
+pub(super) struct Packets {
+    /// By the lower bits of the stream's slot.
     known: Vec<Known>,
     draft: Buffer,
 }
@@ -48,16 +49,16 @@ impl Default for Ends {
 impl Packets {
     /// A frame.
     #[inline]
-    pub fn write(&mut self, out: &mut Buffer, line: &Line<'_>) {
+    pub(super) fn write(&mut self, out: &mut Buffer, frame: &Frame<'_>) {
         out.text(concat!(begin!("packet"), ",\"frame\":"));
-        out.number(line.number);
-        time(out, line.time);
+        out.number(frame.number);
+        time(out, frame.time);
         key!(out, "length_bytes");
-        out.number(u64::from(line.length));
+        out.number(u64::from(frame.length));
         key!(out, "captured_bytes");
-        out.number(line.captured as u64);
-        let layers = line.decoded.innermost();
-        match (&layers.network, &layers.transport, line.seen) {
+        out.number(frame.captured.len() as u64);
+        let layers = frame.decoded.innermost();
+        match (&layers.network, &layers.transport, frame.segment) {
             (Network::Ip(ip), Transport::Tcp(tcp), Some(seen)) => {
                 key!(out, "ttl");
                 out.number(u64::from(ip.hop_limit));
@@ -65,19 +66,19 @@ impl Packets {
                 segment(out, tcp, seen);
             }
             (Network::Ip(ip), transport, _) => packet_of_ip(out, ip, transport),
-            (Network::Arp(arp), ..) => asked(out, arp),
+            (Network::Arp(arp), ..) => self::arp(out, arp),
             (Network::Other { .. } | Network::None, ..) => {
                 key!(out, "protocol");
                 out.text("null");
                 key!(out, "ethertype");
-                out.number(u64::from(line.decoded.ethertype));
+                out.number(u64::from(frame.decoded.ethertype));
             }
         }
-        if let Some(wrong) = line.wrong {
+        if let Some(wrong) = frame.wrong_checksum {
             key!(out, "checksum_wrong");
             string(out, wrong.layer());
         }
-        if let Some(malformed) = line.decoded.malformed {
+        if let Some(malformed) = frame.decoded.malformed {
             key!(out, "malformed");
             string(out, &malformed.to_string());
         }
@@ -85,12 +86,12 @@ impl Packets {
     }
 
     #[inline]
-    fn ends(&mut self, seen: &Seen, ip: &Ip, tcp: &Tcp) -> &[u8] {
-        let slot = seen.slot as usize;
-        if slot >= self.known.len() {
-            self.known.resize_with(slot + 1, Known::default);
+    fn ends(&mut self, seen: &SegmentInfo, ip: &Ip, tcp: &Tcp) -> &[u8] {
+        let place = seen.slot as usize % KNOWN;
+        if place >= self.known.len() {
+            self.known.resize_with(place + 1, Known::default);
         }
-        let known = &mut self.known[slot];
+        let known = &mut self.known[place];
         if known.stream != u64::from(seen.stream) + 1 {
             known.stream = u64::from(seen.stream) + 1;
             known.learn(seen, ip, tcp, &mut self.draft);
@@ -102,7 +103,7 @@ impl Packets {
 
 impl Known {
     #[inline(never)]
-    fn learn(&mut self, seen: &Seen, ip: &Ip, tcp: &Tcp, draft: &mut Buffer) {
+    fn learn(&mut self, seen: &SegmentInfo, ip: &Ip, tcp: &Tcp, draft: &mut Buffer) {
         let there = ((ip.source, tcp.source), (ip.destination, tcp.destination));
         let back = (there.1, there.0);
         for (direction, (from, to)) in [(seen.direction, there), (seen.direction.turned(), back)] {
@@ -164,7 +165,7 @@ fn packet_of_ip(out: &mut Buffer, ip: &Ip, transport: &Transport) {
     }
 }
 
-fn asked(out: &mut Buffer, arp: &Arp) {
+fn arp(out: &mut Buffer, arp: &Arp) {
     out.text(",\"protocol\":\"ARP\"");
     key!(out, "operation");
     out.number(u64::from(arp.operation));
@@ -180,7 +181,7 @@ fn asked(out: &mut Buffer, arp: &Arp) {
 
 /// From the flags on.
 #[inline]
-fn segment(out: &mut Buffer, tcp: &Tcp, seen: &Seen) {
+fn segment(out: &mut Buffer, tcp: &Tcp, seen: &SegmentInfo) {
     flags(out, tcp.flags);
     key!(out, "seq");
     out.number(u64::from(seen.analysis.sequence));
@@ -225,12 +226,10 @@ fn flags(out: &mut Buffer, flags: u16) {
 fn analysis(out: &mut Buffer, marks: Marks) {
     out.byte(b'[');
     let mut separator = "";
-    for (mark, words) in Marks::WORDS {
-        if marks.has(mark) {
-            out.text(separator);
-            string(out, words);
-            separator = ",";
-        }
+    for words in marks.words() {
+        out.text(separator);
+        string(out, words);
+        separator = ",";
     }
     out.byte(b']');
 }

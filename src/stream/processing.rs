@@ -1,15 +1,16 @@
-//! A segment on its way through its connection: windows, assembly, messages.
+//! A segment is processed: windows, reassembly, messages.
 
 use std::collections::VecDeque;
 
 use super::analysis::Segment;
 use super::assembly::{Assembly, Noticed, Overlap, Piece};
-use super::events::{Fact, Found, Frame, Noted, Role, Settings, Sink, StreamRef};
-use super::flow::{App, End, Ended, Flow};
+use super::events::{AppMessage, Event, Fact, Frame, Noted, Role, Settings, StreamRef};
+use super::flow::{App, EndState, Endpoint, Flow};
 use super::key::Direction;
 use super::marks::Marks;
 use super::messages::{Find, Reader};
 use super::sequence::SeqNumber;
+use crate::capfile::Timestamp;
 use crate::message::HeaderCache;
 use crate::packet::tcp::flag;
 
@@ -25,13 +26,13 @@ pub(super) fn reference(flow: &Flow, direction: Direction) -> StreamRef {
     }
 }
 
-/// A connection leaves the table: what waits is handed on, and it is told of.
+/// A stream has left the table: yields what waits, and the summary.
 pub(super) fn finish(
     settings: &Settings,
     cache: &mut HeaderCache,
     frame: &Frame<'_>,
     flow: &mut Flow,
-    sink: &mut impl Sink,
+    handler: &mut impl FnMut(Event<'_>),
 ) {
     let nothing = Segment {
         frame: frame.number,
@@ -43,29 +44,29 @@ pub(super) fn finish(
         length: 0,
     };
     for direction in [Direction::Up, Direction::Down] {
-        let mut taking = Taking {
+        let mut processing = Processing {
             settings,
             frame,
             segment: &nothing,
             direction,
             cache,
         };
-        taking.finish(flow, sink);
+        processing.finish(flow, handler);
     }
     let summary = flow.summary();
-    if summary.ended == Ended::Unanswered {
-        sink.fact(Fact {
+    if summary.ended == EndState::Unanswered {
+        handler(Event::Fact(&Fact {
             frame: flow.first_frame,
             time: flow.first,
             stream: reference(flow, flow.client),
             noted: Noted::Unanswered,
-        });
+        }));
     }
-    sink.stream(&summary);
+    handler(Event::Ended(&summary));
 }
 
-/// A segment on its way through its connection.
-pub(super) struct Taking<'t> {
+/// A segment, and what it takes to process it.
+pub(super) struct Processing<'t> {
     pub(super) settings: &'t Settings,
     pub(super) frame: &'t Frame<'t>,
     pub(super) segment: &'t Segment,
@@ -73,31 +74,31 @@ pub(super) struct Taking<'t> {
     pub(super) cache: &'t mut HeaderCache,
 }
 
-impl Taking<'_> {
-    fn note(&self, flow: &Flow, noted: Noted, sink: &mut impl Sink) {
-        sink.fact(Fact {
+impl Processing<'_> {
+    pub(super) fn note(&self, flow: &Flow, noted: Noted, handler: &mut impl FnMut(Event<'_>)) {
+        handler(Event::Fact(&Fact {
             frame: self.frame.number,
             time: self.frame.time,
             stream: reference(flow, self.direction),
             noted,
-        });
+        }));
     }
 
     /// Closed windows, resets.
     #[inline]
-    pub(super) fn windows(&self, flow: &mut Flow, sink: &mut impl Sink) {
+    pub(super) fn windows(&self, flow: &mut Flow, handler: &mut impl FnMut(Event<'_>)) {
         let side = &mut flow.sides[self.direction.index()];
         if self.segment.flags & flag::RST != 0 {
-            self.note(flow, Noted::Reset, sink);
+            self.note(flow, Noted::Reset, handler);
         } else if self.segment.window == 0 {
             if side.closed_since.is_none() {
                 side.closed_since = Some(self.segment.time);
                 side.sent.zero_windows += 1;
             }
         } else if let Some(since) = side.closed_since.take() {
-            let time = self.segment.time.saturating_sub(since);
+            let time = self.segment.time.nanos_since(since);
             side.sent.zero_window_time = side.sent.zero_window_time.saturating_add(time);
-            self.note(flow, Noted::WindowWasClosed(time), sink);
+            self.note(flow, Noted::WindowWasClosed(time), handler);
         }
     }
 
@@ -108,7 +109,7 @@ impl Taking<'_> {
     }
 
     fn speaks_app(&self, flow: &Flow) -> bool {
-        let is_port = |end: End| self.settings.app_ports.contains(&end.1);
+        let is_port = |end: Endpoint| self.settings.app_ports.contains(&end.1);
         flow.app.is_some()
             || self.settings.app_any
             || is_port(flow.ends[0])
@@ -122,7 +123,7 @@ impl Taking<'_> {
         flow: &mut Flow,
         bytes: &[u8],
         marks: Marks,
-        sink: &mut impl Sink,
+        handler: &mut impl FnMut(Event<'_>),
     ) {
         let here = self.direction.index();
         let segment = self.segment;
@@ -150,44 +151,48 @@ impl Taking<'_> {
         let end = flow.sides[here].fin;
         let behind = end.map_or(0, |end| seq.plus(segment.length).since(end));
         if behind > 0 && behind >> 31 == 0 {
-            self.note(flow, Noted::DataAfterFin(behind.min(segment.length)), sink);
+            self.note(
+                flow,
+                Noted::DataAfterFin(behind.min(segment.length)),
+                handler,
+            );
             return;
         }
         self.begin_app(flow);
         if !self.settings.compare {
             flow.sides[here].assembly.forget();
         }
-        let noticed = self.assemble(flow, sink, |assembly, overlap, out| {
+        let noticed = self.assemble(flow, handler, |assembly, overlap, out| {
             assembly.push(seq, bytes, segment.length, overlap, out)
         });
         if noticed.differs {
-            self.note(flow, Noted::OverlapDiffers, sink);
+            self.note(flow, Noted::OverlapDiffers, handler);
         }
         if noticed.evicted > 0 {
-            self.note(flow, Noted::GapGivenUp(noticed.evicted), sink);
+            self.note(flow, Noted::GapGivenUp(noticed.evicted), handler);
         }
         if flow.sides[here].assembly.waits() {
-            self.give_up_acknowledged(flow, sink);
+            self.give_up_acknowledged(flow, handler);
         }
     }
 
     /// What the other end has acknowledged is not sent again: it is missing in the capture.
     #[cold]
-    fn give_up_acknowledged(&mut self, flow: &mut Flow, sink: &mut impl Sink) {
+    fn give_up_acknowledged(&mut self, flow: &mut Flow, handler: &mut impl FnMut(Event<'_>)) {
         let ack = flow.conversation.acknowledged(self.direction.index());
         let Some(ack) = ack else {
             return;
         };
         loop {
             let mut gap = 0;
-            self.assemble(flow, sink, |assembly, _, out| {
+            self.assemble(flow, handler, |assembly, _, out| {
                 gap = assembly.skip_if_acknowledged(ack, out);
                 Noticed::default()
             });
             if gap == 0 {
                 return;
             }
-            self.note(flow, Noted::Gap(gap), sink);
+            self.note(flow, Noted::Gap(gap), handler);
         }
     }
 
@@ -206,7 +211,7 @@ impl Taking<'_> {
     fn assemble(
         &mut self,
         flow: &mut Flow,
-        sink: &mut impl Sink,
+        handler: &mut impl FnMut(Event<'_>),
         step: impl FnOnce(&mut Assembly, Overlap, &mut dyn FnMut(Piece<'_>)) -> Noticed,
     ) -> Noticed {
         let here = self.direction.index();
@@ -220,7 +225,7 @@ impl Taking<'_> {
         } = flow;
         let mut out = |piece: Piece<'_>| {
             if follow {
-                sink.data(&stream, piece);
+                handler(Event::Data(&stream, piece));
             }
             if let Some(app) = app {
                 let App {
@@ -238,7 +243,7 @@ impl Taking<'_> {
                             self.frame.time,
                             unanswered,
                         );
-                        sink.message(&Found {
+                        handler(Event::Message(&AppMessage {
                             frame: self.frame.number,
                             time: self.frame.time,
                             stream,
@@ -247,17 +252,17 @@ impl Taking<'_> {
                             message,
                             guessed,
                             latency,
-                        });
+                        }));
                     }
                     Find::Broken(error) => {
                         broken = true;
                         if !any {
-                            sink.fact(Fact {
+                            handler(Event::Fact(&Fact {
                                 frame: self.frame.number,
                                 time: self.frame.time,
                                 stream,
                                 noted: Noted::NoMessage(error.to_string()),
-                            });
+                            }));
                         }
                     }
                 });
@@ -270,34 +275,34 @@ impl Taking<'_> {
     }
 
     /// Both ends have said that they are done, or one broke off.
-    pub(super) fn end(&mut self, flow: &mut Flow, sink: &mut impl Sink) {
+    pub(super) fn end(&mut self, flow: &mut Flow, handler: &mut impl FnMut(Event<'_>)) {
         let direction = self.direction;
         for other in [direction.turned(), direction] {
             self.direction = other;
             if flow.sides[other.index()].assembly.waits() {
-                self.give_up_acknowledged(flow, sink);
+                self.give_up_acknowledged(flow, handler);
             }
         }
         flow.is_over = true;
     }
 
     /// Nothing more will come: what waits behind gaps is handed on.
-    fn finish(&mut self, flow: &mut Flow, sink: &mut impl Sink) {
+    fn finish(&mut self, flow: &mut Flow, handler: &mut impl FnMut(Event<'_>)) {
         let here = self.direction.index();
         while flow.sides[here].assembly.waits() {
             let mut gap = 0;
-            self.assemble(flow, sink, |assembly, _, out| {
+            self.assemble(flow, handler, |assembly, _, out| {
                 gap = assembly.skip_gap(out);
                 Noticed::default()
             });
-            self.note(flow, Noted::Gap(gap), sink);
+            self.note(flow, Noted::Gap(gap), handler);
         }
-        if flow
+        let is_cut = flow
             .app
             .as_ref()
-            .is_some_and(|app| app.readers[here].in_message())
-        {
-            self.note(flow, Noted::MessageCut, sink);
+            .is_some_and(|app| app.readers[here].in_message());
+        if is_cut && !flow.is_forgotten {
+            self.note(flow, Noted::MessageCut, handler);
         }
     }
 }
@@ -306,8 +311,8 @@ impl Taking<'_> {
 fn pair(
     from_client: bool,
     count: u32,
-    time: i64,
-    unanswered: &mut VecDeque<(u32, i64)>,
+    time: Timestamp,
+    unanswered: &mut VecDeque<(u32, Timestamp)>,
 ) -> (Role, Option<u32>, Option<i64>) {
     if from_client {
         if unanswered.len() == MOST_UNANSWERED {
@@ -317,7 +322,7 @@ fn pair(
         return (Role::Request, Some(count), None);
     }
     match unanswered.pop_front() {
-        Some((number, asked)) => (Role::Reply, Some(number), Some(time.saturating_sub(asked))),
+        Some((number, asked)) => (Role::Reply, Some(number), Some(time.nanos_since(asked))),
         None => (Role::Reply, None, None),
     }
 }

@@ -1,0 +1,278 @@
+//! The dissection of a capture: frames in, typed events out, one at a time.
+//!
+//! A [`Dissector`] takes the frames of a capture in their order and gives each event to a handler as soon
+//! as it is known. For a frame these are, in this order:
+//!
+//! 1. [`Event::Stream`]: what the segment has brought: the begin of a stream, application messages, facts,
+//!    the data of the stream that is followed;
+//! 2. [`Event::Frame`]: the frame itself: its layers, its place in its stream, how many messages and facts
+//!    came in step 1, and whether the filter selects it;
+//! 3. [`Event::Stream`] again: streams that are over and leave the table, or have to, and what becomes
+//!    known by that. These are not about the frame, and no filter hides them.
+//!
+//! At the end of the capture come the events of all streams that are left, then [`Event::End`].
+//!
+//! # Invariants
+//!
+//! - No file, no clock and no output: the time is that of the frames.
+//! - Memory does not grow with the number of frames: streams are limited by
+//!   [`stream::Settings::max_memory`], fragments and echo requests by limits of their own. Nothing is
+//!   collected for the end.
+
+mod selection;
+
+use crate::capfile::{self, LinkType, Timestamp};
+use crate::filter::{Filter, FilterError, Subject};
+use crate::packet::checksum::{self, Wrong};
+use crate::packet::fragments::Fragments;
+use crate::packet::record::{Network, Transport};
+use crate::packet::{Decoded, decode};
+use crate::stream::{self, EchoRequests, Fact, Noted, SegmentInfo, Tracker};
+
+use selection::Selection;
+
+/// What a dissection looks for.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// The streams and their limits.
+    pub streams: stream::Settings,
+    /// Which frames are selected.
+    pub filter: Filter,
+    /// Verify the checksums of the frames that are selected.
+    pub check_checksums: bool,
+    /// Stop after this many frames that are selected.
+    pub limit: Option<u64>,
+}
+
+/// What a dissection tells.
+#[derive(Debug)]
+pub enum Event<'a> {
+    /// A frame.
+    Frame(&'a Frame<'a>),
+    /// Something about a stream.
+    Stream(stream::Event<'a>),
+    /// The capture is over. Nothing follows.
+    End(Totals),
+}
+
+/// A frame, dissected.
+#[derive(Debug, Clone, Copy)]
+pub struct Frame<'a> {
+    /// Its number in the capture, from 1.
+    pub number: u64,
+    /// When it was captured. A frame that does not say has the time of the frame before it.
+    pub time: Timestamp,
+    /// How long it was on the wire, in bytes.
+    pub length: u32,
+    /// What was captured of it.
+    pub captured: &'a [u8],
+    /// The bytes that the offsets in `decoded` are about: `captured`, or the packet of which this frame
+    /// was the last missing fragment.
+    pub bytes: &'a [u8],
+    /// Its layers.
+    pub decoded: &'a Decoded,
+    /// Of a TCP segment: its stream, and what it is in the course of that.
+    pub segment: Option<&'a SegmentInfo>,
+    /// Of an echo reply: the number of the frame with the request.
+    pub request: Option<u64>,
+    /// The checksum that is wrong, if checksums are verified.
+    pub wrong_checksum: Option<Wrong>,
+    /// Application messages that it completes.
+    pub messages: u32,
+    /// Facts that were noticed at it.
+    pub facts: u32,
+    /// Whether the filter selects it.
+    pub is_selected: bool,
+}
+
+/// What a dissection came to.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Totals {
+    /// Frames.
+    pub frames: u64,
+    /// Frames that were selected.
+    pub selected: u64,
+    /// Their bytes on the wire.
+    pub bytes: u64,
+    /// Streams.
+    pub streams: u64,
+    /// Application messages.
+    pub messages: u64,
+    /// Facts worth reporting.
+    pub facts: u64,
+    /// Streams that were dropped before their end to keep within the memory limit.
+    pub evicted: u64,
+    /// Fragmented packets that were dropped before they were whole: too many waited.
+    pub fragments_dropped: u64,
+    /// The capture was read to its end.
+    pub is_complete: bool,
+}
+
+/// A dissection in progress.
+#[derive(Debug)]
+pub struct Dissector {
+    tracker: Tracker,
+    echoes: EchoRequests,
+    fragments: Fragments,
+    selection: Selection,
+    check_checksums: bool,
+    limit: Option<u64>,
+    last_time: Timestamp,
+    totals: Totals,
+}
+
+impl Dissector {
+    /// Before the first frame.
+    pub fn new(settings: Settings) -> Dissector {
+        Dissector {
+            tracker: Tracker::new(settings.streams),
+            echoes: EchoRequests::default(),
+            fragments: Fragments::default(),
+            selection: Selection::new(settings.filter),
+            check_checksums: settings.check_checksums,
+            limit: settings.limit,
+            last_time: Timestamp::default(),
+            totals: Totals::default(),
+        }
+    }
+
+    /// What it has come to so far.
+    pub fn totals(&self) -> &Totals {
+        &self.totals
+    }
+
+    /// Takes the next frame. Whether more are wanted: `false` once the limit is reached.
+    ///
+    /// # Errors
+    /// When the filter asks for something that frames of this link type do not have.
+    #[inline]
+    pub fn frame(
+        &mut self,
+        frame: &capfile::Frame<'_>,
+        handler: &mut impl FnMut(Event<'_>),
+    ) -> Result<bool, FilterError> {
+        let time = frame.time.unwrap_or(self.last_time);
+        self.last_time = time;
+        self.totals.frames += 1;
+        let mut decoded = decode(frame.link, frame.data, frame.original_len);
+        let whole = self.reassemble(&mut decoded, frame.data);
+        let bytes = whole.as_deref().unwrap_or(frame.data);
+        let (mut messages, mut facts) = (0, 0);
+        let segment = self.track(frame, bytes, time, &decoded, &mut |event| {
+            messages += u32::from(matches!(event, stream::Event::Message(_)));
+            facts += u32::from(matches!(event, stream::Event::Fact(_)));
+            handler(Event::Stream(event));
+        });
+        let subject = Subject {
+            data: frame.data,
+            original_len: frame.original_len,
+            stream: segment.map(|segment| u64::from(segment.stream)),
+            app: messages > 0,
+            expert: facts > 0,
+        };
+        let request = self.echoes.see(frame.number, &decoded, bytes);
+        let is_selected = self.selection.selects(&subject, frame.link)?;
+        self.totals.messages += u64::from(messages);
+        self.totals.facts += u64::from(facts);
+        self.totals.selected += u64::from(is_selected);
+        if is_selected {
+            self.totals.bytes += u64::from(frame.original_len);
+        }
+        handler(Event::Frame(&Frame {
+            number: frame.number,
+            time,
+            length: frame.original_len,
+            captured: frame.data,
+            bytes,
+            decoded: &decoded,
+            segment: segment.as_ref(),
+            request,
+            wrong_checksum: (self.check_checksums && is_selected)
+                .then(|| checksum::wrong(&decoded, bytes))
+                .flatten(),
+            messages,
+            facts,
+            is_selected,
+        }));
+        if self.tracker.is_over_limit() {
+            let totals = &mut self.totals;
+            self.tracker
+                .make_room(&mut |event| late(totals, event, handler));
+        }
+        Ok(!self.limit_is_reached())
+    }
+
+    /// The capture is over; `complete` says that it was read to its end.
+    pub fn finish(mut self, complete: bool, handler: &mut impl FnMut(Event<'_>)) -> Totals {
+        let stopped = self.limit_is_reached();
+        let totals = &mut self.totals;
+        self.tracker
+            .finish(!stopped, &mut |event| late(totals, event, handler));
+        totals.streams = u64::from(self.tracker.streams());
+        totals.fragments_dropped = self.fragments.dropped();
+        totals.is_complete = complete && !stopped;
+        handler(Event::End(*totals));
+        *totals
+    }
+
+    fn limit_is_reached(&self) -> bool {
+        self.limit
+            .is_some_and(|limit| self.totals.selected >= limit)
+    }
+
+    /// The segment of a frame in its stream.
+    #[inline]
+    fn track(
+        &mut self,
+        frame: &capfile::Frame<'_>,
+        bytes: &[u8],
+        time: Timestamp,
+        decoded: &Decoded,
+        handler: &mut impl FnMut(stream::Event<'_>),
+    ) -> Option<SegmentInfo> {
+        let layers = decoded.innermost();
+        let (Network::Ip(ip), Transport::Tcp(tcp)) = (&layers.network, &layers.transport) else {
+            return None;
+        };
+        if ip.fragment.is_some() {
+            return None;
+        }
+        let tracked = stream::Frame {
+            number: frame.number,
+            time,
+            bytes,
+            wire_length: frame.original_len,
+        };
+        Some(self.tracker.segment(&tracked, ip, tcp, handler))
+    }
+
+    /// Of the fragment that was the last one missing: the whole packet, which `decoded` is about then.
+    #[inline]
+    fn reassemble(&mut self, decoded: &mut Decoded, frame: &[u8]) -> Option<Vec<u8>> {
+        let ip = decoded.ip().filter(|ip| ip.fragment.is_some())?;
+        let link = if ip.is_v6 {
+            LinkType::IPV6
+        } else {
+            LinkType::IPV4
+        };
+        let whole = self.fragments.take(ip, frame)?;
+        *decoded = decode(link, &whole, u32::try_from(whole.len()).unwrap_or(u32::MAX));
+        Some(whole)
+    }
+}
+
+/// Counts and hands on what is not about the frame at hand.
+fn late(totals: &mut Totals, event: stream::Event<'_>, handler: &mut impl FnMut(Event<'_>)) {
+    match &event {
+        stream::Event::Message(_) => totals.messages += 1,
+        stream::Event::Fact(Fact { noted, .. }) => {
+            totals.facts += 1;
+            totals.evicted += u64::from(matches!(noted, Noted::Evicted(_)));
+        }
+        _ => {}
+    }
+    handler(Event::Stream(event));
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,46 @@
+//! Civil dates.
+
+/// Seconds of a day.
+pub const SECONDS: i64 = 86_400;
+
+/// The date of a day, counted from 1970-01-01, in the Gregorian calendar: `2026-01-31`.
+pub fn of_day(day: i64) -> String {
+    // Days are counted from 0000-03-01, so that the leap day is the last of its year; 400 years have
+    // 146,097 days.
+    let days = i128::from(day) + 719_468;
+    let (era, day_of_era) = (days.div_euclid(146_097), days.rem_euclid(146_097));
+    let year_of_era =
+        (day_of_era - day_of_era / 1460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
+    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+    let from_march = (5 * day_of_year + 2) / 153;
+    let day = day_of_year - (153 * from_march + 2) / 5 + 1;
+    let month = if from_march < 10 {
+        from_march + 3
+    } else {
+        from_march - 9
+    };
+    let year = year_of_era + era * 400 + i128::from(month <= 2);
+    format!("{year:04}-{month:02}-{day:02}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn dates_are_right_at_the_edges_of_the_calendar() {
+        for (day, date) in [
+            (0, "1970-01-01"),
+            (-1, "1969-12-31"),
+            (11_016, "2000-02-29"),
+            (11_017, "2000-03-01"),
+            (47_540, "2100-02-28"),
+            (47_541, "2100-03-01"),
+            (49_709, "2106-02-06"),
+        ] {
+            assert_eq!(of_day(day), date);
+        }
+        let _ = of_day(i64::MAX / SECONDS);
+        let _ = of_day(i64::MIN / SECONDS);
+    }
+}

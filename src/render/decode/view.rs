@@ -1,0 +1,133 @@
+//! What is shown of a dissection: each view is a writer of its events.
+
+use super::buffer::Buffer;
+use crate::capfile::{Interface, Timestamp};
+use crate::dissect::{Event, Frame, Totals};
+use crate::stream;
+
+/// Output is written in pieces of this size.
+pub const PIECE: usize = 256 * 1024;
+
+/// Writes the events of a dissection as one view shows them.
+pub trait EventWriter {
+    /// Before the first frame.
+    fn begin(&mut self, _out: &mut Buffer) {}
+
+    /// The next frames are from this interface.
+    fn interface(&mut self, _interface: &Interface) {}
+
+    /// The first frame of the capture was captured at this time.
+    fn start(&mut self, _time: Timestamp) {}
+
+    /// An event of a stream.
+    fn stream(&mut self, out: &mut Buffer, event: &stream::Event<'_>);
+
+    /// A frame that is selected. `pending` is what was written about the events that came with it.
+    fn frame(&mut self, out: &mut Buffer, _frame: &Frame<'_>, pending: &[u8]) {
+        out.bytes(pending);
+    }
+
+    /// An event of a stream that is not about the frame at hand: a stream has ended, for one. `flush`
+    /// empties `out`, and is called when that has [`PIECE`] bytes.
+    fn between_frames(
+        &mut self,
+        out: &mut Buffer,
+        event: &stream::Event<'_>,
+        _flush: &mut dyn FnMut(&mut Buffer),
+    ) {
+        self.stream(out, event);
+    }
+
+    /// The capture is over.
+    fn end(&mut self, _out: &mut Buffer, _totals: &Totals, _flush: &mut dyn FnMut(&mut Buffer)) {}
+}
+
+/// Shows nothing: the frames are written to a file.
+#[derive(Debug)]
+pub struct Nothing;
+
+impl EventWriter for Nothing {
+    fn stream(&mut self, _out: &mut Buffer, _event: &stream::Event<'_>) {}
+}
+
+/// Brings the text of a view into the order in which it is printed: the line of a frame goes before what
+/// came with it, and nothing is printed of a frame that is not selected.
+pub struct View {
+    writer: Box<dyn EventWriter>,
+    /// All frames are selected and have no line of their own: nothing has to wait.
+    is_immediate: bool,
+    /// What was written about the frame at hand.
+    pending: Buffer,
+    interface: Option<u32>,
+    has_started: bool,
+    is_between_frames: bool,
+}
+
+impl std::fmt::Debug for View {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("View").finish_non_exhaustive()
+    }
+}
+
+impl View {
+    /// What this writer shows. `is_immediate` says that all frames are selected and that the writer does
+    /// not write about frames themselves.
+    pub fn new(writer: Box<dyn EventWriter>, is_immediate: bool) -> View {
+        View {
+            writer,
+            is_immediate,
+            pending: Buffer::default(),
+            interface: None,
+            has_started: false,
+            is_between_frames: false,
+        }
+    }
+
+    /// Before the first frame.
+    pub fn begin(&mut self, out: &mut Buffer) {
+        self.writer.begin(out);
+    }
+
+    /// The next frame begins; it is from this interface, of which the number is given too.
+    #[inline]
+    pub fn begin_frame(&mut self, number: u32, interface: &Interface) {
+        self.is_between_frames = false;
+        if self.interface != Some(number) {
+            self.interface = Some(number);
+            self.writer.interface(interface);
+        }
+    }
+
+    /// Takes the next event of a dissection. When `out` is full, which is after [`PIECE`] bytes, `flush`
+    /// empties it.
+    #[inline]
+    pub fn event(
+        &mut self,
+        out: &mut Buffer,
+        event: &Event<'_>,
+        flush: &mut dyn FnMut(&mut Buffer),
+    ) {
+        match event {
+            Event::Stream(event) if self.is_between_frames => {
+                self.writer.between_frames(out, event, flush);
+            }
+            Event::Stream(event) if self.is_immediate => self.writer.stream(out, event),
+            Event::Stream(event) => self.writer.stream(&mut self.pending, event),
+            Event::Frame(frame) => {
+                if !self.has_started {
+                    self.has_started = true;
+                    self.writer.start(frame.time);
+                }
+                if frame.is_selected {
+                    self.writer.frame(out, frame, self.pending.as_bytes());
+                }
+                self.pending.clear();
+                self.is_between_frames = true;
+            }
+            Event::End(totals) => self.writer.end(out, totals, flush),
+        }
+        if out.len() >= PIECE {
+            flush(out);
+        }
+    }
+}
