@@ -52,45 +52,45 @@ pub enum Damage {
     },
     /// The file ends in the middle of something.
     Cut {
-        /// Of what.
+        /// The part that is cut.
         part: Part,
-        /// So many bytes of it are there.
+        /// Bytes of it that are there.
         have: u64,
-        /// So many it has.
+        /// Bytes that it should have.
         need: u64,
     },
-    /// A frame is said to be longer than any is.
+    /// A record claims a frame that is longer than the limit.
     FrameTooLong {
-        /// So many bytes.
+        /// The length that it claims.
         captured: u32,
-        /// What the file says of the longest.
+        /// The snap length of the file.
         snaplen: u32,
-        /// What is the longest here.
+        /// The longest frame that is read.
         limit: u32,
     },
-    /// A frame is said to be longer than the block that it is in.
+    /// A block claims a frame that is longer than the block.
     FrameOverBlock {
-        /// So many bytes of frame.
+        /// The length that it claims.
         captured: u32,
-        /// So many the block has for it.
+        /// Bytes that the block has for it.
         room: u32,
     },
-    /// A block cannot have the length that it says.
+    /// A block claims an invalid length.
     BlockLength {
         /// The kind of block.
         block: u32,
-        /// What it says.
+        /// The length that it claims.
         length: u32,
-        /// What is wrong with that.
+        /// Why it is invalid.
         wrong: WrongLength,
     },
-    /// A section begins with something else than the number that tells the order of its bytes.
+    /// A section does not begin with the byte-order magic.
     ByteOrderMark(u32),
     /// An option reaches beyond the end of its block, or has not the length of its kind.
     Option {
         /// The number of the option.
         code: u16,
-        /// The length that it says.
+        /// The length that it claims.
         length: u16,
         /// The bytes that are there.
         room: usize,
@@ -102,9 +102,9 @@ pub enum Damage {
         /// How many there are.
         described: usize,
     },
-    /// More interfaces than memory is taken for.
+    /// More interfaces than are remembered.
     TooManyInterfaces {
-        /// How many are taken.
+        /// How many are remembered.
         limit: usize,
     },
 }
@@ -114,9 +114,9 @@ pub enum Damage {
 pub enum WrongLength {
     /// It is shorter than the fields of its kind, which have this many bytes.
     TooShort(u32),
-    /// It is longer than any that is read, which has at most this many bytes.
+    /// It is longer than the limit, in bytes.
     TooLong(u32),
-    /// It is no multiple of four.
+    /// It is not a multiple of four.
     Unaligned,
     /// The length at the end of the block is this one.
     Trailer(u32),
@@ -125,15 +125,15 @@ pub enum WrongLength {
 /// A part of a file that can be cut.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Part {
-    /// What the file begins with.
+    /// The file header.
     FileHeader,
-    /// What stands in front of a frame in pcap.
+    /// The header of a pcap record.
     RecordHeader,
-    /// A frame in pcap, with what stands in front.
+    /// A pcap record.
     Record,
-    /// What a block of pcapng begins with.
+    /// The header of a pcapng block.
     BlockHeader,
-    /// A block of pcapng.
+    /// A pcapng block.
     Block,
 }
 
@@ -143,7 +143,7 @@ impl Part {
             Part::FileHeader => "the file header",
             Part::RecordHeader => "a record header",
             Part::Record => "a record",
-            Part::BlockHeader => "the head of a block",
+            Part::BlockHeader => "a block header",
             Part::Block => "a block",
         }
     }
@@ -187,7 +187,11 @@ impl fmt::Display for Damage {
                 format,
                 major,
                 minor,
-            } => write!(f, "{} version {major}.{minor} is not known", format.name()),
+            } => write!(
+                f,
+                "{} version {major}.{minor} is not supported",
+                format.name()
+            ),
             Damage::Cut { part, have, need } => {
                 let bytes = if *have == 1 { "byte" } else { "bytes" };
                 write!(f, "the file ends after {have} {bytes} of {}", part.name())?;
@@ -199,27 +203,26 @@ impl fmt::Display for Damage {
                 limit,
             } => write!(
                 f,
-                "the record says that {captured} bytes were captured; \
-                 the snap length is {snaplen}, and no frame is longer than {limit}"
+                "the record claims {captured} captured bytes; \
+                 the snap length is {snaplen}, and the limit for a frame is {limit}"
             ),
             Damage::FrameOverBlock { captured, room } => write!(
                 f,
-                "the block says that {captured} bytes were captured, and has room for {room}"
+                "the block claims {captured} captured bytes but has room for {room}"
             ),
-            Damage::Option { code, length, room } => write!(
-                f,
-                "option {code} says that it has {length} bytes, and {room} bytes are there"
-            ),
+            Damage::Option { code, length, room } => {
+                write!(f, "option {code} claims {length} bytes but {room} are left")
+            }
             Damage::ByteOrderMark(mark) => write!(
                 f,
-                "the section does not tell its byte order: 0x{mark:08x} instead of 0x1a2b3c4d"
+                "the section has no valid byte-order magic: 0x{mark:08x} instead of 0x1a2b3c4d"
             ),
             Damage::NoSuchInterface {
                 interface,
                 described,
             } => no_such_interface(f, *interface, *described),
             Damage::TooManyInterfaces { limit } => {
-                write!(f, "more than {limit} interfaces are described")
+                write!(f, "more than {limit} interfaces")
             }
             Damage::BlockLength {
                 block,
@@ -231,7 +234,10 @@ impl fmt::Display for Damage {
 }
 
 fn no_such_interface(f: &mut fmt::Formatter<'_>, interface: u32, described: usize) -> fmt::Result {
-    write!(f, "the frame is of interface {interface}, and the section ")?;
+    write!(
+        f,
+        "the frame refers to interface {interface}, but the section "
+    )?;
     match described {
         0 => f.write_str("describes none"),
         1 => f.write_str("describes one, number 0"),
@@ -245,12 +251,12 @@ fn wrong_length(
     length: u32,
     wrong: WrongLength,
 ) -> fmt::Result {
-    write!(f, "{} says that it has {length} bytes", Block(block))?;
+    write!(f, "{} claims {length} bytes", Block(block))?;
     match wrong {
-        WrongLength::TooShort(least) => write!(f, "; it has at least {least}"),
-        WrongLength::TooLong(most) => write!(f, "; no block of more than {most} is read"),
-        WrongLength::Unaligned => f.write_str(", which is no multiple of 4"),
-        WrongLength::Trailer(trailer) => write!(f, ", and at its end {trailer}"),
+        WrongLength::TooShort(least) => write!(f, "; the minimum is {least}"),
+        WrongLength::TooLong(most) => write!(f, "; the limit is {most}"),
+        WrongLength::Unaligned => f.write_str(", which is not a multiple of 4"),
+        WrongLength::Trailer(trailer) => write!(f, ", but {trailer} at its end"),
     }
 }
 
@@ -262,6 +268,6 @@ fn not_a_capture(
     if let Some(what) = looks_like {
         return write!(f, "this is {what}, not a pcap or pcapng capture");
     }
-    f.write_str("this is no pcap or pcapng capture: it begins with")?;
+    f.write_str("not a pcap or pcapng capture: it begins with")?;
     first.iter().try_for_each(|byte| write!(f, " {byte:02x}"))
 }

@@ -4,7 +4,7 @@
 //! |---|---|
 //! | 0..4 | the magic number, which tells the byte order and what a part of a second is counted in |
 //! | 4..8 | version: major, minor |
-//! | 8..16 | time zone and accuracy, which nobody uses |
+//! | 8..16 | time zone and accuracy, which are not used |
 //! | 16..20 | snap length |
 //! | 20..24 | link type (0..16), what is known of the frame check sequence (26, 28..32) |
 //!
@@ -129,7 +129,7 @@ impl Pcap {
             Lengths::OriginalFirst => (second, first),
             Lengths::Either => (first.min(second), first.max(second)),
         };
-        // A frame beyond the snap length is no damage: some programs wrote too small a number there.
+        // A frame beyond the snap length is not damage: some programs wrote too small a number there.
         if captured > LONGEST_FRAME {
             return Err(Damage::FrameTooLong {
                 captured,

@@ -11,7 +11,7 @@ use super::{ByteOrder, Interface, LONGEST_FRAME, LinkType, Resolution};
 /// this length until a block of it is whole.
 pub const LONGEST_BLOCK: u32 = 16 * 1024 * 1024;
 
-/// So many interfaces are remembered, in all sections of a file together.
+/// This many interfaces are remembered, in all sections of a file together.
 pub const MOST_INTERFACES: usize = 65_536;
 
 /// The type of a section header block; the same in both byte orders.
@@ -269,7 +269,7 @@ fn frame(
     Ok(start..start + captured as usize)
 }
 
-/// The byte order that a section header block tells behind its length.
+/// The byte order that a section header block tells after its length.
 fn byte_order(bytes: &[u8]) -> Result<ByteOrder, Damage> {
     match ByteOrder::Little.u32(bytes, 8) {
         BYTE_ORDER_MARK => Ok(ByteOrder::Little),

@@ -21,7 +21,7 @@ impl<'a> SliceReader<'a> {
         }
     }
 
-    /// The next frame; `None` at the end of the file, and behind an error.
+    /// The next frame; `None` at the end of the file, and after an error.
     #[inline]
     pub fn next_frame(&mut self) -> Result<Option<Frame<'a>>, CaptureError> {
         self.walk.next(&mut self.rest, true)
@@ -94,7 +94,7 @@ impl StreamReader {
         }
     }
 
-    /// Adds what came. Behind an error nothing is kept.
+    /// Adds what came. After an error nothing is kept.
     pub fn feed(&mut self, bytes: &[u8]) {
         if self.walk.over {
             return;
@@ -110,7 +110,7 @@ impl StreamReader {
         self.ended = true;
     }
 
-    /// The next frame; `None` when more has to be fed, at the end of the file, and behind an error.
+    /// The next frame; `None` when more has to be fed, at the end of the file, and after an error.
     #[inline]
     pub fn next_frame(&mut self) -> Result<Option<Frame<'_>>, CaptureError> {
         let mut rest = &self.buffer[self.start..];

@@ -181,7 +181,7 @@ fn an_empty_file_and_one_that_is_no_capture_are_told_apart() {
     let (_, error) = both(b"hello, this is text");
     assert_eq!(
         error.unwrap().to_string(),
-        "at byte 0: this is no pcap or pcapng capture: it begins with 68 65 6c 6c"
+        "at byte 0: not a pcap or pcapng capture: it begins with 68 65 6c 6c"
     );
     let (_, error) = both(b"\x1f\x8b\x08\x00");
     let said = error.unwrap().to_string();
@@ -330,7 +330,7 @@ fn a_frame_of_an_interface_that_is_not_described_is_told() {
     let (_, _, damage) = bad(&file);
     assert_eq!(
         damage.to_string(),
-        "the frame is of interface 0, and the section describes none"
+        "the frame refers to interface 0, but the section describes none"
     );
     let simple = [section(Big), block(Big, pcapng::SIMPLE_PACKET, &[0; 4])].concat();
     assert!(matches!(bad(&simple).2, Damage::NoSuchInterface { .. }));
@@ -363,8 +363,8 @@ fn a_frame_longer_than_its_block_or_than_any_frame_is_told() {
     assert_eq!((frames, offset), (1, 24 + 17));
     assert_eq!(
         damage.to_string(),
-        "the record says that 262145 bytes were captured; \
-         the snap length is 262144, and no frame is longer than 262144"
+        "the record claims 262145 captured bytes; \
+         the snap length is 262144, and the limit for a frame is 262144"
     );
 }
 
@@ -398,7 +398,7 @@ fn an_option_that_cannot_be_is_told_where_times_hang_on_it() {
     let (_, _, damage) = bad(&file);
     assert_eq!(
         damage.to_string(),
-        "option 2 says that it has 200 bytes, and 4 bytes are there"
+        "option 2 claims 200 bytes but 4 are left"
     );
 }
 
@@ -475,7 +475,7 @@ fn a_stream_is_kept_no_longer_than_a_record_is_not_whole() {
 }
 
 #[test]
-fn behind_an_error_there_is_nothing_more() {
+fn after_an_error_there_is_nothing_more() {
     let mut reader = StreamReader::new();
     reader.feed(b"no capture at all");
     assert!(reader.next_frame().is_err());
@@ -489,7 +489,7 @@ fn behind_an_error_there_is_nothing_more() {
 
 proptest! {
     #[test]
-    fn any_bytes_behind_a_good_beginning_are_read_alike_whole_and_in_pieces(
+    fn any_bytes_after_a_good_beginning_are_read_alike_whole_and_in_pieces(
         kind in 0..4_usize,
         bytes in proptest::collection::vec(any::<u8>(), 0..300),
         size in 1..50_usize,

@@ -99,7 +99,7 @@ impl Resolution {
         }
     }
 
-    /// The moment after so many units, and `offset` seconds. What is finer than nanoseconds is cut off;
+    /// The moment after this many units, and `offset` seconds. What is finer than nanoseconds is cut off;
     /// seconds that have no room in 64 bits are taken for the last that have.
     #[inline]
     pub(super) fn moment(self, ticks: u64, offset: i64) -> Timestamp {

@@ -106,7 +106,7 @@ impl<R: Read> Unpacker<R> {
         }
     }
 
-    /// Puts the next unpacked bytes into `buffer` and says how many; 0 at the end, and behind an
+    /// Puts the next unpacked bytes into `buffer` and says how many; 0 at the end, and after an
     /// error.
     pub fn unpack(&mut self, buffer: &mut [u8]) -> Result<usize, UnpackError> {
         if self.over || buffer.is_empty() {
@@ -179,7 +179,7 @@ pub enum UnpackError {
         compression: Compression,
         /// Its length, in bytes of the compressed file.
         offset: u64,
-        /// So many bytes were unpacked.
+        /// This many bytes were unpacked.
         unpacked: u64,
     },
     /// What is there cannot be unpacked.
@@ -188,7 +188,7 @@ pub enum UnpackError {
         compression: Compression,
         /// Up to where it was read when this was seen, in bytes of the compressed file.
         offset: u64,
-        /// So many bytes were unpacked.
+        /// This many bytes were unpacked.
         unpacked: u64,
         /// Why, in the words of what unpacks it.
         why: String,
@@ -210,7 +210,7 @@ impl fmt::Display for UnpackError {
                 unpacked,
             } => write!(
                 f,
-                "the {} file ends at byte {offset}, too early; {unpacked} bytes were unpacked",
+                "the {} file is truncated at byte {offset}; {unpacked} bytes were decompressed",
                 compression.name()
             ),
             UnpackError::Damaged {
@@ -220,12 +220,12 @@ impl fmt::Display for UnpackError {
                 why,
             } => write!(
                 f,
-                "the {} file is damaged in front of byte {offset}: {why}; {unpacked} bytes were unpacked",
+                "the {} file is damaged before byte {offset}: {why}; {unpacked} bytes were decompressed",
                 compression.name()
             ),
             UnpackError::Window { window } => write!(
                 f,
-                "the zstd file asks for a window of {window} bytes, and may not have so much memory"
+                "the zstd file needs a window of {window} bytes, which is over the limit"
             ),
         }
     }

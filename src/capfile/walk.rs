@@ -10,9 +10,9 @@ use super::{ByteOrder, Format, Frame, Interface, LinkType, Timestamp};
 /// What the bytes at hand begin with.
 #[derive(Debug)]
 pub(super) enum Step {
-    /// A part that is not whole yet: it has so many bytes, as far as is known.
+    /// A part that is not whole yet: it has this many bytes, as far as is known.
     Need(Part, usize),
-    /// So many bytes without a frame.
+    /// This many bytes without a frame.
     Passed(usize),
     /// A frame.
     Record(Record),
@@ -71,7 +71,7 @@ impl Walk {
         }
     }
 
-    /// The next frame of `rest`, which is moved behind it. Without one, `rest` is what more has to
+    /// The next frame of `rest`, which is moved after it. Without one, `rest` is what more has to
     /// be added to; with `at_end` nothing can be added.
     #[inline]
     pub(super) fn next<'a>(

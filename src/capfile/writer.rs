@@ -295,14 +295,11 @@ impl fmt::Display for WriteError {
             ),
             WriteError::Time(time) => write!(
                 f,
-                "the file has no room for a time of {} seconds since 1970",
+                "a time of {} seconds since 1970 does not fit this file format",
                 time.seconds
             ),
             WriteError::FrameTooLong(len) => {
-                write!(
-                    f,
-                    "the frame has {len} bytes; at most {LONGEST_FRAME} are written"
-                )
+                write!(f, "the frame has {len} bytes; the limit is {LONGEST_FRAME}")
             }
         }
     }

@@ -1,4 +1,4 @@
-//! `sockdoc decode`: what was on the wire, in frames, streams and application messages.
+//! `sockdoc decode`: a capture file in frames, streams and application messages.
 
 mod output;
 mod session;
@@ -24,92 +24,96 @@ use crate::sys::{files, privilege, resolve};
 use output::Output;
 use session::{Session, filter_error};
 
-/// Print what was on the wire: frames, TCP streams, application messages.
+/// Decode a capture file: frames, TCP streams, application messages.
 ///
-/// Reads pcap and pcapng, compressed with gzip, zstd or lz4 too. A frame is a line as tshark prints it;
-/// where one completes an application message, the line says that instead. A filter in tcpdump's words
-/// selects the frames; three words more are stream N, app and expert.
+/// Reads pcap and pcapng files, plain or compressed with gzip, zstd or lz4. Each frame is a line as tshark
+/// prints it, including tshark's TCP analysis flags; a frame that completes an application message is a
+/// line about the message.
 ///
-/// --json prints an object a line: packets, messages, findings, streams, and the end.
+/// A filter in tcpdump's syntax selects frames: host, net, port, portrange, proto, src, dst, tcp, udp, icmp,
+/// arp, vlan, less, greater, proto[offset:size], and, or, not. In addition there are stream N, app (frames
+/// that complete an application message) and expert (frames with findings).
 ///
-/// The exit status is 1 when the capture is damaged: everything in front of the damage is printed, then
-/// one line on standard error says at which byte it is. With --expert it is 1 when there are findings.
+/// --json prints JSON Lines: packets, messages, findings, streams and the end.
+///
+/// Of a host's own packets, checksums are often filled in after they are captured: on the loopback
+/// interface always, on others by the network card. --check-checksums reports these as incorrect.
+///
+/// When --max-memory is exceeded, the streams that were idle longest are dropped, and reported with what was
+/// known of them. --streams then prints its table in blocks, each sorted by stream number.
+///
+/// The exit status is 1 if the capture is damaged: everything before the damage is printed, then one line
+/// on standard error names the byte. With --expert it is 1 if there are findings.
 #[derive(Debug, clap::Args)]
 #[command(group = clap::ArgGroup::new("view"))]
 #[command(after_help = "Examples:\n  \
-    sockdoc decode capture.pcap                     a line for each frame\n  \
-    sockdoc decode capture.pcap --messages          who asked what, and what was answered\n  \
+    sockdoc decode capture.pcap                     one line per frame\n  \
+    sockdoc decode capture.pcap --messages          requests and replies\n  \
     sockdoc decode capture.pcap tcp port 65432      only these frames\n  \
-    sockdoc decode capture.pcap --follow 0          the bytes of a stream\n  \
-    tcpdump -i lo -U -w - | sockdoc decode -        while it is captured")]
+    sockdoc decode capture.pcap --follow 0          the data of one stream\n  \
+    tcpdump -i lo -U -w - | sockdoc decode -        decode a live capture")]
 pub struct Args {
     /// The capture file; - is standard input.
     #[arg(value_name = "FILE")]
     file: PathBuf,
-    /// Show only the frames that match: host, net, port, portrange, proto, src, dst, tcp, udp, icmp, arp,
-    /// vlan, less, greater, proto[offset:size], and, or, not; and stream N, app, expert.
+    /// Show only frames that match, in tcpdump's filter syntax; also: stream N, app, expert.
     #[arg(value_name = "FILTER")]
     filter: Vec<String>,
-    /// Show only application messages: each on a line, a reply with the time since its request.
+    /// Show only application messages, one per line, replies with their latency.
     #[arg(long, group = "view")]
     messages: bool,
-    /// Show the bytes that the TCP stream of this number carries, both directions; with -x in
-    /// hexadecimal.
+    /// Show the data of TCP stream N in both directions; with -x in hexadecimal.
     #[arg(long, value_name = "N", group = "view")]
     follow: Option<u32>,
-    /// Show a table of the TCP streams: packets, bytes, how long, handshake, retransmissions, end.
+    /// Show a table of TCP streams: packets, bytes, duration, handshake time, retransmissions, state.
     #[arg(long, group = "view")]
     streams: bool,
-    /// Show what is noteworthy: retransmissions, gaps, closed windows, resets, unanswered SYNs,
-    /// overlapping segments that differ.
+    /// Show findings: retransmissions, gaps, zero windows, resets, unanswered SYNs, overlaps.
     #[arg(long, group = "view")]
     expert: bool,
-    /// Show what the capture holds in numbers.
+    /// Show statistics: frames, bytes, protocols, TCP analysis flags.
     #[arg(long, group = "view")]
     stats: bool,
-    /// Print a CSV row for each frame.
+    /// Print one CSV row per frame.
     #[arg(long, group = "view", conflicts_with_all = ["hex", "json"])]
     csv: bool,
-    /// Write the frames that match to this file, instead of printing them: as pcapng if its name ends in
-    /// .pcapng, otherwise as pcap.
+    /// Write matching frames to this file, as pcapng if its name ends in .pcapng, otherwise as pcap.
     #[arg(short = 'w', value_name = "OUT", group = "view")]
     write: Option<PathBuf>,
-    /// Print the bytes of each frame in hexadecimal behind its line.
+    /// Print the bytes of each frame in hexadecimal after its line.
     #[arg(short = 'x')]
     hex: bool,
-    /// Stop after so many frames that match.
+    /// Stop after N matching frames.
     #[arg(short = 'c', value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     count: Option<u64>,
-    /// Show the time since the first frame (rel), date and time of day in UTC (abs), the time since the
-    /// frame before (delta), or since 1970 (epoch).
+    /// Time since the first frame (rel) or the previous one (delta), in UTC (abs), since 1970 (epoch).
     #[arg(short = 't', value_name = "FORMAT", default_value = "rel")]
     time: Time,
-    /// Show sequence numbers as they stand on the wire.
+    /// Show absolute instead of relative sequence numbers.
     #[arg(long)]
     absolute_seq: bool,
-    /// Show addresses and ports as numbers. It is the default.
+    /// Show numeric addresses and ports. This is the default.
     #[arg(short = 'n', conflicts_with = "names")]
     numeric: bool,
-    /// Show the names of hosts and services in the lines of frames; this may ask the DNS.
+    /// Resolve addresses and ports to names in frame lines; this may query DNS.
     #[arg(short = 'N', long, conflicts_with_all = ["view", "json"])]
     names: bool,
-    /// Say which checksums are wrong. Of a host's own packets they are often filled in only behind the
-    /// place of the capture: on the loopback interface, or by the network card.
+    /// Verify checksums and report incorrect ones.
     #[arg(long)]
     check_checksums: bool,
-    /// The port of application messages; may be given several times.
+    /// Port that carries application messages; can be repeated.
     #[arg(long, value_name = "PORT", default_value = "65432")]
     app_port: Vec<u16>,
-    /// Look for application messages in every TCP stream.
+    /// Search every TCP stream for application messages.
     #[arg(long)]
     app_any: bool,
-    /// Do not look for application messages: every line is about its frame.
+    /// Do not search for application messages.
     #[arg(long, conflicts_with_all = ["app_any", "app_port", "messages"])]
     no_app: bool,
-    /// Which bytes count where segments that wait for others overlap and differ.
+    /// Which bytes to keep when overlapping out-of-order segments differ.
     #[arg(long, value_name = "WHICH", default_value = "first")]
     overlap: Which,
-    /// Memory for all streams together; above it those that were quiet longest are forgotten.
+    /// Memory for all streams together; above it, the streams idle longest are dropped.
     #[arg(long, value_name = "SIZE", default_value = "256M", value_parser = values::size)]
     max_memory: usize,
 }
@@ -155,7 +159,7 @@ impl Args {
         View::new(self.writer(context), is_immediate)
     }
 
-    /// Whether something else than frames is shown.
+    /// Whether something other than frames is shown.
     fn is_view_given(&self) -> bool {
         self.messages
             || self.follow.is_some()
@@ -222,7 +226,7 @@ impl Args {
     }
 }
 
-/// The names of ports that this system has; none if it has no such file.
+/// The service names of this system; empty if it has no such file.
 fn services() -> Services {
     /// The longest file of services that is read, in bytes.
     const MOST: u64 = 1 << 20;
@@ -264,17 +268,17 @@ impl Which {
     }
 }
 
-/// A file of so many bytes takes long enough to show how far the run is.
+/// For files of this size and larger a progress bar is shown, in bytes.
 const LARGE: u64 = 64 << 20;
 
 /// Runs the command.
 pub fn run(args: &Args, context: &Context) -> Result<Status> {
     let mut capture = Capture::open(&args.file)?;
     if let Some(path) = args.write.as_deref().filter(|path| capture.is_at(path)) {
-        let cause = "it is the capture that is read, and writing would empty it first";
+        let cause = "this is the capture being read; writing would truncate it";
         return Err(Error::new(Kind::CannotRun, "write", cause)
             .on(path.display().to_string())
-            .next("name another file, and move it afterwards"));
+            .next("write to another file and rename it afterwards"));
     }
     let settings = args.settings(context)?;
     let view = args.view(context, &settings);

@@ -12,7 +12,7 @@ use super::syntax::{Arithmetic, Operator, Protocol, Size};
 use super::token::Token;
 use super::words;
 
-/// A number, up to a sign that is no operator.
+/// A number, up to a sign that is not an operator.
 pub(super) fn number(parser: &mut Parser<'_>) -> Result<Arithmetic, Wrong> {
     let mut operators = Vec::new();
     let left = operand(parser)?;
@@ -24,7 +24,7 @@ pub(super) fn number(parser: &mut Parser<'_>) -> Result<Arithmetic, Wrong> {
         _ => false,
     });
     if let Some((_, at)) = unclear {
-        let what = "put parentheses around this operator: it has no precedence beside others";
+        let what = "use parentheses: this operator has no precedence relative to others";
         return Err(Wrong::new(at, what));
     }
     Ok(number)
@@ -32,7 +32,7 @@ pub(super) fn number(parser: &mut Parser<'_>) -> Result<Arithmetic, Wrong> {
 
 type Found = Vec<(Operator, Range<usize>)>;
 
-/// Goes on behind `left` with operators of at least this precedence.
+/// Goes on after `left` with operators of at least this precedence.
 fn climb(
     parser: &mut Parser<'_>,
     mut left: Arithmetic,
@@ -55,11 +55,11 @@ fn climb(
 fn check(operator: Operator, right: &Arithmetic, at: &Range<usize>) -> Result<(), Wrong> {
     match (operator, right) {
         (Operator::Divide | Operator::Modulo, Arithmetic::Constant(0)) => {
-            Err(Wrong::new(at, "this divides by zero"))
+            Err(Wrong::new(at, "division by zero"))
         }
-        (Operator::ShiftLeft | Operator::ShiftRight, Arithmetic::Constant(32..)) => Err(
-            Wrong::new(at, "a number has 32 bits, and is shifted by at most 31"),
-        ),
+        (Operator::ShiftLeft | Operator::ShiftRight, Arithmetic::Constant(32..)) => {
+            Err(Wrong::new(at, "a shift is at most 31 bits"))
+        }
         _ => Ok(()),
     }
 }
@@ -99,17 +99,17 @@ fn operand(parser: &mut Parser<'_>) -> Result<Arithmetic, Wrong> {
         Some((Token::Word(word), _)) if word == "len" || word == "length" => Ok(Arithmetic::Length),
         Some((Token::Word(word), at)) => match words::protocol(&word) {
             Some(protocol) => bytes(parser, protocol, &at),
-            None => Err(Wrong::new(&at, format!("'{word}' is no number"))),
+            None => Err(Wrong::new(&at, format!("'{word}' is not a number"))),
         },
-        Some((Token::Name(name), at)) => Err(Wrong::new(&at, format!("'{name}' is no number"))),
-        _ => Err(Wrong::new(&at, "a number is missing")),
+        Some((Token::Name(name), at)) => Err(Wrong::new(&at, format!("'{name}' is not a number"))),
+        _ => Err(Wrong::new(&at, "expected a number")),
     }
 }
 
-/// `[2:2]`, behind the protocol.
+/// `[2:2]`, after the protocol.
 fn bytes(parser: &mut Parser<'_>, of: Protocol, at: &Range<usize>) -> Result<Arithmetic, Wrong> {
     if matches!(of, Protocol::Ah | Protocol::Esp) {
-        let what = format!("the bytes of '{}' cannot be asked for", words::name(of));
+        let what = format!("the bytes of '{}' cannot be tested", words::name(of));
         return Err(Wrong::new(at, what));
     }
     parser.expect_sign("[")?;

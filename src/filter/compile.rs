@@ -23,7 +23,7 @@ pub(super) fn compile(expr: Option<&Expr>, link: LinkType) -> Result<Program, Wr
         return Ok(Program::new(Test::Constant(true)));
     };
     let Some(layout) = Layout::new(link) else {
-        let what = format!("frames of {link} cannot be filtered");
+        let what = format!("{link} frames cannot be filtered");
         return Err(Wrong::new(&(0..0), what));
     };
     let mut compiler = Compiler { layout };
@@ -60,7 +60,7 @@ impl Compiler {
             Primitive::EtherProtocol(number) => self.layout.holds(*number).ok_or_else(|| {
                 Wrong::new(
                     at,
-                    "the frames of this protocol cannot be told by its number alone",
+                    "frames of this protocol cannot be identified by its number alone",
                 )
             })?,
             Primitive::Ipv4(protocol, direction, net) => self.ipv4(*protocol, *direction, *net),
@@ -92,7 +92,7 @@ impl Compiler {
         if self.layout.link == LinkType::ETHERNET {
             return Ok(());
         }
-        let what = format!("frames of {} have no {what}", self.layout.link);
+        let what = format!("{} frames have no {what}", self.layout.link);
         Err(Wrong::new(at, what))
     }
 
@@ -131,16 +131,16 @@ impl Compiler {
         ])
     }
 
-    /// The next header, or the one behind a fragment header; others are not walked over.
+    /// The next header, or the one after a fragment header; others are not walked over.
     fn ip6_protocol(&self, number: u32) -> Test {
         let network = self.layout.network();
         let fragment = Test::equal(network + 6, Size::One, 44);
-        let behind = Test::equal(network + 40, Size::One, number);
+        let after = Test::equal(network + 40, Size::One, number);
         Test::all(vec![
             self.holds(ETHER_IP6),
             Test::any(vec![
                 Test::equal(network + 6, Size::One, number),
-                Test::all(vec![fragment, behind]),
+                Test::all(vec![fragment, after]),
             ]),
         ])
     }
@@ -285,7 +285,7 @@ impl Compiler {
             LinkType::LINUX_SLL => Test::equal(0, Size::Two, OUTGOING),
             LinkType::LINUX_SLL2 => Test::equal(10, Size::One, OUTGOING),
             link => {
-                let what = format!("frames of {link} do not say whether they came or went");
+                let what = format!("{link} frames do not record a direction");
                 return Err(Wrong::new(at, what));
             }
         };
@@ -344,7 +344,7 @@ impl Compiler {
             }
             Arithmetic::Bytes { of, index, size } => {
                 let network = self.layout.network();
-                let (base, behind_ip) = match of {
+                let (base, after_ip) = match of {
                     Protocol::Link => (0, false),
                     Protocol::Ip | Protocol::Ip6 | Protocol::Arp | Protocol::Rarp => {
                         (network, false)
@@ -352,7 +352,7 @@ impl Compiler {
                     Protocol::Icmp6 => (network + 40, false),
                     _ => (network, true),
                 };
-                Number::load(base, behind_ip, self.number(index), *size)
+                Number::load(base, after_ip, self.number(index), *size)
             }
         }
     }

@@ -32,7 +32,7 @@ impl fmt::Display for FilterError {
         if self.at.start >= self.text.len() {
             return write!(f, "at the end: {}", self.what);
         }
-        write!(f, "character {}: {}", self.position(), self.what)
+        write!(f, "position {}: {}", self.position(), self.what)
     }
 }
 

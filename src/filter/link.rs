@@ -6,7 +6,7 @@ use super::program::{Number, Test};
 use super::syntax::{Relation, Size};
 use super::words::{ETHER_IP, ETHER_IP6};
 
-/// The layout of the frames of a link type, behind the VLAN tags that were asked for.
+/// The layout of the frames of a link type, after the VLAN tags that were asked for.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Layout {
     pub(super) link: LinkType,
@@ -36,7 +36,7 @@ impl Layout {
         }
     }
 
-    /// Goes behind one more tag.
+    /// Goes after one more tag.
     pub(super) fn tagged(&mut self) {
         self.tags += 4;
     }
@@ -75,7 +75,7 @@ impl Layout {
 
 fn ethernet(at: u32, ether_type: u32) -> Option<Test> {
     if ether_type > LARGEST_LENGTH {
-        return (!is_behind_llc_too(ether_type)).then(|| Test::equal(at, Size::Two, ether_type));
+        return (!is_also_in_llc(ether_type)).then(|| Test::equal(at, Size::Two, ether_type));
     }
     let field = Number::field(at, Size::Two);
     let limit = Number::Constant(LARGEST_LENGTH);
@@ -88,7 +88,7 @@ fn ethernet(at: u32, ether_type: u32) -> Option<Test> {
 
 fn cooked(ether_type: u32) -> Option<Test> {
     if ether_type > LARGEST_LENGTH {
-        return (!is_behind_llc_too(ether_type)).then(|| Test::equal(14, Size::Two, ether_type));
+        return (!is_also_in_llc(ether_type)).then(|| Test::equal(14, Size::Two, ether_type));
     }
     let has_llc = Test::equal(14, Size::Two, COOKED_LLC);
     Some(Test::all(vec![
@@ -97,8 +97,8 @@ fn cooked(ether_type: u32) -> Option<Test> {
     ]))
 }
 
-/// `AppleTalk` and its ARP are also looked for behind LLC.
-fn is_behind_llc_too(ether_type: u32) -> bool {
+/// `AppleTalk` and its ARP are also looked for after LLC.
+fn is_also_in_llc(ether_type: u32) -> bool {
     matches!(ether_type, 0x809b | 0x80f3)
 }
 

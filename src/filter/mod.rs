@@ -18,7 +18,7 @@
 //! # What a filter means
 //!
 //! What libpcap means: `and` and `or` have the same precedence and go from left to right, `not` binds
-//! tighter; `port 80 or 443` repeats the `port`; `vlan` moves everything to its right behind a tag;
+//! tighter; `port 80 or 443` repeats the `port`; `vlan` moves everything to its right after a tag;
 //! `ip`, `host` and `port` look where no tag is; `tcp[...]` is about IPv4 alone. A test that would have
 //! to look beyond the captured bytes ends the whole filter: the frame does not match, also under a
 //! `not`. A word that is not supported is an error with its place, and never left out.

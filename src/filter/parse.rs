@@ -42,8 +42,8 @@ pub(super) fn parse(text: &str, services: &Services) -> Result<Option<Expr>, Wro
     let (expr, _) = parser.expr(None)?;
     match parser.next() {
         None => Ok(Some(expr)),
-        Some((Token::Sign(")"), at)) => Err(Wrong::new(&at, "there is no '(' for this ')'")),
-        Some((_, at)) => Err(Wrong::new(&at, "'and' or 'or' is missing in front of this")),
+        Some((Token::Sign(")"), at)) => Err(Wrong::new(&at, "unmatched ')'")),
+        Some((_, at)) => Err(Wrong::new(&at, "expected 'and' or 'or' before this")),
     }
 }
 
@@ -118,7 +118,7 @@ impl Parser<'_> {
         if self.take_sign(sign) {
             return Ok(());
         }
-        self.wrong(format!("'{sign}' is missing"))
+        self.wrong(format!("expected '{sign}'"))
     }
 
     pub(super) fn take_number(&mut self) -> Option<u32> {
@@ -135,7 +135,7 @@ impl Parser<'_> {
         read: impl FnOnce(&mut Self) -> Result<T, Wrong>,
     ) -> Result<T, Wrong> {
         if self.depth == DEEPEST {
-            return self.wrong(format!("more than {DEEPEST} levels lie in one another"));
+            return self.wrong(format!("nested more than {DEEPEST} levels deep"));
         }
         self.depth += 1;
         let result = read(self);
@@ -148,7 +148,7 @@ impl Parser<'_> {
         while let Some(is_and) = self.take_joint() {
             let (right, next) = if self.begins_value() {
                 let Some(qualifiers) = context else {
-                    return self.wrong("nothing says what this is: host, net, port ...?");
+                    return self.wrong("expected a keyword before this: host, net, port, ...");
                 };
                 (self.value(qualifiers)?, context)
             } else {
@@ -168,7 +168,7 @@ impl Parser<'_> {
             _ => false,
         });
         if self.turns > MOST_TURNS {
-            let what = format!("'and' and 'or' take turns more than {MOST_TURNS} times");
+            let what = format!("'and' and 'or' alternate more than {MOST_TURNS} times");
             return self.wrong(what);
         }
         Ok(if is_and {
@@ -200,12 +200,12 @@ impl Parser<'_> {
         match first {
             Some(Token::Dotted(_) | Token::Ipv6(_) | Token::Mac(_) | Token::Name(_)) => true,
             Some(Token::Number(_)) => {
-                let behind = rest.find(|token| {
+                let after = rest.find(|token| {
                     let closes = **token == Token::Sign(")") && open > 0;
                     open -= usize::from(closes);
                     !closes
                 });
-                !matches!(behind, Some(Token::Sign(sign)) if *sign != ")" && *sign != "(")
+                !matches!(after, Some(Token::Sign(sign)) if *sign != ")" && *sign != "(")
             }
             _ => false,
         }
@@ -232,9 +232,17 @@ impl Parser<'_> {
                 let word = word.clone();
                 self.word(&word, start)
             }
-            None => self.wrong("something to ask for is missing"),
-            Some(Token::Sign(_)) => self.wrong("this is no place for this sign"),
-            Some(_) => self.wrong("nothing says what this is: host, net, port ...?"),
+            None => self.wrong("expected a test"),
+            Some(Token::Sign(_)) => self.wrong("unexpected symbol"),
+            // `tcp.port`: the words of tcpdump have no dots, and addresses begin with a digit.
+            Some(Token::Name(name))
+                if name.starts_with(char::is_alphabetic) && name.contains('.') =>
+            {
+                self.wrong(
+                    "this looks like a Wireshark display filter; expected host, net, port, ...",
+                )
+            }
+            Some(_) => self.wrong("expected a keyword before this: host, net, port, ..."),
         }
     }
 
@@ -254,7 +262,7 @@ impl Parser<'_> {
             return self.without_protocol(Some(protocol), start);
         }
         if protocol == Protocol::Link {
-            let what = format!("'{word}' is no question: write 'ether host', 'ether proto' ...");
+            let what = format!("'{word}' is not a test: use 'ether host', 'ether proto', ...");
             return Err(Wrong::new(&self.since(start), what));
         }
         Ok((self.asked(Primitive::Protocol(protocol), start), None))
@@ -264,7 +272,7 @@ impl Parser<'_> {
         Expr::Primitive(primitive, self.since(start))
     }
 
-    /// What begins with a word that is no protocol's; one may stand in front.
+    /// What begins with a word that is not a protocol's; one may stand in front.
     fn without_protocol(
         &mut self,
         protocol: Option<Protocol>,
@@ -278,7 +286,7 @@ impl Parser<'_> {
             return Ok((self.relation()?, None));
         }
         let Some((Token::Word(word), _)) = self.next() else {
-            return self.wrong("something to ask for is missing");
+            return self.wrong("expected a test");
         };
         let primitive = match word.as_str() {
             "broadcast" => Primitive::Broadcast(protocol),
@@ -290,13 +298,13 @@ impl Parser<'_> {
             "vlan" => Primitive::Vlan(self.tag()?),
             "stream" => match self.take_number() {
                 Some(number) => Primitive::Stream(number),
-                None => return self.wrong("'stream' needs the number of a stream"),
+                None => return self.wrong("expected a stream number after 'stream'"),
             },
             "app" => Primitive::App,
             "expert" => Primitive::Expert,
             _ => {
                 self.at -= 1;
-                return self.wrong(format!("this is no place for '{word}'"));
+                return self.wrong(format!("unexpected '{word}'"));
             }
         };
         Ok((self.asked(primitive, start), None))
@@ -305,13 +313,13 @@ impl Parser<'_> {
     /// `less`, `greater`.
     fn length(&mut self, relation: Relation) -> Result<Primitive, Wrong> {
         let Some(number) = self.take_number() else {
-            return self.wrong("a length in bytes is missing");
+            return self.wrong("expected a length in bytes");
         };
         let (length, limit) = (Arithmetic::Length, Arithmetic::Constant(number));
         Ok(Primitive::Relation(length, relation, limit))
     }
 
-    /// The number behind `vlan`, if there is one; it may stand in parentheses.
+    /// The number after `vlan`, if there is one; it may stand in parentheses.
     fn tag(&mut self) -> Result<Option<u16>, Wrong> {
         let place = self.at;
         let mut open = 0;
@@ -328,7 +336,7 @@ impl Parser<'_> {
         }
         match u16::try_from(tag) {
             Ok(tag) if tag <= 4095 => Ok(Some(tag)),
-            _ => Err(Wrong::new(&at, "a VLAN has a number from 0 to 4095")),
+            _ => Err(Wrong::new(&at, "a VLAN ID is a number from 0 to 4095")),
         }
     }
 
@@ -349,7 +357,7 @@ impl Parser<'_> {
         }
         let kind = kind.map_or(Kind::Host, |(_, kind)| *kind);
         if kind == Kind::Proto && direction.is_some() {
-            return Err(Wrong::new(&at, "a protocol has no direction"));
+            return Err(Wrong::new(&at, "a protocol has no direction (src, dst)"));
         }
         Ok(Some(Qualifiers {
             protocol,
@@ -402,7 +410,7 @@ impl Parser<'_> {
         let start = self.here().start;
         let left = arithmetic::number(self)?;
         let Some(relation) = self.take_relation() else {
-            return self.wrong("a relation is missing: one of > >= < <= = !=");
+            return self.wrong("expected a comparison: one of > >= < <= = !=");
         };
         let right = arithmetic::number(self)?;
         Ok(self.asked(Primitive::Relation(left, relation, right), start))

@@ -44,7 +44,7 @@ impl Kind {
 pub(super) fn value(parser: &mut Parser<'_>, q: Qualifiers) -> Result<Expr, Wrong> {
     let start = parser.here();
     let Some((token, at)) = parser.next() else {
-        return parser.wrong(format!("a value for '{}' is missing", q.kind.word()));
+        return parser.wrong(format!("expected a value after '{}'", q.kind.word()));
     };
     let primitive = match token {
         Token::Number(number) => numbered(number, q, &at)?,
@@ -53,16 +53,16 @@ pub(super) fn value(parser: &mut Parser<'_>, q: Qualifiers) -> Result<Expr, Wron
         Token::Mac(address) => ether(address, q, &at)?,
         Token::Name(name) => named(parser, &name, q, &at)?,
         Token::Word(word) => {
-            let what = format!("a value for '{}' is missing here", q.kind.word());
+            let what = format!("expected a value for '{}' here", q.kind.word());
             let hint = if q.kind == Kind::Proto {
-                format!("; the name of a protocol is written \\{word}")
+                format!("; write \\{word} for the protocol name")
             } else {
                 String::new()
             };
             return Err(Wrong::new(&at, what + &hint));
         }
         Token::Sign(_) => {
-            let what = format!("a value for '{}' is missing here", q.kind.word());
+            let what = format!("expected a value for '{}' here", q.kind.word());
             return Err(Wrong::new(&at, what));
         }
     };
@@ -73,7 +73,7 @@ pub(super) fn value(parser: &mut Parser<'_>, q: Qualifiers) -> Result<Expr, Wron
 
 fn ether(address: [u8; 6], q: Qualifiers, at: &Range<usize>) -> Result<Primitive, Wrong> {
     if q.protocol != Some(Protocol::Link) || q.kind != Kind::Host {
-        let what = "a hardware address goes with 'ether host', 'ether src', 'ether dst'";
+        let what = "use a hardware address with 'ether host', 'ether src' or 'ether dst'";
         return Err(Wrong::new(at, what));
     }
     Ok(Primitive::Ether(q.direction, address))
@@ -108,7 +108,7 @@ fn numbered(number: u32, q: Qualifiers, at: &Range<usize>) -> Result<Primitive, 
 }
 
 fn port(number: u32, at: &Range<usize>) -> Result<u16, Wrong> {
-    u16::try_from(number).map_err(|_| Wrong::new(at, "a port is at most 65535"))
+    u16::try_from(number).map_err(|_| Wrong::new(at, "a port number is at most 65535"))
 }
 
 fn ports(
@@ -123,7 +123,7 @@ fn ports(
         Some(protocol @ (Protocol::Tcp | Protocol::Udp | Protocol::Sctp)) => {
             let number = protocol.ip_number().unwrap_or_default();
             if only.is_some_and(|only| only != number) {
-                let what = format!("this is no port of {}", words::name(protocol));
+                let what = format!("not a port of {}", words::name(protocol));
                 return Err(Wrong::new(at, what));
             }
             Transports::Only(number)
@@ -145,7 +145,7 @@ fn protocol(number: u32, q: Qualifiers, at: &Range<usize>) -> Result<Primitive, 
     match q.protocol {
         None | Some(Protocol::Ip | Protocol::Ip6) => Ok(Primitive::IpProtocol(q.protocol, number)),
         Some(Protocol::Link) => Ok(Primitive::EtherProtocol(number)),
-        Some(protocol) => Err(has_no(protocol, "protocols inside of it", at)),
+        Some(protocol) => Err(has_no(protocol, "inner protocols", at)),
     }
 }
 
@@ -173,7 +173,7 @@ fn address(text: &str, at: &Range<usize>) -> Result<(u32, u32), Wrong> {
     let (mut address, mut bits) = (0, 0);
     for part in text.split('.') {
         let Ok(byte) = part.parse::<u8>() else {
-            let what = "a part of an IPv4 address is a decimal number up to 255";
+            let what = "each part of an IPv4 address is a decimal number up to 255";
             return Err(Wrong::new(at, what));
         };
         address = address << 8 | u32::from(byte);
@@ -182,7 +182,7 @@ fn address(text: &str, at: &Range<usize>) -> Result<(u32, u32), Wrong> {
     Ok((address << (32 - bits), bits))
 }
 
-/// `/LENGTH` or `mask MASK`, behind an address.
+/// `/LENGTH` or `mask MASK`, after an address.
 fn masked(
     parser: &mut Parser<'_>,
     address: u32,
@@ -201,16 +201,16 @@ fn masked(
             u32::MAX.checked_shl(32 - length).unwrap_or(0)
         }
         Some((Token::Dotted(text), place)) if !is_length => self::address(&text, &place)?.0,
-        _ if is_length => return Err(Wrong::new(&place, "a prefix has from 0 to 32 bits")),
-        _ => return Err(Wrong::new(&place, "a mask as 255.255.0.0 is missing")),
+        _ if is_length => return Err(Wrong::new(&place, "a prefix length is from 0 to 32")),
+        _ => return Err(Wrong::new(&place, "expected a mask such as 255.255.0.0")),
     };
     if q.kind != Kind::Net {
-        let what = format!("a mask goes with 'net', and not with '{}'", q.kind.word());
+        let what = format!("use a mask with 'net', not with '{}'", q.kind.word());
         return Err(Wrong::new(&place, what));
     }
     if address & !mask != 0 {
         let net = Ipv4Addr::from(address & mask);
-        let what = format!("there are bits outside of the mask: the net is {net}");
+        let what = format!("the address has bits outside the mask: the net is {net}");
         return Err(Wrong::new(at, what));
     }
     let net = Ipv4Net {
@@ -222,7 +222,7 @@ fn masked(
 
 fn ipv4(net: Ipv4Net, q: Qualifiers, at: &Range<usize>) -> Result<Primitive, Wrong> {
     if !matches!(q.kind, Kind::Host | Kind::Net) {
-        let what = format!("an address is no '{}'", q.kind.word());
+        let what = format!("an address is not a '{}'", q.kind.word());
         return Err(Wrong::new(at, what));
     }
     match q.protocol {
@@ -246,24 +246,21 @@ fn ipv6(
             .take_number()
             .and_then(|bits| u8::try_from(bits).ok());
         let Some(bits) = bits.filter(|bits| *bits <= 128) else {
-            return Err(Wrong::new(&place, "a prefix has from 0 to 128 bits"));
+            return Err(Wrong::new(&place, "a prefix length is from 0 to 128"));
         };
         if q.kind == Kind::Host && bits != 128 {
-            return Err(Wrong::new(
-                &place,
-                "a mask goes with 'net', and not with 'host'",
-            ));
+            return Err(Wrong::new(&place, "use a mask with 'net', not with 'host'"));
         }
         prefix = bits;
     }
     if !matches!(q.kind, Kind::Host | Kind::Net) {
-        let what = format!("an address is no '{}'", q.kind.word());
+        let what = format!("an address is not a '{}'", q.kind.word());
         return Err(Wrong::new(at, what));
     }
     let mask = u128::MAX.checked_shl(128 - u32::from(prefix)).unwrap_or(0);
     if u128::from(address) & !mask != 0 {
         let net = Ipv6Addr::from(u128::from(address) & mask);
-        let what = format!("there are bits outside of the prefix: the net is {net}");
+        let what = format!("the address has bits outside the prefix: the net is {net}");
         return Err(Wrong::new(at, what));
     }
     match q.protocol {
@@ -281,11 +278,11 @@ fn named(
     match q.kind {
         Kind::Host => Err(Wrong::new(
             at,
-            "names of hosts are not looked up here: give an address",
+            "host names are not resolved: use an address",
         )),
         Kind::Net => Err(Wrong::new(
             at,
-            "names of networks are not looked up here: give an address",
+            "network names are not resolved: use an address",
         )),
         Kind::Port => {
             let service = service(parser, name, at)?;
@@ -298,7 +295,7 @@ fn named(
                 _ => (words::ip_protocol(name), "IP"),
             };
             let Some(number) = number else {
-                let what = format!("'{name}' is no protocol over {what} that is known by name");
+                let what = format!("unknown protocol name over {what}: '{name}'");
                 return Err(Wrong::new(at, what));
             };
             protocol(number, q, at)
@@ -336,5 +333,5 @@ fn service(parser: &Parser<'_>, text: &str, at: &Range<usize>) -> Result<Service
         return Ok(Service { port, only: None });
     }
     let service = parser.services.port(text);
-    service.ok_or_else(|| Wrong::new(at, format!("'{text}' is no port that is known by name")))
+    service.ok_or_else(|| Wrong::new(at, format!("unknown service name: '{text}'")))
 }

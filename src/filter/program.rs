@@ -80,8 +80,8 @@ pub(super) enum Number {
         at: u32,
         size: Size,
     },
-    /// Bytes so far behind the IPv4 header that begins at `base`.
-    BehindIp {
+    /// Bytes this far after the IPv4 header that begins at `base`.
+    AfterIp {
         base: u32,
         index: u32,
         size: Size,
@@ -90,7 +90,7 @@ pub(super) enum Number {
     /// there.
     Load {
         base: u32,
-        behind_ip: bool,
+        after_ip: bool,
         index: Box<Number>,
         size: Size,
     },
@@ -124,7 +124,7 @@ impl Test {
         Test::joined(tests, true, Test::Any)
     }
 
-    /// Behind a test that is `decisive` of every frame nothing more is asked; what stands in front of it
+    /// After a test that is `decisive` of every frame nothing more is asked; what stands in front of it
     /// is, because it may end the filter.
     fn joined(mut tests: Vec<Test>, decisive: bool, join: fn(Vec<Test>) -> Test) -> Test {
         let is =
@@ -202,12 +202,12 @@ impl Number {
     }
 
     /// Bytes at a place that may be known without a frame.
-    pub(super) fn load(base: u32, behind_ip: bool, index: Number, size: Size) -> Number {
+    pub(super) fn load(base: u32, after_ip: bool, index: Number, size: Size) -> Number {
         match index {
-            Number::Constant(index) if behind_ip => Number::BehindIp { base, index, size },
+            Number::Constant(index) if after_ip => Number::AfterIp { base, index, size },
             index => Number::Load {
                 base,
-                behind_ip,
+                after_ip,
                 index: Box::new(index),
                 size,
             },
@@ -237,13 +237,13 @@ impl Number {
             Number::Constant(number) => Some(*number),
             Number::Length => Some(subject.original_len),
             Number::Field { at, size } => load(subject.data, u64::from(*at), *size),
-            Number::BehindIp { base, index, size } => behind_ip(subject.data, *base, *index, *size),
+            Number::AfterIp { base, index, size } => after_ip(subject.data, *base, *index, *size),
             Number::Load {
                 base,
-                behind_ip: true,
+                after_ip: true,
                 index,
                 size,
-            } => behind_ip(subject.data, *base, index.value(subject)?, *size),
+            } => after_ip(subject.data, *base, index.value(subject)?, *size),
             Number::Load {
                 base, index, size, ..
             } => {
@@ -281,7 +281,7 @@ fn load(data: &[u8], at: u64, size: Size) -> Option<u32> {
 
 /// The index and the length of the header are added in 32 bits, which wrap: an index can be below 0.
 #[inline]
-fn behind_ip(data: &[u8], base: u32, index: u32, size: Size) -> Option<u32> {
+fn after_ip(data: &[u8], base: u32, index: u32, size: Size) -> Option<u32> {
     let first = load(data, u64::from(base), Size::One)?;
     let index = index.wrapping_add((first & 0xf) * 4);
     load(data, u64::from(base) + u64::from(index), size)

@@ -133,41 +133,42 @@ fn an_empty_filter_matches_everything_of_every_link_type() {
 /// Filters, where they are wrong, the word that is, and why.
 #[rustfmt::skip]
 const MISTAKES: &[(&str, usize, &str, &str)] = &[
-    ("tcp and gateway x", 9, "gateway", "'gateway' is a word of tcpdump's that is not supported"),
+    ("tcp and gateway x", 9, "gateway", "tcpdump's 'gateway' is not supported"),
     ("mpls", 1, "mpls", "is not supported"),
     ("ip protochain 6", 4, "protochain", "is not supported"),
-    ("port 80 port 90", 9, "port", "'and' or 'or' is missing in front of this"),
-    ("tcp or 80", 8, "80", "nothing says what this is"),
-    ("1.2.3.4", 1, "1.2.3.4", "nothing says what this is"),
-    ("host example.com", 6, "example.com", "names of hosts are not looked up here"),
-    ("net loopback", 5, "loopback", "names of networks are not looked up here"),
-    ("port telnet", 6, "telnet", "'telnet' is no port that is known by name"),
-    ("udp port http", 10, "http", "this is no port of udp"),
-    ("port 70000", 6, "70000", "a port is at most 65535"),
+    ("port 80 port 90", 9, "port", "expected 'and' or 'or' before this"),
+    ("tcp or 80", 8, "80", "expected a keyword before this"),
+    ("tcp.port == 80", 1, "tcp.port", "a Wireshark display filter"),
+    ("1.2.3.4", 1, "1.2.3.4", "expected a keyword before this"),
+    ("host example.com", 6, "example.com", "host names are not resolved"),
+    ("net loopback", 5, "loopback", "network names are not resolved"),
+    ("port telnet", 6, "telnet", "unknown service name: 'telnet'"),
+    ("udp port http", 10, "http", "not a port of udp"),
+    ("port 70000", 6, "70000", "a port number is at most 65535"),
     ("host 1.2.3.400", 6, "1.2.3.400", "a decimal number up to 255"),
     ("net 10.1.2.3/16", 5, "10.1.2.3", "the net is 10.1.0.0"),
     ("net fe80::1/64", 5, "fe80::1", "the net is fe80::"),
-    ("net 1.2.3.4/40", 13, "40", "from 0 to 32 bits"),
+    ("net 1.2.3.4/40", 13, "40", "from 0 to 32"),
     ("ip host ::1", 9, "::1", "'ip' has no IPv6 addresses"),
     ("icmp port 5", 11, "5", "'icmp' has no ports"),
-    ("proto tcp", 7, "tcp", "the name of a protocol is written \\tcp"),
+    ("proto tcp", 7, "tcp", "write \\tcp for the protocol name"),
     ("ip[0:3] = 1", 6, "3", "1, 2 or 4 bytes"),
-    ("ip[0] / 0 = 1", 9, "0", "divides by zero"),
-    ("ip[0] << 32 = 1", 10, "32", "at most 31"),
-    ("len % 4 + 1 = 2", 5, "%", "put parentheses around this operator"),
+    ("ip[0] / 0 = 1", 9, "0", "division by zero"),
+    ("ip[0] << 32 = 1", 10, "32", "at most 31 bits"),
+    ("len % 4 + 1 = 2", 5, "%", "use parentheses"),
     ("ip[0] = 089", 9, "089", "octal"),
     ("len > 4294967296", 7, "4294967296", "32 bits"),
-    ("esp[0] = 1", 1, "esp", "the bytes of 'esp' cannot be asked for"),
-    ("ether", 1, "ether", "'ether' is no question"),
+    ("esp[0] = 1", 1, "esp", "the bytes of 'esp' cannot be tested"),
+    ("ether", 1, "ether", "'ether' is not a test"),
     ("vlan 5000", 6, "5000", "0 to 4095"),
-    ("tcp)", 4, ")", "there is no '(' for this ')'"),
-    ("stream x", 8, "x", "the number of a stream"),
-    ("tcp # x", 5, "#", "no word and no sign"),
-    ("host ä", 6, "ä", "no word and no sign"),
-    ("ää tcp", 1, "ä", "no word and no sign"),
-    ("host 1:2:3:4:5:6", 6, "1:2:3:4:5:6", "goes with 'ether host'"),
+    ("tcp)", 4, ")", "unmatched ')'"),
+    ("stream x", 8, "x", "expected a stream number"),
+    ("tcp # x", 5, "#", "unexpected character"),
+    ("host ä", 6, "ä", "unexpected character"),
+    ("ää tcp", 1, "ä", "unexpected character"),
+    ("host 1:2:3:4:5:6", 6, "1:2:3:4:5:6", "with 'ether host'"),
     ("src proto 6", 5, "proto", "a protocol has no direction"),
-    ("port 80 or (443 and tcp)", 21, "tcp", "a value for 'port' is missing"),
+    ("port 80 or (443 and tcp)", 21, "tcp", "expected a value for 'port'"),
 ];
 
 #[test]
@@ -182,17 +183,17 @@ fn a_mistake_is_told_with_its_place() {
         assert!(error.what.contains(what), "{text:?}: {error}");
         assert_eq!(
             error.to_string(),
-            format!("character {position}: {}", error.what)
+            format!("position {position}: {}", error.what)
         );
     }
     for (text, what) in [
-        ("tcp and", "something to ask for is missing"),
-        ("port", "a value for 'port' is missing"),
-        ("(tcp", "')' is missing"),
-        ("len >", "a number is missing"),
-        ("len", "a relation is missing"),
-        ("net 10.0.0.0 mask", "a mask as 255.255.0.0 is missing"),
-        ("less", "a length in bytes is missing"),
+        ("tcp and", "expected a test"),
+        ("port", "expected a value after 'port'"),
+        ("(tcp", "expected ')'"),
+        ("len >", "expected a number"),
+        ("len", "expected a comparison"),
+        ("net 10.0.0.0 mask", "expected a mask such as 255.255.0.0"),
+        ("less", "expected a length in bytes"),
     ] {
         let error = parse(text).expect_err(text);
         assert_eq!(error.to_string(), format!("at the end: {}", error.what));
@@ -210,24 +211,24 @@ fn what_a_link_does_not_have_is_told_when_the_filter_meets_it() {
         refused("tcp and ether host 1:2:3:4:5:6", LinkType::RAW),
         (
             20,
-            "character 20: frames of RAW have no hardware addresses".to_owned()
+            "position 20: RAW frames have no hardware addresses".to_owned()
         )
     );
     assert_eq!(
         refused("vlan", LinkType::LINUX_SLL),
         (
             1,
-            "character 1: frames of LINUX_SLL have no VLAN tags".to_owned()
+            "position 1: LINUX_SLL frames have no VLAN tags".to_owned()
         )
     );
     assert_eq!(
         refused("inbound", LinkType::ETHERNET).1,
-        "character 1: frames of EN10MB do not say whether they came or went"
+        "position 1: EN10MB frames do not record a direction"
     );
     assert!(
         refused("tcp", LinkType(147))
             .1
-            .contains("frames of link type 147 cannot be filtered")
+            .contains("link type 147 frames cannot be filtered")
     );
     assert!(
         refused("ether proto 0xe0", LinkType::ETHERNET)
@@ -264,7 +265,7 @@ fn how_deep_a_filter_may_be_has_a_limit() {
         assert!(error.what.contains("levels"), "{open}: {error}");
     }
     let turns = "port (".to_owned() + &["80 and 81 or "; 1_000].concat() + "5)";
-    assert!(parse(&turns).expect_err("turns").what.contains("turns"));
+    assert!(parse(&turns).expect_err("turns").what.contains("alternate"));
     let nested = (0..150).fold("tcp".to_owned(), |inner, _| {
         format!("({inner} and ip or udp)")
     });
@@ -272,7 +273,7 @@ fn how_deep_a_filter_may_be_has_a_limit() {
     let many = vec!["port 80"; 5_000].join(" or ");
     assert!(parse(&many).is_ok());
     let turns = ["tcp and udp or "; 1_000].concat() + "ip";
-    assert!(parse(&turns).expect_err("turns").what.contains("turns"));
+    assert!(parse(&turns).expect_err("turns").what.contains("alternate"));
     assert!(parse(&"x".repeat(100_000)).is_err());
 }
 

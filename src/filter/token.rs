@@ -66,7 +66,7 @@ fn token(text: &str, at: usize) -> Result<(Token, usize), Wrong> {
         if len == 0 {
             return Err(Wrong::new(
                 &(at..at + 1),
-                "a name is missing behind the backslash",
+                "expected a name after the backslash",
             ));
         }
         return Ok((Token::Name(name[..len].to_owned()), len + 1));
@@ -83,10 +83,7 @@ fn token(text: &str, at: usize) -> Result<(Token, usize), Wrong> {
     }
     let Some(sign) = SIGNS.iter().find(|sign| rest.starts_with(**sign)) else {
         let len = rest.chars().next().map_or(0, char::len_utf8);
-        return Err(Wrong::new(
-            &(at..at + len),
-            "no word and no sign of a filter",
-        ));
+        return Err(Wrong::new(&(at..at + len), "unexpected character"));
     };
     let token = match *sign {
         "&&" => Token::Word("and".to_owned()),
@@ -136,7 +133,7 @@ fn with_colons(text: &str) -> Option<(Token, usize)> {
 
 fn word(text: &str, span: &Range<usize>) -> Result<Token, Wrong> {
     if words::UNSUPPORTED.contains(&text) {
-        let what = format!("'{text}' is a word of tcpdump's that is not supported");
+        let what = format!("tcpdump's '{text}' is not supported");
         return Err(Wrong::new(span, what));
     }
     if words::KEYWORDS.contains(&text) || words::protocol(text).is_some() {
@@ -175,11 +172,11 @@ pub(super) fn number(text: &str, span: &Range<usize>) -> Result<u32, Wrong> {
         None => (text, 10),
     };
     if radix == 8 && digits.bytes().any(|digit| digit > b'7') {
-        let what = "a number with a 0 in front is octal, and has no digit above 7";
+        let what = "a number with a leading 0 is octal: digits 0 to 7";
         return Err(Wrong::new(span, what));
     }
     u32::from_str_radix(digits, radix)
-        .map_err(|_| Wrong::new(span, "a number has at most 32 bits: 4294967295"))
+        .map_err(|_| Wrong::new(span, "a number is at most 4294967295 (32 bits)"))
 }
 
 /// A hardware address: `1:2:3:4:5:6`, `1-2-3-4-5-6`, `1.2.3.4.5.6`, `0102.0304.0506`, `010203040506`.

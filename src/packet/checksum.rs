@@ -17,7 +17,7 @@ pub enum Wrong {
     Ip,
     /// Of TCP, with the addresses (RFC 9293 section 3.1).
     Tcp,
-    /// Of UDP, with the addresses (RFC 768); 0 over IPv4 is none.
+    /// Of UDP, with the addresses (RFC 768); 0 over IPv4 means that there is none.
     Udp,
     /// Of ICMP; of version 6 with the addresses (RFC 4443 section 2.3).
     Icmp,

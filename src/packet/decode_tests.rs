@@ -2,7 +2,7 @@ use proptest::prelude::*;
 
 use super::*;
 
-/// From 127.0.0.1 port 1000 to 127.0.0.2 port 2000, `data` behind the header.
+/// From 127.0.0.1 port 1000 to 127.0.0.2 port 2000, `data` after the header.
 fn tcp_in_ipv4(data: &[u8]) -> Vec<u8> {
     let mut bytes = vec![
         0x45, 0, 0, 0, 0, 1, 0x40, 0, 64, 6, 0, 0, 127, 0, 0, 1, 127, 0, 0, 2,
@@ -16,7 +16,7 @@ fn tcp_in_ipv4(data: &[u8]) -> Vec<u8> {
     bytes
 }
 
-fn behind(head: &[u8], packet: &[u8]) -> Vec<u8> {
+fn after(head: &[u8], packet: &[u8]) -> Vec<u8> {
     [head, packet].concat()
 }
 
@@ -51,7 +51,7 @@ fn every_link_type_leads_to_the_same_segment() {
         (LinkType::PPP, vec![0xff, 0x03, 0x00, 0x21]),
         (LinkType::PPP, vec![0x21]),
     ] {
-        let frame = behind(&head, &packet);
+        let frame = after(&head, &packet);
         let decoded = whole(link_type, &frame);
         let tcp = decoded
             .tcp()
@@ -103,10 +103,10 @@ fn a_tunnel_shows_the_innermost_packet_and_keeps_the_outermost() {
     let inner = tcp_in_ipv4(b"hello");
     for carried in [
         (4, inner.clone()),
-        (47, behind(&[0, 0, 8, 0], &inner)),
+        (47, after(&[0, 0, 8, 0], &inner)),
         (
             47,
-            behind(
+            after(
                 &[0, 0, 0x65, 0x58, 1, 1, 1, 1, 1, 1, 2, 2, 2, 2, 2, 2, 8, 0],
                 &inner,
             ),

@@ -184,7 +184,7 @@ pub fn checksum_is_right(message: &[u8]) -> bool {
     util::checksum(message, usize::MAX) == 0
 }
 
-/// Writes the header of an echo request in front of the payload that stands behind it in `message`,
+/// Writes the header of an echo request in front of the payload that stands after it in `message`,
 /// with the checksum for IPv4; for IPv6 the kernel writes it.
 ///
 /// Shorter than a header nothing is written.

@@ -1,4 +1,4 @@
-//! The head of an IP packet: who sent it to whom, how many hops it had left, and where its payload
+//! The head of an IP packet: its addresses, how many hops it had left, and where its payload
 //! begins.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
@@ -50,9 +50,9 @@ pub mod protocol {
 /// The head of a packet.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Head {
-    /// Who sent it, by its own word.
+    /// The sender's address, as the packet claims it.
     pub source: IpAddr,
-    /// To whom.
+    /// The receiver's address.
     pub destination: IpAddr,
     /// Time to live of IPv4, hop limit of IPv6.
     pub hop_limit: u8,
@@ -221,7 +221,7 @@ mod tests {
         0x46, 0, 0, 24, 0, 1, 0x40, 0, 61, 1, 0, 0, 10, 0, 0, 1, 10, 0, 0, 2, 1, 1, 1, 0,
     ];
 
-    /// `fd00::1` to `fd00::2` with these headers behind the fixed one.
+    /// `fd00::1` to `fd00::2` with these headers after the fixed one.
     fn v6(next: u8, extensions: &[u8]) -> Vec<u8> {
         let mut bytes = vec![0x60, 0, 0, 0, 0, 0, next, 63];
         for last in [1, 2] {
@@ -270,7 +270,7 @@ mod tests {
     }
 
     #[test]
-    fn behind_a_later_fragment_no_header_is_looked_for() {
+    fn after_a_later_fragment_no_header_is_looked_for() {
         let head = parse(&v6(44, &[0, 0, 0, 8, 0, 0, 0, 1])).unwrap();
         assert!(!head.is_first_fragment);
         assert_eq!((head.protocol, head.length), (0, 48));

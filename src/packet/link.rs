@@ -137,7 +137,7 @@ fn of_version(version: u8) -> u16 {
     }
 }
 
-/// ARPHRD_NETLINK and its like: what stands in the place of the EtherType is none.
+/// ARPHRD_NETLINK and its like: the field of the EtherType holds something else.
 fn has_ethertype(arphrd: u16) -> bool {
     const NETLINK: u16 = 824;
     arphrd != NETLINK

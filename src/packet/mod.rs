@@ -46,9 +46,9 @@ pub struct Malformed {
     pub layer: Layer,
     /// Where it begins, in bytes from the start of what was read.
     pub offset: usize,
-    /// So many bytes it needs, or says that it has.
+    /// This many bytes it needs, or says that it has.
     pub need: usize,
-    /// So many are there.
+    /// This many are there.
     pub have: usize,
 }
 

@@ -21,7 +21,7 @@ pub struct Decoded {
     pub link: Link,
     /// The VLAN tags in front of the network layer, outermost first (IEEE 802.1Q).
     pub tags: Tags,
-    /// The EtherType of the network layer, behind all tags; of link types that have none, the one that
+    /// The EtherType of the network layer, after all tags; of link types that have none, the one that
     /// says the same. 0 when it is unknown.
     pub ethertype: u16,
     /// Where the network layer begins.
@@ -37,9 +37,9 @@ pub struct Decoded {
 /// A packet of the network layer and what it carries.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Layers {
-    /// Who to whom.
+    /// The network layer.
     pub network: Network,
-    /// What for.
+    /// The transport layer.
     pub transport: Transport,
 }
 
@@ -126,13 +126,13 @@ pub struct Ip {
     pub offset: u32,
     /// Bytes of the header with its options or extension headers.
     pub header_length: u32,
-    /// Who sent it, by its own word.
+    /// The sender's address, as the packet claims it.
     pub source: IpAddr,
-    /// To whom.
+    /// The receiver's address.
     pub destination: IpAddr,
     /// Time to live of IPv4, hop limit of IPv6.
     pub hop_limit: u8,
-    /// What it carries, behind all extension headers.
+    /// What it carries, after all extension headers.
     pub protocol: u8,
     /// What the fixed header says is next: of IPv4 the same as `protocol`.
     pub next_header: u8,
@@ -154,7 +154,7 @@ pub struct Arp {
     pub addresses: Option<ArpAddresses>,
 }
 
-/// Who asks or answers whom.
+/// The addresses of a request or reply.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ArpAddresses {
     /// The sender's Ethernet address.

@@ -16,7 +16,7 @@ pub mod flag {
     pub const FIN: u16 = 0x001;
     /// Sequence numbers begin here.
     pub const SYN: u16 = 0x002;
-    /// The connection is no more.
+    /// The connection is reset.
     pub const RST: u16 = 0x004;
     /// Hand it to the application now.
     pub const PSH: u16 = 0x008;
@@ -114,7 +114,7 @@ pub enum Opt<'a> {
     Timestamps(u32, u32),
     /// Any other, by its kind, with its data.
     Other(u8, &'a [u8]),
-    /// The rest is none: a length that cannot be.
+    /// The rest is malformed: an impossible length.
     Malformed,
 }
 
@@ -144,15 +144,15 @@ impl<'a> Iterator for Options<'a> {
         const END: u8 = 0;
         const NO_OPERATION: u8 = 1;
         loop {
-            let (&kind, behind) = self.rest.split_first()?;
+            let (&kind, after) = self.rest.split_first()?;
             if kind == END {
                 return None;
             }
             if kind == NO_OPERATION {
-                self.rest = behind;
+                self.rest = after;
                 continue;
             }
-            let length = behind.first().map_or(0, |length| usize::from(*length));
+            let length = after.first().map_or(0, |length| usize::from(*length));
             if length < 2 || length > self.rest.len() {
                 self.rest = &[];
                 return Some(Opt::Malformed);

@@ -50,7 +50,7 @@ impl Segment {
         !self.has(flag::SYN | flag::FIN | flag::RST)
     }
 
-    fn behind(&self) -> SeqNumber {
+    fn end(&self) -> SeqNumber {
         let end = self.seq.plus(self.length);
         if self.has(flag::SYN | flag::FIN) {
             end.plus(1)
@@ -77,7 +77,7 @@ pub(super) enum Scale {
 pub(super) struct Sender {
     /// What counts as sequence number 0.
     pub(super) base: Option<SeqNumber>,
-    /// Behind the highest byte that was sent; `None` before anything was.
+    /// After the highest byte that was sent; `None` before anything was.
     pub(super) next: Option<SeqNumber>,
     pub(super) next_time: Timestamp,
     /// Up to here there is something to acknowledge.
@@ -288,11 +288,11 @@ fn known(number: SeqNumber) -> Option<SeqNumber> {
 /// Keeps what later segments are compared with.
 #[inline]
 fn remember(sender: &mut Sender, segment: &Segment, marks: Marks) {
-    let behind = segment.behind();
+    let end = segment.end();
     let is_probe = marks.has(Marks::ZERO_WINDOW_PROBE);
-    let is_further = sender.next.is_none_or(|next| behind.is_after(next));
+    let is_further = sender.next.is_none_or(|next| end.is_after(next));
     if !is_probe && is_further {
-        sender.next = known(behind);
+        sender.next = known(end);
         sender.next_time = segment.time;
         sender.told_unseen = false;
     }

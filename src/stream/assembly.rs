@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 
 use super::sequence::SeqNumber;
 
-/// Which bytes count where segments that wait behind a gap overlap and differ.
+/// Which bytes count where segments that wait after a gap overlap and differ.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Overlap {
     /// Those that came first.
@@ -19,7 +19,7 @@ pub enum Overlap {
 pub enum Piece<'a> {
     /// Bytes.
     Data(&'a [u8]),
-    /// So many bytes are missing.
+    /// This many bytes are missing.
     Gap(u32),
 }
 
@@ -28,15 +28,15 @@ pub enum Piece<'a> {
 pub(super) struct Noticed {
     /// It holds other bytes than came before for the same place.
     pub(super) differs: bool,
-    /// So many bytes of what waited were given up for lost, because too many waited behind them.
+    /// This many bytes of what waited were given up for lost, because too many waited after them.
     pub(super) evicted: u32,
 }
 
-/// Bytes that wait behind a gap, on top of which no more are taken: the gap is given up.
+/// Bytes that wait after a gap, on top of which no more are taken: the gap is given up.
 pub(super) const MOST_HELD: usize = 4 << 20;
 /// Segments that may wait, however small: putting one between them costs no more than moving half of them.
 const MOST_SEGMENTS: usize = 8 * 1024;
-/// So many bytes that were handed on are remembered, to be compared with what is sent again.
+/// This many bytes that were handed on are remembered, to be compared with what is sent again.
 const REMEMBERED: usize = 64 << 10;
 /// A segment further ahead belongs to something else (RFC 7323 section 2.3: no window is larger).
 const FURTHEST: u32 = 1 << 30;
@@ -93,7 +93,7 @@ impl Held {
 
 /// The segments of one direction.
 ///
-/// The invariant: `held` is sorted, nothing in it overlaps, and all of it is behind `next`. Each byte
+/// The invariant: `held` is sorted, nothing in it overlaps, and all of it is after `next`. Each byte
 /// is handed on once, in order; what is missing is handed on as a gap.
 #[derive(Debug, Default, Clone)]
 pub(super) struct Assembly {
@@ -113,12 +113,12 @@ impl Assembly {
         self.next.get_or_insert(first);
     }
 
-    /// Does not compare what is sent again with what was handed on: nobody wants to know.
+    /// Does not compare what is sent again with what was handed on: the result is not needed.
     pub(super) fn forget(&mut self) {
         self.forgets = true;
     }
 
-    /// Whether segments wait behind a gap.
+    /// Whether segments wait after a gap.
     pub(super) fn waits(&self) -> bool {
         !self.held.is_empty()
     }
@@ -158,11 +158,11 @@ impl Assembly {
         };
         if from.is_before(next) {
             noticed.differs |= self.differs_from_remembered(from, bytes);
-            let behind = next.since(from);
-            if behind >= length {
+            let distance = next.since(from);
+            if distance >= length {
                 return noticed;
             }
-            new = new.without(behind);
+            new = new.without(distance);
         }
         if new.from.since(next) > FURTHEST {
             return noticed;
@@ -180,10 +180,10 @@ impl Assembly {
         let Some(next) = self.next else {
             return false;
         };
-        let behind = next.since(from) as usize;
-        let (skip, start) = match self.remembered.len().checked_sub(behind) {
+        let distance = next.since(from) as usize;
+        let (skip, start) = match self.remembered.len().checked_sub(distance) {
             Some(start) => (0, start),
-            None => (behind - self.remembered.len(), 0),
+            None => (distance - self.remembered.len(), 0),
         };
         let again = bytes.get(skip..).unwrap_or_default();
         let known = &self.remembered[start..];

@@ -10,7 +10,7 @@ use crate::packet::record::{Network, Transport};
 /// Requests that are remembered; above it all are forgotten, so that memory is bounded.
 const MOST: usize = 16 * 1024;
 
-/// Who asked whom, with which identifier and sequence number.
+/// Source, destination, identifier and sequence number.
 type Key = (IpAddr, IpAddr, u16, u16);
 
 /// The echo requests of a capture that were not answered yet.

@@ -19,7 +19,7 @@ pub type Endpoint = (IpAddr, u16);
 /// How a connection ended, as far as the capture shows it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum EndState {
-    /// Nobody answered the SYN.
+    /// The SYN was not answered.
     Unanswered,
     /// The SYN was answered with a reset.
     Refused,

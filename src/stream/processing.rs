@@ -149,11 +149,11 @@ impl Processing<'_> {
             segment.seq
         };
         let end = flow.sides[here].fin;
-        let behind = end.map_or(0, |end| seq.plus(segment.length).since(end));
-        if behind > 0 && behind >> 31 == 0 {
+        let beyond = end.map_or(0, |end| seq.plus(segment.length).since(end));
+        if beyond > 0 && beyond >> 31 == 0 {
             self.note(
                 flow,
-                Noted::DataAfterFin(behind.min(segment.length)),
+                Noted::DataAfterFin(beyond.min(segment.length)),
                 handler,
             );
             return;
@@ -286,7 +286,7 @@ impl Processing<'_> {
         flow.is_over = true;
     }
 
-    /// Nothing more will come: what waits behind gaps is handed on.
+    /// Nothing more will come: what waits after gaps is handed on.
     fn finish(&mut self, flow: &mut Flow, handler: &mut impl FnMut(Event<'_>)) {
         let here = self.direction.index();
         while flow.sides[here].assembly.waits() {

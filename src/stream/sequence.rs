@@ -5,13 +5,13 @@
 pub struct SeqNumber(pub u32);
 
 impl SeqNumber {
-    /// The number so many bytes later.
+    /// The number this many bytes later.
     #[must_use]
     pub fn plus(self, bytes: u32) -> SeqNumber {
         SeqNumber(self.0.wrapping_add(bytes))
     }
 
-    /// The number so many bytes earlier.
+    /// The number this many bytes earlier.
     #[must_use]
     pub fn minus(self, bytes: u32) -> SeqNumber {
         SeqNumber(self.0.wrapping_sub(bytes))

@@ -58,7 +58,7 @@ pub struct Tracker {
 /// that its ports were in use before. A later one takes the place of an earlier one.
 #[derive(Debug, Default)]
 struct Past {
-    /// By the lower bits of a key's hash its upper bits; 0 is none.
+    /// By the lower bits of a key's hash its upper bits; 0 if the place is empty.
     places: Vec<u32>,
 }
 

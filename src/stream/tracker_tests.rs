@@ -24,7 +24,7 @@ impl Kept {
     }
 }
 
-/// A capture in the making.
+/// A capture being written.
 struct Wire {
     tracker: Tracker,
     kept: Kept,
@@ -210,7 +210,7 @@ fn above_the_limits_the_connections_that_were_quiet_longest_go_and_that_is_told(
 }
 
 #[test]
-fn bytes_behind_a_gap_are_counted_and_their_connections_go_first_when_they_are_too_many() {
+fn bytes_after_a_gap_are_counted_and_their_connections_go_first_when_they_are_too_many() {
     let mut wire = Wire::new(200_000, 1000);
     for port in 1..=20 {
         wire.open(port);
@@ -236,7 +236,7 @@ fn bytes_behind_a_gap_are_counted_and_their_connections_go_first_when_they_are_t
 }
 
 #[test]
-fn data_behind_a_fin_and_the_end_of_a_message_that_never_came_are_told() {
+fn data_after_a_fin_and_the_end_of_a_message_that_never_came_are_told() {
     let mut wire = Wire::new(1 << 20, 10);
     wire.open(1);
     wire.segment(1, true, flag::ACK, 101, 501, b"\x00\x67{\"byteorder\"");

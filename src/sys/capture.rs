@@ -133,7 +133,7 @@ impl Capture {
             .len();
         if length < map.len() as u64 {
             let cause = format!(
-                "it became shorter while it was read: {} bytes, now {length}",
+                "the file shrank while it was being read: {} bytes, now {length}",
                 map.len()
             );
             return Err(Error::new(Kind::BadAnswer, "read", cause).on(&self.name));
@@ -265,7 +265,7 @@ fn release(map: &Mmap, from: usize, offset: u64) -> usize {
 /// Says on SIGBUS what has happened, and ends.
 fn end_well_on_sigbus() -> Option<()> {
     extern "C" fn say_and_end(_: libc::c_int) {
-        const WORDS: &[u8] = b"sockdoc: read: the capture file became shorter while it was read\n";
+        const WORDS: &[u8] = b"sockdoc: read: the capture file shrank while it was being read\n";
         // SAFETY: write and _exit are async-signal-safe (signal-safety(7)), and the words live for ever.
         unsafe {
             libc::write(libc::STDERR_FILENO, WORDS.as_ptr().cast(), WORDS.len());

@@ -101,9 +101,7 @@ impl<R: Read> Gzip<R> {
     fn header(&mut self) -> Result<(), Fault> {
         let [first, second, method, flags, ..] = self.take::<10>()?;
         if [first, second, method] != [0x1f, 0x8b, 8] || flags & RESERVED != 0 {
-            return Err(Fault::Damaged(
-                "no gzip header where one must be".to_owned(),
-            ));
+            return Err(Fault::Damaged("expected a gzip header".to_owned()));
         }
         if flags & FEXTRA != 0 {
             let length = u16::from_le_bytes(self.take()?);
@@ -139,11 +137,7 @@ impl<R: Read> Gzip<R> {
         match status {
             Ok(Status::StreamEnd) => self.place = Place::Trailer,
             Ok(_) if taken == 0 && self.unpacked == 0 => {
-                let why = if is_end {
-                    ""
-                } else {
-                    "nothing can be unpacked"
-                };
+                let why = if is_end { "" } else { "invalid deflate data" };
                 return Err(Fault::Damaged(why.to_owned()));
             }
             Ok(_) => {}
@@ -158,7 +152,7 @@ impl<R: Read> Gzip<R> {
             u32::from_le_bytes(self.take()?),
         );
         if sum != self.crc.sum() || length != self.crc.amount() {
-            return Err(Fault::Damaged("the checksum is wrong".to_owned()));
+            return Err(Fault::Damaged("checksum mismatch".to_owned()));
         }
         Ok(())
     }

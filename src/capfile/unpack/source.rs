@@ -46,19 +46,19 @@ impl<R: Read> Source<R> {
         self.start < self.buffer.len()
     }
 
-    /// The bytes at hand; none at the end, and behind an error.
+    /// The bytes at hand; none at the end, and after an error.
     pub(super) fn pending(&mut self) -> &[u8] {
         self.fill();
         &self.buffer[self.start..]
     }
 
-    /// Takes so many of the bytes at hand; the first and the last are not remembered.
+    /// Takes this many of the bytes at hand; the first and the last are not remembered.
     pub(super) fn consume(&mut self, count: usize) {
         self.start += count;
         self.taken += count as u64;
     }
 
-    /// Skips so many bytes; `false` when there are not as many.
+    /// Skips this many bytes; `false` when there are not as many.
     pub(super) fn skip(&mut self, count: u64) -> bool {
         let mut left = count;
         let mut piece = [0; 4096];

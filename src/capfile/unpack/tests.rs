@@ -9,7 +9,7 @@ use ruzstd::encoding::{CompressionLevel, compress_to_vec};
 use super::*;
 
 const ALL: [Compression; 3] = [Compression::Gzip, Compression::Zstd, Compression::Lz4];
-/// All flags of a gzip header that put something behind it.
+/// All flags of a gzip header that put something after it.
 const FHCRC_TO_FCOMMENT: u8 = 0x1e;
 const WINDOW: u64 = Unpacker::<&[u8]>::DEFAULT_WINDOW;
 
@@ -74,7 +74,7 @@ fn each_format_is_told_by_its_first_bytes_and_unpacked() {
 }
 
 #[test]
-fn files_put_one_behind_the_other_are_one_file() {
+fn files_put_one_after_the_other_are_one_file() {
     for compression in ALL {
         let packed = [b"one ", b"two "]
             .map(|part| pack(compression, part))
@@ -167,10 +167,15 @@ fn a_gzip_header_may_have_a_name_a_comment_and_more() {
             "cut at {cut}"
         );
     }
-    let behind = [&plain[..], b"what is this?"].concat();
-    let (unpacked, error) = unpack(&behind);
+    let after = [&plain[..], b"what is this?"].concat();
+    let (unpacked, error) = unpack(&after);
     assert_eq!(unpacked, b"hello");
-    assert!(error.unwrap().to_string().contains("no gzip header"));
+    assert!(
+        error
+            .unwrap()
+            .to_string()
+            .contains("expected a gzip header")
+    );
 }
 
 #[test]

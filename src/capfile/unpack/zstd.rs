@@ -16,7 +16,7 @@ pub(super) struct Zstd<R> {
     fault: Option<Fault>,
 }
 
-/// A last block without content, and a checksum behind it that nobody looks at.
+/// A last block without content, and a checksum after it that is not verified.
 const LAST_BLOCK: [u8; 7] = [1, 0, 0, 0, 0, 0, 0];
 
 impl<R: Read> Zstd<R> {
@@ -81,7 +81,7 @@ impl<R: Read> Zstd<R> {
         }
         let said = self.decoder.get_checksum_from_data();
         if said.is_some() && said != self.decoder.get_calculated_checksum() {
-            return Err(Fault::Damaged("the checksum is wrong".to_owned()));
+            return Err(Fault::Damaged("checksum mismatch".to_owned()));
         }
         Ok(())
     }

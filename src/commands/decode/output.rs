@@ -8,14 +8,14 @@ use crate::capfile::{ByteOrder, Frame, Interface, PcapWriter, PcapngWriter, Writ
 use crate::error::{Error, Kind, Result};
 use crate::sys::files;
 
-/// A capture file in the making; `-` is standard output.
+/// A capture file that is being written; `-` is standard output.
 pub(super) struct Output {
     name: String,
     file: Format,
 }
 
 enum Format {
-    /// No frame yet: what the header of a pcap file says is not known.
+    /// No frame yet: the header of a pcap file needs the link type of the first.
     Waiting(BufWriter<File>),
     Pcap(PcapWriter<BufWriter<File>>),
     Pcapng(PcapngWriter<BufWriter<File>>),
@@ -23,7 +23,7 @@ enum Format {
 }
 
 impl Output {
-    /// Creates the file. It becomes pcapng if its name ends so, and pcap if not.
+    /// Creates the file: pcapng if its name ends in .pcapng, otherwise pcap.
     pub(super) fn create(path: &Path) -> Result<Output> {
         let file = BufWriter::with_capacity(1 << 20, files::create(path)?);
         let name = path.display().to_string();
@@ -53,7 +53,7 @@ impl Output {
         .map_err(|error| self.not_written(&error))
     }
 
-    /// Writes what is left. A file without frames is one of Ethernet.
+    /// Flushes the file. One without frames gets the link type of Ethernet.
     pub(super) fn finish(self) -> Result<()> {
         let interface = Interface::new(crate::capfile::LinkType::ETHERNET);
         let name = self.name;
@@ -74,7 +74,7 @@ impl Output {
             WriteError::Output(error) => failure(&self.name, error),
             error => Error::new(Kind::CannotRun, "write", error.to_string())
                 .on(&self.name)
-                .next("a name that ends in .pcapng makes a file with room for it"),
+                .next("write pcapng: use a file name that ends in .pcapng"),
         }
     }
 }

@@ -4,12 +4,12 @@ use std::fmt;
 use std::io;
 use std::net::IpAddr;
 
-/// Text in the making.
+/// Text that is being written.
 ///
 /// What is pushed is not escaped: what came from outside goes through
 /// [`escape`](crate::render::escape) first.
 ///
-/// The invariant: the first `len` of `bytes` are the text, and behind them is room that was written to
+/// The invariant: the first `len` of `bytes` are the text, and after them is room that was written to
 /// before, so that a number is written where it belongs and not copied there.
 #[derive(Debug, Default)]
 pub struct Buffer {
@@ -24,11 +24,11 @@ const PAIRS: &[u8; 200] = b"0001020304050607080910111213141516171819\
 6061626364656667686970717273747576777879\
 8081828384858687888990919293949596979899";
 
-/// The longest number of 64 bits has so many digits.
+/// The longest number of 64 bits has this many digits.
 const LONGEST: usize = 20;
 
 impl Buffer {
-    /// Empty, with room for so many bytes.
+    /// Empty, with room for this many bytes.
     pub fn with_capacity(bytes: usize) -> Buffer {
         Buffer {
             bytes: vec![0; bytes],
@@ -56,12 +56,12 @@ impl Buffer {
         self.len = 0;
     }
 
-    /// Forgets what was written behind this length.
+    /// Forgets what was written after this length.
     pub fn truncate(&mut self, len: usize) {
         self.len = self.len.min(len);
     }
 
-    /// So many bytes behind the text, which are text from now on.
+    /// This many bytes after the text, which are text from now on.
     #[inline]
     fn room(&mut self, more: usize) -> &mut [u8] {
         let start = self.len;
@@ -109,40 +109,40 @@ impl Buffer {
         write(number, self.room(digits), b'0');
     }
 
-    /// A number in decimal, flush right in so many columns.
+    /// A number in decimal, flush right in this many columns.
     #[inline]
     pub fn right(&mut self, number: u64, width: usize) {
         let digits = count(number).max(width);
         write(number, self.room(digits), b' ');
     }
 
-    /// A number in decimal with zeros in front, in so many columns.
+    /// A number in decimal with zeros in front, in this many columns.
     #[inline]
     pub fn zeros(&mut self, number: u64, width: usize) {
         let digits = count(number).max(width);
         write(number, self.room(digits), b'0');
     }
 
-    /// Text, flush right in so many columns of ASCII.
+    /// Text, flush right in this many columns of ASCII.
     pub fn text_right(&mut self, text: &str, width: usize) {
         self.blanks(width.saturating_sub(text.len()));
         self.text(text);
     }
 
-    /// Text, flush left in so many columns of ASCII.
+    /// Text, flush left in this many columns of ASCII.
     pub fn text_left(&mut self, text: &str, width: usize) {
         self.text(text);
         self.blanks(width.saturating_sub(text.len()));
     }
 
-    /// Moves what was written since `start` flush right into so many columns of ASCII.
+    /// Moves what was written since `start` flush right into this many columns of ASCII.
     pub fn flush_right(&mut self, start: usize, width: usize) {
         let blanks = width.saturating_sub(self.len - start);
         self.blanks(blanks);
         self.bytes[start..self.len].rotate_right(blanks);
     }
 
-    /// So many blanks.
+    /// This many blanks.
     pub fn blanks(&mut self, blanks: usize) {
         self.room(blanks).fill(b' ');
     }

@@ -22,7 +22,7 @@ pub enum TimeFormat {
 #[derive(Debug, Default)]
 pub struct TimeColumn {
     format: TimeFormat,
-    /// Nine digits behind the point instead of six.
+    /// Nine digits after the point instead of six.
     nanoseconds: bool,
     first: Option<Timestamp>,
     previous: Option<Timestamp>,

@@ -54,19 +54,20 @@ pub fn words(noted: &Noted) -> String {
     match noted {
         Noted::Analysis { marks, .. } => marks.noteworthy().collect::<Vec<_>>().join(", "),
         Noted::OverlapDiffers => {
-            "sent again with other bytes than before: the receiver may have seen either".to_owned()
+            "retransmission with different data: the receiver may have used either version"
+                .to_owned()
         }
         Noted::Gap(gap) => format!(
-            "{} of the stream are not in the capture",
+            "{} of the stream missing from the capture",
             bytes(u64::from(*gap))
         ),
         Noted::GapGivenUp(gap) => format!(
-            "{} given up for lost: too much waited behind them",
+            "{} treated as lost: too much data was waiting for them",
             bytes(u64::from(*gap))
         ),
         Noted::DataAfterFin(count) => {
             format!(
-                "{} follow the end of what the sender had to say",
+                "{} of data after the sender's FIN",
                 bytes(u64::from(*count))
             )
         }
@@ -74,16 +75,14 @@ pub fn words(noted: &Noted) -> String {
             let mut text = Buffer::default();
             milliseconds(&mut text, *time);
             let time = String::from_utf8_lossy(text.as_bytes()).into_owned();
-            format!("took data again after {time}: its program did not read")
+            format!("reopened its window after {time}: the program was not reading")
         }
-        Noted::Reset => "broke the connection off".to_owned(),
-        Noted::Unanswered => {
-            "nobody answered the SYN: the host is down, or a firewall drops it".to_owned()
-        }
-        Noted::NoMessage(why) => format!("no application message: {why}"),
+        Noted::Reset => "reset the connection (RST)".to_owned(),
+        Noted::Unanswered => "SYN never answered: host down, or a firewall dropped it".to_owned(),
+        Noted::NoMessage(why) => format!("not an application message: {why}"),
         Noted::MessageCut => "the stream ends in the middle of an application message".to_owned(),
         Noted::Evicted(memory) => format!(
-            "the stream was forgotten to keep within --max-memory; it held {}",
+            "stream dropped to stay within --max-memory; it held {}",
             bytes(*memory as u64)
         ),
     }

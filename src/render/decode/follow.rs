@@ -71,7 +71,7 @@ impl Follow {
         match piece {
             Piece::Gap(length) => {
                 self.end_line(out)?;
-                let text = format!("[{length} bytes are not in the capture]");
+                let text = format!("[{length} bytes missing from the capture]");
                 writeln!(out, "{}", self.style.paint(Paint::Bad, text))
             }
             Piece::Data(bytes) if self.hex => self.dumps[side].write(out, "", bytes),

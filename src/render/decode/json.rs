@@ -180,7 +180,7 @@ fn message(out: &mut Buffer, found: &AppMessage<'_>) {
     let header = &found.message.header;
     key!(out, "header_bytes");
     let message = &found.message;
-    // The length in front of it is none of it.
+    // The length prefix is not part of it.
     out.number((message.wire.len() - message.content.len()).saturating_sub(2) as u64);
     key!(out, "content_type");
     string(out, &header.content_type);

@@ -31,12 +31,12 @@ pub(super) const KNOWN: usize = 1 << 12;
 /// The texts of a stream.
 #[derive(Debug, Default)]
 struct Known {
-    /// Its number and one more; 0 is no connection.
+    /// Its number and one more; 0 for no stream.
     stream: u64,
     directions: [Texts; 2],
 }
 
-/// The texts of a direction: ` SOURCE → DESTINATION ` and `PORT → PORT [`, one behind the other. They
+/// The texts of a direction: ` SOURCE → DESTINATION ` and `PORT → PORT [`, one after the other. They
 /// are here and not on the heap, since every line needs them.
 #[derive(Debug)]
 struct Texts {
@@ -194,7 +194,7 @@ fn addresses(out: &mut Buffer, source: IpAddr, destination: IpAddr) {
     out.byte(b' ');
 }
 
-/// The same for what is no IP address.
+/// The same for what is not an IP address.
 pub(super) fn columns(out: &mut Buffer, source: &str, destination: &str) {
     out.byte(b' ');
     out.text_right(source, ADDRESS);
@@ -366,7 +366,7 @@ fn rare_flags(out: &mut Buffer, flags: u16) {
     }
 }
 
-/// What is no segment of a connection.
+/// What is not a segment of a stream.
 fn without_connection(
     out: &mut Buffer,
     frame: &Frame<'_>,

@@ -114,7 +114,7 @@ pub(super) fn protocol(out: &mut Buffer, frame: &Frame<'_>, ip: &Ip, span: &Span
 /// A network layer that is not known.
 pub(super) fn network(out: &mut Buffer, frame: &Frame<'_>, offset: u32) {
     link_columns(out, frame);
-    let behind = frame.length.saturating_sub(offset);
+    let rest = frame.length.saturating_sub(offset);
     match frame.decoded.ethertype {
         0 => {
             let name = frame.decoded.link_type.to_string();
@@ -127,11 +127,11 @@ pub(super) fn network(out: &mut Buffer, frame: &Frame<'_>, offset: u32) {
                 },
                 frame.length,
             );
-            out.format(format_args!("{name} Len={behind}"));
+            out.format(format_args!("{name} Len={rest}"));
         }
         ethertype => {
             out.format(format_args!("0x{ethertype:04x} {} ", frame.length));
-            out.format(format_args!("{} Len={behind}", ethertype_name(ethertype)));
+            out.format(format_args!("{} Len={rest}", ethertype_name(ethertype)));
         }
     }
 }

@@ -69,7 +69,7 @@ impl Stats {
         for (name, number) in [
             ("frames", totals.selected),
             ("bytes", totals.bytes),
-            ("cut by the snap length", self.cut),
+            ("truncated by snap length", self.cut),
             ("malformed", self.malformed),
             ("TCP streams", totals.streams),
             ("application messages", totals.messages),

@@ -56,7 +56,7 @@ impl MessageWriter {
                 out.text(" #");
                 out.number(u64::from(number));
             }
-            None => out.text(" to nothing seen"),
+            None => out.text(" to an unseen request"),
         }
         self.said(out, found);
         if let Some(latency) = found.latency {

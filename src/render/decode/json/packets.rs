@@ -22,7 +22,7 @@ pub(super) struct Packets {
 /// The texts of a connection.
 #[derive(Debug, Default)]
 struct Known {
-    /// Its number and one more; 0 is no connection.
+    /// Its number and one more; 0 for no stream.
     stream: u64,
     directions: [Ends; 2],
 }
