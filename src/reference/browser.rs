@@ -2,8 +2,7 @@
 //!
 //! Chromium's from `net/base/net_error_list.h` and the mapping of its socket code
 //! (`net_errors_posix.cc`), Firefox's from `ErrorList.py` and NSPR's `prerr.h`, curl's from the exit
-//! codes of `curl(1)`. What stands for an end without an error (`ERR_EMPTY_RESPONSE`,
-//! `ERR_CONNECTION_CLOSED`, curl's 52) has no errno and is not here.
+//! codes of `curl(1)`. What browsers call a condition without an errno is in `phrase`.
 
 use super::spelling::Spelling;
 
@@ -36,14 +35,30 @@ pub(super) static WORDS: &[Spelling] = &[
     curl("(5)", NOT_RESOLVED),
     curl("(6)", NOT_RESOLVED),
     curl("(7)", NOT_CONNECTED),
-    curl("(28)", &["ETIMEDOUT"]),
+    curl("(28)", &["ETIMEDOUT", "READ_TIMEOUT"]),
+    curl("(18)", &["PEER_CLOSED"]),
+    curl("(35)", HANDSHAKE),
     curl("(45)", &["EADDRNOTAVAIL", "EADDRINUSE"]),
+    curl("(51)", &["CERT_WRONG_NAME"]),
+    curl("(52)", &["PEER_CLOSED"]),
     curl("(55)", &["EPIPE", "ECONNRESET"]),
     curl("(56)", &["ECONNRESET"]),
+    curl(
+        "(60)",
+        &[
+            "CERT_EXPIRED",
+            "CERT_SELF_SIGNED",
+            "CERT_UNKNOWN_ISSUER",
+            "CERT_WRONG_NAME",
+        ],
+    ),
+    curl("(92)", &["HTTP2_ERROR"]),
     curl("Could not resolve host", NOT_RESOLVED),
     curl("Could not connect to server", NOT_CONNECTED),
     curl("Couldn't connect to server", NOT_CONNECTED),
 ];
+
+const HANDSHAKE: &[&str] = &["TLS_CUT", "TLS_NO_COMMON", "TLS_TO_PLAIN"];
 
 const NOT_RESOLVED: &[&str] = &["EAI_NONAME", "EAI_AGAIN"];
 

@@ -9,21 +9,31 @@
 
 mod browser;
 mod circumstance;
+pub mod condition;
 pub mod errno;
 pub mod icmp;
 mod lookup;
 pub mod no_room;
+mod phrase;
+mod place;
 pub mod python;
+pub mod remedy;
 pub mod resolver;
 pub mod spelling;
+mod system;
+mod system_advice;
 pub mod tcp_state;
 pub mod winsock;
 
 pub use circumstance::{Advice, Circumstance};
-pub use lookup::{Lookup, UnknownCode, look_up};
+pub use lookup::{Lookup, Meaning, UnknownCode, look_up};
+pub use place::Place;
+pub use system::System;
 
+use condition::Condition;
 use errno::Errno;
 use icmp::{Icmp, Version};
+use remedy::Remedy;
 use resolver::ResolverCode;
 use tcp_state::TcpState;
 
@@ -38,6 +48,8 @@ pub enum Entry {
     TcpState(&'static TcpState),
     /// An ICMP message of a router or the other host.
     Icmp(&'static Icmp),
+    /// What has no errno: the end of a connection, TLS, certificates, proxies.
+    Condition(&'static Condition),
 }
 
 /// Every entry of every table, kind by kind.
@@ -46,17 +58,20 @@ pub fn all() -> impl Iterator<Item = Entry> {
     let codes = resolver::all().map(Entry::Resolver);
     let states = tcp_state::all().map(Entry::TcpState);
     let messages = icmp::all().map(Entry::Icmp);
-    errnos.chain(codes).chain(states).chain(messages)
+    let conditions = condition::all().map(Entry::Condition);
+    let numbered = errnos.chain(codes).chain(states).chain(messages);
+    numbered.chain(conditions)
 }
 
 impl Entry {
-    /// `errno`, `resolver`, `tcp_state` or `icmp`.
+    /// `errno`, `resolver`, `tcp_state`, `icmp` or `condition`.
     pub fn kind(self) -> &'static str {
         match self {
             Entry::Errno(_) => "errno",
             Entry::Resolver(_) => "resolver",
             Entry::TcpState(_) => "tcp_state",
             Entry::Icmp(_) => "icmp",
+            Entry::Condition(_) => "condition",
         }
     }
 
@@ -67,6 +82,7 @@ impl Entry {
             Entry::Resolver(entry) => entry.name,
             Entry::TcpState(entry) => entry.name,
             Entry::Icmp(entry) => entry.name,
+            Entry::Condition(entry) => entry.name,
         }
     }
 
@@ -80,6 +96,7 @@ impl Entry {
                 Some(code) => format!("{}/{code}", entry.r#type),
                 None => entry.r#type.to_string(),
             },
+            Entry::Condition(_) => "-".to_owned(),
         }
     }
 
@@ -90,6 +107,7 @@ impl Entry {
             Entry::Resolver(entry) => entry.message,
             Entry::TcpState(entry) => entry.message,
             Entry::Icmp(entry) => entry.message,
+            Entry::Condition(entry) => entry.message,
         }
     }
 
@@ -120,6 +138,7 @@ impl Entry {
             Entry::Resolver(entry) => entry.cause,
             Entry::TcpState(entry) => entry.cause,
             Entry::Icmp(entry) => entry.cause,
+            Entry::Condition(entry) => entry.cause,
         }
     }
 
@@ -130,6 +149,7 @@ impl Entry {
             Entry::Resolver(entry) => entry.next,
             Entry::TcpState(entry) => entry.next,
             Entry::Icmp(entry) => entry.next,
+            Entry::Condition(entry) => entry.next,
         }
     }
 
@@ -140,6 +160,7 @@ impl Entry {
             Entry::Resolver(entry) => entry.details,
             Entry::TcpState(entry) => entry.details,
             Entry::Icmp(_) => &[],
+            Entry::Condition(entry) => entry.details,
         }
     }
 
@@ -148,7 +169,15 @@ impl Entry {
         match self {
             Entry::Errno(entry) => entry.aliases,
             Entry::TcpState(entry) => entry.aliases,
-            Entry::Resolver(_) | Entry::Icmp(_) => &[],
+            Entry::Resolver(_) | Entry::Icmp(_) | Entry::Condition(_) => &[],
+        }
+    }
+
+    /// At which end it happened, what to run, which findings prove it.
+    pub fn remedy(self) -> Option<&'static Remedy> {
+        match self {
+            Entry::Condition(entry) => Some(&entry.remedy),
+            _ => remedy::of(self.name()),
         }
     }
 

@@ -21,8 +21,8 @@ pub static EXCEPTIONS: &[Spelling] = &[
     // ENOTCAPABLE belongs here too, but Linux has no such errno.
     python("PermissionError", &["EACCES", "EPERM"]),
     python("ProcessLookupError", &["ESRCH"]),
-    python("TimeoutError", &["ETIMEDOUT"]),
-    python("socket.timeout", &["ETIMEDOUT"]),
+    python("TimeoutError", &["ETIMEDOUT", "READ_TIMEOUT"]),
+    python("socket.timeout", &["ETIMEDOUT", "READ_TIMEOUT"]),
     // The base class of four.
     python(
         "ConnectionError",

@@ -72,13 +72,12 @@ static OTHERS: &[Spelling] = &[
     java("UnknownHostException", &["EAI_NONAME", "EAI_AGAIN"]),
     java("NoRouteToHostException", &["EHOSTUNREACH"]),
     java("PortUnreachableException", &["ECONNREFUSED"]),
-    java("SocketTimeoutException", &["ETIMEDOUT"]),
+    java("SocketTimeoutException", &["ETIMEDOUT", "READ_TIMEOUT"]),
     java("ConnectException", &["ECONNREFUSED", "ETIMEDOUT"]),
     java("Connection reset", &["ECONNRESET"]),
     java("BindException", &["EADDRINUSE", "EADDRNOTAVAIL"]),
-    // Node names errnos as they are; these two stand for what getaddrinfo says.
+    // Node names errnos as they are; this one stands for what getaddrinfo says.
     node("ENOTFOUND", &["EAI_NONAME"]),
-    node("socket hang up", &["ECONNRESET"]),
     // What musl, the C library of Alpine Linux, says otherwise than glibc.
     musl("Address in use", &["EADDRINUSE"]),
     musl("Address not available", &["EADDRNOTAVAIL"]),
@@ -98,8 +97,8 @@ static OTHERS: &[Spelling] = &[
     musl("Try again", &["EAI_AGAIN"]),
     musl("Non-recoverable error", &["EAI_FAIL"]),
     // What people and their programs say when they mean it in general.
-    anyone("timed out", &["ETIMEDOUT"]),
-    anyone("timeout", &["ETIMEDOUT"]),
+    anyone("timed out", &["ETIMEDOUT", "READ_TIMEOUT"]),
+    anyone("timeout", &["ETIMEDOUT", "READ_TIMEOUT"]),
 ];
 
 const fn rust(word: &'static str, names: &'static [&'static str]) -> Spelling {
@@ -129,7 +128,7 @@ const fn anyone(word: &'static str, names: &'static [&'static str]) -> Spelling 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::reference::{errno, resolver};
+    use crate::reference::{condition, errno, resolver};
     use std::collections::HashSet;
 
     #[test]
@@ -138,7 +137,8 @@ mod tests {
             for name in spelling.names {
                 let errno = errno::by_name(name).map(|entry| entry.name);
                 let code = resolver::by_name(name).map(|entry| entry.name);
-                assert_eq!(errno.or(code), Some(*name), "{spelling:?}");
+                let condition = condition::by_name(name).map(|entry| entry.name);
+                assert_eq!(errno.or(code).or(condition), Some(*name), "{spelling:?}");
             }
         }
     }

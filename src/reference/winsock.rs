@@ -17,6 +17,12 @@ pub fn by_number(number: i32) -> Option<&'static WinSock> {
     NUMBERS.iter().find(|error| error.number == number)
 }
 
+/// The errnos of a number.
+pub(super) fn stands_for(number: i32) -> Option<&'static [&'static str]> {
+    let at = NUMBERS.iter().position(|error| error.number == number)?;
+    Some(NAMES[at].names)
+}
+
 /// Writes the numbers and, of the same rows, the spellings.
 macro_rules! errors {
     ($($number:literal $name:ident $stands_for:ident;)*) => {

@@ -23,6 +23,7 @@ fn group(entry: Entry) -> &'static str {
             icmp::Version::V4 => "ICMPV4",
             icmp::Version::V6 => "ICMPV6",
         },
+        Entry::Condition(_) => "CONDITION",
     }
 }
 
@@ -109,6 +110,7 @@ fn title(entry: Entry) -> String {
         Entry::Resolver(_) => "getaddrinfo",
         Entry::TcpState(_) => "TCP state",
         Entry::Icmp(message) => message.version.word(),
+        Entry::Condition(_) => return format!("{}: {}", entry.name(), entry.message()),
     };
     let (name, number, message) = (entry.name(), entry.number(), entry.message());
     format!("{name} ({of_what} {number}): {message}")
@@ -227,7 +229,7 @@ impl EntryDocument {
                 Entry::Errno(entry) => Some(entry.number),
                 Entry::Resolver(entry) => Some(entry.number),
                 Entry::TcpState(entry) => Some(entry.number.into()),
-                Entry::Icmp(_) => None,
+                Entry::Icmp(_) | Entry::Condition(_) => None,
             },
             message: entry.message(),
             cause: advice.cause,

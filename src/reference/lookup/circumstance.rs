@@ -1,6 +1,6 @@
 //! Under which circumstance the errno of a pasted line came.
 
-use crate::reference::{Circumstance, errno};
+use crate::reference::{Circumstance, errno, resolver};
 
 /// What the line speaks of. What it is said of (a Unix socket, an address, a path) is more certain
 /// than the verb, which may be any word.
@@ -37,10 +37,11 @@ pub(super) fn of(line: &str) -> Option<Circumstance> {
 
 /// A line of sockdoc itself without what stands behind `(ECONNREFUSED): `. There are words about
 /// every circumstance.
-fn without_cause(line: &str) -> &str {
+pub(super) fn without_cause(line: &str) -> &str {
     let ends = line.match_indices("): ").map(|(at, _)| &line[..at]);
     let named = ends.filter_map(|head| head.rsplit_once('('));
-    let mut of_errno = named.filter(|(_, name)| errno::by_name(name).is_some());
+    let mut of_errno = named
+        .filter(|(_, name)| errno::by_name(name).is_some() || resolver::by_name(name).is_some());
     of_errno.next().map_or(line, |(head, _)| head)
 }
 
@@ -62,11 +63,15 @@ fn is_unix(word: &str) -> bool {
     let names = ["unix", "af_unix", "unix-domain", "unixgram", "unixpacket"];
     names.contains(&bare)
         || word.starts_with("unix:")
-        || ends_path(word)
-            .rsplit_once('.')
-            .is_some_and(|(_, end)| matches!(end, "sock" | "socket"))
+        || is_socket_path(ends_path(word))
         || word.contains("/.s.pgsql.")
         || word.contains("/.x11-unix/")
+}
+
+/// `/run/app.sock`, and not `self.sock`: a path has a slash.
+fn is_socket_path(word: &str) -> bool {
+    let end = word.rsplit_once('.').map_or("", |(_, end)| end);
+    word.contains('/') && matches!(end, "sock" | "socket")
 }
 
 /// An address, with a port or without, an URL, or the name of a protocol above IP.
@@ -74,7 +79,8 @@ fn is_network(word: &str) -> bool {
     if word.contains("://") || word.starts_with("/dev/tcp/") || word.starts_with("/dev/udp/") {
         return true;
     }
-    let word = ends_path(word);
+    // Java writes an address without a name as `/192.168.1.5:80`.
+    let word = ends_path(word).trim_start_matches('/');
     let is_address = |text: &str| {
         let inner = text.trim_start_matches('[').trim_end_matches(']');
         inner.parse::<std::net::IpAddr>().is_ok() || inner == "localhost"

@@ -1,6 +1,6 @@
 //! What somebody may have meant.
 
-use super::{Term, TermKind, bounded, words};
+use super::{Term, bounded, words};
 
 /// So many suggestions are read; more are not.
 const MAX_SUGGESTIONS: usize = 5;
@@ -51,7 +51,7 @@ fn likeness(query: &str, tokens: &[&str], term: &Term) -> f64 {
         best = best.max(CONTAINED);
     }
     // A state is often an ordinary word: `closed` in a line is no slip for CLOSE.
-    if term.kind == TermKind::State && !text.contains(['_', '-']) {
+    if term.is_state && !text.contains(['_', '-']) {
         return best;
     }
     // As many words of the line as the term has.

@@ -1,5 +1,6 @@
 use super::*;
 use crate::error::{Error, Kind};
+use crate::reference::{errno, resolver};
 use proptest::prelude::*;
 use std::io;
 
@@ -50,7 +51,8 @@ fn a_negative_number_is_a_code_of_the_resolver() {
     assert_eq!(names("[Errno -3]"), ["EAI_AGAIN"]);
     assert_eq!(names("-104"), ["ECONNRESET", "EAI_INTR"]);
     assert_eq!(names("-2147483648"), Vec::<&str>::new());
-    assert_eq!(names("41"), Vec::<&str>::new());
+    assert_eq!(names("41"), ["EPROTOTYPE"], "only macOS has it");
+    assert_eq!(names("-41"), Vec::<&str>::new());
 }
 
 #[test]
@@ -80,8 +82,6 @@ fn lines_of_every_language_are_understood() {
             "socket.gaierror: [Errno -2] Name or service not known",
             "EAI_NONAME",
         ),
-        ("TimeoutError: timed out", "ETIMEDOUT"),
-        ("socket.timeout: timed out", "ETIMEDOUT"),
         ("connect: Connection refused", "ECONNREFUSED"),
         ("bash: connect: No route to host", "EHOSTUNREACH"),
         (
@@ -162,11 +162,6 @@ fn lines_of_java_browsers_curl_and_windows_are_understood() {
         ("ERR_CONNECTION_TIMED_OUT", "ETIMEDOUT"),
         ("NS_ERROR_CONNECTION_REFUSED", "ECONNREFUSED"),
         ("Error code: NS_ERROR_NET_RESET", "ECONNRESET"),
-        (
-            "curl: (28) Operation timed out after 1001 milliseconds",
-            "ETIMEDOUT",
-        ),
-        ("curl (28)", "ETIMEDOUT"),
         (
             "curl: (56) Recv failure: Connection reset by peer",
             "ECONNRESET",
@@ -285,10 +280,10 @@ fn a_word_of_browsers_curl_and_windows_stands_for_all_that_it_can_mean() {
         names("ERR_ADDRESS_UNREACHABLE"),
         ["ENETUNREACH", "EHOSTUNREACH"]
     );
-    let connecting = ["ENETUNREACH", "ECONNREFUSED", "EHOSTUNREACH"];
+    let connecting = ["ECONNREFUSED", "EHOSTUNREACH", "ENETUNREACH"];
     assert_eq!(names("(7) Failed to connect"), connecting);
     assert_eq!(names("curl: (7)"), connecting);
-    assert_eq!(names("(28)"), ["ENOSPC", "ETIMEDOUT"]);
+    assert_eq!(names("(28)"), ["ENOSPC", "ETIMEDOUT", "READ_TIMEOUT"]);
     assert_eq!(names("28"), ["ENOSPC"]);
 }
 
@@ -315,7 +310,7 @@ fn a_number_of_windows_is_known_bare_and_marked_and_not_in_passing() {
         }
     }
     assert_eq!(names("listening on port 10061"), Vec::<&str>::new());
-    assert_eq!(names("WinError 5"), Vec::<&str>::new());
+    assert_eq!(names("WinError 5"), ["EACCES"]);
 }
 
 #[test]
@@ -346,14 +341,8 @@ fn an_unknown_code_of_icmp_is_told_and_its_type_shown() {
 #[test]
 fn what_differs_in_the_word_that_matters_is_not_suggested() {
     for query in [
-        "Connection closed",
         "Connection rejected",
-        "connection lost",
-        "ERR_CONNECTION_CLOSED",
-        "ConnectionClosedError",
         "ECONNCLOSED",
-        "ERR_EMPTY_RESPONSE",
-        "(52) Empty reply from server",
         "Network is up",
         "FIN_WAIT3",
     ] {
@@ -365,10 +354,7 @@ fn what_differs_in_the_word_that_matters_is_not_suggested() {
         look_up("Conection reset by peer").nearest.first(),
         Some(&"Connection reset by peer")
     );
-    assert_eq!(
-        look_up("Connection was refused").nearest.first(),
-        Some(&"Connection refused")
-    );
+    assert_eq!(names("Connection was refused"), ["ECONNREFUSED"]);
     assert_eq!(
         look_up("ERR_CONECTION_RESET").nearest.first(),
         Some(&"ERR_CONNECTION_RESET")
@@ -483,11 +469,12 @@ fn at_most_five_are_suggested_and_none_for_what_is_like_nothing() {
 }
 
 #[test]
-fn only_the_front_of_a_long_query_is_looked_at() {
-    let long = format!("{}ECONNREFUSED", "é ".repeat(2000));
-    assert_eq!(names(&long), Vec::<&str>::new());
-    let long = format!("ECONNREFUSED {}", "é ".repeat(100_000));
-    assert_eq!(names(&long), ["ECONNREFUSED"]);
+fn of_a_long_paste_the_front_and_the_end_are_looked_at() {
+    let filler = "é \n".repeat(100_000);
+    assert_eq!(names(&format!("{filler}ECONNREFUSED")), ["ECONNREFUSED"]);
+    assert_eq!(names(&format!("ECONNREFUSED\n{filler}")), ["ECONNREFUSED"]);
+    let middle = format!("{filler}ECONNREFUSED\n{filler}");
+    assert_eq!(names(&middle), Vec::<&str>::new());
 }
 
 proptest! {

@@ -2,6 +2,8 @@
 
 use std::ops::Range;
 
+use super::terms::Part;
+
 /// The words and numbers of a line. A `.`, `_` or `-` inside belongs to the word, so that addresses
 /// and names stay whole; a `-` in front belongs to a number only.
 pub(super) fn tokens(line: &str) -> Vec<&str> {
@@ -38,16 +40,38 @@ pub(super) fn plain(text: &str) -> String {
 }
 
 /// Where a phrase stands in a line, not as a part of longer words.
-pub(super) fn find(line: &str, phrase: &str) -> Option<Range<usize>> {
+pub(super) fn find(line: &str, part: &Part) -> Option<Range<usize>> {
+    let is_word = |c: char| c.is_ascii_alphanumeric() || c == '_';
+    let phrase = &*part.text;
+    let begins_word = part.begins_word && phrase.starts_with(is_word);
+    let ends_word = part.ends_word && phrase.ends_with(is_word);
     let ranges = line
         .match_indices(phrase)
         .map(|(at, _)| at..at + phrase.len());
     let is_apart = |range: &Range<usize>| {
-        let before = line[..range.start].chars().next_back();
-        let after = line[range.end..].chars().next();
-        !before.is_some_and(char::is_alphanumeric) && !after.is_some_and(char::is_alphanumeric)
+        let before = begins_word && line[..range.start].ends_with(is_word);
+        let after = ends_word && line[range.end..].starts_with(is_word);
+        !before && !after
     };
     ranges.into_iter().find(is_apart)
+}
+
+/// Where the words of letters, digits and `_` are.
+pub(super) fn runs(line: &str) -> Vec<Range<usize>> {
+    let is_part = |c: char| c.is_ascii_alphanumeric() || c == '_';
+    let mut found = Vec::new();
+    let mut start = None;
+    for (at, c) in line.char_indices().chain([(line.len(), ' ')]) {
+        match (start, is_part(c)) {
+            (None, true) => start = Some(at),
+            (Some(from), false) => {
+                found.push(from..at);
+                start = None;
+            }
+            _ => {}
+        }
+    }
+    found
 }
 
 #[cfg(test)]
@@ -75,11 +99,13 @@ mod tests {
 
     #[test]
     fn a_phrase_is_not_found_inside_of_longer_words() {
-        assert_eq!(find("the file exists", "file exists"), Some(4..15));
-        assert_eq!(
-            find("profile exists; file exists", "file exists"),
-            Some(16..27)
-        );
-        assert_eq!(find("file existsing", "file exists"), None);
+        let phrase = Part {
+            text: "file exists".to_owned(),
+            begins_word: true,
+            ends_word: true,
+        };
+        assert_eq!(find("the file exists", &phrase), Some(4..15));
+        assert_eq!(find("profile exists; file exists", &phrase), Some(16..27));
+        assert_eq!(find("file existsing", &phrase), None);
     }
 }

@@ -1,0 +1,61 @@
+//! SSH, git, rsync, FTP and mail.
+
+use super::phrases;
+
+phrases! {
+    Message "exchange_identification: Connection closed by remote host" PEER_CLOSED;
+    Message "Connection closed by …port" PEER_CLOSED;
+    Sentence "Connection reset by …port" ECONNRESET;
+    Sentence "Timeout, server …not responding" READ_TIMEOUT;
+    Sentence "Connection to …closed by remote host" PEER_CLOSED;
+    Sentence "Permission denied (publickey" LOGIN_REFUSED;
+    Sentence "Permission denied (password" LOGIN_REFUSED;
+    Sentence "Permission denied (keyboard-interactive" LOGIN_REFUSED;
+    Sentence "Permission denied (gssapi" LOGIN_REFUSED;
+    Sentence "Permission denied, please try again" LOGIN_REFUSED;
+    Sentence "Too many authentication failures" LOGIN_REFUSED;
+    Sentence "REMOTE HOST IDENTIFICATION HAS CHANGED" SSH_HOST_KEY;
+    Sentence "Host key verification failed" SSH_HOST_KEY;
+    Sentence "No …host key is known for" SSH_HOST_KEY;
+    Sentence "Unable to negotiate with …no matching" SSH_NO_COMMON;
+    Sentence "no matching host key type found" SSH_NO_COMMON;
+    Sentence "no matching key exchange method found" SSH_NO_COMMON;
+    Sentence "no matching cipher found" SSH_NO_COMMON;
+    Sentence "no matching MAC found" SSH_NO_COMMON;
+    Sentence "Bad packet length" WRONG_PROTOCOL;
+    Sentence "sent invalid protocol identifier" WRONG_PROTOCOL;
+    Sentence "banner line contains invalid characters" WRONG_PROTOCOL;
+    Sentence "Protocol mismatch." WRONG_PROTOCOL;
+    Sentence "Bad protocol version identification" WRONG_PROTOCOL;
+    Sentence "banner exchange: …invalid format" WRONG_PROTOCOL;
+    Sentence "Connection timed out during banner exchange" READ_TIMEOUT;
+    Sentence "cannot listen to port:" EADDRINUSE;
+    Sentence "remote port forwarding failed for listen port" EADDRINUSE;
+    Sentence "administratively prohibited: open failed" EACCES;
+    Hint "the remote end hung up unexpectedly" PEER_CLOSED;
+    Message "The remote end hung up upon initial contact" PEER_CLOSED;
+    Sentence "unexpected disconnect while reading sideband packet" PEER_CLOSED;
+    Sentence "GnuTLS recv error (-110)" TLS_CUT;
+    Sentence "GnuTLS recv error (-54)" TLS_CUT;
+    Sentence "GnuTLS recv error (-9)" TLS_CUT;
+    Sentence "GnuTLS, handshake failed: Error in the pull function" TLS_CUT;
+    Sentence "Error in the pull function" TLS_CUT;
+    Sentence "TLS connection was non-properly terminated" TLS_CUT;
+    Sentence "gnutls_handshake() failed: Handshake failed" TLS_NO_COMMON;
+    Sentence "gnutls_handshake() failed: An unexpected TLS packet was received" TLS_TO_PLAIN;
+    Sentence "gnutls_handshake() failed: Error in the pull function" TLS_CUT;
+    Sentence "server certificate verification failed. CAfile" CERT_UNKNOWN_ISSUER;
+    Sentence "Support for password authentication was removed" LOGIN_REFUSED;
+    Sentence "Authentication failed for 'http" LOGIN_REFUSED;
+    Sentence "could not read Username for" LOGIN_REFUSED;
+    Sentence "RPC failed; HTTP 502" HTTP_502;
+    Sentence "RPC failed; HTTP 503" HTTP_503;
+    Sentence "RPC failed; HTTP 504" HTTP_504;
+    Sentence "timeout in data send/receive" READ_TIMEOUT;
+    Sentence "unable to negotiate a connection …connection closed" PEER_CLOSED;
+    Sentence "Received disconnect from …Too many authentication failures" LOGIN_REFUSED;
+    Message "Connection to …timed out" ETIMEDOUT;
+    Sentence "530 Login incorrect" LOGIN_REFUSED;
+    Sentence "535 5.7.8" LOGIN_REFUSED;
+    Sentence "421 Service not available" TOO_MANY_CONNECTIONS PEER_CLOSED;
+}

@@ -1,0 +1,67 @@
+//! Windows: the sentences of its errors beyond those of `winsock`, and those of other languages.
+
+use super::phrases;
+
+phrases! {
+    Sentence "An invalid argument was supplied" EINVAL;
+    Sentence "A non-blocking socket operation could not be completed immediately" EAGAIN;
+    Sentence "An operation was attempted on something that is not a socket" ENOTSOCK;
+    Sentence "on an already connected socket" EISCONN;
+    Sentence "because the socket is not connected and" ENOTCONN;
+    Sentence "disallowed because the socket is not connected" ENOTCONN;
+    Sentence "lacked sufficient buffer space" ENOBUFS;
+    Sentence "The remote computer refused the network connection" ECONNREFUSED;
+    Sentence "The specified network name is no longer available" ECONNRESET;
+    Sentence "The I/O operation has been aborted because of either a thread exit" ECANCELED;
+    Sentence "The semaphore timeout period has expired" ETIMEDOUT;
+    Sentence "An existing connection was forcibly closed" ECONNRESET;
+    Sentence "An established connection was aborted" ECONNABORTED;
+    Sentence "connected party did not properly respond" ETIMEDOUT;
+    Sentence "A socket operation encountered a dead network" ENETDOWN;
+    Sentence "The network path was not found" EHOSTUNREACH EAI_NONAME;
+    Sentence "The requested name is valid, but no data of the requested type was found" EAI_NODATA;
+    Sentence "This is usually a temporary error during hostname resolution" EAI_AGAIN;
+    Sentence "The network location cannot be reached" ENETUNREACH;
+    Sentence "Address incompatible with the requested protocol" EAFNOSUPPORT;
+    Sentence "WSAStartup failed" WINSOCK_NOT_STARTED;
+    Sentence "application has not called WSAStartup" WINSOCK_NOT_STARTED;
+    Sentence "WSANOTINITIALISED" WINSOCK_NOT_STARTED;
+    Sentence "由于目标计算机积极拒绝" ECONNREFUSED;
+    Sentence "目标计算机积极拒绝" ECONNREFUSED;
+    Sentence "远程主机强迫关闭了一个现有的连接" ECONNRESET;
+    Sentence "你的主机中的软件中止了一个已建立的连接" ECONNABORTED;
+    Sentence "您的主机中的软件中止了一个已建立的连接" ECONNABORTED;
+    Sentence "通常每个套接字地址" EADDRINUSE;
+    Sentence "由于连接方在一段时间后没有正确答复" ETIMEDOUT;
+    Sentence "不知道这样的主机" EAI_NONAME;
+    Sentence "請求的位址在其內容中無效" EADDRNOTAVAIL;
+    Sentence "在其上下文中，该请求的地址无效" EADDRNOTAVAIL;
+    Sentence "在一个非套接字上尝试了一个操作" ENOTSOCK;
+    Sentence "以一种访问权限不允许的方式做了一个访问套接字的尝试" EACCES;
+    Sentence "無法連線，因為目標電腦拒絕連線" ECONNREFUSED;
+    Sentence "対象のコンピューターによって拒否されたため、接続できませんでした" ECONNREFUSED;
+    Sentence "既存の接続はリモート ホストに強制的に切断されました" ECONNRESET;
+    Sentence "대상 컴퓨터에서 연결을 거부했으므로" ECONNREFUSED;
+    Sentence "현재 연결은 원격 호스트에 의해 강제로 끊겼습니다" ECONNRESET;
+    Sentence "da der Zielcomputer die Verbindung verweigerte" ECONNREFUSED;
+    Sentence "vom Remotehost geschlossen" ECONNRESET;
+    Sentence "Normalerweise darf jede Socketadresse" EADDRINUSE;
+    Sentence "expressément refusée" ECONNREFUSED;
+    Sentence "dû être fermée par l’hôte distant" ECONNRESET;
+    Sentence "Une connexion existante a dû être fermée" ECONNRESET;
+    Sentence "denegó expresamente dicha conexión" ECONNREFUSED;
+    Sentence "interrupción de una conexión existente por el host remoto" ECONNRESET;
+    Sentence "Se ha anulado una conexión establecida" ECONNABORTED;
+    Sentence "Sólo se permite un uso de cada dirección de socket" EADDRINUSE;
+    Sentence "Solo se permite un uso de cada dirección de socket" EADDRINUSE;
+    Sentence "конечный компьютер отверг запрос на подключение" ECONNREFUSED;
+    Sentence "Удаленный хост принудительно разорвал существующее подключение" ECONNRESET;
+    Sentence "Обычно разрешается только одно использование адреса сокета" EADDRINUSE;
+    Sentence "as máquinas de destino as recusaram ativamente" ECONNREFUSED;
+    Sentence "a máquina de destino as recusou ativamente" ECONNREFUSED;
+    Sentence "Foi forçado o cancelamento de uma conexão existente" ECONNRESET;
+    Sentence "rifiuto persistente del computer di destinazione" ECONNREFUSED;
+    Sentence "Connessione in corso interrotta forzatamente dall'host remoto" ECONNRESET;
+    Sentence "komputer docelowy aktywnie go odmawia" ECONNREFUSED;
+    Sentence "hedef makine etkin olarak reddettiğinden" ECONNREFUSED;
+}
