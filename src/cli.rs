@@ -138,6 +138,7 @@ pub fn command() -> clap::Command {
 /// Parses the command line, runs the command and gives the exit status of the process.
 pub fn main() -> ExitCode {
     let words = sockets::plain_p::taken_out(std::env::args_os().collect(), command);
+    let words = explain::dashes_apart(words);
     let parsed = command().try_get_matches_from(words);
     let cli = match parsed.and_then(|matches| Cli::from_arg_matches(&matches)) {
         Ok(cli) => cli,

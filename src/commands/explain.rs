@@ -1,5 +1,6 @@
 //! `sockdoc explain`: what an error means, why it happens and what to do next.
 
+use std::ffi::OsString;
 use std::io::Write;
 
 use crate::commands::serving::print;
@@ -8,7 +9,7 @@ use crate::diagnose::{Rule, rules};
 use crate::error::{Error, Kind, Result};
 use crate::reference::{self, Lookup};
 use crate::render::{escape, explain as show};
-use crate::sys::privilege;
+use crate::sys::{files, privilege};
 
 /// Explain an error: what it means, why it happens and what to do next.
 ///
@@ -18,11 +19,15 @@ use crate::sys::privilege;
 /// The cause depends on the line: one about a Unix socket or a file differs from one about TCP.
 /// The name of a finding (close_never_called), as the JSON output gives it, explains that finding.
 ///
-/// Without an argument, all entries are listed. In the suggestions, HOST, PORT and PATH stand for
-/// the address or the path concerned.
+/// A paste of any length can be piped in: of a stack trace, the last exception counts first. The
+/// text tells the system (Linux, macOS, Windows, lwIP), whose error numbers differ; a number that
+/// fits several is explained for each.
+///
+/// Without an argument and without a pipe, all entries are listed. In the suggestions, HOST, PORT
+/// and PATH stand for the address or the path concerned, where the text does not name them.
 #[derive(Debug, Clone, clap::Args)]
 pub struct Args {
-    /// A name, number, message or error line; several words form one query.
+    /// A name, number, message or error text; several words form one query; - reads standard input.
     // Not allow_hyphen_values: it would treat a flag after WHAT as a part of it.
     #[arg(value_name = "WHAT", allow_negative_numbers = true)]
     pub what: Vec<String>,
@@ -35,28 +40,83 @@ const QUOTED_CHARS: usize = 80;
 pub fn run(args: &Args, context: &Context) -> Result<Status> {
     privilege::drop_all()?;
     let mut out = Vec::new();
-    let known = explain(args, context.json, context.width, &mut out)?;
+    let query = query(args)?;
+    let known = explain(query.as_deref(), context.json, context.width, &mut out)?;
     print(&out).map_err(Error::output)?;
     Ok(Status::of(known))
 }
 
+/// What is asked: the words, or standard input for `-` and for no word at all in a pipe.
+fn query(args: &Args) -> Result<Option<String>> {
+    let reads = args.what == ["-"] || (args.what.is_empty() && files::is_input_given());
+    if !reads {
+        return Ok((!args.what.is_empty()).then(|| args.what.join(" ")));
+    }
+    let bytes = files::standard_input_ends()?;
+    let text = String::from_utf8_lossy(&bytes).trim().to_owned();
+    if text.is_empty() && !args.what.is_empty() {
+        let error = Error::new(Kind::CannotRun, "explain", "standard input is empty");
+        return Err(error.next("pipe an error text in: COMMAND 2>&1 | sockdoc explain -"));
+    }
+    Ok((!text.is_empty()).then_some(text))
+}
+
+/// Puts a text that begins with a dash (`-bash: connect: Connection refused`) where clap does not take
+/// it for a flag: behind `--`, with the other words in their order. `words` is a whole command line.
+pub fn dashes_apart(words: Vec<OsString>) -> Vec<OsString> {
+    let is_text = |word: &OsString| {
+        let word = word.to_string_lossy();
+        word.starts_with('-') && word.contains(|c: char| c.is_whitespace() || ":;([<*,".contains(c))
+    };
+    let name = words
+        .iter()
+        .skip(1)
+        .position(|word| !word.to_string_lossy().starts_with('-'));
+    let Some(name) = name.map(|at| at + 1).filter(|at| words[*at] == "explain") else {
+        return words;
+    };
+    let (head, rest) = words.split_at(name + 1);
+    if rest.iter().any(|word| word == "--") || !rest.iter().any(is_text) {
+        return words;
+    }
+    let (mut flags, mut texts) = (head.to_vec(), Vec::new());
+    let mut rest = rest.iter();
+    while let Some(word) = rest.next() {
+        let shown = word.to_string_lossy();
+        let is_flag = shown.len() > 1 && shown.starts_with('-') && !is_text(word);
+        if is_flag && !shown[1..].starts_with(|c: char| c.is_ascii_digit()) {
+            flags.push(word.clone());
+            flags.extend((shown == "--color").then(|| rest.next().cloned()).flatten());
+        } else {
+            texts.push(word.clone());
+        }
+    }
+    flags.push("--".into());
+    flags.extend(texts);
+    flags
+}
+
 /// Writes to `out`; returns whether any entry matches. `width` is that of the terminal; `None`
 /// disables wrapping.
-fn explain(args: &Args, json: bool, width: Option<u16>, out: &mut dyn Write) -> Result<bool> {
-    let query = (!args.what.is_empty()).then(|| args.what.join(" "));
-    let rules: Vec<&'static Rule> = match &query {
+fn explain(
+    query: Option<&str>,
+    json: bool,
+    width: Option<u16>,
+    out: &mut dyn Write,
+) -> Result<bool> {
+    let rules: Vec<&'static Rule> = match query {
         Some(query) => rules::named(query).into_iter().collect(),
         None => rules::ALL.to_vec(),
     };
-    let found = match &query {
+    let found = match query {
         // Its name says which finding; the words in it are not of other entries.
         Some(_) if !rules.is_empty() => Lookup::default(),
         Some(query) => reference::look_up(query),
         None => Lookup::everything(),
     };
     let known = !found.entries.is_empty() || !rules.is_empty();
-    match (&query, rules.first()) {
-        (query, _) if json => show::write_json(out, query.as_deref(), &found, &rules),
+    match (query, rules.first()) {
+        (query, _) if json => show::write_json(out, query, &found, &rules),
         (Some(query), _) if !known => return Err(unknown(query, &found.nearest)),
         (Some(_), Some(rule)) => show::rules::write(out, rule, width),
         (Some(_), None) => show::write_entries(out, &found, width),
@@ -88,9 +148,9 @@ mod tests {
     use super::*;
 
     fn explained(what: &[&str], json: bool, width: Option<u16>) -> Result<(bool, String)> {
-        let what = what.iter().map(ToString::to_string).collect();
+        let query = (!what.is_empty()).then(|| what.join(" "));
         let mut out = Vec::new();
-        let known = explain(&Args { what }, json, width, &mut out)?;
+        let known = explain(query.as_deref(), json, width, &mut out)?;
         Ok((known, String::from_utf8(out).expect("UTF-8")))
     }
 
@@ -132,6 +192,34 @@ mod tests {
         let count = every["rules"].as_array().map(Vec::len);
         assert_eq!(count, Some(rules::ALL.len()));
         assert!(text(&[]).contains("\nnot_accepted "));
+    }
+
+    #[test]
+    fn a_text_that_begins_with_a_dash_is_no_flag() {
+        let apart = |words: &[&str]| -> Vec<String> {
+            let words = words.iter().map(OsString::from).collect();
+            let apart = dashes_apart(words).into_iter();
+            apart.map(|it| it.to_string_lossy().into_owned()).collect()
+        };
+        assert_eq!(
+            apart(&[
+                "sockdoc", "explain", "-bash:", "connect:", "--json", "refused"
+            ]),
+            [
+                "sockdoc", "explain", "--json", "--", "-bash:", "connect:", "refused"
+            ]
+        );
+        assert_eq!(
+            apart(&["sockdoc", "explain", "- Status: not trusted"]),
+            ["sockdoc", "explain", "--", "- Status: not trusted"]
+        );
+        for words in [
+            &["sockdoc", "explain", "-2", "--json"][..],
+            &["sockdoc", "explain", "-"],
+            &["sockdoc", "ping", "-x:", "explain"],
+        ] {
+            assert_eq!(apart(words), words);
+        }
     }
 
     #[test]

@@ -14,6 +14,7 @@
 use std::sync::LazyLock;
 
 use super::icmp::Icmp;
+use super::remedy::Remedy;
 use super::system::{self, System};
 use super::{Advice, Circumstance, Entry, Place, all, spelling, system_advice, tcp_state};
 
@@ -72,6 +73,15 @@ impl Lookup {
     }
 }
 
+impl Lookup {
+    /// Where an entry happened and what to run; a Unix socket or a file has no host and port to look at.
+    pub fn remedy(&self, entry: Entry) -> Option<&'static Remedy> {
+        use Circumstance::{File, UnixBind, UnixSocket};
+        let is_local = matches!(self.circumstance, Some(File | UnixBind | UnixSocket));
+        entry.remedy().filter(|_| !is_local)
+    }
+}
+
 /// A code of a type of ICMP that the tables do not have.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct UnknownCode {
@@ -113,14 +123,14 @@ pub fn look_up(text: &str) -> Lookup {
         .is_some_and(|(_, rank)| *rank >= Rank::Name);
     if is_line
         && !is_named
-        && let Some(found) = of_icmp(icmp::numbers(&tokens))
+        && let Some(found) = of_icmp(&icmp::numbers(&tokens))
     {
         return found;
     }
     if let Some((found, _)) = recognised {
         return found;
     }
-    if is_line && let Some(found) = of_icmp(icmp::bare(query, &tokens)) {
+    if is_line && let Some(found) = of_icmp(&icmp::bare(query, &tokens)) {
         return found;
     }
     let states = states(&tokens, terms);
@@ -191,8 +201,8 @@ fn of_number(line: &str, tokens: &[&str], systems: &[System]) -> Option<Lookup> 
     let system = systems.first().copied().filter(|_| systems.len() == 1);
     (!entries.is_empty()).then(|| Lookup {
         entries,
-        numbers,
         system,
+        numbers,
         ..Lookup::default()
     })
 }
@@ -212,8 +222,8 @@ fn whole(query: &str, terms: &[Term]) -> Vec<Entry> {
     without_repeats(same.map(|term| term.entry))
 }
 
-fn of_icmp(asked: Vec<icmp::Asked>) -> Option<Lookup> {
-    let entries = without_repeats(icmp::entries_of(&asked).into_iter());
+fn of_icmp(asked: &[icmp::Asked]) -> Option<Lookup> {
+    let entries = without_repeats(icmp::entries_of(asked).into_iter());
     let mut unknown_codes: Vec<_> = asked.iter().filter_map(icmp::Asked::unknown).collect();
     unknown_codes.retain(|it| entries.contains(&Entry::Icmp(it.r#type)));
     unknown_codes.dedup();
@@ -334,7 +344,5 @@ fn bounded(text: &str, max: usize) -> &str {
     &text[..end]
 }
 
-#[cfg(test)]
-mod corpus;
 #[cfg(test)]
 mod tests;

@@ -23,7 +23,7 @@ mod windows;
 
 /// How much a phrase says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Weight {
+pub(super) enum Weight {
     /// A general remark: it counts where the text has nothing better.
     Hint,
     /// As much as an errno's message.
@@ -34,17 +34,17 @@ pub enum Weight {
 
 /// A phrase and what it stands for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Phrase {
+pub(super) struct Phrase {
     /// Its text; `…` stands for any text in the same line.
-    pub text: &'static str,
+    pub(super) text: &'static str,
     /// The names of its entries; without any it is known to mean nothing.
-    pub names: &'static [&'static str],
+    pub(super) names: &'static [&'static str],
     /// How much it says.
-    pub weight: Weight,
+    pub(super) weight: Weight,
 }
 
 /// Every phrase of every program.
-pub fn all() -> impl Iterator<Item = &'static Phrase> {
+pub(super) fn all() -> impl Iterator<Item = &'static Phrase> {
     let tables = [
         apple::TABLE,
         browsers::TABLE,

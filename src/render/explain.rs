@@ -1,17 +1,15 @@
 //! An entry of the tables, or all of them: text for people, and a JSON document.
 
+mod document;
 pub mod rules;
 
 use std::io::{self, Write};
 
-use serde::Serialize;
+pub use document::write_json;
 
-use self::rules::RuleJson;
-use super::json;
 use super::table::Table;
-use crate::diagnose::Rule;
 use crate::reference::icmp::{self, Icmp};
-use crate::reference::{self, Advice, Circumstance, Entry, Lookup, UnknownCode, spelling};
+use crate::reference::{self, Advice, Circumstance, Entry, Lookup, System, UnknownCode, spelling};
 
 /// The groups of the list, by [`Entry::kind`]; ICMP has two.
 fn group(entry: Entry) -> &'static str {
@@ -58,9 +56,15 @@ pub fn write_entries(out: &mut dyn Write, found: &Lookup, width: Option<u16>) ->
             let text = format!("{code} is not known; the following applies to the whole type");
             table.row(&["code:", &text]);
         }
-        let advice = entry.advice(found.circumstance);
+        if let Some(numbers) = foreign_numbers(found, *entry) {
+            table.row(&["number:", &numbers]);
+        }
+        let advice = found.advice(*entry);
         table.row(&["cause:", advice.cause]);
-        table.row(&["next:", advice.next]);
+        table.row(&["next:", &found.place.fill(advice.next)]);
+        for (label, text) in remedy(found, *entry) {
+            table.row(&[label, &text]);
+        }
         for (label, other) in others(*entry, advice) {
             let Advice { cause, next } = other;
             table.row(&[label, &format!("{cause}. Next: {next}")]);
@@ -73,7 +77,39 @@ pub fn write_entries(out: &mut dyn Write, found: &Lookup, width: Option<u16>) ->
         }
         table.write(out, width)?;
     }
+    if !found.others.is_empty() {
+        let names: Vec<&str> = found.others.iter().map(|it| it.name()).collect();
+        writeln!(out, "\nearlier in the text: {}", names.join(", "))?;
+    }
     Ok(())
+}
+
+/// The numbers of the text that are this entry on a system other than Linux: `61 on macOS and BSD`.
+fn foreign_numbers(found: &Lookup, entry: Entry) -> Option<String> {
+    let its = found.numbers.iter().filter(|it| it.name == entry.name());
+    let foreign =
+        its.filter(|it| it.system != System::Linux && entry.number() != it.number.to_string());
+    let texts: Vec<String> = foreign
+        .map(|it| format!("{} on {}", it.number, it.system.title()))
+        .collect();
+    (!texts.is_empty()).then(|| texts.join("; "))
+}
+
+/// At which end it happened, the commands to run, the findings that prove it.
+fn remedy(found: &Lookup, entry: Entry) -> Vec<(&'static str, String)> {
+    let Some(remedy) = found.remedy(entry) else {
+        return Vec::new();
+    };
+    let mut rows = Vec::new();
+    for (index, command) in remedy.run.iter().enumerate() {
+        let label = if index == 0 { "run:" } else { "" };
+        rows.push((label, found.place.fill(command)));
+    }
+    rows.push(("where:", remedy.at.to_owned()));
+    if !remedy.findings.is_empty() {
+        rows.push(("findings:", remedy.findings.join(", ")));
+    }
+    rows
 }
 
 /// The codes of this ICMP type that the query names and the tables do not have.
@@ -162,135 +198,6 @@ fn on_a_socket(message: &Icmp) -> Option<String> {
     Some(format!("{}, {when}", on_socket.errno))
 }
 
-/// The document of `--json`.
-#[derive(Serialize)]
-struct Document<'a> {
-    schema: &'static str,
-    query: Option<&'a str>,
-    /// The circumstance that the query names; it selects cause and next of the entries.
-    circumstance: Option<&'static str>,
-    entries: Vec<EntryDocument>,
-    /// Findings of the diagnosis.
-    rules: Vec<RuleJson>,
-    nearest: &'a [&'static str],
-}
-
-/// An entry in the document. Every entry has every key; keys that its kind lacks are null.
-#[derive(Serialize)]
-struct EntryDocument {
-    kind: &'static str,
-    name: &'static str,
-    number: Option<i32>,
-    message: &'static str,
-    cause: &'static str,
-    next: &'static str,
-    general_cause: &'static str,
-    general_next: &'static str,
-    under: Vec<UnderDocument>,
-    details: &'static [&'static str],
-    aliases: &'static [&'static str],
-    known_as: Vec<KnownAs>,
-    caused_by_icmp: Vec<&'static str>,
-    icmp_version: Option<u8>,
-    icmp_type: Option<u8>,
-    icmp_code: Option<u8>,
-    unknown_icmp_codes: Vec<u32>,
-    errno: Option<&'static str>,
-    errno_fatal: Option<bool>,
-}
-
-/// The texts of an errno for a circumstance.
-#[derive(Serialize)]
-struct UnderDocument {
-    circumstance: &'static str,
-    cause: &'static str,
-    next: &'static str,
-}
-
-#[derive(Serialize)]
-struct KnownAs {
-    language: &'static str,
-    word: &'static str,
-}
-
-impl EntryDocument {
-    fn new(entry: Entry, found: &Lookup) -> Self {
-        let message = match entry {
-            Entry::Icmp(message) => Some(message),
-            _ => None,
-        };
-        let on_socket = message.and_then(|it| it.on_socket);
-        let advice = entry.advice(found.circumstance);
-        let words = spelling::of(entry.name());
-        EntryDocument {
-            kind: entry.kind(),
-            name: entry.name(),
-            number: match entry {
-                Entry::Errno(entry) => Some(entry.number),
-                Entry::Resolver(entry) => Some(entry.number),
-                Entry::TcpState(entry) => Some(entry.number.into()),
-                Entry::Icmp(_) | Entry::Condition(_) => None,
-            },
-            message: entry.message(),
-            cause: advice.cause,
-            next: advice.next,
-            general_cause: entry.cause(),
-            general_next: entry.next(),
-            under: entry.variants().iter().map(UnderDocument::from).collect(),
-            details: entry.details(),
-            aliases: entry.aliases(),
-            known_as: words
-                .map(|it| KnownAs {
-                    language: it.language,
-                    word: it.word,
-                })
-                .collect(),
-            caused_by_icmp: entry.caused_by_icmp().map(|it| it.name).collect(),
-            icmp_version: message.map(|it| match it.version {
-                icmp::Version::V4 => 4,
-                icmp::Version::V6 => 6,
-            }),
-            icmp_type: message.map(|it| it.r#type),
-            icmp_code: message.and_then(|it| it.code),
-            unknown_icmp_codes: unknown_codes(found, entry).collect(),
-            errno: on_socket.map(|it| it.errno),
-            errno_fatal: on_socket.map(|it| it.fatal),
-        }
-    }
-}
-
-impl From<&(Circumstance, Advice)> for UnderDocument {
-    fn from((circumstance, advice): &(Circumstance, Advice)) -> Self {
-        UnderDocument {
-            circumstance: circumstance.word(),
-            cause: advice.cause,
-            next: advice.next,
-        }
-    }
-}
-
-/// The document of `--json`.
-pub fn write_json(
-    out: &mut dyn Write,
-    query: Option<&str>,
-    found: &Lookup,
-    rules: &[&'static Rule],
-) -> io::Result<()> {
-    let document = Document {
-        schema: "sockdoc.explain/1",
-        query,
-        circumstance: found.circumstance.map(Circumstance::word),
-        entries: found
-            .entries
-            .iter()
-            .map(|entry| EntryDocument::new(*entry, found))
-            .collect(),
-        rules: rules.iter().map(RuleJson::from).collect(),
-        nearest: &found.nearest,
-    };
-    json::line(out, &document)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -334,6 +241,74 @@ mod tests {
     }
 
     #[test]
+    fn the_host_and_port_of_the_text_are_in_the_commands() {
+        let text = text("dial tcp 10.0.0.5:8080: connect: connection refused");
+        assert!(text.contains("sockdoc ping --tcp 8080 10.0.0.5"), "{text}");
+        assert!(text.contains("sockdoc sockets -l :8080"), "{text}");
+        assert!(text.contains("\n  where:"), "{text}");
+    }
+
+    #[test]
+    fn a_number_of_another_system_is_named_and_earlier_exceptions_too() {
+        assert!(text("[Errno 61]").contains("61 on macOS and BSD"));
+        let chain = "ConnectionRefusedError: [Errno 111] Connection refused\n\nDuring handling of the above exception, another exception occurred:\n\nBrokenPipeError: [Errno 32] Broken pipe";
+        let text = text(chain);
+        assert!(text.starts_with("EPIPE "), "{text}");
+        assert!(
+            text.ends_with("earlier in the text: ECONNREFUSED\n"),
+            "{text}"
+        );
+        let document = json(Some(chain));
+        assert_eq!(document["others"], serde_json::json!(["ECONNREFUSED"]));
+    }
+
+    #[test]
+    fn a_windows_error_has_the_cause_that_it_has_on_windows() {
+        let text = text("OSError: [WinError 10038] x");
+        assert!(text.contains("perhaps by another thread"), "{text}");
+        assert!(text.contains("10038 on Windows"), "{text}");
+    }
+
+    #[test]
+    fn every_finding_that_proves_an_entry_is_a_rule() {
+        for entry in reference::all() {
+            let findings = entry.remedy().map_or(&[][..], |it| it.findings);
+            for id in findings {
+                let is_rule = crate::diagnose::rules::named(id).is_some();
+                assert!(is_rule, "{}: {id}", entry.name());
+            }
+        }
+    }
+
+    #[test]
+    fn nothing_of_a_hostile_text_adds_to_a_command() {
+        for host in [
+            "$(reboot)",
+            "`id`",
+            "a;reboot",
+            "a|sh",
+            "-oProxyCommand=x",
+            "a\nb",
+            "a&b",
+            "'x'",
+        ] {
+            let query =
+                format!("connect to host {host} port 22: Connection refused http://{host}:80/");
+            let found = reference::look_up(&query);
+            for entry in &found.entries {
+                let shown = remedy(&found, *entry);
+                for (_, text) in shown
+                    .iter()
+                    .filter(|(label, _)| matches!(*label, "run:" | ""))
+                {
+                    let is_safe = |c: char| c.is_ascii_alphanumeric() || " -_.:".contains(c);
+                    assert!(text.chars().all(is_safe) && !text.contains(" -o"), "{text}");
+                }
+            }
+        }
+    }
+
+    #[test]
     fn a_word_with_several_meanings_gives_them_all() {
         let text = text("BlockingIOError");
         let titles = text
@@ -357,7 +332,7 @@ mod tests {
             "{text}"
         );
         assert!(
-            lines[2].starts_with("  next:") && lines[2].contains("namei -l PATH"),
+            lines[2].starts_with("  next:") && lines[2].contains("namei -l /var/run/docker.sock"),
             "{text}"
         );
         assert!(lines[3].starts_with("  otherwise:"), "{text}");

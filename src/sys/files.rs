@@ -3,6 +3,7 @@
 use std::fs::File;
 use std::io::{self, Read as _};
 use std::os::fd::AsFd;
+use std::os::unix::fs::FileTypeExt as _;
 use std::path::Path;
 
 use crate::error::{Error, Kind, Result};
@@ -39,6 +40,57 @@ pub fn open(path: &Path) -> Result<File> {
     Ok(file)
 }
 
+/// Whether standard input is a pipe, a socket or a file: something was given to read. A terminal and
+/// `/dev/null` are not.
+pub fn is_input_given() -> bool {
+    let kind = standard_input().and_then(|input| input.metadata());
+    kind.is_ok_and(|it| {
+        let kind = it.file_type();
+        kind.is_fifo() || kind.is_socket() || kind.is_file()
+    })
+}
+
+/// Of a long input so many bytes are kept, of its front and of its end.
+const KEPT: usize = 256 << 10;
+
+/// An input is read no further than this: one that never ends is cut off.
+const MOST: usize = 256 << 20;
+
+/// Reads an input in bounded memory: the front and the end of a long one.
+pub fn front_and_end(mut input: impl io::Read) -> io::Result<Vec<u8>> {
+    let mut front = Vec::new();
+    input.by_ref().take(KEPT as u64).read_to_end(&mut front)?;
+    let (mut end, mut total) = (Vec::new(), front.len());
+    let mut piece = vec![0; KEPT];
+    loop {
+        let count = match input.read(&mut piece) {
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+            read => read?,
+        };
+        if count == 0 || total >= MOST {
+            break;
+        }
+        total += count;
+        end.extend_from_slice(&piece[..count]);
+        let surplus = end.len().saturating_sub(KEPT);
+        if surplus > 0 {
+            end.drain(..surplus);
+            front.truncate(KEPT);
+        }
+    }
+    if total > front.len() + end.len() {
+        front.push(b'\n');
+    }
+    front.extend(end);
+    Ok(front)
+}
+
+/// Standard input in bounded memory.
+pub fn standard_input_ends() -> Result<Vec<u8>> {
+    let read = standard_input().and_then(front_and_end);
+    read.map_err(|error| failure("read", Path::new("standard input"), &error))
+}
+
 /// A file to write, made empty if it is there; `-` is standard output.
 pub fn create(path: &Path) -> Result<File> {
     let file = match path.to_str() {
@@ -57,4 +109,21 @@ fn failure(operation: &str, path: &Path, error: &io::Error) -> Error {
     Error::os(Kind::CannotRun, operation, error)
         .under(Circumstance::File)
         .on(path.display().to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn of_a_long_input_the_front_and_the_end_are_kept_and_an_endless_one_is_cut_off() {
+        let short = front_and_end(&b"front end"[..]).expect("reads");
+        assert_eq!(short, b"front end");
+        let long = io::Read::chain(&b"front"[..], io::repeat(b'x').take(5 << 20));
+        let kept = front_and_end(io::Read::chain(long, &b"end"[..])).expect("reads");
+        assert!(kept.starts_with(b"front") && kept.ends_with(b"end"));
+        assert!(kept.len() <= 2 * KEPT + 1, "{}", kept.len());
+        let endless = front_and_end(io::repeat(b'x')).expect("ends");
+        assert!(endless.len() <= 2 * KEPT + 1);
+    }
 }

@@ -64,9 +64,53 @@ fn a_line_about_a_unix_socket_is_answered_with_its_permissions_and_not_with_port
     let text = stdout(&["dial unix /var/run/docker.sock: connect: permission denied"]);
     let lines: Vec<&str> = text.lines().collect();
     assert!(lines[1].contains("socket file"), "{text}");
-    assert!(lines[2].contains("namei -l PATH"), "{text}");
+    assert!(lines[2].contains("namei -l /var/run/docker.sock"), "{text}");
     let first = lines[1..3].join(" ");
     assert!(!first.contains("port"), "{text}");
+}
+
+fn piped(arguments: &[&str], input: impl Into<Vec<u8>>) -> std::process::Output {
+    let mut command = Command::new(assert_cmd::cargo::cargo_bin!("sockdoc"));
+    command.arg("explain").args(arguments).write_stdin(input);
+    command.output().expect("sockdoc runs")
+}
+
+#[test]
+fn a_paste_comes_by_standard_input_with_a_dash_and_without_a_word() {
+    let traceback = "Traceback (most recent call last):\n  File \"c.py\", line 3, in <module>\n    \
+        self.sock.connect((\"10.0.0.5\", 8080))\nConnectionRefusedError: [Errno 61] Connection refused\n";
+    for arguments in [&["-"][..], &[]] {
+        let output = piped(arguments, traceback);
+        let text = String::from_utf8_lossy(&output.stdout);
+        assert_eq!(output.status.code(), Some(0), "{output:?}");
+        assert!(text.starts_with("ECONNREFUSED "), "{text}");
+        assert!(text.contains("sockdoc ping --tcp 8080 10.0.0.5"), "{text}");
+    }
+    let listed = piped(&[], "");
+    assert!(
+        String::from_utf8_lossy(&listed.stdout).contains("PEER_CLOSED"),
+        "an empty pipe lists all"
+    );
+    let empty = piped(&["-"], "");
+    assert_eq!(empty.status.code(), Some(2), "{empty:?}");
+}
+
+#[test]
+fn of_a_paste_of_many_megabytes_the_last_exception_is_explained() {
+    let mut input = b"INFO all is well\n".repeat(1 << 20);
+    input.extend_from_slice(b"socket.gaierror: [Errno -3] Temporary failure in name resolution\n");
+    let output = piped(&[], input);
+    let text = String::from_utf8_lossy(&output.stdout);
+    assert!(text.starts_with("EAI_AGAIN "), "{text}");
+}
+
+#[test]
+fn a_text_that_begins_with_a_dash_is_explained() {
+    let text = stdout(&["-bash: connect: Connection refused"]);
+    assert!(text.starts_with("ECONNREFUSED "), "{text}");
+    let text =
+        stdout(&["- Status: The certificate is NOT trusted. The certificate issuer is unknown."]);
+    assert!(text.starts_with("CERT_UNKNOWN_ISSUER: "), "{text}");
 }
 
 #[test]

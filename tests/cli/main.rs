@@ -13,6 +13,7 @@ mod echo;
 mod echo_answers;
 mod echo_faults;
 mod explain;
+mod explain_corpus;
 mod fill_buffers;
 mod fill_server;
 mod fill_variants;

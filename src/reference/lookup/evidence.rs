@@ -179,10 +179,10 @@ fn outermost(hits: Vec<Hit>) -> Vec<Hit> {
 }
 
 fn judge(hits: &[Hit]) -> Option<Verdict> {
-    let named = hits.iter().filter(|hit| !hit.names.is_empty());
-    let rank = named.clone().map(|hit| hit.rank).max()?;
+    let signs = hits.iter().filter(|hit| !hit.names.is_empty());
+    let rank = signs.clone().map(|hit| hit.rank).max()?;
     let mut names: Vec<&'static str> = Vec::new();
-    for hit in named.clone().filter(|hit| hit.rank == rank) {
+    for hit in signs.clone().filter(|hit| hit.rank == rank) {
         let both = common(&names, &hit.names);
         if names.is_empty() || both.is_empty() {
             names.extend(
@@ -195,7 +195,7 @@ fn judge(hits: &[Hit]) -> Option<Verdict> {
             names = both;
         }
     }
-    let mut below: Vec<&Hit> = named.filter(|hit| hit.rank < rank).collect();
+    let mut below: Vec<&Hit> = signs.filter(|hit| hit.rank < rank).collect();
     below.sort_by_key(|hit| std::cmp::Reverse(hit.rank));
     for hit in below {
         names = narrowed(names, &hit.names);

@@ -160,8 +160,8 @@ fn meanings(
         };
         names.iter().map(meaning).collect()
     };
-    let resolver = resolver::by_number(if is_negative { -number } else { 0 });
-    if let Some(code) = resolver
+    let code = resolver::by_number(if is_negative { -number } else { 0 });
+    if let Some(code) = code
         && (number < 100 || !systems.contains(&System::Lwip))
     {
         let mut found = mean(System::Linux, &[code.name]);

@@ -327,7 +327,7 @@ fn host(text: &str) -> Option<String> {
 /// The path of a Unix socket, or of a file in quotes.
 fn path(line: &str) -> Option<String> {
     let is_apart = |c: char| c.is_whitespace() || "='\"(),;|<>`".contains(c);
-    let is_part = |c: char| c.is_ascii_alphanumeric() || "/._@+-".contains(c);
+    let fits = |c: char| c.is_ascii_alphanumeric() || "/._@+-".contains(c);
     let words = line.split(is_apart);
     let mut paths = words.map(|word| {
         let word = word.strip_prefix("unix:").unwrap_or(word);
@@ -342,7 +342,7 @@ fn path(line: &str) -> Option<String> {
         .find(|path| {
             let is_socket =
                 path.contains(".sock") || path.contains("/.s.") || path.contains("/run/");
-            path.starts_with('/') && path.len() < 256 && is_socket && path.chars().all(is_part)
+            path.starts_with('/') && path.len() < 256 && is_socket && path.chars().all(fits)
         })
         .map(str::to_owned)
 }

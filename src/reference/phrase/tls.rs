@@ -1,4 +1,4 @@
-//! OpenSSL, GnuTLS and what the libraries over them repeat.
+//! `OpenSSL`, `GnuTLS` and what the libraries over them repeat.
 
 use super::phrases;
 

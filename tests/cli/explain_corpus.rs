@@ -4,7 +4,7 @@
 use std::fs;
 use std::path::Path;
 
-use super::look_up;
+use sockdoc::reference::look_up;
 
 /// File, names and text of every record.
 fn records() -> Vec<(String, Vec<String>, String)> {
