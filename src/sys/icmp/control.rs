@@ -86,22 +86,31 @@ unsafe fn read_one(cmsg: &libc::cmsghdr, control: &mut Control) {
         }
         (libc::IPPROTO_IP, libc::IP_RECVERR) => {
             // SAFETY: as above.
-            let told = unsafe { data::<(libc::sock_extended_err, libc::sockaddr_in)>(cmsg) };
-            let by = told.and_then(|(_, by)| v4(&by));
-            // SAFETY: as above. A local error has no address behind it.
+            let error = unsafe { data::<ErrorFrom<libc::sockaddr_in>>(cmsg) };
+            let by = error.and_then(|error| v4(&error.sender));
+            // SAFETY: as above. A local error may come without an address.
             let error = unsafe { data::<libc::sock_extended_err>(cmsg) };
             control.queued = error.and_then(|error| queued(&error, Version::V4, by));
         }
         (libc::IPPROTO_IPV6, libc::IPV6_RECVERR) => {
             // SAFETY: as above.
-            let told = unsafe { data::<(libc::sock_extended_err, libc::sockaddr_in6)>(cmsg) };
-            let by = told.and_then(|(_, by)| v6(&by));
+            let error = unsafe { data::<ErrorFrom<libc::sockaddr_in6>>(cmsg) };
+            let by = error.and_then(|error| v6(&error.sender));
             // SAFETY: as above.
             let error = unsafe { data::<libc::sock_extended_err>(cmsg) };
             control.queued = error.and_then(|error| queued(&error, Version::V6, by));
         }
         _ => {}
     }
+}
+
+/// An extended error and the address after it: who sent the ICMP message (`SO_EE_OFFENDER` in
+/// linux/errqueue.h).
+#[repr(C)]
+#[derive(Clone, Copy)]
+struct ErrorFrom<Address> {
+    error: libc::sock_extended_err,
+    sender: Address,
 }
 
 /// The data of a control message, if it has as much as that.
@@ -164,4 +173,87 @@ pub(super) fn address_of(name: &libc::sockaddr_in6) -> Option<IpAddr> {
         return v4(&address);
     }
     v6(name)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::mem::offset_of;
+
+    use super::*;
+
+    /// What the kernel writes for an ICMP error: type 3, code 4, with an MTU of 1,400 bytes.
+    fn error(origin: u8) -> Vec<u8> {
+        let mut bytes = 90_u32.to_ne_bytes().to_vec();
+        bytes.extend([origin, 3, 4, 0]);
+        bytes.extend(1400_u32.to_ne_bytes());
+        bytes.extend([0; 4]);
+        bytes
+    }
+
+    /// What `read` makes of one control message.
+    fn control(level: libc::c_int, kind: libc::c_int, data: &[u8]) -> Control {
+        let head = size_of::<libc::cmsghdr>();
+        let mut buffer = [0_u64; 32];
+        // SAFETY: the buffer is large enough, and aligned, for a header and the data, and lives as
+        // long as the message that points to it.
+        unsafe {
+            let start = buffer.as_mut_ptr().cast::<libc::cmsghdr>();
+            (*start).cmsg_len = head + data.len();
+            (*start).cmsg_level = level;
+            (*start).cmsg_type = kind;
+            ptr::copy_nonoverlapping(data.as_ptr(), libc::CMSG_DATA(start), data.len());
+            let mut header: libc::msghdr = std::mem::zeroed();
+            header.msg_control = start.cast();
+            header.msg_controllen = head + data.len();
+            read(&header)
+        }
+    }
+
+    #[test]
+    fn the_sender_of_an_error_stands_where_the_kernel_puts_it() {
+        assert_eq!(offset_of!(ErrorFrom<libc::sockaddr_in>, sender), 16);
+        assert_eq!(offset_of!(ErrorFrom<libc::sockaddr_in6>, sender), 16);
+        let family = |number: libc::c_int| u16::try_from(number).unwrap().to_ne_bytes();
+        let v4 = [&family(libc::AF_INET)[..], &[0, 0, 10, 9, 8, 7], &[0; 8]].concat();
+        let ip: Ipv6Addr = "fe80::1:2".parse().unwrap();
+        let v6 = [&family(libc::AF_INET6)[..], &[0; 6], &ip.octets(), &[0; 4]].concat();
+        for (level, kind, origin, address, by) in [
+            (
+                libc::IPPROTO_IP,
+                libc::IP_RECVERR,
+                libc::SO_EE_ORIGIN_ICMP,
+                v4,
+                "10.9.8.7",
+            ),
+            (
+                libc::IPPROTO_IPV6,
+                libc::IPV6_RECVERR,
+                libc::SO_EE_ORIGIN_ICMP6,
+                v6,
+                "fe80::1:2",
+            ),
+        ] {
+            let bytes = [error(origin), address].concat();
+            let Some(Queued::Refusal { refusal, detail }) = control(level, kind, &bytes).queued
+            else {
+                panic!("an ICMP error of {by}");
+            };
+            assert_eq!(refusal.by, Some(by.parse().unwrap()));
+            assert_eq!((refusal.r#type, refusal.code, detail), (3, 4, 1400));
+        }
+    }
+
+    #[test]
+    fn a_local_error_has_no_sender_and_a_cut_one_is_none() {
+        let bytes = error(libc::SO_EE_ORIGIN_LOCAL);
+        let read = |bytes: &[u8]| control(libc::IPPROTO_IP, libc::IP_RECVERR, bytes).queued;
+        assert!(matches!(
+            read(&bytes),
+            Some(Queued::Local {
+                errno: 90,
+                detail: 1400
+            })
+        ));
+        assert!(read(&bytes[..15]).is_none());
+    }
 }
