@@ -16,7 +16,7 @@ use crate::sockdiag::{
 use crate::sockets::number_hash::NumberSet;
 use crate::sockets::proc_net::Table;
 use crate::sockets::{Address, Proto, Socket, State, from_diag, proc_net};
-use crate::sys::netlink::{Dumped, Netlink as Diag};
+use crate::sys::netlink::{Dumped, Netlink};
 
 use super::counts::{Counts, time_wait_count};
 use super::namespaces;
@@ -32,7 +32,7 @@ pub(super) struct Part {
     /// Whether all that a diagnosis looks at was there.
     pub(super) evident: bool,
     /// Our own socket, which is in the dump too: open until its owner has been looked for.
-    pub(super) diag: Option<Diag>,
+    pub(super) diag: Option<Netlink>,
 }
 
 /// Why a family was not dumped.
@@ -111,7 +111,7 @@ impl<'a> Collector<'a> {
         if self.query.protos.contains(&Proto::Tcp) {
             self.part.time_wait = time_wait_count();
         }
-        let mut diag = Diag::open(SockProtocol::NetlinkSockDiag)
+        let mut diag = Netlink::open(SockProtocol::NetlinkSockDiag)
             .map_err(|error| Missing::Refused(error.to_string()));
         if let Err(missing) = &diag {
             let text = format!(
@@ -158,7 +158,7 @@ impl<'a> Collector<'a> {
         });
     }
 
-    fn dump(&mut self, diag: &mut Diag, proto: Proto) -> io::Result<Dumped> {
+    fn dump(&mut self, diag: &mut Netlink, proto: Proto) -> io::Result<Dumped> {
         match proto {
             Proto::Tcp => self.dump_tcp(diag),
             Proto::Mptcp | Proto::Sctp | Proto::Udp | Proto::Udplite | Proto::Raw => {
@@ -206,7 +206,7 @@ impl<'a> Collector<'a> {
     }
 
     /// Both families in one walk over the kernel's hash table, which is what costs.
-    fn dump_tcp(&mut self, diag: &mut Diag) -> io::Result<Dumped> {
+    fn dump_tcp(&mut self, diag: &mut Netlink) -> io::Result<Dumped> {
         let request = TcpRequest {
             extensions: self.extensions(Proto::Tcp),
             states: self.query.tcp_states,
@@ -217,7 +217,7 @@ impl<'a> Collector<'a> {
         })
     }
 
-    fn dump_inet(&mut self, diag: &mut Diag, proto: Proto, family: u8) -> io::Result<Dumped> {
+    fn dump_inet(&mut self, diag: &mut Netlink, proto: Proto, family: u8) -> io::Result<Dumped> {
         let request = InetRequest {
             family,
             protocol: ip_protocol(proto).unwrap_or_default(),
@@ -232,7 +232,7 @@ impl<'a> Collector<'a> {
 
     fn take_inet(
         &mut self,
-        diag: &mut Diag,
+        diag: &mut Netlink,
         proto: Proto,
         request: impl FnOnce(u32, &mut Vec<u8>),
     ) -> io::Result<Dumped> {
@@ -255,7 +255,7 @@ impl<'a> Collector<'a> {
         })
     }
 
-    fn dump_unix(&mut self, diag: &mut Diag) -> io::Result<Dumped> {
+    fn dump_unix(&mut self, diag: &mut Netlink) -> io::Result<Dumped> {
         use sockdiag::unix::show;
         let memory = if self.query.details { show::MEMINFO } else { 0 };
         let request = UnixRequest {
@@ -280,7 +280,7 @@ impl<'a> Collector<'a> {
         )
     }
 
-    fn dump_packet(&mut self, diag: &mut Diag) -> io::Result<Dumped> {
+    fn dump_packet(&mut self, diag: &mut Netlink) -> io::Result<Dumped> {
         use sockdiag::packet::show;
         let request = PacketRequest {
             show: show::INFO | show::MEMINFO,
@@ -301,7 +301,7 @@ impl<'a> Collector<'a> {
         )
     }
 
-    fn dump_netlink(&mut self, diag: &mut Diag) -> io::Result<Dumped> {
+    fn dump_netlink(&mut self, diag: &mut Netlink) -> io::Result<Dumped> {
         use sockdiag::netlink_diag::{ALL_PROTOCOLS, show};
         let request = NetlinkRequest {
             protocol: ALL_PROTOCOLS,
@@ -325,7 +325,7 @@ impl<'a> Collector<'a> {
         )
     }
 
-    fn dump_vsock(&mut self, diag: &mut Diag) -> io::Result<Dumped> {
+    fn dump_vsock(&mut self, diag: &mut Netlink) -> io::Result<Dumped> {
         let request = VsockRequest {
             states: self.query.states,
         };
