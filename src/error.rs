@@ -136,6 +136,11 @@ impl Error {
         self.next = Some(next.into());
         self
     }
+
+    /// The whole text without a line break, for a message among others.
+    pub fn on_one_line(&self) -> String {
+        self.to_string().replace("\n  ", "; ")
+    }
 }
 
 /// The next step with the placeholders replaced by the subject.

@@ -69,7 +69,7 @@ pub fn run(args: &Args, context: &Context) -> Result<Status> {
         unresolved,
     } = whom::gather(&args.targets, flags)?;
     for error in &unresolved {
-        tell(&error.to_string().replace("\n  next: ", "; next: "));
+        tell(&error.on_one_line());
     }
     let status = ask(flags, context, &options, targets)?;
     if unresolved.is_empty() {

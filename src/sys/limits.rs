@@ -1,4 +1,6 @@
-//! The descriptor limit of this process.
+//! Limits: of open descriptors, and those that sysctls set.
+
+use std::fs;
 
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 
@@ -12,4 +14,11 @@ pub fn raise_descriptor_limit() -> u64 {
         return hard;
     }
     soft
+}
+
+/// The value of a sysctl, its numbers with one blank between them.
+pub(crate) fn sysctl(name: &str) -> Option<String> {
+    let path = format!("/proc/sys/{}", name.replace('.', "/"));
+    let text = fs::read_to_string(path).ok()?;
+    Some(text.split_whitespace().collect::<Vec<_>>().join(" "))
 }

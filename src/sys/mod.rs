@@ -22,7 +22,7 @@
 //! | [`icmp`] | ICMP sockets, and the loop that drives a [`Session`](crate::ping::session::Session) |
 //! | [`handshake`] | the time of a TCP handshake |
 //! | [`holder`] | which processes hold an address |
-//! | [`limits`] | the descriptor limit |
+//! | [`limits`] | the descriptor limit, and sysctls |
 //! | [`signals`] | SIGINT and SIGTERM as a readable descriptor |
 //! | [`sockets`] | the sockets of this host: sock_diag, /proc, namespaces, owners |
 //! | [`users`] | user numbers and names |

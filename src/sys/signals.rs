@@ -4,14 +4,14 @@
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd};
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::Duration;
+use std::time::Instant;
 
 use nix::poll::{PollFd, PollFlags};
 use nix::sys::signal::{SaFlags, SigAction, SigHandler, SigSet, Signal, sigaction};
 use nix::sys::signalfd::{SfdFlags, SignalFd};
 
 use crate::error::{Error, Kind, Result};
-use crate::sys::waiting::ready_within;
+use crate::sys::waiting::ready_by;
 
 /// The signals that ask the program to end.
 ///
@@ -63,17 +63,10 @@ impl Signals {
         asked
     }
 
-    /// Waits for a signal, at most so long; it stays to be taken.
-    pub fn wait(&self, time: Duration) -> Result<()> {
+    /// Waits for a signal until a time; true if one came, which stays to be taken.
+    pub fn wait_until(&self, until: Instant) -> io::Result<bool> {
         let mut fds = [PollFd::new(self.as_fd(), PollFlags::POLLIN)];
-        match ready_within(&mut fds, Some(time)) {
-            Ok(_) | Err(nix::Error::EINTR) => Ok(()),
-            Err(errno) => Err(Error::os(
-                Kind::CannotRun,
-                "wait for signals",
-                &errno.into(),
-            )),
-        }
+        Ok(ready_by(&mut fds, Some(until))?)
     }
 
     fn all(&self) -> impl Iterator<Item = u32> {

@@ -100,7 +100,7 @@ impl Observer for Voice {
     }
 
     fn starved(&mut self, error: &Error) {
-        tell(&error.to_string().replace("\n  next: ", "; next: "));
+        tell(&error.on_one_line());
     }
 
     fn ended(&mut self, ended: &Ended<'_>) -> Result<()> {

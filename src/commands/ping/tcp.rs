@@ -1,6 +1,6 @@
 //! `--tcp PORT`: the time of TCP handshakes, for hosts that drop ICMP.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::flags::Flags;
 use crate::commands::serving::{print, tell};
@@ -110,6 +110,8 @@ fn ends_before(due: Monotonic, signals: &Signals, all: &[Attempts]) -> Result<bo
         if asked.end || left.is_zero() {
             return Ok(asked.end);
         }
-        signals.wait(left)?;
+        signals
+            .wait_until(Instant::now() + left)
+            .map_err(|error| Error::os(Kind::CannotRun, "wait for signals", &error))?;
     }
 }

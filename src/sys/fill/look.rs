@@ -10,6 +10,7 @@ use crate::error::{Error, Kind, Result};
 use crate::fill::{End, Variant};
 use crate::sockdiag::{SkMemInfo, TcpInfo};
 use crate::sockets::TcpFigures;
+use crate::sys::limits::sysctl;
 
 /// Bytes that were never sent yet (linux/sockios.h).
 const SIOCOUTQNSD: libc::c_ulong = 0x894B;
@@ -151,13 +152,6 @@ pub fn sysctls(variant: Variant) -> Vec<(&'static str, String)> {
     };
     let values = names.iter().map(|name| Some((*name, sysctl(name)?)));
     values.flatten().collect()
-}
-
-/// The value of a sysctl, its numbers with one blank between them.
-fn sysctl(name: &str) -> Option<String> {
-    let path = format!("/proc/sys/{}", name.replace('.', "/"));
-    let text = fs::read_to_string(path).ok()?;
-    Some(text.split_whitespace().collect::<Vec<_>>().join(" "))
 }
 
 /// How many datagrams the host dropped for want of room, over both versions of IP (`RcvbufErrors` of

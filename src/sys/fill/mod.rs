@@ -164,12 +164,6 @@ pub(super) fn is_writable(socket: &Socket) -> io::Result<bool> {
     Ok(fds[0].revents() == Some(PollFlags::POLLOUT))
 }
 
-/// Waits until a time, or less if the user asks to end: then it is true.
-pub(super) fn interrupted_by(until: Instant, signals: &Signals) -> io::Result<bool> {
-    let mut fds = [PollFd::new(signals.as_fd(), PollFlags::POLLIN)];
-    Ok(ready_by(&mut fds, Some(until))?)
-}
-
 /// Calls the watcher, not too often.
 pub(super) struct Watched(Instant);
 
@@ -200,7 +194,7 @@ pub fn settled(ends: &Ends, accepted: u64, start: Instant, signals: &Signals) ->
         let sample = ends.sample(start.elapsed());
         let off = matches!(sample.balance(ends.variant, accepted, 0), Balance::Off(_));
         let pause = Instant::now() + Duration::from_millis(10);
-        if !off || pause > deadline || interrupted_by(pause, signals).unwrap_or(true) {
+        if !off || pause > deadline || signals.wait_until(pause).unwrap_or(true) {
             return sample;
         }
     }
@@ -230,7 +224,7 @@ pub fn hold(
             break;
         }
         let next = (Instant::now() + LOOK).min(began + how_long);
-        if interrupted_by(next, signals)? {
+        if signals.wait_until(next)? {
             signals.take();
             holding.interrupted = true;
             break;

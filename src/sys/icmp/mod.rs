@@ -27,6 +27,7 @@ use socket2::{Domain, Protocol, SockAddr, Socket, Type};
 
 use crate::error::{Error, Kind, Result};
 use crate::reference::icmp::Version;
+use crate::sys::limits::sysctl;
 use crate::sys::privilege::{self, Capability};
 
 /// The buffers that are asked for, in bytes: some thousand replies of a flood, and some ten of the
@@ -363,9 +364,7 @@ fn fail(operation: &str, error: &io::Error) -> Error {
 
 /// Neither kind of socket may be opened.
 fn not_allowed(error: &io::Error) -> Error {
-    let range = std::fs::read_to_string("/proc/sys/net/ipv4/ping_group_range");
-    let range = range.unwrap_or_default();
-    let range = range.split_whitespace().collect::<Vec<_>>().join(" ");
+    let range = sysctl("net.ipv4.ping_group_range").unwrap_or_default();
     let whom = match range.as_str() {
         "" => "cannot be read".to_owned(),
         "1 0" => "is \"1 0\", which lets nobody".to_owned(),
