@@ -507,7 +507,7 @@ fn findings_tell_how_long_a_window_was_closed() {
     );
     assert!(
         text.contains(
-            "frame 12 stream 0 10.0.0.2:8000 → 10.0.0.1:40000: reopened its window after 1400.400 ms"
+            "frame 12 stream 0 10.0.0.2:8000 → 10.0.0.1:40000: reopened its window after 1.4 s"
         ),
         "{text}"
     );

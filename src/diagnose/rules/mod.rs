@@ -101,6 +101,7 @@ pub static ALL: &[&Rule] = &[
     &stream::OVERLAP_DIFFERS,
     &stream::RESET,
     &stream::SYN_UNANSWERED,
+    &stream::TCP_ANALYSIS,
     &stream::WINDOW_WAS_CLOSED,
 ];
 

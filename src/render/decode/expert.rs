@@ -2,7 +2,7 @@
 
 use super::buffer::Buffer;
 use super::view::EventWriter;
-use super::words::milliseconds;
+use crate::diagnose::of_fact;
 use crate::dissect::Totals;
 use crate::render::escape;
 use crate::stream::{Endpoint, Event, Fact, Noted, StreamRef};
@@ -25,69 +25,6 @@ impl EventWriter for Expert {
     }
 }
 
-/// A word for a kind of finding, for programs.
-pub fn kind(noted: &Noted) -> &'static str {
-    match noted {
-        Noted::Analysis { .. } => "tcp_analysis",
-        Noted::OverlapDiffers => "overlap_differs",
-        Noted::Gap(_) => "gap",
-        Noted::GapGivenUp(_) => "gap_given_up",
-        Noted::DataAfterFin(_) => "data_after_fin",
-        Noted::WindowWasClosed(_) => "window_was_closed",
-        Noted::Reset => "reset",
-        Noted::Unanswered => "syn_unanswered",
-        Noted::NoMessage(_) => "no_message",
-        Noted::MessageCut => "message_cut",
-        Noted::Evicted(_) => "evicted",
-    }
-}
-
-/// A finding in words: what, and what it means.
-pub fn words(noted: &Noted) -> String {
-    let bytes = |count: u64| {
-        if count == 1 {
-            "1 byte".to_owned()
-        } else {
-            format!("{count} bytes")
-        }
-    };
-    match noted {
-        Noted::Analysis { marks, .. } => marks.noteworthy().collect::<Vec<_>>().join(", "),
-        Noted::OverlapDiffers => {
-            "retransmission with different data: the receiver may have used either version"
-                .to_owned()
-        }
-        Noted::Gap(gap) => format!(
-            "{} of the stream missing from the capture",
-            bytes(u64::from(*gap))
-        ),
-        Noted::GapGivenUp(gap) => format!(
-            "{} treated as lost: too much data was waiting for them",
-            bytes(u64::from(*gap))
-        ),
-        Noted::DataAfterFin(count) => {
-            format!(
-                "{} of data after the sender's FIN",
-                bytes(u64::from(*count))
-            )
-        }
-        Noted::WindowWasClosed(time) => {
-            let mut text = Buffer::default();
-            milliseconds(&mut text, *time);
-            let time = String::from_utf8_lossy(text.as_bytes()).into_owned();
-            format!("reopened its window after {time}: the program was not reading")
-        }
-        Noted::Reset => "reset the connection (RST)".to_owned(),
-        Noted::Unanswered => "SYN never answered: host down, or a firewall dropped it".to_owned(),
-        Noted::NoMessage(why) => format!("not an application message: {why}"),
-        Noted::MessageCut => "the stream ends in the middle of an application message".to_owned(),
-        Noted::Evicted(memory) => format!(
-            "stream dropped to stay within --max-memory; it held {}",
-            bytes(*memory as u64)
-        ),
-    }
-}
-
 /// `FRAME STREAM SOURCE → DESTINATION WORDS`, for each mark of a segment.
 fn finding(out: &mut Buffer, fact: &Fact) {
     if let Noted::Analysis { marks, sequence } = fact.noted {
@@ -97,7 +34,9 @@ fn finding(out: &mut Buffer, fact: &Fact) {
         }
     } else {
         head(out, fact);
-        out.text(&escape::text(&words(&fact.noted)));
+        if let Some(finding) = of_fact(fact) {
+            out.text(&escape::text(&finding.headline));
+        }
         out.byte(b'\n');
     }
 }

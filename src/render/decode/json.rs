@@ -7,10 +7,11 @@ use std::net::IpAddr;
 use serde::Serialize;
 
 use super::buffer::Buffer;
-use super::expert;
 use super::stats::Stats;
 use super::view::EventWriter;
 use crate::capfile::Timestamp;
+use crate::diagnose::of_fact;
+use crate::diagnose::rules::stream::TCP_ANALYSIS;
 use crate::dissect::{Frame, Totals};
 use crate::message::Content;
 use crate::render::escape;
@@ -84,17 +85,14 @@ impl EventWriter for Json {
             Event::Fact(fact) => match fact.noted {
                 Noted::Analysis { marks, .. } if self.shown.marks => {
                     for words in marks.noteworthy() {
-                        finding(out, fact, "tcp_analysis", words);
+                        finding(out, fact, TCP_ANALYSIS.id, words);
                     }
                 }
                 Noted::Analysis { .. } => {}
                 _ if self.shown.facts => {
-                    finding(
-                        out,
-                        fact,
-                        expert::kind(&fact.noted),
-                        &expert::words(&fact.noted),
-                    );
+                    if let Some(of) = of_fact(fact) {
+                        finding(out, fact, of.rule.id, &of.headline);
+                    }
                 }
                 _ => {}
             },

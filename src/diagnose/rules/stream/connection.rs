@@ -78,6 +78,27 @@ fn window_was_closed(fact: &StreamFact, nanoseconds: i64) -> Finding {
     finding
 }
 
+/// A segment is not the next one in its order, or tells of a window.
+pub static TCP_ANALYSIS: Rule = rule(
+    "tcp_analysis",
+    "TCP analysis flags",
+    [
+        "A segment was lost, sent again or reordered, or a window was full or closed, in the words of tshark's \
+         TCP analysis.",
+        "The sequence and acknowledgment numbers, windows and times of the segments before it.",
+        "A capture that starts late or loses frames shows lost segments that were delivered.",
+        "Look at the frames around it. Many retransmissions mean loss on the path.",
+    ],
+    |fact| match fact.noted {
+        Noted::Analysis { marks, sequence } => {
+            let words: Vec<&str> = marks.noteworthy().collect();
+            let headline = format!("{} (seq {sequence})", words.join(", "));
+            Some(found(&TCP_ANALYSIS, Severity::Notice, fact, headline))
+        }
+        _ => None,
+    },
+);
+
 /// A stream was dropped for want of memory.
 pub static EVICTED: Rule = rule(
     "evicted",
@@ -95,7 +116,7 @@ pub static EVICTED: Rule = rule(
             Severity::Notice,
             fact,
             format!(
-                "the stream was dropped to stay within --max-memory; it held {}",
+                "stream dropped to stay within --max-memory; it held {}",
                 bytes(memory as u64)
             ),
         )),

@@ -20,7 +20,7 @@ pub static OVERLAP_DIFFERS: Rule = rule(
             &OVERLAP_DIFFERS,
             Severity::Warning,
             fact,
-            "sent again with other bytes than before: the receiver may have seen either",
+            "retransmission with different data: the receiver may have used either version",
         )),
         _ => None,
     },
@@ -41,7 +41,10 @@ pub static GAP: Rule = rule(
             &GAP,
             Severity::Warning,
             fact,
-            format!("{} of the stream are not in the capture", bytes(gap.into())),
+            format!(
+                "{} of the stream missing from the capture",
+                bytes(gap.into())
+            ),
         )),
         _ => None,
     },
@@ -63,7 +66,7 @@ pub static GAP_GIVEN_UP: Rule = rule(
             Severity::Warning,
             fact,
             format!(
-                "{} given up for lost: too much data waited after them",
+                "{} treated as lost: too much data was waiting for them",
                 bytes(gap.into())
             ),
         )),
@@ -86,7 +89,7 @@ pub static DATA_AFTER_FIN: Rule = rule(
             &DATA_AFTER_FIN,
             Severity::Warning,
             fact,
-            format!("{} sent after the sender's FIN", bytes(count.into())),
+            format!("{} of data after the sender's FIN", bytes(count.into())),
         )),
         _ => None,
     },

@@ -57,7 +57,7 @@ mod tests {
     use super::*;
     use crate::capfile::Timestamp;
     use crate::diagnose::of_fact;
-    use crate::stream::{Noted, StreamRef};
+    use crate::stream::{Marks, Noted, StreamRef};
 
     fn fact(noted: Noted) -> StreamFact {
         let end = ([127, 0, 0, 1].into(), 80);
@@ -80,14 +80,18 @@ mod tests {
             (
                 Noted::OverlapDiffers,
                 "overlap_differs",
-                "sent again with other bytes",
+                "retransmission with different data",
             ),
             (Noted::Gap(1), "gap", "1 byte of the stream"),
-            (Noted::GapGivenUp(9), "gap_given_up", "9 bytes given up"),
+            (
+                Noted::GapGivenUp(9),
+                "gap_given_up",
+                "9 bytes treated as lost",
+            ),
             (
                 Noted::DataAfterFin(4),
                 "data_after_fin",
-                "4 bytes sent after",
+                "4 bytes of data after",
             ),
             (
                 Noted::WindowWasClosed(1_400_400_000),
@@ -106,7 +110,15 @@ mod tests {
                 "message_cut",
                 "the stream ends in the middle",
             ),
-            (Noted::Evicted(5), "evicted", "the stream was dropped"),
+            (
+                Noted::Analysis {
+                    marks: Marks::ZERO_WINDOW,
+                    sequence: 9,
+                },
+                "tcp_analysis",
+                "TCP ZeroWindow (seq 9)",
+            ),
+            (Noted::Evicted(5), "evicted", "stream dropped"),
         ] {
             let finding = of_fact(&fact(noted)).expect("a rule");
             assert_eq!(finding.rule.id, id);
