@@ -70,10 +70,9 @@ impl Error {
 
     /// A failure of the operating system: name, cause and next step come from [`mod@reference`].
     pub fn os(kind: Kind, operation: impl Into<String>, error: &io::Error) -> Self {
-        let mut this = Error::new(kind, operation, error.to_string());
+        let mut this = Error::new(kind, operation, cause(error));
         if let Some(entry) = error.raw_os_error().and_then(reference::errno::by_number) {
             this.code = Some(entry.name);
-            this.cause = format!("{} ({}): {}", entry.message, entry.name, entry.cause);
             this.next = Some(entry.next.to_owned());
         }
         this
@@ -130,6 +129,11 @@ impl Error {
         self
     }
 
+    /// The whole error on one line.
+    pub fn on_one_line(&self) -> String {
+        self.to_string().replace("\n  ", "; ")
+    }
+
     /// Replaces the next step.
     #[must_use]
     pub fn next(mut self, next: impl Into<String>) -> Self {
@@ -140,6 +144,14 @@ impl Error {
     /// The whole text without a line break, for a message among others.
     pub fn on_one_line(&self) -> String {
         self.to_string().replace("\n  ", "; ")
+    }
+}
+
+/// Why a system call failed: `Connection reset by peer (ECONNRESET): the peer ...`.
+pub fn cause(error: &io::Error) -> String {
+    match error.raw_os_error().and_then(reference::errno::by_number) {
+        Some(entry) => format!("{} ({}): {}", entry.message, entry.name, entry.cause),
+        None => error.to_string(),
     }
 }
 

@@ -1,9 +1,6 @@
 //! `sockdoc app-client`.
 
 use std::io::{self, Write as _};
-use std::time::Duration;
-
-use serde_json::{Map, Value, json};
 
 use crate::commands::endpoint::{Endpoint, usage};
 use crate::commands::options::{LoadArgs, ReachArgs, SocketArgs};
@@ -13,10 +10,9 @@ use crate::error::{Error, Kind, Result};
 use crate::framing::escapes;
 use crate::load::Reply;
 use crate::load::app::{AppClient, ITSELF, judge};
-use crate::message::{
-    Content, Deframer, HeaderCache, Message, MessageError, encode_binary_request, encode_search,
-};
-use crate::render::{escape, json as as_json, transcript};
+use crate::message::{Deframer, HeaderCache, MessageError, encode_binary_request, encode_search};
+use crate::render::clients::{self, AppExchange, Reached};
+use crate::render::transcript;
 use crate::sys::exchange::{Connection, End, Next, Source};
 use crate::sys::load::Target;
 use crate::sys::privilege;
@@ -112,21 +108,35 @@ pub fn run(args: &Args, context: &Context) -> Result<Status> {
     let message = deframer
         .next(&mut &wire[..], &mut headers)
         .map_err(|error| unreadable(&connection, &error))?
-        .ok_or_else(|| bad_reply(&connection, "it is not complete".to_owned()))?;
+        .ok_or_else(|| bad_reply(&connection, "the reply is incomplete".to_owned()))?;
     let decoded = message
         .decode()
         .map_err(|error| unreadable(&connection, &error))?;
     let verdict = judge(&message, &request);
     let mut out = Vec::new();
     if context.json {
-        let exchange = exchange_json(&connection, &request, &message, &decoded, total, verdict);
-        as_json::line(&mut out, &exchange).map_err(Error::output)?;
+        let tried = connection.failed.iter();
+        let exchange = AppExchange {
+            reached: Reached {
+                peer: &connection.peer,
+                local: &connection.local,
+                connect: connection.connect_time,
+            },
+            request: &request,
+            message: &message,
+            content: &decoded,
+            verdict,
+            first_byte: connection.first_byte,
+            total,
+            tried: tried.map(|it| it.describe().to_string()).collect(),
+        };
+        exchange.write_json(&mut out).map_err(Error::output)?;
     } else if context.verbose {
         let server = &transcript.server;
         transcript::response(&mut out, &message.header, &decoded, server).map_err(Error::output)?;
         writeln!(out, "Closing connection to {server}").map_err(Error::output)?;
     } else {
-        writeln!(out, "{}", plain(&decoded)).map_err(Error::output)?;
+        clients::write_result(&mut out, &decoded).map_err(Error::output)?;
     }
     print(&out).map_err(Error::output)?;
     if let Reply::Bad(why) = verdict {
@@ -136,7 +146,7 @@ pub fn run(args: &Args, context: &Context) -> Result<Status> {
         } else {
             ""
         };
-        tell(&format!("{peer} gave no good answer: {why}{hint}"));
+        tell(&format!("{peer}: bad reply: {why}{hint}"));
     }
     Ok(Status::of(verdict == Reply::Good))
 }
@@ -187,7 +197,10 @@ fn ask(connection: &mut Connection, request: &[u8], max_message: usize) -> Resul
     let begun = || {
         let more = connection.received_bytes > beginning.len() as u64;
         let dots = if more { " ..." } else { "" };
-        format!("it began with: '{}'{dots}", escapes::escape(&beginning))
+        format!(
+            "the reply began with '{}'{dots}",
+            escapes::escape(&beginning)
+        )
     };
     match (broken, end) {
         (Some(error), _) => {
@@ -200,8 +213,11 @@ fn ask(connection: &mut Connection, request: &[u8], max_message: usize) -> Resul
         (None, End::Done) => Ok(wire),
         (None, End::Closed | End::ClosedEarly) => {
             let cause = match deframer.finish() {
-                Ok(()) => "it closed the connection without a reply".to_owned(),
-                Err(cut) => format!("it closed the connection in the middle: {cut}; {}", begun()),
+                Ok(()) => "the server closed the connection without a reply".to_owned(),
+                Err(cut) => format!(
+                    "the server closed the connection in the middle of its reply: {cut}; {}",
+                    begun()
+                ),
             };
             Err(bad_reply(connection, cause))
         }
@@ -215,11 +231,11 @@ fn unreadable(connection: &Connection, error: &MessageError) -> Error {
     if matches!(error, MessageError::TooLarge { .. }) {
         let cause = format!("the reply is larger than --max-message: {error}");
         return bad_reply(connection, cause)
-            .next("raise --max-message, if so much is to be expected of this server");
+            .next("raise --max-message if this server sends replies of that size");
     }
     bad_reply(
         connection,
-        format!("what it sent is no message of this protocol: {error}"),
+        format!("not a message of this protocol: {error}"),
     )
 }
 
@@ -245,64 +261,4 @@ impl Transcript {
             .and_then(|()| print(&out))
             .map_err(Error::output)
     }
-}
-
-/// What a person wants of a reply.
-fn plain(content: &Content<'_>) -> String {
-    let text = match content {
-        Content::Json(value) => content.result().unwrap_or(value).py_str(),
-        Content::Binary(bytes) => String::from_utf8_lossy(bytes),
-    };
-    escape::text(&text).into_owned()
-}
-
-fn exchange_json(
-    connection: &Connection,
-    request: &[u8],
-    message: &Message<'_>,
-    content: &Content<'_>,
-    total: Duration,
-    verdict: Reply,
-) -> Map<String, Value> {
-    let mut reply = Map::new();
-    reply.insert("bytes".to_owned(), json!(message.wire.len()));
-    reply.insert("header".to_owned(), as_json::header(&message.header));
-    as_json::content(&mut reply, content);
-    let mut sent = Map::new();
-    sent.insert("bytes".to_owned(), json!(request.len()));
-    as_json::bytes(&mut sent, "data", request);
-    let mut object = Map::new();
-    let mut put = |key: &str, value: Value| object.insert(key.to_owned(), value);
-    put("schema", json!("sockdoc.app-client/1"));
-    put("event", json!("exchange"));
-    put("ok", json!(verdict == Reply::Good));
-    put(
-        "trouble",
-        match verdict {
-            Reply::Bad(why) => json!(why),
-            _ => Value::Null,
-        },
-    );
-    put("result", json!(content.result()));
-    put("peer", as_json::peer(&connection.peer));
-    put("local", as_json::peer(&connection.local));
-    put("request", Value::Object(sent));
-    put("reply", Value::Object(reply));
-    put(
-        "times",
-        json!({
-            "connect_us": as_json::micros(connection.connect_time),
-            "first_byte_us": as_json::maybe_micros(connection.first_byte),
-            "total_us": as_json::micros(total),
-        }),
-    );
-    put(
-        "tried",
-        connection
-            .failed
-            .iter()
-            .map(|failure| json!(failure.describe().to_string()))
-            .collect(),
-    );
-    object
 }

@@ -5,9 +5,10 @@ use std::time::Duration;
 
 use crate::commands::endpoint::Endpoint;
 use crate::commands::options::{ServerArgs, SocketArgs};
-use crate::commands::serving::Voice;
+use crate::commands::serving::serve;
 use crate::commands::{Context, Status, values};
 use crate::error::{Error, Kind, Result};
+use crate::render::serving::Format;
 use crate::service::app::{App, Entries};
 use crate::sys::activation;
 use crate::sys::files;
@@ -76,18 +77,16 @@ pub fn run(args: &Args, context: &Context) -> Result<Status> {
     let service = App::new(entries)
         .keep_open(args.keep_open)
         .max_message(args.max_message);
-    let voice = Voice {
+    let format = Format {
         command: "app-server",
-        sends: "Sending",
-        tells_received: false,
+        sending: "Sending",
+        shows_received: false,
         hexdump: false,
-        context: *context,
+        json: context.json,
+        verbose: context.verbose,
     };
-    voice.serve(
-        listener,
-        &service,
-        &args.server.config(args.request_timeout, false),
-    )?;
+    let config = args.server.config(args.request_timeout, false);
+    serve(format, listener, &service, &config)?;
     Ok(Status::Good)
 }
 

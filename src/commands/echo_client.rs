@@ -4,9 +4,6 @@ mod messages;
 mod stream;
 
 use std::path::{Path, PathBuf};
-use std::time::Duration;
-
-use serde_json::{Map, Value, json};
 
 use crate::commands::endpoint::Endpoint;
 use crate::commands::options::{LoadArgs, ReachArgs, SocketArgs};
@@ -15,7 +12,8 @@ use crate::commands::{Context, Status, loading, values};
 use crate::error::{Error, Kind, Result};
 use crate::framing::{Deframer, Framing, FramingError};
 use crate::load::echo::{EchoClient, Moment, Witness};
-use crate::render::{escape, json as as_json, python, transcript};
+use crate::render::clients::{Echo, Reached};
+use crate::render::transcript;
 use crate::sys::datagram;
 use crate::sys::exchange::{Connection, End, Next, Source, Taker};
 use crate::sys::load::Target;
@@ -183,91 +181,45 @@ fn say(server: &Server<'_>, messages: Messages, context: &Context) -> Result<Sta
         let Some(connection) = connection else {
             continue;
         };
-        let mut echo = Echo::new(args, &wire);
+        let mut collected = Collected::new(args, &wire);
         let before = connection.elapsed();
-        let end = connection.exchange(Source::Bytes(&wire), closes, &mut echo)?;
+        let end = connection.exchange(Source::Bytes(&wire), closes, &mut collected)?;
         let latency = connection.elapsed().saturating_sub(before);
-        let (received, cut) = echo.finish(end, connection)?;
-        let exchange = Exchange {
+        let (received, cut) = collected.finish(end, connection)?;
+        let echo = Echo {
+            reached: Some(Reached {
+                peer: &connection.peer,
+                local: &connection.local,
+                connect: connection.connect_time,
+            }),
             message: &message,
             received: &received,
             latency,
-            same: received == message,
             cut,
         };
-        exchange.show(context, connection)?;
-        good &= exchange.tell(args.verify);
+        good &= show(&echo, args.verify, context)?;
     }
     Ok(Status::of(good))
 }
 
-/// A message and its answer.
-struct Exchange<'a> {
-    message: &'a [u8],
-    received: &'a [u8],
-    latency: Duration,
-    same: bool,
-    /// The answer is the beginning of the echo, and the server closed behind it.
-    cut: bool,
-}
-
-impl Exchange<'_> {
-    fn show(&self, context: &Context, connection: &Connection) -> Result<()> {
-        if !context.json {
-            return show_received(self.received, context);
-        }
-        let mut object = Map::new();
-        object.insert("schema".to_owned(), json!("sockdoc.echo-client/1"));
-        object.insert("event".to_owned(), json!("exchange"));
-        object.insert("same".to_owned(), json!(self.same));
-        object.insert("complete".to_owned(), json!(!self.cut));
-        object.insert("peer".to_owned(), as_json::peer(&connection.peer));
-        object.insert("local".to_owned(), as_json::peer(&connection.local));
-        object.insert(
-            "connect_us".to_owned(),
-            as_json::micros(connection.connect_time),
-        );
-        object.insert("latency_us".to_owned(), as_json::micros(self.latency));
-        object.insert("sent_bytes".to_owned(), json!(self.message.len()));
-        object.insert("received_bytes".to_owned(), json!(self.received.len()));
-        as_json::bytes(&mut object, "received", self.received);
-        let mut out = Vec::new();
-        as_json::line(&mut out, &Value::Object(object))
-            .and_then(|()| print(&out))
-            .map_err(Error::output)
+/// Prints an echo and what is wrong with it. Gives whether it is good.
+fn show(echo: &Echo<'_>, verify: bool, context: &Context) -> Result<bool> {
+    let mut out = Vec::new();
+    match context.json {
+        true => echo.write_json(&mut out),
+        false => echo.write(&mut out, context.verbose),
     }
-
-    /// Says what is wrong with the answer, if anything; whether it is good.
-    fn tell(&self, verify: bool) -> bool {
-        let (sent, came) = (self.message.len(), self.received.len());
-        if self.cut {
-            tell(&format!(
-                "the echo was cut: the server closed after {came} of {sent} bytes"
-            ));
-        } else if verify && !self.same {
-            let at = self.message.iter().zip(self.received);
-            let at = at.clone().position(|(sent, came)| sent != came);
-            let at = at.unwrap_or(sent.min(came));
-            tell(&format!(
-                "the echo differs from byte {at} on ({sent} sent, {came} received)"
-            ));
-        }
-        !self.cut && (self.same || !verify)
+    .and_then(|()| print(&out))
+    .map_err(Error::output)?;
+    let fault = echo.fault(verify);
+    if let Some(fault) = &fault {
+        tell(fault);
     }
-}
-
-/// For people: the bytes as text, or with `-v` as the transcript has them.
-fn show_received(received: &[u8], context: &Context) -> Result<()> {
-    let line = if context.verbose {
-        format!("Received {}\n", python::bytes(received))
-    } else {
-        format!("{}\n", escape::text(&String::from_utf8_lossy(received)))
-    };
-    print(line.as_bytes()).map_err(Error::output)
+    Ok(fault.is_none())
 }
 
 /// Collects one echo.
-struct Echo<'a> {
+struct Collected<'a> {
     deframer: Option<Deframer>,
     /// Without framing the echo is as long as the message.
     wire: &'a [u8],
@@ -275,10 +227,10 @@ struct Echo<'a> {
     broken: Option<FramingError>,
 }
 
-impl<'a> Echo<'a> {
+impl<'a> Collected<'a> {
     fn new(args: &Args, wire: &'a [u8]) -> Self {
         let framed = args.frame != Framing::Raw;
-        Echo {
+        Collected {
             deframer: framed.then(|| Deframer::new(args.frame.clone(), args.max_message)),
             wire,
             received: Vec::new(),
@@ -318,7 +270,7 @@ impl<'a> Echo<'a> {
     }
 }
 
-impl Taker for Echo<'_> {
+impl Taker for Collected<'_> {
     fn received(&mut self, bytes: &[u8]) -> Result<Next> {
         let Some(deframer) = &mut self.deframer else {
             self.received.extend_from_slice(bytes);
@@ -350,25 +302,14 @@ fn say_datagrams(server: &Server<'_>, messages: Messages, context: &Context) -> 
         let message = message?;
         let (received, latency) =
             datagram::exchange(address, server.options, &message, server.args.reach.timeout)?;
-        let same = received == message;
-        good &= same || !server.args.verify;
-        if context.json {
-            let mut object = Map::new();
-            object.insert("schema".to_owned(), json!("sockdoc.echo-client/1"));
-            object.insert("event".to_owned(), json!("datagram"));
-            object.insert("same".to_owned(), json!(same));
-            object.insert("latency_us".to_owned(), as_json::micros(latency));
-            as_json::bytes(&mut object, "received", &received);
-            let mut out = Vec::new();
-            as_json::line(&mut out, &object)
-                .and_then(|()| print(&out))
-                .map_err(Error::output)?;
-        } else {
-            show_received(&received, context)?;
-        }
-        if server.args.verify && !same {
-            tell("the echo differs from what was sent");
-        }
+        let echo = Echo {
+            reached: None,
+            message: &message,
+            received: &received,
+            latency,
+            cut: false,
+        };
+        good &= show(&echo, server.args.verify, context)?;
     }
     Ok(Status::of(good))
 }

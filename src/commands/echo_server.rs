@@ -6,13 +6,15 @@ use std::time::Duration;
 
 use crate::commands::endpoint::Endpoint;
 use crate::commands::options::{ServerArgs, SocketArgs};
-use crate::commands::serving::Voice;
+use crate::commands::serving;
 use crate::commands::{Context, Status, values};
 use crate::error::{Error, Kind, Result};
 use crate::framing::{Framing, escapes};
+use crate::render::serving::Format;
 use crate::service::Note;
 use crate::service::echo::{Echo, Mode};
-use crate::sys::server::{Event, Observer as _, Who};
+use crate::service::event::{Event, Who};
+use crate::sys::server::Observer as _;
 use crate::sys::socket::{Listener, Place};
 use crate::sys::{activation, files};
 
@@ -82,16 +84,17 @@ pub fn run(args: &Args, context: &Context) -> Result<Status> {
         None if args.reverse => Mode::Reverse,
         None => Mode::Echo,
     };
-    let voice = Voice {
+    let format = Format {
         command: "echo-server",
-        sends: if mode == Mode::Echo {
+        sending: if mode == Mode::Echo {
             "Echoing"
         } else {
             "Sending"
         },
-        tells_received: mode != Mode::Echo,
+        shows_received: mode != Mode::Echo,
         hexdump: args.hexdump,
-        context: *context,
+        json: context.json,
+        verbose: context.verbose,
     };
     let place = if let Some(path) = &args.unix {
         Place::Unix(path.clone())
@@ -105,18 +108,15 @@ pub fn run(args: &Args, context: &Context) -> Result<Status> {
             Some(listener) => listener,
             None => Listener::datagram(&place, &options)?,
         };
-        return serve_datagrams(&listener, args.once, &mode, &voice);
+        return serve_datagrams(&listener, args.once, &mode, format);
     }
     let listener = match activation::stream(&options)? {
         Some(listener) => listener,
         None => Listener::stream(&place, args.server.backlog, &options)?,
     };
     let service = Echo::new(mode, args.frame.clone(), args.max_message);
-    voice.serve(
-        listener,
-        &service,
-        &args.server.config(args.request_timeout, args.once),
-    )?;
+    let config = args.server.config(args.request_timeout, args.once);
+    serving::serve(format, listener, &service, &config)?;
     Ok(Status::Good)
 }
 
@@ -134,23 +134,28 @@ fn read_reply(reply: &str) -> Result<Arc<[u8]>> {
     Ok(bytes.into())
 }
 
-fn serve_datagrams(listener: &Listener, once: bool, mode: &Mode, voice: &Voice) -> Result<Status> {
-    voice.serve_datagrams(listener, once, &mut |reporter, peer, datagram, answer| {
-        match mode {
-            Mode::Echo => answer.extend_from_slice(datagram),
-            Mode::Reverse => answer.extend(datagram.iter().rev()),
-            Mode::Reply(reply) => answer.extend_from_slice(reply),
-        }
-        if reporter.wants_messages() {
-            let who = Who {
-                connection: None,
-                peer,
-            };
-            reporter.event(&Event::Note(who, &Note::Received(datagram)));
-            reporter.event(&Event::Note(who, &Note::Sending(answer)));
-            reporter.flush()?;
-        }
-        Ok(true)
-    })?;
+fn serve_datagrams(listener: &Listener, once: bool, mode: &Mode, format: Format) -> Result<Status> {
+    serving::serve_datagrams(
+        format,
+        listener,
+        once,
+        &mut |reporter, peer, datagram, answer| {
+            match mode {
+                Mode::Echo => answer.extend_from_slice(datagram),
+                Mode::Reverse => answer.extend(datagram.iter().rev()),
+                Mode::Reply(reply) => answer.extend_from_slice(reply),
+            }
+            if reporter.wants_messages() {
+                let who = Who {
+                    connection: None,
+                    peer,
+                };
+                reporter.event(&Event::Note(who, &Note::Received(datagram)));
+                reporter.event(&Event::Note(who, &Note::Sending(answer)));
+                reporter.flush()?;
+            }
+            Ok(true)
+        },
+    )?;
     Ok(Status::Good)
 }

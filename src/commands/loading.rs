@@ -9,7 +9,7 @@ use crate::sys::load::{self as runner, Target};
 use crate::sys::socket::Options;
 use crate::sys::terminal::Progress;
 
-/// Runs a plan with a progress line, and reports. Good if every request was answered well, and
+/// Runs a plan with a progress line, and reports. Good if every request succeeded and
 /// no signal ended the run.
 /// `if_closed` is said when the server closed connections that were still in use.
 pub fn run<C: Client>(
@@ -28,7 +28,7 @@ pub fn run<C: Client>(
             bad => format!(", {} failed", thousands(bad)),
         };
         let message = format!(
-            "{} a second{failed}",
+            "{} per second{failed}",
             load::per_second(figures.per_second())
         );
         progress.show(figures.good + figures.bad(), message);

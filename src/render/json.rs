@@ -20,6 +20,31 @@ pub fn line(out: &mut (impl Write + ?Sized), object: &impl Serialize) -> io::Res
     out.write_all(b"\n")
 }
 
+/// A line of a stream of events: the schema of the command, the event, then its own fields.
+pub fn event(
+    out: &mut (impl Write + ?Sized),
+    command: &str,
+    event: &str,
+    fields: &impl Serialize,
+) -> io::Result<()> {
+    #[derive(Serialize)]
+    struct Event<'a, T> {
+        schema: String,
+        event: &'a str,
+        #[serde(flatten)]
+        fields: &'a T,
+    }
+    let schema = format!("sockdoc.{command}/1");
+    line(
+        out,
+        &Event {
+            schema,
+            event,
+            fields,
+        },
+    )
+}
+
 /// JSON lets DEL, C1 and bidi controls stand as they are, and a terminal would obey them. Outside of
 /// strings there are none, so each can be written as `\u....`.
 pub(super) fn without_controls(json: &str) -> Cow<'_, str> {
@@ -48,14 +73,10 @@ pub fn peer(peer: &Peer) -> Value {
             };
             json!({ "addr": address.ip().to_string(), "port": address.port(), "scope": scope })
         }
-        Peer::Unix(path) => match path {
-            None => json!({ "path": null }),
-            Some(path) => {
-                let mut object = serde_json::Map::new();
-                bytes(&mut object, "path", path.as_os_str().as_encoded_bytes());
-                Value::Object(object)
-            }
-        },
+        Peer::Unix(None) => json!({ "path": null }),
+        Peer::Unix(Some(path)) => {
+            with_bytes(json!({}), "path", path.as_os_str().as_encoded_bytes())
+        }
     }
 }
 
@@ -65,6 +86,14 @@ pub fn bytes(object: &mut serde_json::Map<String, Value>, key: &str, bytes: &[u8
     if std::str::from_utf8(bytes).is_err() {
         object.insert(format!("{key}_hex"), hex(bytes).into());
     }
+}
+
+/// The object with bytes in it, as [`bytes`] puts them.
+pub fn with_bytes(mut object: Value, key: &str, bytes: &[u8]) -> Value {
+    if let Value::Object(object) = &mut object {
+        self::bytes(object, key, bytes);
+    }
+    object
 }
 
 pub(super) fn hex(bytes: &[u8]) -> String {

@@ -16,7 +16,7 @@ const PERCENTILES: [f64; 5] = [50.0, 90.0, 99.0, 99.9, 100.0];
 /// The report for people.
 ///
 /// ```text
-/// requests     10,000 of 10,000 answered well in 0.520 s: 19,230 a second
+/// requests     10,000 of 10,000 succeeded in 0.520 s: 19,230 per second
 /// connections  10,000 opened, 32 at a time
 /// bytes        1.4 MiB sent, 1.6 MiB received
 /// latency      in ms, from the time each was sent
@@ -33,7 +33,7 @@ pub fn write(out: &mut impl Write, figures: &Figures, plan: &Plan, style: Style)
     };
     writeln!(
         out,
-        "requests     {} answered well in {:.3} s: {} a second",
+        "requests     {} succeeded in {:.3} s: {} per second",
         style.paint(code, verdict),
         figures.elapsed.as_secs_f64(),
         per_second(figures.per_second()),
@@ -41,7 +41,7 @@ pub fn write(out: &mut impl Write, figures: &Figures, plan: &Plan, style: Style)
     if figures.interrupted {
         writeln!(
             out,
-            "{}  by a signal: {} more had no answer yet",
+            "{}  by a signal: {} more were unanswered",
             style.paint(Paint::Bad, "interrupted"),
             thousands(figures.unanswered),
         )?;
@@ -179,7 +179,7 @@ mod tests {
         let mut out = Vec::new();
         write(&mut out, &figures, &plan(), Style::new(false)).unwrap();
         let report = String::from_utf8(out).unwrap();
-        assert!(report.starts_with("requests     1 of 3 answered well in 1.000 s: 1.0 a second\n"));
+        assert!(report.starts_with("requests     1 of 3 succeeded in 1.000 s: 1.0 per second\n"));
         assert!(report.contains("failed       2 bad\\x1b[2J\n"), "{report}");
         assert!(report.contains("50% 1.5"), "{report}");
     }
@@ -194,7 +194,7 @@ mod tests {
         let mut out = Vec::new();
         write(&mut out, &figures, &plan(), Style::new(false)).unwrap();
         let report = String::from_utf8(out).unwrap();
-        let line = "\ninterrupted  by a signal: 3 more had no answer yet\n";
+        let line = "\ninterrupted  by a signal: 3 more were unanswered\n";
         assert!(report.contains(line), "{report}");
         assert!(report.contains(", 1 at a time\n"), "{report}");
         let report = json(&figures, &plan(), "sockdoc.echo-client/1");

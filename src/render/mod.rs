@@ -3,6 +3,7 @@
 //!
 //! | file | what it writes |
 //! |---|---|
+//! | [`clients`] | the exchanges of a client |
 //! | [`decode`] | the frames, messages and connections of a capture |
 //! | [`csv`] | fields of comma-separated values |
 //! | [`date`] | civil dates |
@@ -17,10 +18,12 @@
 //! | [`overview`] | what `sockdoc` alone prints |
 //! | [`ping`] | a ping session: the lines of iputils, macOS and fping, a table, JSON, CSV |
 //! | [`python`] | Python's literals: bytes, addresses |
+//! | [`serving`] | the events of a server |
 //! | [`sockets`] | the sockets of a host: our table, netstat's, lsof's and ss's columns, JSON, CSV |
 //! | [`table`] | aligned tables |
 //! | [`transcript`] | the tutorial's lines, word for word |
 
+pub mod clients;
 pub mod csv;
 pub mod date;
 pub mod decode;
@@ -35,6 +38,7 @@ pub mod load;
 pub mod overview;
 pub mod ping;
 pub mod python;
+pub mod serving;
 pub mod sockets;
 pub mod table;
 pub mod transcript;

@@ -10,6 +10,7 @@ use std::sync::Arc;
 
 pub mod app;
 pub mod echo;
+pub mod event;
 
 /// A server's behaviour. Each thread of a server has its own clone.
 pub trait Service {

@@ -164,26 +164,26 @@ fn an_error_for_an_answer_is_status_1() {
 fn a_bad_answer_is_status_1_and_two_lines_that_say_what_is_wrong_with_it() {
     let whole = speak::ring_reply();
     for (bytes, why) in [
-        (vec![], "it closed the connection without a reply"),
+        (vec![], "the server closed the connection without a reply"),
         (
             whole[..1].to_vec(),
-            "in the middle: 1 byte came of at least 2",
+            "in the middle of its reply: 1 byte came of at least 2",
         ),
         (
             whole[..100].to_vec(),
-            "in the middle: 100 bytes came of at least 105",
+            "in the middle of its reply: 100 bytes came of at least 105",
         ),
         (
             whole[..164].to_vec(),
-            "in the middle: 164 bytes came of 165",
+            "in the middle of its reply: 164 bytes came of 165",
         ),
         (
             b"\0\0".to_vec(),
-            "is no message of this protocol: the header length is 0",
+            "not a message of this protocol: the header length is 0",
         ),
         (
             b"HTTP/1.1 400 Bad Request\r\n\r\n".to_vec(),
-            "is no message of this protocol: this looks like HTTP",
+            "not a message of this protocol: this looks like HTTP",
         ),
         (
             speak::with_header(b"{}", b""),

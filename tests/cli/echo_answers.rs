@@ -37,7 +37,7 @@ fn the_beginning_of_an_echo_is_printed_and_status_1() {
         assert_eq!(stdout(&output), "0123\n");
         assert_eq!(
             stderr(&output),
-            "sockdoc: the echo was cut: the server closed after 4 of 10 bytes\n"
+            "sockdoc: echo cut off: the server closed after 4 of 10 bytes\n"
         );
     }
     let output = run(&[&base[..], &["--json"]].concat());

@@ -42,7 +42,7 @@ fn a_load_run_counts_every_request_and_reports() {
     assert_eq!(stderr(&output), "");
     let text = stdout(&output);
     assert!(
-        text.starts_with("requests     400 of 400 answered well in "),
+        text.starts_with("requests     400 of 400 succeeded in "),
         "{text}"
     );
     assert!(text.contains("400 opened, 4 at a time\n"), "{text}");

@@ -23,7 +23,7 @@ fn the_reason_of_a_bad_verdict_is_one_line_on_standard_error() {
     assert_eq!(stdout(&output), "Error: no\n");
     assert_eq!(
         stderr(&output),
-        format!("sockdoc: 127.0.0.1:{port} gave no good answer: answered with an error\n")
+        format!("sockdoc: 127.0.0.1:{port}: bad reply: answered with an error\n")
     );
 }
 
@@ -60,11 +60,11 @@ fn the_beginning_of_what_is_no_message_is_shown_escaped_and_cut_short() {
     for (bytes, begin) in [
         (
             b"HTTP/1.1 400 Bad Request\r\n\r\n".to_vec(),
-            "it began with: 'HTTP/1.1 400 Bad Request\\r\\n",
+            "the reply began with 'HTTP/1.1 400 Bad Request\\r\\n",
         ),
         (
             b"Go away\x1b[2J\n".to_vec(),
-            "it began with: 'Go away\\x1b[2J\\n'",
+            "the reply began with 'Go away\\x1b[2J\\n'",
         ),
         (vec![0xff; 70_000], "\\xff' ..."),
     ] {
@@ -130,7 +130,7 @@ fn an_interrupted_run_is_status_1_and_counts_what_had_no_answer() {
             assert_eq!(report["unanswered"], 1, "{report}");
         } else {
             let text = stdout(&output);
-            let line = "\ninterrupted  by a signal: 1 more had no answer yet\n";
+            let line = "\ninterrupted  by a signal: 1 more were unanswered\n";
             assert!(text.contains(line), "{text}");
         }
     }
@@ -249,7 +249,7 @@ fn an_interrupt_at_the_terminal_removes_the_progress_line() {
             break;
         }
         shown.extend(byte);
-        if !typed && shown.ends_with(b"a second") {
+        if !typed && shown.ends_with(b"per second") {
             keys.write_all(b"\x03").expect("typed");
             typed = true;
         }

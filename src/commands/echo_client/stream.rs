@@ -4,14 +4,13 @@ use std::collections::VecDeque;
 use std::io::{self, Write as _};
 use std::path::Path;
 
-use serde_json::json;
-
 use super::Server;
 use crate::commands::serving::{print, tell};
 use crate::commands::{Context, Status};
 use crate::error::{Error, Result};
+use crate::render::clients::Stream;
 use crate::render::escape::Pieces;
-use crate::render::{json as as_json, load, thousands};
+use crate::render::thousands;
 use crate::sys::exchange::{End, Next, Source, Taker};
 use crate::sys::files;
 use crate::sys::terminal::stdout_is_terminal;
@@ -40,45 +39,28 @@ pub(super) fn run(server: &Server<'_>, path: &Path, context: &Context) -> Result
     // Without --verify another answer than the echo is one, but not the mere beginning of the echo.
     let cut = !sink.lost && sink.differs.is_none() && missing > 0;
     let good = !early && !cut && (same || !server.args.verify);
-    let rate = connection.received_bytes as f64 / elapsed.as_secs_f64().max(1e-9) / 1e6;
+    let stream = Stream {
+        verify: server.args.verify,
+        same,
+        differs: sink.differs,
+        complete: !early && !cut,
+        sent: connection.sent_bytes,
+        received: connection.received_bytes,
+        elapsed,
+    };
     if context.json {
         let mut out = Vec::new();
-        let object = json!({
-            "schema": "sockdoc.echo-client/1",
-            "event": "stream",
-            "verified": server.args.verify,
-            "same": if server.args.verify { Some(same) } else { None },
-            "differs_at_byte": sink.differs.filter(|_| server.args.verify),
-            "complete": !early && !cut,
-            "sent_bytes": connection.sent_bytes,
-            "received_bytes": connection.received_bytes,
-            "elapsed_us": as_json::micros(elapsed),
-            "bytes_per_second": rate * 1e6,
-        });
-        as_json::line(&mut out, &object).map_err(Error::output)?;
+        stream.write_json(&mut out).map_err(Error::output)?;
         // What came back goes to standard output only when it is not compared.
         if server.args.verify {
             print(&out).map_err(Error::output)?;
         } else {
             let _ = io::stderr().write_all(&out);
         }
-    } else if server.args.verify || context.verbose {
-        let verdict = match (server.args.verify, sink.differs, missing) {
-            (false, ..) => "streamed",
-            (true, None, 0) if !early => "verified",
-            _ => "NOT THE SAME",
-        };
-        let line = format!(
-            "{verdict}: {} sent, {} received in {:.3} s ({rate:.0} MB/s)",
-            load::bytes(connection.sent_bytes),
-            load::bytes(connection.received_bytes),
-            elapsed.as_secs_f64(),
-        );
-        if server.args.verify {
-            print(format!("{line}\n").as_bytes()).map_err(Error::output)?;
-        } else {
-            tell(&line);
-        }
+    } else if server.args.verify {
+        print(format!("{}\n", stream.line()).as_bytes()).map_err(Error::output)?;
+    } else if context.verbose {
+        tell(&stream.line());
     }
     if let Some(at) = sink.differs.filter(|_| server.args.verify) {
         tell(&format!("the echo differs from byte {at} on"));

@@ -6,7 +6,8 @@ use std::time::{Duration, Instant};
 use crate::service::{Log, Note, Peer, Service, Step};
 
 use super::conn::{Conn, Phase, Waiting};
-use super::{Config, Event, Observer, Who};
+use super::{Config, Observer};
+use crate::service::event::{Event, Who};
 
 /// One read takes at most this many bytes; the buffer is shared by all connections of a thread.
 pub(super) const READ_BUFFER: usize = 256 * 1024;

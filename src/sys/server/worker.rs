@@ -17,7 +17,8 @@ use crate::sys::socket::Listener;
 
 use super::conn::{Conn, Phase, Waiting};
 use super::drive::{Driver, Fate, who};
-use super::{Config, Event, Observer, Shared, Totals, Trouble};
+use super::{Config, Observer, Shared, Totals};
+use crate::service::event::{Event, Trouble};
 
 pub(super) const WAKER: Token = Token(usize::MAX);
 const LISTENER: Token = Token(usize::MAX - 1);
