@@ -1,6 +1,7 @@
 //! Two clocks: the one that only goes on, which times are measured by, and the one of the day, which
 //! the kernel stamps packets with.
 
+use std::fmt;
 use std::ops::Add;
 use std::time::Duration;
 
@@ -11,6 +12,14 @@ pub struct Monotonic(pub u64);
 /// A time of `CLOCK_REALTIME` in nanoseconds since 1970 (`clock_gettime(2)`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
 pub struct Realtime(pub u64);
+
+impl fmt::Display for Realtime {
+    /// Seconds with six decimals.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let micros = self.0 / 1000;
+        write!(f, "{}.{:06}", micros / 1_000_000, micros % 1_000_000)
+    }
+}
 
 impl Monotonic {
     /// How long ago `earlier` was; nothing if it is to come.

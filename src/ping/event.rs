@@ -39,6 +39,47 @@ pub enum Event {
     },
 }
 
+impl Event {
+    /// The target that it is about; none of a step of the clock.
+    pub fn target(&self) -> Option<usize> {
+        match self {
+            Event::Reply(Reply { target, .. })
+            | Event::Refused(Refused { target, .. })
+            | Event::Lost { target, .. }
+            | Event::Unsent { target, .. } => Some(*target),
+            Event::ClockStep { .. } => None,
+        }
+    }
+
+    /// Which of the requests to the target.
+    pub fn sequence(&self) -> Option<u64> {
+        match self {
+            Event::Reply(Reply { sequence, .. })
+            | Event::Refused(Refused { sequence, .. })
+            | Event::Lost { sequence, .. }
+            | Event::Unsent { sequence, .. } => Some(*sequence),
+            Event::ClockStep { .. } => None,
+        }
+    }
+
+    /// The reply, if it is one.
+    pub fn reply(&self) -> Option<&Reply> {
+        match self {
+            Event::Reply(reply) => Some(reply),
+            _ => None,
+        }
+    }
+
+    /// The round-trip time, if it was measured.
+    pub fn rtt(&self) -> Option<Duration> {
+        match self {
+            Event::Reply(reply) => reply.rtt,
+            Event::Refused(refused) => refused.rtt,
+            _ => None,
+        }
+    }
+}
+
 /// A packet that claims to answer a request.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Reply {

@@ -96,6 +96,15 @@ pub fn with_bytes(mut object: Value, key: &str, bytes: &[u8]) -> Value {
     object
 }
 
+/// One object with the keys of all.
+pub fn joined<const N: usize>(parts: [Value; N]) -> Value {
+    let objects = parts.into_iter().filter_map(|part| match part {
+        Value::Object(object) => Some(object),
+        _ => None,
+    });
+    Value::Object(objects.flatten().collect())
+}
+
 pub(super) fn hex(bytes: &[u8]) -> String {
     bytes
         .iter()

@@ -4,6 +4,7 @@
 //! | file | what it writes |
 //! |---|---|
 //! | [`clients`] | the exchanges of a client |
+//! | [`column`] | a list of columns drives a table and CSV |
 //! | [`decode`] | the frames, messages and connections of a capture |
 //! | [`csv`] | fields of comma-separated values |
 //! | [`date`] | civil dates |
@@ -24,6 +25,7 @@
 //! | [`transcript`] | the tutorial's lines, word for word |
 
 pub mod clients;
+pub mod column;
 pub mod csv;
 pub mod date;
 pub mod decode;

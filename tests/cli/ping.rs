@@ -71,7 +71,7 @@ fn one_target_has_the_lines_of_iputils_and_then_our_own() {
          3 packets transmitted, 3 received, 0% packet loss, time Tms\n\
          rtt min/avg/max/mdev = T ms\n\
          round-trip time p50/p90/p99 = T ms, jitter T ms (mean change to the next)\n\
-         timing: kernel stamps at both ends"
+         timing: kernel timestamps for requests and replies"
     );
 }
 
@@ -229,7 +229,7 @@ fn the_times_are_those_of_the_clock_that_was_asked_for() {
         assert_eq!(objects[1]["timing"], told);
     }
     let text = good(&["-c", "1", "--timing", "user", "127.0.0.1"]);
-    assert!(text.ends_with("timing: our own clock, before sending and after receiving\n"));
+    assert!(text.ends_with("timing: this program's clock for requests and replies\n"));
 }
 
 #[test]
@@ -513,7 +513,7 @@ fn what_cannot_be_asked_for_is_told_and_exits_2() {
         (&["127.0.0.1", "--hops", "-f"], "cannot be used with"),
         (&["127.0.0.1", "--mtu", "-s", "1"], "cannot be used with"),
         (&["127.0.0.1", "--tcp", "0"], "0"),
-        (&[], "there is no target"),
+        (&[], "no target given"),
         (&["10.0.0.0/33"], "from 0 to 32"),
         (&["10.0.0.0/8"], "262144 targets"),
         (&["-F", "/no/such/file"], "No such file"),
@@ -559,7 +559,7 @@ fn the_mtu_of_loopback_is_the_largest_packet_there_is() {
     }
     let text = good(&["--mtu", "127.0.0.1"]);
     assert!(
-        text.ends_with("path MTU: 65535 bytes (ping -s 65507 -M do just passes)\n"),
+        text.ends_with("path MTU: 65535 bytes (ping -s 65507 -M do passes)\n"),
         "{text}"
     );
     let objects = objects(&["--mtu", "127.0.0.1"]);

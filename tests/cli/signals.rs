@@ -66,7 +66,7 @@ fn after_sigterm_nothing_is_accepted_and_what_is_in_flight_is_finished() {
     let (mut stream, rest) = half_a_request(&server);
     good_client(server.address, "half a request");
     server.signal("TERM");
-    server.wait_for_error("ending: ");
+    server.wait_for_error("shutting down: ");
     let refused = TcpStream::connect(server.address).expect_err("nobody listens");
     assert_eq!(refused.kind(), ErrorKind::ConnectionRefused);
     stream.write_all(&rest).expect("writes");
@@ -131,7 +131,7 @@ fn a_second_signal_ends_at_once() {
         let (_stream, _) = half_a_request(&server);
         good_client(server.address, "half a request");
         server.signal(first);
-        server.wait_for_error("ending: ");
+        server.wait_for_error("shutting down: ");
         server.signal(second);
         assert_eq!(server.wait().code(), Some(0), "{first}, then {second}");
         let said = server.last_errors().join("\n");
@@ -149,7 +149,7 @@ fn while_it_drains_it_does_not_spin() {
     let (_stream, _) = half_a_request(&server);
     good_client(server.address, "half a request");
     server.signal("TERM");
-    server.wait_for_error("ending: ");
+    server.wait_for_error("shutting down: ");
     let used = server.cpu_during(Duration::from_millis(300));
     assert!(used <= Duration::from_millis(50), "{used:?} of CPU time");
 }

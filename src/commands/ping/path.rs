@@ -17,7 +17,6 @@ use crate::ping::payload::Payloads;
 use crate::ping::plan::Plan;
 use crate::ping::session::{Request, Session};
 use crate::ping::target::Target;
-use crate::render::json;
 use crate::render::ping::path as shown;
 use crate::sys::clock;
 use crate::sys::icmp::runner::{Runner, Witness};
@@ -61,7 +60,7 @@ pub(super) fn hops(
         let hop = Hop::new(distance, &asked.events);
         say(|out| {
             if context.json {
-                json::line(out, &shown::hop_object(target, &hop))
+                shown::hop_json(out, target, &hop)
             } else {
                 shown::write_hop(out, &hop)
             }
@@ -74,7 +73,7 @@ pub(super) fn hops(
     }
     say(|out| {
         if context.json {
-            json::line(out, &shown::hops_object(target, &hops))
+            shown::hops_json(out, target, &hops)
         } else {
             shown::write_hops_table(out, &hops, context.width)
         }
@@ -111,7 +110,7 @@ pub(super) fn mtu(
         let outcome = outcome(&asked.events);
         say(|out| {
             if context.json {
-                json::line(out, &shown::tried_object(target, size, &outcome))
+                shown::tried_json(out, target, size, &outcome)
             } else {
                 shown::write_tried(out, size, &outcome)
             }
@@ -123,7 +122,7 @@ pub(super) fn mtu(
     };
     say(|out| {
         if context.json {
-            json::line(out, &shown::found_object(target, found))
+            shown::found_json(out, target, found)
         } else {
             shown::write_found(out, target, found)
         }
@@ -243,7 +242,7 @@ pub(super) fn only(targets: &[Target]) -> Result<&Target> {
         _ => Err(Error::new(
             Kind::CannotRun,
             "read the command line",
-            "--hops and --mtu are about the way to one target",
+            "--hops and --mtu take exactly one target",
         )
         .next("name one target")),
     }

@@ -9,7 +9,6 @@ use crate::error::{Error, Kind, Result};
 use crate::ping::clock::Monotonic;
 use crate::ping::schedule::{Schedule, Traffic};
 use crate::ping::target::Target;
-use crate::render::json;
 use crate::render::ping::handshakes::{self as shown, Attempt, Attempts};
 use crate::sys::clock;
 use crate::sys::handshake::{Answer, handshake};
@@ -64,7 +63,7 @@ pub(super) fn run(
         };
         all[index].add(&attempt);
         if context.json {
-            json::line(&mut out, &shown::attempt_object(&attempt)).map_err(Error::output)?;
+            shown::attempt_json(&mut out, &attempt).map_err(Error::output)?;
         } else if !flags.show.quiet {
             shown::write_attempt(&mut out, &attempt).map_err(Error::output)?;
         }
@@ -73,8 +72,7 @@ pub(super) fn run(
     }
     for (target, attempts) in targets.iter().zip(&all) {
         if context.json {
-            let object = shown::statistics_object(target, port, attempts);
-            json::line(&mut out, &object).map_err(Error::output)?;
+            shown::statistics_json(&mut out, target, port, attempts).map_err(Error::output)?;
         } else {
             shown::write_statistics(&mut out, target, port, attempts).map_err(Error::output)?;
         }

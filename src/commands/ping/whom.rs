@@ -44,8 +44,8 @@ pub(super) fn gather(words: &[String], flags: &Flags) -> Result<Gathered> {
     }
     if targets.is_empty() {
         return Err(unresolved.pop().unwrap_or_else(|| {
-            usage("there is no target")
-                .next("type whom to ask, for example 127.0.0.1; --help tells more")
+            usage("no target given")
+                .next("name a host, for example: sockdoc ping 127.0.0.1")
         }));
     }
     Ok(Gathered {
@@ -59,7 +59,7 @@ fn check(count: u128) -> Result<()> {
         return Ok(());
     }
     Err(usage(&format!("more than {MOST_TARGETS} targets"))
-        .next("ask a smaller block, or several one after the other"))
+        .next("use a smaller block, or several runs"))
 }
 
 fn block(range: Range, family: Family) -> impl Iterator<Item = Target> {
@@ -86,7 +86,7 @@ fn host(name: &str, flags: &Flags) -> Result<Vec<Target>> {
         let cause = "there is no interface of this name";
         return Err(Error::new(Kind::CannotRun, "use the zone", cause)
             .on(zone)
-            .next("which there are: ip -br link"));
+            .next("list the interfaces: ip -br link"));
     }
     let mut addresses = resolve(name, 0, flags.family())?;
     if !flags.whom.all_addresses {
@@ -107,11 +107,11 @@ fn target_at(name: &str, address: &SocketAddr, several: bool, flags: &Flags) -> 
     if is_link_local(address.ip()) && scope == 0 {
         let device = flags.what.interface.as_deref().unwrap_or_default();
         scope = interface_number(device).ok_or_else(|| {
-            let cause = "a link-local address is one on each link: it needs its zone";
+            let cause = "a link-local address needs its zone (the interface)";
             Error::new(Kind::CannotRun, "ask", cause)
                 .on(name)
                 .next(format!(
-                    "type the interface behind it: {}%eth0",
+                    "add the interface: {}%eth0",
                     address.ip()
                 ))
         })?;

@@ -27,9 +27,10 @@ pub fn write(out: &mut impl Write, session: &Session, extras: &Extras) -> io::Re
         write_histogram(out, session)?;
     }
     write_percentiles(out, session, &extras.percentiles)?;
-    let timing = timing(&session.timings);
-    let timing = timing.as_deref().unwrap_or("nothing was measured");
-    writeln!(out, "timing: {timing}")
+    match timing(&session.timings) {
+        Some(timing) => writeln!(out, "timing: {timing}"),
+        None => Ok(()),
+    }
 }
 
 fn write_percentiles(
@@ -38,7 +39,7 @@ fn write_percentiles(
     percentiles: &[f64],
 ) -> io::Result<()> {
     let Some(summary) = session.totals.times.summary() else {
-        return writeln!(out, "round-trip time unknown: no reply counts");
+        return writeln!(out, "round-trip time: no valid replies");
     };
     let times: Vec<String> = percentiles
         .iter()
@@ -61,14 +62,14 @@ fn write_percentiles(
 fn timing(timings: &Timings) -> Option<String> {
     let all = timings.kernel + timings.kernel_receive + timings.user;
     let kinds = [
-        (timings.kernel, "kernel stamps at both ends"),
+        (timings.kernel, "kernel timestamps for requests and replies"),
         (
             timings.kernel_receive,
-            "the kernel's stamp of the reply, our clock before sending",
+            "kernel timestamps for replies, this program's clock for requests",
         ),
         (
             timings.user,
-            "our own clock, before sending and after receiving",
+            "this program's clock for requests and replies",
         ),
     ];
     let used: Vec<String> = kinds
@@ -101,7 +102,7 @@ fn write_losses(out: &mut impl Write, session: &Session) -> io::Result<()> {
         0 => Ok(()),
         _ => writeln!(out, "  {} {words}", thousands(count)),
     };
-    line(losses.silent, "silent: no answer, and nobody said why")?;
+    line(losses.silent, "no reply (no ICMP error received)")?;
     for (refusal, count) in losses.refused() {
         let who = words::by(refusal);
         let (kind, code) = (refusal.r#type, refusal.code);
@@ -109,15 +110,15 @@ fn write_losses(out: &mut impl Write, session: &Session) -> io::Result<()> {
         let words = refusal.words();
         line(
             count,
-            &format!("refused by {who}: {words} ({word} {kind}/{code})"),
+            &format!("rejected: {who} sent {words} ({word} {kind}/{code})"),
         )?;
     }
-    line(losses.late, "late: answered after the time that was given")?;
-    line(losses.damaged, "corrupted: only a damaged reply came")?;
+    line(losses.late, "late: replied after the timeout")?;
+    line(losses.damaged, "corrupted: only a damaged reply arrived")?;
     for (why, count) in losses.unsent() {
         line(count, &format!("dropped by {}", words::unsent_account(why)))?;
     }
-    line(losses.unfinished, "still under way when it ended")
+    line(losses.unfinished, "still in flight at the end")
 }
 
 /// Replies that came and are none.
@@ -149,21 +150,21 @@ fn write_notes(out: &mut impl Write, session: &Session) -> io::Result<()> {
     if session.overflowed > 0 {
         writeln!(
             out,
-            "note: the receive buffer of this host overflowed: {} packets were lost in it",
+            "note: the receive buffer of this host overflowed and dropped {} packets",
             thousands(session.overflowed)
         )?;
     }
     if session.retried > 0 {
         writeln!(
             out,
-            "note: a send buffer of this host was full {} times, and sending was tried again",
+            "note: a send buffer of this host was full {} times; sending was retried",
             thousands(session.retried)
         )?;
     }
     if session.clock_steps > 0 {
         writeln!(
             out,
-            "note: the clock of this host was set while it ran; the times are not off by it"
+            "note: the clock of this host was set during the run; round-trip times are not affected"
         )?;
     }
     Ok(())

@@ -48,9 +48,7 @@ impl Fping {
                 }
             }
             Event::Reply(reply) => {
-                let expected = session.payloads().length() + 8;
-                let address = &session.target(reply.target).shown;
-                let wrong = words::wrong(reply, expected, address, session.plan().patience());
+                let wrong = words::wrong_of(session, reply);
                 let number = reply.sequence.saturating_sub(1);
                 let name = name(session, reply.target);
                 writeln!(

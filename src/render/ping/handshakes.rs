@@ -1,18 +1,18 @@
-//! What is said of TCP handshakes (`--tcp`).
+//! TCP handshakes (`--tcp`).
 
 use std::io::{self, Write};
 use std::time::Duration;
 
-use serde_json::{Map, Value, json};
+use serde_json::json;
 
-use super::json::SCHEMA;
 use super::number::{general, millis, short_millis};
+use super::path::event;
 use super::words;
 use crate::ping::figures::Times;
 use crate::ping::losses::Refusal;
 use crate::ping::target::Target;
 use crate::render::escape;
-use crate::render::json::{maybe_micros, micros};
+use crate::render::json::maybe_micros;
 
 /// What a port answered.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -97,10 +97,10 @@ pub fn write_attempt(out: &mut impl Write, attempt: &Attempt<'_>) -> io::Result<
     match &attempt.answer {
         Answer::Open => writeln!(out, "open from {at} time={time} ms"),
         Answer::Refused => writeln!(out, "refused by {at} time={time} ms"),
-        Answer::Filtered => writeln!(out, "no answer from {at}: filtered, or lost"),
+        Answer::Filtered => writeln!(out, "no reply from {at}: filtered or lost"),
         Answer::Rejected(refusal) => writeln!(
             out,
-            "filtered: {at}: {} says {}",
+            "filtered: {at}: {} sent {}",
             words::by(refusal),
             escape::text(&refusal.words())
         ),
@@ -134,65 +134,53 @@ pub fn write_statistics(
     if let Some(times) = times.summary() {
         let all = [times.min, times.mean, times.max, times.deviation].map(millis);
         writeln!(out, "rtt min/avg/max/mdev = {} ms", all.join("/"))?;
-        writeln!(out, "timing: our own clock, from connect(2) to its end")?;
+        writeln!(
+            out,
+            "timing: this program's clock, from connect(2) to its end"
+        )?;
     }
     Ok(())
 }
 
-/// An attempt as an object.
-pub fn attempt_object(attempt: &Attempt<'_>) -> Value {
-    let mut object = about("handshake", attempt.target, attempt.port);
-    object.insert("seq".to_owned(), json!(attempt.sequence));
-    object.insert("answer".to_owned(), json!(attempt.answer.word()));
-    let took = match attempt.answer {
-        Answer::Open | Answer::Refused => micros(attempt.took),
-        Answer::Filtered | Answer::Rejected(_) | Answer::Failed(_) => Value::Null,
+/// An attempt as an event.
+pub fn attempt_json(out: &mut impl Write, attempt: &Attempt<'_>) -> io::Result<()> {
+    let answer = &attempt.answer;
+    let answered = matches!(answer, Answer::Open | Answer::Refused);
+    let (message, by) = match answer {
+        Answer::Failed(words) => (Some(words.clone()), None),
+        Answer::Rejected(refusal) => (Some(refusal.words()), Some(words::by(refusal))),
+        _ => (None, None),
     };
-    object.insert("rtt_us".to_owned(), took);
-    let message = match &attempt.answer {
-        Answer::Failed(words) => Some(words.clone()),
-        Answer::Rejected(refusal) => Some(refusal.words()),
-        _ => None,
-    };
-    object.insert("message".to_owned(), json!(message));
-    let by = match &attempt.answer {
-        Answer::Rejected(refusal) => Some(words::by(refusal)),
-        _ => None,
-    };
-    object.insert("by".to_owned(), json!(by));
-    Value::Object(object)
+    let fields = json!({
+        "port": attempt.port,
+        "seq": attempt.sequence,
+        "answer": answer.word(),
+        "rtt_us": maybe_micros(answered.then_some(attempt.took)),
+        "message": message,
+        "by": by,
+    });
+    event(out, "handshake", attempt.target, fields)
 }
 
-/// The statistics of a target as an object.
-pub fn statistics_object(target: &Target, port: u16, attempts: &Attempts) -> Value {
-    let mut object = about("handshakes", target, port);
-    for (key, count) in [
-        ("tried", attempts.tried),
-        ("open", attempts.open),
-        ("refused", attempts.refused),
-        ("filtered", attempts.filtered),
-        ("failed", attempts.failed),
-    ] {
-        object.insert(key.to_owned(), json!(count));
-    }
+/// The statistics of a target as an event.
+pub fn statistics_json(
+    out: &mut impl Write,
+    target: &Target,
+    port: u16,
+    attempts: &Attempts,
+) -> io::Result<()> {
     let times = attempts.times.summary();
-    for (key, time) in [
-        ("rtt_min_us", times.map(|it| it.min)),
-        ("rtt_avg_us", times.map(|it| it.mean)),
-        ("rtt_max_us", times.map(|it| it.max)),
-        ("rtt_mdev_us", times.map(|it| it.deviation)),
-    ] {
-        object.insert(key.to_owned(), maybe_micros(time));
-    }
-    Value::Object(object)
-}
-
-fn about(event: &str, target: &Target, port: u16) -> Map<String, Value> {
-    let mut object = Map::new();
-    object.insert("schema".to_owned(), json!(SCHEMA));
-    object.insert("event".to_owned(), json!(event));
-    object.insert("target".to_owned(), json!(target.name));
-    object.insert("address".to_owned(), json!(target.shown));
-    object.insert("port".to_owned(), json!(port));
-    object
+    let fields = json!({
+        "port": port,
+        "tried": attempts.tried,
+        "open": attempts.open,
+        "refused": attempts.refused,
+        "filtered": attempts.filtered,
+        "failed": attempts.failed,
+        "rtt_min_us": maybe_micros(times.map(|it| it.min)),
+        "rtt_avg_us": maybe_micros(times.map(|it| it.mean)),
+        "rtt_max_us": maybe_micros(times.map(|it| it.max)),
+        "rtt_mdev_us": maybe_micros(times.map(|it| it.deviation)),
+    });
+    event(out, "handshakes", target, fields)
 }

@@ -1,4 +1,4 @@
-//! A session as JSON: an object for each thing that happens, one a line, and a summary.
+//! A session as JSON: an object for each event, one a line, and a summary.
 
 use serde_json::{Map, Value, json};
 
@@ -9,16 +9,20 @@ use crate::ping::losses::Refusal;
 use crate::ping::payload::Damage;
 use crate::ping::session::{Request, Session, Tally};
 use crate::reference::icmp::{self, Version};
-use crate::render::json::{self, maybe_micros, micros};
+use crate::render::json::{self, joined, maybe_micros, micros};
 
-/// The schema of every object.
-pub const SCHEMA: &str = "sockdoc.ping/1";
-
-/// An object for each thing that happens, one a line, and a summary.
+/// An object for each event, one a line, and a summary.
 #[derive(Debug, Clone)]
 pub struct Objects {
     /// What is shown beside the statistics.
     pub extras: Extras,
+}
+
+impl Objects {
+    fn figures(&self, pages: &mut Pages, session: &Session, event: &str, now: Realtime) {
+        let fields = figures(session, &self.extras.percentiles, now);
+        let _ = json::event(&mut pages.out, "ping", event, &fields);
+    }
 }
 
 impl Voice for Objects {
@@ -26,8 +30,8 @@ impl Voice for Objects {
 
     fn unanswered(&mut self, pages: &mut Pages, session: &Session, it: &Request, now: Realtime) {
         if let Some(sequence) = it.unanswered {
-            let object = about(session, "no_answer_yet", it.target, sequence, now);
-            let _ = json::line(&mut pages.out, &object);
+            let fields = about(session, it.target, sequence, now, json!({}));
+            let _ = json::event(&mut pages.out, "ping", "no_answer_yet", &fields);
         }
     }
 
@@ -39,17 +43,45 @@ impl Voice for Objects {
         now: Realtime,
         _: NameOf<'_>,
     ) {
-        let _ = json::line(&mut pages.out, &event(session, it, now));
+        let fields = match it {
+            Event::Reply(it) => reply(session, it),
+            Event::Refused(it) => refused(session, it),
+            Event::Lost {
+                target,
+                sequence,
+                damaged,
+            } => {
+                let reason = lost_word(*damaged);
+                about(
+                    session,
+                    *target,
+                    *sequence,
+                    now,
+                    json!({ "reason": reason }),
+                )
+            }
+            Event::Unsent {
+                target,
+                sequence,
+                why,
+            } => {
+                let (reason, message) = (words::unsent_word(*why), words::unsent(*why));
+                let fields = json!({ "reason": reason, "message": message });
+                about(session, *target, *sequence, now, fields)
+            }
+            Event::ClockStep { by } => {
+                json!({ "time": seconds(now), "by_us": *by as f64 / 1000.0 })
+            }
+        };
+        let _ = json::event(&mut pages.out, "ping", event_word(it), &fields);
     }
 
     fn so_far(&mut self, pages: &mut Pages, session: &Session, now: Realtime) {
-        let object = figures(session, "interval", &self.extras.percentiles, now);
-        let _ = json::line(&mut pages.out, &object);
+        self.figures(pages, session, "interval", now);
     }
 
     fn finish(&mut self, pages: &mut Pages, session: &Session, now: Realtime) {
-        let object = figures(session, "summary", &self.extras.percentiles, now);
-        let _ = json::line(&mut pages.out, &object);
+        self.figures(pages, session, "summary", now);
     }
 
     fn wants_complaints(&self) -> bool {
@@ -57,84 +89,21 @@ impl Voice for Objects {
     }
 }
 
-/// An object with what every line has.
-fn object(event: &str) -> Map<String, Value> {
-    let mut object = Map::new();
-    object.insert("schema".to_owned(), json!(SCHEMA));
-    object.insert("event".to_owned(), json!(event));
-    object
-}
-
-/// What happened; `now` is when, where the event itself does not say it.
-fn event(session: &Session, event: &Event, now: Realtime) -> Map<String, Value> {
+/// What an event is called in JSON and CSV.
+pub(super) fn event_word(event: &Event) -> &'static str {
     match event {
-        Event::Reply(it) => reply(session, it),
-        Event::Refused(it) => refused(session, it),
-        Event::Lost {
-            target,
-            sequence,
-            damaged,
-        } => {
-            let mut object = about(session, "lost", *target, *sequence, now);
-            let reason = if *damaged { "corrupted" } else { "silent" };
-            object.insert("reason".to_owned(), json!(reason));
-            object
-        }
-        Event::Unsent {
-            target,
-            sequence,
-            why,
-        } => {
-            let mut object = about(session, "unsent", *target, *sequence, now);
-            object.insert("reason".to_owned(), json!(words::unsent_word(*why)));
-            object.insert("message".to_owned(), json!(words::unsent(*why)));
-            object
-        }
-        Event::ClockStep { by } => {
-            let mut object = object("clock_step");
-            object.insert("time".to_owned(), seconds(now));
-            object.insert("by_us".to_owned(), json!(*by as f64 / 1000.0));
-            object
-        }
+        Event::Reply(_) => "reply",
+        Event::Refused(refused) if refused.refusal.is_advice() => "advice",
+        Event::Refused(_) => "refused",
+        Event::Lost { .. } => "lost",
+        Event::Unsent { .. } => "unsent",
+        Event::ClockStep { .. } => "clock_step",
     }
 }
 
-/// The beginning of an object about a request.
-fn about(
-    session: &Session,
-    event: &str,
-    target: usize,
-    sequence: u64,
-    at: Realtime,
-) -> Map<String, Value> {
-    let mut object = object(event);
-    object.insert("time".to_owned(), seconds(at));
-    object.insert("target".to_owned(), json!(session.target(target).name));
-    object.insert("address".to_owned(), json!(session.target(target).shown));
-    object.insert("seq".to_owned(), json!(sequence));
-    object
-}
-
-fn reply(session: &Session, reply: &Reply) -> Map<String, Value> {
-    let mut object = about(session, "reply", reply.target, reply.sequence, reply.at);
-    object.insert("verdict".to_owned(), json!(reply.verdict.word()));
-    object.insert("counts".to_owned(), json!(reply.counts));
-    object.insert("from".to_owned(), json!(reply.from.to_string()));
-    object.insert("bytes".to_owned(), json!(reply.bytes));
-    object.insert("ttl".to_owned(), json!(reply.hop_limit));
-    object.insert("rtt_us".to_owned(), maybe_micros(reply.rtt));
-    let timing = reply.rtt.map(|_| timing_word(reply.timing));
-    object.insert("timing".to_owned(), json!(timing));
-    if let Verdict::Damaged(Damage::Byte { at, sent, came }) = reply.verdict {
-        object.insert(
-            "damage".to_owned(),
-            json!({ "payload_byte": at, "sent": sent, "received": came }),
-        );
-    }
-    if reply.verdict == Verdict::BadChecksum {
-        object.insert("damage".to_owned(), json!("checksum"));
-    }
-    object
+/// Why no valid reply came, in JSON and CSV.
+pub(super) fn lost_word(damaged: bool) -> &'static str {
+    if damaged { "corrupted" } else { "silent" }
 }
 
 /// `kernel`, `kernel_receive` or `user`.
@@ -146,26 +115,53 @@ pub(super) fn timing_word(timing: Timing) -> &'static str {
     }
 }
 
-fn refused(session: &Session, refused: &Refused) -> Map<String, Value> {
-    let mut object = about(
+/// The fields of an event about a request.
+fn about(session: &Session, target: usize, sequence: u64, at: Realtime, fields: Value) -> Value {
+    let target = session.target(target);
+    let head = json!({
+        "time": seconds(at),
+        "target": target.name,
+        "address": target.shown,
+        "seq": sequence,
+    });
+    joined([head, fields])
+}
+
+fn reply(session: &Session, reply: &Reply) -> Value {
+    let mut fields = json!({
+        "verdict": reply.verdict.word(),
+        "counts": reply.counts,
+        "from": reply.from,
+        "bytes": reply.bytes,
+        "ttl": reply.hop_limit,
+        "rtt_us": maybe_micros(reply.rtt),
+        "timing": reply.rtt.map(|_| timing_word(reply.timing)),
+    });
+    match reply.verdict {
+        Verdict::Damaged(Damage::Byte { at, sent, came }) => {
+            fields["damage"] = json!({ "payload_byte": at, "sent": sent, "received": came });
+        }
+        Verdict::BadChecksum => fields["damage"] = json!("checksum"),
+        _ => {}
+    }
+    about(session, reply.target, reply.sequence, reply.at, fields)
+}
+
+fn refused(session: &Session, refused: &Refused) -> Value {
+    let fields = json!({
+        "from": refused.refusal.by,
+        "icmp": icmp_value(&refused.refusal),
+        "message": words::refused(refused),
+        "mtu": refused.refusal.is_too_big().then_some(refused.detail),
+        "rtt_us": maybe_micros(refused.rtt),
+    });
+    about(
         session,
-        if refused.refusal.is_advice() {
-            "advice"
-        } else {
-            "refused"
-        },
         refused.target,
         refused.sequence,
         refused.at,
-    );
-    let by = refused.refusal.by.map(|by| by.to_string());
-    object.insert("from".to_owned(), json!(by));
-    object.insert("icmp".to_owned(), icmp_value(&refused.refusal));
-    object.insert("message".to_owned(), json!(words::refused(refused)));
-    let mtu = refused.refusal.is_too_big().then_some(refused.detail);
-    object.insert("mtu".to_owned(), json!(mtu));
-    object.insert("rtt_us".to_owned(), maybe_micros(refused.rtt));
-    object
+        fields,
+    )
 }
 
 fn icmp_value(refusal: &Refusal) -> Value {
@@ -179,109 +175,87 @@ fn icmp_value(refusal: &Refusal) -> Value {
 }
 
 /// Seconds since 1970, to the microsecond.
-fn seconds(at: Realtime) -> Value {
-    json!((at.0 / 1000) as f64 / 1e6)
+fn seconds(at: Realtime) -> f64 {
+    (at.0 / 1000) as f64 / 1e6
 }
 
-/// The figures so far, as the event `event`: `interval` or `summary`.
-fn figures(session: &Session, event: &str, percentiles: &[f64], now: Realtime) -> Value {
-    let mut object = object(event);
-    object.insert("time".to_owned(), seconds(now));
-    counts(&mut object, &session.totals);
-    object.insert("sending_time_us".to_owned(), micros(session.sending_time()));
-    let mut values = Map::new();
-    for &percentile in percentiles {
-        let value = session.times.percentile(percentile);
-        values.insert(percentile.to_string(), maybe_micros(value));
-    }
-    object.insert("percentiles_us".to_owned(), Value::Object(values));
-    object.insert("losses".to_owned(), losses(session));
-    object.insert(
-        "timing".to_owned(),
-        json!({
-            "kernel": session.timings.kernel,
-            "kernel_receive": session.timings.kernel_receive,
-            "user": session.timings.user,
-        }),
-    );
-    object.insert("clock_steps".to_owned(), json!(session.clock_steps));
-    object.insert(
-        "receive_buffer_overflows".to_owned(),
-        json!(session.overflowed),
-    );
-    object.insert("send_retries".to_owned(), json!(session.retried));
+/// The figures so far.
+fn figures(session: &Session, percentiles: &[f64], now: Realtime) -> Value {
+    let percentiles: Map<String, Value> = percentiles
+        .iter()
+        .map(|&it| (it.to_string(), maybe_micros(session.times.percentile(it))))
+        .collect();
     let targets = (0..session.target_count()).map(|index| {
         let target = session.target(index);
-        let mut object = Map::new();
-        object.insert("target".to_owned(), json!(target.name));
-        object.insert("address".to_owned(), json!(target.shown));
-        counts(&mut object, session.tally(index));
-        Value::Object(object)
+        let head = json!({ "target": target.name, "address": target.shown });
+        joined([head, counts(session.tally(index))])
     });
-    object.insert("targets".to_owned(), targets.collect());
-    Value::Object(object)
+    let timings = &session.timings;
+    let tail = json!({
+        "sending_time_us": micros(session.sending_time()),
+        "percentiles_us": percentiles,
+        "losses": losses(session),
+        "timing": {
+            "kernel": timings.kernel,
+            "kernel_receive": timings.kernel_receive,
+            "user": timings.user,
+        },
+        "clock_steps": session.clock_steps,
+        "receive_buffer_overflows": session.overflowed,
+        "send_retries": session.retried,
+        "targets": targets.collect::<Value>(),
+    });
+    joined([
+        json!({ "time": seconds(now) }),
+        counts(&session.totals),
+        tail,
+    ])
 }
 
-fn counts(object: &mut Map<String, Value>, tally: &Tally) {
-    for (key, count) in [
-        ("sent", tally.sent),
-        ("received", tally.received),
-        ("duplicates", tally.duplicates),
-        ("corrupted", tally.damaged),
-        ("late", tally.late),
-        ("forged", tally.forged),
-        ("elsewhere", tally.elsewhere),
-        ("errors", tally.errors),
-        ("lost", tally.lost),
-    ] {
-        object.insert(key.to_owned(), json!(count));
-    }
-    let loss = (tally.sent > 0).then(|| tally.loss_percent());
-    object.insert("loss_percent".to_owned(), json!(loss));
+fn counts(tally: &Tally) -> Value {
     let times = tally.times.summary();
-    object.insert("timed".to_owned(), json!(tally.times.count));
-    for (key, time) in [
-        ("rtt_min_us", times.map(|times| times.min)),
-        ("rtt_avg_us", times.map(|times| times.mean)),
-        ("rtt_max_us", times.map(|times| times.max)),
-        ("rtt_mdev_us", times.map(|times| times.deviation)),
-        ("rtt_ewma_us", times.map(|times| times.ewma)),
-        ("jitter_us", times.and_then(|times| times.jitter)),
-    ] {
-        object.insert(key.to_owned(), maybe_micros(time));
-    }
+    json!({
+        "sent": tally.sent,
+        "received": tally.received,
+        "duplicates": tally.duplicates,
+        "corrupted": tally.damaged,
+        "late": tally.late,
+        "forged": tally.forged,
+        "elsewhere": tally.elsewhere,
+        "errors": tally.errors,
+        "lost": tally.lost,
+        "loss_percent": (tally.sent > 0).then(|| tally.loss_percent()),
+        "timed": tally.times.count,
+        "rtt_min_us": maybe_micros(times.map(|times| times.min)),
+        "rtt_avg_us": maybe_micros(times.map(|times| times.mean)),
+        "rtt_max_us": maybe_micros(times.map(|times| times.max)),
+        "rtt_mdev_us": maybe_micros(times.map(|times| times.deviation)),
+        "rtt_ewma_us": maybe_micros(times.map(|times| times.ewma)),
+        "jitter_us": maybe_micros(times.and_then(|times| times.jitter)),
+    })
 }
 
 fn losses(session: &Session) -> Value {
     let losses = &session.losses;
-    let refused: Vec<Value> = losses
-        .refused()
-        .map(|(refusal, count)| {
-            json!({
-                "count": count,
-                "from": refusal.by.map(|by| by.to_string()),
-                "icmp": icmp_value(refusal),
-                "message": refusal.words(),
-            })
+    let refused = losses.refused().map(|(refusal, count)| {
+        json!({
+            "count": count,
+            "from": refusal.by,
+            "icmp": icmp_value(refusal),
+            "message": refusal.words(),
         })
-        .collect();
-    let dropped: Vec<Value> = losses
-        .unsent()
-        .map(|(why, count)| {
-            json!({
-                "count": count,
-                "reason": words::unsent_word(why),
-                "message": words::unsent(why),
-            })
-        })
-        .collect();
+    });
+    let dropped = losses.unsent().map(|(why, count)| {
+        let (reason, message) = (words::unsent_word(why), words::unsent(why));
+        json!({ "count": count, "reason": reason, "message": message })
+    });
     json!({
         "total": losses.total(),
         "silent": losses.silent,
-        "refused": refused,
+        "refused": refused.collect::<Value>(),
         "late": losses.late,
         "corrupted": losses.damaged,
-        "dropped_locally": dropped,
+        "dropped_locally": dropped.collect::<Value>(),
         "unfinished": losses.unfinished,
     })
 }

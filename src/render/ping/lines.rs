@@ -166,8 +166,7 @@ impl Lines {
         if !self.with_time {
             return Ok(());
         }
-        let micros = at.0 / 1000;
-        write!(out, "[{}.{:06}] ", micros / 1_000_000, micros % 1_000_000)
+        write!(out, "[{at}] ")
     }
 
     fn reply(
@@ -229,9 +228,7 @@ impl Lines {
     ) -> io::Result<()> {
         self.time(out, reply.at)?;
         let from = answerer(session, reply, names);
-        let expected = session.payloads().length() + 8;
-        let to = session.target(reply.target).address.to_string();
-        let wrong = words::wrong(reply, expected, &to, session.plan().patience());
+        let wrong = words::wrong_of(session, reply);
         let number = self.number(reply.sequence);
         writeln!(out, "From {from} icmp_seq={number} {wrong}")
     }
@@ -293,7 +290,7 @@ pub fn complaint(event: &Event) -> Option<String> {
     match event {
         Event::Unsent { why, .. } => Some(words::unsent(*why)),
         Event::ClockStep { by } => Some(format!(
-            "the clock of this host was set by {} s; the times are not off by it",
+            "the clock of this host was set by {} s; round-trip times are not affected",
             *by as f64 / 1e9
         )),
         _ => None,

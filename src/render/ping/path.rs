@@ -1,20 +1,21 @@
-//! What is said of the way to a target: the routers on it (`--hops`) and its MTU (`--mtu`).
+//! The path to a target: the routers on it (`--hops`) and its MTU (`--mtu`).
 
 use std::io::{self, Write};
 use std::net::IpAddr;
+use std::ops::RangeInclusive;
+use std::time::Duration;
 
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
-use super::json::SCHEMA;
 use super::number::short_millis;
 use super::words;
 use crate::ping::hops::{Answer, End, Hop};
 use crate::ping::mtu::{Found, Outcome, headers};
 use crate::ping::target::Target;
 use crate::reference::icmp::Version;
+use crate::render::column::{self, Column, put};
 use crate::render::escape;
-use crate::render::json::maybe_micros;
-use crate::render::table::Table;
+use crate::render::json::{self, joined, maybe_micros};
 
 /// The first line of `--hops`.
 pub fn write_hops_opening(out: &mut impl Write, target: &Target, most: u8) -> io::Result<()> {
@@ -47,89 +48,90 @@ pub fn write_hop(out: &mut impl Write, hop: &Hop) -> io::Result<()> {
     writeln!(out)
 }
 
-/// How the way ends; nothing for the target itself.
+/// How the path ends; nothing for the target itself.
 fn end_words(hop: &Hop) -> Option<String> {
     match hop.end? {
         End::Reached => None,
         End::Refused(refusal) => Some(refusal.words()),
-        End::Unsent => Some("this host does not send it".to_owned()),
+        End::Unsent => Some("not sent by this host".to_owned()),
     }
 }
 
-/// The table behind the lines.
+const COLUMNS: [Column<Hop>; 6] = [
+    Column::number("hop", |out, hop| put(out, Some(hop.distance))),
+    Column::text("router", |out, hop| {
+        let routers: Vec<String> = hop.routers().iter().map(IpAddr::to_string).collect();
+        match routers.is_empty() {
+            true => out.push_str("(no reply)"),
+            false => out.push_str(&routers.join(" ")),
+        }
+    }),
+    Column::number("lost", |out, hop| {
+        let lost = hop.answers.iter().filter(|answer| answer.is_none()).count();
+        put(out, Some(format_args!("{lost}/{}", hop.answers.len())));
+    }),
+    Column::number("best ms", |out, hop| {
+        put(out, times(hop).min().map(short_millis))
+    }),
+    Column::number("worst ms", |out, hop| {
+        put(out, times(hop).max().map(short_millis))
+    }),
+    Column::text("", |out, hop| match hop.end {
+        Some(End::Reached) => out.push_str("target"),
+        _ => put(out, end_words(hop)),
+    }),
+];
+
+fn times(hop: &Hop) -> impl Iterator<Item = Duration> {
+    hop.answers.iter().flatten().filter_map(|it| it.rtt)
+}
+
+/// The table after the lines.
 pub fn write_hops_table(
     out: &mut dyn io::Write,
     hops: &[Hop],
     width: Option<u16>,
 ) -> io::Result<()> {
     writeln!(out)?;
-    let mut table = Table::new()
-        .header(&["HOP", "ROUTER", "LOST", "BEST MS", "WORST MS", ""])
-        .right(0);
-    for column in 2..=4 {
-        table = table.right(column);
-    }
-    for hop in hops {
-        let routers: Vec<String> = hop.routers().iter().map(IpAddr::to_string).collect();
-        let times = || hop.answers.iter().flatten().filter_map(|it| it.rtt);
-        let lost = hop.answers.iter().filter(|answer| answer.is_none()).count();
-        let time = |time: Option<_>| time.map_or("-".to_owned(), short_millis);
-        table.row(&[
-            hop.distance.to_string(),
-            if routers.is_empty() {
-                "(silent)".to_owned()
-            } else {
-                routers.join(" ")
-            },
-            format!("{lost}/{}", hop.answers.len()),
-            time(times().min()),
-            time(times().max()),
-            match hop.end {
-                Some(End::Reached) => "target".to_owned(),
-                _ => end_words(hop).unwrap_or_default(),
-            },
-        ]);
-    }
-    table.write(out, width)
+    column::table(&COLUMNS, hops).write(out, width)
 }
 
-/// A hop as an object.
-pub fn hop_object(target: &Target, hop: &Hop) -> Value {
-    let mut object = about("hop", target);
-    object.insert("hop".to_owned(), json!(hop.distance));
-    let answers: Vec<Value> = hop
-        .answers
-        .iter()
-        .map(|answer| match answer {
-            None => Value::Null,
-            Some(Answer { from, rtt }) => {
-                json!({ "from": from.to_string(), "rtt_us": maybe_micros(*rtt) })
-            }
-        })
-        .collect();
-    object.insert("answers".to_owned(), json!(answers));
-    let reached = hop.end == Some(End::Reached);
-    object.insert("reached".to_owned(), json!(reached));
-    object.insert("message".to_owned(), json!(end_words(hop)));
-    Value::Object(object)
+/// A hop as an event.
+pub fn hop_json(out: &mut impl Write, target: &Target, hop: &Hop) -> io::Result<()> {
+    let answers = hop.answers.iter().map(|answer| {
+        let fields = |it: &Answer| json!({ "from": it.from, "rtt_us": maybe_micros(it.rtt) });
+        answer.as_ref().map_or(Value::Null, fields)
+    });
+    let fields = json!({
+        "hop": hop.distance,
+        "answers": answers.collect::<Value>(),
+        "reached": hop.end == Some(End::Reached),
+        "message": end_words(hop),
+    });
+    event(out, "hop", target, fields)
 }
 
-/// The end of `--hops` as an object.
-pub fn hops_object(target: &Target, hops: &[Hop]) -> Value {
-    let mut object = about("hops", target);
+/// The end of `--hops` as an event.
+pub fn hops_json(out: &mut impl Write, target: &Target, hops: &[Hop]) -> io::Result<()> {
     let reached = hops.iter().find(|hop| hop.end == Some(End::Reached));
-    object.insert("reached".to_owned(), json!(reached.is_some()));
-    object.insert("hops".to_owned(), json!(reached.map(|hop| hop.distance)));
-    Value::Object(object)
+    let distance = reached.map(|hop| hop.distance);
+    event(
+        out,
+        "hops",
+        target,
+        json!({ "reached": reached.is_some(), "hops": distance }),
+    )
 }
 
-fn about(event: &str, target: &Target) -> Map<String, Value> {
-    let mut object = Map::new();
-    object.insert("schema".to_owned(), json!(SCHEMA));
-    object.insert("event".to_owned(), json!(event));
-    object.insert("target".to_owned(), json!(target.name));
-    object.insert("address".to_owned(), json!(target.shown));
-    object
+/// An event about a target.
+pub(super) fn event(
+    out: &mut impl Write,
+    event: &str,
+    target: &Target,
+    fields: Value,
+) -> io::Result<()> {
+    let head = json!({ "target": target.name, "address": target.shown });
+    json::event(out, "ping", event, &joined([head, fields]))
 }
 
 /// The first line of `--mtu`.
@@ -146,7 +148,7 @@ pub fn write_tried(out: &mut impl Write, size: usize, outcome: &Outcome) -> io::
 fn outcome_words(outcome: &Outcome) -> String {
     match outcome {
         Outcome::Passed => "answered".to_owned(),
-        Outcome::Silent => "no answer".to_owned(),
+        Outcome::Silent => "no reply".to_owned(),
         Outcome::TooBig { by: None, mtu } => match mtu {
             Some(mtu) => format!("larger than the MTU of this host's own link, {mtu}"),
             None => "larger than the MTU of this host's own link".to_owned(),
@@ -155,28 +157,31 @@ fn outcome_words(outcome: &Outcome) -> String {
             by: Some(refusal),
             mtu,
         } => {
-            let mtu = mtu.map_or("no mtu told".to_owned(), |mtu| format!("mtu = {mtu}"));
-            format!("{} ({mtu}), says {}", refusal.words(), words::by(refusal))
+            let mtu = mtu.map_or("no MTU given".to_owned(), |mtu| format!("mtu = {mtu}"));
+            format!("{} sent {} ({mtu})", words::by(refusal), refusal.words())
         }
         Outcome::Refused(refusal) => {
-            format!("{}, says {}", refusal.words(), words::by(refusal))
+            format!("{} sent {}", words::by(refusal), refusal.words())
         }
     }
 }
 
-/// The same as an object.
-pub fn tried_object(target: &Target, size: usize, outcome: &Outcome) -> Value {
-    let mut object = about("tried", target);
-    object.insert("packet_bytes".to_owned(), json!(size));
+/// The same as an event.
+pub fn tried_json(
+    out: &mut impl Write,
+    target: &Target,
+    size: usize,
+    outcome: &Outcome,
+) -> io::Result<()> {
     let word = match outcome {
         Outcome::Passed => "answered",
         Outcome::Silent => "silent",
         Outcome::TooBig { .. } => "too_big",
         Outcome::Refused(_) => "refused",
     };
-    object.insert("outcome".to_owned(), json!(word));
-    object.insert("message".to_owned(), json!(outcome_words(outcome)));
-    Value::Object(object)
+    let message = outcome_words(outcome);
+    let fields = json!({ "packet_bytes": size, "outcome": word, "message": message });
+    event(out, "tried", target, fields)
 }
 
 /// What was found.
@@ -185,14 +190,14 @@ pub fn write_found(out: &mut impl Write, target: &Target, found: &Found) -> io::
         Found::Unanswered => {
             writeln!(
                 out,
-                "no answer, not even to the smallest packet: its MTU cannot be told"
+                "no reply even to the smallest packet, so the path MTU is unknown"
             )
         }
         Found::Refused(refusal) => writeln!(
             out,
-            "refused whatever the size: {}, says {}",
-            refusal.words(),
-            words::by(refusal)
+            "rejected at every size: {} sent {}",
+            words::by(refusal),
+            refusal.words()
         ),
         Found::Mtu {
             mtu,
@@ -203,15 +208,15 @@ pub fn write_found(out: &mut impl Write, target: &Target, found: &Found) -> io::
             let data = mtu - headers(target.version());
             write!(out, "path MTU: {mtu} bytes")?;
             if let Some(by) = told_by {
-                write!(out, ", told by {by}")?;
+                write!(out, ", reported by {by}")?;
             }
-            writeln!(out, " (ping -s {data} -M do just passes)")?;
+            writeln!(out, " (ping -s {data} -M do passes)")?;
             if let Some(refusal) = refused {
                 writeln!(
                     out,
-                    "larger packets are refused, and not for their size: {}, says {}",
-                    refusal.words(),
-                    words::by(refusal)
+                    "larger packets are rejected, but not for their size: {} sent {}",
+                    words::by(refusal),
+                    refusal.words()
                 )?;
             }
             let Some(sizes) = black_hole else {
@@ -220,7 +225,7 @@ pub fn write_found(out: &mut impl Write, target: &Target, found: &Found) -> io::
             let (first, last) = (sizes.start(), sizes.end());
             writeln!(
                 out,
-                "black hole: packets of {first} to {last} bytes vanish, and nobody says so by ICMP"
+                "MTU black hole: packets of {first} to {last} bytes are dropped without an ICMP error"
             )?;
             writeln!(out, "  next: {}", remedy(target.version(), *mtu))
         }
@@ -229,34 +234,35 @@ pub fn write_found(out: &mut impl Write, target: &Target, found: &Found) -> io::
 
 fn remedy(version: Version, mtu: usize) -> String {
     let (what, headers) = match version {
-        Version::V4 => ("icmp type 3 code 4 (fragmentation needed)", 40),
-        Version::V6 => ("icmpv6 type 2 (packet too big)", 60),
+        Version::V4 => ("ICMP type 3 code 4 (fragmentation needed)", 40),
+        Version::V6 => ("ICMPv6 type 2 (packet too big)", 60),
     };
     let mss = mtu.saturating_sub(headers);
-    format!("let {what} through the firewalls on the way; until then clamp the TCP MSS to {mss}")
+    format!(
+        "allow {what} through every firewall on the path. Workaround: clamp the TCP MSS to {mss}"
+    )
 }
 
-/// What was found as an object.
-pub fn found_object(target: &Target, found: &Found) -> Value {
-    let mut object = about("mtu", target);
+/// What was found as an event.
+pub fn found_json(out: &mut impl Write, target: &Target, found: &Found) -> io::Result<()> {
     let (mtu, told_by, black_hole) = match found {
         Found::Mtu {
             mtu,
             told_by,
             black_hole,
             ..
-        } => (Some(*mtu), *told_by, black_hole.clone()),
+        } => (Some(*mtu), *told_by, black_hole.as_ref()),
         Found::Unanswered | Found::Refused(_) => (None, None, None),
     };
-    object.insert("mtu_bytes".to_owned(), json!(mtu));
-    let told_by = told_by.map(|by| by.to_string());
-    object.insert("told_by".to_owned(), json!(told_by));
-    let sizes =
-        black_hole.map(|sizes| json!({ "from_bytes": sizes.start(), "to_bytes": sizes.end() }));
-    object.insert("black_hole".to_owned(), json!(sizes));
     let mut text = Vec::new();
-    let _ = write_found(&mut text, target, found);
-    let text = String::from_utf8_lossy(&text).trim_end().to_owned();
-    object.insert("message".to_owned(), json!(text));
-    Value::Object(object)
+    write_found(&mut text, target, found)?;
+    let sizes =
+        |it: &RangeInclusive<usize>| json!({ "from_bytes": it.start(), "to_bytes": it.end() });
+    let fields = json!({
+        "mtu_bytes": mtu,
+        "told_by": told_by,
+        "black_hole": black_hole.map(sizes),
+        "message": String::from_utf8_lossy(&text).trim_end(),
+    });
+    event(out, "mtu", target, fields)
 }

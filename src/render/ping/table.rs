@@ -8,24 +8,80 @@ use super::number::{general, short_millis};
 use super::{Extras, NameOf, Pages, Voice, account, words};
 use crate::ping::clock::{Monotonic, Realtime};
 use crate::ping::event::Event;
-use crate::ping::session::Session;
-use crate::render::table::Table;
+use crate::ping::figures::Summary;
+use crate::ping::session::{Session, Tally};
+use crate::render::column::{self, Column, put};
 
 /// The table is written anew at most so often.
 const INTERVAL: Duration = Duration::from_millis(200);
 /// Lines of the terminal that stay free: the header, the count of rows that are not shown, the cursor.
 const KEPT_FREE: u16 = 3;
 
-const TITLES: [&str; 8] = [
-    "TARGET",
-    "SENT",
-    "LOSS",
-    "LAST",
-    "AVG",
-    "BEST",
-    "WORST",
-    "LAST PROBLEM",
-];
+/// A target, and what was last wrong with it.
+struct Row<'a> {
+    session: &'a Session,
+    target: usize,
+    problem: &'a str,
+}
+
+impl Row<'_> {
+    fn tally(&self) -> &Tally {
+        self.session.tally(self.target)
+    }
+
+    fn put_time(&self, out: &mut String, time: fn(Summary) -> Duration) {
+        let times = self.tally().times.summary();
+        put(out, times.map(|times| short_millis(time(times))));
+    }
+}
+
+/// The columns, and from which width of the terminal on they are shown: a cell that is broken into
+/// lines is hard to read.
+const fn columns<'a>() -> [(u16, Column<Row<'a>>); 8] {
+    [
+        (
+            0,
+            Column::text("target", |out, row| {
+                out.push_str(&row.session.target(row.target).name)
+            }),
+        ),
+        (
+            0,
+            Column::number("sent", |out, row| put(out, Some(row.tally().sent))),
+        ),
+        (
+            0,
+            Column::number("loss", |out, row| {
+                // What is still under way is not lost yet.
+                let (lost, sent) = (row.tally().lost as f64, row.tally().sent.max(1) as f64);
+                put(
+                    out,
+                    Some(format_args!("{}%", general((lost * 100.0 / sent).round()))),
+                );
+            }),
+        ),
+        (
+            72,
+            Column::number("last", |out, row| row.put_time(out, |times| times.last)),
+        ),
+        (
+            50,
+            Column::number("avg", |out, row| row.put_time(out, |times| times.mean)),
+        ),
+        (
+            72,
+            Column::number("best", |out, row| row.put_time(out, |times| times.min)),
+        ),
+        (
+            72,
+            Column::number("worst", |out, row| row.put_time(out, |times| times.max)),
+        ),
+        (
+            50,
+            Column::text("last problem", |out, row| out.push_str(row.problem)),
+        ),
+    ]
+}
 
 /// The table.
 #[derive(Debug)]
@@ -59,20 +115,18 @@ impl LiveTable {
         if self.drawn > 0 {
             let _ = write!(out, "\x1b[{}A\r\x1b[J", self.drawn);
         }
-        let columns = self.columns();
-        let titles: Vec<&str> = columns.iter().map(|&column| TITLES[column]).collect();
-        let mut table = Table::new().header(&titles);
-        for (place, &column) in columns.iter().enumerate() {
-            if (1..=6).contains(&column) {
-                table = table.right(place);
-            }
-        }
+        let columns = columns().into_iter();
+        let columns = columns.filter(|(least, _)| *least <= self.width);
+        let columns: Vec<Column<Row<'_>>> = columns.map(|(_, column)| column).collect();
         let count = session.target_count();
-        for index in 0..count.min(rows) {
-            let row = self.row(session, index);
-            let cells: Vec<&str> = columns.iter().map(|&column| &*row[column]).collect();
-            table.row(&cells);
-        }
+        let shown: Vec<Row<'_>> = (0..count.min(rows))
+            .map(|target| Row {
+                session,
+                target,
+                problem: self.problems.get(&target).map_or("", String::as_str),
+            })
+            .collect();
+        let table = column::table(&columns, &shown);
         let mut text = Vec::new();
         let _ = table.write(&mut text, Some(self.width));
         if count > rows {
@@ -81,39 +135,6 @@ impl LiveTable {
         self.drawn = text.split(|&byte| byte == b'\n').count() - 1;
         out.extend_from_slice(&text);
     }
-
-    /// The columns that fit; an address that is broken into lines is none.
-    fn columns(&self) -> &'static [usize] {
-        match self.width {
-            ..50 => &[0, 1, 2],
-            50..72 => &[0, 1, 2, 4, 7],
-            _ => &[0, 1, 2, 3, 4, 5, 6, 7],
-        }
-    }
-
-    fn row(&self, session: &Session, index: usize) -> [String; 8] {
-        let tally = session.tally(index);
-        let times = tally.times.summary();
-        let time = |time: Option<Duration>| time.map_or("-".to_owned(), short_millis);
-        [
-            session.target(index).name.clone(),
-            tally.sent.to_string(),
-            // What is still under way is not lost yet.
-            format!("{}%", general(lost_percent(tally.lost, tally.sent).round())),
-            time(times.map(|times| times.last)),
-            time(times.map(|times| times.mean)),
-            time(times.map(|times| times.min)),
-            time(times.map(|times| times.max)),
-            self.problems.get(&index).cloned().unwrap_or_default(),
-        ]
-    }
-}
-
-fn lost_percent(lost: u64, sent: u64) -> f64 {
-    if sent == 0 {
-        return 0.0;
-    }
-    lost as f64 * 100.0 / sent as f64
 }
 
 impl Voice for LiveTable {
@@ -129,12 +150,7 @@ impl Voice for LiveTable {
     ) {
         let (target, problem) = match event {
             Event::Reply(reply) if reply.counts => return,
-            Event::Reply(reply) => {
-                let expected = session.payloads().length() + 8;
-                let to = &session.target(reply.target).shown;
-                let wrong = words::wrong(reply, expected, to, session.plan().patience());
-                (reply.target, wrong)
-            }
+            Event::Reply(reply) => (reply.target, words::wrong_of(session, reply)),
             Event::Refused(refused) => {
                 let by = words::by(&refused.refusal);
                 (
@@ -142,7 +158,7 @@ impl Voice for LiveTable {
                     format!("{} by {by}", words::refused(refused)),
                 )
             }
-            Event::Lost { target, .. } => (*target, "no answer".to_owned()),
+            Event::Lost { target, .. } => (*target, "no reply".to_owned()),
             Event::Unsent { target, why, .. } => (*target, words::unsent(*why)),
             Event::ClockStep { .. } => return,
         };

@@ -55,13 +55,13 @@ fn lines(dialect: Dialect) -> impl FnOnce(&Session) -> Box<dyn Voice> {
 
 const ACCOUNT: &str = "\
     lost: 4 of 5\n  \
-    1 silent: no answer, and nobody said why\n  \
-    1 refused by 10.0.0.254: Packet filtered (icmp 3/13)\n  \
-    1 corrupted: only a damaged reply came\n  \
+    1 no reply (no ICMP error received)\n  \
+    1 rejected: 10.0.0.254 sent Packet filtered (icmp 3/13)\n  \
+    1 corrupted: only a damaged reply arrived\n  \
     1 dropped by a firewall of this host (EPERM)\n\
     replies not counted: 1 corrupted\n\
     round-trip time p50/p99 = 1.234/1.234 ms\n\
-    timing: our own clock, before sending and after receiving\n";
+    timing: this program's clock for requests and replies\n";
 
 #[test]
 fn the_lines_of_iputils_tell_what_is_wrong_as_errors_and_then_where_the_lost_ones_went() {

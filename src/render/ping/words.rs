@@ -7,6 +7,7 @@ use super::number::short_millis;
 use crate::ping::event::{Refused, Reply, Verdict};
 use crate::ping::losses::{Refusal, Unsent};
 use crate::ping::payload::Damage;
+use crate::ping::session::Session;
 use crate::reference::errno;
 use crate::reference::icmp::Version;
 
@@ -35,11 +36,11 @@ pub fn wrong(reply: &Reply, expected: usize, to: &str, patience: Duration) -> St
         Verdict::Duplicate => "Duplicate reply".to_owned(),
         Verdict::Late => match reply.rtt {
             Some(rtt) => format!(
-                "Late reply: after {} ms, {} ms was the limit",
+                "Late reply: after {} ms, timeout {} ms",
                 short_millis(rtt),
                 short_millis(patience)
             ),
-            None => "Late reply: its request was given up long ago".to_owned(),
+            None => "Late reply: its request timed out long ago".to_owned(),
         },
         Verdict::BadChecksum => "Corrupted reply: bad checksum".to_owned(),
         Verdict::Damaged(Damage::Shorter) => {
@@ -52,11 +53,18 @@ pub fn wrong(reply: &Reply, expected: usize, to: &str, patience: Duration) -> St
             format!("Corrupted reply: data byte #{at} should be 0x{sent:x} but was 0x{came:x}")
         }
         Verdict::Forged | Verdict::Damaged(Damage::Nonce) => {
-            "Forged reply: its nonce is not the one that was sent".to_owned()
+            "Forged reply: its nonce does not match the request".to_owned()
         }
         Verdict::NeverSent => "Forged reply: this request was never sent".to_owned(),
         Verdict::Elsewhere => format!("Reply from elsewhere: the request went to {to}"),
     }
+}
+
+/// The same for a reply of this session.
+pub fn wrong_of(session: &Session, reply: &Reply) -> String {
+    let expected = session.payloads().length() + 8;
+    let to = &session.target(reply.target).shown;
+    wrong(reply, expected, to, session.plan().patience())
 }
 
 /// Why a request never left this host, as ping says it.
@@ -147,10 +155,7 @@ mod tests {
             came: 0xd7,
         };
         for (verdict, words) in [
-            (
-                Verdict::Late,
-                "Late reply: after 1500 ms, 1000 ms was the limit",
-            ),
+            (Verdict::Late, "Late reply: after 1500 ms, timeout 1000 ms"),
             (Verdict::BadChecksum, "Corrupted reply: bad checksum"),
             (
                 Verdict::Damaged(Damage::Shorter),
@@ -166,7 +171,7 @@ mod tests {
             ),
             (
                 Verdict::Forged,
-                "Forged reply: its nonce is not the one that was sent",
+                "Forged reply: its nonce does not match the request",
             ),
             (
                 Verdict::NeverSent,
