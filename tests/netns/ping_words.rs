@@ -139,7 +139,7 @@ fn every_loss_of_a_bad_path_is_accounted_for() {
         let found = run.text.lines().any(|line| fits(&line));
         assert!(found, "no line has {words:?}: {run}");
     };
-    account(&["silent", &dropped.to_string()]);
+    account(&["no reply", &dropped.to_string()]);
     account(&["10", ROUTER[0], "filtered"]);
     let large = Run::words(
         &path.client,
