@@ -23,6 +23,7 @@
 //! | [`sockets`] | the sockets of a host: our table, netstat's, lsof's and ss's columns, JSON, CSV |
 //! | [`table`] | aligned tables |
 //! | [`transcript`] | the tutorial's lines, word for word |
+//! | [`wrap`] | long lines, broken between words |
 
 pub mod clients;
 pub mod column;
@@ -44,6 +45,7 @@ pub mod serving;
 pub mod sockets;
 pub mod table;
 pub mod transcript;
+pub mod wrap;
 
 use std::fmt;
 

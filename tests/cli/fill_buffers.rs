@@ -228,7 +228,7 @@ fn not_drained_is_not_read() {
 }
 
 #[test]
-fn the_story_is_told_in_the_order_in_which_it_happens() {
+fn the_answer_comes_first_and_then_the_steps_in_their_order() {
     let output = run(&["fill-buffers", "--hold", "1s"]);
     assert_eq!(output.status.code(), Some(0));
     assert_eq!(
@@ -240,6 +240,12 @@ fn the_story_is_told_in_the_order_in_which_it_happens() {
     let mut at = 0;
     for words in [
         "A client sends to a server that does not read: 127.0.0.1:",
+        "\nWARNING the peer does not read: ",
+        "\nWhere the bytes are now\n  Send-Q ",
+        "█",
+        "Recv-Q",
+        "nothing is lost",
+        "next: sockdoc sockets --problems",
         "\nLimits\n",
         "congestion control",
         "(SO_SNDBUF)",
@@ -248,23 +254,19 @@ fn the_story_is_told_in_the_order_in_which_it_happens() {
         "\n  #1..#",
         "partial",
         "EWOULDBLOCK",
-        "settled: nothing more was accepted for 500 ms",
+        "steady state: no bytes accepted for 500 ms",
         "\nThe first EWOULDBLOCK, after ",
         "errno 11 EAGAIN",
         "BlockingIOError: [Errno 11] Resource temporarily unavailable",
-        "\nWhere the bytes are, settled\n  Send-Q ",
-        "█",
-        "Recv-Q",
-        "nothing is lost",
         "Proto Recv-Q Send-Q Local Address",
         "LISTEN",
         "ESTABLISHED",
         "\nWindows and timers\n",
         "0 bytes (tcpi_snd_wnd)",
         "persist timer",
-        "\nVerdict\nWARNING the peer does not read: peer receive window full for ",
+        "\nVerdict, with its evidence\nWARNING the peer does not read: peer receive window full for ",
         "evidence   idiag_timer persist",
-        "\nHeld for 1.0 s: nobody reads\n",
+        "\nHeld for 1.0 s: not read\n",
         "window probe",
         "\nDrain: now the receiver reads\n",
         "writable again",

@@ -152,7 +152,7 @@ fn macos_lines_count_from_zero_and_stand_alone_on_standard_output() {
          2 packets transmitted, 2 packets received, T% packet loss\n\
          round-trip min/avg/max/stddev = T ms"
     );
-    assert!(stderr(&output).contains("timing: kernel stamps"));
+    assert!(stderr(&output).contains("timing: kernel timestamps"));
 }
 
 #[test]

@@ -223,7 +223,10 @@ fn a_delay_is_measured_by_each_way_of_timing_and_the_way_is_told() {
         return;
     };
     for target in [address(false, 7), address(true, 7)] {
-        for (timing, told) in [("kernel", "kernel timestamps"), ("user", "this program's clock")] {
+        for (timing, told) in [
+            ("kernel", "kernel timestamps"),
+            ("user", "this program's clock"),
+        ] {
             let words = format!("--timing {timing} -c 3 -i 0.02 -W 2 {target}");
             let run = Run::words(&namespace, &words);
             assert_eq!((run.status, run.counts().received), (Some(0), 3), "{run}");

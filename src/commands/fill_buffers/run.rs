@@ -1,4 +1,4 @@
-//! From the first send to the last byte read, told as it happens.
+//! From the first send to the last byte read.
 
 use std::io;
 use std::time::Instant;
@@ -87,10 +87,7 @@ impl Run<'_> {
         let names = names(&ends);
         let limits = self.limits(&ends);
         let variant = ends.variant;
-        self.tell(|page| {
-            sending::title(page, variant, both_ends, &names)?;
-            sending::limits(page, &limits, variant)
-        })?;
+        self.tell(|page| sending::title(page, variant, both_ends, &names))?;
         let before = look::rcvbuf_errors();
         let plan = self.args.plan();
         let oversize = match variant {
@@ -119,11 +116,8 @@ impl Run<'_> {
             draining: None,
             interrupted: filled.stop == Stop::Interrupted,
         };
-        self.tell(|page| {
-            sending::sends(page, &report, self.context.verbose)?;
-            sending::first_block(page, &report)
-        })?;
         if let Stop::Failed(errno) = report.stop {
+            self.tell(|page| self.steps(page, &report))?;
             return Err(self.failed(&report, errno));
         }
         self.stand(&ends, &mut report)?;
@@ -136,6 +130,13 @@ impl Run<'_> {
         }
         self.end(ends, &mut report, before)?;
         self.finish(&report)
+    }
+
+    /// How the buffers were filled.
+    fn steps(&self, page: &mut Page<'_>, report: &Report) -> io::Result<()> {
+        sending::limits(page, &report.limits, report.variant)?;
+        sending::sends(page, report, self.context.verbose)?;
+        sending::first_block(page, report)
     }
 
     fn limits(&self, ends: &Ends) -> Limits {
@@ -185,7 +186,8 @@ impl Run<'_> {
         let rows = &self.rows;
         let sender = rows.sender.map(|at| rows.sample.socket(at));
         self.tell(|page| {
-            standing::queues(page, report, rows.receiver.is_some())?;
+            standing::summary(page, report, rows.receiver.is_some())?;
+            self.steps(page, report)?;
             with_sheet(rows, &self.shown, |sheet| {
                 standing::rows(page, report.variant, sheet)?;
                 standing::windows(page, report, sender)?;
@@ -264,15 +266,15 @@ impl Run<'_> {
         let timeout = self.args.sockets.user_timeout;
         match (timeout, named.code, report.variant) {
             (Some(_), Some("ETIMEDOUT"), _) => named
-                .because("the receiver took nothing for as long as TCP_USER_TIMEOUT says")
+                .because("the receiver accepted nothing for the time of TCP_USER_TIMEOUT")
                 .next(
-                    "with a longer --user-timeout or a shorter --settle it is seen to settle first",
+                    "use a longer --user-timeout or a shorter --settle to reach the steady state first",
                 )
                 .on(report.ends[1].clone()),
             (_, Some("EMSGSIZE"), Variant::UnixDatagrams) => {
                 Error::os(Kind::BadAnswer, "send to the other unix socket", &error)
-                    .because("a datagram must fit into the send buffer whole")
-                    .next("a smaller --chunk, or a larger --sndbuf")
+                    .because("a whole datagram must fit into the send buffer")
+                    .next("use a smaller --chunk or a larger --sndbuf")
             }
             _ => named.on(report.ends[1].clone()),
         }

@@ -44,8 +44,7 @@ pub(super) fn gather(words: &[String], flags: &Flags) -> Result<Gathered> {
     }
     if targets.is_empty() {
         return Err(unresolved.pop().unwrap_or_else(|| {
-            usage("no target given")
-                .next("name a host, for example: sockdoc ping 127.0.0.1")
+            usage("no target given").next("name a host, for example: sockdoc ping 127.0.0.1")
         }));
     }
     Ok(Gathered {
@@ -110,10 +109,7 @@ fn target_at(name: &str, address: &SocketAddr, several: bool, flags: &Flags) -> 
             let cause = "a link-local address needs its zone (the interface)";
             Error::new(Kind::CannotRun, "ask", cause)
                 .on(name)
-                .next(format!(
-                    "add the interface: {}%eth0",
-                    address.ip()
-                ))
+                .next(format!("add the interface: {}%eth0", address.ip()))
         })?;
     }
     // An unspecified address means this host (ip(7)), which answers from a loopback address.

@@ -29,8 +29,8 @@ pub fn holding(page: &mut Page<'_>, report: &Report, holding: &Holding) -> io::R
         ));
     } else if rows.is_empty() && taken.is_none() {
         let text = match holding.first() {
-            Some(first) => format!("no probe yet: the timer takes {}", time(first.next_in)),
-            None => "nothing moved".to_owned(),
+            Some(first) => format!("no probe yet: the timer expires in {}", time(first.next_in)),
+            None => "no change".to_owned(),
         };
         rows.push((String::new(), text));
     }
@@ -47,7 +47,7 @@ pub fn holding(page: &mut Page<'_>, report: &Report, holding: &Holding) -> io::R
         .collect();
     let lasted = time(holding.lasted);
     let title = if report.both_ends {
-        format!("Held for {lasted}: nobody reads")
+        format!("Held for {lasted}: not read")
     } else {
         format!("Held for {lasted}")
     };
@@ -64,8 +64,8 @@ pub fn datagrams(page: &mut Page<'_>, report: &Report) -> io::Result<()> {
         _ => unix_datagrams(counted),
     };
     let title = match report.variant {
-        Variant::Udp => "What became of the datagrams",
-        _ => "What else bounds unix datagrams",
+        Variant::Udp => "Datagrams sent, received and dropped",
+        _ => "Other limits of Unix datagrams",
     };
     page.section(title, &rows)
 }
@@ -98,7 +98,7 @@ fn unix_datagrams(counted: &Datagrams) -> Vec<(&'static str, String)> {
         rows.push((
             "a receiver with a name",
             format!(
-                "takes {} and then the sender waits (net.unix.max_dgram_qlen)",
+                "accepts {}, then the sender waits (net.unix.max_dgram_qlen)",
                 thousands(taken)
             ),
         ));
@@ -123,9 +123,9 @@ pub fn closed(page: &mut Page<'_>, report: &Report, closed: &Closed) -> io::Resu
         CloseKind::Linger0 => {
             let lost = match closed.queued {
                 Some(0) => "nothing is queued".to_owned(),
-                queued => format!("the {} of the Send-Q are thrown away", bytes(queued)),
+                queued => format!("the {} of the Send-Q are discarded", bytes(queued)),
             };
-            let text = format!("{lost}, and the receiver is sent a reset (RST)");
+            let text = format!("{lost}, and the receiver gets RST");
             rows.push(("means", text));
             "The sender calls close() with SO_LINGER of 0 seconds"
         }
@@ -138,12 +138,12 @@ pub fn closed(page: &mut Page<'_>, report: &Report, closed: &Closed) -> io::Resu
             }
             let means = match report.variant {
                 Variant::Tcp => {
-                    "closing with unread data sends a reset (RST) in the place of an end (FIN): \
-                    what was queued is lost, and the writer learns of it at its next call"
+                    "closing with unread data sends RST instead of FIN: queued data is lost, and \
+                    the sender gets an error on its next call"
                 }
                 _ => {
-                    "closing with unread data is told to the writer at its next call; what was queued is \
-                    lost"
+                    "closing with unread data gives the sender an error on its next call; queued \
+                    data is lost"
                 }
             };
             rows.push(("means", means.to_owned()));
@@ -161,18 +161,18 @@ fn after_close(report: &Report) -> String {
     let sender = &sample.sender;
     match (report.variant, sender.send_queue, sender.recv_queue) {
         (Variant::UnixStreams, ..) => {
-            "close() returned at once; what was sent lies at the receiver already".to_owned()
+            "close() returned at once; all data is already queued at the receiver".to_owned()
         }
         // RFC 2525 section 2.17 and RFC 9293 section 3.6.1.
         (_, queued, Some(1..)) if queued > Some(0) => format!(
-            "some of the server's data was never read here, so close() sent a reset (RST): the {} of the \
-             Send-Q are lost",
+            "some of the server's data was never read here, so close() sent RST: the {} of the Send-Q \
+             are lost",
             bytes(queued)
         ),
         (_, Some(0), _) => "close() returned at once; nothing was queued".to_owned(),
         (_, queued, _) => format!(
-            "close() returned at once; the kernel still holds the {} of the Send-Q and goes on sending \
-             them as the receiver reads",
+            "close() returned at once; the kernel still holds the {} of the Send-Q and keeps \
+             sending them as the receiver reads",
             bytes(queued)
         ),
     }
@@ -189,11 +189,11 @@ pub fn left(page: &mut Page<'_>, report: &Report) -> io::Result<()> {
         return page.section("Not drained", &[("sent", sum)]);
     }
     let closed = if report.connection_failed() {
-        "the connection is over: what was queued is lost".to_owned()
+        "the connection has ended: queued data is lost".to_owned()
     } else {
         after_close(report)
     };
-    let sent = format!("{sum}: compare it with what the server read at its end");
+    let sent = format!("{sum}; compare this with what the server read");
     page.section(
         "The receiver is the server's",
         &[("sent", sent), ("closed", closed)],
@@ -211,7 +211,7 @@ pub fn drain(page: &mut Page<'_>, report: &Report, draining: &Draining) -> io::R
         rows.push((
             "writable again",
             match writable.after {
-                0 => "it was all the time: poll() said POLLOUT before anything was read".to_owned(),
+                0 => "always: poll() reported POLLOUT before anything was read".to_owned(),
                 after => format!("after {} were read (POLLOUT){left}", bytes(Some(after))),
             },
         ));
@@ -224,8 +224,8 @@ pub fn drain(page: &mut Page<'_>, report: &Report, draining: &Draining) -> io::R
     ));
     let how = match draining.end() {
         Some(DrainEnd::Failed(number)) => format!(", then {}", errno(number)),
-        Some(DrainEnd::Silence) => ", then nothing more and no end".to_owned(),
-        Some(DrainEnd::Interrupted) => ", then it was interrupted".to_owned(),
+        Some(DrainEnd::Silence) => ", then nothing more and no end of file".to_owned(),
+        Some(DrainEnd::Interrupted) => ", then interrupted".to_owned(),
         _ => String::new(),
     };
     rows.push((
@@ -241,7 +241,7 @@ pub fn drain(page: &mut Page<'_>, report: &Report, draining: &Draining) -> io::R
         Some(true) => (Paint::Good, "every byte arrived, in order".to_owned()),
         Some(false) => (
             Paint::Bad,
-            "what was received is NOT what was sent".to_owned(),
+            "the received data does NOT match the sent data".to_owned(),
         ),
         None if report.variant == Variant::Udp => return Ok(()),
         None => {
@@ -266,7 +266,7 @@ mod tests {
             text.contains("after 4 bytes were read (POLLOUT); the Send-Q had fallen to 70 bytes"),
             "{text}"
         );
-        assert!(text.contains("NOT what was sent"), "{text}");
+        assert!(text.contains("does NOT match"), "{text}");
         report.closed = Some(Closed {
             kind: CloseKind::Linger0,
             queued: Some(10),

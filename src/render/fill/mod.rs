@@ -1,11 +1,10 @@
-//! The buffer experiment as a story, section by section in the order in which it happens, and as one
-//! JSON document.
+//! The buffer experiment: the answer first, then step by step, and as one JSON document.
 //!
 //! | file | what it writes |
 //! |---|---|
 //! | this one | [`Page`]: where and how the sections are written |
 //! | [`sending`] | the limits, the sends, the first `EWOULDBLOCK` |
-//! | [`standing`] | the queues as bars, the windows and timers, the verdict |
+//! | [`standing`] | the answer in a few lines, the windows and timers, the verdict |
 //! | [`ending`] | the watch, the close, the drain, the datagrams |
 //! | [`json`] | schema `sockdoc.fill-buffers/1` |
 
@@ -21,7 +20,7 @@ use std::io::{self, Write};
 use std::time::Duration;
 
 use super::table::Table;
-use super::{Paint, Style, thousands};
+use super::{Paint, Style, escape, thousands, wrap};
 use crate::reference;
 
 /// Where the sections go.
@@ -48,11 +47,7 @@ impl Page<'_> {
 
     /// A title, wrapped like everything else.
     fn title(&mut self, title: &str) -> io::Result<()> {
-        let mut table = Table::new();
-        table.row(&[title]);
-        let mut text = Vec::new();
-        table.write(&mut text, self.width)?;
-        for line in String::from_utf8_lossy(&text).lines() {
+        for line in wrap::lines(&escape::text(title), self.width, 0) {
             writeln!(self.out, "{}", self.style.paint(Paint::Bold, line))?;
         }
         Ok(())
@@ -60,9 +55,12 @@ impl Page<'_> {
 
     /// A line of its own below a section's.
     fn line(&mut self, text: &str) -> io::Result<()> {
-        let mut table = Table::new().indent(2);
-        table.row(&[text]);
-        table.write(self.out, self.width)
+        self.wrapped("  ", "", text)
+    }
+
+    /// A text, broken between words on a terminal; what comes first stands as it is.
+    fn wrapped(&mut self, indent: &str, first: &str, text: &str) -> io::Result<()> {
+        wrap::write(self.out, indent, first, &escape::text(text), self.width)
     }
 }
 

@@ -19,8 +19,8 @@ pub fn title(
 ) -> io::Result<()> {
     let what = match (variant, both) {
         (Variant::Tcp, true) => "A client sends to a server that does not read",
-        (Variant::Tcp, false) => "A client sends to a server as fast as it takes",
-        (Variant::Udp, true) => "A client sends datagrams to a socket that nobody reads",
+        (Variant::Tcp, false) => "A client sends to a server as fast as the server accepts",
+        (Variant::Udp, true) => "A client sends datagrams to a socket that is not read",
         (Variant::Udp, false) => "A client sends datagrams",
         (Variant::UnixStreams, _) => {
             "One end of a pair of unix sockets sends, the other does not read"
@@ -50,13 +50,13 @@ pub fn limits(page: &mut Page<'_>, limits: &Limits, variant: Variant) -> io::Res
     ));
     rows.push(match limits.recv_buffer {
         Some(of) => ("receive buffer", buffer(of, "SO_RCVBUF", tuned)),
-        None => ("receive buffer", "unknown: it is the server's".to_owned()),
+        None => ("receive buffer", "unknown: set by the server".to_owned()),
     });
     if let Some(lowat) = limits.lowat {
         let lowat = bytes(Some(lowat.into()));
         rows.push((
             "TCP_NOTSENT_LOWAT",
-            format!("{lowat} not sent yet are as good as a full buffer"),
+            format!("with {lowat} unsent the buffer counts as full"),
         ));
     }
     if let Some(timeout) = limits.user_timeout {
@@ -73,11 +73,11 @@ fn buffer(buffer: Buffer, option: &str, tuned: bool) -> String {
     let got = bytes(buffer.got);
     match buffer.asked {
         Some(asked) if buffer.got < asked.checked_mul(2) => format!(
-            "{got} ({option}): asked for {}, and the kernel allows half of this",
+            "{got} ({option}): set to {}, capped by the kernel",
             thousands(asked)
         ),
-        Some(asked) => format!("{got} ({option}): asked for {}", thousands(asked)),
-        None if tuned => format!("{got} ({option}): not asked for, so the kernel tunes it"),
+        Some(asked) => format!("{got} ({option}): set to {}", thousands(asked)),
+        None if tuned => format!("{got} ({option}): not set; auto-tuned by the kernel"),
         None => format!("{got} ({option}): the default"),
     }
 }
@@ -152,7 +152,7 @@ fn line(entry: &Entry, plan: &Plan) -> [String; 4] {
         Entry::NoRoom { sends, bytes, at } => {
             let what = match plan.mode {
                 Mode::NonBlocking => "EWOULDBLOCK".to_owned(),
-                Mode::Blocking => "EWOULDBLOCK: its time is over".to_owned(),
+                Mode::Blocking => "EWOULDBLOCK: timed out".to_owned(),
                 Mode::Poll => "no POLLOUT".to_owned(),
             };
             let number = format!("#{}", thousands(sends + 1));
@@ -174,13 +174,13 @@ fn stopped(report: &Report) -> String {
     );
     match report.stop {
         Stop::Settled => format!(
-            "settled: nothing more was accepted for {}; {all}",
+            "steady state: no bytes accepted for {}; {all}",
             time(report.plan.settle)
         ),
         Stop::Limit if report.variant == Variant::Udp => format!("all sent, no error: {all}"),
         Stop::Limit => format!("stopped at the limit: {all}"),
         Stop::TimeUp if report.timeline.omitted() == 0 => format!(
-            "stopped after {}, before it had settled; bytes were accepted until {}: {all}",
+            "stopped after {}, before the steady state; bytes were accepted until {}: {all}",
             time(report.lasted),
             report
                 .timeline
@@ -188,7 +188,7 @@ fn stopped(report: &Report) -> String {
                 .map_or_else(|| "never".to_owned(), time)
         ),
         Stop::TimeUp => format!(
-            "stopped after {}, and the receiver still took bytes: {all}",
+            "stopped after {}; the receiver was still accepting bytes: {all}",
             time(report.lasted)
         ),
         Stop::Failed(number) => format!("failed with {}; {all}", errno(number)),
@@ -251,7 +251,7 @@ mod tests {
                #1..#59  65,536 each                3,866,624 in all  59 ms\n  \
                #60      44,032 of 65,536: partial  3,910,656 in all  60 ms\n  \
                #61      EWOULDBLOCK                3,910,656 in all  61 ms\n  \
-               settled: nothing more was accepted for 500 ms; 3,910,656 bytes in 60 sends\n"
+               steady state: no bytes accepted for 500 ms; 3,910,656 bytes in 60 sends\n"
         );
     }
 
@@ -298,12 +298,12 @@ mod tests {
         };
         let text = written(|page| limits(page, &limits_of(Some(4_096)), Variant::Tcp));
         assert!(
-            text.contains("8,192 bytes (SO_SNDBUF): asked for 4,096"),
+            text.contains("8,192 bytes (SO_SNDBUF): set to 4,096"),
             "{text}"
         );
-        assert!(text.contains("unknown: it is the server's"), "{text}");
+        assert!(text.contains("unknown: set by the server"), "{text}");
         let text = written(|page| limits(page, &limits_of(None), Variant::Tcp));
-        assert!(text.contains("the kernel tunes it"), "{text}");
+        assert!(text.contains("auto-tuned by the kernel"), "{text}");
     }
 
     #[test]

@@ -12,47 +12,62 @@ use crate::sockets::{Socket, TimerKind};
 
 /// Columns that a full bar takes at most, and those that stand in front of it.
 const BAR: usize = 40;
-const BEFORE: usize = 23;
+const BEFORE: usize = 38;
 
-/// Both queues, and whether they hold all that was accepted. `listed`: the receiver is another program's
-/// and on this host, so that its row follows.
-pub fn queues(page: &mut Page<'_>, report: &Report, listed: bool) -> io::Result<()> {
+/// The answer in a few lines: the verdict's headline, both queues with their limits, whether they hold
+/// all that was accepted, and what to do next. `listed`: the receiver is another program's and on this
+/// host, so that its row follows.
+pub fn summary(page: &mut Page<'_>, report: &Report, listed: bool) -> io::Result<()> {
     let Some(sample) = &report.settled else {
         return Ok(());
     };
+    if let Some(finding) = &report.verdict {
+        let paint = finding::paint(finding.severity);
+        let word = finding.severity.word().to_ascii_uppercase();
+        let word = page.style.paint(paint, word).to_string();
+        page.wrapped("", &word, &finding.headline)?;
+    }
     let title = match report.stop {
-        Stop::Settled => "Where the bytes are, settled",
-        Stop::Limit => "Where the bytes are",
-        _ => "Where the bytes are, while they still move",
+        Stop::Settled | Stop::Limit => "Where the bytes are now",
+        _ => "Where the bytes are, still moving",
     };
     writeln!(page.out, "\n{}", page.style.paint(Paint::Bold, title))?;
-    let [send, recv] = shown(sample, report.variant);
-    let most = send.max(recv).unwrap_or(0);
+    let queues = shown(sample, report.variant);
+    let most = queues.into_iter().flatten().max().unwrap_or(0);
+    let buffers = [
+        sample.sender.send_buffer,
+        sample.receiver.as_ref().and_then(|end| end.recv_buffer),
+    ];
     let terminal = page.width.map_or(usize::MAX, usize::from);
     let room = terminal.saturating_sub(BEFORE).min(BAR);
-    for (label, count) in [("Send-Q", send), ("Recv-Q", recv)] {
+    for ((label, count), buffer) in ["Send-Q", "Recv-Q"].into_iter().zip(queues).zip(buffers) {
+        let limit = buffer.map_or_else(|| "?".to_owned(), thousands);
         match count {
             Some(count) => {
-                let figure = thousands(count);
-                let bar = bar(count, most, room);
-                writeln!(page.out, "  {label}  {figure:>11}  {bar}")?;
+                let (figure, bar) = (thousands(count), bar(count, most, room));
+                writeln!(page.out, "  {label}  {figure:>11} of {limit:>11}  {bar}")?;
             }
-            None => writeln!(
-                page.out,
-                "  {label}      unknown  {}",
-                why_unknown(report, listed)
-            )?,
+            None => {
+                let why = why_unknown(report, listed);
+                page.wrapped("  ", &format!("{label}      unknown "), why)?;
+            }
         }
     }
-    page.line(&account(report, sample))
+    page.line(&account(report, sample))?;
+    if report.both_ends && report.verdict.is_some() {
+        let next = "sockdoc sockets --problems (on a real server, it finds the process)";
+        let word = page.style.paint(Paint::Bold, "next:").to_string();
+        return page.wrapped("  ", &word, next);
+    }
+    Ok(())
 }
 
 /// Why the kernel does not tell how full a queue is.
 fn why_unknown(report: &Report, listed: bool) -> &'static str {
     match (report.both_ends, listed) {
-        (true, _) => "of datagrams the kernel tells the size of the next one only",
-        (false, true) => "it is the server's own: its row is below, because it is on this host",
-        (false, false) => "it is the server's own: ask on its host",
+        (true, _) => "the kernel reports only the size of the next datagram",
+        (false, true) => "held by the server on this host; see its row below",
+        (false, false) => "held by the server; check on its host",
     }
 }
 
@@ -89,25 +104,25 @@ fn account(report: &Report, sample: &Sample) -> String {
             figure(recv)
         ),
         Variant::Udp if sample.receiver.is_none() => {
-            return "only the receiver knows what arrived".to_owned();
+            return "only the receiver can tell what arrived".to_owned();
         }
         Variant::Udp => {
-            return "Recv-Q counts memory (truesize), not payload: each datagram costs more than its \
+            return "Recv-Q counts memory (truesize), not payload: each datagram takes more than its \
                     bytes"
                 .to_owned();
         }
         Variant::UnixDatagrams => {
-            return "Send-Q counts memory (truesize) that lies in the receiver's queue until it is read"
+            return "Send-Q counts memory (truesize) held in the receiver's queue until it is read"
                 .to_owned();
         }
     };
     match sample.balance(report.variant, accepted, 0) {
         Balance::Holds => format!("{all} accepted = {sum}: nothing is lost"),
         Balance::Off(_) if report.conserved().is_none() => {
-            format!("{all} accepted; {sum}; they do not add up before it has settled")
+            format!("{all} accepted; {sum}; the sum is valid only in the steady state")
         }
         Balance::Off(by) => format!("{all} accepted, but {sum}: OFF BY {by} BYTES"),
-        Balance::Unknown => format!("{all} accepted; the kernel does not tell the rest"),
+        Balance::Unknown => format!("{all} accepted; the kernel does not report the rest"),
     }
 }
 
@@ -184,7 +199,7 @@ pub fn windows(page: &mut Page<'_>, report: &Report, sender: Option<&Socket>) ->
     }
     if let (Some(limited), Some(busy @ 1..)) = (tcp.rwnd_limited_us, tcp.busy_time_us) {
         rows.push((
-            "held up by window",
+            "limited by window",
             format!(
                 "{} of {} busy milliseconds: {} % (tcpi_rwnd_limited)",
                 limited / 1000,
@@ -229,7 +244,8 @@ pub fn verdict(
     let Some(finding) = finding else {
         return Ok(());
     };
-    writeln!(page.out, "\n{}", page.style.paint(Paint::Bold, "Verdict"))?;
+    let title = "Verdict, with its evidence";
+    writeln!(page.out, "\n{}", page.style.paint(Paint::Bold, title))?;
     let layout = finding::Layout {
         style: page.style,
         width: page.width,
@@ -260,15 +276,21 @@ mod tests {
     #[test]
     fn the_queues_add_up_to_what_was_accepted_or_are_said_not_to() {
         let mut report = report();
-        let text = written(|page| queues(page, &report, false));
-        assert!(text.contains("  Send-Q    3,782,144  ████"), "{text}");
-        assert!(text.contains("  Recv-Q      128,512  █▎\n"), "{text}");
+        let text = written(|page| summary(page, &report, false));
+        assert!(
+            text.contains("  Send-Q    3,782,144 of           ?  ████"),
+            "{text}"
+        );
+        assert!(
+            text.contains("  Recv-Q      128,512 of           ?  █▎\n"),
+            "{text}"
+        );
         let sum = "3,910,656 accepted = 3,782,144 in the Send-Q + 128,512 in the Recv-Q + 0 read: \
                    nothing is lost";
         assert!(text.contains(sum), "{text}");
         let settled = report.settled.as_mut().unwrap();
         settled.receiver.as_mut().unwrap().recv_queue = Some(128_511);
-        let text = written(|page| queues(page, &report, false));
+        let text = written(|page| summary(page, &report, false));
         assert!(text.contains("OFF BY 1 BYTES"), "{text}");
     }
 
@@ -277,7 +299,7 @@ mod tests {
         let mut report = report();
         report.both_ends = false;
         report.settled.as_mut().unwrap().receiver = None;
-        let text = written(|page| queues(page, &report, false));
+        let text = written(|page| summary(page, &report, false));
         assert!(text.contains("Recv-Q      unknown"), "{text}");
         assert!(
             text.contains("= 128,512 acknowledged by the server + 3,782,144 in the Send-Q"),
