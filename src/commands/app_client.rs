@@ -18,14 +18,14 @@ use crate::sys::load::Target;
 use crate::sys::privilege;
 use crate::sys::resolve::resolve;
 
-/// Ask a server of the application protocol, once or as a load generator.
+/// Send a request to an app-server, once or as a load generator.
 ///
 /// ACTION search asks for VALUE; any other ACTION sends the two words as a binary request. The result
 /// is printed; -v prints the tutorial's transcript, --json the whole exchange with its times.
 ///
 /// With --conns, --count, --rate or --duration it becomes a load generator: requests a second,
 /// latencies from the time at which each request was due, errors by kind. The exit status is 0 only
-/// if every request was answered well.
+/// if every request succeeded.
 #[derive(Debug, clap::Args)]
 #[command(override_usage = "sockdoc app-client [OPTIONS] [HOST] [PORT] ACTION VALUE")]
 #[command(after_help = "Examples:\n  \
@@ -41,11 +41,11 @@ pub struct Args {
     /// Send the next request of a load run on the same connection (for a server with --keep-open).
     #[arg(long, help_heading = "Load")]
     keep_open: bool,
-    /// Leave this many requests unanswered on a connection; implies --keep-open.
+    /// Keep this many requests in flight on a connection; implies --keep-open.
     #[arg(long, value_name = "D", default_value_t = 1, help_heading = "Load",
           value_parser = clap::value_parser!(u32).range(1..=65_536))]
     pipeline: u32,
-    /// Refuse replies whose header and content together are larger.
+    /// Reject replies whose header and content together are larger.
     #[arg(long, value_name = "SIZE", default_value = "16M", value_parser = values::size)]
     max_message: usize,
     #[command(flatten)]
@@ -160,7 +160,7 @@ fn understand(words: &[String]) -> Result<(Endpoint, &str, &str)> {
                 && value.parse::<u16>().is_ok()
                 && (action.parse::<std::net::IpAddr>().is_ok() || action == "localhost");
             if looks_like_a_place {
-                return Err(usage(format!("what should be asked of {action} {value}?"))
+                return Err(usage(format!("no ACTION and VALUE after {action} {value}"))
                     .next("add ACTION and VALUE, for example: search morpheus"));
             }
             Ok((Endpoint::parse_remote(endpoint)?, action, value))

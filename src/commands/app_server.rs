@@ -14,31 +14,28 @@ use crate::sys::activation;
 use crate::sys::files;
 use crate::sys::socket::{Listener, Place};
 
-/// Serve the tutorial's application protocol: search requests and binary ones.
+/// Run a server for the tutorial's application protocol: search and binary requests.
 ///
 /// A request is a length, a JSON header and a content, as the Python programs of the socket tutorial
-/// write them; the reply is byte for byte theirs. A search for morpheus, ring or a dog's face finds
-/// something. What can be framed but not accepted is answered with {"result": "Error: ..."}, and the
-/// connection is closed in order, so that the answer is not lost to a reset.
+/// write them; replies are byte-for-byte identical to theirs. A search for morpheus, ring or a dog's face finds
+/// something. Well-framed but invalid requests are answered with {"result": "Error: ..."}, and the
+/// connection is closed in order, so the answer is not lost to a reset.
 ///
-/// A JSON request may be in UTF-8, UTF-16, UTF-32, ASCII, Latin-1, most of ISO 8859 or a common code page, under
-/// the names that Python knows them by. Any other encoding is answered with the list of these.
-///
-/// -v prints the tutorial's transcript, --json an object for each thing that happens; what a reader is
-/// too slow for, or a full disk does not take, is lost and counted, and serving goes on.
+/// -v prints the tutorial's transcript, --json an object for each event; if the log
+/// cannot keep up (slow reader or full disk), events are dropped and counted; serving continues.
 ///
 /// With LISTEN_FDS=1 in the environment (socket activation, sd_listen_fds(3)) the socket that was
-/// passed in is used, provided that LISTEN_PID is this process; otherwise the variables are meant for
-/// another one and are not looked at.
+/// passed in is used, provided that LISTEN_PID is this process; otherwise they belong to another
+/// process and are ignored.
 #[derive(Debug, clap::Args)]
 #[command(override_usage = "sockdoc app-server [OPTIONS] [HOST] [PORT]")]
 #[command(after_help = "Examples:\n  \
     sockdoc app-server                       127.0.0.1, port 65432\n  \
     sockdoc app-server '' 8080 -v            all IPv4 interfaces, with the transcript\n  \
-    sockdoc app-server :: 8080 --keep-open   IPv4 and IPv6, many requests a connection")]
+    sockdoc app-server :: 8080 --keep-open   IPv4 and IPv6, many requests per connection")]
 pub struct Args {
-    /// Where to listen: HOST, PORT, or both as two words or as HOST:PORT. '' or * is every IPv4
-    /// interface, :: every interface; port 0 takes a free one [default: 127.0.0.1 65432].
+    /// Address to listen on: HOST, PORT, or both as two words or as HOST:PORT. '' or * is every IPv4
+    /// interface, :: every interface; port 0 picks a free one [default: 127.0.0.1 65432].
     #[arg(value_name = "HOST PORT", num_args = 0..=2)]
     endpoint: Vec<String>,
     /// Answer searches from this file instead: a JSON object of strings.
@@ -47,10 +44,10 @@ pub struct Args {
     /// Serve many requests on one connection, pipelined ones in order. Also sets TCP_NODELAY.
     #[arg(long)]
     keep_open: bool,
-    /// Refuse messages whose header and content together are larger.
+    /// Reject messages whose header and content together are larger.
     #[arg(long, value_name = "SIZE", default_value = "16M", value_parser = values::size)]
     max_message: usize,
-    /// A whole request, and its reply, may take this long; 0 is for ever.
+    /// Time limit for a whole request and its reply; 0 disables the limit.
     #[arg(long, value_name = "TIME", default_value = "30s", value_parser = values::duration)]
     request_timeout: Duration,
     #[command(flatten)]

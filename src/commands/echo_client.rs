@@ -11,7 +11,7 @@ use crate::commands::serving::{print, tell};
 use crate::commands::{Context, Status, loading, values};
 use crate::error::{Error, Kind, Result};
 use crate::framing::{Deframer, Framing, FramingError};
-use crate::load::echo::{EchoClient, Moment, Witness};
+use crate::load::echo::{EchoClient, Moment, Observer};
 use crate::render::clients::{Echo, Reached};
 use crate::render::transcript;
 use crate::sys::datagram;
@@ -23,22 +23,22 @@ use crate::sys::socket::Options;
 
 use messages::{Messages, framed, gather, without_dash};
 
-/// Say something to an echo server and print what comes back.
+/// Send messages to an echo server and print what comes back.
 ///
-/// Without --message or --file it says Hello, world. Messages are sent one after the other, each when
-/// the echo of the one before has come. A file, or - for standard input, is streamed both ways at the
+/// Without --message or --file it sends Hello, world. Each message is sent after the echo of the
+/// previous one has arrived. A file, or - for standard input, is streamed both ways at the
 /// same time, and our sending side is shut down at its end; with --frame a file is one message, and
 /// each line of standard input is one, and with --udp each line is a datagram. What comes back is
-/// printed as it is, but on a terminal what could take it over is escaped.
+/// printed as it is, but control characters are escaped when writing to a terminal.
 ///
 /// -v prints the tutorial's transcript, --json an object for each exchange (for a stream one at its
 /// end: on standard error, where what came back is on standard output). With --conns, --count,
 /// --rate or --duration it becomes a load generator; --conns alone is the tutorial's client with many
 /// connections.
 ///
-/// The exit status is 0 only if every message was answered well. Without --verify another answer than
-/// the echo is well too, but an echo that ends too early is not, nor a server that closes before the
-/// end of the input.
+/// The exit status is 0 only if every message was echoed. Without --verify, a reply that differs from
+/// the message still counts as success, but a truncated one does not, nor does a connection that the
+/// server closes before the end of the input.
 #[derive(Debug, clap::Args)]
 #[command(override_usage = "sockdoc echo-client [OPTIONS] [HOST] [PORT]")]
 #[command(after_help = "Examples:\n  \
@@ -51,7 +51,7 @@ pub struct Args {
     /// [default: 127.0.0.1 65432].
     #[arg(value_name = "HOST PORT", num_args = 0..=3)]
     endpoint: Vec<String>,
-    /// Say this; may be given several times. The escapes \r \n \t \0 \\ \xNN are understood.
+    /// Message to send; may be repeated. The escapes \r \n \t \0 \\ \xNN are understood.
     #[arg(long, value_name = "TEXT", conflicts_with = "file")]
     message: Vec<String>,
     /// Send the contents of this file; - is standard input.
@@ -60,17 +60,17 @@ pub struct Args {
     /// Compare every byte that comes back with what was sent.
     #[arg(long)]
     verify: bool,
-    /// How a message's end is found: raw, line, delim:TEXT, digits:N, len16, len32, fixed:N[:PAD] or
+    /// How messages are delimited: raw, line, delim:TEXT, digits:N, len16, len32, fixed:N[:PAD] or
     /// close.
     #[arg(long, value_name = "FRAME", default_value = "raw")]
     frame: Framing,
     /// Send datagrams.
     #[arg(long, conflicts_with_all = ["unix", "frame", "file"])]
     udp: bool,
-    /// Connect to the unix-domain socket at this path.
+    /// Connect to the Unix socket at this path.
     #[arg(long, value_name = "PATH", conflicts_with = "endpoint")]
     unix: Option<PathBuf>,
-    /// Refuse framed echoes that are larger.
+    /// Reject framed echoes that are larger.
     #[arg(long, value_name = "SIZE", default_value = "16M", value_parser = values::size)]
     max_message: usize,
     #[command(flatten)]
@@ -205,9 +205,10 @@ fn say(server: &Server<'_>, messages: Messages, context: &Context) -> Result<Sta
 /// Prints an echo and what is wrong with it. Gives whether it is good.
 fn show(echo: &Echo<'_>, verify: bool, context: &Context) -> Result<bool> {
     let mut out = Vec::new();
-    match context.json {
-        true => echo.write_json(&mut out),
-        false => echo.write(&mut out, context.verbose),
+    if context.json {
+        echo.write_json(&mut out)
+    } else {
+        echo.write(&mut out, context.verbose)
     }
     .and_then(|()| print(&out))
     .map_err(Error::output)?;
@@ -328,12 +329,12 @@ fn run_load(server: &Server<'_>, file: Option<&Path>, context: &Context) -> Resu
     }
     server.drop_privileges()?;
     let name = server.name();
-    let witness: Option<Witness<'_>> = (context.verbose && !context.json).then(|| {
+    let observer: Option<Observer<'_>> = (context.verbose && !context.json).then(|| {
         Box::new(move |connection: usize, moment: &Moment<'_>| {
             let mut out = Vec::new();
             let _ = transcript::moment(&mut out, connection, moment, &name);
             let _ = print(&out);
-        }) as Witness<'_>
+        }) as Observer<'_>
     });
     let keep_open = args.frame != Framing::Close;
     let mut plan = args.load.plan(1, keep_open, args.reach.timeout);
@@ -346,7 +347,7 @@ fn run_load(server: &Server<'_>, file: Option<&Path>, context: &Context) -> Resu
         messages,
         args.verify,
         args.max_message,
-        witness,
+        observer,
     );
     loading::run(
         "echo-client",

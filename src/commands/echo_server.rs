@@ -18,17 +18,17 @@ use crate::sys::server::Observer as _;
 use crate::sys::socket::{Listener, Place};
 use crate::sys::{activation, files};
 
-/// Send back what comes: as it is, reversed, or with a fixed answer.
+/// Run an echo server: received data as it is, reversed, or a fixed reply.
 ///
-/// Many connections at a time; a peer may shut down its sending side and still gets everything; a
-/// peer that does not read is not read from, and nothing is dropped.
+/// Serves many connections at once. A peer that shuts down its sending side still gets all data. A
+/// peer that does not read is not read from, so nothing is dropped.
 ///
-/// -v prints the transcript, --hexdump what came, --json an object for each thing that happens; what a
-/// reader is too slow for, or a full disk does not take, is lost and counted, and serving goes on.
+/// -v prints the transcript, --hexdump the received bytes, --json an object for each event; if the
+/// log cannot keep up (slow reader or full disk), events are dropped and counted; serving continues.
 ///
 /// With LISTEN_FDS=1 in the environment (socket activation, sd_listen_fds(3)) the socket that was
-/// passed in is used, provided that LISTEN_PID is this process; otherwise the variables are meant for
-/// another one and are not looked at.
+/// passed in is used, provided that LISTEN_PID is this process; otherwise they belong to another
+/// process and are ignored.
 #[derive(Debug, clap::Args)]
 #[command(override_usage = "sockdoc echo-server [OPTIONS] [HOST] [PORT]")]
 #[command(after_help = "Examples:\n  \
@@ -37,8 +37,8 @@ use crate::sys::{activation, files};
     sockdoc echo-server --frame line --reverse             each line back, reversed\n  \
     sockdoc echo-server 8080 --reply 'HTTP/1.0 200 OK\\r\\n\\r\\nhello' --hexdump")]
 pub struct Args {
-    /// Where to listen: HOST, PORT, or both as two words or as HOST:PORT. '' or * is every IPv4
-    /// interface, :: every interface; port 0 takes a free one [default: 127.0.0.1 65432].
+    /// Address to listen on: HOST, PORT, or both as two words or as HOST:PORT. '' or * is every IPv4
+    /// interface, :: every interface; port 0 picks a free one [default: 127.0.0.1 65432].
     #[arg(value_name = "HOST PORT", num_args = 0..=2)]
     endpoint: Vec<String>,
     /// Serve one connection (or one datagram), then exit.
@@ -47,28 +47,28 @@ pub struct Args {
     /// Send each message back reversed.
     #[arg(long, conflicts_with = "reply")]
     reverse: bool,
-    /// Read what comes, answer with this text (or with the contents of @FILE), and close. The
+    /// Reply with this text (or the contents of @FILE) and close. The
     /// escapes \r \n \t \0 \\ \xNN are understood.
     #[arg(long, value_name = "TEXT|@FILE")]
     reply: Option<String>,
-    /// How a message's end is found: raw, line, delim:TEXT, digits:N, len16, len32, fixed:N[:PAD] or
+    /// How messages are delimited: raw, line, delim:TEXT, digits:N, len16, len32, fixed:N[:PAD] or
     /// close.
     #[arg(long, value_name = "FRAME", default_value = "raw")]
     frame: Framing,
-    /// Answer datagrams instead of connections. What is about connections cannot be asked for then.
+    /// Serve datagrams instead of connections.
     #[arg(long, conflicts_with_all = ["unix", "frame", "max_message", "request_timeout", "nodelay",
           "keepalive", "idle_timeout", "max_conns", "backlog", "drain", "threads"])]
     udp: bool,
-    /// Listen on a unix-domain socket at this path.
+    /// Listen on a Unix socket at this path.
     #[arg(long, value_name = "PATH", conflicts_with = "endpoint")]
     unix: Option<PathBuf>,
-    /// Show what comes in hexadecimal.
+    /// Show received bytes in hexadecimal.
     #[arg(long)]
     hexdump: bool,
-    /// Refuse framed messages that are larger.
+    /// Reject framed messages that are larger.
     #[arg(long, value_name = "SIZE", default_value = "16M", value_parser = values::size)]
     max_message: usize,
-    /// A whole framed message, and its echo, may take this long; 0 is for ever.
+    /// Time limit for a whole framed message and its echo; 0 disables the limit.
     #[arg(long, value_name = "TIME", default_value = "0", value_parser = values::duration)]
     request_timeout: Duration,
     #[command(flatten)]

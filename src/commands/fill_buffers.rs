@@ -20,15 +20,15 @@ use crate::sys::socket::Options;
 ///
 /// Without HOST and PORT both ends are in this process, on the loopback interface: a client sends to a
 /// server that does not read, until a non-blocking send() fails with EWOULDBLOCK (Python's
-/// BlockingIOError). Then it tells where the bytes are, why there is no room, and what proves it; at
-/// last the server reads, and the bytes of both ends are compared. It takes a second.
+/// BlockingIOError). Then it reports where the bytes are, why there is no room, and the evidence;
+/// finally the server reads, and the bytes of both ends are compared. It takes about a second.
 ///
 /// With HOST and PORT it fills a connection to any server. --server is such a server: it accepts and
 /// does not read.
 ///
 /// How to read it. Sends: like sends are one line; a partial one was given more than there was room for.
-/// Room comes back after the first EWOULDBLOCK, because bytes move on to the receiver, so it has
-/// settled only when nothing was accepted for a while (--settle).
+/// Room comes back after the first EWOULDBLOCK, because bytes move on to the receiver, so the
+/// steady state is reached only when no bytes were accepted for a while (--settle).
 ///
 /// Queues: Send-Q is what was accepted here and not yet acknowledged by the other host, Recv-Q what
 /// arrived there and was not read. A program that does not read shows as a full Recv-Q on its own side,
@@ -53,31 +53,31 @@ use crate::sys::socket::Options;
 #[command(override_usage = "sockdoc fill-buffers [OPTIONS] [HOST PORT]\n       \
     sockdoc fill-buffers --server [--read-rate RATE] [HOST] [PORT]")]
 #[command(after_help = "Examples:\n  \
-    sockdoc fill-buffers                        both ends here, the whole story\n  \
+    sockdoc fill-buffers                        demonstrate it locally, end to end\n  \
     sockdoc fill-buffers --hold 10              watch the persist timer back off\n  \
     sockdoc fill-buffers --sndbuf 4K --chunk 1  small buffers, a byte at a time\n  \
-    sockdoc fill-buffers --close linger0        what a reset does to what is queued\n  \
-    sockdoc fill-buffers --udp                  no error, and most of it is gone\n  \
+    sockdoc fill-buffers --close linger0        what a reset does to queued data\n  \
+    sockdoc fill-buffers --udp                  no error, but most datagrams are dropped\n  \
     sockdoc fill-buffers --server               a server that never reads, for any client\n  \
     sockdoc fill-buffers 127.0.0.1 65432        fill a connection to it")]
 pub struct Args {
-    /// Whom to send to, as HOST PORT or HOST:PORT; with --server where to listen. The port is 65432 if
-    /// none is given, and the server's host 127.0.0.1.
+    /// Server to send to, as HOST PORT or HOST:PORT; with --server the address to listen on
+    /// [default port: 65432].
     #[arg(value_name = "HOST PORT", num_args = 0..=2)]
     endpoint: Vec<String>,
-    /// Be a server that accepts and does not read.
+    /// Run a server that accepts connections and does not read.
     #[arg(long, conflicts_with_all = ["udp", "unix", "chunk", "mode", "max_bytes", "duration", "settle",
         "sndbuf", "lowat", "congestion", "user_timeout", "hold", "no_drain", "close", "timeout",
         "ipv4", "ipv6"])]
     server: bool,
-    /// With --server: read so many bytes a second from each connection. 0 reads nothing.
+    /// With --server: read this many bytes per second from each connection; 0 reads nothing.
     #[arg(long, value_name = "RATE", default_value = "0", value_parser = values::size,
           requires = "server")]
     read_rate: usize,
     /// Send datagrams.
     #[arg(long, conflicts_with_all = ["unix", "mode", "lowat", "congestion", "user_timeout", "close"])]
     udp: bool,
-    /// Fill a pair of unix sockets: stream or dgram.
+    /// Fill a pair of Unix sockets: stream or dgram.
     #[arg(long, value_name = "KIND", num_args = 0..=1, default_missing_value = "stream",
           conflicts_with_all = ["endpoint", "lowat", "congestion", "user_timeout", "ipv4", "ipv6"])]
     unix: Option<UnixKind>,
@@ -95,21 +95,21 @@ pub struct Args {
 #[derive(Debug, Clone, clap::Args)]
 #[command(next_help_heading = "Filling")]
 struct HowArgs {
-    /// Give each send() so many bytes [default: 64K; 512 for datagrams].
+    /// Pass this many bytes to each send() [default: 64K; 512 for datagrams].
     #[arg(long, value_name = "SIZE", value_parser = chunk)]
     chunk: Option<usize>,
     /// Wait for room this way: nonblock tries again, block uses SO_SNDTIMEO, poll asks for POLLOUT
     /// before each send().
     #[arg(long, value_name = "MODE", default_value = "nonblock")]
     mode: ModeWord,
-    /// It has settled when nothing was accepted for this long; below 300ms room may still come back
+    /// Steady state: no bytes accepted for this long; below 300ms is often too early
     /// [default: 500ms, or half of --user-timeout].
     #[arg(long, value_name = "TIME", value_parser = values::positive_duration)]
     settle: Option<Duration>,
-    /// End at so many bytes, where the receiver goes on reading [default: 256M; 3000 datagrams].
+    /// Stop after this many bytes if the receiver keeps reading [default: 256M; 3000 datagrams].
     #[arg(long, value_name = "SIZE", value_parser = values::size)]
     max_bytes: Option<usize>,
-    /// End after this time, where the receiver goes on reading.
+    /// Stop after this time if the receiver keeps reading.
     #[arg(long, value_name = "TIME", default_value = "10s",
           value_parser = values::positive_duration)]
     duration: Duration,
@@ -119,33 +119,31 @@ struct HowArgs {
 #[derive(Debug, Clone, clap::Args)]
 #[command(next_help_heading = "Socket options")]
 struct BufferArgs {
-    /// Ask for this send buffer (SO_SNDBUF); the kernel doubles it.
+    /// Request this send buffer size (SO_SNDBUF); the kernel doubles it.
     #[arg(long, value_name = "SIZE", value_parser = values::buffer)]
     sndbuf: Option<usize>,
-    /// Ask for this receive buffer (SO_RCVBUF), at the receiver that is ours; the kernel doubles it.
+    /// Request this receive buffer size (SO_RCVBUF) for the local receiver; the kernel doubles it.
     #[arg(long, value_name = "SIZE", value_parser = values::buffer)]
     rcvbuf: Option<usize>,
-    /// With so many bytes not sent yet there is no room for more, and with half as many poll() does not
-    /// say writable (TCP_NOTSENT_LOWAT).
+    /// Limit of unsent bytes: send() stops at it, poll() at half of it (TCP_NOTSENT_LOWAT).
     #[arg(long, value_name = "SIZE", value_parser = values::buffer)]
     lowat: Option<usize>,
     /// Use this congestion control: cubic, reno, bbr ... (TCP_CONGESTION).
     #[arg(long, value_name = "NAME")]
     congestion: Option<String>,
-    /// End the connection when the receiver takes nothing for this long (TCP_USER_TIMEOUT), and hold the
-    /// full queues until it has come: twice as long and 2s more at most.
+    /// End the connection when the receiver accepts nothing for this long (TCP_USER_TIMEOUT).
     #[arg(long, value_name = "TIME", value_parser = values::positive_duration)]
     user_timeout: Option<Duration>,
 }
 
 /// What comes after it has settled.
 #[derive(Debug, Clone, clap::Args)]
-#[command(next_help_heading = "Then")]
+#[command(next_help_heading = "After the buffers are full")]
 struct ThenArgs {
-    /// Hold the full queues for so long: the persist timer is watched, and other tools can look.
+    /// Keep the queues full for this long, watching the persist timer.
     #[arg(long, value_name = "TIME", default_value = "0", value_parser = values::duration)]
     hold: Duration,
-    /// Do not read at the end.
+    /// Do not read the data at the end.
     #[arg(long)]
     no_drain: bool,
     /// Close before anything is read: normal and linger0 at the sender, unread at the receiver.
@@ -207,29 +205,29 @@ fn check(args: &Args, is_remote: bool) -> Result<()> {
     };
     if args.settle() >= args.how.duration {
         return refuse(
-            "--settle is as long as --duration, so it can never be seen to have settled",
-            "a shorter --settle, or a longer --duration",
+            "--settle is not shorter than --duration, so the steady state is never reached",
+            "use a shorter --settle or a longer --duration",
         );
     }
     if is_remote && args.sockets.rcvbuf.is_some() {
         return refuse(
-            "--rcvbuf is for the receiver, which is the server's",
-            "leave HOST and PORT out, or ask for it at the server: fill-buffers --server --rcvbuf",
+            "--rcvbuf sets the receiver's buffer, and the receiver is the server",
+            "omit HOST and PORT, or start the server with it: fill-buffers --server --rcvbuf",
         );
     }
     if args.udp && args.plan().chunk > MOST_UDP {
         return refuse(
             "a UDP datagram carries at most 65507 bytes",
-            "a --chunk of 65507 or less",
+            "use a --chunk of 65507 or less",
         );
     }
     match args.then.close {
         Some(CloseWord::Unread) if is_remote => refuse(
-            "--close unread closes the receiver, which is the server's",
-            "leave HOST and PORT out, so that both ends are here",
+            "--close unread closes the receiver, and the receiver is the server",
+            "omit HOST and PORT, so that both ends are local",
         ),
         Some(CloseWord::Linger0) if args.unix.is_some() => refuse(
-            "SO_LINGER does nothing on a unix socket",
+            "SO_LINGER has no effect on a Unix socket",
             "use --close normal or --close unread",
         ),
         Some(_) if args.unix == Some(UnixKind::Dgram) => refuse(

@@ -15,10 +15,10 @@ use crate::sys::socket::{Keepalive, Options};
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Socket options")]
 pub struct SocketArgs {
-    /// Ask for this send buffer (SO_SNDBUF); the kernel doubles it.
+    /// Request this send buffer size (SO_SNDBUF); the kernel doubles it.
     #[arg(long, value_name = "SIZE", value_parser = values::size)]
     sndbuf: Option<usize>,
-    /// Ask for this receive buffer (SO_RCVBUF); the kernel doubles it.
+    /// Request this receive buffer size (SO_RCVBUF); the kernel doubles it.
     #[arg(long, value_name = "SIZE", value_parser = values::size)]
     rcvbuf: Option<usize>,
     /// Send small segments at once (TCP_NODELAY).
@@ -49,23 +49,21 @@ impl SocketArgs {
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Limits")]
 pub struct ServerArgs {
-    /// Close a connection on which no byte moved for this long. 0 never does: then a silent client
-    /// holds its descriptor for ever.
+    /// Close a connection that is idle for this long; 0 disables the timeout.
     #[arg(long, value_name = "TIME", default_value = "0", value_parser = values::duration)]
     idle_timeout: Duration,
-    /// Leave more connections than these in the accept queue; by default as many as the descriptor
-    /// limit allows.
+    /// Accept at most N connections at once; the rest wait in the accept queue [default: the
+    /// descriptor limit].
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     max_conns: Option<u64>,
-    /// Ask for an accept queue of this length; the kernel caps it at net.core.somaxconn.
+    /// Request an accept queue of this length; capped at net.core.somaxconn.
     #[arg(long, value_name = "N", default_value_t = 1024,
           value_parser = clap::value_parser!(i32).range(0..))]
     pub backlog: i32,
-    /// After SIGTERM or SIGINT, give what is in flight this long; a second signal ends at once.
+    /// After SIGTERM or SIGINT, let open requests finish for this long; a second signal quits.
     #[arg(long, value_name = "TIME", default_value = "5s", value_parser = values::duration)]
     drain: Duration,
-    /// Serve from this many threads, which share one listener. They pay off for connections that
-    /// are kept; a new connection wakes them all.
+    /// Serve from this many threads that share one listener; useful for long connections.
     #[arg(long, value_name = "N", default_value_t = 1,
           value_parser = clap::value_parser!(u16).range(1..=256))]
     threads: u16,
@@ -102,8 +100,7 @@ pub struct ReachArgs {
     /// Use IPv6 only.
     #[arg(short = '6', long = "ipv6")]
     ipv6: bool,
-    /// Give up connecting after this time, and then each whole reply; where a file or standard
-    /// input is streamed, waiting for the next byte.
+    /// Timeout for connecting and for each complete reply; when streaming, for the next byte.
     #[arg(long, value_name = "TIME", default_value = "10s",
           value_parser = values::positive_duration)]
     pub timeout: Duration,
@@ -124,17 +121,16 @@ impl ReachArgs {
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Load")]
 pub struct LoadArgs {
-    /// Keep this many connections busy at the same time.
+    /// Keep this many connections busy at once.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
     conns: Option<u32>,
-    /// Send this many requests in all; by default one for each connection.
+    /// Send this many requests in total [default: one per connection].
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     count: Option<u64>,
-    /// Send this many requests a second in all, however slow the answers are; a latency then
-    /// counts from the time at which the request was due.
+    /// Send this many requests per second in total; latency counts from when each was due.
     #[arg(long, value_name = "R", value_parser = values::rate)]
     rate: Option<f64>,
-    /// Begin no request after this time.
+    /// Start no request after this time.
     #[arg(long, value_name = "TIME", value_parser = values::positive_duration)]
     duration: Option<Duration>,
 }

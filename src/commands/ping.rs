@@ -3,9 +3,9 @@
 mod flags;
 mod path;
 mod show;
+mod targets;
 mod tcp;
-mod typed;
-mod whom;
+mod values;
 
 use crate::commands::serving::tell;
 use crate::commands::{Context, Status};
@@ -16,41 +16,43 @@ use crate::ping::session::Session;
 use crate::ping::target::Target;
 use crate::reference::icmp::Version;
 use crate::sys::clock;
-use crate::sys::icmp::{self, runner::Manner, runner::Runner};
+use crate::sys::icmp::{self, runner::Runner, runner::SendMode};
 use crate::sys::privilege;
 use crate::sys::signals::Signals;
 
 use flags::TimingSource;
 use show::Show;
-use whom::Gathered;
+use targets::Gathered;
 
-/// Measure round-trip times, and say where the lost ones went.
+/// Measure round-trip times and account for lost packets.
 ///
 /// One target: the lines of iputils' ping, then percentiles, what the times were measured by, and an
-/// account of the losses: silent, refused by whom, late, corrupted, dropped on this host. Times are the
-/// kernel's own stamps of packet and reply, where it gives them.
+/// account of the losses: no reply, rejected (by which router), late, corrupted, dropped on this host.
+/// Times come from kernel timestamps if available.
 ///
-/// A reply counts if it brings back what only its request carried, in time, undamaged and from whom
-/// was asked. What does not is shown as what it is; --lenient counts it as iputils does.
+/// A reply counts only if it carries the request's nonce, is intact, arrives within the timeout, and
+/// comes from the target address. Replies that fail a check are labelled with the reason; --lenient
+/// counts them as iputils does.
 ///
 /// A TARGET is a name, an address (fe80::1%eth0 too), a block (10.0.0.0/24) or a range
-/// (10.0.0.1-10.0.0.9, 10.0.0.1-9). Several are asked in turn.
+/// (10.0.0.1-10.0.0.9, 10.0.0.1-9). Several targets take turns.
 ///
 /// The exit status is that of iputils: 0 with replies, 1 without one (or with -w fewer than -c), 2 on
-/// other errors; with several targets 1 if one of them did not answer, and 2 if a name has no address.
-/// --tcp is 0 if every port was open at least once, --hops if the target was reached, --mtu if packets of
-/// every size up to the MTU pass and larger ones are told of, --until-down if there were replies before.
+/// other errors; with several targets 1 if one of them did not reply, and 2 if a name has no address.
+/// --tcp is 0 if every port was open at least once, --hops if the target was reached, --mtu if
+/// every size up to the MTU passes and larger packets get an ICMP error, --until-down if there were
+/// replies before.
 #[derive(Debug, clap::Args)]
 // As with the original, the last of a flag that is given twice counts.
 #[command(args_override_self = true)]
 #[command(after_help = "Examples:\n  \
-    sockdoc ping -c 3 localhost              three requests, and the figures\n  \
-    sockdoc ping -c 1 127.1.0.0/24           who answers in a block\n  \
+    sockdoc ping -c 3 localhost              three requests and the statistics\n  \
+    sockdoc ping -c 1 127.1.0.0/24           which hosts of a block reply\n  \
     sockdoc ping -c 1 -M do -s 1472 HOST     does a full Ethernet frame pass?\n  \
-    sockdoc ping --wait-up -w 60 HOST        until it answers, a minute at most\n  \
+    sockdoc ping --wait-up -w 60 HOST        until it replies, for at most a minute\n  \
     sockdoc ping --json -c 10 HOST           an object for each reply, and a summary")]
 pub struct Args {
-    /// Whom to ask.
+    /// Hosts, addresses, blocks or ranges to ping.
     #[arg(value_name = "TARGET")]
     targets: Vec<String>,
     #[command(flatten)]
@@ -67,7 +69,7 @@ pub fn run(args: &Args, context: &Context) -> Result<Status> {
     let Gathered {
         targets,
         unresolved,
-    } = whom::gather(&args.targets, flags)?;
+    } = targets::gather(&args.targets, flags)?;
     for error in &unresolved {
         tell(&error.on_one_line());
     }
@@ -75,7 +77,7 @@ pub fn run(args: &Args, context: &Context) -> Result<Status> {
     if unresolved.is_empty() {
         return Ok(status);
     }
-    // As with fping this is no run that was asked for, whatever the others answered.
+    // As with fping the run is incomplete, whatever the others replied.
     let cause = format!("{} of the targets had no address", unresolved.len());
     Err(Error::new(Kind::CannotRun, "ask every target", cause)
         .next("see the first lines on standard error"))
@@ -112,10 +114,10 @@ fn ask(
         Some(route(&targets[0], options)?)
     };
     let plan = flags.plan(is_many);
-    let manner = manner_of(&plan, flags.timing(), is_many);
+    let mode = send_mode(&plan, flags.timing(), is_many);
     let payloads = Payloads::new(icmp::random()?, flags.size(), flags.pattern());
     let mut session = Session::new(plan, payloads, targets, clock::carefully());
-    let mut runner = Runner::open(&mut session, options, manner)?;
+    let mut runner = Runner::open(&mut session, options, mode)?;
     privilege::drop_all()?;
     let signals = Signals::open_with_quit()?;
     let mut show = Show::open(flags, context, &session, &runner, source)?;
@@ -166,27 +168,27 @@ fn is_good(session: &Session) -> bool {
 
 /// How requests leave. What is due together leaves together and is stamped by the kernel; a flood of
 /// many targets goes without those stamps, each request in its own call, with its own time.
-fn manner_of(plan: &Plan, timing: TimingSource, is_many: bool) -> Manner {
+fn send_mode(plan: &Plan, timing: TimingSource, is_many: bool) -> SendMode {
     let is_flood = plan.pace == Pace::Flood;
     match timing {
-        TimingSource::User => Manner {
-            turn: if is_flood { 1 } else { icmp::batch::BATCH },
-            together: false,
+        TimingSource::User => SendMode {
+            batch: if is_flood { 1 } else { icmp::batch::BATCH },
+            one_call: false,
             stamp_sent: false,
-            beside: false,
+            sender_thread: false,
         },
-        TimingSource::Auto if is_flood && is_many => Manner {
-            turn: icmp::batch::BATCH,
-            together: false,
+        TimingSource::Auto if is_flood && is_many => SendMode {
+            batch: icmp::batch::BATCH,
+            one_call: false,
             stamp_sent: false,
-            beside: false,
+            sender_thread: false,
         },
-        TimingSource::Auto | TimingSource::Kernel => Manner {
+        TimingSource::Auto | TimingSource::Kernel => SendMode {
             // Two bunches of a flood are under way: one leaves, to the other the replies come.
-            turn: icmp::batch::BATCH / if is_flood { 2 } else { 1 },
-            together: true,
+            batch: icmp::batch::BATCH / if is_flood { 2 } else { 1 },
+            one_call: true,
             stamp_sent: true,
-            beside: is_flood,
+            sender_thread: is_flood,
         },
     }
 }

@@ -28,7 +28,7 @@ pub fn event(
     fields: &impl Serialize,
 ) -> io::Result<()> {
     #[derive(Serialize)]
-    struct Event<'a, T> {
+    struct Line<'a, T> {
         schema: String,
         event: &'a str,
         #[serde(flatten)]
@@ -37,7 +37,7 @@ pub fn event(
     let schema = format!("sockdoc.{command}/1");
     line(
         out,
-        &Event {
+        &Line {
             schema,
             event,
             fields,

@@ -39,9 +39,10 @@ impl Format {
         if self.json {
             return self.event(out, "listening", &json!({ "local": as_json::peer(local) }));
         }
-        let shown = match self.verbose {
-            true => transcript::peer(local),
-            false => escape::text(&local.to_string()).into_owned(),
+        let shown = if self.verbose {
+            transcript::peer(local)
+        } else {
+            escape::text(&local.to_string()).into_owned()
         };
         writeln!(out, "Listening on {shown}")
     }

@@ -25,31 +25,31 @@ pub(super) fn run(args: &Args, context: &Context) -> Result<Status> {
     let listener = Listener::stream(&Place::Ip(host, port), 1024, &args.receiver_options())?;
     privilege::drop_all()?;
     let signals = Signals::open()?;
-    let mut voice = Voice {
+    let mut log = Log {
         context: *context,
         connections: 0,
         read: 0,
     };
     let rate = args.read_rate as u64;
-    voice.listening(&listener.local, rate)?;
-    server::serve(&listener, rate, &signals, &mut voice)?;
-    voice.served()?;
+    log.listening(&listener.local, rate)?;
+    server::serve(&listener, rate, &signals, &mut log)?;
+    log.served()?;
     Ok(Status::Good)
 }
 
 /// What the server says.
-struct Voice {
+struct Log {
     context: Context,
     connections: u64,
     read: u64,
 }
 
-impl Voice {
+impl Log {
     fn listening(&self, local: &Peer, rate: u64) -> Result<()> {
         let how = match rate {
-            0 => "Nothing is read".to_owned(),
+            0 => "Not reading".to_owned(),
             rate => format!(
-                "{} bytes a second are read from each connection",
+                "Reading {} bytes per second from each connection",
                 thousands(rate)
             ),
         };
@@ -88,7 +88,7 @@ impl Voice {
     }
 }
 
-impl Observer for Voice {
+impl Observer for Log {
     fn accepted(&mut self, peer: &Peer) -> Result<()> {
         self.connections += 1;
         let fields = json!({ "peer": as_json::peer(peer) });

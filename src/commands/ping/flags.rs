@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use clap::Args;
 
-use super::typed::{Pattern, mark, pattern, percentile, tos};
+use super::values::{Pattern, mark, pattern, percentile, tos};
 use crate::commands::values;
 use crate::error::{Error, Kind, Result};
 use crate::ping::plan::{Pace, Plan, Until};
@@ -48,7 +48,7 @@ const NOT_OF_A_PATH: [&str; 18] = [
 #[derive(Debug, Args)]
 pub(super) struct Flags {
     #[command(flatten)]
-    pub(super) whom: WhomArgs,
+    pub(super) targets: TargetArgs,
     #[command(flatten)]
     pub(super) mode: ModeArgs,
     #[command(flatten)]
@@ -61,7 +61,7 @@ pub(super) struct Flags {
 
 /// Which targets.
 #[derive(Debug, Args)]
-pub(super) struct WhomArgs {
+pub(super) struct TargetArgs {
     /// Use IPv4 only.
     #[arg(short = '4', long = "ipv4", conflicts_with = "ipv6")]
     ipv4: bool,
@@ -71,31 +71,29 @@ pub(super) struct WhomArgs {
     /// Read more targets from this file; - is standard input. # begins a comment.
     #[arg(short = 'F', long = "file", value_name = "FILE")]
     pub(super) file: Option<PathBuf>,
-    /// Ask every address of a name, not only the first.
+    /// Ping every address of a name, not only the first.
     #[arg(long)]
     pub(super) all_addresses: bool,
-    /// Show addresses as numbers; no name is looked up.
+    /// Show addresses as numbers, without looking up names.
     #[arg(short = 'n', long)]
     pub(super) numeric: bool,
 }
 
-/// Other questions than the round-trip time of ICMP.
+/// Measurements other than ICMP round-trip times.
 #[derive(Debug, Args)]
-#[command(next_help_heading = "Other questions")]
+#[command(next_help_heading = "Other measurements")]
 pub(super) struct ModeArgs {
-    /// Find the MTU of the path by trying sizes, and tell a black hole, where large packets vanish
-    /// and nobody says so.
+    /// Find the path MTU by trying sizes; reports MTU black holes.
     #[arg(long, conflicts_with_all = ["tcp", "hops", "size", "pmtudisc"],
           conflicts_with_all = NOT_OF_A_PATH)]
     pub(super) mtu: bool,
-    /// Measure TCP handshakes with this port instead, for hosts that drop ICMP: open, refused, or
-    /// filtered.
+    /// Time TCP handshakes with this port, for hosts that drop ICMP: open, refused or filtered.
     #[arg(long, value_name = "PORT", conflicts_with_all = ["hops", "size", "pattern", "ttl", "tos",
           "pmtudisc", "mark", "preload", "adaptive", "flood", "wait_up", "until_down", "lenient",
           "timing", "outstanding", "audible", "timestamps", "hist", "summary_every", "format", "csv"],
           value_parser = clap::value_parser!(u16).range(1..))]
     pub(super) tcp: Option<u16>,
-    /// Find the routers on the way: three requests to each hop (-c), at most 30 hops (-t).
+    /// Find the routers on the path: three requests to each hop (-c), at most 30 hops (-t).
     #[arg(long, conflicts_with_all = NOT_OF_A_PATH)]
     pub(super) hops: bool,
 }
@@ -104,39 +102,38 @@ pub(super) struct ModeArgs {
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Pace and end")]
 pub(super) struct WhenArgs {
-    /// Stop after so many requests to each target; with -w, after so many replies.
+    /// Stop after N requests to each target; with -w, after N replies.
     #[arg(short = 'c', long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     count: Option<u64>,
     /// The time from one request to the next [default: 1s]; 0 sends as fast as replies come.
     #[arg(short = 'i', long, value_name = "TIME", value_parser = values::duration)]
     interval: Option<Duration>,
-    /// End after this time, whatever came.
+    /// Stop after this time.
     #[arg(short = 'w', long, value_name = "TIME", value_parser = values::positive_duration)]
     deadline: Option<Duration>,
-    /// Take a reply after this time for late [default: 10s; 1s with several targets].
+    /// Treat a reply as late after this time [default: 10s; 1s with several targets].
     #[arg(short = 'W', long, value_name = "TIME", value_parser = values::positive_duration)]
     pub(super) timeout: Option<Duration>,
-    /// Send so many requests at once in the beginning.
+    /// Send this many requests at once at the start.
     #[arg(short = 'l', long, value_name = "N", default_value_t = 1,
           value_parser = clap::value_parser!(u64).range(1..=65_536))]
     preload: u64,
-    /// Send the next request when the reply has come.
+    /// Send the next request when the reply has arrived.
     #[arg(short = 'A', long)]
     adaptive: bool,
-    /// Flood: as fast as replies come, or a hundred a second; a dot for each request, and a backspace
-    /// for each reply. Of each batch one time is measured.
+    /// Flood: as fast as replies arrive, or 100 per second; a dot per request, a backspace per reply.
     #[arg(short = 'f', long, conflicts_with = "adaptive")]
     flood: bool,
-    /// Send at most so many requests a second in all [default: 1000 with several targets].
+    /// Send at most this many requests per second in total [default: 1000 with several targets].
     #[arg(long, value_name = "PPS", value_parser = values::rate, conflicts_with = "flood")]
     rate: Option<f64>,
-    /// End when every target has answered once.
+    /// Stop when every target has replied once.
     #[arg(long, conflicts_with = "until_down")]
     wait_up: bool,
-    /// End at the first request that is not answered.
+    /// Stop at the first unanswered request.
     #[arg(long)]
     until_down: bool,
-    /// Count replies as iputils does: damaged, late, forged ones and those from elsewhere too.
+    /// Count damaged, late, forged and misdirected replies too, as iputils does.
     #[arg(long)]
     lenient: bool,
 }
@@ -158,18 +155,17 @@ pub(super) struct WhatArgs {
     /// Type of service, or traffic class: a number, or hexadecimal with 0x.
     #[arg(short = 'Q', long, value_name = "TOS", value_parser = tos)]
     tos: Option<u8>,
-    /// May packets be fragmented: do (forbidden, also here), dont (allowed), want (as the known path
-    /// MTU says), probe (forbidden, and the known path MTU is not heeded).
+    /// Fragmentation: do (set DF), dont (allow), want (follow the cached path MTU), probe (set DF and
+    /// ignore the cached path MTU).
     #[arg(short = 'M', long, value_name = "HOW")]
     pmtudisc: Option<Pmtudisc>,
-    /// Send from this address, or by this interface.
+    /// Send from this address or interface.
     #[arg(short = 'I', long, value_name = "ADDRESS|DEVICE")]
     pub(super) interface: Option<String>,
     /// Set this firewall mark.
     #[arg(short = 'm', long, value_name = "MARK", value_parser = mark)]
     mark: Option<u32>,
-    /// Measure by the kernel's stamps of request and reply, or by our own clock; auto takes stamps, but
-    /// in a flood those of one request in a batch, and to several targets of the replies only.
+    /// Use kernel timestamps or this program's clock; auto uses kernel timestamps where they are cheap.
     #[arg(long, value_name = "CLOCK", default_value = "auto")]
     timing: TimingSource,
 }
@@ -178,13 +174,13 @@ pub(super) struct WhatArgs {
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Output")]
 pub(super) struct ShowArgs {
-    /// Only the first line and the statistics.
+    /// Print only the first line and the statistics.
     #[arg(short = 'q', long)]
     pub(super) quiet: bool,
-    /// The time of day in front of each line.
+    /// Print the time in front of each line.
     #[arg(short = 'D', long)]
     pub(super) timestamps: bool,
-    /// Say so before the next request if the last one has no answer yet.
+    /// Report a request that is still unanswered before sending the next.
     #[arg(short = 'O', long)]
     pub(super) outstanding: bool,
     /// Ring the bell with each reply.
@@ -197,14 +193,14 @@ pub(super) struct ShowArgs {
     /// Show a histogram of the times.
     #[arg(long)]
     pub(super) hist: bool,
-    /// Say how it goes every so often, as for SIGQUIT, on standard error.
+    /// Print a progress summary at this interval (as SIGQUIT does).
     #[arg(long, value_name = "TIME", value_parser = values::positive_duration)]
     pub(super) summary_every: Option<Duration>,
-    /// Whose lines to write; by default iputils' for one target, and for several a table on a
-    /// terminal and fping's lines elsewhere. fping without -c asks only who is alive.
+    /// Output style [default: iputils for one target; for several a table on a terminal, otherwise
+    /// fping]; fping without -c only reports which targets are alive.
     #[arg(long, value_name = "WHOSE", conflicts_with = "json")]
     pub(super) format: Option<Format>,
-    /// Print comma-separated values: a line for each thing that happens.
+    /// Print CSV: a line for each event.
     #[arg(long, conflicts_with_all = ["json", "format"])]
     pub(super) csv: bool,
 }
@@ -237,7 +233,7 @@ enum Pmtudisc {
 impl Flags {
     /// The family asked for.
     pub(super) fn family(&self) -> Family {
-        match (self.whom.ipv4, self.whom.ipv6) {
+        match (self.targets.ipv4, self.targets.ipv6) {
             (true, _) => Family::V4,
             (_, true) => Family::V6,
             _ => Family::Any,

@@ -4,7 +4,7 @@ use std::io;
 use std::time::Duration;
 
 use super::flags::{Flags, TimingSource};
-use super::manner_of;
+use super::send_mode;
 use crate::commands::serving::print;
 use crate::commands::{Context, Status};
 use crate::error::{Error, Kind, Result};
@@ -19,7 +19,7 @@ use crate::ping::session::{Request, Session};
 use crate::ping::target::Target;
 use crate::render::ping::path as shown;
 use crate::sys::clock;
-use crate::sys::icmp::runner::{Runner, Witness};
+use crate::sys::icmp::runner::{Handler, Runner};
 use crate::sys::icmp::{self, Fragmentation, Options};
 use crate::sys::privilege;
 use crate::sys::signals::Signals;
@@ -189,7 +189,7 @@ impl<'a> Prober<'a> {
 
     /// Runs a small session.
     fn ask(&mut self, plan: Plan, size: usize, options: &Options) -> Result<Asked> {
-        let manner = manner_of(&plan, TimingSource::Auto, false);
+        let mode = send_mode(&plan, TimingSource::Auto, false);
         let payloads = Payloads::new(icmp::random()?, size, &[]);
         let targets = vec![self.target.clone()];
         let mut session = Session::new(plan, payloads, targets, clock::carefully());
@@ -197,7 +197,7 @@ impl<'a> Prober<'a> {
             runner.renew(&mut session, options)?;
             runner
         } else {
-            let runner = Runner::open(&mut session, options, manner)?;
+            let runner = Runner::open(&mut session, options, mode)?;
             privilege::drop_all()?;
             self.runner.insert(runner)
         };
@@ -213,7 +213,7 @@ impl<'a> Prober<'a> {
 /// Keeps what happens.
 struct Collector(Vec<Event>);
 
-impl Witness for Collector {
+impl Handler for Collector {
     fn sent(&mut self, _: &Session, _: &Request) {}
 
     fn event(&mut self, _: &Session, event: &Event) {

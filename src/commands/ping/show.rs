@@ -18,10 +18,10 @@ use crate::render::ping::fping::Fping;
 use crate::render::ping::json::Objects;
 use crate::render::ping::lines::{self, Dialect, Lines};
 use crate::render::ping::table::LiveTable;
-use crate::render::ping::{Extras, Pages, Voice};
+use crate::render::ping::{Extras, Output, Writer};
 use crate::sys::clock;
 use crate::sys::icmp::IcmpSocket;
-use crate::sys::icmp::runner::{Runner, Witness};
+use crate::sys::icmp::runner::{Handler, Runner};
 use crate::sys::names::Names;
 use crate::sys::terminal;
 
@@ -30,8 +30,8 @@ const PATIENCE: Duration = Duration::from_millis(250);
 
 /// What is said, and in whose words.
 pub(super) struct Show {
-    voice: Box<dyn Voice>,
-    pages: Pages,
+    writer: Box<dyn Writer>,
+    output: Output,
     quiet: bool,
     dots: bool,
     outstanding: bool,
@@ -57,16 +57,16 @@ impl Show {
         source: Option<IpAddr>,
     ) -> Result<Show> {
         let show = &flags.show;
-        let voice = voice(flags, context, session, source);
+        let writer = writer(flags, context, session, source);
         if context.verbose {
             for socket in runner.sockets() {
                 tell(&describe(socket));
             }
         }
         let mut this = Show {
-            dots: flags.draws_dots() && voice.wants_complaints() && session.target_count() == 1,
-            voice,
-            pages: Pages::default(),
+            dots: flags.draws_dots() && writer.wants_complaints() && session.target_count() == 1,
+            writer,
+            output: Output::default(),
             quiet: show.quiet,
             outstanding: show.outstanding && !show.quiet,
             names: names(flags, context, session),
@@ -81,7 +81,7 @@ impl Show {
             let name = names.as_mut()?.of_within(address, PATIENCE)?;
             Some(name.to_owned())
         };
-        this.voice.opening(&mut this.pages, session, &mut name_of);
+        this.writer.opening(&mut this.output, session, &mut name_of);
         this.flush()?;
         Ok(this)
     }
@@ -89,19 +89,19 @@ impl Show {
     /// Says the statistics.
     pub(super) fn finish(&mut self, session: &Session) -> Result<()> {
         let now = session.realtime(clock::monotonic());
-        self.voice.finish(&mut self.pages, session, now);
+        self.writer.finish(&mut self.output, session, now);
         self.flush()
     }
 
     /// Writes what was said.
     fn flush(&mut self) -> Result<()> {
-        if !self.pages.out.is_empty() {
-            print(&self.pages.out).map_err(Error::output)?;
-            self.pages.out.clear();
+        if !self.output.out.is_empty() {
+            print(&self.output.out).map_err(Error::output)?;
+            self.output.out.clear();
         }
-        if !self.pages.err.is_empty() {
-            let _ = std::io::stderr().write_all(&self.pages.err);
-            self.pages.err.clear();
+        if !self.output.err.is_empty() {
+            let _ = std::io::stderr().write_all(&self.output.err);
+            self.output.err.clear();
         }
         Ok(())
     }
@@ -121,7 +121,7 @@ impl Show {
         }
         if let Some(words) = lines::complaint(event) {
             let words = escape::text(&words).into_owned();
-            let _ = writeln!(self.pages.err, "sockdoc: {words}");
+            let _ = writeln!(self.output.err, "sockdoc: {words}");
         }
     }
 
@@ -129,23 +129,23 @@ impl Show {
     fn draw(&mut self, event: &Event) {
         match event {
             Event::Reply(reply) if reply.counts => {
-                self.pages.out.extend_from_slice(b"\x08 \x08");
+                self.output.out.extend_from_slice(b"\x08 \x08");
             }
-            Event::Unsent { .. } => self.pages.out.extend_from_slice(b"\x08E"),
+            Event::Unsent { .. } => self.output.out.extend_from_slice(b"\x08E"),
             _ => {}
         }
     }
 }
 
-impl Witness for Show {
+impl Handler for Show {
     fn sent(&mut self, session: &Session, request: &Request) {
         if self.dots {
-            self.pages.out.push(b'.');
+            self.output.out.push(b'.');
         }
         if self.outstanding && request.unanswered.is_some() {
             let now = session.realtime(clock::monotonic());
-            self.voice
-                .unanswered(&mut self.pages, session, request, now);
+            self.writer
+                .unanswered(&mut self.output, session, request, now);
         }
     }
 
@@ -154,7 +154,7 @@ impl Witness for Show {
             self.draw(event);
             return;
         }
-        if self.voice.wants_complaints() {
+        if self.writer.wants_complaints() {
             self.complain(event);
         }
         if self.quiet {
@@ -163,20 +163,20 @@ impl Witness for Show {
         let names = &mut self.names;
         let mut name_of = |address| names.as_mut()?.of(address).map(str::to_owned);
         let now = session.realtime(clock::monotonic());
-        self.voice
-            .event(&mut self.pages, session, event, now, &mut name_of);
+        self.writer
+            .event(&mut self.output, session, event, now, &mut name_of);
     }
 
     fn asked(&mut self, session: &Session) {
         let now = session.realtime(clock::monotonic());
-        self.voice.so_far(&mut self.pages, session, now);
+        self.writer.so_far(&mut self.output, session, now);
     }
 
     fn turn(&mut self, session: &Session, now: Monotonic) -> Result<Option<Monotonic>> {
         if self.summary.as_ref().is_some_and(|it| it.next <= now) {
             self.asked(session);
         }
-        let wish = self.voice.turn(&mut self.pages, session, now);
+        let wish = self.writer.turn(&mut self.output, session, now);
         self.flush()?;
         let summary = self.summary.as_mut().map(|every| {
             while every.next <= now {
@@ -190,12 +190,12 @@ impl Witness for Show {
 
 /// In whose words: JSON and CSV as they were asked for; one target has lines, several a table on a
 /// terminal and fping's lines elsewhere.
-fn voice(
+fn writer(
     flags: &Flags,
     context: &Context,
     session: &Session,
     source: Option<IpAddr>,
-) -> Box<dyn Voice> {
+) -> Box<dyn Writer> {
     let show = &flags.show;
     let extras = Extras {
         percentiles: show.percentiles.clone(),
@@ -245,7 +245,7 @@ fn voice(
 fn names(flags: &Flags, context: &Context, session: &Session) -> Option<Names> {
     let is_plain = !context.json && !flags.show.csv && session.target_count() == 1;
     let typed = session.target(0).name.split('%').next()?;
-    let wanted = is_plain && !flags.whom.numeric && typed.parse::<IpAddr>().is_err();
+    let wanted = is_plain && !flags.targets.numeric && typed.parse::<IpAddr>().is_err();
     wanted.then(Names::start)?.ok()
 }
 

@@ -42,15 +42,12 @@ pub fn summary(page: &mut Page<'_>, report: &Report, listed: bool) -> io::Result
     let room = terminal.saturating_sub(BEFORE).min(BAR);
     for ((label, count), buffer) in ["Send-Q", "Recv-Q"].into_iter().zip(queues).zip(buffers) {
         let limit = buffer.map_or_else(|| "?".to_owned(), thousands);
-        match count {
-            Some(count) => {
-                let (figure, bar) = (thousands(count), bar(count, most, room));
-                writeln!(page.out, "  {label}  {figure:>11} of {limit:>11}  {bar}")?;
-            }
-            None => {
-                let why = why_unknown(report, listed);
-                page.wrapped("  ", &format!("{label}      unknown "), why)?;
-            }
+        if let Some(count) = count {
+            let (figure, bar) = (thousands(count), bar(count, most, room));
+            writeln!(page.out, "  {label}  {figure:>11} of {limit:>11}  {bar}")?;
+        } else {
+            let why = why_unknown(report, listed);
+            page.wrapped("  ", &format!("{label}      unknown "), why)?;
         }
     }
     page.line(&account(report, sample))?;

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use super::json::{event_word, lost_word, timing_word};
-use super::{NameOf, Pages, Voice, words};
+use super::{NameOf, Output, Writer, words};
 use crate::ping::clock::Realtime;
 use crate::ping::event::Event;
 use crate::ping::session::Session;
@@ -51,13 +51,13 @@ const fn columns<'a>() -> [Column<Row<'a>>; 12] {
             put(out, timed.map(|it| timing_word(it.timing)));
         }),
         Column::number("ttl", |out, row| {
-            put(out, row.event.reply().and_then(|it| it.hop_limit))
+            put(out, row.event.reply().and_then(|it| it.hop_limit));
         }),
         Column::number("bytes", |out, row| {
-            put(out, row.event.reply().map(|it| it.bytes))
+            put(out, row.event.reply().map(|it| it.bytes));
         }),
         Column::text("message", |out, row| {
-            out.push_str(&escape::text(&row.message()))
+            out.push_str(&escape::text(&row.message()));
         }),
     ]
 }
@@ -82,16 +82,16 @@ impl Row<'_> {
     }
 }
 
-impl Voice for Csv {
-    fn opening(&mut self, pages: &mut Pages, _: &Session, _: NameOf<'_>) {
-        pages
+impl Writer for Csv {
+    fn opening(&mut self, output: &mut Output, _: &Session, _: NameOf<'_>) {
+        output
             .out
             .extend_from_slice(csv_header(&columns()).as_bytes());
     }
 
     fn event(
         &mut self,
-        pages: &mut Pages,
+        output: &mut Output,
         session: &Session,
         event: &Event,
         now: Realtime,
@@ -102,12 +102,12 @@ impl Voice for Csv {
             event,
             now,
         };
-        pages
+        output
             .out
             .extend_from_slice(csv_line(&columns(), &row).as_bytes());
     }
 
-    fn finish(&mut self, _: &mut Pages, _: &Session, _: Realtime) {}
+    fn finish(&mut self, _: &mut Output, _: &Session, _: Realtime) {}
 
     fn wants_complaints(&self) -> bool {
         false

@@ -4,7 +4,7 @@ use std::io::{self, Write};
 use std::time::Duration;
 
 use super::number::short_millis;
-use super::{Extras, NameOf, Pages, Voice, account, words};
+use super::{Extras, NameOf, Output, Writer, account, words};
 use crate::ping::clock::Realtime;
 use crate::ping::event::{Event, Reply};
 use crate::ping::session::{Session, Tally};
@@ -35,14 +35,14 @@ impl Fping {
         }
     }
 
-    fn write_event(&self, pages: &mut Pages, session: &Session, event: &Event) -> io::Result<()> {
+    fn write_event(&self, output: &mut Output, session: &Session, event: &Event) -> io::Result<()> {
         match event {
             Event::Reply(reply) if reply.counts => {
                 let tally = session.tally(reply.target);
                 if !self.alive {
-                    self.reply(&mut pages.out, session, reply)
+                    self.reply(&mut output.out, session, reply)
                 } else if tally.received == 1 {
-                    writeln!(pages.out, "{} is alive", name(session, reply.target))
+                    writeln!(output.out, "{} is alive", name(session, reply.target))
                 } else {
                     Ok(())
                 }
@@ -52,7 +52,7 @@ impl Fping {
                 let number = reply.sequence.saturating_sub(1);
                 let name = name(session, reply.target);
                 writeln!(
-                    pages.err,
+                    output.err,
                     "{name} : [{number}], {wrong}, from {}",
                     reply.from
                 )
@@ -61,7 +61,7 @@ impl Fping {
                 let address = &session.target(refused.target).shown;
                 let (words, by) = (words::refused(refused), words::by(&refused.refusal));
                 writeln!(
-                    pages.err,
+                    output.err,
                     "ICMP {words} from {by} for ICMP Echo sent to {address}"
                 )
             }
@@ -71,7 +71,7 @@ impl Fping {
                 let tally = session.tally(*target);
                 let name = name(session, *target);
                 writeln!(
-                    pages.out,
+                    output.out,
                     "{name:<width$} : [{}], timed out ({})",
                     sequence - 1,
                     so_far(tally),
@@ -118,33 +118,33 @@ impl Fping {
     }
 }
 
-impl Voice for Fping {
-    fn opening(&mut self, _: &mut Pages, _: &Session, _: NameOf<'_>) {}
+impl Writer for Fping {
+    fn opening(&mut self, _: &mut Output, _: &Session, _: NameOf<'_>) {}
 
     fn event(
         &mut self,
-        pages: &mut Pages,
+        output: &mut Output,
         session: &Session,
         event: &Event,
         _: Realtime,
         _: NameOf<'_>,
     ) {
         if !self.quiet {
-            let _ = self.write_event(pages, session, event);
+            let _ = self.write_event(output, session, event);
         }
     }
 
-    fn finish(&mut self, pages: &mut Pages, session: &Session, _: Realtime) {
+    fn finish(&mut self, output: &mut Output, session: &Session, _: Realtime) {
         if self.alive {
             for index in 0..session.target_count() {
                 if session.tally(index).received == 0 && !self.quiet {
-                    let _ = writeln!(pages.out, "{} is unreachable", name(session, index));
+                    let _ = writeln!(output.out, "{} is unreachable", name(session, index));
                 }
             }
             return;
         }
-        let _ = self.summary(&mut pages.err, session);
-        let _ = account::write(&mut pages.err, session, &self.extras);
+        let _ = self.summary(&mut output.err, session);
+        let _ = account::write(&mut output.err, session, &self.extras);
     }
 }
 

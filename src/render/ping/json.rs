@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
-use super::{Extras, NameOf, Pages, Voice, words};
+use super::{Extras, NameOf, Output, Writer, words};
 use crate::ping::clock::Realtime;
 use crate::ping::event::{Event, Refused, Reply, Timing, Verdict};
 use crate::ping::losses::Refusal;
@@ -19,25 +19,25 @@ pub struct Objects {
 }
 
 impl Objects {
-    fn figures(&self, pages: &mut Pages, session: &Session, event: &str, now: Realtime) {
+    fn figures(&self, output: &mut Output, session: &Session, event: &str, now: Realtime) {
         let fields = figures(session, &self.extras.percentiles, now);
-        let _ = json::event(&mut pages.out, "ping", event, &fields);
+        let _ = json::event(&mut output.out, "ping", event, &fields);
     }
 }
 
-impl Voice for Objects {
-    fn opening(&mut self, _: &mut Pages, _: &Session, _: NameOf<'_>) {}
+impl Writer for Objects {
+    fn opening(&mut self, _: &mut Output, _: &Session, _: NameOf<'_>) {}
 
-    fn unanswered(&mut self, pages: &mut Pages, session: &Session, it: &Request, now: Realtime) {
+    fn unanswered(&mut self, output: &mut Output, session: &Session, it: &Request, now: Realtime) {
         if let Some(sequence) = it.unanswered {
             let fields = about(session, it.target, sequence, now, json!({}));
-            let _ = json::event(&mut pages.out, "ping", "no_answer_yet", &fields);
+            let _ = json::event(&mut output.out, "ping", "no_answer_yet", &fields);
         }
     }
 
     fn event(
         &mut self,
-        pages: &mut Pages,
+        output: &mut Output,
         session: &Session,
         it: &Event,
         now: Realtime,
@@ -73,15 +73,15 @@ impl Voice for Objects {
                 json!({ "time": seconds(now), "by_us": *by as f64 / 1000.0 })
             }
         };
-        let _ = json::event(&mut pages.out, "ping", event_word(it), &fields);
+        let _ = json::event(&mut output.out, "ping", event_word(it), &fields);
     }
 
-    fn so_far(&mut self, pages: &mut Pages, session: &Session, now: Realtime) {
-        self.figures(pages, session, "interval", now);
+    fn so_far(&mut self, output: &mut Output, session: &Session, now: Realtime) {
+        self.figures(output, session, "interval", now);
     }
 
-    fn finish(&mut self, pages: &mut Pages, session: &Session, now: Realtime) {
-        self.figures(pages, session, "summary", now);
+    fn finish(&mut self, output: &mut Output, session: &Session, now: Realtime) {
+        self.figures(output, session, "summary", now);
     }
 
     fn wants_complaints(&self) -> bool {

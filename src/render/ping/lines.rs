@@ -4,7 +4,7 @@ use std::io::{self, Write};
 use std::net::IpAddr;
 
 use super::number::{general, millis, short_millis};
-use super::{Extras, NameOf, Pages, Voice, account, words};
+use super::{Extras, NameOf, Output, Writer, account, words};
 use crate::ping::clock::Realtime;
 use crate::ping::event::{Event, Refused, Reply, Verdict};
 use crate::ping::payload::Damage;
@@ -43,35 +43,35 @@ pub struct Lines {
     pub extras: Extras,
 }
 
-impl Voice for Lines {
-    fn opening(&mut self, pages: &mut Pages, session: &Session, names: NameOf<'_>) {
+impl Writer for Lines {
+    fn opening(&mut self, output: &mut Output, session: &Session, names: NameOf<'_>) {
         let reverse = names(session.target(0).address);
-        let _ = self.write_opening(&mut pages.out, session, reverse.as_deref());
+        let _ = self.write_opening(&mut output.out, session, reverse.as_deref());
     }
 
-    fn unanswered(&mut self, pages: &mut Pages, _: &Session, request: &Request, now: Realtime) {
+    fn unanswered(&mut self, output: &mut Output, _: &Session, request: &Request, now: Realtime) {
         if let Some(sequence) = request.unanswered {
-            let _ = self.write_unanswered(&mut pages.out, sequence, now);
+            let _ = self.write_unanswered(&mut output.out, sequence, now);
         }
     }
 
     fn event(
         &mut self,
-        pages: &mut Pages,
+        output: &mut Output,
         session: &Session,
         event: &Event,
         _now: Realtime,
         names: NameOf<'_>,
     ) {
-        let _ = self.write_event(&mut pages.out, session, event, names);
+        let _ = self.write_event(&mut output.out, session, event, names);
     }
 
-    fn finish(&mut self, pages: &mut Pages, session: &Session, _now: Realtime) {
-        let _ = self.statistics(&mut pages.out, session);
+    fn finish(&mut self, output: &mut Output, session: &Session, _now: Realtime) {
+        let _ = self.statistics(&mut output.out, session);
         // Parsers of macOS' statistics take every line behind them for one of theirs.
         let page = match self.dialect {
-            Dialect::Iputils => &mut pages.out,
-            Dialect::Bsd => &mut pages.err,
+            Dialect::Iputils => &mut output.out,
+            Dialect::Bsd => &mut output.err,
         };
         let _ = account::write(page, session, &self.extras);
     }

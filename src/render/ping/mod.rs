@@ -13,7 +13,7 @@
 //! | [`words`] | what a reply, a refusal and a loss are called |
 //! | [`number`] | times and percentages as the peers print them |
 //!
-//! Each way to say it is a [`Voice`].
+//! Each way to say it is a [`Writer`].
 
 pub mod account;
 pub mod csv;
@@ -39,7 +39,7 @@ use crate::ping::session::{Request, Session};
 
 /// What is to be written where.
 #[derive(Debug, Default)]
-pub struct Pages {
+pub struct Output {
     /// Standard output.
     pub out: Vec<u8>,
     /// Standard error.
@@ -50,13 +50,13 @@ pub struct Pages {
 pub type NameOf<'a> = &'a mut dyn FnMut(IpAddr) -> Option<String>;
 
 /// A way to say how a session goes. What it says goes to memory, which does not fail.
-pub trait Voice {
+pub trait Writer {
     /// Before the first request.
-    fn opening(&mut self, pages: &mut Pages, session: &Session, names: NameOf<'_>);
+    fn opening(&mut self, output: &mut Output, session: &Session, names: NameOf<'_>);
     /// A request is sent while the one before it has no answer (`-O`).
     fn unanswered(
         &mut self,
-        _pages: &mut Pages,
+        _pages: &mut Output,
         _session: &Session,
         _request: &Request,
         _now: Realtime,
@@ -65,30 +65,30 @@ pub trait Voice {
     /// Something happened.
     fn event(
         &mut self,
-        pages: &mut Pages,
+        output: &mut Output,
         session: &Session,
         event: &Event,
         now: Realtime,
         names: NameOf<'_>,
     );
     /// How it goes, asked for by SIGQUIT or the time.
-    fn so_far(&mut self, pages: &mut Pages, session: &Session, _now: Realtime) {
-        pages
+    fn so_far(&mut self, output: &mut Output, session: &Session, _now: Realtime) {
+        output
             .err
             .extend_from_slice(lines::short(session).as_bytes());
-        pages.err.push(b'\n');
+        output.err.push(b'\n');
     }
     /// Called at the end of each turn; gives when it wants to be called again.
     fn turn(
         &mut self,
-        _pages: &mut Pages,
+        _pages: &mut Output,
         _session: &Session,
         _now: Monotonic,
     ) -> Option<Monotonic> {
         None
     }
     /// The end.
-    fn finish(&mut self, pages: &mut Pages, session: &Session, now: Realtime);
+    fn finish(&mut self, output: &mut Output, session: &Session, now: Realtime);
     /// Whether troubles of this host are told beside it on standard error; else they are among its
     /// events.
     fn wants_complaints(&self) -> bool {

@@ -61,9 +61,9 @@ const COLUMNS: [Column<Hop>; 6] = [
     Column::number("hop", |out, hop| put(out, Some(hop.distance))),
     Column::text("router", |out, hop| {
         let routers: Vec<String> = hop.routers().iter().map(IpAddr::to_string).collect();
-        match routers.is_empty() {
-            true => out.push_str("(no reply)"),
-            false => out.push_str(&routers.join(" ")),
+        out.push_str(&routers.join(" "));
+        if routers.is_empty() {
+            out.push_str("(no reply)");
         }
     }),
     Column::number("lost", |out, hop| {
@@ -71,10 +71,10 @@ const COLUMNS: [Column<Hop>; 6] = [
         put(out, Some(format_args!("{lost}/{}", hop.answers.len())));
     }),
     Column::number("best ms", |out, hop| {
-        put(out, times(hop).min().map(short_millis))
+        put(out, times(hop).min().map(short_millis));
     }),
     Column::number("worst ms", |out, hop| {
-        put(out, times(hop).max().map(short_millis))
+        put(out, times(hop).max().map(short_millis));
     }),
     Column::text("", |out, hop| match hop.end {
         Some(End::Reached) => out.push_str("target"),

@@ -5,7 +5,7 @@ use std::io::Write as _;
 use std::time::Duration;
 
 use super::number::{general, short_millis};
-use super::{Extras, NameOf, Pages, Voice, account, words};
+use super::{Extras, NameOf, Output, Writer, account, words};
 use crate::ping::clock::{Monotonic, Realtime};
 use crate::ping::event::Event;
 use crate::ping::figures::Summary;
@@ -42,7 +42,7 @@ const fn columns<'a>() -> [(u16, Column<Row<'a>>); 8] {
         (
             0,
             Column::text("target", |out, row| {
-                out.push_str(&row.session.target(row.target).name)
+                out.push_str(&row.session.target(row.target).name);
             }),
         ),
         (
@@ -110,8 +110,8 @@ impl LiveTable {
     }
 
     /// Writes the table over the one that stands there, with at most so many rows.
-    fn draw(&mut self, pages: &mut Pages, session: &Session, rows: usize) {
-        let out = &mut pages.out;
+    fn draw(&mut self, output: &mut Output, session: &Session, rows: usize) {
+        let out = &mut output.out;
         if self.drawn > 0 {
             let _ = write!(out, "\x1b[{}A\r\x1b[J", self.drawn);
         }
@@ -137,12 +137,12 @@ impl LiveTable {
     }
 }
 
-impl Voice for LiveTable {
-    fn opening(&mut self, _: &mut Pages, _: &Session, _: NameOf<'_>) {}
+impl Writer for LiveTable {
+    fn opening(&mut self, _: &mut Output, _: &Session, _: NameOf<'_>) {}
 
     fn event(
         &mut self,
-        _: &mut Pages,
+        _: &mut Output,
         session: &Session,
         event: &Event,
         _: Realtime,
@@ -166,20 +166,25 @@ impl Voice for LiveTable {
     }
 
     /// The table tells all the time how it goes.
-    fn so_far(&mut self, _: &mut Pages, _: &Session, _: Realtime) {}
+    fn so_far(&mut self, _: &mut Output, _: &Session, _: Realtime) {}
 
-    fn turn(&mut self, pages: &mut Pages, session: &Session, now: Monotonic) -> Option<Monotonic> {
+    fn turn(
+        &mut self,
+        output: &mut Output,
+        session: &Session,
+        now: Monotonic,
+    ) -> Option<Monotonic> {
         if self.next <= now {
             let rows = self.height.saturating_sub(KEPT_FREE).max(1);
-            self.draw(pages, session, rows.into());
+            self.draw(output, session, rows.into());
             self.next = now + INTERVAL;
         }
         Some(self.next)
     }
 
-    fn finish(&mut self, pages: &mut Pages, session: &Session, _: Realtime) {
-        self.draw(pages, session, usize::MAX);
-        let _ = account::write(&mut pages.out, session, &self.extras);
+    fn finish(&mut self, output: &mut Output, session: &Session, _: Realtime) {
+        self.draw(output, session, usize::MAX);
+        let _ = account::write(&mut output.out, session, &self.extras);
     }
 
     fn wants_complaints(&self) -> bool {

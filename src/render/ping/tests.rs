@@ -1,4 +1,4 @@
-//! One eventful session in every voice.
+//! One eventful session in every writer.
 
 use super::csv::Csv;
 use super::fixture::eventful;
@@ -6,12 +6,12 @@ use super::fping::Fping;
 use super::json::Objects;
 use super::lines::{Dialect, Lines};
 use super::table::LiveTable;
-use super::{Extras, Pages, Voice};
+use super::{Extras, Output, Writer};
 use crate::ping::clock::{Monotonic, Realtime};
 use crate::ping::session::Session;
 
-/// Makes a voice for a session.
-type OfSession = fn(&Session) -> Box<dyn Voice>;
+/// Makes a writer for a session.
+type OfSession = fn(&Session) -> Box<dyn Writer>;
 
 const NOW: Realtime = Realtime(1_800_000_005_000_000_000);
 
@@ -22,23 +22,23 @@ fn extras() -> Extras {
     }
 }
 
-/// What a voice says of an eventful session with a target of this name.
-fn said(name: &str, voice: impl FnOnce(&Session) -> Box<dyn Voice>) -> (String, String) {
+/// What a writer says of an eventful session with a target of this name.
+fn said(name: &str, writer: impl FnOnce(&Session) -> Box<dyn Writer>) -> (String, String) {
     let (session, events) = eventful(name);
-    let mut voice = voice(&session);
-    let mut pages = Pages::default();
+    let mut writer = writer(&session);
+    let mut output = Output::default();
     let mut no_name = |_| None;
-    voice.opening(&mut pages, &session, &mut no_name);
+    writer.opening(&mut output, &session, &mut no_name);
     for event in &events {
-        voice.event(&mut pages, &session, event, NOW, &mut no_name);
+        writer.event(&mut output, &session, event, NOW, &mut no_name);
     }
-    voice.turn(&mut pages, &session, Monotonic(1));
-    voice.finish(&mut pages, &session, NOW);
+    writer.turn(&mut output, &session, Monotonic(1));
+    writer.finish(&mut output, &session, NOW);
     let text = |page| String::from_utf8(page).expect("UTF-8");
-    (text(pages.out), text(pages.err))
+    (text(output.out), text(output.err))
 }
 
-fn lines(dialect: Dialect) -> impl FnOnce(&Session) -> Box<dyn Voice> {
+fn lines(dialect: Dialect) -> impl FnOnce(&Session) -> Box<dyn Writer> {
     move |_| {
         Box::new(Lines {
             dialect,
@@ -177,8 +177,8 @@ fn no_voice_lets_a_name_move_the_cursor() {
         |_| Box::new(Objects { extras: extras() }),
         |_| Box::new(Csv),
     ];
-    for voice in voices {
-        let (out, err) = said(name, voice);
+    for writer in voices {
+        let (out, err) = said(name, writer);
         for c in (out + &err).chars().filter(|&c| c != '\n') {
             assert!(!crate::render::escape::is_unsafe(c), "{c:?}");
         }

@@ -9,7 +9,7 @@ use nix::poll::{PollFd, PollFlags};
 
 use super::batch::{Inbox, Queue};
 use super::control::Queued;
-use super::runner::Witness;
+use super::runner::Handler;
 use super::sender::{Bunch, Helper};
 use super::{IcmpSocket, Options};
 use crate::error::{Error, Kind, Result};
@@ -119,10 +119,10 @@ impl Line {
     pub(super) fn send(
         &mut self,
         session: &mut Session,
-        witness: &mut dyn Witness,
+        handler: &mut dyn Handler,
     ) -> Result<bool> {
         if self.bunch.outbox.is_empty() {
-            return self.collect(0, session, witness);
+            return self.collect(0, session, handler);
         }
         let next = self.spare.pop();
         let next = next.unwrap_or_else(|| Bunch::new(&self.template));
@@ -131,12 +131,12 @@ impl Line {
         if let Some(helper) = &mut self.helper {
             match helper.send(bunch) {
                 // The replies to the one before are there when that is back.
-                Ok(()) => return self.collect(1, session, witness),
+                Ok(()) => return self.collect(1, session, handler),
                 Err(back) => bunch = back,
             }
         }
         let result = bunch.send(self.socket.as_raw_fd());
-        self.settle(bunch, result, session, witness)?;
+        self.settle(bunch, result, session, handler)?;
         Ok(true)
     }
 
@@ -145,14 +145,14 @@ impl Line {
         &mut self,
         most: usize,
         session: &mut Session,
-        witness: &mut dyn Witness,
+        handler: &mut dyn Handler,
     ) -> Result<bool> {
         let mut some = false;
         while let Some(helper) = self.helper.as_mut().filter(|it| it.busy() > most)
             && let Some((bunch, result)) = helper.finished()
         {
             some = true;
-            self.settle(bunch, result, session, witness)?;
+            self.settle(bunch, result, session, handler)?;
         }
         Ok(some)
     }
@@ -163,7 +163,7 @@ impl Line {
         mut bunch: Bunch,
         mut result: io::Result<()>,
         session: &mut Session,
-        witness: &mut dyn Witness,
+        handler: &mut dyn Handler,
     ) -> Result<()> {
         let mut others = Vec::new();
         let mut attempts = (bunch.sent, 0);
@@ -175,10 +175,10 @@ impl Line {
             }
             attempts.1 += 1;
             if attempts.1 >= ATTEMPTS || !self.may_try_again(&error, session)? {
-                let why = self.why_unsent(&error, session, witness)?;
+                let why = self.why_unsent(&error, session, handler)?;
                 let event = session.handle_unsent(bunch.requests[bunch.sent].number, why);
                 if let Some(event) = event {
-                    witness.event(session, &event);
+                    handler.event(session, &event);
                 }
                 bunch.sent += 1;
             }
@@ -188,7 +188,7 @@ impl Line {
         bunch.clear();
         self.spare.push(bunch);
         for (bunch, result) in others {
-            self.settle(bunch, result, session, witness)?;
+            self.settle(bunch, result, session, handler)?;
         }
         Ok(())
     }
@@ -234,12 +234,12 @@ impl Line {
         &mut self,
         error: &io::Error,
         session: &mut Session,
-        witness: &mut dyn Witness,
+        handler: &mut dyn Handler,
     ) -> Result<Unsent> {
         Ok(match error.raw_os_error() {
             Some(libc::EPERM) => Unsent::Firewall,
             Some(libc::EAGAIN | libc::ENOBUFS | libc::ENOMEM) => Unsent::FullBuffer,
-            Some(libc::EMSGSIZE) => Unsent::TooLong(self.receive_errors(session, witness)?),
+            Some(libc::EMSGSIZE) => Unsent::TooLong(self.receive_errors(session, handler)?),
             errno => Unsent::Other(errno.unwrap_or(0)),
         })
     }
@@ -251,21 +251,21 @@ impl Line {
     pub(super) fn receive(
         &mut self,
         session: &mut Session,
-        witness: &mut dyn Witness,
+        handler: &mut dyn Handler,
     ) -> Result<()> {
         for _ in 0..ROUNDS {
             let more = receive(&self.socket, &mut self.inbox, Queue::Received)?;
             let now = clock::monotonic();
-            self.receive_errors(session, witness)?;
+            self.receive_errors(session, handler)?;
             if self.inbox.is_empty() {
                 break;
             }
             if self.socket.has_stamps
                 && let Some(event) = session.handle_clock(clock::both())
             {
-                witness.event(session, &event);
+                handler.event(session, &event);
             }
-            self.judge(session, now, witness);
+            self.judge(session, now, handler);
             if !more {
                 break;
             }
@@ -274,7 +274,7 @@ impl Line {
     }
 
     /// Hands the replies that were taken to the session.
-    fn judge(&mut self, session: &mut Session, now: Monotonic, witness: &mut dyn Witness) {
+    fn judge(&mut self, session: &mut Session, now: Monotonic, handler: &mut dyn Handler) {
         let version = self.socket.version;
         let with_ip_header = self.socket.is_raw && version == Version::V4;
         for message in self.inbox.messages() {
@@ -295,7 +295,7 @@ impl Line {
                 stamp: message.control.stamp,
             };
             if let Some(event) = session.handle_packet(&incoming, now) {
-                witness.event(session, &event);
+                handler.event(session, &event);
             }
         }
     }
@@ -304,7 +304,7 @@ impl Line {
     fn receive_errors(
         &mut self,
         session: &mut Session,
-        witness: &mut dyn Witness,
+        handler: &mut dyn Handler,
     ) -> Result<Option<u32>> {
         let mut mtu = None;
         for _ in 0..ROUNDS {
@@ -314,7 +314,7 @@ impl Line {
             }
             let now = clock::monotonic();
             if let Some(event) = session.handle_clock(clock::both()) {
-                witness.event(session, &event);
+                handler.event(session, &event);
             }
             for message in self.errors.messages() {
                 match message.control.queued {
@@ -333,7 +333,7 @@ impl Line {
                             stamp: message.control.stamp,
                         };
                         if let Some(event) = session.handle_notice(&notice, now) {
-                            witness.event(session, &event);
+                            handler.event(session, &event);
                         }
                     }
                     Some(Queued::Local { errno, detail }) if errno == libc::EMSGSIZE => {

@@ -18,8 +18,8 @@ use crate::sys::clock;
 use crate::sys::signals::Signals;
 use crate::sys::waiting::ready_within;
 
-/// Who is told what happens, and shows it.
-pub trait Witness {
+/// Receives the events of a session.
+pub trait Handler {
     /// A request was given to the kernel.
     fn sent(&mut self, session: &Session, request: &Request);
     /// Something happened.
@@ -33,26 +33,26 @@ pub trait Witness {
 
 /// How requests are sent and stamped.
 #[derive(Debug, Clone, Copy)]
-pub struct Manner {
+pub struct SendMode {
     /// Requests that are sent before replies are looked at.
-    pub turn: usize,
-    /// They leave in one system call; else each in its own, with its own time.
-    pub together: bool,
+    pub batch: usize,
+    /// Send them in one system call; otherwise each in its own, with its own time.
+    pub one_call: bool,
     /// Ask the kernel when timed requests leave.
     pub stamp_sent: bool,
-    /// A thread of its own sends, while replies are taken.
-    pub beside: bool,
+    /// A separate thread sends while replies are received.
+    pub sender_thread: bool,
 }
 
 /// The sockets of a session and the buffers between.
 pub struct Runner {
     lines: Vec<Line>,
-    manner: Manner,
+    mode: SendMode,
 }
 
 impl Runner {
     /// Opens a socket for each version that the targets have.
-    pub fn open(session: &mut Session, options: &Options, manner: Manner) -> Result<Runner> {
+    pub fn open(session: &mut Session, options: &Options, mode: SendMode) -> Result<Runner> {
         let template = template(session);
         let mut lines = Vec::new();
         for version in [Version::V4, Version::V6] {
@@ -64,7 +64,7 @@ impl Runner {
                 lines.push(Line::new(socket, template.clone()));
             }
         }
-        Ok(Runner { lines, manner })
+        Ok(Runner { lines, mode })
     }
 
     /// Makes the sockets ready for another session with the same targets. It takes no privilege, and
@@ -88,32 +88,32 @@ impl Runner {
         &mut self,
         session: &mut Session,
         signals: &Signals,
-        witness: &mut dyn Witness,
+        handler: &mut dyn Handler,
     ) -> Result<()> {
-        for line in self.lines.iter_mut().filter(|_| self.manner.beside) {
+        for line in self.lines.iter_mut().filter(|_| self.mode.sender_thread) {
             // Without a thread it is sent here.
             line.helper = Helper::start(&line.socket).ok();
         }
         let mut now = clock::monotonic();
         loop {
-            let sent = self.transmit(session, witness)?;
+            let sent = self.transmit(session, handler)?;
             if sent {
-                self.receive(session, witness)?;
+                self.receive(session, handler)?;
             }
             while let Some(event) = session.poll_lost(now) {
-                witness.event(session, &event);
+                handler.event(session, &event);
             }
-            let wish = witness.turn(session, now)?;
+            let wish = handler.turn(session, now)?;
             if session.is_over(now) {
                 break;
             }
             let deadline = session.next_deadline(now).into_iter().chain(wish).min();
             if self.wait(signals, deadline)? {
-                self.receive(session, witness)?;
+                self.receive(session, handler)?;
             }
             let asked = signals.take_asked();
             if asked.word {
-                witness.asked(session);
+                handler.asked(session);
             }
             if asked.end {
                 break;
@@ -121,15 +121,15 @@ impl Runner {
             now = clock::monotonic();
         }
         for line in &mut self.lines {
-            line.collect(0, session, witness)?;
+            line.collect(0, session, handler)?;
         }
         // What has come by now is no loss.
-        self.receive(session, witness)?;
+        self.receive(session, handler)?;
         let now = clock::monotonic();
         while let Some(event) = session.poll_end(now) {
-            witness.event(session, &event);
+            handler.event(session, &event);
         }
-        witness.turn(session, now)?;
+        handler.turn(session, now)?;
         Ok(())
     }
 
@@ -159,10 +159,10 @@ impl Runner {
     }
 
     /// Sends what is due, at most a turn; true if there was something.
-    fn transmit(&mut self, session: &mut Session, witness: &mut dyn Witness) -> Result<bool> {
+    fn transmit(&mut self, session: &mut Session, handler: &mut dyn Handler) -> Result<bool> {
         let mut now = clock::monotonic();
         let mut count = 0;
-        while count < self.manner.turn {
+        while count < self.mode.batch {
             if self.lines.iter().any(Line::is_full) {
                 break;
             }
@@ -172,11 +172,11 @@ impl Runner {
             let target = session.target(request.target);
             let version = target.version();
             let to = target.at(0);
-            witness.sent(session, &request);
+            handler.sent(session, &request);
             if let Some(line) = self.lines.iter_mut().find(|l| l.socket.version == version) {
-                line.add(session, request, to, self.manner.stamp_sent);
-                if !self.manner.together {
-                    line.send(session, witness)?;
+                line.add(session, request, to, self.mode.stamp_sent);
+                if !self.mode.one_call {
+                    line.send(session, handler)?;
                     now = clock::monotonic();
                 }
             }
@@ -184,15 +184,15 @@ impl Runner {
         }
         let mut some = count > 0;
         for line in &mut self.lines {
-            some |= line.send(session, witness)?;
+            some |= line.send(session, handler)?;
         }
         Ok(some)
     }
 
     /// Takes everything that has come.
-    fn receive(&mut self, session: &mut Session, witness: &mut dyn Witness) -> Result<()> {
+    fn receive(&mut self, session: &mut Session, handler: &mut dyn Handler) -> Result<()> {
         for line in &mut self.lines {
-            line.receive(session, witness)?;
+            line.receive(session, handler)?;
         }
         Ok(())
     }

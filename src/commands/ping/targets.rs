@@ -1,4 +1,4 @@
-//! Whom to ask: the words of the command line and of a file, looked up.
+//! The targets: the words of the command line and of a file, looked up.
 
 use std::net::{IpAddr, SocketAddr};
 
@@ -22,7 +22,7 @@ pub(super) struct Gathered {
 /// The targets, at least one.
 pub(super) fn gather(words: &[String], flags: &Flags) -> Result<Gathered> {
     let mut words = words.to_vec();
-    if let Some(path) = &flags.whom.file {
+    if let Some(path) = &flags.targets.file {
         let bytes = files::read(path, LARGEST_FILE)?;
         let text = String::from_utf8_lossy(&bytes);
         words.extend(target::words(&text).map(str::to_owned));
@@ -88,7 +88,7 @@ fn host(name: &str, flags: &Flags) -> Result<Vec<Target>> {
             .next("list the interfaces: ip -br link"));
     }
     let mut addresses = resolve(name, 0, flags.family())?;
-    if !flags.whom.all_addresses {
+    if !flags.targets.all_addresses {
         addresses.truncate(1);
     }
     let several = addresses.len() > 1;
