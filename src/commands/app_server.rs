@@ -21,6 +21,9 @@ use crate::sys::socket::{Listener, Place};
 /// something. Well-framed but invalid requests are answered with {"result": "Error: ..."}, and the
 /// connection is closed in order, so the answer is not lost to a reset.
 ///
+/// A JSON request may be in UTF-8, UTF-16, UTF-32, ASCII, Latin-1, most of ISO 8859 or a common code page, under
+/// the names that Python knows them by. Any other encoding is answered with the list of these.
+///
 /// -v prints the tutorial's transcript, --json an object for each event; if the log
 /// cannot keep up (slow reader or full disk), events are dropped and counted; serving continues.
 ///
