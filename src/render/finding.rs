@@ -16,15 +16,12 @@ use std::io::{self, Write};
 use serde::Serialize;
 
 use super::sockets::{Sheet, cells};
-use super::{Paint, Style, escape};
+use super::{Paint, Style, escape, wrap};
 use crate::diagnose::{Block, Fact, Finding, NextStep, Severity, Subject};
 use crate::host::SocketAt;
 
 /// How wide the titles of a finding's parts are, and the blanks around them.
 const MARGIN: usize = 13;
-
-/// More wrapped than this no text is.
-const NARROWEST: usize = 20;
 
 /// How a severity is painted.
 pub fn paint(severity: Severity) -> Paint {
@@ -216,23 +213,7 @@ impl<W: Write + ?Sized> Page<'_, W> {
 
     /// The text in lines that fit beside a margin, broken between words.
     fn wrapped(&self, text: &str, margin: usize) -> Vec<String> {
-        let Some(width) = self.layout.width else {
-            return vec![text.to_owned()];
-        };
-        let room = usize::from(width).saturating_sub(margin).max(NARROWEST);
-        let mut lines = vec![String::new()];
-        for word in text.split(' ') {
-            let line = lines.last_mut().expect("one at least");
-            if line.is_empty() {
-                line.push_str(word);
-            } else if cells::width(line) + 1 + cells::width(word) <= room {
-                line.push(' ');
-                line.push_str(word);
-            } else {
-                lines.push(word.to_owned());
-            }
-        }
-        lines
+        wrap::lines(text, self.layout.width, margin)
     }
 }
 

@@ -8,7 +8,7 @@ use super::{Lines, Row, Sheet, cells, details};
 use crate::diagnose::Severity;
 use crate::host::Note;
 use crate::render::finding;
-use crate::render::{Paint, Style, thousands};
+use crate::render::{Paint, Style, thousands, wrap};
 
 /// How to lay out the table.
 #[derive(Debug, Clone, Copy)]
@@ -173,22 +173,10 @@ impl<W: Write + ?Sized> Table<'_, '_, W> {
 
     /// A text below a row, broken between words on a terminal.
     fn wrapped(&mut self, text: &str, paint: Option<Paint>) -> io::Result<()> {
-        let room = self
-            .terminal
-            .map_or(usize::MAX, |width| width.saturating_sub(INDENT).max(1));
-        let mut line = String::new();
-        for word in text.split(' ').chain([""]) {
-            let full = cells::width(&line) + 1 + cells::width(word) > room;
-            if !line.is_empty() && (full || word.is_empty()) {
-                self.lines.text.push_str("    ");
-                push(&mut self.lines.text, self.layout.style, paint, &line);
-                self.lines.end()?;
-                line.clear();
-            }
-            if !line.is_empty() {
-                line.push(' ');
-            }
-            line.push_str(word);
+        for line in wrap::lines(text, self.layout.width, INDENT) {
+            self.lines.text.push_str("    ");
+            push(&mut self.lines.text, self.layout.style, paint, &line);
+            self.lines.end()?;
         }
         Ok(())
     }
