@@ -15,16 +15,16 @@ use crate::sys::socket::{Keepalive, Options};
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Socket options")]
 pub struct SocketArgs {
-    /// Request this send buffer size (SO_SNDBUF); the kernel doubles it.
+    /// Set the send buffer (SO_SNDBUF); the kernel doubles it.
     #[arg(long, value_name = "SIZE", value_parser = values::size)]
     sndbuf: Option<usize>,
-    /// Request this receive buffer size (SO_RCVBUF); the kernel doubles it.
+    /// Set the receive buffer (SO_RCVBUF); the kernel doubles it.
     #[arg(long, value_name = "SIZE", value_parser = values::size)]
     rcvbuf: Option<usize>,
-    /// Send small segments at once (TCP_NODELAY).
+    /// Send small segments immediately (TCP_NODELAY).
     #[arg(long)]
     nodelay: bool,
-    /// Probe idle connections (SO_KEEPALIVE), the first time after IDLE (1s to 32767s).
+    /// Probe idle connections (SO_KEEPALIVE), first after IDLE (1s to 32767s).
     #[arg(long, value_name = "IDLE", num_args = 0..=1, require_equals = true,
           value_parser = values::keepalive)]
     keepalive: Option<Option<Duration>>,
@@ -49,21 +49,20 @@ impl SocketArgs {
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Limits")]
 pub struct ServerArgs {
-    /// Close a connection that is idle for this long; 0 disables the timeout.
+    /// Close a connection that was idle for this long; 0 disables it.
     #[arg(long, value_name = "TIME", default_value = "0", value_parser = values::duration)]
     idle_timeout: Duration,
-    /// Accept at most N connections at once; the rest wait in the accept queue [default: the
-    /// descriptor limit].
+    /// Accept at most N connections at once [default: the descriptor limit].
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     max_conns: Option<u64>,
-    /// Request an accept queue of this length; capped at net.core.somaxconn.
+    /// Request an accept queue of this length; limited by net.core.somaxconn.
     #[arg(long, value_name = "N", default_value_t = 1024,
           value_parser = clap::value_parser!(i32).range(0..))]
     pub backlog: i32,
-    /// After SIGTERM or SIGINT, let open requests finish for this long; a second signal quits.
+    /// Finish requests for this long after SIGTERM or SIGINT; a second signal exits.
     #[arg(long, value_name = "TIME", default_value = "5s", value_parser = values::duration)]
     drain: Duration,
-    /// Serve from this many threads that share one listener; useful for long connections.
+    /// Serve from this many threads, which share one listener.
     #[arg(long, value_name = "N", default_value_t = 1,
           value_parser = clap::value_parser!(u16).range(1..=256))]
     threads: u16,
@@ -91,7 +90,7 @@ fn none_if_zero(duration: Duration) -> Option<Duration> {
     (!duration.is_zero()).then_some(duration)
 }
 
-/// Which address family, and how long to wait.
+/// Address family and timeout.
 #[derive(Debug, Clone, Args)]
 pub struct ReachArgs {
     /// Use IPv4 only.
@@ -100,7 +99,7 @@ pub struct ReachArgs {
     /// Use IPv6 only.
     #[arg(short = '6', long = "ipv6")]
     ipv6: bool,
-    /// Timeout for connecting and for each complete reply; when streaming, for the next byte.
+    /// Timeout for connecting and for each reply; when streaming, for the next byte.
     #[arg(long, value_name = "TIME", default_value = "10s",
           value_parser = values::positive_duration)]
     pub timeout: Duration,
@@ -124,10 +123,10 @@ pub struct LoadArgs {
     /// Keep this many connections busy at once.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
     conns: Option<u32>,
-    /// Send this many requests in total [default: one per connection].
+    /// Send this many requests in all [default: one per connection].
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     count: Option<u64>,
-    /// Send this many requests per second in total; latency counts from when each was due.
+    /// Send this many requests per second, even if replies are slow.
     #[arg(long, value_name = "R", value_parser = values::rate)]
     rate: Option<f64>,
     /// Start no request after this time.
