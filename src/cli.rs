@@ -101,7 +101,11 @@ const OUTPUT_HELP: &[(&str, &str, Option<&str>)] = &[
         "Print one JSON document.",
         Some("List every send() on its own line."),
     ),
-    ("sockets", "Print one JSON document.", None),
+    (
+        "sockets",
+        "Print one JSON document.",
+        Some("List every socket of a problem, and how processes were found."),
+    ),
     (
         "decode",
         "Print one JSON object per event (JSON Lines).",
