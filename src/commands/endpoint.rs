@@ -1,4 +1,4 @@
-//! Host and port as people type them.
+//! Host and port as typed by the user.
 
 use std::net::Ipv6Addr;
 
@@ -28,7 +28,7 @@ impl Endpoint {
             }),
             [word] => Self::parse_word(word),
             [one, two] if is_number(one) && is_number(two) => Err(usage(format!(
-                "'{one} {two}' are two numbers, and '{one}' is no host"
+                "'{one} {two}' are two numbers, and '{one}' is not a host"
             ))),
             [host, port] => Ok(Endpoint {
                 host: unbracketed(host).to_owned(),
@@ -88,7 +88,7 @@ impl Endpoint {
         }
     }
 
-    /// `HOST:PORT`, with brackets where they are needed.
+    /// `HOST:PORT`, with brackets if needed.
     pub fn name(&self) -> String {
         if self.host.contains(':') {
             format!("[{}]:{}", self.host, self.port)
@@ -108,7 +108,7 @@ fn is_ipv6(word: &str) -> bool {
     address.parse::<Ipv6Addr>().is_ok() && !scope.contains(':')
 }
 
-/// A word with several colons that is no address; perhaps one with a port behind it.
+/// A word with several colons that is not an address; perhaps one with a port after it.
 fn no_address(word: &str) -> Error {
     match word.rsplit_once(':') {
         Some((host, port)) if is_ipv6(host) && is_number(port) => usage(format!(
@@ -128,7 +128,7 @@ fn unbracketed(host: &str) -> &str {
 fn parse_port(word: &str) -> Result<u16> {
     word.parse().map_err(|_| {
         usage(format!(
-            "'{word}' is no port: a port is a number from 0 to 65535"
+            "'{word}' is not a port: a port is a number from 0 to 65535"
         ))
     })
 }
@@ -136,7 +136,7 @@ fn parse_port(word: &str) -> Result<u16> {
 /// A mistake in the words of the command line.
 pub fn usage(cause: String) -> Error {
     Error::new(Kind::CannotRun, "read the command line", cause)
-        .next("type HOST PORT or HOST:PORT, for example 127.0.0.1 65432; --help tells more")
+        .next("type HOST PORT or HOST:PORT, for example 127.0.0.1 65432; see --help")
 }
 
 #[cfg(test)]
@@ -180,7 +180,7 @@ mod tests {
             &["a", "-1"],
         ] {
             assert!(
-                parse(words).unwrap_err().contains("is no port"),
+                parse(words).unwrap_err().contains("is not a port"),
                 "{words:?}"
             );
         }
@@ -207,7 +207,7 @@ mod tests {
     #[test]
     fn two_numbers_and_port_0_are_no_place_to_connect_to() {
         let told = parse(&["42200", "42201"]).unwrap_err();
-        assert!(told.contains("'42200' is no host"), "{told}");
+        assert!(told.contains("'42200' is not a host"), "{told}");
         for words in [&["0"][..], &["localhost:0"], &["::1", "0"]] {
             let words: Vec<String> = words.iter().map(|&word| word.to_owned()).collect();
             assert!(Endpoint::parse(&words).is_ok());

@@ -1,4 +1,4 @@
-//! Durations, sizes and rates as people type them.
+//! Durations, sizes and rates as typed by the user.
 
 use std::time::Duration;
 
@@ -14,7 +14,7 @@ pub fn duration(text: &str) -> Result<Duration, String> {
         "" | "s" => 1.0,
         "m" | "min" => 60.0,
         "h" => 3600.0,
-        _ => return Err(format!("'{unit}' is no unit of time: use ms, s, m or h")),
+        _ => return Err(format!("'{unit}' is not a unit of time: use ms, s, m or h")),
     };
     let number: f64 = number
         .parse()
@@ -45,7 +45,7 @@ pub fn size(text: &str) -> Result<usize, String> {
         "k" | "kb" | "kib" => 10,
         "m" | "mb" | "mib" => 20,
         "g" | "gb" | "gib" => 30,
-        _ => return Err(format!("'{unit}' is no unit of size: use K, M or G")),
+        _ => return Err(format!("'{unit}' is not a unit of size: use K, M or G")),
     };
     let number: usize = number
         .parse()

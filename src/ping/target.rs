@@ -1,4 +1,4 @@
-//! Whom to ask: names, addresses, CIDR blocks and ranges as people type them.
+//! Targets: names, addresses, CIDR blocks and ranges as typed by the user.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV6};
 
@@ -96,7 +96,7 @@ impl Range {
 /// a /31 (RFC 3021) or a /32.
 ///
 /// # Errors
-/// What is wrong with it, in words, if it is meant as a block or a range.
+/// What is wrong with it, as text, if it is meant as a block or a range.
 pub fn parse(word: &str) -> Result<Word, String> {
     if let Some((address, length)) = word.split_once('/') {
         return block(word, address, length).map(Word::Range);
@@ -107,7 +107,7 @@ pub fn parse(word: &str) -> Result<Word, String> {
         return range(word, first, last).map(Word::Range);
     }
     if word.is_empty() {
-        return Err("an empty word is no target".to_owned());
+        return Err("an empty word is not a target".to_owned());
     }
     Ok(Word::Host(word.to_owned()))
 }
@@ -123,7 +123,7 @@ fn block(word: &str, address: &str, length: &str) -> Result<Range, String> {
         .parse::<u32>()
         .ok()
         .filter(|&length| length <= bits)
-        .ok_or_else(|| format!("'{word}': behind the / stands a number from 0 to {bits}"))?;
+        .ok_or_else(|| format!("'{word}': the / must be followed by a number from 0 to {bits}"))?;
     let mask = u128::MAX.checked_shl(bits - length).unwrap_or(0);
     let (first, last) = match address {
         IpAddr::V4(address) => {
@@ -151,7 +151,7 @@ fn range(word: &str, first: IpAddr, last: &str) -> Result<Range, String> {
             IpAddr::V4(Ipv4Addr::new(a, b, c, byte))
         }
         _ => last.parse::<IpAddr>().map_err(|_| {
-            format!("'{word}': behind the - stands an address, or the last number of one")
+            format!("'{word}': the - must be followed by an address, or the last number of one")
         })?,
     };
     Range::new(first, last)
@@ -223,9 +223,9 @@ mod tests {
             ("host/24", "stands an address"),
             ("10.0.0.9-10.0.0.1", "lower"),
             ("10.0.0.1-fd00::1", "lower"),
-            ("10.0.0.1-x", "behind the -"),
-            ("10.0.0.1-256", "behind the -"),
-            ("", "no target"),
+            ("10.0.0.1-x", "the - must be followed"),
+            ("10.0.0.1-256", "the - must be followed"),
+            ("", "not a target"),
         ] {
             let said = parse(word).unwrap_err();
             assert!(said.contains(told), "{word}: {said}");

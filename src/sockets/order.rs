@@ -163,7 +163,7 @@ impl fmt::Display for UnknownKey {
         let word = self.0.escape_debug();
         write!(
             f,
-            "\"{word}\" is no column to sort by; these are: {}",
+            "\"{word}\" is not a column to sort by; use one of: {}",
             names.join(", ")
         )
     }

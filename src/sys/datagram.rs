@@ -21,7 +21,7 @@ use crate::sys::waiting::ready_by;
 
 /// The largest datagram: 65,535 bytes less the headers (udp(7)), rounded up.
 const LARGEST: usize = 65_536;
-/// So many datagrams are answered before signals are looked at.
+/// Datagrams answered between two checks for signals.
 const BURST: usize = 64;
 
 /// What a datagram server has done.
@@ -36,7 +36,7 @@ pub struct Totals {
 }
 
 /// What a server does with one datagram: `answer` is empty at first; what stands in it is sent back
-/// if the call gives true. An error of the writer behind it ends the server.
+/// if the call gives true. An error of the writer thread ends the server.
 pub type Answer<'a> = dyn FnMut(&Peer, &[u8], &mut Vec<u8>) -> io::Result<bool> + 'a;
 
 /// Serves until a signal comes, or after one datagram with `once`.
@@ -226,7 +226,7 @@ pub fn exchange(
             &io::Error::from_raw_os_error(libc::ETIMEDOUT),
         );
         failure.cause = format!(
-            "no reply in {timeout:?}: lost, filtered, or nobody answers there (UDP tells no more)"
+            "no reply in {timeout:?}: lost, filtered, or no process answers there (UDP reports no more)"
         );
         return Err(failure.next(&*who_is_bound));
     }

@@ -123,7 +123,7 @@ fn a_wrong_port_is_status_2_and_says_what_a_port_is() {
             &["echo-server", &format!("127.0.0.1:{port}")],
         ] {
             let (what, _) = two_lines(&run(args), 2);
-            assert!(what.contains(&format!("'{port}' is no port")), "{what}");
+            assert!(what.contains(&format!("'{port}' is not a port")), "{what}");
         }
     }
 }
@@ -300,7 +300,7 @@ fn a_backlog_of_3_lets_4_wait_and_the_next_one_times_out() {
         .find(|line| line.contains(&listener))
         .expect("a listener");
     assert!(line.contains("00000000:00000004"), "{line}");
-    // Our own client says so too, and does not wait for ever.
+    // Our own client says so too, and does not wait forever.
     let port = server.port();
     let args = [
         "app-client",

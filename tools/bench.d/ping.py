@@ -11,7 +11,7 @@ iputils does not sleep between packets, it spins, and what it measures is a path
 
 All in turn, in one run; every reply of loopback, veth and flood and every target of sweep is counted
 in each round. Traffic goes to 127.0.0.0/8 and between two namespaces that are removed at the end.
-loopback and veth run on one processor, so that none gains from where it was put; flood and sweep on
+loopback and veth run on one processor, so that none gains from its placement; flood and sweep on
 all: what takes more than one shows in the CPU time.
 """
 

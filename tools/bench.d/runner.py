@@ -174,7 +174,7 @@ class Server:
     def __exit__(self, *_):
         for sign in (signal.SIGTERM, signal.SIGKILL):
             try:
-                os.killpg(self.process.pid, sign)  # its own session: nobody else is in it
+                os.killpg(self.process.pid, sign)  # its own session: no other process is in it
             except ProcessLookupError:
                 pass
             try:
@@ -189,7 +189,7 @@ class Server:
         """User and system time of all threads so far, in nanoseconds' steps.
 
         The kernel keeps this sum per thread in schedstat; /proc/PID/stat shows the same sum in
-        ticks of 10 ms, too coarse for short rounds, and serves where there is no schedstat.
+        ticks of 10 ms, too coarse for short rounds, and is used without schedstat.
         """
         folder = f"/proc/{self.process.pid}"
         try:
@@ -274,7 +274,7 @@ def in_turn(count, names, measure):
     """Measures each of the names in every round, in turn, in alternating order.
 
     Gives a list of figures for each name, index by round, so that the ratio of two contenders is
-    taken within one round, where the machine was in the same mood.
+    taken within one round, under the same load of the machine.
     """
     names = list(names)
     figures = {name: [] for name in names}

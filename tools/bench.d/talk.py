@@ -75,7 +75,7 @@ class Talk(Bench):
                 "socat", "TCP-LISTEN:{port},bind=127.0.0.1,reuseaddr,fork", "PIPE",
             ]
         else:
-            self.report.skip("echo beside socat: there is no socat; install the package socat")
+            self.report.skip("echo beside socat: not found: socat; install the package socat")
         found["minimal C"] = [self.minimal, "echo"]
         if self.sockdoc:
             found["sockdoc"] = [self.sockdoc, "echo-server", "127.0.0.1", "0"]
@@ -146,7 +146,7 @@ class Talk(Bench):
                     arguments = ("echo", server.port, "-m", self.sizes.mib)
                     return self.load(server.name, *arguments, limit=6)["mb_per_s"]
                 except TimedOut:
-                    # socat's known fault, and of no other: the round is repeated, and told below.
+                    # socat's known fault, and of no other: the round is repeated, and reported below.
                     if server.name != "socat" or last_try:
                         raise
                     hung += 1

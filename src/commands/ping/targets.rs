@@ -11,7 +11,7 @@ use crate::sys::resolve::{Family, interface_number, resolve};
 /// The largest file of targets, in bytes.
 const LARGEST_FILE: u64 = 64 << 20;
 
-/// Whom to ask.
+/// The targets.
 pub(super) struct Gathered {
     /// At least one.
     pub(super) targets: Vec<Target>,
@@ -82,7 +82,7 @@ fn host(name: &str, flags: &Flags) -> Result<Vec<Target>> {
         && zone.parse::<u32>().is_err()
         && interface_number(zone).is_none()
     {
-        let cause = "there is no interface of this name";
+        let cause = "no interface has this name";
         return Err(Error::new(Kind::CannotRun, "use the zone", cause)
             .on(zone)
             .next("list the interfaces: ip -br link"));

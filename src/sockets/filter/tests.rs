@@ -102,7 +102,7 @@ fn what_looks_like_an_address_but_is_none_is_an_error_with_its_place() {
         (":http", "http", "number"),
         ("10.0.0.1:http", "http", "number"),
         ("[::1", "[", "]"),
-        ("[::1]80", "80", "behind the ]"),
+        ("[::1]80", "80", "may follow the ]"),
         (":::80", ":::80", "[::]:80"),
         ("fe80:::1", "fe80:::1", "no IPv6"),
         ("00:11:22:33:44:55", "00:11:22:33:44:55", "no IPv6"),
@@ -458,7 +458,7 @@ fn a_process_is_found_by_its_name_its_pattern_and_its_number() {
     assert_eq!(
         held(&words(&["ssh"])),
         [] as [u32; 0],
-        "an argument is no name"
+        "an argument is not a name"
     );
     assert_eq!(held(&words(&["systemd-resolved"])), [2]);
     assert_eq!(held(&words(&["systemd-networkd"])), [1, 3]);

@@ -6,7 +6,7 @@ use std::ops::Range;
 
 use super::{AddressMatch, Host, Network, PortRange, ProcessMatch, Scope, UnixName};
 
-/// A word without a flag: what it asks for is told by its form.
+/// A word without a flag: its form decides its meaning.
 #[derive(Debug, Clone)]
 pub enum Word {
     /// `:8080`, `8080`, `:8000-8010`: a port at either end.
@@ -24,12 +24,12 @@ pub struct WordError {
     pub word: String,
     /// Which of its bytes are wrong.
     pub at: Range<usize>,
-    /// Why, in words.
+    /// Why, as text.
     pub what: String,
 }
 
 impl Word {
-    /// Reads a word of any bytes; what is not UTF-8 can only be the name of a unix socket.
+    /// Reads a word of any bytes; what is not UTF-8 can only be the name of a Unix socket.
     pub fn of_bytes(word: &[u8]) -> Result<Word, WordError> {
         match std::str::from_utf8(word) {
             Ok(word) => Word::parse(word),
@@ -37,7 +37,7 @@ impl Word {
         }
     }
 
-    /// Reads a word. One that looks like an address but is none is an error, not a process.
+    /// Reads a word. One that looks like an address but is invalid is an error, not a process.
     pub fn parse(word: &str) -> Result<Word, WordError> {
         if word.is_empty() {
             return Err(WordError::new(word, 0..0, "an empty word asks for nothing"));
@@ -68,8 +68,8 @@ impl Word {
 impl AddressMatch {
     /// Reads an address: `ADDR`, `ADDR/N`, `ADDR:PORT`, `ADDR/N:PORT`, `:PORT`, `PORT`, each with
     /// `PORT-PORT` or `*` for the port; `[V6]:PORT`, `V6`, `V6/N`, `[V6/N]:PORT`; `ADDR%INTERFACE`;
-    /// `*` for any address, `localhost` for the loopback ones; `/path` (a unix socket, or those
-    /// below a directory), `/pat*` (those that begin so), `@abstract`, `@abs*`; a unix socket also
+    /// `*` for any address, `localhost` for the loopback ones; `/path` (a Unix socket, or those
+    /// below a directory), `/pat*` (those that begin so), `@abstract`, `@abs*`; a Unix socket also
     /// with the escapes of our own output (`/run/a\nb`, `\x40path`, `@a\x00b`).
     pub fn parse(text: &str) -> Result<AddressMatch, WordError> {
         if text.is_empty() {
@@ -90,7 +90,7 @@ impl AddressMatch {
 }
 
 impl AddressMatch {
-    /// Reads an address of any bytes; what is not UTF-8 can only be the name of a unix socket.
+    /// Reads an address of any bytes; what is not UTF-8 can only be the name of a Unix socket.
     pub fn of_bytes(word: &[u8]) -> Result<AddressMatch, WordError> {
         match std::str::from_utf8(word) {
             Ok(word) => AddressMatch::parse(word),
@@ -173,7 +173,7 @@ fn is_host_name(name: &str) -> bool {
     !name.is_empty() && name.bytes().all(is_part)
 }
 
-/// Where the host stands, and where the port begins.
+/// The range of the host, and the start of the port.
 fn split(text: &str) -> Result<(Range<usize>, Option<usize>), WordError> {
     let end = text.len();
     if let Some(rest) = text.strip_prefix('[') {
@@ -184,7 +184,7 @@ fn split(text: &str) -> Result<(Range<usize>, Option<usize>), WordError> {
             None => Ok((1..close, None)),
             Some(':') => Ok((1..close, Some(close + 2))),
             Some(_) => {
-                let what = "only a : and a port may stand behind the ]";
+                let what = "only a : and a port may follow the ]";
                 Err(WordError::new(text, close + 1..end, what))
             }
         };
@@ -338,9 +338,9 @@ fn parse_addr(text: &str, at: Range<usize>) -> Result<IpAddr, WordError> {
     Err(WordError::new(text, at, "no IPv4 address"))
 }
 
-/// Whether a word is the name of a unix socket, as our output may write it.
+/// Whether a word is the name of a Unix socket, as our output may write it.
 fn is_unix_name(word: &[u8]) -> bool {
-    // A path that begins with an `@` is told from an abstract name by this escape.
+    // This escape distinguishes a path that begins with an `@` from an abstract name.
     word.starts_with(b"/") || word.starts_with(b"@") || word.starts_with(b"\\x40")
 }
 
@@ -353,7 +353,7 @@ fn unix_name(text: &[u8]) -> UnixName {
     let as_name = |mut name: Vec<u8>| {
         if let Some(first) = name.first_mut().filter(|_| text.starts_with(b"@")) {
             *first = 0;
-            // The whole `sun_path` that programs give counts without the NULs behind it.
+            // The whole `sun_path` that programs give counts without the NULs after it.
             let end = name.iter().rposition(|&byte| byte != 0).unwrap_or(0);
             name.truncate(end + 1);
         }
@@ -366,7 +366,7 @@ fn unix_name(text: &[u8]) -> UnixName {
     }
 }
 
-/// Reads the escapes that our output writes; what is none of them stays as it is.
+/// Reads the escapes that our output writes; everything else is unchanged.
 fn unescaped(text: &[u8]) -> Vec<u8> {
     let mut out = Vec::with_capacity(text.len());
     let mut rest = text;
@@ -383,7 +383,7 @@ fn unescaped(text: &[u8]) -> Vec<u8> {
     out
 }
 
-/// The bytes for which the escape stands whose text, behind the backslash, begins here, and how long
+/// The bytes of the escape whose text, after the backslash, begins here, and how long
 /// that text is.
 fn escape(text: &[u8]) -> Option<(Vec<u8>, usize)> {
     let hex = |digits: &[u8]| {

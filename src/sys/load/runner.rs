@@ -25,10 +25,10 @@ const PACE: Token = Token(usize::MAX - 1);
 
 /// One read takes at most this many bytes; the buffer is shared by all connections.
 const READ_BUFFER: usize = 256 * 1024;
-/// A connection that failed rests so long before its next attempt: a server that is gone is not
+/// A failed connection waits this long before its next attempt: a server that is gone is not
 /// hammered.
 const REST: Duration = Duration::from_millis(100);
-/// How often timeouts are looked for and progress is told.
+/// How often timeouts are checked and progress is reported.
 const TICK: Duration = Duration::from_millis(50);
 
 /// A load run.
@@ -396,7 +396,7 @@ impl<'a, C: Client> Runner<'a, C> {
                 // No request of ours fails by it, but the run did not go well.
                 let kind = match reply {
                     Reply::Bad(kind) => kind,
-                    _ => "a reply that nobody asked for",
+                    _ => "an unsolicited reply",
                 };
                 self.figures.failed(kind, 1);
                 self.fail(index, kind);

@@ -23,7 +23,7 @@ use crate::sockets::{Proto, Socket, State};
 pub struct Watched {
     /// Its socket.
     pub at: SocketAt,
-    /// The socket at the other end, where it is on this host; of UDP the one that is bound there.
+    /// The socket at the other end, if it is on this host; for UDP the one that is bound there.
     pub receiver: Option<SocketAt>,
     /// The one that listens there.
     pub listener: Option<SocketAt>,
@@ -33,9 +33,9 @@ pub struct Watched {
     pub flow: Option<Flow>,
     /// How it looked when there was no room; `None` if no send had to wait.
     pub waits: Option<Waits>,
-    /// Bytes that the program at the other end has read, where that can be known.
+    /// Bytes that the program at the other end has read, if known.
     pub consumed: Option<u64>,
-    /// `TCP_NOTSENT_LOWAT`, where it was set: bytes.
+    /// `TCP_NOTSENT_LOWAT`, if set: bytes.
     pub lowat: Option<u32>,
 }
 
@@ -65,7 +65,7 @@ impl Flow {
         self.busy_us.saturating_sub(ends)
     }
 
-    /// From a sample, where it tells all of this.
+    /// From a sample, if it has all of this.
     pub fn of(info: &TcpInfoValues) -> Option<Flow> {
         Some(Flow {
             busy_us: info.busy_time_us?,
@@ -89,7 +89,7 @@ pub struct Waits {
 }
 
 impl Waits {
-    /// Takes a look; `memory` tells how full the buffer is.
+    /// Takes a look; `memory` is the fill level of the buffer.
     pub fn look(&mut self, info: &TcpInfoValues, memory: &SkMemInfo) {
         self.looks += 1;
         self.all_in_flight += u64::from(Self::is_all_in_flight(info, memory) == Some(true));
@@ -348,7 +348,7 @@ fn held_up(case: &Case<'_>, watched: &Watched, waits: Waits) -> Option<Finding> 
             Severity::Notice,
             "as fast as this host is: both ends are on it, and neither held the other up"
                 .to_owned(),
-            "There is no network between the ends, and the peer's window is open.",
+            "No network is between the ends, and the peer's window is open.",
         )
     } else {
         let neither = 100 - (rwnd + sndbuf).min(100);

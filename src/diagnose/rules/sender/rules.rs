@@ -2,7 +2,7 @@
 
 use super::super::{Check, Rule};
 
-/// Each is told from the others by [`verdict`](super::verdict), which looks at the sender once.
+/// Each is distinguished from the others by [`verdict`](super::verdict), which looks at the sender once.
 const fn rule(
     id: &'static str,
     title: &'static str,
@@ -51,7 +51,7 @@ pub static LOWAT_IS_THE_LIMIT: Rule = rule(
     "lowat_is_the_limit",
     "TCP_NOTSENT_LOWAT is the limit",
     [
-        "The option keeps the send buffer short, so that data is handed over late. There is no room for more \
+        "The option keeps the send buffer short, so that data is handed over late. send() accepts no more \
          until some of it is sent.",
         "The option is set, and for most of the time neither the peer's window nor the send buffer held the \
          sender up.",
@@ -133,7 +133,7 @@ pub static UDP_TELLS_NOTHING: Rule = rule(
     "udp_tells_nothing",
     "UDP does not tell what arrived",
     [
-        "A datagram is sent and forgotten: the sender is not told what the network or a full receive buffer \
+        "A datagram is sent and forgotten: the sender does not learn what the network or a full receive buffer \
          drops. Only a closed port answers, by ICMP.",
         "No send() failed, and the receiver is not on this host.",
         "A closed port: an ICMP error would have come back.",
@@ -164,7 +164,7 @@ pub static UNIX_PEER_NOT_READING: Rule = rule(
          sender, with all the memory that the kernel needs for it (truesize). Small sends cost much more \
          than their bytes.",
         "The memory of what the peer has not read (wmem_alloc) has reached the sender's SO_SNDBUF.",
-        "There is no network and no window: only the program at the other end can make room.",
+        "Neither a network nor a window is involved: only the program at the other end can free space.",
         "See why the program at the other end does not read.",
     ],
 );

@@ -15,7 +15,7 @@ pub static RULE: Rule = Rule {
         0, the end of file was read; 1, it was not; more, there is unread data before it.",
     look_alikes: "A half-closed connection on which the program still sends gets ACKs, so its last ACK is \
         young. A peer that called shutdown() and waits for an answer looks the same from here, unless it \
-        is on this host, where its state tells. A connection that was not accepted has no program that \
+        is on this host, whose state shows it. A connection that was not accepted has no program that \
         could close it.",
     next: "Find the code path that never calls close(), or see where the program hangs before it reads to \
         the end.",

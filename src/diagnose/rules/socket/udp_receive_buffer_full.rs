@@ -1,4 +1,4 @@
-//! The receive buffer of a UDP socket is full: the kernel drops what comes next.
+//! The receive buffer of a UDP socket is full: the kernel drops further datagrams.
 
 use super::super::{Check, Rule, meminfo, watch_program};
 use crate::diagnose::{Case, Finding, Severity, Subject, Value, words};
@@ -11,7 +11,7 @@ pub static RULE: Rule = Rule {
     title: "receive buffer full",
     meaning: "Datagrams arrive faster than the program reads them, or it does not read at all. Datagrams that \
         arrive while the buffer is full are dropped silently.",
-    proof: "Received and unread datagrams take (nearly) all of SO_RCVBUF: 95 %, or so much that not even the \
+    proof: "Received and unread datagrams take (nearly) all of SO_RCVBUF: 95 %, or enough that not even the \
         smallest datagram fits. The kernel counts memory (truesize), not payload.",
     look_alikes: "A Recv-Q above 0, and a half-full buffer, are everyday. Drops so far are evidence, but \
         prove nothing by themselves: they count since the socket was made.",
@@ -66,7 +66,7 @@ pub(in crate::diagnose::rules) fn found(case: &Case<'_>, at: SocketAt) -> Option
     );
     Some(Finding {
         facts,
-        ruled_out: "Not a queue that merely has something in it: there is no room for another datagram.",
+        ruled_out: "Not a queue that merely has something in it: another datagram does not fit.",
         next,
         ..Finding::new(&RULE, Severity::Warning, Subject::Socket(at), headline)
     })
