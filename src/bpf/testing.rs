@@ -2,7 +2,7 @@
 
 use super::btf::TypeId;
 
-/// Writes types one after the other.
+/// Writes types in sequence.
 #[derive(Debug)]
 pub(super) struct Writer {
     types: Vec<u8>,
@@ -19,7 +19,7 @@ impl Writer {
         }
     }
 
-    /// `info` is kind, count and flag; `entries` are the words behind, the first of a row being a name
+    /// `info` is kind, count and flag; `entries` are the words after, the first of a row being a name
     /// where `names` says so.
     pub(super) fn add(&mut self, name: &str, info: u32, refers: u32, entries: &[Entry]) -> TypeId {
         let name = self.string(name);
@@ -41,7 +41,7 @@ impl Writer {
         self.add("", 2 << 24, to.0, &[])
     }
 
-    /// A struct of named members, each at so many bytes.
+    /// A struct of named members, each at this many bytes.
     pub(super) fn structure(&mut self, name: &str, members: &[(&str, TypeId, u32)]) -> TypeId {
         let entries: Vec<Entry> = members
             .iter()
@@ -92,7 +92,7 @@ impl Writer {
     }
 }
 
-/// A word behind a type.
+/// A word after a type.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Entry<'a> {
     Name(&'a str),
