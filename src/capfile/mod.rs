@@ -9,7 +9,7 @@
 //! | `walk` | from one record to the next, with offsets and numbers: the one implementation under both readers |
 //! | `reader` | the two readers: over a slice that holds the whole file, and over a stream in pieces |
 //! | `writer` | pcap and pcapng, written |
-//! | `unpack` | compressed files, told by their first bytes and unpacked as they are read |
+//! | `unpack` | compressed files, recognised by their first bytes and unpacked while reading |
 //! | `error` | what can be wrong with a file, and at which byte |
 //!
 //! # Invariants
@@ -64,7 +64,7 @@ pub struct Frame<'a> {
     pub original_len: u32,
 }
 
-/// What a capture says of an interface. A pcap file has one, of which its header tells.
+/// What a capture says of an interface. A pcap file has one, described in its header.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Interface {
     /// How its frames begin.

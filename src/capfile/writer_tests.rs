@@ -45,7 +45,7 @@ fn a_pcap_file_has_one_link_type_and_times_without_a_sign() {
     let long = vec![0; LONGEST_FRAME as usize + 1];
     let error = writer.frame(&frame(0, LinkType::ETHERNET, at(1, 0), &long));
     assert!(matches!(error, Err(WriteError::FrameTooLong(262_145))));
-    // What was refused left nothing behind.
+    // What was refused left no trace.
     assert_eq!(writer.into_inner().len(), 24 + 17);
 }
 

@@ -1,4 +1,4 @@
-//! lz4 frames, one after the other.
+//! lz4 frames, in sequence.
 
 use std::io::Read;
 
