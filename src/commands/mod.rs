@@ -35,7 +35,7 @@ pub struct Context {
     pub verbose: bool,
     /// Colours, if they are wanted on standard output.
     pub style: Style,
-    /// Columns of the terminal on standard output; `None` when it is none, and nothing is cut or
+    /// Columns of the terminal on standard output; `None` if it is not a terminal, and nothing is cut or
     /// wrapped.
     pub width: Option<u16>,
 }
@@ -43,9 +43,9 @@ pub struct Context {
 /// How a command ended that ran.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Status {
-    /// The answer is good: exit status 0.
+    /// Success: exit status 0.
     Good,
-    /// The answer is bad, and has been told: exit status 1.
+    /// A problem was found or the command failed, and it was reported: exit status 1.
     Bad,
 }
 

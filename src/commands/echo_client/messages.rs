@@ -72,7 +72,7 @@ fn words(args: &Args, default: &[&str]) -> Result<Vec<Vec<u8>>> {
         .collect()
 }
 
-/// There would be nothing to wait for, or for ever.
+/// There would be nothing to wait for, or forever.
 fn empty() -> Error {
     let cause = "an empty message has no echo without framing";
     Error::new(Kind::CannotRun, "send the message", cause)

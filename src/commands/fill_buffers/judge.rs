@@ -72,7 +72,7 @@ fn details(socket: &mut Socket) -> &mut Details {
 }
 
 /// Bytes that the receiver's program has read. A receiver of ours reads only when it drains; of one on
-/// this host the rest of what was acknowledged lies in its Recv-Q.
+/// this host the rest of the acknowledged data is in its Recv-Q.
 fn consumed(report: &Report, sample: &Sample, rows: &Rows) -> Option<u64> {
     if report.both_ends {
         return Some(0);
@@ -81,7 +81,7 @@ fn consumed(report: &Report, sample: &Sample, rows: &Rows) -> Option<u64> {
     Some(sample.sender.acknowledged()?.saturating_sub(unread))
 }
 
-/// What the descriptor tells, as a row.
+/// The descriptor's values, as a row.
 fn unlisted(report: &Report, sample: &Sample, ends: &Ends) -> Socket {
     let (proto, family) = match report.variant {
         Variant::Tcp => (Proto::Tcp, Family::Inet),

@@ -226,7 +226,7 @@ impl Asked {
         true
     }
 
-    /// Whether sockets are kept that nobody asked to see.
+    /// Whether sockets are kept that the query does not select.
     pub(super) fn asks_about_others(&self) -> bool {
         self.findings || self.shows_other_ends
     }
@@ -363,7 +363,7 @@ fn bad_word(error: WordError) -> Error {
 
 const UNIX: [Proto; 3] = [Proto::UnixStr, Proto::UnixDgr, Proto::UnixSeq];
 
-/// The protocols that are named, or else the internet ones, or with `-a` all.
+/// The protocols that are named, or otherwise the internet ones, or with `-a` all.
 fn protos_of(args: &Args, filter: &Filter) -> Result<Vec<Proto>> {
     let what = &args.what;
     let mut protos = Vec::new();

@@ -1,6 +1,6 @@
 //! `-p` without a port. To netstat and ss it is a flag (show processes), and people type `-tulpn`,
 //! `-antp` and `-ltnp` without looking; here it takes a port. clap cannot tell the `n` of `-tulpn`
-//! from a port, or a word behind `-antp` from its value, so it is decided before clap reads the words.
+//! from a port, or a word after `-antp` from its value, so it is decided before clap reads the words.
 
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
@@ -11,8 +11,8 @@ use clap::{Arg, Command};
 const NAME: &str = "sockets";
 
 /// Takes a `-p` that has no port out of the words of a command line: one with letters of other flags
-/// behind it (`-tulpn`), or at the end of its word with no number next (`-antp`, `-p nginx`). `root` is
-/// the parser; where the words are for another command they stay as they are.
+/// after it (`-tulpn`), or at the end of its word with no number next (`-antp`, `-p nginx`). `root` is
+/// the parser; words for another command are unchanged.
 pub fn taken_out(words: Vec<OsString>, root: impl FnOnce() -> Command) -> Vec<OsString> {
     if !words.iter().any(|word| word == NAME) {
         return words;
@@ -64,7 +64,7 @@ pub fn taken_out(words: Vec<OsString>, root: impl FnOnce() -> Command) -> Vec<Os
     out
 }
 
-/// A cluster of short flags without the `p` in it; `None` where it has none, or one with a port.
+/// A cluster of short flags without the `p` in it; `None` if it has none, or one with a port.
 fn without_p(command: &Command, word: &OsStr, next: Option<&OsStr>) -> Option<OsString> {
     let letters = word.as_bytes().strip_prefix(b"-")?;
     let at = letters.iter().position(|&letter| letter == b'p')?;
