@@ -150,7 +150,7 @@ pub struct Fact {
     pub field: &'static str,
     /// What it is.
     pub value: Value,
-    /// What it was before, where it was looked at twice.
+    /// The previous value, if it was sampled twice.
     pub before: Option<Value>,
 }
 
@@ -175,7 +175,7 @@ pub enum Value {
     Bytes(u64),
     /// Milliseconds.
     Millis(u64),
-    /// So many of all.
+    /// This many of all.
     Share(u64, u64),
     /// A name that the kernel's figure stands for.
     Word(Cow<'static, str>),
@@ -184,7 +184,7 @@ pub enum Value {
 }
 
 impl Value {
-    /// The number, where it is one.
+    /// The number, if it is one.
     pub fn number(&self) -> Option<u64> {
         match self {
             Value::Count(number) | Value::Bytes(number) | Value::Millis(number) => Some(*number),

@@ -12,7 +12,7 @@ use super::{Case, Finding, Role, Subject};
 use crate::host::{ProcessAt, SocketAt};
 use crate::sockets::State;
 
-/// Findings that were put together name at most so many of their subjects.
+/// Findings that were put together name at most this many of their subjects.
 const EXAMPLES: usize = 3;
 
 /// All findings of a case.
@@ -221,7 +221,7 @@ impl<'a> Groups<'a> {
                 })
             })
             .collect();
-        // A cause comes before its effects, so from behind each block is complete when it is moved.
+        // A cause comes before its effects, so from after each block is complete when it is moved.
         for (index, (key, _)) in self.members.iter().enumerate().rev() {
             if let Some(cause) = key.cause
                 && let Some(effect) = blocks[index].take()

@@ -33,7 +33,7 @@ use rules::sender::Watched;
 pub struct Case<'a> {
     /// What it looks like.
     pub sample: &'a Sample,
-    /// What it looked like before, where it was looked at twice.
+    /// The previous state, if it was sampled twice.
     pub before: Option<&'a Sample>,
     /// Who listens, who is at the other end, who owns.
     pub index: &'a Index<'a>,

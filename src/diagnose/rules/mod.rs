@@ -22,7 +22,7 @@ use crate::host::SocketAt;
 use crate::sockets::Address;
 use crate::stream::Fact as StreamFact;
 
-/// A rule: what it finds, in words, and how.
+/// A rule: what it finds, its texts, and how.
 #[derive(Debug)]
 pub struct Rule {
     /// Stable, for programs and for `sockdoc explain`: `accept_queue_full`.
@@ -33,7 +33,7 @@ pub struct Rule {
     pub meaning: &'static str,
     /// What proves it.
     pub proof: &'static str,
-    /// What looks like it and is not, and how they are told apart.
+    /// What looks like it and is not, and how they are distinguished.
     pub look_alikes: &'static str,
     /// What to do about it.
     pub next: &'static str,
@@ -174,7 +174,7 @@ fn watch_program(case: &Case<'_>, sockets: &[SocketAt], tells: &'static str) -> 
     ]
 }
 
-/// What `strace` tells, where the process is not known yet.
+/// What `strace` shows, if the process is not known yet.
 fn tells_then(tells: &'static str) -> NextStep {
     format!("Then trace that process with strace -f -p. {tells}").into()
 }

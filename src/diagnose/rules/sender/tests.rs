@@ -81,7 +81,7 @@ fn far(mut socket: Socket) -> Socket {
     socket
 }
 
-/// A sender with a closed window, and so much unread itself.
+/// A sender with a closed window, and this much unread itself.
 fn closed(unread: u32) -> Socket {
     let mut socket = socket(State::Established, unread, 2_616_320);
     socket.timer = Some(timer(TimerKind::Persist, 0));
@@ -142,7 +142,7 @@ fn two_ends_that_wait_for_each_other_are_told_from_a_peer_that_has_closed() {
         "{finding:?}"
     );
     assert!(finding.facts.iter().any(|f| f.field == "idiag_rqueue"));
-    // The FIN is no data.
+    // The FIN is not data.
     let ended = Socket {
         state: State::CloseWait,
         ..closed(1)

@@ -1,4 +1,4 @@
-//! The queue of connections that wait for `accept()` is full: the kernel drops what comes next, or,
+//! The queue of connections that wait for `accept()` is full: the kernel drops further SYNs, or,
 //! of a Unix socket, lets it wait.
 
 use super::super::{Check, Rule, diag_count, watch_program};

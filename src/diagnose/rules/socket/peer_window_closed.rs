@@ -46,7 +46,7 @@ pub(in crate::diagnose::rules) fn check(case: &Case<'_>, at: SocketAt) -> Option
     let socket = case.socket(at);
     let tcp = case.tcp(at);
     let watched = case.sender.filter(|watched| watched.at == at);
-    // Where nothing was read at all, a closed window is no passing moment.
+    // Where nothing was read at all, a closed window is not a passing moment.
     let nothing_read = watched.is_some_and(|watched| watched.consumed == Some(0));
     let patience = if nothing_read { 0 } else { PATIENCE_MS };
     let sent = tcp.last_data_sent_ms;
@@ -99,7 +99,7 @@ pub(in crate::diagnose::rules) fn check(case: &Case<'_>, at: SocketAt) -> Option
     })
 }
 
-/// What to do where the other end is not on this host.
+/// What to do if the other end is not on this host.
 fn elsewhere(socket: &Socket) -> Vec<NextStep> {
     let mut command = Command::of("sockdoc sockets");
     if let Some(port) = socket.peer.port() {
