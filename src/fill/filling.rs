@@ -13,7 +13,7 @@ const RETRY: Duration = Duration::from_millis(10);
 /// What is to be done next.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Step {
-    /// Call `send()` with so many bytes.
+    /// Call `send()` with this many bytes.
     Send(usize),
     /// Wait for `POLLOUT`, until this time since the start at the latest; then ask again.
     Wait(Duration),
@@ -49,7 +49,7 @@ impl Stop {
     }
 }
 
-/// The sender: it is told what each call returned, and says what comes next. Times are since the
+/// The sender: it gets the result of each call, and decides the next one. Times are since the
 /// start.
 ///
 /// It has stopped, or it sends, or it waits with an end: the wait is never longer than what is left
@@ -113,7 +113,7 @@ impl Filling {
         if now >= self.plan.duration {
             return self.stop(Stop::TimeUp);
         }
-        // What is left fits, where it is less than a chunk.
+        // The rest fits if it is less than a chunk.
         let len = usize::try_from(left).map_or(self.plan.chunk, |left| left.min(self.plan.chunk));
         let State::Full(since) = self.state else {
             return Step::Send(len);
@@ -192,7 +192,7 @@ mod tests {
         }
     }
 
-    /// A kernel with a buffer of its own, from which a reader takes so much every millisecond.
+    /// A kernel with a buffer of its own, from which a reader takes a fixed amount every millisecond.
     struct Kernel {
         room: usize,
         reads: usize,

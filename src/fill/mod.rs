@@ -43,7 +43,7 @@ pub enum Variant {
     Tcp,
     /// UDP: nothing blocks, what does not fit is dropped.
     Udp,
-    /// A pair of unix stream sockets.
+    /// A pair of Unix stream sockets.
     UnixStreams,
     /// Unix datagram sockets.
     UnixDatagrams,
@@ -69,7 +69,7 @@ impl Variant {
 /// How the sender waits for room.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Mode {
-    /// `O_NONBLOCK`: `send()` fails with `EWOULDBLOCK` when there is no room.
+    /// `O_NONBLOCK`: `send()` fails with `EWOULDBLOCK` if the buffer is full.
     NonBlocking,
     /// A blocking `send()` with `SO_SNDTIMEO`: it fails with the same errno when its time is over, or
     /// returns the part that was taken.
@@ -102,6 +102,6 @@ pub struct Plan {
     pub max_bytes: u64,
     /// ... or this many sends ...
     pub max_sends: u64,
-    /// ... or after this time, where the receiver goes on taking bytes.
+    /// ... or after this time, if the receiver keeps taking bytes.
     pub duration: Duration,
 }

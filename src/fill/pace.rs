@@ -1,4 +1,4 @@
-//! A reader that takes so many bytes a second and no more.
+//! A reader with a limited rate in bytes per second.
 
 use std::time::Duration;
 
@@ -66,7 +66,7 @@ impl Pace {
 mod tests {
     use super::*;
 
-    /// What a reader takes in so much time from a peer that always has more.
+    /// What a reader takes in this time from a peer that always has more.
     fn taken(rate: u64, time: Duration) -> u64 {
         let mut pace = Pace::new(rate, Duration::ZERO);
         let (mut now, mut total) = (Duration::ZERO, 0);

@@ -5,11 +5,11 @@ use std::time::Duration;
 use super::Variant;
 use crate::sockdiag::{SkMemInfo, TcpInfoValues};
 
-/// One end of the connection, as its own descriptor tells it. `None`: the kernel does not tell it for
+/// One end of the connection, as its own descriptor reports it. `None`: the kernel does not report it for
 /// this kind of socket.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct End {
-    /// Bytes accepted and not yet acknowledged (`SIOCOUTQ`, tcp(7)). For a unix socket `truesize`:
+    /// Bytes accepted and not yet acknowledged (`SIOCOUTQ`, tcp(7)). For a Unix socket `truesize`:
     /// memory, not payload.
     pub send_queue: Option<u64>,
     /// Of these, bytes never sent yet (`SIOCOUTQNSD`, linux/sockios.h).
@@ -40,7 +40,7 @@ pub struct Sample {
     pub at: Duration,
     /// The end that sends.
     pub sender: End,
-    /// The end that should read; `None` where it is another program's.
+    /// The end that should read; `None` if it is another program's.
     pub receiver: Option<End>,
 }
 
@@ -49,7 +49,7 @@ pub struct Sample {
 pub enum Balance {
     /// What was accepted is in the queues or was read.
     Holds,
-    /// This many bytes are missing (or, negative, too many).
+    /// Missing bytes (or, negative, surplus bytes).
     Off(i128),
     /// The figures do not tell.
     Unknown,
@@ -60,7 +60,7 @@ impl Sample {
     ///
     /// With both ends: accepted = Send-Q + Recv-Q + read, once everything sent is acknowledged; a byte
     /// that was received and not yet acknowledged is in both queues. With the sender alone: accepted =
-    /// acknowledged + Send-Q, which holds at any time. A unix stream has no Send-Q of payload: what is
+    /// acknowledged + Send-Q, which holds at any time. A Unix stream has no Send-Q of payload: what is
     /// accepted is in the peer's queue at once. Datagrams are counted when they are drained.
     pub fn balance(&self, variant: Variant, accepted: u64, read: u64) -> Balance {
         let sender = &self.sender;

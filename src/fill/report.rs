@@ -27,11 +27,11 @@ pub struct Limits {
     pub congestion: Option<String>,
     /// The sender's buffer (`SO_SNDBUF`).
     pub send_buffer: Buffer,
-    /// The receiver's buffer (`SO_RCVBUF`); `None` where the receiver is another program's.
+    /// The receiver's buffer (`SO_RCVBUF`); `None` if the receiver is another program's.
     pub recv_buffer: Option<Buffer>,
-    /// `TCP_NOTSENT_LOWAT`, where it was asked for: bytes.
+    /// `TCP_NOTSENT_LOWAT`, if requested: bytes.
     pub lowat: Option<u32>,
-    /// `TCP_USER_TIMEOUT`, where it was asked for.
+    /// `TCP_USER_TIMEOUT`, if requested.
     pub user_timeout: Option<Duration>,
     /// The sysctls that matter: name and value.
     pub sysctls: Vec<(&'static str, String)>,
@@ -66,7 +66,7 @@ pub struct Closed {
     pub kind: CloseKind,
     /// Bytes in the sender's queue when it was called.
     pub queued: Option<u64>,
-    /// The errnos of the writer's next calls of `send()`; only where the receiver closed.
+    /// The errnos of the writer's next calls of `send()`; only if the receiver closed.
     pub writer: Vec<i32>,
 }
 
@@ -108,13 +108,13 @@ pub struct Report {
     pub waits: Waits,
     /// Both ends when sending had stopped.
     pub settled: Option<Sample>,
-    /// Why there is no room.
+    /// Why the buffer is full.
     pub verdict: Option<Finding>,
     /// The watch of the persist timer.
     pub holding: Option<Holding>,
     /// What datagrams were counted.
     pub datagrams: Option<Datagrams>,
-    /// The close, where one was asked for.
+    /// The close, if requested.
     pub closed: Option<Closed>,
     /// What the receiver read at last.
     pub draining: Option<Draining>,
@@ -148,7 +148,7 @@ impl Report {
         }
         let dropped = match self.variant {
             Variant::Udp => self.datagrams?.dropped?,
-            // A unix datagram is never dropped.
+            // A Unix datagram is never dropped.
             _ => 0,
         };
         Some(draining.reads() + dropped == self.timeline.sends())
