@@ -48,8 +48,8 @@ impl Deframer {
         }
     }
 
-    /// Takes the next message off the front of `input`. When there is none, all of `input` has been
-    /// taken and stored. Call it again until there is none; only then the memory of the last
+    /// Takes the next message off the front of `input`. Without one, all of `input` has been
+    /// taken and stored. Call it again until it gives no message; only then the memory of the last
     /// message is given back.
     ///
     /// A limit is checked before memory is taken for what it limits, and an announced length takes
@@ -168,7 +168,7 @@ impl Deframer {
 }
 
 impl Framing {
-    /// The size of the length field, where there is one.
+    /// The size of the length field, if there is one.
     fn length_prefix(&self) -> Option<usize> {
         match self {
             Framing::Digits(digits) => Some(usize::from(digits.get())),

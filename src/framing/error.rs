@@ -1,4 +1,4 @@
-//! What can be wrong with a message and its frame, in words.
+//! Texts for what can be wrong with a message and its frame.
 
 use std::fmt;
 

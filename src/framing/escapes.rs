@@ -4,7 +4,7 @@ use std::fmt;
 
 /// Turns text with escapes into bytes; characters outside ASCII become their UTF-8 bytes.
 ///
-/// `\0` is always one zero byte, whatever digits follow it: there are no octal escapes.
+/// `\0` is always one zero byte, whatever digits follow it: octal escapes do not exist.
 pub fn unescape(text: &str) -> Result<Vec<u8>, EscapeError> {
     let mut out = Vec::with_capacity(text.len());
     let mut characters = text.chars().enumerate();

@@ -13,7 +13,7 @@
 //! | `digits:N` | after as many bytes as N decimal digits in front of it say | more than N digits can say |
 //! | `len16`, `len32` | the same, with a big-endian binary length | 64 KiB and more; 4 GiB and more |
 //! | `fixed:N[:PAD]` | after N bytes, filled up with the byte PAD (`#`) | more than N bytes; a last PAD |
-//! | `close` | where the peer shuts down its sending side | a second message; an empty one |
+//! | `close` | at the peer's shutdown of its sending side | a second message; an empty one |
 //!
 //! TEXT and PAD may contain the [`escapes`] `\r \n \t \0 \\ \xNN`.
 
@@ -36,13 +36,13 @@ use std::num::{NonZeroU8, NonZeroUsize};
 /// Where a message ends on a byte stream. Cheap to clone: each connection has its own.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Framing {
-    /// There are no boundaries: whatever one read returns.
+    /// No boundaries: whatever one read returns.
     Raw,
     /// A message ends with `\n`; a `\r` in front of it is not part of the message.
     Line,
     /// A message ends with these bytes.
     Delimited(Delimiter),
-    /// This many decimal digits, filled up with zeros, say how many bytes follow.
+    /// The length in this many decimal digits, padded with zeros.
     Digits(NonZeroU8),
     /// Two bytes, big-endian, say how many bytes follow.
     Len16,
