@@ -18,7 +18,7 @@ pub struct Index<'a> {
     held: OnceCell<HashMap<ProcessAt, Vec<SocketAt>>>,
 }
 
-/// Whether a socket that nobody asked to see may answer a question about another one. `pairs`: who is at
+/// Whether a socket that the query does not select may answer a question about another one. `pairs`: who is at
 /// the other end is asked of every socket, not only of those with findings.
 pub fn answers_about_others(socket: &Socket, pairs: bool) -> bool {
     let is_asked_by_rules = socket.proto == Proto::Tcp
@@ -50,8 +50,8 @@ impl<'a> Index<'a> {
         self.sample.socket(at)
     }
 
-    /// The socket at the other end, in the same network namespace or else in another one of this host. A
-    /// TCP socket connected to itself is its own other end. A unix socket without a peer of its own (a
+    /// The socket at the other end, in the same network namespace or otherwise in another one of this host. A
+    /// TCP socket connected to itself is its own other end. A Unix socket without a peer of its own (a
     /// server of datagrams) has one if it has just one client.
     pub fn other_end(&self, at: SocketAt) -> Option<SocketAt> {
         let pairs = self.pairs.get_or_init(|| Pairs::new(&self.sample.sockets));
@@ -59,7 +59,7 @@ impl<'a> Index<'a> {
         u32::try_from(other).ok().map(SocketAt)
     }
 
-    /// Who takes what comes to an address and port: those at that very address, or else those at all
+    /// The sockets that accept packets for an address and port: those at that very address, or otherwise those at all
     /// addresses. Several share a port by `SO_REUSEPORT`.
     pub fn listeners(&self, proto: Proto, netns: u16, (ip, port): (IpAddr, u16)) -> Vec<SocketAt> {
         let at_port = self.at_port(proto, netns, port).iter().copied();

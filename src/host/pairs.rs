@@ -1,7 +1,7 @@
 //! Who is at the other end on this host.
 //!
 //! Internet connections are joined by their addresses, mirrored, in the same network namespace;
-//! unix sockets by the inode of their peer, which is one number space for the whole host.
+//! Unix sockets by the inode of their peer, which is one number space for the whole host.
 
 use std::collections::HashMap;
 use std::net::{IpAddr, Ipv6Addr};
@@ -31,7 +31,7 @@ impl Pairs {
         pairs
     }
 
-    /// The socket at the other end. A TCP socket connected to itself is its own other end. A unix
+    /// The socket at the other end. A TCP socket connected to itself is its own other end. A Unix
     /// socket without a peer of its own (a server of datagrams) has one if it has just one client.
     pub(super) fn other_end(&self, index: usize) -> Option<usize> {
         let other = *self.other.get(index)?;
@@ -70,7 +70,7 @@ impl Pairs {
                 by_inode.insert(socket.inode, index);
             }
         }
-        // (that one, this one) of unix sockets that have another one as their peer.
+        // (that one, this one) of Unix sockets that have another one as their peer.
         let mut clients: Vec<(u32, u32)> = Vec::new();
         for (index, socket) in (0..).zip(sockets) {
             if let Address::Unix { inode, .. } = socket.peer
@@ -96,7 +96,7 @@ impl Pairs {
     }
 }
 
-/// Whether a socket that nobody asked to see may be the other end of one that is shown.
+/// Whether a socket that the query does not select may be the other end of one that is shown.
 pub(super) fn may_be_other_end(socket: &Socket) -> bool {
     socket.proto.is_unix()
         || (socket.state != State::TimeWait && !matches!(socket.peer, Address::None))
