@@ -6,7 +6,7 @@ use serde::ser::{Serialize, SerializeMap, Serializer};
 
 use super::python;
 
-/// A JSON value of Python's dialect. Strings borrow from the text where they had no escapes.
+/// A JSON value of Python's dialect. Strings borrow from the text if they had no escapes.
 ///
 /// As JSON again (`Serialize`) it is lossless but for two things that JSON does not have: an
 /// integer beyond 64 bits, and infinity or NaN, are given as strings.
@@ -16,7 +16,7 @@ pub enum Value<'a> {
     Null,
     /// `true` or `false`.
     Bool(bool),
-    /// An integer of any size: its digits as they stood, with a `-` where it had one.
+    /// An integer of any size: its digits as they stood, with a `-` if it had one.
     Int(Cow<'a, str>),
     /// A number with a fraction or an exponent, `NaN`, `Infinity` or `-Infinity`.
     Float(f64),
