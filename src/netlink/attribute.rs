@@ -12,7 +12,7 @@ mod field {
 /// `NLA_TYPE_MASK`: without `NLA_F_NESTED` and `NLA_F_NET_BYTEORDER`.
 const KIND_MASK: u16 = 0x3fff;
 
-/// The attributes behind the fixed part of a message, or inside another attribute.
+/// The attributes after the fixed part of a message, or inside another attribute.
 ///
 /// The same invariant as for [`Messages`](super::Messages).
 #[derive(Debug, Clone)]
@@ -22,7 +22,7 @@ pub struct Attributes<'a> {
 }
 
 impl<'a> Attributes<'a> {
-    /// The attributes in `bytes` from `offset` on; there are none if that is behind the end.
+    /// The attributes in `bytes` from `offset` on; there are none if that is after the end.
     pub fn new(bytes: &'a [u8], offset: usize) -> Self {
         let offset = offset.min(bytes.len());
         Attributes { bytes, offset }

@@ -105,7 +105,7 @@ pub struct Message<'a> {
 pub enum Content<'a> {
     /// A part of the answer.
     Reply(&'a [u8]),
-    /// The answer is complete. Not 0 where the walk ended with an error: a positive errno.
+    /// The answer is complete. Not 0 if the walk ended with an error: a positive errno.
     Done(i32),
     /// The request failed with a positive errno; 0 acknowledges it.
     Error(i32),

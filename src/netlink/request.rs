@@ -2,7 +2,7 @@
 
 use super::{ATTRIBUTE_HEADER_LEN, REQUEST, align};
 
-/// Writes one request behind what `out` holds. The length is put in by [`Request::finish`].
+/// Writes one request after what `out` holds. The length is put in by [`Request::finish`].
 #[derive(Debug)]
 #[must_use = "the length is missing until `finish`"]
 pub struct Request<'a> {
