@@ -9,12 +9,12 @@ use super::{Layer, Malformed, arp, at_least, gre, tcp, udp};
 use crate::capfile::LinkType;
 use crate::reference::icmp::Version;
 
-/// Tunnels in tunnels are followed so far.
+/// Nested tunnels are followed to this depth.
 const MAX_TUNNELS: usize = 8;
 
 /// Decodes a frame: `frame` is what was captured of it, `wire_length` how long it was.
 ///
-/// This never fails: what could be read is there, and the first layer that could not is told in
+/// This never fails: what could be read is there, and the first layer that could not is reported in
 /// [`Decoded::malformed`].
 #[inline]
 pub fn decode(link_type: LinkType, frame: &[u8], wire_length: u32) -> Decoded {

@@ -4,7 +4,7 @@ use super::{Layer, Malformed, at_least};
 
 /// Reads the header at `offset`: what it carries, as an EtherType, and where that begins.
 ///
-/// Of version 1 (RFC 2637, PPTP), and where a source route is in the way (RFC 1701), it is `None`.
+/// Of version 1 (RFC 2637, PPTP), and if a source route is in the way (RFC 1701), it is `None`.
 pub(super) fn read(frame: &[u8], offset: usize) -> Result<Option<(u16, usize)>, Malformed> {
     const CHECKSUM: u16 = 0x8000;
     const ROUTING: u16 = 0x4000;
