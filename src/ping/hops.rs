@@ -1,4 +1,4 @@
-//! The routers on the way, from what comes back for packets that may go only so far.
+//! The routers on the way, from what comes back for packets with a limited hop count.
 
 use std::net::IpAddr;
 use std::time::Duration;
@@ -6,12 +6,12 @@ use std::time::Duration;
 use super::event::Event;
 use super::losses::Refusal;
 
-/// What came back from so many hops away.
+/// What came back from this many hops away.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Hop {
     /// The hops that the requests were given.
     pub distance: u8,
-    /// Each request: who answered, and how fast; `None` where nobody did.
+    /// Each request: who answered, and how fast; `None` if unanswered.
     pub answers: Vec<Option<Answer>>,
     /// Why the way ends here, if it does.
     pub end: Option<End>,
@@ -38,7 +38,7 @@ pub enum End {
 }
 
 impl Hop {
-    /// The hop behind what happened to its requests.
+    /// The hop, after the results of its requests.
     pub fn new(distance: u8, events: &[Event]) -> Hop {
         let mut hop = Hop {
             distance,

@@ -1,10 +1,10 @@
-//! Where the lost ones went.
+//! The account of lost packets.
 
 use std::net::IpAddr;
 
 use crate::reference::icmp::{self, Version};
 
-/// Different refusals that are told apart; a hostile network can make up any number of them.
+/// Different refusals that are distinguished; a hostile network can make up any number of them.
 const MOST_REFUSALS: usize = 64;
 
 /// The account of the requests that got no good reply in time.
@@ -31,16 +31,16 @@ pub struct Refusal {
     pub r#type: u8,
     /// Its code.
     pub code: u8,
-    /// Who sent it; `None` for all that are too many to be told apart.
+    /// Its source; `None` for the rest, if there are too many to distinguish.
     pub by: Option<IpAddr>,
 }
 
 impl Refusal {
-    /// The error in a few words, those of ping where it has some.
+    /// A short text of the error, that of ping if it has one.
     pub fn words(&self) -> String {
         match icmp::describe(self.version, self.r#type, self.code) {
             Some(known) if known.code.is_some() => known.message.to_owned(),
-            // A whole type that has codes, and this is none of them.
+            // A whole type that has codes, and this code is unknown.
             Some(known) if icmp::codes(self.version, self.r#type).next().is_some() => {
                 format!("{}, Bad Code: {}", known.message, self.code)
             }
@@ -134,7 +134,7 @@ impl Losses {
         }
     }
 
-    /// Refused by whom, and how often.
+    /// Senders of refusals, with their counts.
     pub fn refused(&self) -> impl Iterator<Item = (&Refusal, u64)> {
         let some = self.refused.iter().filter(|(_, count)| *count > 0);
         some.map(|(refusal, count)| (refusal, *count))

@@ -4,17 +4,17 @@
 //! | file | what it holds |
 //! |---|---|
 //! | [`session`] | [`Session`](session::Session): the whole of it |
-//! | [`event`] | what a session tells: replies, refusals, losses |
+//! | [`event`] | the events of a session: replies, refusals, losses |
 //! | [`plan`] | how it is to run: how many, how often, how long to wait |
 //! | [`schedule`] | when the next request is due: no drift, floods, many targets |
 //! | [`window`] | which requests are under way, by the sixteen bits on the wire |
 //! | [`payload`] | what a request carries and a reply must bring back |
 //! | [`clock`] | two clocks, what they say of each other, and a step of one |
 //! | [`figures`] | round-trip times: mean, deviation, percentiles, jitter |
-//! | [`losses`] | where the lost ones went |
+//! | [`losses`] | the account of lost packets |
 //! | [`mtu`] | the search for the MTU of a path |
 //! | [`hops`] | the routers on the way |
-//! | [`target`] | whom to ask: names, addresses, CIDR blocks, ranges |
+//! | [`target`] | targets: names, addresses, CIDR blocks, ranges |
 //!
 //! A session takes bytes and times (`handle_*`) and gives requests, deadlines and events (`poll_*`),
 //! so that a test joins it to a made-up responder and lets the time run as it likes.

@@ -1,6 +1,6 @@
 //! The search for the MTU of a path: the largest packet that arrives whole.
 //!
-//! RFC 1191 and RFC 8201 let routers say it (`Frag needed`, `Packet too big`); where a firewall eats what they
+//! RFC 1191 and RFC 8201 let routers say it (`Frag needed`, `Packet too big`); if a firewall drops what they
 //! say, large packets vanish, and only trying sizes finds it (RFC 4821).
 
 use std::net::IpAddr;
@@ -37,7 +37,7 @@ pub enum Outcome {
     TooBig {
         /// The error, and who sent it; `None` for this host itself.
         by: Option<Refusal>,
-        /// The MTU, if it was told.
+        /// The MTU, if it was reported.
         mtu: Option<usize>,
     },
     /// Nothing was heard.
@@ -57,9 +57,9 @@ pub enum Found {
     Mtu {
         /// Its size in bytes.
         mtu: usize,
-        /// Who told it; `None` where it is that of our own link, or was found by trying.
+        /// The sender of the report; `None` if it is the MTU of our own link, or was found by probing.
         told_by: Option<IpAddr>,
-        /// Larger packets of these sizes vanish, and nobody says so.
+        /// Larger packets of these sizes are lost without an ICMP error.
         black_hole: Option<RangeInclusive<usize>>,
         /// The next larger packet is refused for another reason than its size.
         refused: Option<Refusal>,
@@ -168,7 +168,7 @@ impl Search {
         self.step(told.unwrap_or(0));
     }
 
-    /// Goes on with `wish` if that is between what passed and the limit, else with the middle.
+    /// Goes on with `wish` if that is between what passed and the limit, otherwise with the middle.
     fn step(&mut self, wish: usize) {
         let passed = self.passed.unwrap_or(self.smallest);
         if passed >= self.limit {

@@ -3,12 +3,12 @@
 
 use std::hash::{DefaultHasher, Hasher as _};
 
-/// Bytes of the nonce, where the payload has room for it.
+/// Bytes of the nonce, if the payload has room for it.
 pub const NONCE: usize = 8;
 /// The largest pattern that may be given (`-p`), as with iputils.
 pub const LONGEST_PATTERN: usize = 16;
 
-/// Makes payloads, and tells what is wrong with those that come back.
+/// Creates payloads, and checks those that return.
 #[derive(Debug, Clone)]
 pub struct Payloads {
     secret: [u64; 2],
@@ -32,7 +32,7 @@ pub enum Damage {
     },
     /// It ends too early; what is there is right.
     Shorter,
-    /// It goes on behind its end.
+    /// It goes on after its end.
     Longer,
 }
 

@@ -16,7 +16,7 @@ pub struct Plan {
     pub spacing: Duration,
     /// What the next request waits for.
     pub pace: Pace,
-    /// So many requests are sent at once in the beginning.
+    /// Requests sent at once in the beginning.
     pub preload: u64,
     /// A reply after this time is late; unset, [`LINGER`], and less after the last request.
     pub timeout: Option<Duration>,
@@ -27,7 +27,7 @@ pub struct Plan {
     /// Counts as iputils does: what is damaged, late, forged or from elsewhere is a reply too.
     pub lenient: bool,
     /// Whether only the first of the requests that are sent together is timed: the others left at a
-    /// time that nobody knows.
+    /// unknown time.
     pub times_first_only: bool,
 }
 

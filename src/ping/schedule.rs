@@ -5,9 +5,9 @@ use std::time::Duration;
 use super::clock::Monotonic;
 use super::plan::{Pace, Plan};
 
-/// So many requests are under way in a flood, or one to each target.
+/// Requests in flight in a flood, or one to each target.
 const FLOOD_WINDOW: u64 = 64;
-/// A flood that gets no reply goes on after this time: a hundred a second, as with iputils.
+/// A flood without a reply continues after this time: a hundred a second, as with iputils.
 const FLOOD_INTERVAL: Duration = Duration::from_millis(10);
 
 /// The times at which requests are due.
@@ -41,7 +41,7 @@ pub struct Traffic {
 }
 
 impl Schedule {
-    /// A schedule for so many targets.
+    /// A schedule for this many targets.
     pub fn new(plan: &Plan, targets: usize) -> Schedule {
         let turn = plan
             .spacing

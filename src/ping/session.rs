@@ -20,13 +20,13 @@ use crate::reference::icmp::Version;
 
 pub use judge::{Incoming, Notice};
 
-/// The last request is waited for at least so long.
+/// The last request is waited for at least this long.
 const SHORTEST_PATIENCE: Duration = Duration::from_millis(100);
 
 /// A session of pings to one target or many.
 ///
 /// What is sent is asked for with [`Session::poll_transmit`], what came in is handed to
-/// [`Session::handle_packet`] and [`Session::handle_notice`], and what was waited for in vain is told by
+/// [`Session::handle_packet`] and [`Session::handle_notice`], and what was awaited in vain is reported by
 /// [`Session::poll_lost`]. No call waits, and none reads a clock.
 #[derive(Debug)]
 pub struct Session {
@@ -39,13 +39,13 @@ pub struct Session {
     identifiers: [u16; 2],
     /// The figures of all targets together.
     pub totals: Tally,
-    /// Where the lost ones went.
+    /// The account of lost packets.
     pub losses: Losses,
     /// The round-trip times of all targets.
     pub times: Distribution,
     /// What they were measured by.
     pub timings: Timings,
-    /// Steps of the clock of the day.
+    /// Steps of the wall clock.
     pub clock_steps: u64,
     /// Replies that this host lost because its own receive buffer was full.
     pub overflowed: u64,
@@ -75,7 +75,7 @@ struct Asked {
 pub struct Tally {
     /// Requests, those that never left included.
     pub sent: u64,
-    /// Good replies in time; with a lenient plan whatever iputils takes for one.
+    /// Good replies in time; with a lenient plan every reply that iputils counts.
     pub received: u64,
     /// Good replies that came again.
     pub duplicates: u64,
@@ -83,7 +83,7 @@ pub struct Tally {
     pub damaged: u64,
     /// Good replies that came too late.
     pub late: u64,
-    /// Replies that nobody who saw a request made, or to what was never sent.
+    /// Replies whose sender did not see a request, or to requests never sent.
     pub forged: u64,
     /// Replies from another address.
     pub elsewhere: u64,
@@ -110,13 +110,13 @@ impl Tally {
 pub struct Request {
     /// Its number in the session.
     pub number: u64,
-    /// To whom.
+    /// The destination.
     pub target: usize,
     /// Which of the requests to this target, from 1.
     pub sequence: u64,
     /// Whether its round-trip time is measured.
     pub timed: bool,
-    /// The request before it to the same target has no answer yet; only told with one target.
+    /// The request before it to the same target has no answer yet; only reported with one target.
     pub unanswered: Option<u64>,
 }
 
@@ -192,7 +192,7 @@ impl Session {
     /// A target.
     ///
     /// # Panics
-    /// If there are not so many.
+    /// If there are fewer.
     pub fn target(&self, index: usize) -> &Target {
         &self.targets[index].target
     }
@@ -200,7 +200,7 @@ impl Session {
     /// The counts of a target.
     ///
     /// # Panics
-    /// If there are not so many.
+    /// If there are fewer.
     pub fn tally(&self, index: usize) -> &Tally {
         &self.targets[index].tally
     }
@@ -213,7 +213,7 @@ impl Session {
         }
     }
 
-    /// What the clock of the day says at a time.
+    /// What the wall clock says at a time.
     pub fn realtime(&self, time: Monotonic) -> Realtime {
         self.watch.realtime(time)
     }
@@ -324,7 +324,7 @@ impl Session {
     pub fn handle_left(&mut self, number: u64, stamp: Realtime, now: Monotonic) {
         let left = self.watch.monotonic(stamp);
         if let Some(slot) = self.window.slot_mut(number) {
-            // A stamp that cannot be true is of another request, or of a clock that was set since.
+            // A timestamp that cannot be true is of another request, or of a clock that was set since.
             if (slot.sent..=now).contains(&left) {
                 slot.left = Some(left);
             }
@@ -385,7 +385,7 @@ impl Session {
 
     /// Whether the session is over.
     pub fn is_over(&self, now: Monotonic) -> bool {
-        // Who waits for one reply, or for so many, does not wait for more.
+        // A run that waits for a number of replies does not wait for more.
         let has_enough = self.plan.until != Until::End || self.plan.deadline.is_some();
         let is_idle = self.active == 0 && (self.pending == 0 || has_enough);
         self.stopped || is_idle || self.end().is_some_and(|end| end <= now)

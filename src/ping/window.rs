@@ -22,7 +22,7 @@ pub struct Slot {
     pub timed: bool,
     /// When it was given to the kernel.
     pub sent: Monotonic,
-    /// When the kernel gave it to the network, where it said so.
+    /// When the kernel gave it to the network, if reported.
     pub left: Option<Monotonic>,
 }
 

@@ -21,13 +21,13 @@ pub struct Incoming<'a> {
     pub version: Version,
     /// The message; from a raw socket of IPv4 with the IP header in front.
     pub bytes: &'a [u8],
-    /// Whether the IP header is there; then nobody has looked at the checksum yet.
+    /// Whether the IP header is present; then the checksum has not been verified yet.
     pub with_ip_header: bool,
     /// More came than there was room for.
     pub is_cut: bool,
     /// Who sent it.
     pub from: IpAddr,
-    /// The hops that it had left, where the kernel says so.
+    /// The remaining hop count, if the kernel reports it.
     pub hop_limit: Option<u8>,
     /// When it came, by the kernel.
     pub stamp: Option<Realtime>,
@@ -40,7 +40,7 @@ pub struct Notice<'a> {
     pub refusal: Refusal,
     /// Its second word (`ee_info`).
     pub detail: u32,
-    /// To whom the packet in question went.
+    /// The destination of the packet concerned.
     pub to: Option<IpAddr>,
     /// The ICMP message that is quoted, from its own header on.
     pub message: &'a [u8],
@@ -87,7 +87,7 @@ impl Session {
                     at,
                 }))
             }
-            // The kernel tells sockets of other errors, but not of a redirect or a source quench.
+            // The kernel reports other errors to sockets, but not a redirect or a source quench.
             Message::Problem(problem) => {
                 let refusal = Refusal {
                     version: incoming.version,
@@ -118,7 +118,7 @@ impl Session {
         self.refuse(notice.refusal, notice.detail, notice.to, echo, (came, at))
     }
 
-    /// When something came: by the kernel's stamp if it has one that can be true.
+    /// When something came: by the kernel's timestamp if it has one that can be true.
     fn arrival(&self, stamp: Option<Realtime>, now: Monotonic) -> (Monotonic, bool, Realtime) {
         if let Some(stamp) = stamp {
             let came = self.watch.monotonic(stamp);

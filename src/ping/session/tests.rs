@@ -10,7 +10,7 @@ use crate::ping::losses::Refusal;
 use crate::ping::payload::Damage;
 
 const MS: u64 = 1_000_000;
-/// What the clock of the day is ahead of the other at first.
+/// What the wall clock is ahead of the other at first.
 const AHEAD: u64 = 1_800_000_000_000_000_000;
 const HOST: [u8; 4] = [10, 0, 0, 2];
 const ID: u16 = 0x1234;
@@ -18,7 +18,7 @@ const ID: u16 = 0x1234;
 /// A packet on its way to us.
 #[derive(Clone)]
 struct Packet {
-    /// After so many nanoseconds.
+    /// After this many nanoseconds.
     delay: u64,
     from: IpAddr,
     /// An ICMP message of IPv4.
@@ -29,7 +29,7 @@ struct Packet {
 
 type Responder<'a> = dyn FnMut(&Request, &Packet) -> Vec<Packet> + 'a;
 
-/// The world: time, packets under way, and the clock of the day.
+/// The world: time, packets under way, and the wall clock.
 struct World {
     now: u64,
     ahead: u64,
