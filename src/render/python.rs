@@ -19,7 +19,7 @@ struct Bytes<'a>(&'a [u8]);
 
 impl fmt::Display for Bytes<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // Double quotes only where they save a backslash.
+        // Double quotes only if they save a backslash.
         let quote = if self.0.contains(&b'\'') && !self.0.contains(&b'"') {
             '"'
         } else {

@@ -37,7 +37,7 @@ impl Table {
         self
     }
 
-    /// Puts so many spaces in front of each line.
+    /// Puts this many spaces in front of each line.
     #[must_use]
     pub fn indent(mut self, spaces: usize) -> Self {
         self.indent = spaces;

@@ -11,7 +11,7 @@ use crate::message::{Content, Header, repr_str};
 use crate::service::Peer;
 use crate::service::app::Request;
 
-/// A peer as Python's `socket` module names it: a tuple, or the path of a unix socket.
+/// A peer as Python's `socket` module names it: a tuple, or the path of a Unix socket.
 pub fn peer(peer: &Peer) -> String {
     match peer {
         Peer::Ip(address) => python::address(address).to_string(),

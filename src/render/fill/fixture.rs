@@ -66,7 +66,7 @@ pub(super) fn report() -> Report {
     }
 }
 
-/// What a section writes where there is no terminal.
+/// What a section writes without a terminal.
 pub(super) fn written(section: impl FnOnce(&mut Page<'_>) -> io::Result<()>) -> String {
     let mut out = Vec::new();
     let mut page = Page {

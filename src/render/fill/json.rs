@@ -45,7 +45,7 @@ pub fn document(report: &Report, verdict: &Value, sockets: &Value) -> Value {
     })
 }
 
-/// A unix socket of a pair has no name.
+/// A Unix socket of a pair has no name.
 fn name(name: &str) -> Option<&str> {
     (!name.is_empty()).then_some(name)
 }

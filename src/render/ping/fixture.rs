@@ -15,7 +15,7 @@ use crate::reference::icmp::Version;
 const MS: u64 = 1_000_000;
 const START: u64 = 1_000 * MS;
 
-/// The session and what it told: a good reply, one again, one with a flipped byte, an ICMP error, a
+/// The session and its events: a good reply, one again, one with a flipped byte, an ICMP error, a
 /// silence and a request that a firewall dropped.
 pub(super) fn eventful(name: &str) -> (Session, Vec<Event>) {
     let target = Target {

@@ -8,7 +8,7 @@ pub fn millis(time: Duration) -> String {
     format!("{}.{:03}", micros / 1000, micros % 1000)
 }
 
-/// Milliseconds as behind `time=`: three decimals below 1 ms, two below 10, one below 100, else none
+/// Milliseconds as after `time=`: three decimals below 1 ms, two below 10, one below 100, otherwise none
 /// (`gather_statistics` of iputils).
 pub fn short_millis(time: Duration) -> String {
     let micros = micros(time);
@@ -28,7 +28,7 @@ fn micros(time: Duration) -> u128 {
 /// A number as `%g` of printf(3) prints it: six digits, without zeroes at the end. For percentages:
 /// from 0 to 100, and not below 0.0001, where `%g` would take an exponent.
 pub fn general(number: f64) -> String {
-    // Six digits in all; below 1 the zeroes behind the point are none.
+    // Six digits in all; below 1 the zeroes after the point are none.
     let decimals = match number {
         100.0.. => 3,
         10.0.. => 4,

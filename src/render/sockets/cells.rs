@@ -60,12 +60,12 @@ pub fn local(out: &mut String, socket: &Socket, names: &Names) {
     address(out, &socket.local, socket, socket.interface, names);
 }
 
-/// The other end; `-` where there is none.
+/// The other end; `-` if absent.
 pub fn peer(out: &mut String, socket: &Socket, names: &Names) {
     address(out, &socket.peer, socket, 0, names);
 }
 
-/// The other end, and who it is where that is on this host: `127.0.0.1:5432 postgres(812)`.
+/// The other end, and its process if that is on this host: `127.0.0.1:5432 postgres(812)`.
 pub fn peer_and_process(out: &mut String, row: Row<'_>, sheet: &Sheet<'_>) {
     let Some(other) = sheet.other_end(row.at) else {
         return peer(out, &row, sheet.names);
@@ -189,7 +189,7 @@ pub fn interface(out: &mut String, index: u32, netns: u16, names: &Names) {
     }
 }
 
-/// A unix socket's name: a path, `@` for the NUL before an abstract one, `socket:[7]` without one.
+/// A Unix socket's name: a path, `@` for the NUL before an abstract one, `socket:[7]` without one.
 pub(super) fn unix(out: &mut String, name: &[u8], inode: u32) {
     match name {
         [] if inode != 0 => {
@@ -274,7 +274,7 @@ pub fn is_any(addr: IpAddr) -> bool {
 }
 
 /// The owners: all of them with their descriptors, `nginx(812,fd6),nginx(813,fd6)`, or the first and
-/// how many more, `nginx(812) +1`; the reason in brackets where there is none.
+/// how many more, `nginx(812) +1`; the reason in brackets if absent.
 pub fn process(out: &mut String, socket: &Socket, sheet: &Sheet<'_>, all: bool) {
     let owners = sheet.owners(socket);
     match sheet.owner_reason(socket) {
@@ -333,7 +333,7 @@ pub fn command_line(out: &mut String, bytes: &[u8]) {
     }
 }
 
-/// What TCP tells of a connection. Of a listener it has the same structure with other things in it.
+/// What TCP reports about a connection. For a listener the same structure has other contents.
 pub fn tcp_info(socket: &Socket) -> Option<&TcpInfoValues> {
     match socket.state {
         State::Listen => None,

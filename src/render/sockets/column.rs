@@ -46,7 +46,7 @@ columns! {
     Local "local" left;
     /// The other end.
     Peer "peer" left;
-    /// The owners, or why there is none.
+    /// The owners, or why there are none.
     Process "process" left;
     /// What is wrong.
     Why "why" left;
@@ -287,7 +287,7 @@ fn cgroup(out: &mut String, socket: &Socket, sheet: &Sheet<'_>) {
     }
 }
 
-/// A name that is no column's.
+/// A name that is not a column.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct UnknownColumn(
     /// The name.

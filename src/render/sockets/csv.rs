@@ -10,7 +10,7 @@ use super::{Lines, Sheet, cells};
 use crate::render::csv::field;
 use crate::sockets::{Address, Details, Socket};
 
-/// The fields behind the columns of the table.
+/// The fields of the table's columns.
 const EXTRA: &[&str] = &[
     "family",
     "local_addr",

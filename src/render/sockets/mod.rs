@@ -92,7 +92,7 @@ impl<'a> Sheet<'a> {
         Row { at, socket }
     }
 
-    /// What is at the other end, where that is on this host. Who it is matters, so it is only looked for
+    /// What is at the other end, if that is on this host. Who it is matters, so it is only looked for
     /// where owners were.
     pub fn other_end(&self, at: SocketAt) -> Option<Row<'a>> {
         let sought = self.sample().owners.were_sought();

@@ -219,7 +219,7 @@ fn unix_row<W: Write + ?Sized>(
         "{:<5} {references:<6} {flags:<11} {kind:<10} {state:<13} {:<8}{} {path}",
         "unix",
         socket.inode,
-        // Here a column follows, so there is no blank in it.
+        // Here a column follows, so it must not contain a blank.
         programs.cell(|| program(socket, sheet, cells::word)),
     );
     lines.end()

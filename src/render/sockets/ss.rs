@@ -211,7 +211,7 @@ fn end(
             }
             out.push(':');
         }
-        // ss gives a unix socket without a peer the inode 0.
+        // ss gives a Unix socket without a peer the inode 0.
         Address::None if socket.family == Family::Unix => {
             out.push_str("* ");
             port.push('0');

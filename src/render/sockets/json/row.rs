@@ -251,7 +251,7 @@ impl Serialize for OwnerOut<'_> {
     }
 }
 
-/// Who is at the other end, where that is on this host.
+/// The process at the other end, if it is on this host.
 #[derive(Serialize)]
 struct OtherEndOut<'a> {
     pid: Option<u32>,
