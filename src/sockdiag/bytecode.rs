@@ -4,7 +4,7 @@
 //! `inet_diag_bc_run` and `inet_diag_bc_audit` in `net/ipv4/inet_diag.c`. A filter saves the
 //! filling and copying of answers, not the walk of the kernel's tables.
 //!
-//! An instruction is a test: where it holds the kernel goes on `yes` bytes further, else `no` bytes
+//! An instruction is a test: if it holds, the kernel goes on `yes` bytes further, otherwise `no` bytes
 //! further. A socket is listed if that ends exactly at the end of the code. The kernel accepts only
 //! code whose `yes` is the length of the instruction, so only `no` jumps.
 
@@ -39,13 +39,13 @@ const MAX: usize = MAX_ATTRIBUTE / OP * OP - 2 * OP;
 /// Which sockets are wanted.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Filter {
-    /// The local port lies in this range.
+    /// The local port is in this range.
     LocalPort(RangeInclusive<u16>),
-    /// The peer's port lies in this range.
+    /// The peer's port is in this range.
     PeerPort(RangeInclusive<u16>),
-    /// The local address lies in this network.
+    /// The local address is in this network.
     Local(Network),
-    /// The peer's address lies in this network.
+    /// The peer's address is in this network.
     Peer(Network),
     /// The filter does not hold.
     Not(Box<Filter>),
@@ -132,8 +132,8 @@ impl Filter {
         Ok(Bytecode(code))
     }
 
-    /// The code of a part. The invariant that lets parts be joined: it is left at its end where it
-    /// holds, and exactly one instruction ([`OP`] bytes) behind its end where it does not.
+    /// The code of a part. The invariant that lets parts be joined: it is left at its end if it
+    /// holds, and exactly one instruction ([`OP`] bytes) after its end if it does not.
     fn fragment(&self, ports: PortTest) -> Result<Vec<u8>, TooLong> {
         let code = match self {
             Filter::LocalPort(range) => {
@@ -170,13 +170,13 @@ fn fragments(filters: &[Filter], ports: PortTest) -> Result<Vec<Vec<u8>>, TooLon
         .collect()
 }
 
-/// `[part] jump-behind-the-end`: where the part holds the jump is met, else it is jumped over.
+/// `[part] jump-past-the-end`: if the part holds the jump is reached, otherwise it is jumped over.
 fn not(mut code: Vec<u8>) -> Vec<u8> {
     op(&mut code, code::JMP, OP, 2 * OP);
     code
 }
 
-/// `[part][part]...`: where a part does not hold, all the others are jumped over.
+/// `[part][part]...`: if a part does not hold, all the others are jumped over.
 fn all(parts: Vec<Vec<u8>>) -> Vec<u8> {
     let mut behind: usize = parts.iter().map(Vec::len).sum();
     let mut code = Vec::with_capacity(behind);
@@ -188,7 +188,7 @@ fn all(parts: Vec<Vec<u8>>) -> Vec<u8> {
     code
 }
 
-/// `[part] jump-to-the-end [part] jump-to-the-end ... [part]`: where a part holds its jump is met,
+/// `[part] jump-to-the-end [part] jump-to-the-end ... [part]`: if a part holds its jump is reached,
 /// else it is jumped over and the next part begins.
 fn any(parts: &[Vec<u8>]) -> Vec<u8> {
     let Some(last) = parts.len().checked_sub(1) else {

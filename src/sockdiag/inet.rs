@@ -177,7 +177,7 @@ impl<'a> InetMessage<'a> {
         }
     }
 
-    /// What else the kernel told, in one pass.
+    /// Further data from the kernel, in one pass.
     #[inline]
     pub fn attributes(&self) -> InetAttributes<'a> {
         InetAttributes::new(self.payload, field::LEN)

@@ -11,7 +11,7 @@
 //!    [`NetlinkMessage`], [`VsockMessage`]. `new` checks the length of the fixed part, once; no
 //!    accessor panics after that.
 //! 4. Its `attributes()` are sorted in one pass into a small struct. What the kernel did not send is
-//!    `None`; what could not be read is `None` as well, and `malformed` tells of the first such.
+//!    `None`; what could not be read is `None` as well, and `malformed` reports the first one.
 //! 5. [`TcpInfo`] reads `struct tcp_info` of any length, so of any kernel.
 //!
 //! | file | what it holds |

@@ -117,7 +117,7 @@ impl<'a> NetlinkMessage<'a> {
         cookie_at(self.fixed, field::COOKIE)
     }
 
-    /// What else the kernel told, in one pass.
+    /// Further data from the kernel, in one pass.
     pub fn attributes(&self) -> NetlinkAttributes<'a> {
         NetlinkAttributes::new(self.payload)
     }

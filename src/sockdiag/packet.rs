@@ -85,7 +85,7 @@ impl<'a> PacketMessage<'a> {
         self.fixed[field::KIND]
     }
 
-    /// The `EtherType` that it receives: 3 is all, 0 is none.
+    /// The `EtherType` that it receives: 3 is all, 0 means no protocol.
     pub fn protocol(&self) -> u16 {
         u16_at(self.fixed, field::PROTOCOL)
     }
@@ -100,7 +100,7 @@ impl<'a> PacketMessage<'a> {
         cookie_at(self.fixed, field::COOKIE)
     }
 
-    /// What else the kernel told, in one pass.
+    /// Further data from the kernel, in one pass.
     pub fn attributes(&self) -> PacketAttributes {
         PacketAttributes::new(self.payload)
     }

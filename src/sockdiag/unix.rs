@@ -48,7 +48,7 @@ mod kind {
     pub(super) const UID: u16 = 7;
 }
 
-/// A request for unix sockets.
+/// A request for Unix sockets.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct UnixRequest {
     /// The states to list: see [`states`](super::states).
@@ -113,13 +113,13 @@ impl<'a> UnixMessage<'a> {
         cookie_at(self.fixed, field::COOKIE)
     }
 
-    /// What else the kernel told, in one pass.
+    /// Further data from the kernel, in one pass.
     pub fn attributes(&self) -> UnixAttributes<'a> {
         UnixAttributes::new(self.payload)
     }
 }
 
-/// The name of a unix socket: any bytes.
+/// The name of a Unix socket: any bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum UnixName<'a> {
     /// A path of up to 108 bytes. The file may be gone.
@@ -129,7 +129,7 @@ pub enum UnixName<'a> {
 }
 
 impl<'a> UnixName<'a> {
-    /// The kernel counts a path's final NUL as part of it. No bytes are no name.
+    /// The kernel counts a path's final NUL as part of it. An empty name means none.
     fn new(bytes: &'a [u8]) -> Option<Self> {
         match bytes {
             [] => None,
@@ -160,7 +160,7 @@ impl UnixFile {
     }
 }
 
-/// The attributes of a unix socket. `None` is what the kernel did not send.
+/// The attributes of a Unix socket. `None` is what the kernel did not send.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct UnixAttributes<'a> {
     /// The name, if there is one.
@@ -222,12 +222,12 @@ impl<'a> UnixAttributes<'a> {
     }
 }
 
-/// Inodes, one after the other.
+/// Inodes, in sequence.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Inodes<'a>(&'a [u8]);
 
 impl Inodes<'_> {
-    /// The inodes; 0 where the client is gone.
+    /// The inodes; 0 if the client is gone.
     pub fn iter(&self) -> impl ExactSizeIterator<Item = u32> {
         let (numbers, _) = self.0.as_chunks::<4>();
         numbers.iter().copied().map(u32::from_ne_bytes)

@@ -1,7 +1,7 @@
 //! Sockets between a virtual machine and its host.
 //!
 //! Sources: `linux/vm_sockets_diag.h` (`struct vsock_diag_req`, `vsock_diag_msg`),
-//! `net/vmw_vsock/diag.c`. There are no attributes.
+//! `net/vmw_vsock/diag.c`. It has no attributes.
 
 use super::cookie::cookie_at;
 use super::{AF_VSOCK, SOCK_DIAG_BY_FAMILY};
@@ -71,7 +71,7 @@ impl<'a> VsockMessage<'a> {
         self.fixed[field::SHUTDOWN]
     }
 
-    /// The local context: 2 is the host, [`ANY`] is none.
+    /// The local context: 2 is the host, [`ANY`] means no context.
     pub fn local_cid(&self) -> u32 {
         u32_at(self.fixed, field::LOCAL_CID)
     }

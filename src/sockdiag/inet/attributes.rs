@@ -1,4 +1,4 @@
-//! What an answer may carry behind its fixed part.
+//! What an answer may carry after its fixed part.
 
 use super::super::congestion::{BbrInfo, DctcpInfo, VegasInfo};
 use super::super::meminfo::SkMemInfo;
@@ -61,7 +61,7 @@ pub struct InetAttributes<'a> {
     pub shutdown: Option<u8>,
     /// `INET_DIAG_PROTOCOL`: the protocol of a raw socket.
     pub protocol: Option<u8>,
-    /// `INET_DIAG_SKV6ONLY`: whether an IPv6 socket refuses IPv4. Only told of sockets that listen or
+    /// `INET_DIAG_SKV6ONLY`: whether an IPv6 socket refuses IPv4. Only reported for sockets that listen or
     /// are not connected, and also true for those bound to one IPv6 address.
     pub v6_only: Option<bool>,
     /// `INET_DIAG_MARK`: the mark of its packets. Needs `CAP_NET_ADMIN`.
@@ -234,12 +234,12 @@ impl<'a> Ulp<'a> {
         self.find(ulp_kind::NAME).map(until_nul)
     }
 
-    /// What kernel TLS tells, `TLS_INFO_*` attributes.
+    /// What kernel TLS reports, `TLS_INFO_*` attributes.
     pub fn tls(&self) -> Option<&'a [u8]> {
         self.find(ulp_kind::TLS)
     }
 
-    /// What MPTCP tells of this subflow, `MPTCP_SUBFLOW_ATTR_*` attributes.
+    /// What MPTCP reports about this subflow, `MPTCP_SUBFLOW_ATTR_*` attributes.
     pub fn mptcp(&self) -> Option<&'a [u8]> {
         self.find(ulp_kind::MPTCP)
     }

@@ -26,7 +26,7 @@ impl Extensions {
     /// `struct tcp_info` or what the protocol has in its place; with `CAP_NET_ADMIN` also what sits
     /// on top of TCP.
     pub const INFO: Self = Self::bit(2);
-    /// What the congestion control algorithm tells of itself.
+    /// What the congestion control algorithm reports.
     pub const CONGESTION_INFO: Self = Self::bit(3);
     /// The algorithm's name.
     pub const CONGESTION: Self = Self::bit(4);
@@ -138,7 +138,7 @@ impl InetRequest<'_> {
     }
 
     /// Writes a request for the one socket with this name; family, states and filter do not count.
-    /// The answer is one message, or an error: `ENOENT` (there is none), `ESTALE` (the cookie is
+    /// The answer is one message, or an error: `ENOENT` (no such socket), `ESTALE` (the cookie is
     /// another's).
     pub fn write_lookup(&self, id: &SocketId, sequence: u32, out: &mut Vec<u8>) {
         // For UDP the kernel takes the ends the other way round, "for historical reasons"
@@ -151,7 +151,7 @@ impl InetRequest<'_> {
     }
 
     fn write(&self, flags: u16, family: u8, id: &SocketId, sequence: u32, out: &mut Vec<u8>) {
-        // A protocol above 255 does not fit here. In its place stands 0, which is no protocol: a
+        // A protocol above 255 does not fit here. It is replaced by 0, which is not a protocol: a
         // kernel that does not know the attribute then says ENOENT and lists nothing wrong.
         let protocol = u8::try_from(self.protocol).unwrap_or(0);
         let mut request = Request::new(out, SOCK_DIAG_BY_FAMILY, flags, sequence)
