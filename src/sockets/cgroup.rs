@@ -1,6 +1,6 @@
 //! What the path of a control group says: the systemd unit, the container.
 
-/// A container, as far as a control group's path tells.
+/// A container, as far as the path of a control group shows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Container<'a> {
     /// `docker`, `containerd`, `cri-o`, `podman`, `lxc`.

@@ -32,7 +32,7 @@ pub struct Filter {
     pub protos: Vec<Proto>,
     /// Families. An IPv6 socket with an IPv4-mapped address counts as IPv4 too. A family that has
     /// but one version (unix ...) passes as well when its protocol is in `protos`, so that `-4 -x`
-    /// is IPv4 and unix.
+    /// is IPv4 and Unix.
     pub families: Vec<Family>,
     /// States.
     pub states: StateSet,
@@ -108,7 +108,7 @@ impl Filter {
         self.processes.iter().any(is_pattern)
     }
 
-    /// Whether a unix socket is asked for by its name, so that unix sockets have to be looked at
+    /// Whether a Unix socket is asked for by its name, so that Unix sockets have to be looked at
     /// even where no flag says so.
     pub fn names_unix(&self) -> bool {
         [&self.local, &self.peer, &self.either]
@@ -144,7 +144,7 @@ impl Filter {
         }
     }
 
-    /// Bits of the states wanted of any protocol; `TIME_WAIT` too where it is only counted.
+    /// Bits of the states wanted of any protocol; `TIME_WAIT` too if it is only counted.
     pub fn state_mask(&self) -> u32 {
         let listening = State::Listen.bit() | State::Unconnected.bit();
         self.states.mask() & if self.listening { listening } else { u32::MAX }
@@ -230,7 +230,7 @@ fn is_local(wanted: &AddressMatch, socket: &Socket) -> bool {
     is_at(wanted, socket, &socket.local) || (is_listening(socket) && is_served(wanted, socket))
 }
 
-/// Whether this socket, on all addresses, takes what comes to the host and port that are asked for.
+/// Whether this socket, on all addresses, accepts packets for the requested host and port for.
 fn is_served(wanted: &AddressMatch, socket: &Socket) -> bool {
     let is_on_all = socket.local.ip().is_some_and(|ip| ip.is_unspecified());
     is_on_all && has_ports(socket.proto) && wanted.is_served_by(socket)

@@ -50,7 +50,7 @@ pub fn inet(message: &InetMessage<'_>, proto: Proto, netns: u16, taken: Taken) -
         send_q: message.send_queue(),
         inode,
         cookie: Some(message.cookie()),
-        // Without an inode the kernel has nobody to ask, and writes 0: that is not root.
+        // Without an inode the kernel cannot know the user, and writes 0: that is not root.
         uid: (inode != 0).then(|| message.uid()),
         netns,
         interface,
@@ -108,7 +108,7 @@ fn timer(message: &InetMessage<'_>) -> Option<Timer> {
     })
 }
 
-/// A unix-domain socket; `None` for a type or state that is not known.
+/// A Unix domain socket; `None` for a type or state that is not known.
 pub fn unix(message: &UnixMessage<'_>, netns: u16, details: bool) -> Option<Socket> {
     let proto = match message.kind() {
         1 => Proto::UnixStr,
@@ -147,7 +147,7 @@ pub fn unix(message: &UnixMessage<'_>, netns: u16, details: bool) -> Option<Sock
     })
 }
 
-/// The name as it stands in the address: an abstract one behind its NUL.
+/// The name as it stands in the address: an abstract one after its NUL.
 fn whole_name(name: UnixName<'_>) -> Box<[u8]> {
     match name {
         UnixName::Path(path) => path.into(),
@@ -237,7 +237,7 @@ pub fn vsock(message: &VsockMessage<'_>, netns: u16) -> Option<Socket> {
     })
 }
 
-/// Both queues of a family that tells them only as memory.
+/// Both queues of a family that reports them only as memory.
 fn queues(memory: Option<SkMemInfo>) -> (u32, u32) {
     let bytes = |of: fn(SkMemInfo) -> Option<u32>| memory.and_then(of).unwrap_or(0);
     (

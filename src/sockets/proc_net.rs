@@ -1,11 +1,11 @@
 //! The tables of /proc/net (proc(5)), for families without `sock_diag`.
 //!
-//! They tell less than `sock_diag`: no cookie, no interface, no memory, no peer of a unix socket, no
+//! They tell less than `sock_diag`: no cookie, no interface, no memory, no peer of a Unix socket, no
 //! bound TCP socket that does not listen; and of a TCP listener not the limit of its accept queue:
 //! its [`Socket::send_q`] is 0 here, so a full queue must not be concluded without a cookie.
 //!
-//! The tables are text that other programs have a hand in (the path of a unix socket is any bytes),
-//! and the kernel may end one anywhere. So a line that is none is skipped and counted.
+//! The tables are text that other programs have a hand in (the path of a Unix socket is any bytes),
+//! and the kernel may end one anywhere. So an invalid line is skipped and counted.
 
 mod fields;
 mod inet;

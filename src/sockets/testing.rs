@@ -46,7 +46,7 @@ pub(crate) fn listener(local: &str) -> Socket {
     socket(Proto::Tcp, State::Listen, local, any)
 }
 
-/// A unix socket and its peer.
+/// A Unix socket and its peer.
 pub(crate) fn unix(proto: Proto, state: State, name: &[u8], inode: u32, peer: u32) -> Socket {
     let end = |name: &[u8], inode| Address::Unix {
         name: name.into(),

@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use crate::sockets::{Address, Socket};
 
-/// One end of a socket, as a user asks for it. [`AddressMatch::parse`] tells how it is written.
+/// One end of a socket in a query. [`AddressMatch::parse`] describes the syntax.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum AddressMatch {
     /// An address of the internet families.
@@ -13,10 +13,10 @@ pub enum AddressMatch {
         host: Host,
         /// On which interface; `None`: on any.
         scope: Option<Scope>,
-        /// What must stand where the port does; `None`: anything.
+        /// The required port; `None`: any.
         ports: Option<PortRange>,
     },
-    /// The name of a unix socket.
+    /// The name of a Unix socket.
     Unix(UnixName),
 }
 
@@ -56,15 +56,15 @@ pub enum Scope {
     Name(String),
 }
 
-/// The name of a unix socket: the name itself, or with a `/` behind it the front of others.
+/// The name of a Unix socket: the name itself, or with a `/` after it the front of others.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct UnixName {
     /// As a socket's name stands, with a NUL in front of an abstract one.
     pub name: Vec<u8>,
-    /// The same with the escapes of our own output read, where it has such. Either may be meant: a
+    /// The same with the escapes of our own output decoded, if it has any. Either may be meant: a
     /// backslash is not escaped there, and paths of systemd hold `\x2d` as it is.
     pub unescaped: Option<Vec<u8>>,
-    /// Whether anything may stand behind it (a `*` was written).
+    /// Whether anything may stand after it (a `*` was written).
     pub is_prefix: bool,
 }
 
@@ -100,7 +100,7 @@ impl AddressMatch {
         }
     }
 
-    /// Whether a socket, which is at all addresses, takes what comes to the host and port that are asked
+    /// Whether a socket, which is at all addresses, accepts packets for the requested host and port
     /// for.
     pub(super) fn is_served_by(&self, socket: &Socket) -> bool {
         let AddressMatch::Ip { host, scope, ports } = self else {
@@ -142,8 +142,8 @@ impl Host {
         }
     }
 
-    /// Whether the address is of this host or network. The unspecified address is no host's: only
-    /// itself asks for it, and `/0` where it has a port (that of a listener).
+    /// Whether the address is of this host or network. The unspecified address is not a host's: only
+    /// itself asks for it, and `/0` if it has a port (that of a listener).
     fn contains(self, addr: IpAddr, port: u16) -> bool {
         match self {
             Host::Any => true,
@@ -161,7 +161,7 @@ impl Host {
 }
 
 impl Network {
-    /// The network of an address; `None` for a prefix that is too long for it. What stands behind
+    /// The network of an address; `None` for a prefix that is too long for it. What stands after
     /// the prefix does not count (`10.0.0.5/8` is `10.0.0.0/8`). An IPv4-mapped address stands for
     /// the IPv4 one.
     pub fn new(addr: IpAddr, prefix: u8) -> Option<Network> {
@@ -218,7 +218,7 @@ impl PortRange {
         }
     }
 
-    /// The port, where it is one.
+    /// The port, if it is one.
     pub fn single(self) -> Option<u16> {
         (self.first == self.last).then_some(self.first)
     }
@@ -230,8 +230,8 @@ impl PortRange {
 }
 
 impl UnixName {
-    /// Whether it is the name, a directory above it, or its front where that is asked for. NULs
-    /// inside of an abstract name are written as `@`, and NULs behind it (programs give the whole
+    /// Whether it is the name, a directory above it, or its front if that is requested. NULs
+    /// inside of an abstract name are written as `@`, and NULs after it (programs give the whole
     /// `sun_path`) do not count.
     pub fn matches(&self, name: &[u8]) -> bool {
         let unescaped = self.unescaped.as_deref();

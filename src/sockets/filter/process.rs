@@ -20,8 +20,8 @@ pub enum ProcessMatch {
 
 impl ProcessMatch {
     /// A part of the name of a process, in any case. It is looked for in the name alone, for `ssh`
-    /// is no process that reads /etc/ssh. A name that the kernel has cut short is completed from the
-    /// command line, where that is known.
+    /// is not a process that reads /etc/ssh. A name that the kernel has cut short is completed from the
+    /// command line, if known.
     pub fn name(part: &str) -> ProcessMatch {
         ProcessMatch::Name(part.to_lowercase())
     }

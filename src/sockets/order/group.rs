@@ -31,7 +31,7 @@ pub enum GroupKey {
     Process(u32),
     /// The host at the other end, without the port.
     Peer(IpAddr),
-    /// The unix socket at the other end, by its name.
+    /// The Unix socket at the other end, by its name.
     PeerName(Box<[u8]>),
     /// A service: the local port if this host listens (or waits for datagrams) on it; otherwise that
     /// of the peer; otherwise the local one.

@@ -1,5 +1,5 @@
 //! What a socket is compared by: numbers, made once for each socket, in the order of what they
-//! stand for. Only names of unix sockets are compared themselves, where the numbers are equal.
+//! stand for. Only names of Unix sockets are compared themselves, if the numbers are equal.
 
 use std::cmp::Ordering;
 use std::net::IpAddr;
@@ -106,8 +106,8 @@ fn rank(socket: &Socket, owners: &Owners, key: SortKey) -> Option<Rank> {
     }
 }
 
-/// IPv4 (mapped too), IPv6, then the other families. The wildcards come first; a peer that is one
-/// is none.
+/// IPv4 (mapped too), IPv6, then the other families. The wildcards come first; a wildcard
+/// peer means none.
 fn address(end: &Address) -> Option<Rank> {
     match end {
         Address::None => None,

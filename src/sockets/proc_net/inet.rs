@@ -46,7 +46,7 @@ pub(super) fn parse(proto: Proto, family: Family, line: &[u8]) -> Option<Socket>
     Some(socket)
 }
 
-/// The address is in words of 32 bits, each printed as the number that its four bytes in network
+/// The address is in units of 32 bits, each printed as the number that its four bytes in network
 /// order are to this machine; the port is an ordinary number.
 fn address(family: Family, (addr, port): (&[u8], &[u8])) -> Option<Address> {
     let word = |digits: &[u8]| hex(digits).map(u32::to_ne_bytes);

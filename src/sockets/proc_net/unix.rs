@@ -1,4 +1,4 @@
-//! The table of unix sockets: `unix_seq_show` in `net/unix/af_unix.c`.
+//! The table of Unix sockets: `unix_seq_show` in `net/unix/af_unix.c`.
 
 use super::Parsed;
 use super::fields::{decimal, hex};
@@ -15,11 +15,11 @@ const ACCEPTS: u32 = 0x0001_0000;
 /// ```
 ///
 /// The kernel writes a name as it is, but `@` for each NUL: whether a name in front of which an `@`
-/// stands is abstract or a path that begins with one cannot be told; abstract is taken. A newline
-/// in a name comes as it is, too. The kernel writes nothing but rows, so a line that is none
+/// stands is abstract or a path that begins with one is unknown; abstract is assumed. A newline
+/// in a name comes as it is, too. The kernel writes only rows, so an invalid line
 /// belongs to the name above it, as long as that does not get longer than a name can be; otherwise
-/// it is skipped. A name that holds a newline and behind it a perfect row, inode and all, cannot be
-/// told from two rows: nothing but `sock_diag` can.
+/// it is skipped. A name that holds a newline and after it a perfect row, inode and all, cannot be
+/// distinguished from two rows: only `sock_diag` can.
 pub(super) fn parse(text: &[u8]) -> Parsed {
     let mut parsed = Parsed::default();
     let mut name: Option<Vec<u8>> = None;
