@@ -1,4 +1,4 @@
-//! What tells one flow from another: two ends, packed so that comparing and hashing are cheap.
+//! The key of a flow: two ends, packed so that comparing and hashing are cheap.
 
 use std::hash::{BuildHasher, Hash, Hasher};
 use std::net::IpAddr;

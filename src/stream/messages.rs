@@ -105,7 +105,7 @@ impl Reader {
             }
             State::Searching(search) => search.push(bytes),
         }
-        // Each round goes on where the one before it ended, so no byte is searched twice.
+        // Each round continues at the end of the previous one, so no byte is searched twice.
         while let State::Searching(search) = &mut self.state
             && let Some(found) = search.next()
         {
