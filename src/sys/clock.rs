@@ -7,12 +7,12 @@ use crate::ping::clock::{Monotonic, Reading, Realtime};
 /// Readings of which the best is taken in [`carefully`].
 const TRIES: usize = 8;
 
-/// The clock that only goes on.
+/// The monotonic clock.
 pub fn monotonic() -> Monotonic {
     Monotonic(nanos(ClockId::CLOCK_MONOTONIC))
 }
 
-/// Both clocks, the clock of the day between two readings of the other.
+/// Both clocks, the wall clock between two readings of the other.
 pub fn both() -> Reading {
     let before = nanos(ClockId::CLOCK_MONOTONIC);
     let realtime = nanos(ClockId::CLOCK_REALTIME);

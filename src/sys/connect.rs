@@ -39,7 +39,7 @@ pub struct Failure {
 }
 
 impl Failure {
-    /// The failure in words.
+    /// The failure as text.
     pub fn describe(&self) -> Error {
         Error::os(Kind::BadAnswer, "connect to", &self.error).on(self.address.to_string())
     }
@@ -161,8 +161,8 @@ impl Race<'_> {
     }
 }
 
-/// A connection to a port of this host where nobody listens can meet itself, when the kernel takes
-/// that very port for our end (a simultaneous open, RFC 9293 section 3.5). Nobody is there.
+/// A connection to a port of this host without a listener can meet itself, when the kernel takes
+/// that very port for our end (a simultaneous open, RFC 9293 section 3.5). No server is there.
 fn not_to_itself(socket: &Socket) -> io::Result<()> {
     let ends = (socket.local_addr()?, socket.peer_addr()?);
     if ends.0.as_socket() == ends.1.as_socket() {

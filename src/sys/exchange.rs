@@ -109,7 +109,7 @@ impl Connection {
         Ok(this)
     }
 
-    /// Connects to a unix-domain socket.
+    /// Connects to a Unix domain socket.
     pub fn unix(path: &Path, options: &Options, timeout: Duration) -> Result<Connection> {
         let started = Instant::now();
         let socket = unix::connect(path, options, timeout)?;
@@ -147,7 +147,7 @@ impl Connection {
     }
 
     /// Sends `source` and gives what comes back to `taker`, both at the same time, so that neither
-    /// side can block the other. With `half_close` our sending side is shut down behind the source.
+    /// side can block the other. With `half_close` our sending side is shut down after the source.
     ///
     /// # Errors
     /// What the socket says; an exchange of bytes that takes longer than the timeout, or a wait of a
@@ -178,7 +178,7 @@ impl Connection {
                         if taker.received(&buffer[..n])? == Next::Done {
                             return Ok(End::Done);
                         }
-                        // A short read emptied the socket; a peer that never stops is no reply.
+                        // A short read emptied the socket; a peer that never stops is not a reply.
                         if n < buffer.len() || limit.is_over() {
                             break;
                         }
@@ -328,7 +328,7 @@ impl<'a> Outgoing<'a> {
         Ok(())
     }
 
-    /// Writes as much as there is room for, and shuts the sending side down behind the last byte.
+    /// Writes as much as there is room for, and shuts the sending side down after the last byte.
     fn write_to(&mut self, socket: &Socket, taker: &mut dyn Taker) -> u64 {
         let mut sent = 0;
         while self.wants_to_write() {

@@ -24,9 +24,9 @@ use crate::sys::waiting::ready_within;
 pub enum Answer {
     /// It accepts.
     Open,
-    /// It resets: the host is there, and nobody listens.
+    /// It resets: the host is up, and nothing listens.
     Refused,
-    /// A router or a firewall on the way says by ICMP that it forbids it, or that there is no way.
+    /// A router or a firewall on the way reports by ICMP that it forbids it, or that it has no route.
     Rejected(Refusal),
     /// This host says why not.
     Failed(io::Error),
@@ -60,7 +60,7 @@ pub fn handshake(
             .map_err(|error| fail("bind for", &error))?;
     }
     hear_of_refusals(&socket, address).map_err(|error| fail("set the options of", &error))?;
-    // No connection of ours is left behind, here or there: it is reset.
+    // No connection of ours remains, here or there: it is reset.
     let _ = socket.set_linger(Some(Duration::ZERO));
     let start = clock::monotonic();
     let answer = match connect_started(&socket, address) {

@@ -11,7 +11,7 @@ use crate::sys::sockets::processes::Depth;
 use crate::sys::sockets::{Query, sample};
 
 /// The processes whose socket of this type keeps `address` from being bound, as
-/// `python3 (pid 4711)`; empty when it cannot be told (another user's process, another namespace,
+/// `python3 (pid 4711)`; empty if unknown (another user's process, another namespace,
 /// `TIME_WAIT`).
 pub fn of(address: SocketAddr, kind: Type) -> Vec<String> {
     let is_stream = kind == Type::STREAM;

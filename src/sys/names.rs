@@ -1,4 +1,4 @@
-//! The names of hosts, looked up by a thread of its own: nobody waits for the DNS.
+//! The names of hosts, looked up by a thread of its own: nothing waits for the DNS.
 
 use std::collections::HashMap;
 use std::net::IpAddr;

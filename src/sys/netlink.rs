@@ -15,7 +15,7 @@ use crate::netlink::{Content, Message, Messages};
 const BUFFER: usize = 64 * 1024;
 
 sockopt_impl!(
-    /// Whether the kernel explains its errors in words.
+    /// Whether the kernel adds texts to its errors.
     ExtendedAck,
     SetOnly,
     libc::SOL_NETLINK,

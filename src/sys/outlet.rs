@@ -11,12 +11,12 @@ use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use crate::error::{Error, Kind, Result};
 use crate::sys::signals::Signals;
 
-/// When so many bytes wait to be written, no more are taken.
+/// When this many bytes wait to be written, no more are taken.
 const ROOM: usize = 4 << 20;
 /// What a buffer keeps for the next time.
 const KEPT: usize = 64 * 1024;
 
-/// Standard output behind a queue and a thread that writes.
+/// Standard output with a queue and a writer thread.
 ///
 /// The invariant: nothing here waits for the reader longer than the patience that the caller brings.
 /// What is taken is written in order. What finds no room is lost as a whole and counted, the newest
@@ -62,7 +62,7 @@ struct Queue {
     events: u64,
     /// Events that are being written; `None` while the thread has nothing to do.
     writing: Option<u64>,
-    /// Events that were lost, and the reader was not told.
+    /// Events that were lost and not yet reported to the reader.
     lost: u64,
     /// Somebody waited for the reader in vain since it last took something.
     stalled: bool,
@@ -70,7 +70,7 @@ struct Queue {
     failed: bool,
     /// Write what is there, then end.
     closing: bool,
-    /// Nobody reads any more.
+    /// The reader is gone.
     closed: bool,
 }
 
@@ -132,7 +132,7 @@ impl Outlet {
         })
     }
 
-    /// Gives bytes to be written, which tell of so many events. Waits for room if there is none, but
+    /// Queues bytes that describe this many events. Waits if the queue is full, but
     /// not for a reader that made somebody wait in vain.
     pub fn push(&self, bytes: &[u8], events: u64, patience: &mut Duration) -> Pushed {
         if self.ended.is_none() {
@@ -156,7 +156,7 @@ impl Outlet {
     }
 
     /// Takes the number of events that were lost, if there is room to tell of them. It goes into
-    /// the `events` of the push that tells, so that it is not forgotten when that is lost as well.
+    /// the `events` of the push that reports it, so that it is not forgotten when that is lost as well.
     pub fn take_lost(&self) -> u64 {
         let mut queue = self.shared.lock();
         if queue.bytes.len() < ROOM {

@@ -115,7 +115,7 @@ pub fn service_of(port: u16, protocol: &str) -> Option<String> {
     text_of(&name).filter(|name| name.parse::<u16>().is_err())
 }
 
-/// The number of an interface, for the zone of a link-local address; `None` if there is none of that
+/// The number of an interface, for the zone of a link-local address; `None` if no interface has that
 /// name (`if_nametoindex(3)`).
 pub fn interface_number(name: &str) -> Option<u32> {
     nix::net::if_::if_nametoindex(name).ok()
@@ -149,7 +149,7 @@ fn text_of(name: &[u8]) -> Option<String> {
     Some(name.to_string_lossy().into_owned())
 }
 
-/// What the resolver said, in words.
+/// The resolver's error, as text.
 fn resolver_error(name: &str, code: i32) -> Error {
     let mut error = Error::new(Kind::CannotRun, "look up", format!("resolver error {code}"));
     if let Some(entry) = reference::resolver::by_number(code) {

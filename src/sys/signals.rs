@@ -83,7 +83,7 @@ extern "C" fn count(_signal: libc::c_int) {
 
 impl Signals {
     /// Runs a system call that waits, and lets the signals end it: it then fails with EINTR or returns
-    /// what was done so far (signal(7)), and [`Signals::take`] tells of the signal. One that comes
+    /// what was done so far (signal(7)), and [`Signals::take`] reports the signal. One that comes
     /// between two calls ends neither.
     pub fn interrupting<T>(&self, call: impl FnOnce() -> T) -> T {
         let mut set = SigSet::empty();

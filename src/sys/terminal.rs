@@ -16,12 +16,12 @@ pub fn stderr_is_terminal() -> bool {
     io::stderr().is_terminal()
 }
 
-/// The width of the terminal on standard output in columns; `None` when it is no terminal.
+/// The width of the terminal on standard output in columns; `None` if it is not a terminal.
 pub fn stdout_width() -> Option<u16> {
     stdout_is_terminal().then(|| width_of(libc::STDOUT_FILENO))
 }
 
-/// The lines of the terminal on standard output; `None` when it is no terminal.
+/// The lines of the terminal on standard output; `None` if it is not a terminal.
 pub fn stdout_height() -> Option<u16> {
     stdout_is_terminal().then(|| match size_of(libc::STDOUT_FILENO) {
         Some(size) if size.ws_row > 0 => size.ws_row,
@@ -29,7 +29,7 @@ pub fn stdout_height() -> Option<u16> {
     })
 }
 
-/// The width of the terminal behind a descriptor, or 80.
+/// The width of the terminal of a descriptor, or 80.
 fn width_of(fd: RawFd) -> u16 {
     match size_of(fd) {
         Some(size) if size.ws_col > 0 => size.ws_col,
@@ -55,13 +55,13 @@ pub fn environment_forbids_color() -> bool {
         || std::env::var_os("TERM").is_some_and(|term| term == "dumb")
 }
 
-/// A line on standard error that tells how far a long run is; nothing where standard error is no
+/// A progress line of a long run on standard error; nothing if standard error is not a
 /// terminal.
 #[derive(Debug)]
 pub struct Progress(ProgressBar);
 
 impl Progress {
-    /// Starts one; `total` is the number of steps where it is known.
+    /// Starts one; `total` is the number of steps if known.
     pub fn start(total: Option<u64>) -> Progress {
         if !stderr_is_terminal() {
             return Progress(ProgressBar::hidden());
@@ -101,7 +101,7 @@ impl Progress {
     pub const INTERVAL: Duration = Duration::from_millis(100);
 }
 
-/// Amounts that rise and fall, a bar for each, on standard error; nothing where that is no terminal.
+/// Amounts that rise and fall, a bar for each, on standard error; nothing if that is not a terminal.
 #[derive(Debug)]
 pub struct Gauges {
     all: MultiProgress,

@@ -6,7 +6,7 @@ use nix::poll::{PollFd, ppoll};
 use nix::sys::time::TimeSpec;
 
 /// Polls until something is ready, and says so; false when the deadline came first. Without a
-/// deadline it waits for ever.
+/// deadline it waits forever.
 pub fn ready_by(fds: &mut [PollFd<'_>], deadline: Option<Instant>) -> nix::Result<bool> {
     loop {
         let left = deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));

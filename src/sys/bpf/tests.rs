@@ -2,7 +2,7 @@ use super::*;
 use crate::bpf::assembler::{Assembler, Reg};
 use crate::bpf::task_file;
 
-/// The kernel that runs, unless nobody here may load a program or it lacks what is needed.
+/// The running kernel, unless this process may not load a program or the kernel lacks a feature.
 fn kernel() -> Option<Kernel<'static>> {
     let kernel = Kernel::running();
     (nix::unistd::Uid::effective().is_root() && kernel.btf.exists()).then_some(kernel)

@@ -19,17 +19,17 @@ use super::{Watch, Watched, is_writable, look};
 /// Bytes of one `recv()`: small, so that the point where writing becomes possible again is met well.
 const READ: usize = 16 * 1024;
 
-/// A datagram is never larger (RFC 768); those of unix sockets are not sent larger here.
+/// A datagram is never larger (RFC 768); those of Unix sockets are not sent larger here.
 const MOST_DATAGRAM: usize = 64 << 20;
 
 /// How long the receiver waits for more: longer than the persist timer of a run that was just filled.
 pub const PATIENCE: Duration = Duration::from_secs(10);
 
-/// How long a writer waits to be told that the reader is gone.
+/// How long a writer waits for the news that the reader is gone.
 const TOLD: Duration = Duration::from_secs(1);
 
 /// Reads until the end, or until nothing has come for `patience`. `accepted`: the bytes that the
-/// sender's side of the stream holds in all; behind them the sender closes.
+/// sender's side of the stream holds in all; after them the sender closes.
 pub fn drain(
     ends: &Ends,
     accepted: u64,
@@ -49,7 +49,7 @@ pub fn drain(
         }
         if !ends.variant.is_datagram() && draining.bytes() >= accepted && !closed {
             closed = true;
-            // A connection that is gone cannot be shut down; reading tells how it went.
+            // A closed connection cannot be shut down; reading reports the reason.
             let _ = ends.sender().shutdown(Shutdown::Write);
         }
         watched.now_and_then(ends, watch);

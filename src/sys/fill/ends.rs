@@ -20,7 +20,7 @@ use crate::sys::waiting::ready_by;
 
 use super::look;
 
-/// A sender, and the receiver where it is ours.
+/// A sender, and the receiver if it is ours.
 #[derive(Debug)]
 pub struct Ends {
     /// Of which kind.
@@ -92,7 +92,7 @@ impl Ends {
         })
     }
 
-    /// A pair of unix sockets.
+    /// A pair of Unix sockets.
     pub fn unix(variant: Variant, sender: &Options, receiver: &Options) -> Result<Ends> {
         let kind = match variant {
             Variant::UnixDatagrams => Type::DGRAM,
@@ -166,7 +166,7 @@ impl Ends {
         Some(String::from_utf8_lossy(name).into_owned())
     }
 
-    /// Where the sender is and where it sends to; unix sockets have no names.
+    /// Where the sender is and where it sends to; Unix sockets have no names.
     pub fn addresses(&self) -> Option<(SocketAddr, SocketAddr)> {
         let local = self.sender.local_addr().ok()?.as_socket()?;
         let peer = self.sender.peer_addr().ok()?.as_socket()?;
@@ -223,7 +223,7 @@ fn accepted(listener: &Listener) -> io::Result<Socket> {
     Ok(socket)
 }
 
-/// How many datagrams of this size a unix socket with a name takes that nobody reads, and how many
+/// How many datagrams of this size a Unix socket with a name takes that no process reads, and how many
 /// until the sender has to wait (`net.unix.max_dgram_qlen`, unix(7)). At most `most` are sent.
 pub fn named_receiver(chunk: &[u8], most: u64) -> io::Result<u64> {
     let receiver = Socket::new(Domain::UNIX, Type::DGRAM.nonblocking(), None)?;

@@ -1,4 +1,4 @@
-//! What a descriptor tells of its queues, and the sysctls behind them.
+//! What a descriptor reports about its queues, and the related sysctls.
 
 use std::fs;
 use std::io;
@@ -18,7 +18,7 @@ const SIOCOUTQNSD: libc::c_ulong = 0x894B;
 /// Larger than any `struct tcp_info` there is, so that what a later kernel adds is kept.
 const MOST_TCP_INFO: usize = 512;
 
-/// One end, as its descriptor tells it now.
+/// One end, as its descriptor reports it now.
 pub(super) fn end(socket: &Socket, variant: Variant) -> End {
     let stream = !variant.is_datagram();
     let size = |size: io::Result<usize>| size.ok().map(|size| size as u64);

@@ -5,7 +5,7 @@
 //! | this one | [`fill`], [`hold`] and [`settled`] |
 //! | [`drain`] | the receiver reads after all; the ways to close before it does |
 //! | [`ends`] | the sockets of each variant |
-//! | [`look`] | what a descriptor tells of its queues, and the sysctls behind them |
+//! | [`look`] | what a descriptor reports about its queues, and the related sysctls |
 //! | [`rows`] | the same sockets as the whole host's listing has them |
 //! | [`server`] | a server that does not read, or slowly |
 

@@ -40,7 +40,7 @@ pub enum Ending {
 /// A connection at its end.
 #[derive(Debug)]
 pub struct Ended<'a> {
-    /// With whom.
+    /// The peer.
     pub peer: &'a Peer,
     /// How.
     pub ending: Ending,
@@ -54,7 +54,7 @@ pub struct Ended<'a> {
     pub lasted: Duration,
 }
 
-/// Who is told what happens.
+/// Receives the events.
 pub trait Observer {
     /// A connection was accepted.
     fn accepted(&mut self, peer: &Peer) -> Result<()>;
@@ -98,7 +98,7 @@ struct Server<'a> {
     start: Instant,
     conns: Vec<Conn>,
     buffer: Vec<u8>,
-    /// After a failure to accept, which is told once: a listener that is readable all the time would keep
+    /// After a failure to accept, which is reported once: a listener that is always readable would keep
     /// poll(2) from waiting.
     rests_until: Option<Duration>,
 }
@@ -120,7 +120,7 @@ impl Server<'_> {
             PollFd::new(self.listener.socket.as_fd(), accepts),
         ];
         fds.extend(self.conns.iter().map(|conn| {
-            // Readable is no news: it will be for as long as it is not read. The peer's end is, once.
+            // Readable is not an event: it holds until the data is read. The peer's end is one, once.
             let wanted = if conn.over {
                 PollFlags::empty()
             } else {
@@ -129,7 +129,7 @@ impl Server<'_> {
             PollFd::new(conn.socket.as_fd(), wanted)
         }));
         ready_by(&mut fds, deadline)?;
-        // nix has no name for POLLRDHUP, and gives None where it is set.
+        // nix has no name for POLLRDHUP, and gives None if it is set.
         let told: Vec<bool> = fds[2..]
             .iter()
             .map(|fd| fd.revents().is_none_or(|told| !told.is_empty()))
@@ -169,7 +169,7 @@ impl Server<'_> {
         Ok(())
     }
 
-    /// Nobody waits any more, or the peer is gone already; or there is no descriptor for it.
+    /// No connection is waiting, or the peer is gone already; or no descriptor is left for it.
     fn rest_after(&mut self, error: &io::Error, now: Duration, observer: &mut dyn Observer) {
         if !matches!(
             error.raw_os_error(),
@@ -237,7 +237,7 @@ impl Conn {
         self.over.then(|| self.is_over()).flatten()
     }
 
-    /// The peer's end was seen from outside. Who reads meets it behind the last byte.
+    /// The peer's end was seen from outside. Who reads meets it after the last byte.
     fn is_over(&self) -> Option<Ending> {
         if let Ok(Some(error)) = self.socket.take_error() {
             return Some(Ending::Failed(error.raw_os_error().unwrap_or_default()));

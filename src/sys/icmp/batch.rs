@@ -28,11 +28,11 @@ pub struct Outbox {
     request: StampRequest,
 }
 
-// SAFETY: the pointers within are set to its own buffers by each call of `send`, and used by nobody
+// SAFETY: the pointers within are set to its own buffers by each call of `send`, and used by no other code
 // else.
 unsafe impl Send for Outbox {}
 
-/// The control message that asks for the stamp of one message (`SO_TIMESTAMPING`,
+/// The control message that asks for the timestamp of one message (`SO_TIMESTAMPING`,
 /// networking/timestamping.rst section 1.3.4).
 #[repr(C)]
 struct StampRequest {
@@ -83,7 +83,7 @@ impl Outbox {
     }
 
     /// Adds a message to `to`, and gives its bytes to be written over; what stands there is the
-    /// template or an older message. With `stamped` the kernel is asked when it leaves.
+    /// template or an older message. With `timestamped` the kernel is asked when it leaves.
     ///
     /// # Panics
     /// If it is full.
@@ -95,7 +95,7 @@ impl Outbox {
         &mut self.bytes[at * self.length..][..self.length]
     }
 
-    /// Whether a stamp was asked for a message.
+    /// Whether a timestamp was asked for a message.
     pub fn is_stamped(&self, at: usize) -> bool {
         self.stamped[at]
     }
@@ -166,9 +166,9 @@ pub struct Message<'a> {
     pub bytes: &'a [u8],
     /// It was longer than the room.
     pub is_cut: bool,
-    /// Who sent it; of the error queue, to whom ours went.
+    /// The source; of the error queue, the destination of our packet.
     pub address: Option<IpAddr>,
-    /// What the kernel tells beside it.
+    /// What the kernel reports with it.
     pub control: Control,
 }
 
@@ -177,7 +177,7 @@ pub struct Message<'a> {
 pub enum Queue {
     /// What was received.
     Received,
-    /// Errors, and stamps of what was sent (`MSG_ERRQUEUE`).
+    /// Errors, and timestamps of what was sent (`MSG_ERRQUEUE`).
     Errors,
 }
 
@@ -255,7 +255,7 @@ impl Inbox {
                 address: (header.msg_hdr.msg_namelen > 0)
                     .then(|| control::address_of(&self.names[at]))
                     .flatten(),
-                // SAFETY: recvmmsg filled this header and its buffers, and nobody changed them.
+                // SAFETY: recvmmsg filled this header and its buffers, and nothing changed them.
                 control: unsafe { control::read(&header.msg_hdr) },
             }
         })

@@ -1,4 +1,4 @@
-//! Control messages: what the kernel tells beside a message (cmsg(3), ip(7), ipv6(7)).
+//! Control messages: what the kernel reports with a message (cmsg(3), ip(7), ipv6(7)).
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::ptr;
@@ -7,8 +7,8 @@ use crate::ping::clock::Realtime;
 use crate::ping::losses::Refusal;
 use crate::reference::icmp::Version;
 
-/// Room for the control messages of one message: a stamp (three timespecs), a hop limit, a counter,
-/// and an extended error with an address behind it.
+/// Room for the control messages of one message: a timestamp (three timespecs), a hop limit, a counter,
+/// and an extended error followed by an address.
 pub(super) const ROOM: usize = 256;
 
 /// What came beside a message.
@@ -27,9 +27,9 @@ pub struct Control {
 /// What the error queue holds (`struct sock_extended_err`, linux/errqueue.h).
 #[derive(Debug, Clone, Copy)]
 pub enum Queued {
-    /// The stamp of the message with this number left.
+    /// The timestamp of the message with this number left.
     Left {
-        /// Counted from 0, of the messages that a stamp was asked for.
+        /// Counted from 0, of the messages that a timestamp was asked for.
         number: u32,
     },
     /// An ICMP error.
@@ -51,7 +51,7 @@ pub enum Queued {
 /// Reads the control messages of a message that was received.
 ///
 /// # Safety
-/// `header` describes buffers that recvmsg(2) has filled, and that nobody has changed since.
+/// `header` describes buffers that recvmsg(2) has filled, and that nothing has changed since.
 pub(super) unsafe fn read(header: &libc::msghdr) -> Control {
     let mut control = Control::default();
     // SAFETY: the header describes what the kernel wrote; the macros stay within msg_controllen.
@@ -122,7 +122,7 @@ unsafe fn data<T: Copy>(cmsg: &libc::cmsghdr) -> Option<T> {
     if cmsg.cmsg_len < header + size_of::<T>() {
         return None;
     }
-    // SAFETY: there are so many bytes, as was just checked.
+    // SAFETY: there are this many bytes, as was just checked.
     Some(unsafe { ptr::read_unaligned(libc::CMSG_DATA(cmsg).cast()) })
 }
 

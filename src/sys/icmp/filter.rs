@@ -72,7 +72,7 @@ fn statement(code: u32, k: u32) -> libc::sock_filter {
     }
 }
 
-/// Goes on `then` statements further if what was loaded is `k`, else `otherwise` further.
+/// Goes on `then` statements further if what was loaded is `k`, otherwise `otherwise` further.
 fn jump(k: u32, then: u8, otherwise: u8) -> libc::sock_filter {
     libc::sock_filter {
         jt: then,

@@ -16,7 +16,7 @@ pub(super) struct Bunch {
     pub(super) outbox: Outbox,
     /// What they are.
     pub(super) requests: Vec<Request>,
-    /// So many have left.
+    /// How many have left.
     pub(super) sent: usize,
 }
 
@@ -89,7 +89,7 @@ impl Helper {
         self.busy
     }
 
-    /// Gives it a bunch to send; gives the bunch back if there is no thread any more.
+    /// Gives it a bunch to send; returns the bunch if the thread has ended.
     pub(super) fn send(&mut self, bunch: Bunch) -> Result<(), Bunch> {
         self.work.send(bunch).map_err(|back| back.0)?;
         self.busy += 1;

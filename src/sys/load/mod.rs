@@ -1,6 +1,6 @@
 //! Many connections that drive a [`Client`].
 //!
-//! This file says whom the load is for and sets the event loop up; `runner` is the loop.
+//! This file defines the target of the load and sets up the event loop; `runner` is the loop.
 
 mod runner;
 
@@ -19,14 +19,14 @@ use crate::sys::unix;
 
 use runner::Runner;
 
-/// Whom the load is for.
+/// The target of the load.
 #[derive(Debug, Clone)]
 pub enum Target {
     /// A TCP server; the name is for errors.
     Tcp(String, Vec<SocketAddr>),
     /// A UDP server.
     Udp(SocketAddr),
-    /// A unix-domain stream server.
+    /// A Unix domain stream server.
     Unix(PathBuf),
 }
 

@@ -29,7 +29,7 @@ pub(super) struct Conn<T> {
     pub(super) readable: bool,
     /// The same for writing.
     pub(super) writable: bool,
-    /// The peer's FIN may stand behind the data: a short read does not mean that all was read.
+    /// The peer's FIN may stand after the data: a short read does not mean that all was read.
     pub(super) hung_up: bool,
     /// The conversation is complete: the peer asked one thing and got a short answer.
     pub(super) all_said: bool,
@@ -41,7 +41,7 @@ pub(super) struct Conn<T> {
     pub(super) queued: bool,
     /// When something must have happened, and what.
     pub(super) deadline: Option<(Instant, Waiting)>,
-    /// The message in progress took too long; the peer was told.
+    /// The message in progress took too long; the peer was notified.
     pub(super) timed_out: bool,
     pub(super) received: u64,
     pub(super) sent: u64,
@@ -76,7 +76,7 @@ pub(super) struct Pending {
     bytes: Vec<u8>,
     /// How much of `bytes` is written.
     written: usize,
-    /// Bytes of many connections, behind `bytes`; and how much of them is written.
+    /// Bytes of many connections, after `bytes`; and how much of them is written.
     shared: Option<(Arc<[u8]>, usize)>,
 }
 
@@ -176,7 +176,7 @@ impl<T> Conn<T> {
         self.all_said && !self.readable && unread(&self.socket) == Some(0)
     }
 
-    /// Writes `bytes` behind what is pending, and keeps what has no room.
+    /// Writes `bytes` after what is pending, and keeps what has no room.
     pub(super) fn send(&mut self, bytes: &[u8]) -> io::Result<()> {
         let written = if self.pending.is_empty() {
             self.write(bytes)?

@@ -73,7 +73,7 @@ struct Holder {
 }
 
 impl Holder {
-    /// Waits until so many processes have told their numbers.
+    /// Waits until this many processes have told their numbers.
     fn new(way: &str, processes: usize) -> Option<Self> {
         let mut child = Command::new("python3")
             .args(["-c", HOLDER, way])
@@ -114,7 +114,7 @@ fn of_process(found: &Found, pid: u32) -> Option<&Process> {
     processes.find(|process| process.pid == pid)
 }
 
-/// The iterator's answer, unless nobody here may ask it.
+/// The iterator's answer, unless this process may not use it.
 fn iterated(depth: Depth) -> Option<Found> {
     let kernel = Kernel::running();
     let possible = nix::unistd::Uid::effective().is_root()
