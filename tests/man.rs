@@ -4,7 +4,7 @@ use std::path::Path;
 
 /// Every page as `clap_mangen` makes it from the parser, by file name.
 fn pages() -> Vec<(String, Vec<u8>)> {
-    // There is no page sockdoc-help(1) to refer to.
+    // There is not a page sockdoc-help(1) to refer to.
     let mut parser = sockdoc::cli::command().disable_help_subcommand(true);
     parser.build();
     let mut pages = vec![("sockdoc.1".to_owned(), page(&parser))];

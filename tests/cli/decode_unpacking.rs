@@ -19,7 +19,7 @@ fn block(kind: u32, body: &[u8]) -> Vec<u8> {
     [&kind.to_le_bytes()[..], &length, body, &length].concat()
 }
 
-/// A capture of one frame behind 256 MiB that mean nothing, packed.
+/// A capture of one frame after 256 MiB that mean nothing, packed.
 fn bomb(folder: &Path, packer: &str) -> PathBuf {
     let path = folder.join(packer);
     let mut packer = Running::from(

@@ -1,5 +1,5 @@
 //! Echoes that cannot be: framings that do not carry a message, peers that stop, datagrams and
-//! unix-domain sockets.
+//! Unix domain sockets.
 
 use std::io::{Read, Write};
 use std::net::{Shutdown, UdpSocket};

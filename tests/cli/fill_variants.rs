@@ -1,4 +1,4 @@
-//! `sockdoc fill-buffers`: datagrams, unix sockets, the ways to close, a timeout.
+//! `sockdoc fill-buffers`: datagrams, Unix sockets, the ways to close, a timeout.
 
 use std::process::Stdio;
 use std::time::Duration;

@@ -106,7 +106,7 @@ fn an_abstract_name_of_107_bytes_is_whole() {
     assert!(text.contains(&format!("@{name} ")), "{text}");
 }
 
-/// Binds a path that fills `sun_path`, without the NUL that libraries put behind it.
+/// Binds a path that fills `sun_path`, without the NUL that libraries put after it.
 const FULL_PATH: &str = r#"
 import ctypes, os, socket, struct, sys
 path = os.fsencode(sys.argv[1])

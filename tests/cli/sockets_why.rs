@@ -105,7 +105,7 @@ fn a_port_that_is_held_without_listening_is_found_and_a_listener_is_not() {
     let address = crate::sockets::address_of(&socket);
     let row = wait_for_finding(address, "bound_never_listened");
     assert_eq!(row["findings"][0]["severity"], "notice");
-    // A notice alone is no bad answer.
+    // A notice alone is not a bad answer.
     let text = problems(address, 0);
     let said = format!("NOTICE holds port {} but never listened\n", address.port());
     assert!(text.contains(&said), "{text}");

@@ -1,4 +1,4 @@
-//! Unix-domain sockets that cannot be reached: what is said has nothing to do with hosts and ports.
+//! Unix domain sockets that cannot be reached: what is said has nothing to do with hosts and ports.
 
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::{UnixDatagram, UnixListener};

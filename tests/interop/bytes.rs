@@ -109,7 +109,7 @@ fn rows() -> Vec<Row> {
     ]
 }
 
-/// A server behind its relay.
+/// A server after its relay.
 struct Side {
     server: Server,
     relay: Relay,

@@ -116,7 +116,7 @@ fn arp(operation: u8, source: [u8; 4], destination: [u8; 4]) -> Vec<u8> {
     bytes
 }
 
-/// What frames hold: an `EtherType` and the bytes behind.
+/// What frames hold: an `EtherType` and the bytes after.
 pub(crate) fn network_packets() -> Vec<(u16, Vec<u8>)> {
     let (a, b, c) = ([10, 1, 2, 3], [192, 168, 0, 1], [127, 0, 0, 1]);
     let mut packets = Vec::new();
@@ -177,7 +177,7 @@ pub(crate) fn network_packets() -> Vec<(u16, Vec<u8>)> {
             ipv6(("fe80::1", "fe80::2"), 58, &[kind, 0, 0, 0, 1, 2, 3, 4]),
         ));
     }
-    // Extension headers: hop by hop, fragment with TCP, ICMPv6 and more behind.
+    // Extension headers: hop by hop, fragment with TCP, ICMPv6 and more after.
     let options = [&[6, 0, 1, 4, 0, 0, 0, 0][..], &segment].concat();
     packets.push((IP6, ipv6(("2001:db8::1", "2001:db8::2"), 0, &options)));
     for next in [6, 17, 58, 132, 0] {
@@ -292,7 +292,7 @@ pub(crate) fn frames(link: LinkType) -> Vec<Packet> {
     frames
 }
 
-/// Frames whose type is a length, with LLC behind.
+/// Frames whose type is a length, with LLC after.
 fn llc_frames() -> Vec<Packet> {
     [5_u8, 6, 0x42, 0xaa, 0xf0, 0xfe]
         .into_iter()

@@ -170,7 +170,7 @@ fn ours(path: &Path) -> Vec<(Message, bool)> {
     found.map(message).collect()
 }
 
-/// The dissector takes whatever has a length for a message; and it never finds its feet again behind a
+/// The dissector takes whatever has a length for a message; and it never finds its feet again after a
 /// gap, where ours are marked as guessed.
 #[test]
 fn application_messages_are_those_that_the_dissector_finds() {

@@ -107,7 +107,7 @@ fn ss_and_we_list_the_same_unix_and_raw_sockets() {
         let text = ours(&namespace, args);
         text.split_once('\n').expect("a header").1.to_owned()
     };
-    // Their lines of unix sockets have eight words.
+    // Their lines of Unix sockets have eight words.
     let ours = ours_of(&["-x", "-a", "--like", "ss"]);
     assert_eq!(counted(&ours, 8), counted(&theirs, 8), "{ours}\n{theirs}");
     assert!(theirs.lines().count() >= 6, "{theirs}");

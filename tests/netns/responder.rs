@@ -1,6 +1,6 @@
 //! A host that answers echo requests by a script: right, wrong, late, twice, or with an ICMP error.
 //!
-//! It stands behind a TUN device in a namespace of the test's own: every packet that is sent to its
+//! It stands after a TUN device in a namespace of the test's own: every packet that is sent to its
 //! networks comes to [`Script`], and what that says goes back, byte by byte as it is told.
 //! socat(1) holds the device and hands the packets over, one datagram each.
 

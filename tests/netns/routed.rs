@@ -87,7 +87,7 @@ impl Path {
         })
     }
 
-    /// The second link carries packets of so many bytes at most.
+    /// The second link carries packets of this many bytes at most.
     pub(crate) fn narrow(&self, mtu: u32) {
         self.router.ip(&[&format!("link set far0 mtu {mtu}")]);
         self.server.ip(&[&format!("link set far1 mtu {mtu}")]);

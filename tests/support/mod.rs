@@ -482,7 +482,7 @@ fn lines_of(stream: impl Read + Send + 'static) -> mpsc::Receiver<String> {
 }
 
 /// The address in a line such as `Listening on 127.0.0.1:4000`, `... ('127.0.0.1', 4000)`, or JSON.
-/// All interfaces are reached over 127.0.0.1; a unix-domain server gets port 0, which nobody can
+/// All interfaces are reached over 127.0.0.1; a Unix domain server gets port 0, which nobody can
 /// connect to.
 fn listening_address(line: &str) -> SocketAddr {
     let (host, port) = host_and_port(line).unwrap_or_else(|| panic!("no address in {line:?}"));

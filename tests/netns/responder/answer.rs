@@ -49,9 +49,9 @@ pub(crate) enum Flaw {
     Identifier,
     /// From another address.
     Source(IpAddr),
-    /// Only so many bytes of the payload.
+    /// Only this many bytes of the payload.
     Cut(usize),
-    /// So many bytes more than the request had.
+    /// This many bytes more than the request had.
     Longer(usize),
     /// One byte of the payload with its bits turned over.
     OddByte(usize),
@@ -62,7 +62,7 @@ pub(crate) enum Flaw {
 /// What an ICMP error quotes of the packet that it is about.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Quote {
-    /// The packet from its first byte, no more than so many.
+    /// The packet from its first byte, no more than this many.
     Bytes(usize),
     /// A header of IP that claims this many words of 4 bytes, and the ICMP header after them.
     /// (IPv6: a hop-by-hop header instead.)

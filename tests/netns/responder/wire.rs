@@ -36,7 +36,7 @@ impl Echo {
     }
 }
 
-/// Reads a packet; `None` where it is no echo request.
+/// Reads a packet; `None` where it is not an echo request.
 pub(crate) fn request(packet: &[u8]) -> Option<Echo> {
     let (source, destination, message): (IpAddr, IpAddr, &[u8]) = match packet.first()? >> 4 {
         4 if packet.get(9) == Some(&1) => {
