@@ -344,7 +344,7 @@ static int run_echo(void) {
     return got == total && !damaged ? 0 : 1;
 }
 
-/* Opens the connections, says so, holds them until stdin ends, then asks once more and counts the
+/* Opens the connections, says so, holds them until stdin ends, then asks again and counts the
  * connections that the server has ended meanwhile. */
 static int run_idle(void) {
     warm_up();
@@ -452,7 +452,7 @@ int main(int argc, char **argv) {
         default: return 2;
         }
     }
-    /* getopt has moved the operands behind the options: MODE PORT FILE, or MODE PROGRAM ... */
+    /* getopt has moved the operands after the options: MODE PORT FILE, or MODE PROGRAM ... */
     char **operand = argv + optind;
     int operands = argc - optind;
     if (clients < 1 || clients > MOST_CLIENTS || count < 1 || depth < 1 || depth > 1024 || mib < 1

@@ -5,12 +5,12 @@
  * Four server and four client processes share CONNECTIONS (50,000) connections, which are twice as
  * many sockets. Server i listens on 127.0.0.(1+i):700(1+i), client i connects to it from
  * 127.0.0.(5+i), so that no pair of addresses needs more ephemeral ports than there are. Two of the
- * connections go to one more listener, 127.0.0.1:7000, and 127.0.0.4:7005 listens for nobody: six
+ * connections go to one more listener, 127.0.0.1:7000, and 127.0.0.4:7005 listens without clients: six
  * listeners. No socket is shared by two processes.
  *
  * When all are accepted it prints one line, "READY connections N established N listeners N
  * processes N", and holds them until stdin ends, at most SECONDS (300) from its start. Every end
- * resets the connections (SO_LINGER 0), so that no TIME_WAIT is left behind; the processes end with
+ * resets the connections (SO_LINGER 0), so that no TIME_WAIT remains; the processes end with
  * their parent. Exit status: 0 held until stdin ended, 2 it could not be done.
  */
 #define _GNU_SOURCE
