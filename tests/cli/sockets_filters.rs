@@ -315,7 +315,7 @@ fn what_is_not_understood_is_status_2_with_what_would_be() {
         (&["--process", "("], "regular expression"),
         (&["--user", "nobody-of-this-name"], "no user has that name"),
         (&["--cols", "proto,colour"], "'colour'"),
-        (&["--sort", "colour"], "no column to sort by"),
+        (&["--sort", "colour"], "is not a column to sort by"),
         (&["--netns", "no/name"], "ip-netns"),
         (&["--netns", "nowhere-at-all"], "(ENOENT)"),
         (&["fe80::1%no-such-link"], "no-such-link"),
