@@ -140,11 +140,6 @@ impl Error {
         self.next = Some(next.into());
         self
     }
-
-    /// The whole text without a line break, for a message among others.
-    pub fn on_one_line(&self) -> String {
-        self.to_string().replace("\n  ", "; ")
-    }
 }
 
 /// Why a system call failed: `Connection reset by peer (ECONNRESET): the peer ...`.
