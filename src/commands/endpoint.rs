@@ -73,7 +73,7 @@ impl Endpoint {
     pub fn parse_remote(words: &[String]) -> Result<Endpoint> {
         match Self::parse(words)? {
             endpoint if endpoint.port == 0 => {
-                Err(usage("port 0 is no place to connect to".to_owned())
+                Err(usage("port 0 is not a port to connect to".to_owned())
                     .next("type the port that the server says it listens on, from 1 to 65535"))
             }
             endpoint => Ok(endpoint),
@@ -112,10 +112,10 @@ fn is_ipv6(word: &str) -> bool {
 fn no_address(word: &str) -> Error {
     match word.rsplit_once(':') {
         Some((host, port)) if is_ipv6(host) && is_number(port) => usage(format!(
-            "'{word}' is no IPv6 address, and in front of a port one has brackets"
+            "'{word}' is not an IPv6 address; before a port an IPv6 address needs brackets"
         ))
         .next(format!("type [{host}]:{port}, or two words: {host} {port}")),
-        _ => usage(format!("'{word}' is no IPv6 address and no HOST:PORT")),
+        _ => usage(format!("'{word}' is neither an IPv6 address nor HOST:PORT")),
     }
 }
 
@@ -199,7 +199,7 @@ mod tests {
             assert!(error.cause.contains("brackets"), "{error}");
             assert!(error.next.unwrap().contains(better), "{word}");
         }
-        assert!(parse(&["a:b:c"]).unwrap_err().contains("no IPv6 address"));
+        assert!(parse(&["a:b:c"]).unwrap_err().contains("neither an IPv6"));
         // It is an address as it stands.
         assert_eq!(parse(&["::1:4199"]), Ok(("::1:4199".to_owned(), 65432)));
     }
@@ -212,7 +212,7 @@ mod tests {
             let words: Vec<String> = words.iter().map(|&word| word.to_owned()).collect();
             assert!(Endpoint::parse(&words).is_ok());
             let error = Endpoint::parse_remote(&words).unwrap_err();
-            assert!(error.cause.contains("port 0 is no place"), "{error}");
+            assert!(error.cause.contains("port 0 is not a port"), "{error}");
         }
     }
 }

@@ -16,7 +16,7 @@ use crate::waits::silent_listener;
 #[test]
 fn a_server_that_does_not_read_is_named_and_its_queue_is_unknown() {
     let server = Server::start(&["fill-buffers", "--server", "127.0.0.1", "0"]);
-    assert_eq!(server.line(), "Nothing is read");
+    assert_eq!(server.line(), "Not reading");
     let document = document(&["127.0.0.1", &server.port()]);
     assert_eq!(document["both_ends"], false);
     let settled = &document["settled"];
@@ -305,12 +305,12 @@ fn what_close_does_to_the_queue_is_told_as_it_is() {
     let echo = Server::start(&["echo-server", "0"]);
     let text = stdout(&run(&["fill-buffers", "127.0.0.1", &echo.port()]));
     assert!(text.contains("close() sent RST"), "{text}");
-    assert!(!text.contains("goes on sending"), "{text}");
+    assert!(!text.contains("keeps sending"), "{text}");
     let timeout = ["127.0.0.1", &silent.port(), "--user-timeout", "500ms"];
     let text = stdout(&run(&[&["fill-buffers"], &timeout[..]].concat()));
     assert!(text.contains("the connection ended: ETIMEDOUT"), "{text}");
     assert!(
-        text.contains("the connection is over: what was queued is lost"),
+        text.contains("the connection has ended: queued data is lost"),
         "{text}"
     );
 }

@@ -144,7 +144,7 @@ fn what_makes_no_sense_is_refused_with_what_would() {
     for (args, words) in [
         (
             &["--close", "unread", "127.0.0.1", "9"][..],
-            "leave HOST and PORT out",
+            "omit HOST and PORT",
         ),
         (&["--unix", "--close", "linger0"], "--close unread"),
         (
@@ -153,7 +153,7 @@ fn what_makes_no_sense_is_refused_with_what_would() {
         ),
         (&["--chunk", "0"], "from 1 to 64M"),
         (&["--read-rate", "5"], "--server"),
-        (&["localhost:0"], "port 0 is no place to connect to"),
+        (&["localhost:0"], "port 0 is not a port to connect to"),
         (&["--mode", "wait"], "nonblock"),
     ] {
         let output = run(&[&["fill-buffers"], args].concat());

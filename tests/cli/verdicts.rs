@@ -158,12 +158,12 @@ fn words_that_are_no_place_to_connect_to_are_told_before_anything_is_tried() {
         ),
         (
             &["echo-client", "127.0.0.1", "0"],
-            "port 0 is no place to connect to",
+            "port 0 is not a port to connect to",
             "1 to 65535",
         ),
         (
             &["app-client", "localhost:0", "search", "ring"],
-            "port 0 is no place to connect to",
+            "port 0 is not a port to connect to",
             "1 to 65535",
         ),
     ] {
