@@ -21,7 +21,7 @@ use crate::sys::waiting::ready_within;
 
 /// What a port answers to a SYN.
 #[derive(Debug)]
-pub enum Answer {
+pub enum Outcome {
     /// It accepts.
     Open,
     /// It resets: the host is up, and nothing listens.
@@ -43,7 +43,7 @@ pub fn handshake(
     device: Option<&str>,
     timeout: Duration,
     signals: &Signals,
-) -> Result<(Answer, Duration)> {
+) -> Result<(Outcome, Duration)> {
     let fail = |operation: &str, error: &io::Error| {
         Error::os(Kind::CannotRun, operation, error).on(address.to_string())
     };
@@ -64,14 +64,16 @@ pub fn handshake(
     let _ = socket.set_linger(Some(Duration::ZERO));
     let start = clock::monotonic();
     let answer = match connect_started(&socket, address) {
-        Ok(true) => Answer::Open,
+        Ok(true) => Outcome::Open,
         Ok(false) => answer_within(&socket, timeout, signals)
             .map_err(|errno| fail("wait for", &errno.into()))?,
         Err(error) => of(error),
     };
     let took = clock::monotonic().since(start);
     let answer = match answer {
-        Answer::Failed(error) => refusal(&socket).map_or(Answer::Failed(error), Answer::Rejected),
+        Outcome::Failed(error) => {
+            refusal(&socket).map_or(Outcome::Failed(error), Outcome::Rejected)
+        }
         answer => answer,
     };
     Ok((answer, took))
@@ -100,30 +102,30 @@ fn refusal(socket: &Socket) -> Option<Refusal> {
         })
 }
 
-fn answer_within(socket: &Socket, timeout: Duration, signals: &Signals) -> nix::Result<Answer> {
+fn answer_within(socket: &Socket, timeout: Duration, signals: &Signals) -> nix::Result<Outcome> {
     let mut fds = [
         PollFd::new(socket.as_fd(), PollFlags::POLLOUT),
         PollFd::new(signals.as_fd(), PollFlags::POLLIN),
     ];
     match ready_within(&mut fds, Some(timeout)) {
         Ok(true) | Err(nix::Error::EINTR) => {}
-        Ok(false) => return Ok(Answer::Silent),
+        Ok(false) => return Ok(Outcome::Silent),
         Err(errno) => return Err(errno),
     }
     if !fds[0].any().unwrap_or(false) {
-        return Ok(Answer::Interrupted);
+        return Ok(Outcome::Interrupted);
     }
     Ok(match socket.take_error() {
-        Ok(None) => Answer::Open,
+        Ok(None) => Outcome::Open,
         Ok(Some(error)) | Err(error) => of(error),
     })
 }
 
-fn of(error: io::Error) -> Answer {
+fn of(error: io::Error) -> Outcome {
     match error.raw_os_error() {
-        Some(libc::ECONNREFUSED) => Answer::Refused,
-        Some(libc::ETIMEDOUT) => Answer::Silent,
-        _ => Answer::Failed(error),
+        Some(libc::ECONNREFUSED) => Outcome::Refused,
+        Some(libc::ETIMEDOUT) => Outcome::Silent,
+        _ => Outcome::Failed(error),
     }
 }
 
@@ -141,10 +143,10 @@ mod tests {
         let time = Duration::from_secs(10);
         let ask = || handshake(address, None, None, time, &signals).unwrap();
         let (answer, took) = ask();
-        assert!(matches!(answer, Answer::Open), "{answer:?}");
+        assert!(matches!(answer, Outcome::Open), "{answer:?}");
         assert!(took < time);
         drop(listener);
         let (answer, _) = ask();
-        assert!(matches!(answer, Answer::Refused), "{answer:?}");
+        assert!(matches!(answer, Outcome::Refused), "{answer:?}");
     }
 }

@@ -28,7 +28,7 @@ impl Signals {
         Self::watch(&[Signal::SIGINT, Signal::SIGTERM])
     }
 
-    /// The same with SIGQUIT, which asks for a word on how it goes: see [`Signals::take_asked`].
+    /// The same with SIGQUIT, which requests a progress summary: see [`Signals::take_requests`].
     pub fn open_with_quit() -> Result<Signals> {
         Self::watch(&[Signal::SIGINT, Signal::SIGTERM, Signal::SIGQUIT])
     }
@@ -51,16 +51,16 @@ impl Signals {
     }
 
     /// Takes the signals that came; gives what they ask for.
-    pub fn take_asked(&self) -> Asked {
-        let mut asked = Asked::default();
+    pub fn take_requests(&self) -> Requests {
+        let mut requests = Requests::default();
         for number in self.all() {
             if number == Signal::SIGQUIT as u32 {
-                asked.word = true;
+                requests.progress = true;
             } else {
-                asked.end = true;
+                requests.end = true;
             }
         }
-        asked
+        requests
     }
 
     /// Waits for a signal until a time; true if one came, which stays to be taken.
@@ -110,11 +110,11 @@ impl Signals {
 
 /// What signals ask for.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Asked {
-    /// The end.
+pub struct Requests {
+    /// The program shall end (SIGINT, SIGTERM).
     pub end: bool,
-    /// A word on how it goes (SIGQUIT).
-    pub word: bool,
+    /// A progress summary is wanted (SIGQUIT).
+    pub progress: bool,
 }
 
 impl AsFd for Signals {

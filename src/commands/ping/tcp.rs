@@ -11,7 +11,7 @@ use crate::ping::schedule::{Schedule, Traffic};
 use crate::ping::target::Target;
 use crate::render::ping::handshakes::{self as shown, Attempt, Attempts};
 use crate::sys::clock;
-use crate::sys::handshake::{Answer, handshake};
+use crate::sys::handshake::{Outcome, handshake};
 use crate::sys::icmp::Options;
 use crate::sys::privilege;
 use crate::sys::signals::Signals;
@@ -82,31 +82,31 @@ pub(super) fn run(
 }
 
 /// What is shown of an answer; nothing of an attempt that a signal cut short.
-fn shown_as(answer: Answer) -> Option<shown::Answer> {
+fn shown_as(answer: Outcome) -> Option<shown::Answer> {
     Some(match answer {
-        Answer::Open => shown::Answer::Open,
-        Answer::Refused => shown::Answer::Refused,
-        Answer::Silent => shown::Answer::Filtered,
-        Answer::Rejected(refusal) => shown::Answer::Rejected(refusal),
-        Answer::Failed(error) => {
+        Outcome::Open => shown::Answer::Open,
+        Outcome::Refused => shown::Answer::Refused,
+        Outcome::Silent => shown::Answer::Filtered,
+        Outcome::Rejected(refusal) => shown::Answer::Rejected(refusal),
+        Outcome::Failed(error) => {
             shown::Answer::Failed(Error::os(Kind::BadAnswer, "connect", &error).cause)
         }
-        Answer::Interrupted => return None,
+        Outcome::Interrupted => return None,
     })
 }
 
 /// Waits until a request is due; true if a signal says that this is the end.
 fn ends_before(due: Monotonic, signals: &Signals, all: &[Attempts]) -> Result<bool> {
     loop {
-        let asked = signals.take_asked();
-        if asked.word {
+        let requests = signals.take_requests();
+        if requests.progress {
             let tried: u64 = all.iter().map(|attempts| attempts.tried).sum();
             let open: u64 = all.iter().map(|attempts| attempts.open).sum();
             tell(&format!("{open}/{tried} handshakes"));
         }
         let left = due.since(clock::monotonic());
-        if asked.end || left.is_zero() {
-            return Ok(asked.end);
+        if requests.end || left.is_zero() {
+            return Ok(requests.end);
         }
         signals
             .wait_until(Instant::now() + left)

@@ -111,11 +111,11 @@ impl Runner {
             if self.wait(signals, deadline)? {
                 self.receive(session, handler)?;
             }
-            let asked = signals.take_asked();
-            if asked.word {
+            let requests = signals.take_requests();
+            if requests.progress {
                 handler.asked(session);
             }
-            if asked.end {
+            if requests.end {
                 break;
             }
             now = clock::monotonic();
