@@ -11,11 +11,11 @@ use crate::commands::serving::{print, tell};
 use crate::commands::{Context, Status, loading, values};
 use crate::error::{Error, Kind, Result};
 use crate::framing::{Deframer, Framing, FramingError};
-use crate::load::echo::{EchoClient, Moment, Observer};
+use crate::load::echo::{EchoClient, EventHandler, Moment};
 use crate::render::clients::{Echo, Reached};
 use crate::render::transcript;
 use crate::sys::datagram;
-use crate::sys::exchange::{Connection, End, Next, Source, Taker};
+use crate::sys::exchange::{Connection, End, Next, ReplyHandler, Source};
 use crate::sys::load::Target;
 use crate::sys::privilege::{self, Need};
 use crate::sys::resolve::resolve;
@@ -271,7 +271,7 @@ impl<'a> Collected<'a> {
     }
 }
 
-impl Taker for Collected<'_> {
+impl ReplyHandler for Collected<'_> {
     fn received(&mut self, bytes: &[u8]) -> Result<Next> {
         let Some(deframer) = &mut self.deframer else {
             self.received.extend_from_slice(bytes);
@@ -329,12 +329,12 @@ fn run_load(server: &Server<'_>, file: Option<&Path>, context: &Context) -> Resu
     }
     server.drop_privileges()?;
     let name = server.name();
-    let observer: Option<Observer<'_>> = (context.verbose && !context.json).then(|| {
+    let handler: Option<EventHandler<'_>> = (context.verbose && !context.json).then(|| {
         Box::new(move |connection: usize, moment: &Moment<'_>| {
             let mut out = Vec::new();
             let _ = transcript::moment(&mut out, connection, moment, &name);
             let _ = print(&out);
-        }) as Observer<'_>
+        }) as EventHandler<'_>
     });
     let keep_open = args.frame != Framing::Close;
     let mut plan = args.load.plan(1, keep_open, args.reach.timeout);
@@ -347,7 +347,7 @@ fn run_load(server: &Server<'_>, file: Option<&Path>, context: &Context) -> Resu
         messages,
         args.verify,
         args.max_message,
-        observer,
+        handler,
     );
     loading::run(
         "echo-client",

@@ -14,7 +14,7 @@ use crate::render::serving::Format;
 use crate::service::Note;
 use crate::service::echo::{Echo, Mode};
 use crate::service::event::{Event, Who};
-use crate::sys::server::Observer as _;
+use crate::sys::server::EventHandler as _;
 use crate::sys::socket::{Listener, Place};
 use crate::sys::{activation, files};
 

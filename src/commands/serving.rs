@@ -51,8 +51,8 @@ where
     let signals = Signals::open()?;
     let desk = open(&format)?;
     listening(&format, &listener.local)?;
-    let observer = || Reporter::new(format, Arc::clone(&desk));
-    let totals = server::run(listener, service, config, &signals, observer)?;
+    let handler = || Reporter::new(format, Arc::clone(&desk));
+    let totals = server::run(listener, service, config, &signals, handler)?;
     let end = json!({
         "connections": totals.connections,
         "received_bytes": totals.received_bytes,

@@ -20,7 +20,7 @@ pub enum Moment<'a> {
 const SURPLUS: &str = "more came back than was sent";
 
 /// Told of each moment; for a transcript.
-pub type Observer<'a> = Box<dyn FnMut(usize, &Moment<'_>) + 'a>;
+pub type EventHandler<'a> = Box<dyn FnMut(usize, &Moment<'_>) + 'a>;
 
 /// Sends messages in turn and wants each of them back.
 pub struct EchoClient<'w> {
@@ -30,7 +30,7 @@ pub struct EchoClient<'w> {
     verify: bool,
     max_message: usize,
     opened: usize,
-    observer: Option<Observer<'w>>,
+    handler: Option<EventHandler<'w>>,
 }
 
 /// A connection.
@@ -56,7 +56,7 @@ impl<'w> EchoClient<'w> {
         messages: Vec<(Vec<u8>, Vec<u8>)>,
         verify: bool,
         max_message: usize,
-        observer: Option<Observer<'w>>,
+        handler: Option<EventHandler<'w>>,
     ) -> Self {
         EchoClient {
             framing,
@@ -64,13 +64,13 @@ impl<'w> EchoClient<'w> {
             verify,
             max_message,
             opened: 0,
-            observer,
+            handler,
         }
     }
 
     fn tell(&mut self, number: usize, moment: &Moment<'_>) {
-        if let Some(observer) = &mut self.observer {
-            observer(number, moment);
+        if let Some(handler) = &mut self.handler {
+            handler(number, moment);
         }
     }
 

@@ -30,7 +30,7 @@ pub enum Source<'a> {
     Stream(File),
 }
 
-/// What the taker of the received bytes wants.
+/// What the handler of the received bytes wants.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Next {
     /// More bytes.
@@ -40,7 +40,7 @@ pub enum Next {
 }
 
 /// Sees the bytes of an exchange as they go by. A closure is one that sees what is received.
-pub trait Taker {
+pub trait ReplyHandler {
     /// These bytes were handed to the kernel.
     fn sent(&mut self, bytes: &[u8]) {
         let _ = bytes;
@@ -49,7 +49,7 @@ pub trait Taker {
     fn received(&mut self, bytes: &[u8]) -> Result<Next>;
 }
 
-impl<F: FnMut(&[u8]) -> Result<Next>> Taker for F {
+impl<F: FnMut(&[u8]) -> Result<Next>> ReplyHandler for F {
     fn received(&mut self, bytes: &[u8]) -> Result<Next> {
         self(bytes)
     }
@@ -58,7 +58,7 @@ impl<F: FnMut(&[u8]) -> Result<Next>> Taker for F {
 /// How an exchange ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum End {
-    /// The taker had what it waited for.
+    /// The handler had what it waited for.
     Done,
     /// The peer shut down its sending side after it had been sent everything.
     Closed,
@@ -146,18 +146,18 @@ impl Connection {
         self.started.elapsed()
     }
 
-    /// Sends `source` and gives what comes back to `taker`, both at the same time, so that neither
+    /// Sends `source` and gives what comes back to `handler`, both at the same time, so that neither
     /// side can block the other. With `half_close` our sending side is shut down after the source.
     ///
     /// # Errors
     /// What the socket says; an exchange of bytes that takes longer than the timeout, or a wait of a
-    /// stream; what `taker` says. An error in sending counts only if the peer's reply does not come
+    /// stream; what `handler` says. An error in sending counts only if the peer's reply does not come
     /// either: a server may answer and close before it has read everything.
     pub fn exchange(
         &mut self,
         source: Source<'_>,
         half_close: bool,
-        taker: &mut dyn Taker,
+        handler: &mut dyn ReplyHandler,
     ) -> Result<End> {
         let limit = Limit::new(&source, self.timeout, self.received_bytes);
         let mut outgoing = Outgoing::new(source, half_close);
@@ -167,7 +167,7 @@ impl Connection {
             outgoing
                 .read_source()
                 .map_err(|error| Error::os(Kind::CannotRun, "read the file to send", &error))?;
-            self.sent_bytes += outgoing.write_to(&self.socket, taker);
+            self.sent_bytes += outgoing.write_to(&self.socket, handler);
             loop {
                 match (&self.socket).read(&mut buffer) {
                     Ok(0) => return outgoing.ended(&self.peer),
@@ -175,7 +175,7 @@ impl Connection {
                         self.received_bytes += n as u64;
                         self.first_byte
                             .get_or_insert_with(|| self.started.elapsed());
-                        if taker.received(&buffer[..n])? == Next::Done {
+                        if handler.received(&buffer[..n])? == Next::Done {
                             return Ok(End::Done);
                         }
                         // A short read emptied the socket; a peer that never stops is not a reply.
@@ -329,7 +329,7 @@ impl<'a> Outgoing<'a> {
     }
 
     /// Writes as much as there is room for, and shuts the sending side down after the last byte.
-    fn write_to(&mut self, socket: &Socket, taker: &mut dyn Taker) -> u64 {
+    fn write_to(&mut self, socket: &Socket, handler: &mut dyn ReplyHandler) -> u64 {
         let mut sent = 0;
         while self.wants_to_write() {
             let from_chunk = self.bytes.is_empty();
@@ -341,7 +341,7 @@ impl<'a> Outgoing<'a> {
             match (&*socket).write(bytes) {
                 Ok(n) => {
                     sent += n as u64;
-                    taker.sent(&bytes[..n]);
+                    handler.sent(&bytes[..n]);
                     if from_chunk {
                         self.written += n;
                     } else {

@@ -11,7 +11,7 @@ use crate::error::{Error, Result};
 use crate::render::clients::Stream;
 use crate::render::escape::Pieces;
 use crate::render::thousands;
-use crate::sys::exchange::{End, Next, Source, Taker};
+use crate::sys::exchange::{End, Next, ReplyHandler, Source};
 use crate::sys::files;
 use crate::sys::terminal::stdout_is_terminal;
 
@@ -20,7 +20,7 @@ pub(super) fn run(server: &Server<'_>, path: &Path, context: &Context) -> Result
     let file = files::open(path)?;
     server.drop_privileges()?;
     let mut connection = server.connect()?;
-    let mut sink = Sink {
+    let mut replies = ReplyStream {
         verify: server.args.verify,
         screen: stdout_is_terminal().then(Pieces::default),
         expected: VecDeque::new(),
@@ -29,20 +29,20 @@ pub(super) fn run(server: &Server<'_>, path: &Path, context: &Context) -> Result
         differs: None,
     };
     let before = connection.elapsed();
-    let end = connection.exchange(Source::Stream(file), true, &mut sink);
-    sink.end()?;
+    let end = connection.exchange(Source::Stream(file), true, &mut replies);
+    replies.end()?;
     let end = end?;
     let elapsed = connection.elapsed().saturating_sub(before);
-    let missing = sink.expected.len() as u64;
+    let missing = replies.expected.len() as u64;
     let early = end == End::ClosedEarly;
-    let same = sink.differs.is_none() && missing == 0 && !early;
+    let same = replies.differs.is_none() && missing == 0 && !early;
     // Without --verify another answer than the echo is one, but not the mere beginning of the echo.
-    let cut = !sink.lost && sink.differs.is_none() && missing > 0;
+    let cut = !replies.lost && replies.differs.is_none() && missing > 0;
     let good = !early && !cut && (same || !server.args.verify);
     let stream = Stream {
         verify: server.args.verify,
         same,
-        differs: sink.differs,
+        differs: replies.differs,
         complete: !early && !cut,
         sent: connection.sent_bytes,
         received: connection.received_bytes,
@@ -62,7 +62,7 @@ pub(super) fn run(server: &Server<'_>, path: &Path, context: &Context) -> Result
     } else if context.verbose {
         tell(&stream.line());
     }
-    if let Some(at) = sink.differs.filter(|_| server.args.verify) {
+    if let Some(at) = replies.differs.filter(|_| server.args.verify) {
         tell(&format!("the echo differs from byte {at} on"));
     } else if early {
         tell("the server closed the connection before the end of the input");
@@ -80,7 +80,7 @@ pub(super) fn run(server: &Server<'_>, path: &Path, context: &Context) -> Result
 const MOST_KEPT: usize = 64 << 20;
 
 /// Takes a stream: prints it, and compares it with what was sent and is still on its way.
-struct Sink {
+struct ReplyStream {
     verify: bool,
     /// A terminal obeys what it is sent.
     screen: Option<Pieces>,
@@ -91,7 +91,7 @@ struct Sink {
     differs: Option<u64>,
 }
 
-impl Sink {
+impl ReplyStream {
     /// Nothing more will come.
     fn end(&mut self) -> Result<()> {
         match &mut self.screen {
@@ -126,7 +126,7 @@ fn first_difference(a: &[u8], b: &[u8]) -> Option<usize> {
     a.iter().zip(b).position(|(a, b)| a != b)
 }
 
-impl Taker for Sink {
+impl ReplyHandler for ReplyStream {
     fn sent(&mut self, bytes: &[u8]) {
         if self.differs.is_some() || self.lost {
             return;

@@ -13,7 +13,7 @@ use crate::reference;
 use crate::render::fill::json::SCHEMA;
 use crate::render::{counted, escape, json as as_json, thousands};
 use crate::service::Peer;
-use crate::sys::fill::server::{self, Ended, Ending, Observer};
+use crate::sys::fill::server::{self, Ended, Ending, EventHandler};
 use crate::sys::signals::Signals;
 use crate::sys::socket::{Listener, Place};
 use crate::sys::{limits, privilege};
@@ -88,7 +88,7 @@ impl Log {
     }
 }
 
-impl Observer for Log {
+impl EventHandler for Log {
     fn accepted(&mut self, peer: &Peer) -> Result<()> {
         self.connections += 1;
         let fields = json!({ "peer": as_json::peer(peer) });

@@ -53,11 +53,11 @@ pub(super) fn hops(
             ..options.clone()
         };
         let plan = flags.small_plan(REQUESTS, INTERVAL);
-        let asked = prober.ask(plan, flags.size(), &options)?;
-        if asked.interrupted {
+        let result = prober.ask(plan, flags.size(), &options)?;
+        if result.interrupted {
             break;
         }
-        let hop = Hop::new(distance, &asked.events);
+        let hop = Hop::new(distance, &result.events);
         say(|out| {
             if context.json {
                 shown::hop_json(out, target, &hop)
@@ -103,11 +103,11 @@ pub(super) fn mtu(
     while let Some(size) = search.next_size() {
         let data = size - headers(target.version());
         let plan = flags.small_plan(1, INTERVAL);
-        let asked = prober.ask(plan, data, &options)?;
-        if asked.interrupted {
+        let result = prober.ask(plan, data, &options)?;
+        if result.interrupted {
             return Ok(Status::Bad);
         }
-        let outcome = outcome(&asked.events);
+        let outcome = outcome(&result.events);
         say(|out| {
             if context.json {
                 shown::tried_json(out, target, size, &outcome)
@@ -165,7 +165,7 @@ fn outcome(events: &[Event]) -> Outcome {
 }
 
 /// What a small session told.
-struct Asked {
+struct SessionResult {
     events: Vec<Event>,
     interrupted: bool,
 }
@@ -188,7 +188,7 @@ impl<'a> Prober<'a> {
     }
 
     /// Runs a small session.
-    fn ask(&mut self, plan: Plan, size: usize, options: &Options) -> Result<Asked> {
+    fn ask(&mut self, plan: Plan, size: usize, options: &Options) -> Result<SessionResult> {
         let mode = send_mode(&plan, TimingSource::Auto, false);
         let payloads = Payloads::new(icmp::random()?, size, &[]);
         let targets = vec![self.target.clone()];
@@ -203,7 +203,7 @@ impl<'a> Prober<'a> {
         };
         let mut collector = Collector(Vec::new());
         runner.run(&mut session, &self.signals, &mut collector)?;
-        Ok(Asked {
+        Ok(SessionResult {
             interrupted: session.losses.unfinished > 0,
             events: collector.0,
         })

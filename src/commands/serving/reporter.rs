@@ -9,7 +9,7 @@ use crate::render::counted;
 use crate::render::serving::{Format, Message, Writer};
 use crate::service::event::Event;
 use crate::sys::outlet::{self, Outlet, Pushed};
-use crate::sys::server::Observer;
+use crate::sys::server::EventHandler;
 
 use super::tell;
 
@@ -159,7 +159,7 @@ impl Reporter {
     }
 }
 
-impl Observer for Reporter {
+impl EventHandler for Reporter {
     fn wants_messages(&self) -> bool {
         self.format.shows_messages()
     }

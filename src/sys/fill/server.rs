@@ -55,7 +55,7 @@ pub struct Ended<'a> {
 }
 
 /// Receives the events.
-pub trait Observer {
+pub trait EventHandler {
     /// A connection was accepted.
     fn accepted(&mut self, peer: &Peer) -> Result<()>;
     /// No connection can be accepted at the moment.
@@ -69,7 +69,7 @@ pub fn serve(
     listener: &Listener,
     rate: u64,
     signals: &Signals,
-    observer: &mut dyn Observer,
+    handler: &mut dyn EventHandler,
 ) -> Result<()> {
     let mut server = Server {
         listener,
@@ -83,11 +83,11 @@ pub fn serve(
         Error::os(Kind::CannotRun, "serve on", &error).on(listener.local.to_string())
     };
     while server.wait(signals).map_err(fail)? {
-        server.accept(observer)?;
-        server.read(observer)?;
+        server.accept(handler)?;
+        server.read(handler)?;
     }
     for conn in &server.conns {
-        observer.ended(&conn.ended(Ending::ServerEnded))?;
+        handler.ended(&conn.ended(Ending::ServerEnded))?;
     }
     Ok(())
 }
@@ -141,7 +141,7 @@ impl Server<'_> {
         Ok(!interrupted)
     }
 
-    fn accept(&mut self, observer: &mut dyn Observer) -> Result<()> {
+    fn accept(&mut self, handler: &mut dyn EventHandler) -> Result<()> {
         let now = self.start.elapsed();
         if self.rests_until.is_some_and(|until| until > now) {
             return Ok(());
@@ -150,12 +150,12 @@ impl Server<'_> {
             let (socket, peer) = match self.listener.accept() {
                 Ok(accepted) => accepted,
                 Err(error) => {
-                    self.rest_after(&error, now, observer);
+                    self.rest_after(&error, now, handler);
                     break;
                 }
             };
             self.rests_until = None;
-            observer.accepted(&peer)?;
+            handler.accepted(&peer)?;
             self.conns.push(Conn {
                 socket,
                 peer,
@@ -170,7 +170,7 @@ impl Server<'_> {
     }
 
     /// No connection is waiting, or the peer is gone already; or no descriptor is left for it.
-    fn rest_after(&mut self, error: &io::Error, now: Duration, observer: &mut dyn Observer) {
+    fn rest_after(&mut self, error: &io::Error, now: Duration, handler: &mut dyn EventHandler) {
         if !matches!(
             error.raw_os_error(),
             Some(libc::EMFILE | libc::ENFILE | libc::ENOBUFS | libc::ENOMEM)
@@ -180,12 +180,12 @@ impl Server<'_> {
         if self.rests_until.is_none() {
             let local = self.listener.local.to_string();
             let error = Error::os(Kind::CannotRun, "accept a connection on", error).on(local);
-            observer.starved(&error);
+            handler.starved(&error);
         }
         self.rests_until = Some(now + REST);
     }
 
-    fn read(&mut self, observer: &mut dyn Observer) -> Result<()> {
+    fn read(&mut self, handler: &mut dyn EventHandler) -> Result<()> {
         let now = self.start.elapsed();
         let mut index = 0;
         while let Some(conn) = self.conns.get_mut(index) {
@@ -193,7 +193,7 @@ impl Server<'_> {
                 None => index += 1,
                 Some(ending) => {
                     let conn = self.conns.swap_remove(index);
-                    observer.ended(&conn.ended(ending))?;
+                    handler.ended(&conn.ended(ending))?;
                 }
             }
         }

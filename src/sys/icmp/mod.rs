@@ -6,14 +6,14 @@
 //! | [`filter`] | what the kernel keeps away from a raw socket |
 //! | [`batch`] | many messages in one system call, with their control messages |
 //! | [`control`] | control messages: stamps, hop limits, the error queue |
-//! | `line` | one socket of a session: what leaves by it, and what comes in |
+//! | `queue` | one socket of a session: what leaves by it, and what comes in |
 //! | `sender` | a thread that sends, beside the one that receives |
 //! | [`runner`] | the loop that joins a session to its sockets |
 
 pub mod batch;
 pub mod control;
 pub mod filter;
-mod line;
+mod queue;
 pub mod runner;
 mod sender;
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use nix::poll::{PollFd, PollFlags};
 
-use super::line::Line;
+use super::queue::SocketQueue;
 use super::sender::Helper;
 use super::{IcmpSocket, Options};
 use crate::error::{Error, Kind, Result};
@@ -46,7 +46,7 @@ pub struct SendMode {
 
 /// The sockets of a session and the buffers between.
 pub struct Runner {
-    lines: Vec<Line>,
+    queues: Vec<SocketQueue>,
     mode: SendMode,
 }
 
@@ -54,33 +54,33 @@ impl Runner {
     /// Opens a socket for each version that the targets have.
     pub fn open(session: &mut Session, options: &Options, mode: SendMode) -> Result<Runner> {
         let template = template(session);
-        let mut lines = Vec::new();
+        let mut queues = Vec::new();
         for version in [Version::V4, Version::V6] {
             let is_used = (0..session.target_count())
                 .any(|target| session.target(target).version() == version);
             if is_used {
                 let socket = IcmpSocket::open(version, options)?;
                 session.set_identifier(version, socket.identifier);
-                lines.push(Line::new(socket, template.clone()));
+                queues.push(SocketQueue::new(socket, template.clone()));
             }
         }
-        Ok(Runner { lines, mode })
+        Ok(Runner { queues, mode })
     }
 
     /// Makes the sockets ready for another session with the same targets. It takes no privilege, and
     /// what still comes for the session before it is not taken for its own.
     pub fn renew(&mut self, session: &mut Session, options: &Options) -> Result<()> {
         let template = template(session);
-        for line in &mut self.lines {
-            line.renew(options, template.clone())?;
-            session.set_identifier(line.socket.version, line.socket.identifier);
+        for queue in &mut self.queues {
+            queue.renew(options, template.clone())?;
+            session.set_identifier(queue.socket.version, queue.socket.identifier);
         }
         Ok(())
     }
 
     /// The sockets.
     pub fn sockets(&self) -> impl Iterator<Item = &IcmpSocket> {
-        self.lines.iter().map(|line| &line.socket)
+        self.queues.iter().map(|queue| &queue.socket)
     }
 
     /// Runs the session to its end. Call it when the signals are blocked.
@@ -90,9 +90,9 @@ impl Runner {
         signals: &Signals,
         handler: &mut dyn Handler,
     ) -> Result<()> {
-        for line in self.lines.iter_mut().filter(|_| self.mode.sender_thread) {
+        for queue in self.queues.iter_mut().filter(|_| self.mode.sender_thread) {
             // Without a thread it is sent here.
-            line.helper = Helper::start(&line.socket).ok();
+            queue.helper = Helper::start(&queue.socket).ok();
         }
         let mut now = clock::monotonic();
         loop {
@@ -120,8 +120,8 @@ impl Runner {
             }
             now = clock::monotonic();
         }
-        for line in &mut self.lines {
-            line.collect(0, session, handler)?;
+        for queue in &mut self.queues {
+            queue.collect(0, session, handler)?;
         }
         // What has come by now is no loss.
         self.receive(session, handler)?;
@@ -141,8 +141,8 @@ impl Runner {
             return Ok(false);
         }
         let mut fds: Vec<PollFd> = vec![PollFd::new(signals.as_fd(), PollFlags::POLLIN)];
-        for line in &self.lines {
-            fds.push(PollFd::new(line.socket.as_fd(), PollFlags::POLLIN));
+        for queue in &self.queues {
+            fds.push(PollFd::new(queue.socket.as_fd(), PollFlags::POLLIN));
         }
         match ready_within(&mut fds, time) {
             Ok(_) | Err(nix::Error::EINTR) => {}
@@ -163,7 +163,7 @@ impl Runner {
         let mut now = clock::monotonic();
         let mut count = 0;
         while count < self.mode.batch {
-            if self.lines.iter().any(Line::is_full) {
+            if self.queues.iter().any(SocketQueue::is_full) {
                 break;
             }
             let Some(request) = session.poll_transmit(now, count) else {
@@ -173,26 +173,30 @@ impl Runner {
             let version = target.version();
             let to = target.at(0);
             handler.sent(session, &request);
-            if let Some(line) = self.lines.iter_mut().find(|l| l.socket.version == version) {
-                line.add(session, request, to, self.mode.stamp_sent);
+            if let Some(queue) = self
+                .queues
+                .iter_mut()
+                .find(|queue| queue.socket.version == version)
+            {
+                queue.add(session, request, to, self.mode.stamp_sent);
                 if !self.mode.one_call {
-                    line.send(session, handler)?;
+                    queue.send(session, handler)?;
                     now = clock::monotonic();
                 }
             }
             count += 1;
         }
         let mut some = count > 0;
-        for line in &mut self.lines {
-            some |= line.send(session, handler)?;
+        for queue in &mut self.queues {
+            some |= queue.send(session, handler)?;
         }
         Ok(some)
     }
 
     /// Takes everything that has come.
     fn receive(&mut self, session: &mut Session, handler: &mut dyn Handler) -> Result<()> {
-        for line in &mut self.lines {
-            line.receive(session, handler)?;
+        for queue in &mut self.queues {
+            queue.receive(session, handler)?;
         }
         Ok(())
     }

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use crate::service::{Log, Note, Peer, Service, Step};
 
 use super::conn::{Conn, Phase, Waiting};
-use super::{Config, Observer};
+use super::{Config, EventHandler};
 use crate::service::event::{Event, Who};
 
 /// One read takes at most this many bytes; the buffer is shared by all connections of a thread.
@@ -37,7 +37,7 @@ pub(super) enum Fate {
 /// Drives the connections of one thread.
 pub(super) struct Driver<'a, S, O> {
     pub(super) service: S,
-    pub(super) observer: O,
+    pub(super) handler: O,
     pub(super) config: &'a Config,
     /// The time of this turn of the loop.
     pub(super) now: Instant,
@@ -47,26 +47,26 @@ pub(super) struct Driver<'a, S, O> {
     answered: bool,
 }
 
-/// Gives a service's notes to the observer, with the connection they are about.
+/// Gives a service's notes to the handler, with the connection they are about.
 struct ConnLog<'a, O> {
-    observer: &'a mut O,
+    handler: &'a mut O,
     who: Who<'a>,
 }
 
-impl<O: Observer> Log for ConnLog<'_, O> {
+impl<O: EventHandler> Log for ConnLog<'_, O> {
     fn wants_messages(&self) -> bool {
-        self.observer.wants_messages()
+        self.handler.wants_messages()
     }
     fn note(&mut self, note: &Note<'_>) {
-        self.observer.event(&Event::Note(self.who, note));
+        self.handler.event(&Event::Note(self.who, note));
     }
 }
 
-impl<'a, S: Service, O: Observer> Driver<'a, S, O> {
-    pub(super) fn new(service: S, observer: O, config: &'a Config) -> Self {
+impl<'a, S: Service, O: EventHandler> Driver<'a, S, O> {
+    pub(super) fn new(service: S, handler: O, config: &'a Config) -> Self {
         Driver {
             service,
-            observer,
+            handler,
             config,
             now: Instant::now(),
             input: vec![0; READ_BUFFER],
@@ -150,7 +150,7 @@ impl<'a, S: Service, O: Observer> Driver<'a, S, O> {
     ) -> io::Result<()> {
         loop {
             let mut log = ConnLog {
-                observer: &mut self.observer,
+                handler: &mut self.handler,
                 who: who(conn.number, &conn.peer),
             };
             let step = self
@@ -211,7 +211,7 @@ impl<'a, S: Service, O: Observer> Driver<'a, S, O> {
     ) -> io::Result<()> {
         let mut out = Vec::new();
         let mut log = ConnLog {
-            observer: &mut self.observer,
+            handler: &mut self.handler,
             who: who(conn.number, &conn.peer),
         };
         ask(&mut self.service, &mut conn.session, &mut out, &mut log);

@@ -2,7 +2,7 @@
 //!
 //! | file | what it holds |
 //! |---|---|
-//! | this one | what a caller sees: [`Config`], [`Observer`], [`Totals`], [`run`] |
+//! | this one | what a caller sees: [`Config`], [`EventHandler`], [`Totals`], [`run`] |
 //! | `worker` | one thread: its poll, its connections, its deadlines |
 //! | `drive` | how one connection gets on: write, ask the service, read, close in order |
 //! | `conn` | one connection: its state, what is still to be written |
@@ -72,14 +72,14 @@ impl Totals {
 }
 
 /// Receives what happens; one for each thread.
-pub trait Observer: Send {
+pub trait EventHandler: Send {
     /// Whether [`Event::Accepted`], [`Event::Closed`] without trouble, and messages are of use.
     fn wants_messages(&self) -> bool;
     /// Takes one event.
     fn event(&mut self, event: &Event<'_>);
     /// Passes on what was collected, before the loop waits; an error ends the server quietly.
     fn flush(&mut self) -> io::Result<()>;
-    /// A descriptor that becomes readable when [`Observer::flush`] would give an error, so that a
+    /// A descriptor that becomes readable when [`EventHandler::flush`] would give an error, so that a
     /// loop that sleeps hears of it.
     fn alarm(&self) -> Option<BorrowedFd<'_>>;
 }
@@ -152,7 +152,7 @@ impl Shared {
     }
 }
 
-/// Serves until a signal comes. `observer` makes one observer for each thread.
+/// Serves until a signal comes. `handler` makes one handler for each thread.
 ///
 /// # Errors
 /// When the event loop cannot be set up.
@@ -161,12 +161,12 @@ pub fn run<S, O>(
     service: &S,
     config: &Config,
     signals: &Signals,
-    observer: impl Fn() -> O,
+    handler: impl Fn() -> O,
 ) -> Result<Totals>
 where
     S: Service + Clone + Send,
     S::Session: Send,
-    O: Observer,
+    O: EventHandler,
 {
     let fail = |error: io::Error| Error::os(Kind::CannotRun, "set up the event loop", &error);
     let polls = (0..config.threads.max(1))
@@ -187,7 +187,7 @@ where
                 poll,
                 Arc::clone(&listener),
                 service.clone(),
-                observer(),
+                handler(),
                 config,
                 &shared,
             )

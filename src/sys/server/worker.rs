@@ -17,7 +17,7 @@ use crate::sys::socket::Listener;
 
 use super::conn::{Conn, Phase, Waiting};
 use super::drive::{Driver, Fate, who};
-use super::{Config, Observer, Shared, Totals};
+use super::{Config, EventHandler, Shared, Totals};
 use crate::service::event::{Event, Trouble};
 
 pub(super) const WAKER: Token = Token(usize::MAX);
@@ -69,12 +69,12 @@ enum Said {
     Full,
 }
 
-impl<'a, S: Service, O: Observer> Worker<'a, S, O> {
+impl<'a, S: Service, O: EventHandler> Worker<'a, S, O> {
     pub(super) fn new(
         poll: Poll,
         listener: Arc<Listener>,
         service: S,
-        observer: O,
+        handler: O,
         config: &'a Config,
         shared: &'a Shared,
     ) -> io::Result<Self> {
@@ -88,7 +88,7 @@ impl<'a, S: Service, O: Observer> Worker<'a, S, O> {
             accept_pause: None,
             full: false,
             said: None,
-            driver: Driver::new(service, observer, config),
+            driver: Driver::new(service, handler, config),
             config,
             shared,
             conns: Slab::new(),
@@ -103,23 +103,23 @@ impl<'a, S: Service, O: Observer> Worker<'a, S, O> {
         let fd = signals.as_raw_fd();
         let registry = self.poll.registry();
         registry.register(&mut SourceFd(&fd), SIGNALS, Interest::READABLE)?;
-        if let Some(alarm) = self.driver.observer.alarm() {
+        if let Some(alarm) = self.driver.handler.alarm() {
             let fd = alarm.as_raw_fd();
             registry.register(&mut SourceFd(&fd), ALARM, Interest::READABLE)?;
         }
         Ok(())
     }
 
-    /// Tells the observer of something that is not a worker's.
+    /// Tells the handler of something that is not a worker's.
     pub(super) fn tell(&mut self, event: &Event<'_>) {
-        self.driver.observer.event(event);
+        self.driver.handler.event(event);
     }
 
     /// Serves until all is done; gives what this thread did.
     pub(super) fn run(&mut self, signals: Option<&Signals>) -> Totals {
         let mut events = Events::with_capacity(1024);
         while !self.is_done() {
-            if self.driver.observer.flush().is_err() {
+            if self.driver.handler.flush().is_err() {
                 // Nobody reads what we print: as after a signal, and at once.
                 self.shared.stop();
                 self.shared.stop();
@@ -158,7 +158,7 @@ impl<'a, S: Service, O: Observer> Worker<'a, S, O> {
         }
         self.totals.forced = self.shared.forced.load(Ordering::Relaxed);
         self.cut_all(|| Trouble::Forced);
-        let _ = self.driver.observer.flush();
+        let _ = self.driver.handler.flush();
         self.totals
     }
 
@@ -242,8 +242,8 @@ impl<'a, S: Service, O: Observer> Worker<'a, S, O> {
         self.totals.received_bytes += conn.received;
         self.totals.sent_bytes += conn.sent;
         self.totals.failed += u64::from(trouble.is_some());
-        if trouble.is_some() || self.driver.observer.wants_messages() {
-            self.driver.observer.event(&Event::Closed {
+        if trouble.is_some() || self.driver.handler.wants_messages() {
+            self.driver.handler.event(&Event::Closed {
                 who: who(conn.number, &conn.peer),
                 received_bytes: conn.received,
                 sent_bytes: conn.sent,
@@ -308,7 +308,7 @@ impl<'a, S: Service, O: Observer> Worker<'a, S, O> {
     /// every connection, and should not fill its log.
     fn say(&mut self, trouble: Said, event: &Event<'_>) {
         if self.said.is_none_or(|(said, _)| said != trouble) {
-            self.driver.observer.event(event);
+            self.driver.handler.event(event);
         }
         self.said = Some((trouble, self.driver.now));
     }
@@ -322,7 +322,7 @@ impl<'a, S: Service, O: Observer> Worker<'a, S, O> {
         if !waits && self.driver.now >= since + EPISODE {
             self.said = None;
             if trouble == Said::Paused {
-                self.driver.observer.event(&Event::AcceptResumed);
+                self.driver.handler.event(&Event::AcceptResumed);
             }
         }
     }
@@ -331,9 +331,9 @@ impl<'a, S: Service, O: Observer> Worker<'a, S, O> {
         self.shared.open.fetch_add(1, Ordering::Relaxed);
         let number = self.shared.next.fetch_add(1, Ordering::Relaxed);
         self.totals.connections += 1;
-        if self.driver.observer.wants_messages() {
+        if self.driver.handler.wants_messages() {
             let event = Event::Accepted(who(number, &peer));
-            self.driver.observer.event(&event);
+            self.driver.handler.event(&event);
         }
         let session = self.driver.service.open();
         let key = self.conns.insert(Conn::new(socket, number, peer, session));
@@ -410,7 +410,7 @@ impl<'a, S: Service, O: Observer> Worker<'a, S, O> {
             let lingers = |conn: &Conn<S::Session>| matches!(conn.phase, Phase::Lingering(_));
             let in_flight = self.conns.iter().filter(|(_, conn)| !lingers(conn)).count();
             if in_flight > 0 {
-                self.driver.observer.event(&Event::Draining(in_flight));
+                self.driver.handler.event(&Event::Draining(in_flight));
             }
         }
         if self

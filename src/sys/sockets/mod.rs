@@ -33,7 +33,7 @@ use crate::sys::privilege::{self, Capability, Need};
 use families::{Collector, Part};
 use namespaces::Place;
 use owners::{Source, Wanted};
-use processes::{Depth, Found};
+use processes::{Depth, FoundOwners};
 
 /// What is wanted.
 #[derive(Debug)]
@@ -168,7 +168,12 @@ const LONG_WALK: usize = 20_000;
 /// The first walk ran beside the dumps: what was opened meanwhile may be in them, and its process not
 /// in the walk. So where an owner is missing, it is looked for once more, unless that takes long or a
 /// hidden process explains it.
-fn walk_again(found: Found, depth: Depth, wanted: &Wanted, sockets: &[Socket]) -> Found {
+fn walk_again(
+    found: FoundOwners,
+    depth: Depth,
+    wanted: &Wanted,
+    sockets: &[Socket],
+) -> FoundOwners {
     let missing = without_owner(sockets, &found.owners);
     let explained = found.no_proc || found.hidden > 0;
     if missing == 0 || explained || found.descriptors > LONG_WALK {
@@ -178,7 +183,7 @@ fn walk_again(found: Found, depth: Depth, wanted: &Wanted, sockets: &[Socket]) -
     if later.no_proc {
         return found;
     }
-    Found {
+    FoundOwners {
         owners: found.owners.and_later(later.owners),
         ..later
     }
@@ -196,7 +201,7 @@ fn without_owner(sockets: &[Socket], owners: &Owners) -> usize {
         .count()
 }
 
-fn note_hidden(found: &Found, missing: usize, notes: &mut Vec<Note>) {
+fn note_hidden(found: &FoundOwners, missing: usize, notes: &mut Vec<Note>) {
     if found.no_proc {
         notes.push(Note {
             id: "no_proc".into(),

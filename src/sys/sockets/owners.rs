@@ -5,7 +5,7 @@ use std::fs;
 use std::os::unix::fs::MetadataExt;
 use std::sync::OnceLock;
 
-use super::processes::{self, Depth, Found};
+use super::processes::{self, Depth, FoundOwners};
 use crate::bpf::task_file::{self, Record};
 use crate::sockets::number_hash::{NumberMap, NumberSet};
 use crate::sockets::{Owner, Owners, Process, Socket};
@@ -81,11 +81,11 @@ impl Wanted {
 }
 
 /// Finds the owners of all sockets, or at least of the wanted ones.
-pub(super) fn find(depth: Depth, wanted: &Wanted) -> (Found, Source) {
+pub(super) fn find(depth: Depth, wanted: &Wanted) -> (FoundOwners, Source) {
     privilege::with(ALLOWED, || find_as_allowed(depth, wanted))
 }
 
-fn find_as_allowed(depth: Depth, wanted: &Wanted) -> (Found, Source) {
+fn find_as_allowed(depth: Depth, wanted: &Wanted) -> (FoundOwners, Source) {
     let source = match choose() {
         Source::Iterator => match from_iterator(&Kernel::running(), depth, wanted) {
             Ok(found) => return (found, Source::Iterator),
@@ -142,7 +142,11 @@ fn suffice(capabilities: u64) -> bool {
 }
 
 /// Reads all descriptors with the iterator, and the details of each process from /proc.
-fn from_iterator(kernel: &Kernel<'_>, depth: Depth, wanted: &Wanted) -> Result<Found, Refused> {
+fn from_iterator(
+    kernel: &Kernel<'_>,
+    depth: Depth,
+    wanted: &Wanted,
+) -> Result<FoundOwners, Refused> {
     let program = kernel.fit(task_file::program)?;
     let mut found = Collected::default();
     let mut descriptors = 0;
@@ -159,7 +163,7 @@ fn from_iterator(kernel: &Kernel<'_>, depth: Depth, wanted: &Wanted) -> Result<F
     let processes = processes
         .map(|known| processes::describe(known, depth))
         .collect();
-    Ok(Found {
+    Ok(FoundOwners {
         owners: Owners::new(processes, found.links, true),
         hidden: 0,
         descriptors,

@@ -102,20 +102,20 @@ impl Drop for Holder {
 /// Process, socket and descriptor.
 type Link = (u32, u32, u32);
 
-fn links(found: &Found) -> BTreeSet<Link> {
+fn links(found: &FoundOwners) -> BTreeSet<Link> {
     let links = found.owners.links().iter();
     links
         .map(|owner| (found.owners.process(owner).pid, owner.inode, owner.fd))
         .collect()
 }
 
-fn of_process(found: &Found, pid: u32) -> Option<&Process> {
+fn of_process(found: &FoundOwners, pid: u32) -> Option<&Process> {
     let mut processes = found.owners.processes().iter();
     processes.find(|process| process.pid == pid)
 }
 
 /// The iterator's answer, unless this process may not use it.
-fn iterated(depth: Depth) -> Option<Found> {
+fn iterated(depth: Depth) -> Option<FoundOwners> {
     let kernel = Kernel::running();
     let possible = nix::unistd::Uid::effective().is_root()
         && may_load()

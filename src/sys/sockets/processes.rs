@@ -27,7 +27,7 @@ pub enum Depth {
 
 /// What a walk found.
 #[derive(Debug, Default)]
-pub struct Found {
+pub struct FoundOwners {
     /// The owners.
     pub owners: Owners,
     /// Processes whose descriptors could not be read for want of permission; kernel threads, which
@@ -57,13 +57,13 @@ fn processors() -> usize {
 /// Looks at the descriptors of every process that can be seen.
 ///
 /// A process that ends meanwhile is passed over: its sockets are gone too.
-pub fn walk(depth: Depth) -> Found {
+pub fn walk(depth: Depth) -> FoundOwners {
     let pids = pids().unwrap_or_default();
     // A /proc that is not mounted is an empty directory; one that is lists at least this process.
     if pids.is_empty() {
-        return Found {
+        return FoundOwners {
             no_proc: true,
-            ..Found::default()
+            ..FoundOwners::default()
         };
     }
     let next = AtomicUsize::new(0);
@@ -96,7 +96,7 @@ pub fn walk(depth: Depth) -> Found {
         }));
         hidden += part.hidden;
     }
-    Found {
+    FoundOwners {
         owners: Owners::new(processes, links, hidden == 0),
         hidden,
         descriptors,

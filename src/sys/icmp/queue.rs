@@ -36,7 +36,7 @@ const REMEMBERED: usize = 4096;
 const STALE: usize = 4096;
 
 /// One socket and what is about to leave by it.
-pub(super) struct Line {
+pub(super) struct SocketQueue {
     pub(super) socket: IcmpSocket,
     inbox: Inbox,
     errors: Inbox,
@@ -51,11 +51,11 @@ pub(super) struct Line {
     overflowed: u32,
 }
 
-impl Line {
-    /// A line for messages such as this; what they have alike stands in it.
-    pub(super) fn new(socket: IcmpSocket, template: Vec<u8>) -> Line {
+impl SocketQueue {
+    /// For messages that have this template in common.
+    pub(super) fn new(socket: IcmpSocket, template: Vec<u8>) -> SocketQueue {
         let room = template.len() + SLACK;
-        Line {
+        SocketQueue {
             socket,
             inbox: Inbox::new(room),
             errors: Inbox::new(room),
