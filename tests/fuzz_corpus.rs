@@ -12,6 +12,8 @@ use sockdoc::capfile::{ByteOrder, PcapngWriter, SliceReader};
 mod bpf;
 #[path = "fuzz/bodies/capfile.rs"]
 mod capfile;
+#[path = "fuzz/bodies/explain.rs"]
+mod explain;
 #[path = "fuzz/bodies/filter.rs"]
 mod filter;
 #[path = "fuzz/bodies/framing.rs"]
@@ -37,6 +39,7 @@ const TARGETS: &[(&str, Body)] = &[
     ("capfile_pcap", capfile::capfile_pcap),
     ("capfile_pcapng", capfile::capfile_pcapng),
     ("capfile_unpack", capfile::capfile_unpack),
+    ("explain", explain::explain),
     ("filter", filter::filter),
     ("framing", framing::framing),
     ("message_deframer", message::message_deframer),
@@ -180,6 +183,11 @@ fn the_corpus_of_capfile_pcapng_holds() {
 #[test]
 fn the_corpus_of_capfile_unpack_holds() {
     replay("capfile_unpack");
+}
+
+#[test]
+fn the_corpus_of_explain_holds() {
+    replay("explain");
 }
 
 #[test]

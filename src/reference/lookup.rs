@@ -78,7 +78,9 @@ impl Lookup {
     pub fn remedy(&self, entry: Entry) -> Option<&'static Remedy> {
         use Circumstance::{File, UnixBind, UnixSocket};
         let is_local = matches!(self.circumstance, Some(File | UnixBind | UnixSocket));
-        entry.remedy().filter(|_| !is_local)
+        entry
+            .remedy()
+            .filter(|_| !is_local || !matches!(entry, Entry::Errno(_)))
     }
 }
 
@@ -93,6 +95,9 @@ pub struct UnknownCode {
 
 /// What is not a paste is no longer than this.
 const MAX_BYTES: usize = 4096;
+
+/// A query longer than this is not a misspelt name or message.
+const MAX_SLIP: usize = 256;
 
 /// So many other statements are named.
 const MAX_OTHERS: usize = 5;
@@ -134,8 +139,10 @@ pub fn look_up(text: &str) -> Lookup {
         return found;
     }
     let states = states(&tokens, terms);
+    // What somebody may have meant is asked of a word or a sentence, not of a paste.
+    let may_be_slip = states.is_empty() && is_line && query.len() <= MAX_SLIP;
     Lookup {
-        nearest: if states.is_empty() {
+        nearest: if may_be_slip {
             nearest::to(query, terms)
         } else {
             Vec::new()

@@ -88,6 +88,12 @@ static NOTHING: &[Phrase] = &[
     nothing("try again later"),
     nothing("try again in"),
     nothing("out of memory killer"),
+    nothing("connection closed normally"),
+    nothing("connection closed gracefully"),
+    nothing("connection closed cleanly"),
+    nothing("connection closed successfully"),
+    nothing("connection was closed by the user"),
+    nothing("connection closed by the user"),
 ];
 
 const fn nothing(text: &'static str) -> Phrase {

@@ -5,7 +5,7 @@
 
 use std::net::IpAddr;
 
-use super::super::Place;
+use super::super::{Place, errno};
 
 /// Looks at the texts in their order, until host and port are known.
 pub(super) fn of<'a>(texts: impl Iterator<Item = &'a str>) -> Place {
@@ -206,7 +206,8 @@ fn is_plausible(name: &str) -> bool {
         "certificate",
         "unknown",
     ];
-    !ordinary.contains(&&*name.to_ascii_lowercase())
+    let is_word = name.starts_with(|c: char| c.is_ascii_uppercase()) && !name.contains('.');
+    !is_word && !ordinary.contains(&&*name.to_ascii_lowercase())
 }
 
 /// `HOST:PORT`, `[::1]:PORT`, `('HOST', PORT)`, `127.0.0.1 port PORT`, or an address alone.
@@ -223,7 +224,13 @@ fn pair_in(line: &str) -> Found {
         } else {
             word
         };
-        let (name, number) = split_port(word);
+        // Node writes an IPv6 address and its port without brackets: `ECONNREFUSED ::1:5432`.
+        let is_node =
+            at > 0 && errno::by_name(words[at - 1]).is_some() && word.matches(':').count() > 2;
+        let (name, number) = match word.rsplit_once(':') {
+            Some((name, number)) if is_node => (name, port(number)),
+            _ => split_port(word),
+        };
         let Some(name) = host(name) else {
             continue;
         };
@@ -387,6 +394,7 @@ mod tests {
                 "127.0.0.1",
                 3306,
             ),
+            ("Error: connect ECONNREFUSED ::1:5432", "::1", 5432),
             (
                 "Error: getaddrinfo ENOTFOUND api.exmaple.com",
                 "api.exmaple.com",

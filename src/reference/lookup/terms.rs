@@ -40,19 +40,21 @@ impl Part {
 
 /// The pairs of bytes that stand side by side in a line: a phrase whose own pairs are not all among
 /// them is not in the line, and need not be looked for.
-pub(super) struct Pairs(Vec<bool>);
+pub(super) struct Pairs(Vec<u64>);
 
 impl Pairs {
     pub(super) fn of(line: &str) -> Pairs {
-        let mut pairs = vec![false; 1 << 16];
+        let mut pairs = vec![0; 1 << 10];
         for pair in line.as_bytes().windows(2) {
-            pairs[Pairs::index(pair)] = true;
+            let index = Pairs::index(pair);
+            pairs[index / 64] |= 1 << (index % 64);
         }
         Pairs(pairs)
     }
 
     pub(super) fn may_have(&self, phrase: &Phrase) -> bool {
-        phrase.pairs.iter().all(|pair| self.0[*pair])
+        let has = |pair: &usize| self.0[pair / 64] >> (pair % 64) & 1 == 1;
+        phrase.pairs.iter().all(has)
     }
 
     fn index(pair: &[u8]) -> usize {
@@ -107,6 +109,13 @@ const COMMON: &[&str] = &[
     "no child processes",
     "processing request in progress",
     "eof",
+    "connection timeout",
+    "connect timeout",
+    "read timeout",
+    "response timeout",
+    "receive timeout",
+    "socket timeout",
+    "operation timeout",
     "echo reply",
     "echo request",
     "time exceeded",

@@ -55,7 +55,7 @@ phrases! {
     Sentence "blocked by CORS policy" CORS_BLOCKED;
     Sentence "Cross-Origin Request Blocked" CORS_BLOCKED;
     Sentence "is not allowed by Access-Control-Allow-Origin" CORS_BLOCKED;
-    Hint "Failed to fetch" BROWSER_HIDES_CAUSE;
+    Hint "TypeError: Failed to fetch" BROWSER_HIDES_CAUSE;
     Hint "NetworkError when attempting to fetch resource" BROWSER_HIDES_CAUSE;
     Sentence "Error during WebSocket handshake" WEBSOCKET_REFUSED;
     Sentence "WebSocket is already in CLOSING or CLOSED state" USED_AFTER_CLOSE;

@@ -37,6 +37,8 @@ phrases! {
     Sentence "Ping request could not find host" EAI_NONAME;
     Message "Could not resolve hostname" EAI_NONAME EAI_AGAIN;
     Message "Could not resolve host" EAI_NONAME EAI_AGAIN;
+    Message "Could not resolve '" EAI_NONAME EAI_AGAIN;
+    Sentence "Temporary failure resolving" EAI_AGAIN;
     Message "could not be resolved" EAI_NONAME EAI_AGAIN;
     Message "host not found" EAI_NONAME EAI_AGAIN;
     Message "failed to lookup address information" EAI_NONAME EAI_AGAIN;

@@ -84,6 +84,9 @@ phrases! {
     Message "Request timed out" READ_TIMEOUT ETIMEDOUT;
     Message "connection timeout" ETIMEDOUT;
     Message "connect timeout" ETIMEDOUT;
+    Message "Socket timeout" ETIMEDOUT READ_TIMEOUT;
+    Message "host unreachable" EHOSTUNREACH;
+    Sentence "connection to proxy closed" PROXY_REFUSED;
     Message "read timeout" READ_TIMEOUT;
     Message "response timeout" READ_TIMEOUT;
     Message "receive timeout" READ_TIMEOUT;

@@ -58,6 +58,8 @@ phrases! {
     Sentence "remote error: tls: expired certificate" CERT_REJECTED_BY_PEER;
     Sentence "remote error: tls: revoked certificate" CERT_REJECTED_BY_PEER;
     Sentence "tls: client didn't provide a certificate" CERT_REJECTED_BY_PEER;
+    Sentence "tls: handshake failure" TLS_NO_COMMON;
+    Sentence "SSL is not enabled on the server" TLS_TO_PLAIN;
     Sentence "remote error: tls: handshake failure" TLS_NO_COMMON;
     Sentence "remote error: tls: protocol version not supported" TLS_NO_COMMON;
     Sentence "tls: no supported versions satisfy" TLS_NO_COMMON;

@@ -94,6 +94,7 @@ phrases! {
     Sentence "NGHTTP2_" HTTP2_ERROR;
     Sentence "NGHTTP2_REFUSED_STREAM" HTTP2_ERROR;
     Sentence "Something is already running on port" EADDRINUSE;
+    Sentence "tunneling socket could not be established" PROXY_REFUSED;
     Hint "fetch failed" BROWSER_HIDES_CAUSE;
     Hint "AxiosError: Network Error" BROWSER_HIDES_CAUSE;
     Hint "Error: Network Error" BROWSER_HIDES_CAUSE;

@@ -120,6 +120,7 @@ phrases! {
     Message "PoolTimeout" POOL_EXHAUSTED;
     Sentence "SMTPAuthenticationError" LOGIN_REFUSED;
     Sentence "SMTPServerDisconnected" PEER_CLOSED;
+    Hint "Could not connect to the endpoint URL" ECONNREFUSED EHOSTUNREACH ETIMEDOUT EAI_NONAME;
     Hint "NoValidConnectionsError" ECONNREFUSED EHOSTUNREACH;
     Hint "ServerSelectionTimeoutError" ECONNREFUSED ETIMEDOUT EAI_NONAME;
     Sentence "AuthenticationException: Authentication failed" LOGIN_REFUSED;

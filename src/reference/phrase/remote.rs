@@ -29,6 +29,7 @@ phrases! {
     Sentence "Bad protocol version identification" WRONG_PROTOCOL;
     Sentence "banner exchange: …invalid format" WRONG_PROTOCOL;
     Sentence "Connection timed out during banner exchange" READ_TIMEOUT;
+    Sentence "Timeout before authentication" READ_TIMEOUT;
     Sentence "cannot listen to port:" EADDRINUSE;
     Sentence "remote port forwarding failed for listen port" EADDRINUSE;
     Sentence "administratively prohibited: open failed" EACCES;
