@@ -154,7 +154,7 @@ impl Args {
     }
 
     fn view(&self, context: &Context, settings: &Settings) -> View {
-        let shows_frames = self.csv || !self.is_view_given();
+        let shows_frames = self.csv || self.stats || !self.is_view_given();
         let is_immediate = settings.filter.is_empty() && !shows_frames;
         View::new(self.writer(context), is_immediate)
     }

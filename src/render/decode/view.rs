@@ -118,7 +118,7 @@ impl View {
                     self.has_started = true;
                     self.writer.start(frame.time);
                 }
-                if frame.is_selected {
+                if frame.is_selected && !self.is_immediate {
                     self.writer.frame(out, frame, self.pending.as_bytes());
                 }
                 self.pending.clear();
