@@ -9,7 +9,7 @@ use std::ffi::OsString;
 use crate::commands::{Context, Status};
 use crate::error::Result;
 use crate::render::sockets::column::Column;
-use crate::sockets::order::{GroupBy, SortOrder};
+use crate::sockets::order::GroupBy;
 use crate::sys::privilege;
 use crate::sys::sockets::sample;
 
@@ -70,16 +70,13 @@ pub struct HowArgs {
     /// Resolve host and service names; this may query DNS servers.
     #[arg(short = 'r', long)]
     resolve: bool,
-    /// Sort by these columns, comma-separated; a leading - sorts in descending order.
-    #[arg(
-        long,
-        value_name = "COL",
-        value_delimiter = ',',
-        allow_hyphen_values = true
-    )]
-    sort: Vec<SortOrder>,
-    /// Show these columns, comma-separated.
-    #[arg(long, value_name = "LIST", value_parser = |text: &str| Column::list(text).map(Columns))]
+    // The list of columns is the one that is read.
+    #[arg(long, value_name = "COL", value_delimiter = ',', allow_hyphen_values = true,
+          help = format!("Sort by these columns, comma-separated; a leading - sorts in descending \
+                          order: {}; with --group by a column of its table", Column::sort_names()))]
+    sort: Vec<String>,
+    #[arg(long, value_name = "LIST", value_parser = |text: &str| Column::list(text).map(Columns),
+          help = format!("Show these columns, comma-separated: {}", Column::names()))]
     cols: Option<Columns>,
     /// Count by process, peer, port, state, user or netns.
     #[arg(long, value_name = "BY", conflicts_with_all = ["summary", "like", "csv"])]

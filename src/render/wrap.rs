@@ -4,18 +4,13 @@ use std::io::{self, Write};
 
 use unicode_width::UnicodeWidthStr;
 
-/// The narrowest text beside what is in front of it.
-const NARROWEST: usize = 20;
-
 /// The lines of a text, each at most `width` columns with `indent` in front; one line without a
 /// terminal. A word that is too long for a line has one of its own.
 pub fn lines(text: &str, width: Option<u16>, indent: usize) -> Vec<String> {
     let Some(width) = width else {
         return vec![text.to_owned()];
     };
-    let room = usize::from(width)
-        .saturating_sub(indent)
-        .max(NARROWEST.min(width.into()));
+    let room = usize::from(width).saturating_sub(indent).max(1);
     let mut lines: Vec<String> = Vec::new();
     let mut taken = 0;
     for word in text.split(' ') {
@@ -82,7 +77,7 @@ mod tests {
     #[test]
     fn lines_break_between_words_and_nothing_is_lost() {
         assert_eq!(lines("one two three", Some(8), 0), ["one two", "three"]);
-        assert_eq!(lines("one two three", Some(24), 17), ["one two three"]);
+        assert_eq!(lines("one two three", Some(24), 17), ["one two", "three"]);
         assert_eq!(
             lines("one two three four five", Some(24), 3),
             ["one two three four", "five"]
@@ -103,6 +98,6 @@ mod tests {
         )
         .unwrap();
         let text = String::from_utf8(out).unwrap();
-        assert_eq!(text, "  \x1b[1mnext:\x1b[0m one two three\n    four\n");
+        assert_eq!(text, "  \x1b[1mnext:\x1b[0m one\n    two three\n");
     }
 }

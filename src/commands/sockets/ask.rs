@@ -7,13 +7,14 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use crate::commands::Context;
 use crate::error::{Error, Kind, Result};
 use crate::host::answers_about_others;
-use crate::render::sockets::column::Column;
+use crate::render::sockets::column::{Column, Need};
+use crate::render::sockets::summary;
 use crate::sockdiag::bytecode::PortTest;
 use crate::sockdiag::{Bytecode, Filter as KernelFilter};
 use crate::sockets::filter::{
     AddressMatch, Filter, PortRange, ProcessMatch, StateSet, Word, WordError,
 };
-use crate::sockets::order::{GroupBy, SortKey};
+use crate::sockets::order::{GroupBy, SortOrder};
 use crate::sockets::{Family, Proto, Socket, State, TimerKind};
 use crate::sys::sockets::Query;
 use crate::sys::sockets::namespaces::Place;
@@ -102,6 +103,8 @@ pub(super) struct WhichArgs {
 pub(super) struct Asked {
     /// Which sockets.
     pub(super) filter: Filter,
+    /// What they are sorted by.
+    pub(super) order: Vec<SortOrder>,
     /// Whether only sockets with findings are shown.
     pub(super) problems: bool,
     /// Whether the rules are asked.
@@ -134,9 +137,9 @@ pub(super) fn understand(args: &Args, context: &Context) -> Result<(Asked, Query
     filter.show_time_wait |= matches!(how.like, Some(Like::Netstat | Like::Ss));
     let columns = columns(args);
     let is_table = !context.json && how.like.is_none() && how.group.is_none() && !how.summary;
-    let shows =
-        |wanted: fn(Column) -> bool| is_table && columns.iter().any(|column| wanted(*column));
-    let sorts = |wanted: fn(SortKey) -> bool| how.sort.iter().any(|sort| wanted(sort.key));
+    let order = order_of(args)?;
+    let shows = |need| is_table && columns.iter().any(|column| column.needs(need));
+    let sorts = |need| order.iter().any(|(column, _)| column.needs(need));
     let whole = context.json && how.group.is_none() && !how.summary;
     let owners = whole
         || how.like.is_some()
@@ -145,28 +148,25 @@ pub(super) fn understand(args: &Args, context: &Context) -> Result<(Asked, Query
         || args.which.problems
         || how.group.is_some_and(GroupBy::needs_owners)
         || filter.needs_owners()
-        || sorts(SortKey::needs_owners)
-        || shows(Column::needs_owners);
+        || sorts(Need::Owners)
+        || shows(Need::Owners);
     let deep = whole
         || how.like == Some(Like::Netstat)
         || filter.needs_command_lines()
-        || shows(Column::needs_command_lines);
+        || shows(Need::CommandLines);
     let depth = if deep {
         Depth::Everything
     } else {
         Depth::Names
     };
-    let details = whole
-        || how.csv
-        || how.info
-        || how.memory
-        || sorts(SortKey::needs_details)
-        || shows(Column::needs_details);
+    let details =
+        whole || how.csv || how.info || how.memory || sorts(Need::Details) || shows(Need::Details);
     let findings = whole
         || args.which.problems
         || how.group.is_some()
         || how.summary
-        || shows(|column| column == Column::Why);
+        || sorts(Need::Findings)
+        || shows(Need::Findings);
     let kernel_counts = counts_all(&filter) && !args.which.problems && !filter.show_time_wait;
     let hint = filter.kernel_hint();
     let unwanted = if kernel_counts {
@@ -186,19 +186,36 @@ pub(super) fn understand(args: &Args, context: &Context) -> Result<(Asked, Query
     };
     let asked = Asked {
         filter,
+        order: order.into_iter().map(|(_, order)| order).collect(),
         problems: args.which.problems,
         findings,
         shows_users: whole
             || how.like == Some(Like::Lsof)
             || how.group == Some(GroupBy::User)
-            || shows(Column::needs_users),
-        shows_other_ends: owners && (whole || shows(|column| column == Column::Peer)),
+            || shows(Need::Users),
+        shows_other_ends: owners && (whole || shows(Need::OtherEnds)),
         hidden_namespaces,
         collapsed: AtomicU64::new(0),
         fin_wait_2: AtomicU64::new(0),
         kernel_counts,
     };
     Ok((asked, query))
+}
+
+/// What sockets are sorted by; of groups, only whether there are such columns.
+fn order_of(args: &Args) -> Result<Vec<(Column, SortOrder)>> {
+    let refuse =
+        |cause| Error::new(Kind::CannotRun, "read --sort", cause).next("sockdoc sockets --help");
+    let words = args.how.sort.iter();
+    match args.how.group {
+        None => words
+            .map(|word| Column::sort(word).map_err(refuse))
+            .collect(),
+        Some(by) => {
+            summary::sort(&mut [], by, &args.how.sort).map_err(refuse)?;
+            Ok(Vec::new())
+        }
+    }
 }
 
 /// The columns of a table.

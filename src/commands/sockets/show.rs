@@ -40,7 +40,7 @@ pub(super) fn show(
     } else {
         Findings::default()
     };
-    let (shown, looked_at) = shown(args, asked, &index, &findings);
+    let (shown, looked_at) = shown(asked, &index, &findings);
     let mut names = names(args, asked, &taken, &shown);
     if context.json {
         names.cgroups = cgroups::paths();
@@ -73,12 +73,7 @@ pub(super) fn show(
 }
 
 /// The sockets to show, in their order; and how many were looked at.
-fn shown(
-    args: &Args,
-    asked: &Asked,
-    index: &Index<'_>,
-    findings: &Findings,
-) -> (Vec<SocketAt>, usize) {
+fn shown(asked: &Asked, index: &Index<'_>, findings: &Findings) -> (Vec<SocketAt>, usize) {
     let sample = index.sample();
     let mut shown: Vec<usize> = (0..sample.sockets.len()).collect();
     if asked.asks_about_others() {
@@ -94,8 +89,7 @@ fn shown(
         let owners = asked.filter.for_owners(&sample.owners);
         shown.retain(|at| owners.matches(&sample.sockets[*at]));
     }
-    let sort = &args.how.sort;
-    let sorted = order::sorted(&sample.sockets, shown, &sample.owners, &worst, sort);
+    let sorted = order::sorted(&sample.sockets, shown, &sample.owners, &worst, &asked.order);
     (sorted.into_iter().map(place).collect(), looked_at)
 }
 
@@ -126,7 +120,9 @@ fn write_body(
     };
     if let Some(by) = how.group {
         let findings = |index: usize| sheet.findings.of(sheet.shown[index]).count();
-        let rows = order::group(&sockets(), owners, &findings, by);
+        let mut rows = order::group(&sockets(), owners, &findings, by);
+        // Its words were read before.
+        let _ = summary::sort(&mut rows, by, &how.sort);
         if !context.json {
             return summary::groups(out, sheet, by, &rows, context.width, context.style);
         }

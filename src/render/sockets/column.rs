@@ -1,15 +1,130 @@
-//! The columns of our table, by name.
+//! The columns of our table, of CSV and of `--sort`: one list.
 
 use std::fmt::Write as _;
-use std::str::FromStr;
 
 use super::{Row, Sheet, cells, details};
+use crate::render::column::put;
 use crate::sockdiag::TcpInfoValues;
-use crate::sockets::{Details, Socket};
+use crate::sockets::order::{SortKey, SortOrder};
+use crate::sockets::{Address, Details, Owner, Owners, Socket, State};
 
-/// Makes the enum, its names and its titles from one list.
+/// What must have been gathered for a column.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Need {
+    /// [`Socket::details`].
+    Details,
+    /// The processes that hold the sockets.
+    Owners,
+    /// The command lines and control groups of the owners.
+    CommandLines,
+    /// The names of users.
+    Users,
+    /// What is wrong.
+    Findings,
+    /// Who is at the other end.
+    OtherEnds,
+}
+
+/// A socket, what is known beside it, and whether all owners are written, whatever the length.
+pub struct Of<'a> {
+    row: Row<'a>,
+    sheet: &'a Sheet<'a>,
+    all: bool,
+}
+
+impl Of<'_> {
+    fn owners(&self) -> &[Owner] {
+        self.sheet.owners(&self.row)
+    }
+
+    fn details(&self) -> Option<&Details> {
+        self.row.details.as_deref()
+    }
+
+    fn tcp(&self) -> Option<&TcpInfoValues> {
+        cells::tcp_info(&self.row)
+    }
+
+    /// A number of each owner, or of the first and how many more there are.
+    fn put_owners(&self, out: &mut String, number: impl Fn(&Owner) -> u32) {
+        let owners = self.owners();
+        let shown = if self.all { owners.len() } else { 1 };
+        for (index, owner) in owners.iter().take(shown).enumerate() {
+            if index > 0 {
+                out.push(',');
+            }
+            cells::number(out, number(owner));
+        }
+        if owners.len() > shown {
+            let _ = write!(out, " +{}", owners.len() - shown);
+        }
+    }
+}
+
+/// All about a column.
+struct Spec {
+    name: &'static str,
+    aliases: &'static [&'static str],
+    is_right: bool,
+    needs: &'static [Need],
+    sort: Option<SortKey>,
+    cell: fn(&mut String, &Of<'_>),
+}
+
+/// A column of text.
+const fn text(name: &'static str, cell: fn(&mut String, &Of<'_>)) -> Spec {
+    Spec {
+        name,
+        aliases: &[],
+        is_right: false,
+        needs: &[],
+        sort: None,
+        cell,
+    }
+}
+
+/// A column of numbers.
+const fn number(name: &'static str, cell: fn(&mut String, &Of<'_>)) -> Spec {
+    Spec {
+        is_right: true,
+        ..text(name, cell)
+    }
+}
+
+impl Spec {
+    const fn or(self, aliases: &'static [&'static str]) -> Spec {
+        Spec { aliases, ..self }
+    }
+
+    const fn needs(self, needs: &'static [Need]) -> Spec {
+        Spec { needs, ..self }
+    }
+
+    const fn sorted(self, key: SortKey) -> Spec {
+        Spec {
+            sort: Some(key),
+            ..self
+        }
+    }
+
+    /// Sorted by a number.
+    const fn by(self, number: fn(&Socket, &Owners) -> Option<u64>) -> Spec {
+        self.sorted(SortKey::Number(number))
+    }
+
+    /// A figure of TCP, in the cell as it is.
+    const fn tcp(
+        name: &'static str,
+        figure: fn(&mut String, &Of<'_>),
+        sort: fn(&Socket, &Owners) -> Option<u64>,
+    ) -> Spec {
+        number(name, figure).needs(&[Need::Details]).by(sort)
+    }
+}
+
+/// Makes the enum from the list.
 macro_rules! columns {
-    ($($(#[$doc:meta])* $variant:ident $name:literal $align:ident;)*) => {
+    ($($(#[$doc:meta])* $variant:ident $spec:expr;)*) => {
         /// A column.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
         pub enum Column { $($(#[$doc])* $variant,)* }
@@ -18,80 +133,151 @@ macro_rules! columns {
             /// All columns.
             pub const ALL: &[Column] = &[$(Column::$variant,)*];
 
-            /// The name that `--cols` takes; the title is the same in capitals.
-            pub fn name(self) -> &'static str {
-                match self { $(Column::$variant => $name,)* }
-            }
-
-            /// Whether it is set flush right, as numbers are.
-            pub fn is_right(self) -> bool {
-                match self { $(Column::$variant => columns!(@ $align),)* }
+            fn spec(self) -> &'static Spec {
+                match self { $(Column::$variant => { const SPEC: Spec = $spec; &SPEC })* }
             }
         }
     };
-    (@ left) => { false };
-    (@ right) => { true };
 }
 
 columns! {
     /// `tcp`, `udp`, `u_str` ...
-    Proto "proto" left;
+    Proto text("proto", |out, of| out.push_str(of.row.proto.name())).by(|it, _| Some(it.proto as u64));
     /// `ESTAB`, `LISTEN` ...
-    State "state" left;
+    State text("state", |out, of| out.push_str(of.row.state.ss_name())).by(|it, _| Some(it.state as u64));
     /// Bytes to be read; for a listener the connections that wait.
-    RecvQ "recv-q" right;
+    RecvQ number("recv-q", |out, of| cells::number(out, of.row.recv_q)).by(|it, _| Some(it.recv_q.into()));
     /// Bytes not acknowledged; for a listener the limit of its queue.
-    SendQ "send-q" right;
+    SendQ number("send-q", |out, of| cells::number(out, of.row.send_q)).by(|it, _| Some(it.send_q.into()));
     /// Our end.
-    Local "local" left;
+    Local text("local", |out, of| cells::local(out, &of.row, of.sheet.names))
+        .sorted(SortKey::Address(|it| &it.local));
     /// The other end.
-    Peer "peer" left;
-    /// The owners, or why there are none.
-    Process "process" left;
+    Peer text("peer", |out, of| cells::peer_and_process(out, of.row, of.sheet))
+        .needs(&[Need::OtherEnds])
+        .sorted(SortKey::Address(|it| &it.peer));
+    /// The owners, or why there is none.
+    Process text("process", |out, of| cells::process(out, &of.row, of.sheet, of.all))
+        .or(&["owner", "owners", "pname", "name"])
+        .needs(&[Need::Owners])
+        .sorted(SortKey::Process);
     /// What is wrong.
-    Why "why" left;
+    Why text("why", |out, of| why(out, of.row, of.sheet))
+        .or(&["problem", "problems", "findings"])
+        .needs(&[Need::Findings])
+        .sorted(SortKey::Problem);
     /// The owners' process ids.
-    Pid "pid" left;
+    Pid text("pid", |out, of| {
+        of.put_owners(out, |owner| of.sheet.sample().owners.process(owner).pid);
+    })
+    .needs(&[Need::Owners])
+    .by(|it, owners| {
+        let of = owners.of(it.inode).iter();
+        of.map(|owner| owners.process(owner).pid.into()).min()
+    });
     /// The owners' descriptors.
-    Fd "fd" left;
+    Fd text("fd", |out, of| of.put_owners(out, |owner| owner.fd))
+        .needs(&[Need::Owners])
+        .by(|it, owners| owners.of(it.inode).first().map(|owner| owner.fd.into()));
     /// The first owner's command line.
-    Command "command" left;
+    Command text("command", |out, of| {
+        let owner = of.owners().first();
+        let process = owner.map(|owner| of.sheet.sample().owners.process(owner));
+        if let Some(command) = process.and_then(|process| process.cmdline.as_ref()) {
+            cells::command_line(out, command);
+        }
+    })
+    .needs(&[Need::Owners, Need::CommandLines])
+    .sorted(SortKey::Process);
     /// The user's name.
-    User "user" left;
+    User text("user", |out, of| {
+        let Some(uid) = of.row.uid else { return };
+        match of.sheet.names.users.get(&uid) {
+            Some(name) => cells::word(out, name.as_bytes()),
+            None => cells::number(out, uid),
+        }
+    })
+    .needs(&[Need::Users])
+    .by(|it, _| it.uid.map(u64::from));
     /// The user's number.
-    Uid "uid" right;
+    Uid number("uid", |out, of| put(out, of.row.uid)).by(|it, _| it.uid.map(u64::from));
     /// The inode.
-    Inode "inode" right;
+    Inode number("inode", |out, of| put(out, inode(&of.row))).by(|it, _| inode(it));
     /// The cookie, in hexadecimal.
-    Cookie "cookie" right;
+    Cookie number("cookie", |out, of| put(out, of.row.cookie.map(|it| format!("{it:x}")))).by(|it, _| it.cookie);
     /// The address family.
-    Family "family" left;
+    Family text("family", |out, of| out.push_str(of.row.family.name())).by(|it, _| Some(it.family as u64));
     /// The network namespace.
-    Netns "netns" left;
+    Netns text("netns", |out, of| netns(out, &of.row, of.sheet)).by(|it, _| Some(it.netns.into()));
     /// The interface it is bound to.
-    Interface "interface" left;
+    Interface text("interface", |out, of| {
+        if of.row.interface != 0 {
+            cells::interface(out, of.row.interface, of.row.netns, of.sheet.names);
+        }
+    })
+    .by(|it, _| Some(it.interface.into()).filter(|index| *index != 0));
     /// The timer that runs.
-    Timer "timer" left;
+    Timer text("timer", |out, of| {
+        if let Some(timer) = &of.row.timer {
+            details::timer(out, timer);
+        }
+    })
+    .by(|it, _| it.timer.map(|timer| timer.expires_ms.into()));
     /// The congestion control algorithm.
-    Cong "cong" left;
+    Cong text("cong", |out, of| {
+        if let Some(name) = of.details().and_then(|it| it.congestion.as_ref()) {
+            cells::word(out, name.as_bytes());
+        }
+    })
+    .or(&["congestion"])
+    .needs(&[Need::Details]);
     /// The mark (`SO_MARK`).
-    Mark "mark" right;
+    Mark number("mark", |out, of| put(out, of.details().and_then(|it| it.mark).map(|it| format!("{it:#x}"))))
+        .needs(&[Need::Details])
+        .by(|it, _| it.details.as_ref()?.mark.map(u64::from));
     /// The control group.
-    Cgroup "cgroup" left;
+    Cgroup text("cgroup", |out, of| cgroup(out, &of.row, of.sheet))
+        .needs(&[Need::Details, Need::Owners, Need::CommandLines])
+        .by(|it, _| it.details.as_ref()?.cgroup_id);
     /// The round trip in milliseconds.
-    Rtt "rtt" right;
+    Rtt Spec::tcp("rtt", |out, of| {
+        let rtt = of.tcp().and_then(|tcp| tcp.rtt_us);
+        put(out, rtt.map(|us| format!("{:.3}", f64::from(us) / 1000.0)));
+    }, |it, _| tcp(it)?.rtt_us.map(u64::from));
     /// The retransmission timeout in milliseconds.
-    Rto "rto" right;
+    Rto Spec::tcp("rto", |out, of| put(out, of.tcp().and_then(|tcp| tcp.rto_us).map(|us| us / 1000)),
+        |it, _| tcp(it)?.rto_us.map(u64::from));
     /// The congestion window in segments.
-    Cwnd "cwnd" right;
+    Cwnd Spec::tcp("cwnd", |out, of| put(out, of.tcp().and_then(|tcp| tcp.snd_cwnd)),
+        |it, _| tcp(it)?.snd_cwnd.map(u64::from));
     /// Bytes sent, those sent again included.
-    Sent "sent" right;
+    Sent Spec::tcp("sent", |out, of| put(out, of.tcp().and_then(|tcp| tcp.bytes_sent)),
+        |it, _| tcp(it)?.bytes_sent);
     /// Bytes received.
-    Received "received" right;
+    Received Spec::tcp("received", |out, of| put(out, of.tcp().and_then(|tcp| tcp.bytes_received)),
+        |it, _| tcp(it)?.bytes_received);
     /// Segments sent again in the connection's life.
-    Retrans "retrans" right;
+    Retrans Spec::tcp("retrans", |out, of| put(out, of.tcp().and_then(|tcp| tcp.total_retrans)),
+        |it, _| tcp(it)?.total_retrans.map(u64::from)).or(&["retransmits"]);
     /// What was dropped for want of room.
-    Drops "drops" right;
+    Drops number("drops", |out, of| put(out, of.details().and_then(Details::dropped)))
+        .needs(&[Need::Details])
+        .by(|it, _| it.details.as_deref().and_then(Details::dropped).map(u64::from));
+    /// Our address alone.
+    LocalAddr text("local-addr", |out, of| host(out, &of.row.local)).sorted(SortKey::Address(|it| &it.local));
+    /// Our port.
+    LocalPort number("local-port", |out, of| put(out, of.row.local.port()))
+        .or(&["port", "lport"])
+        .by(|it, _| port(&it.local));
+    /// The address at the other end alone.
+    PeerAddr text("peer-addr", |out, of| host(out, &of.row.peer)).sorted(SortKey::Address(|it| &it.peer));
+    /// The port at the other end.
+    PeerPort number("peer-port", |out, of| put(out, of.row.peer.port()))
+        .or(&["rport"])
+        .by(|it, _| port(&it.peer));
+    /// Bytes that the other end has acknowledged.
+    Acked Spec::tcp("bytes-acked", |out, of| put(out, of.tcp().and_then(|tcp| tcp.bytes_acked)),
+        |it, _| tcp(it)?.bytes_acked);
 }
 
 impl Column {
@@ -111,144 +297,111 @@ impl Column {
     /// What is shown if nothing else is asked for.
     pub const DEFAULT: &[Column] = Column::DEFAULT_OF_ALL_NETNS.split_at(1).1;
 
+    /// The name that `--cols` and `--sort` take; the title is the same in capitals.
+    pub fn name(self) -> &'static str {
+        self.spec().name
+    }
+
+    /// Whether it is set flush right, as numbers are.
+    pub fn is_right(self) -> bool {
+        self.spec().is_right
+    }
+
     /// The title.
     pub fn title(self) -> String {
         self.name().to_ascii_uppercase()
     }
 
-    /// Whether [`Socket::details`] must have been asked for.
-    pub fn needs_details(self) -> bool {
-        use Column::{Cgroup, Cong, Cwnd, Drops, Mark, Received, Retrans, Rto, Rtt, Sent};
-        matches!(
-            self,
-            Cgroup | Cong | Cwnd | Drops | Mark | Received | Retrans | Rto | Rtt | Sent
-        )
+    /// Whether this must have been gathered.
+    pub fn needs(self, need: Need) -> bool {
+        self.spec().needs.contains(&need)
     }
 
-    /// Whether the names of users must have been asked for.
-    pub fn needs_users(self) -> bool {
-        self == Column::User
+    /// Columns by their names, separated by commas.
+    pub fn list(text: &str) -> Result<Vec<Column>, String> {
+        let column = |name: &str| {
+            Column::named(name).ok_or_else(|| {
+                let name = crate::render::escape::text(name);
+                format!(
+                    "no column is called '{name}'; there are {}",
+                    Column::names()
+                )
+            })
+        };
+        text.split(',').map(str::trim).map(column).collect()
     }
 
-    /// Whether the command lines and control groups of the owners must have been read.
-    pub fn needs_command_lines(self) -> bool {
-        matches!(self, Column::Cgroup | Column::Command)
+    /// The names of all columns.
+    pub fn names() -> String {
+        let names: Vec<&str> = Column::ALL.iter().map(|column| column.name()).collect();
+        names.join(", ")
     }
 
-    /// Whether the owners must have been looked for.
-    pub fn needs_owners(self) -> bool {
-        use Column::{Cgroup, Command, Fd, Pid, Process};
-        matches!(self, Cgroup | Command | Fd | Pid | Process)
+    /// The names of the columns that sockets are sorted by.
+    pub fn sort_names() -> String {
+        let sorted = Column::ALL
+            .iter()
+            .filter(|column| column.spec().sort.is_some());
+        let names: Vec<&str> = sorted.map(|column| column.name()).collect();
+        names.join(", ")
     }
 
-    /// Columns by their names, separated by commas; an unknown name is given back.
-    pub fn list(text: &str) -> Result<Vec<Column>, UnknownColumn> {
-        text.split(',').map(|name| name.trim().parse()).collect()
+    /// The column that sockets are sorted by, and the order: `COL`, or `-COL` for the greatest first.
+    pub fn sort(word: &str) -> Result<(Column, SortOrder), String> {
+        let bare = word.strip_prefix('-').unwrap_or(word);
+        let found = Column::named(bare).and_then(|it| Some((it, it.spec().sort?)));
+        let descending = bare != word;
+        let order = found.map(|(column, key)| (column, SortOrder { key, descending }));
+        order.ok_or_else(|| {
+            let names = Column::sort_names();
+            format!(
+                "\"{}\" is not a column to sort by; use one of: {names}",
+                bare.escape_debug()
+            )
+        })
+    }
+
+    /// In any case and spelling: `recvq`, `Recv-Q` and `recv_q` are one.
+    fn named(word: &str) -> Option<Column> {
+        let plain = |text: &str| text.replace(['-', '_'], "").to_ascii_lowercase();
+        let wanted = plain(word);
+        let is_it = |column: &&Column| {
+            let spec = column.spec();
+            plain(spec.name) == wanted || spec.aliases.contains(&&*wanted)
+        };
+        Column::ALL.iter().find(is_it).copied()
     }
 
     /// Appends the cell; `-` for what is unknown or absent, nothing for no finding. `all`: every
     /// owner, whatever the length.
     pub fn cell(self, out: &mut String, row: Row<'_>, sheet: &Sheet<'_>, all: bool) {
         let start = out.len();
-        self.fill(out, row, sheet, all);
+        (self.spec().cell)(out, &Of { row, sheet, all });
         if out.len() == start && self != Column::Why {
             out.push('-');
         }
     }
+}
 
-    fn fill(self, out: &mut String, row: Row<'_>, sheet: &Sheet<'_>, all: bool) {
-        let socket: &Socket = &row;
-        match self {
-            Column::Proto => out.push_str(socket.proto.name()),
-            Column::State => out.push_str(socket.state.ss_name()),
-            Column::RecvQ => cells::number(out, socket.recv_q),
-            Column::SendQ => cells::number(out, socket.send_q),
-            Column::Local => cells::local(out, socket, sheet.names),
-            Column::Peer => cells::peer_and_process(out, row, sheet),
-            Column::Process => cells::process(out, socket, sheet, all),
-            Column::Why => why(out, row, sheet),
-            Column::User => match socket.uid {
-                None => {}
-                Some(uid) => match sheet.names.users.get(&uid) {
-                    Some(name) => cells::word(out, name.as_bytes()),
-                    None => cells::number(out, uid),
-                },
-            },
-            Column::Uid => maybe(out, socket.uid),
-            Column::Inode => maybe(out, Some(socket.inode).filter(|inode| *inode != 0)),
-            Column::Cookie => maybe(out, socket.cookie.map(|cookie| format!("{cookie:x}"))),
-            Column::Family => out.push_str(socket.family.name()),
-            Column::Netns => netns(out, socket, sheet),
-            Column::Interface if socket.interface == 0 => {}
-            Column::Interface => {
-                cells::interface(out, socket.interface, socket.netns, sheet.names);
-            }
-            Column::Timer => {
-                if let Some(timer) = &socket.timer {
-                    details::timer(out, timer);
-                }
-            }
-            Column::Pid | Column::Fd | Column::Command => self.of_owners(out, socket, sheet, all),
-            Column::Cgroup => cgroup(out, socket, sheet),
-            _ => {
-                if let Some(details) = &socket.details {
-                    self.of_details(out, details, cells::tcp_info(socket));
-                }
-            }
-        }
-    }
+fn inode(socket: &Socket) -> Option<u64> {
+    Some(socket.inode.into()).filter(|inode| *inode != 0)
+}
 
-    fn of_owners(self, out: &mut String, socket: &Socket, sheet: &Sheet<'_>, all: bool) {
-        let owners = sheet.owners(socket);
-        if self == Column::Command {
-            let command = owners
-                .first()
-                .and_then(|owner| sheet.sample().owners.process(owner).cmdline.as_ref());
-            if let Some(command) = command {
-                cells::command_line(out, command);
-            }
-            return;
-        }
-        let shown = if all { owners.len() } else { 1 };
-        for (index, owner) in owners.iter().take(shown).enumerate() {
-            if index > 0 {
-                out.push(',');
-            }
-            let number = match self {
-                Column::Pid => sheet.sample().owners.process(owner).pid,
-                _ => owner.fd,
-            };
-            cells::number(out, number);
-        }
-        if owners.len() > shown {
-            let _ = write!(out, " +{}", owners.len() - shown);
-        }
-    }
+fn port(end: &Address) -> Option<u64> {
+    end.port().filter(|&port| port != 0).map(u64::from)
+}
 
-    fn of_details(self, out: &mut String, details: &Details, tcp: Option<&TcpInfoValues>) {
-        let milliseconds = |us: u32| format!("{:.3}", f64::from(us) / 1000.0);
-        match self {
-            Column::Cong => {
-                if let Some(name) = &details.congestion {
-                    cells::word(out, name.as_bytes());
-                }
-            }
-            Column::Mark => maybe(out, details.mark.map(|mark| format!("{mark:#x}"))),
-            Column::Rtt => maybe(out, tcp.and_then(|tcp| tcp.rtt_us).map(milliseconds)),
-            Column::Rto => maybe(out, tcp.and_then(|tcp| tcp.rto_us).map(|us| us / 1000)),
-            Column::Cwnd => maybe(out, tcp.and_then(|tcp| tcp.snd_cwnd)),
-            Column::Sent => maybe(out, tcp.and_then(|tcp| tcp.bytes_sent)),
-            Column::Received => maybe(out, tcp.and_then(|tcp| tcp.bytes_received)),
-            Column::Retrans => maybe(out, tcp.and_then(|tcp| tcp.total_retrans)),
-            Column::Drops => maybe(out, details.dropped()),
-            _ => {}
-        }
+fn host(out: &mut String, address: &Address) {
+    if let Address::Ip { addr, .. } = address {
+        cells::ip(out, *addr);
     }
 }
 
-fn maybe(out: &mut String, value: Option<impl std::fmt::Display>) {
-    if let Some(value) = value {
-        let _ = write!(out, "{value}");
+/// Of a listener the structure has other values.
+fn tcp(socket: &Socket) -> Option<&TcpInfoValues> {
+    match socket.state {
+        State::Listen => None,
+        _ => socket.details.as_ref()?.tcp.as_deref(),
     }
 }
 
@@ -265,7 +418,7 @@ pub fn why(out: &mut String, row: Row<'_>, sheet: &Sheet<'_>) {
 fn netns(out: &mut String, socket: &Socket, sheet: &Sheet<'_>) {
     if let Some(namespace) = sheet.sample().namespaces.get(usize::from(socket.netns)) {
         match namespace.label.as_str() {
-            "" => maybe(out, Some(namespace.inode)),
+            "" => put(out, Some(namespace.inode)),
             label => cells::safe(out, label.as_bytes()),
         }
     }
@@ -283,48 +436,7 @@ fn cgroup(out: &mut String, socket: &Socket, sheet: &Sheet<'_>) {
             .details
             .as_ref()
             .and_then(|details| details.cgroup_id);
-        maybe(out, id);
-    }
-}
-
-/// A name that is not a column.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct UnknownColumn(
-    /// The name.
-    pub String,
-);
-
-impl std::fmt::Display for UnknownColumn {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let names: Vec<&str> = Column::ALL.iter().map(|column| column.name()).collect();
-        let name = crate::render::escape::text(&self.0);
-        write!(
-            f,
-            "no column is called '{name}'; there are {}",
-            names.join(",")
-        )
-    }
-}
-
-impl std::error::Error for UnknownColumn {}
-
-impl FromStr for Column {
-    type Err = UnknownColumn;
-
-    fn from_str(text: &str) -> Result<Self, UnknownColumn> {
-        let plain = text.to_ascii_lowercase().replace('_', "-");
-        let plain = match plain.as_str() {
-            "recvq" => "recv-q",
-            "sendq" => "send-q",
-            "owner" | "owners" => "process",
-            "congestion" => "cong",
-            other => other,
-        };
-        Column::ALL
-            .iter()
-            .copied()
-            .find(|column| column.name() == plain)
-            .ok_or_else(|| UnknownColumn(text.to_owned()))
+        put(out, id);
     }
 }
 
@@ -335,18 +447,30 @@ mod tests {
     #[test]
     fn a_column_is_found_by_its_name_and_its_title() {
         for column in Column::ALL {
-            assert_eq!(column.name().parse(), Ok(*column));
-            assert_eq!(column.title().parse(), Ok(*column));
+            assert_eq!(Column::list(column.name()), Ok(vec![*column]));
+            assert_eq!(Column::list(&column.title()), Ok(vec![*column]));
         }
         assert_eq!(
             Column::list("proto, recv_q,WHY"),
             Ok(vec![Column::Proto, Column::RecvQ, Column::Why])
         );
         let error = Column::list("proto,nonsense").unwrap_err();
-        assert!(
-            error
-                .to_string()
-                .starts_with("no column is called 'nonsense'; there are proto,")
-        );
+        assert!(error.starts_with("no column is called 'nonsense'; there are proto,"));
+    }
+
+    #[test]
+    fn a_column_to_sort_by_is_read_in_any_spelling_and_a_wrong_one_lists_the_right_ones() {
+        for (word, column, descending) in [
+            ("Recv_Q", Column::RecvQ, false),
+            ("-recvq", Column::RecvQ, true),
+            ("port", Column::LocalPort, false),
+            ("-problem", Column::Why, true),
+        ] {
+            let (found, order) = Column::sort(word).unwrap();
+            assert_eq!((found, order.descending), (column, descending), "{word}");
+        }
+        let error = Column::sort("nonsense").unwrap_err();
+        assert!(error.contains("recv-q, send-q"), "{error}");
+        assert!(Column::sort("cong").is_err());
     }
 }

@@ -2,33 +2,58 @@
 //!
 //! The columns of the table first, then the raw numbers. What is unknown is empty.
 
-use std::fmt::Write as _;
 use std::io::{self, Write};
 
 use super::column::Column;
-use super::{Lines, Sheet, cells};
+use super::{Lines, Row, Sheet, cells};
+use crate::render::column::put;
 use crate::render::csv::field;
-use crate::sockets::{Address, Details, Socket};
 
-/// The fields of the table's columns.
-const EXTRA: &[&str] = &[
-    "family",
-    "local_addr",
-    "local_port",
-    "peer_addr",
-    "peer_port",
-    "pid",
-    "inode",
-    "cookie",
-    "uid",
-    "netns",
-    "rtt_us",
-    "rto_us",
-    "cwnd",
-    "bytes_acked",
-    "bytes_received",
-    "retransmitted_segments",
-    "drops",
+/// A field after the columns of the table.
+enum Raw {
+    /// As a column has it.
+    Column(Column),
+    /// A number that a column shows in another form.
+    Number(fn(&Row<'_>, &Sheet<'_>) -> Option<u64>),
+}
+
+/// These fields, with their names.
+const RAW: [(&str, Raw); 17] = [
+    ("family", Raw::Column(Column::Family)),
+    ("local_addr", Raw::Column(Column::LocalAddr)),
+    ("local_port", Raw::Column(Column::LocalPort)),
+    ("peer_addr", Raw::Column(Column::PeerAddr)),
+    ("peer_port", Raw::Column(Column::PeerPort)),
+    (
+        "pid",
+        Raw::Number(|row, sheet| {
+            let first = sheet.owners(row).first()?;
+            Some(sheet.sample().owners.process(first).pid.into())
+        }),
+    ),
+    ("inode", Raw::Column(Column::Inode)),
+    ("cookie", Raw::Number(|row, _| row.cookie)),
+    ("uid", Raw::Column(Column::Uid)),
+    (
+        "netns",
+        Raw::Number(|row, sheet| {
+            let namespace = sheet.sample().namespaces.get(usize::from(row.netns));
+            namespace.map(|namespace| namespace.inode)
+        }),
+    ),
+    (
+        "rtt_us",
+        Raw::Number(|row, _| cells::tcp_info(row)?.rtt_us.map(u64::from)),
+    ),
+    (
+        "rto_us",
+        Raw::Number(|row, _| cells::tcp_info(row)?.rto_us.map(u64::from)),
+    ),
+    ("cwnd", Raw::Column(Column::Cwnd)),
+    ("bytes_acked", Raw::Column(Column::Acked)),
+    ("bytes_received", Raw::Column(Column::Received)),
+    ("retransmitted_segments", Raw::Column(Column::Retrans)),
+    ("drops", Raw::Column(Column::Drops)),
 ];
 
 /// Writes a header and the sockets.
@@ -37,14 +62,18 @@ pub fn write(
     sheet: &Sheet<'_>,
     columns: &[Column],
 ) -> io::Result<()> {
+    let names: Vec<String> = columns
+        .iter()
+        .map(|it| it.name().replace('-', "_"))
+        .collect();
+    // No field twice.
+    let raw = || {
+        RAW.iter()
+            .filter(|(name, _)| !names.iter().any(|it| it == name))
+    };
     let mut lines = Lines::new(out);
-    for (index, column) in columns.iter().enumerate() {
-        if index > 0 {
-            lines.text.push(',');
-        }
-        lines.text.push_str(&column.name().replace('-', "_"));
-    }
-    for name in EXTRA.iter().filter(|name| is_extra(name, columns)) {
+    lines.text.push_str(&names.join(","));
+    for (name, _) in raw() {
         lines.text.push(',');
         lines.text.push_str(name);
     }
@@ -59,64 +88,18 @@ pub fn write(
             column.cell(&mut cell, row, sheet, true);
             field(&mut lines.text, if cell == "-" { "" } else { &cell });
         }
-        for name in EXTRA.iter().filter(|name| is_extra(name, columns)) {
+        for (_, raw) in raw() {
             lines.text.push(',');
             cell.clear();
-            extra(&mut cell, name, &row, sheet);
-            field(&mut lines.text, &cell);
+            match raw {
+                Raw::Column(column) => column.cell(&mut cell, row, sheet, true),
+                Raw::Number(of) => put(&mut cell, of(&row, sheet)),
+            }
+            field(&mut lines.text, if cell == "-" { "" } else { &cell });
         }
         lines.end()?;
     }
     lines.flush()
-}
-
-/// No field twice.
-fn is_extra(name: &str, columns: &[Column]) -> bool {
-    !columns.iter().any(|column| column.name() == name)
-}
-
-fn extra(out: &mut String, name: &str, socket: &Socket, sheet: &Sheet<'_>) {
-    let mut put = |value: Option<u64>| {
-        if let Some(value) = value {
-            let _ = write!(out, "{value}");
-        }
-    };
-    let details = socket.details.as_deref();
-    let tcp = cells::tcp_info(socket);
-    match name {
-        "family" => out.push_str(socket.family.name()),
-        "local_addr" => host(out, &socket.local),
-        "peer_addr" => host(out, &socket.peer),
-        "local_port" => put(socket.local.port().map(u64::from)),
-        "peer_port" => put(socket.peer.port().map(u64::from)),
-        "pid" => {
-            let first = sheet.owners(socket).first();
-            put(first.map(|owner| u64::from(sheet.sample().owners.process(owner).pid)));
-        }
-        "inode" => put(Some(u64::from(socket.inode)).filter(|inode| *inode != 0)),
-        "cookie" => put(socket.cookie),
-        "uid" => put(socket.uid.map(u64::from)),
-        "netns" => {
-            let namespace = sheet.sample().namespaces.get(usize::from(socket.netns));
-            put(namespace.map(|namespace| namespace.inode));
-        }
-        "rtt_us" => put(tcp.and_then(|tcp| tcp.rtt_us).map(u64::from)),
-        "rto_us" => put(tcp.and_then(|tcp| tcp.rto_us).map(u64::from)),
-        "cwnd" => put(tcp.and_then(|tcp| tcp.snd_cwnd).map(u64::from)),
-        "bytes_acked" => put(tcp.and_then(|tcp| tcp.bytes_acked)),
-        "bytes_received" => put(tcp.and_then(|tcp| tcp.bytes_received)),
-        "retransmitted_segments" => put(tcp.and_then(|tcp| tcp.total_retrans).map(u64::from)),
-        "drops" => {
-            put(details.and_then(Details::dropped).map(u64::from));
-        }
-        _ => {}
-    }
-}
-
-fn host(out: &mut String, address: &Address) {
-    if let Address::Ip { addr, .. } = address {
-        cells::ip(out, *addr);
-    }
 }
 
 #[cfg(test)]

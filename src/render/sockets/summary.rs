@@ -12,21 +12,55 @@ use crate::render::table::Table;
 use crate::render::{Paint, Style, json as values, thousands};
 use crate::sockets::order::{GroupBy, GroupKey, GroupRow, Summary};
 
-/// The columns of figures, with their getters.
-const FIGURES: [(&str, Figure); 7] = [
-    ("SOCKETS", |row| row.sockets as u64),
-    ("LISTEN", |row| row.listeners as u64),
-    ("ESTAB", |row| row.established as u64),
-    ("CLOSE-WAIT", |row| row.close_wait as u64),
-    ("RECV-Q", |row| row.recv_bytes),
-    ("SEND-Q", |row| row.send_bytes),
-    ("WHY", |row| row.findings as u64),
+/// A column of figures.
+struct Figure {
+    name: &'static str,
+    get: fn(&GroupRow) -> u64,
+    /// The columns with the greatest number are dropped first if the terminal is too narrow.
+    dispensable: u8,
+}
+
+const fn figure(name: &'static str, dispensable: u8, get: fn(&GroupRow) -> u64) -> Figure {
+    Figure {
+        name,
+        get,
+        dispensable,
+    }
+}
+
+const FIGURES: [Figure; 7] = [
+    figure("sockets", 0, |row| row.sockets as u64),
+    figure("listen", 4, |row| row.listeners as u64),
+    figure("estab", 5, |row| row.established as u64),
+    figure("close-wait", 3, |row| row.close_wait as u64),
+    figure("recv-q", 1, |row| row.recv_bytes),
+    figure("send-q", 2, |row| row.send_bytes),
+    figure("why", 0, |row| row.findings as u64),
 ];
 
-type Figure = fn(&GroupRow) -> u64;
-
-/// Which of [`FIGURES`] are dropped first if the terminal is too narrow.
-const DISPENSABLE: [usize; 5] = [2, 1, 3, 5, 4];
+/// Sorts groups by columns of their table, the first the most significant: `COL`, or `-COL` for the
+/// greatest first.
+pub fn sort(rows: &mut [GroupRow], by: GroupBy, words: &[String]) -> Result<(), String> {
+    for word in words.iter().rev() {
+        let bare = word.strip_prefix('-').unwrap_or(word);
+        let figure = FIGURES.iter().find(|figure| figure.name == bare);
+        if figure.is_none() && bare != by.name() {
+            let names: Vec<&str> = FIGURES.iter().map(|figure| figure.name).collect();
+            let (word, by, names) = (bare.escape_debug(), by.name(), names.join(", "));
+            return Err(format!(
+                "\"{word}\" is not a column to sort groups by; use one of: {by}, {names}"
+            ));
+        }
+        rows.sort_by(|a, b| {
+            let order = match figure {
+                Some(figure) => (figure.get)(a).cmp(&(figure.get)(b)),
+                None => a.key.cmp(&b.key),
+            };
+            if bare == word { order } else { order.reverse() }
+        });
+    }
+    Ok(())
+}
 
 /// The minimum width of a group's name.
 const LEAST: usize = 15;
@@ -41,23 +75,23 @@ pub fn groups(
     style: Style,
 ) -> io::Result<()> {
     let mut title = by.name().to_ascii_uppercase();
-    let mut widths = FIGURES.map(|(name, _)| name.len());
+    let mut widths = FIGURES.each_ref().map(|figure| figure.name.len());
     let mut longest = title.len();
     let mut name = String::new();
     for row in rows {
         name.clear();
         key(&mut name, &row.key, sheet);
         longest = cells::width(&name).max(longest);
-        for (width, (_, figure)) in widths.iter_mut().zip(FIGURES) {
-            *width = digits(figure(row)).max(*width);
+        for (width, figure) in widths.iter_mut().zip(&FIGURES) {
+            *width = digits((figure.get)(row)).max(*width);
         }
     }
     let mut shown: Vec<usize> = (0..FIGURES.len()).collect();
     if let Some(terminal) = width.map(usize::from) {
         let taken = |shown: &[usize]| shown.iter().map(|at| widths[*at] + 2).sum::<usize>();
-        for drop in DISPENSABLE {
+        for rank in (1..=5).rev() {
             if taken(&shown) + longest.min(LEAST) > terminal {
-                shown.retain(|at| *at != drop);
+                shown.retain(|at| FIGURES[*at].dispensable != rank);
             }
         }
         longest = longest.min(terminal.saturating_sub(taken(&shown)).max(1));
@@ -66,7 +100,12 @@ pub fn groups(
     super::text::shorten(&mut title, longest, width.map(usize::from));
     let mut title = format!("{title:<longest$}");
     for &at in &shown {
-        let _ = write!(title, "  {:>1$}", FIGURES[at].0, widths[at]);
+        let _ = write!(
+            title,
+            "  {:>1$}",
+            FIGURES[at].name.to_ascii_uppercase(),
+            widths[at]
+        );
     }
     lines
         .text
@@ -80,7 +119,7 @@ pub fn groups(
         let pad = longest.saturating_sub(cells::width(&name));
         lines.text.extend(std::iter::repeat_n(' ', pad));
         for &at in &shown {
-            let (figure, width) = (FIGURES[at].1(row), widths[at]);
+            let (figure, width) = ((FIGURES[at].get)(row), widths[at]);
             let _ = write!(lines.text, "  {figure:>width$}");
         }
         lines.end()?;

@@ -89,3 +89,24 @@ fn a_group_for_programs_names_its_key() {
     assert!(of(GroupBy::User).contains(&json!({"uid": 33, "user": "www-data"})));
     assert!(of(GroupBy::Peer).contains(&Value::Null));
 }
+
+#[test]
+fn groups_are_sorted_by_any_column_of_their_table() {
+    let fixture = Fixture::new();
+    let sheet = fixture.sheet(&fixture.all());
+    let mut rows = rows(&fixture, &sheet, GroupBy::Process);
+    let mut sorted = |words: &[&str]| {
+        let words: Vec<String> = words.iter().map(ToString::to_string).collect();
+        sort(&mut rows, GroupBy::Process, &words).unwrap();
+        let figures = rows.iter().map(|row| (row.sockets, row.send_bytes));
+        figures.collect::<Vec<_>>()
+    };
+    assert_eq!(sorted(&["-send-q"])[0], (1, 70_000));
+    assert_eq!(
+        sorted(&["sockets", "-send-q"]),
+        [(1, 70_000), (1, 0), (2, 0), (2, 0), (3, 0)]
+    );
+    let error = sort(&mut [], GroupBy::State, &["-rtt".to_owned()]).unwrap_err();
+    let end = "use one of: state, sockets, listen, estab, close-wait, recv-q, send-q, why";
+    assert!(error.ends_with(end), "{error}");
+}

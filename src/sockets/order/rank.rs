@@ -5,7 +5,7 @@ use std::cmp::Ordering;
 use std::net::IpAddr;
 
 use super::SortKey;
-use crate::sockets::{Address, Owners, Socket, State};
+use crate::sockets::{Address, Owners, Socket};
 
 /// A number for each socket; `None`: not known.
 pub(super) struct Ranks<'a> {
@@ -24,15 +24,17 @@ impl<'a> Ranks<'a> {
         problem: &dyn Fn(usize) -> Option<u32>,
         key: SortKey,
     ) -> Self {
+        let number = |number: Option<u64>| Some((0, number?.into(), 0));
         let ranks = match key {
             SortKey::Process => by_process(sockets, owners),
             SortKey::Problem => (0..sockets.len())
-                .map(|index| Some((0, problem(index)?.into(), 0)))
+                .map(|index| number(problem(index).map(u64::from)))
                 .collect(),
-            _ => sockets
-                .iter()
-                .map(|socket| rank(socket, owners, key))
-                .collect(),
+            SortKey::Number(of) => {
+                let numbers = sockets.iter().map(|socket| number(of(socket, owners)));
+                numbers.collect()
+            }
+            SortKey::Address(of) => sockets.iter().map(|socket| address(of(socket))).collect(),
         };
         Ranks {
             sockets,
@@ -59,50 +61,13 @@ impl<'a> Ranks<'a> {
     }
 
     fn by_name(&self, a: usize, b: usize) -> Ordering {
-        let end = |index: usize| match self.key {
-            SortKey::Local => Some(&self.sockets[index].local),
-            SortKey::Peer => Some(&self.sockets[index].peer),
-            _ => None,
+        let SortKey::Address(end) = self.key else {
+            return Ordering::Equal;
         };
-        match (end(a), end(b)) {
-            (Some(Address::Unix { name: a, .. }), Some(Address::Unix { name: b, .. })) => a.cmp(b),
+        match (end(&self.sockets[a]), end(&self.sockets[b])) {
+            (Address::Unix { name: a, .. }, Address::Unix { name: b, .. }) => a.cmp(b),
             _ => Ordering::Equal,
         }
-    }
-}
-
-fn rank(socket: &Socket, owners: &Owners, key: SortKey) -> Option<Rank> {
-    let number = |value: u128| (0, value, 0);
-    let port = |end: &Address| end.port().filter(|&port| port != 0).map(u128::from);
-    let tcp = || match socket.state {
-        // Of a listener it has other things in it.
-        State::Listen => None,
-        _ => socket.details.as_ref()?.tcp.as_ref(),
-    };
-    match key {
-        SortKey::Local => address(&socket.local),
-        SortKey::Peer => address(&socket.peer),
-        SortKey::Proto => Some(number(socket.proto as u128)),
-        SortKey::State => Some(number(socket.state as u128)),
-        SortKey::RecvQ => Some(number(socket.recv_q.into())),
-        SortKey::SendQ => Some(number(socket.send_q.into())),
-        SortKey::LocalPort => port(&socket.local).map(number),
-        SortKey::PeerPort => port(&socket.peer).map(number),
-        SortKey::Process | SortKey::Pid => {
-            let processes = owners.of(socket.inode).iter();
-            let pid = processes.map(|owner| owners.process(owner).pid).min()?;
-            Some(number(pid.into()))
-        }
-        SortKey::User => socket.uid.map(|uid| number(uid.into())),
-        SortKey::Inode => (socket.inode != 0).then(|| number(socket.inode.into())),
-        SortKey::Netns => Some(number(socket.netns.into())),
-        // Not of the socket itself.
-        SortKey::Problem => None,
-        SortKey::Timer => socket.timer.map(|timer| number(timer.expires_ms.into())),
-        SortKey::Rtt => tcp()?.rtt_us.map(|value| number(value.into())),
-        SortKey::BytesSent => tcp()?.bytes_sent.map(|value| number(value.into())),
-        SortKey::BytesReceived => tcp()?.bytes_received.map(|value| number(value.into())),
-        SortKey::Retransmits => tcp()?.total_retrans.map(|value| number(value.into())),
     }
 }
 
