@@ -27,10 +27,12 @@ pub fn write(out: &mut impl Write, session: &Session, extras: &Extras) -> io::Re
         write_histogram(out, session)?;
     }
     write_percentiles(out, session, &extras.percentiles)?;
-    match timing(&session.timings) {
-        Some(timing) => writeln!(out, "timing: {timing}"),
-        None => Ok(()),
-    }
+    let timing = timing(&session.timings);
+    writeln!(
+        out,
+        "timing: {}",
+        timing.as_deref().unwrap_or("not measured")
+    )
 }
 
 fn write_percentiles(
@@ -39,7 +41,7 @@ fn write_percentiles(
     percentiles: &[f64],
 ) -> io::Result<()> {
     let Some(summary) = session.totals.times.summary() else {
-        return writeln!(out, "round-trip time: no valid replies");
+        return writeln!(out, "round-trip time unknown: no valid replies");
     };
     let times: Vec<String> = percentiles
         .iter()
