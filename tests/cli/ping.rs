@@ -106,11 +106,13 @@ fn the_lines_are_the_same_as_those_of_ping_itself() {
         let mut theirs = Command::new("ping");
         theirs.args(&args).stdin(Stdio::null());
         let theirs = finish(theirs);
-        // A loopback without a name, for one, is not our matter.
-        if !theirs.status.success() {
+        let succeeded = theirs.status.success();
+        let theirs = without_times(&stdout(&theirs));
+        // Where iputils fails (a loopback without a name), or loses a packet beside the floods of
+        // other tests, there is nothing to compare.
+        if !succeeded || !theirs.contains(" 0% packet loss") {
             continue;
         }
-        let theirs = without_times(&stdout(&theirs));
         let ours = without_times(&good(&args));
         let mut ours: Vec<&str> = ours.lines().collect();
         let own = ours.split_off(ours.len() - 2);
