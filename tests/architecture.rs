@@ -1,7 +1,7 @@
 //! The map in `src/lib.rs` is true: this reads every source file and fails on an import, a word or a
 //! file that breaks its rules.
 //!
-//! The rules are those of the map's table (who may import whom) and of the tables below (which
+//! The rules are those of the map's table (which room may import which) and of the tables below (which
 //! foreign crate lives where, what a pure room never names). `syn` reads the sources; paths inside
 //! macros and attributes count, comments and literals do not.
 //! Code under `#[cfg(test)]` is held to a little less: in every room it may import any pure room and

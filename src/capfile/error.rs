@@ -166,7 +166,7 @@ fn block_name(block: u32) -> &'static str {
     }
 }
 
-/// A block by its kind: its name, and its number where that says more.
+/// A block by its kind: its name, and its number if that adds information.
 struct Block(u32);
 
 impl fmt::Display for Block {

@@ -2,7 +2,7 @@
 //!
 //! | bytes | file header |
 //! |---|---|
-//! | 0..4 | the magic number, which tells the byte order and what a part of a second is counted in |
+//! | 0..4 | the magic number, which gives the byte order and the unit of fractions of a second |
 //! | 4..8 | version: major, minor |
 //! | 8..16 | time zone and accuracy, which are not used |
 //! | 16..20 | snap length |

@@ -11,7 +11,7 @@ use super::{ByteOrder, Interface, LONGEST_FRAME, LinkType, Resolution};
 /// this length until a block of it is whole.
 pub const LONGEST_BLOCK: u32 = 16 * 1024 * 1024;
 
-/// This many interfaces are remembered, in all sections of a file together.
+/// The limit of interfaces, in all sections of a file together.
 pub const MOST_INTERFACES: usize = 65_536;
 
 /// The type of a section header block; the same in both byte orders.
@@ -58,7 +58,7 @@ struct Block<'a> {
 }
 
 impl Pcapng {
-    /// At the beginning of a file: the first block tells the byte order.
+    /// At the beginning of a file: the first block gives the byte order.
     pub(super) fn new() -> Pcapng {
         Pcapng {
             order: ByteOrder::Little,

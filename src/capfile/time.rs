@@ -66,7 +66,7 @@ impl Resolution {
     /// Nanoseconds.
     pub const NANOSECONDS: Resolution = Resolution::Decimal(9);
 
-    /// Whether moments are told apart that are less than a microsecond from each other.
+    /// Whether times less than a microsecond apart are distinguished.
     pub fn is_finer_than_microseconds(self) -> bool {
         match self {
             Resolution::Decimal(exponent) => exponent > 6,
@@ -75,7 +75,7 @@ impl Resolution {
         }
     }
 
-    /// The value of the option `if_tsresol`: the uppermost bit tells powers of 2 from powers of 10.
+    /// The value of the option `if_tsresol`: the uppermost bit distinguishes powers of 2 from powers of 10.
     pub fn of_option(byte: u8) -> Resolution {
         match byte & 0x80 {
             0 => Resolution::Decimal(byte),
@@ -91,7 +91,7 @@ impl Resolution {
         }
     }
 
-    /// How many units a second has; `None` when there is no room for that number.
+    /// How many units a second has; `None` if the number does not fit.
     fn units(self) -> Option<u128> {
         match self {
             Resolution::Decimal(exponent) => 10_u128.checked_pow(u32::from(exponent)),

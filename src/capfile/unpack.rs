@@ -1,4 +1,4 @@
-//! Compressed files: told by their first bytes, and unpacked as they are read.
+//! Compressed files: recognised by their first bytes, and unpacked while reading.
 //!
 //! A decompressor is bytes in, bytes out. What is unpacked goes into the caller's buffer, as much as
 //! has room there, so that a file that unpacks to terabytes takes no more memory than any other:
@@ -168,7 +168,7 @@ fn read(input: &mut impl Read, buffer: &mut [u8]) -> Result<usize, Fault> {
     }
 }
 
-/// Why there are no more unpacked bytes.
+/// Why the unpacked bytes end.
 #[derive(Debug)]
 pub enum UnpackError {
     /// The file itself could not be read.
@@ -179,7 +179,7 @@ pub enum UnpackError {
         compression: Compression,
         /// Its length, in bytes of the compressed file.
         offset: u64,
-        /// This many bytes were unpacked.
+        /// The bytes unpacked.
         unpacked: u64,
     },
     /// What is there cannot be unpacked.
@@ -188,7 +188,7 @@ pub enum UnpackError {
         compression: Compression,
         /// Up to where it was read when this was seen, in bytes of the compressed file.
         offset: u64,
-        /// This many bytes were unpacked.
+        /// The bytes unpacked.
         unpacked: u64,
         /// Why, in the words of what unpacks it.
         why: String,

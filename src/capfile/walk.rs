@@ -12,7 +12,7 @@ use super::{ByteOrder, Format, Frame, Interface, LinkType, Timestamp};
 pub(super) enum Step {
     /// A part that is not whole yet: it has this many bytes, as far as is known.
     Need(Part, usize),
-    /// This many bytes without a frame.
+    /// The bytes without a frame.
     Passed(usize),
     /// A frame.
     Record(Record),
@@ -134,7 +134,7 @@ impl Walk {
         frame
     }
 
-    /// The beginning of a file tells its format.
+    /// The beginning of a file identifies its format.
     fn begin(&mut self, bytes: &[u8]) -> Result<Step, Damage> {
         let Some(&first) = bytes.first_chunk::<4>() else {
             return Ok(Step::Need(Part::FileHeader, 4));

@@ -173,7 +173,7 @@ impl<W: Write> PcapngWriter<W> {
         Ok(described)
     }
 
-    /// A simple packet block where that can say the same, and else the beginning of 1970.
+    /// A simple packet block if it can carry the same, otherwise the beginning of 1970.
     fn without_time(
         &mut self,
         frame: &Frame<'_>,

@@ -224,7 +224,7 @@ fn ask(connection: &mut Connection, request: &[u8], max_message: usize) -> Resul
     }
 }
 
-/// So much is shown of what is no message.
+/// The longest part shown of what is not a message.
 const BEGINNING: usize = 48;
 
 fn unreadable(connection: &Connection, error: &MessageError) -> Error {

@@ -116,7 +116,7 @@ pub fn run(args: &Args, context: &Context) -> Result<Status> {
     }
 }
 
-/// Whom to talk to, and how.
+/// The server, and how to reach it.
 struct Server<'a> {
     args: &'a Args,
     endpoint: &'a Endpoint,
@@ -164,7 +164,7 @@ impl Server<'_> {
     }
 }
 
-/// Says messages one after the other.
+/// Says messages in sequence.
 fn say(server: &Server<'_>, messages: Messages, context: &Context) -> Result<Status> {
     let args = server.args;
     let mut connection: Option<Connection> = None;

@@ -62,7 +62,7 @@ fn query(args: &Args) -> Result<Option<String>> {
 }
 
 /// Puts a text that begins with a dash (`-bash: connect: Connection refused`) where clap does not take
-/// it for a flag: behind `--`, with the other words in their order. `words` is a whole command line.
+/// it for a flag: after `--`, with the other words in their order. `words` is a whole command line.
 pub fn dashes_apart(words: Vec<OsString>) -> Vec<OsString> {
     let is_text = |word: &OsString| {
         let word = word.to_string_lossy();

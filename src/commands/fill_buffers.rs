@@ -33,7 +33,7 @@ use crate::sys::socket::Options;
 /// Queues: Send-Q is what was accepted here and not yet acknowledged by the other host, Recv-Q what
 /// arrived there and was not read. A program that does not read shows as a full Recv-Q on its own side,
 /// a closed window in between and a full Send-Q here; send() fails only when both are full. So a send()
-/// that succeeds says nothing about the other program. Of unix sockets Send-Q is memory (truesize), and
+/// that succeeds says nothing about the other program. Of Unix sockets Send-Q is memory (truesize), and
 /// so is Recv-Q of UDP.
 ///
 /// Windows and timers: a window of 0 bytes stops the sender, and the kernel probes it by the persist
@@ -231,7 +231,7 @@ fn check(args: &Args, is_remote: bool) -> Result<()> {
             "use --close normal or --close unread",
         ),
         Some(_) if args.unix == Some(UnixKind::Dgram) => refuse(
-            "there is no connection to close between datagram sockets",
+            "datagram sockets have no connection to close",
             "use --unix stream",
         ),
         _ => Ok(()),

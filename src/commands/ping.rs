@@ -166,8 +166,8 @@ fn is_good(session: &Session) -> bool {
     has_enough && session.all_answered()
 }
 
-/// How requests leave. What is due together leaves together and is stamped by the kernel; a flood of
-/// many targets goes without those stamps, each request in its own call, with its own time.
+/// How requests leave. What is due together leaves together and is timestamped by the kernel; a flood of
+/// many targets goes without those timestamps, each request in its own call, with its own time.
 fn send_mode(plan: &Plan, timing: TimingSource, is_many: bool) -> SendMode {
     let is_flood = plan.pace == Pace::Flood;
     match timing {

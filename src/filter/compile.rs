@@ -96,7 +96,7 @@ impl Compiler {
         Err(Wrong::new(at, what))
     }
 
-    /// The frame holds a protocol that is told by its `EtherType` everywhere.
+    /// The frame holds a protocol that its `EtherType` identifies everywhere.
     fn holds(&self, ether_type: u32) -> Test {
         let test = self.layout.holds(ether_type);
         test.unwrap_or(Test::Constant(false))

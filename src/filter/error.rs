@@ -10,7 +10,7 @@ pub struct FilterError {
     pub text: String,
     /// Which of its bytes are wrong; an empty range at the end of the text where something is missing.
     pub at: Range<usize>,
-    /// Why, in words.
+    /// Why, as text.
     pub what: String,
 }
 

@@ -24,7 +24,7 @@
 //! `not`. A word that is not supported is an error with its place, and never left out.
 //!
 //! Three words are our own: `stream N` (a frame of that conversation), `app` (a frame that completes an
-//! application message), `expert` (a frame that there is a finding about). What they ask for is told
+//! application message), `expert` (a frame that there is a finding about). The requested data is reported
 //! with the frame ([`Subject`]).
 //!
 //! # Back ends

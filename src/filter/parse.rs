@@ -25,7 +25,7 @@ const DEEPEST: usize = 200;
 /// Turns from `and` to `or` and back, each of which makes the tree one level deeper.
 const MOST_TURNS: usize = 400;
 
-/// Reads a filter; `None` for one without a word.
+/// Reads a filter; `None` for an empty one.
 pub(super) fn parse(text: &str, services: &Services) -> Result<Option<Expr>, Wrong> {
     let tokens = tokens(text)?;
     if tokens.is_empty() {
@@ -416,7 +416,7 @@ impl Parser<'_> {
         Ok(self.asked(Primitive::Relation(left, relation, right), start))
     }
 
-    /// The same where a parenthesis may also begin something else.
+    /// The same if a parenthesis may also begin something else.
     fn try_relation(&mut self) -> Result<Option<Expr>, Wrong> {
         let place = self.at;
         let is_number = arithmetic::number(self).is_ok();

@@ -130,7 +130,7 @@ fn an_empty_filter_matches_everything_of_every_link_type() {
     }
 }
 
-/// Filters, where they are wrong, the word that is, and why.
+/// Wrong filters, the wrong word, and why.
 #[rustfmt::skip]
 const MISTAKES: &[(&str, usize, &str, &str)] = &[
     ("tcp and gateway x", 9, "gateway", "tcpdump's 'gateway' is not supported"),

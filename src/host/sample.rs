@@ -18,7 +18,7 @@ pub struct Sample {
     pub owners: Owners,
     /// The network namespaces, by the index in [`Socket::netns`].
     pub namespaces: Vec<Namespace>,
-    /// What could not be seen, in words; empty: everything was.
+    /// What could not be seen, as text; empty if everything was.
     pub notes: Vec<Note>,
 }
 

@@ -17,7 +17,7 @@ pub enum Wrong {
     Ip,
     /// Of TCP, with the addresses (RFC 9293 section 3.1).
     Tcp,
-    /// Of UDP, with the addresses (RFC 768); 0 over IPv4 means that there is none.
+    /// Of UDP, with the addresses (RFC 768); 0 over IPv4 means absent.
     Udp,
     /// Of ICMP; of version 6 with the addresses (RFC 4443 section 2.3).
     Icmp,
@@ -35,7 +35,7 @@ impl Wrong {
     }
 }
 
-/// The first checksum that is wrong. `bytes` are those that `decoded` tells of. What was cut and what is
+/// The first checksum that is wrong. `bytes` are those that `decoded` describes. What was cut and what is
 /// a fragment cannot be judged.
 pub fn wrong(decoded: &Decoded, bytes: &[u8]) -> Option<Wrong> {
     let layers = decoded.innermost();

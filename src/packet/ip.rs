@@ -66,7 +66,7 @@ pub struct Head {
     pub next_header: u8,
     /// The fragment that this is, if it is one.
     pub fragment: Option<Fragment>,
-    /// Bytes of the packet by its own word; `None` where it says 0 (segmentation offload, RFC 2675).
+    /// Bytes of the packet by its own length field; `None` if that is 0 (segmentation offload, RFC 2675).
     pub total: Option<usize>,
 }
 
@@ -184,7 +184,7 @@ fn walk_extensions(bytes: &[u8], head: &mut Head) -> Result<(), Malformed> {
                 head.fragment = Some(fragment).filter(|it| it.offset != 0 || it.more);
                 8
             }
-            // RFC 4302 section 2.2: in words of 4 bytes, less 2.
+            // RFC 4302 section 2.2: in units of 4 bytes, less 2.
             protocol::AUTHENTICATION => (usize::from(rest[1]) + 2) * 4,
             // RFC 8200 section 4: in units of 8 bytes, less the first.
             _ => (usize::from(rest[1]) + 1) * 8,

@@ -16,7 +16,7 @@
 //! The way in is [`decode()`]: a frame as a capture file has it, to a [`Decoded`].
 //!
 //! Every reader here checks the length once and then makes a view: no accessor of a view is called on
-//! bytes that are not there. What cannot be read is told as [`Malformed`], and never panics.
+//! bytes that are not there. Unreadable data is reported as [`Malformed`], and never panics.
 
 // Names of protocols and link types are words here, not code.
 #![allow(clippy::doc_markdown)]
@@ -46,9 +46,9 @@ pub struct Malformed {
     pub layer: Layer,
     /// Where it begins, in bytes from the start of what was read.
     pub offset: usize,
-    /// This many bytes it needs, or says that it has.
+    /// The bytes that it needs or claims to have.
     pub need: usize,
-    /// This many are there.
+    /// The bytes available.
     pub have: usize,
 }
 

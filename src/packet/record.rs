@@ -11,13 +11,13 @@ use crate::reference::icmp::Version;
 
 /// A decoded frame.
 ///
-/// All offsets count from the frame's first byte. An offset that is told here lies within the bytes
-/// that were captured; a length may reach beyond them, where the capture was cut.
+/// All offsets count from the frame's first byte. An offset given here is within the bytes
+/// that were captured; a length may reach beyond them, if the capture was truncated.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Decoded {
     /// What kind of frame it is.
     pub link_type: LinkType,
-    /// The addresses of the link layer, where they are.
+    /// The addresses of the link layer.
     pub link: Link,
     /// The VLAN tags in front of the network layer, outermost first (IEEE 802.1Q).
     pub tags: Tags,

@@ -118,7 +118,7 @@ pub enum Opt<'a> {
     Malformed,
 }
 
-/// The options of a segment, one after the other. Each has at least one byte, so this ends.
+/// The options of a segment, in sequence. Each has at least one byte, so this ends.
 #[derive(Debug, Clone)]
 pub struct Options<'a> {
     rest: &'a [u8],

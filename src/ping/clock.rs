@@ -1,5 +1,5 @@
 //! Two clocks: the one that only goes on, which times are measured by, and the one of the day, which
-//! the kernel stamps packets with.
+//! the kernel timestamps packets with.
 
 use std::fmt;
 use std::ops::Add;
@@ -52,7 +52,7 @@ pub struct Reading {
 /// taken for a step, in nanoseconds.
 const SLACK: u64 = 2_000;
 
-/// Turns stamps of the clock of the day into monotonic times, and notices when that clock is set.
+/// Turns timestamps of the wall clock into monotonic times, and notices when that clock is set.
 ///
 /// Linux slews both clocks alike: what lies between them changes only when somebody sets the clock of
 /// the day (settimeofday(2), `ADJ_SETOFFSET` of adjtimex(2), a leap second).
@@ -72,7 +72,7 @@ impl ClockWatch {
         }
     }
 
-    /// Compares the clocks again; gives the step in nanoseconds if the clock of the day was set since.
+    /// Compares the clocks again; gives the step in nanoseconds if the wall clock was set since.
     pub fn observe(&mut self, reading: Reading) -> Option<i64> {
         let offset = offset(reading);
         let step = offset.wrapping_sub(self.offset);
@@ -87,12 +87,12 @@ impl ClockWatch {
         Some(step)
     }
 
-    /// When a stamp was made, on the clock that only goes on.
+    /// When a timestamp was made, on the monotonic clock.
     pub fn monotonic(&self, stamp: Realtime) -> Monotonic {
         Monotonic(stamp.0.wrapping_add_signed(self.offset.wrapping_neg()))
     }
 
-    /// What the clock of the day says at a time.
+    /// What the wall clock says at a time.
     pub fn realtime(&self, time: Monotonic) -> Realtime {
         Realtime(time.0.wrapping_add_signed(self.offset))
     }

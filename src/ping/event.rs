@@ -1,4 +1,4 @@
-//! What a session tells.
+//! The events of a session.
 
 use std::net::IpAddr;
 use std::time::Duration;
@@ -16,7 +16,7 @@ pub enum Event {
     Refused(Refused),
     /// A request is given up.
     Lost {
-        /// To whom it went.
+        /// Its destination.
         target: usize,
         /// Which of the requests to this target.
         sequence: u64,
@@ -25,14 +25,14 @@ pub enum Event {
     },
     /// A request never left.
     Unsent {
-        /// To whom it would have gone.
+        /// Its intended destination.
         target: usize,
         /// Which of the requests to this target.
         sequence: u64,
         /// Why.
         why: Unsent,
     },
-    /// The clock of the day was set while the session ran; no time that was measured is off by it.
+    /// The wall clock was set while the session ran; no time that was measured is off by it.
     ClockStep {
         /// By how many nanoseconds.
         by: i64,
@@ -83,7 +83,7 @@ impl Event {
 /// A packet that claims to answer a request.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Reply {
-    /// Whom it claims to answer for.
+    /// The address it claims to answer for.
     pub target: usize,
     /// Which of the requests to this target; for one that was never sent, what the packet says.
     pub sequence: u64,
@@ -91,13 +91,13 @@ pub struct Reply {
     pub from: IpAddr,
     /// Bytes of the ICMP message.
     pub bytes: usize,
-    /// The hops that it had left, where that is known.
+    /// The remaining hop count, if known.
     pub hop_limit: Option<u8>,
-    /// From the request to it; `None` where the request was not timed.
+    /// From the request to it; `None` if the request was not timed.
     pub rtt: Option<Duration>,
     /// By which clocks.
     pub timing: Timing,
-    /// When it came, by the clock of the day.
+    /// When it came, by the wall clock.
     pub at: Realtime,
     /// What it is worth.
     pub verdict: Verdict,
@@ -118,7 +118,7 @@ pub enum Verdict {
     BadChecksum,
     /// The payload is not the one that was sent: see [`Damage`], which is not [`Damage::Nonce`].
     Damaged(Damage),
-    /// Nobody who saw the request made it: its nonce is not ours.
+    /// Its sender did not see the request: its nonce is not ours.
     Forged,
     /// It answers what was never sent.
     NeverSent,
@@ -144,9 +144,9 @@ impl Verdict {
 /// Which clock both ends of a round-trip time come from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Timing {
-    /// The kernel stamped the request when it left.
+    /// The kernel timestamped the request when it left.
     pub kernel_sent: bool,
-    /// The kernel stamped the reply when it came.
+    /// The kernel timestamped the reply when it came.
     pub kernel_received: bool,
 }
 
@@ -155,9 +155,9 @@ pub struct Timing {
 pub struct Timings {
     /// Stamps of the kernel at both ends.
     pub kernel: u64,
-    /// The kernel's stamp of the reply, our own clock before sending.
+    /// The kernel's timestamp of the reply, our own clock before sending.
     pub kernel_receive: u64,
-    /// Our own clock at one end at least where the kernel stamped no reply.
+    /// Our own clock at one end at least if the kernel has no timestamp of the reply.
     pub user: u64,
 }
 
@@ -175,7 +175,7 @@ impl Timings {
 /// An ICMP error about a request.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Refused {
-    /// To whom the request went.
+    /// The destination of the request.
     pub target: usize,
     /// Which of the requests to this target.
     pub sequence: u64,
@@ -183,8 +183,8 @@ pub struct Refused {
     pub refusal: Refusal,
     /// Its second word: an MTU, a gateway, a pointer.
     pub detail: u32,
-    /// From the request to it, where that was timed.
+    /// From the request to it, if that was timed.
     pub rtt: Option<Duration>,
-    /// When it came, by the clock of the day.
+    /// When it came, by the wall clock.
     pub at: Realtime,
 }

@@ -89,7 +89,7 @@ impl Lookup {
 pub struct UnknownCode {
     /// The type as a whole.
     pub r#type: &'static Icmp,
-    /// The code; above 255 it is none at all.
+    /// The code; above 255 it is invalid.
     pub code: u32,
 }
 
@@ -99,7 +99,7 @@ const MAX_BYTES: usize = 4096;
 /// A query longer than this is not a misspelt name or message.
 const MAX_SLIP: usize = 256;
 
-/// So many other statements are named.
+/// This many other statements are named.
 const MAX_OTHERS: usize = 5;
 
 /// Looks up a name, a number, a message, or a paste of any length: of a long one the front and the end.
@@ -342,7 +342,7 @@ fn without_repeats(entries: impl Iterator<Item = Entry>) -> Vec<Entry> {
     kept
 }
 
-/// The front of a text: at most so many bytes, cut between two characters.
+/// The front of a text: at most this many bytes, cut between two characters.
 fn bounded(text: &str, max: usize) -> &str {
     let mut end = max.min(text.len());
     while !text.is_char_boundary(end) {

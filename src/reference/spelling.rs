@@ -68,7 +68,7 @@ static OTHERS: &[Spelling] = &[
     go("i/o timeout", &["ETIMEDOUT"]),
     go("no such host", &["EAI_NONAME"]),
     go("server misbehaving", &["EAI_AGAIN", "EAI_FAIL"]),
-    // java.net; its ConnectException says why behind a colon, in the words of strerror.
+    // java.net; its ConnectException says why after a colon, in the words of strerror.
     java("UnknownHostException", &["EAI_NONAME", "EAI_AGAIN"]),
     java("NoRouteToHostException", &["EHOSTUNREACH"]),
     java("PortUnreachableException", &["ECONNREFUSED"]),

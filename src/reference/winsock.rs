@@ -79,7 +79,7 @@ errors! {
     11004 WSANO_DATA EAI_NODATA;
 }
 
-/// The sentences, as much of each as tells it from the others.
+/// The sentences, as much of each as distinguishes it from the others.
 pub(super) static SENTENCES: &[Spelling] = &[
     windows("actively refused it", &["ECONNREFUSED"]),
     windows("forcibly closed by the remote host", &["ECONNRESET"]),

@@ -167,7 +167,7 @@ impl<W: Write + ?Sized> Page<'_, W> {
         Ok(())
     }
 
-    /// A title and its lines, each wrapped beside it; nothing where there is none.
+    /// A title and its lines, each wrapped beside it; nothing if absent.
     fn part(&mut self, title: &str, lines: &[String], paint: Option<Paint>) -> io::Result<()> {
         let mut title = title;
         for text in lines.iter().filter(|text| !text.is_empty()) {

@@ -29,7 +29,7 @@ pub enum Event<'a> {
         received_bytes: u64,
         /// Bytes written to it.
         sent_bytes: u64,
-        /// Why, where it did not end in order.
+        /// Why, if it did not end in order.
         trouble: Option<Trouble<'a>>,
     },
     /// accept(2) failed and is paused until descriptors come back; said once an episode.
@@ -44,7 +44,7 @@ pub enum Event<'a> {
         wanted: usize,
         /// How many there are.
         started: usize,
-        /// Why there are no more.
+        /// Why they end.
         error: &'a io::Error,
     },
     /// A signal came: what is in flight is finished; the number of open connections.

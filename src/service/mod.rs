@@ -72,7 +72,7 @@ pub enum Step<'i> {
 pub enum Peer {
     /// An IP peer; an IPv4 address that came in on an IPv6 socket has been unmapped.
     Ip(SocketAddr),
-    /// A unix-domain peer; most have no name.
+    /// A Unix domain peer; most have no name.
     Unix(Option<PathBuf>),
 }
 

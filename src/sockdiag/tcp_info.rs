@@ -26,7 +26,7 @@ pub mod options {
     pub const FAST_OPEN_CHILD: u8 = 128;
 }
 
-/// A `struct tcp_info` of any length: an accessor gives `None` where the kernel's struct ends before
+/// A `struct tcp_info` of any length: an accessor gives `None` if the kernel's struct ends before
 /// its field, and where the kernel writes the number that stands for "not known" or "no limit".
 ///
 /// For a listening socket the kernel fills [`TcpInfo::unacked`] with the length of the accept queue
@@ -185,7 +185,7 @@ fields! {
     68 => rtt_us: u32, unless 0;
     /// The deviation of the round trip: microseconds.
     72 => rttvar_us: u32;
-    /// Where slow start ends: segments. `None`: nothing was lost yet, so there is no limit.
+    /// Where slow start ends: segments. `None`: nothing was lost yet, so it is unlimited.
     76 => snd_ssthresh: u32, unless 0x7fff_ffff;
     /// The congestion window: segments.
     80 => snd_cwnd: u32;

@@ -10,7 +10,7 @@
 //! | [`cgroup`] | the systemd unit and the container in a control group's path |
 //! | [`filter`] | what the user wants to see |
 //! | [`number_hash`] | maps by inode and cookie |
-//! | [`owners`] | the processes behind the sockets, and the reason why there is none |
+//! | [`owners`] | the processes that own the sockets, or the reason why none is known |
 //! | [`order`] | sorting, grouping, summing up |
 //! | [`stored`] | how all this is written to a file, and read within bounds |
 
@@ -48,7 +48,7 @@ pub struct Socket {
     pub state: State,
     /// Our end.
     pub local: Address,
-    /// The other end; [`Address::None`] where there is none.
+    /// The other end; [`Address::None`] if absent.
     pub peer: Address,
     /// Bytes to be read; for a listener the connections that wait to be accepted. For UDP from
     /// `sock_diag` it is truesize, not payload.
@@ -62,7 +62,7 @@ pub struct Socket {
     pub inode: u32,
     /// Unique while the host is up; `None` from /proc/net.
     pub cookie: Option<u64>,
-    /// Who made it; `None` where there is no inode to tell by.
+    /// Its creator; `None` without an inode.
     pub uid: Option<u32>,
     /// Which of the sample's network namespaces it is in.
     #[serde(default)]
@@ -77,12 +77,12 @@ pub struct Socket {
     /// What a diagnosis looks at, of a TCP connection.
     #[serde(default)]
     pub tcp: TcpEvidence,
-    /// Whether an IPv6 socket takes no IPv4 (`IPV6_V6ONLY`); told of those that listen or are only bound.
+    /// Whether an IPv6 socket takes no IPv4 (`IPV6_V6ONLY`); reported for those that listen or are only bound.
     pub v6_only: Option<bool>,
 }
 
 impl Socket {
-    /// Whether it takes what comes to an address of this host, as far as its own address tells.
+    /// Whether it accepts packets for an address of this host, as far as its own address shows.
     pub fn takes(&self, to: IpAddr) -> bool {
         let Address::Ip { addr, .. } = self.local else {
             return false;
@@ -97,7 +97,7 @@ impl Socket {
             }
     }
 
-    /// The memory of its buffers, where it was asked for.
+    /// The memory of its buffers, if requested.
     pub fn memory(&self) -> Option<SkMemInfo> {
         self.details.as_ref()?.memory
     }
@@ -140,12 +140,12 @@ pub enum Address {
         /// The interface of a link-local address; 0: none.
         scope: u32,
     },
-    /// A unix socket's name as it stands: a path, or an abstract name behind a NUL; empty: none.
+    /// A Unix socket's name as it stands: a path, or an abstract name after a NUL; empty: none.
     Unix {
         /// At most 108 bytes, any bytes.
         #[serde(with = "stored::bytes")]
         name: Box<[u8]>,
-        /// The inode of the socket at this end, where it is known.
+        /// The inode of the socket at this end, if known.
         inode: u32,
     },
     /// A packet socket: the Ethernet protocol (0x0003: all) and the interface (0: all).

@@ -1,4 +1,4 @@
-//! The processes behind the sockets, and the reason why there is none.
+//! The processes that own the sockets, or the reason why none is known.
 
 use serde::{Deserialize, Serialize};
 

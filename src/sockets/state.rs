@@ -20,7 +20,7 @@ pub enum Proto {
     Ping,
     /// Raw IP.
     Raw,
-    /// A unix-domain stream.
+    /// A Unix domain stream.
     UnixStr,
     /// Unix-domain datagrams.
     UnixDgr,
@@ -76,7 +76,7 @@ impl Proto {
         self <= Proto::Raw
     }
 
-    /// Whether it is a unix-domain one.
+    /// Whether it is a Unix domain one.
     pub fn is_unix(self) -> bool {
         matches!(self, Proto::UnixStr | Proto::UnixDgr | Proto::UnixSeq)
     }

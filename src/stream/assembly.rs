@@ -19,7 +19,7 @@ pub enum Overlap {
 pub enum Piece<'a> {
     /// Bytes.
     Data(&'a [u8]),
-    /// This many bytes are missing.
+    /// Missing bytes.
     Gap(u32),
 }
 
@@ -28,7 +28,7 @@ pub enum Piece<'a> {
 pub(super) struct Noticed {
     /// It holds other bytes than came before for the same place.
     pub(super) differs: bool,
-    /// This many bytes of what waited were given up for lost, because too many waited after them.
+    /// Held bytes that were considered lost, because too many were held after them.
     pub(super) evicted: u32,
 }
 
@@ -36,7 +36,7 @@ pub(super) struct Noticed {
 pub(super) const MOST_HELD: usize = 4 << 20;
 /// Segments that may wait, however small: putting one between them costs no more than moving half of them.
 const MOST_SEGMENTS: usize = 8 * 1024;
-/// This many bytes that were handed on are remembered, to be compared with what is sent again.
+/// The number of delivered bytes that are remembered, for comparison with retransmissions.
 const REMEMBERED: usize = 64 << 10;
 /// A segment further ahead belongs to something else (RFC 7323 section 2.3: no window is larger).
 const FURTHEST: u32 = 1 << 30;
@@ -175,7 +175,7 @@ impl Assembly {
         noticed
     }
 
-    /// Whether what comes again differs from what was handed on, as far as that is remembered.
+    /// Whether retransmitted data differs from the data delivered, as far as that is remembered.
     fn differs_from_remembered(&self, from: SeqNumber, bytes: &[u8]) -> bool {
         let Some(next) = self.next else {
             return false;

@@ -23,7 +23,7 @@ pub enum EndState {
     Unanswered,
     /// The SYN was answered with a reset.
     Refused,
-    /// It goes on.
+    /// It continues.
     Open,
     /// One end has closed.
     HalfClosed,

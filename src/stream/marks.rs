@@ -17,7 +17,7 @@ impl Marks {
     pub const LOST_SEGMENT: Marks = Marks(1 << 4);
     /// Acknowledges what is missing.
     pub const ACKED_UNSEEN: Marks = Marks(1 << 5);
-    /// Acknowledges the same once more.
+    /// Acknowledges the same again.
     pub const DUPLICATE_ACK: Marks = Marks(1 << 6);
     /// Takes no more data.
     pub const ZERO_WINDOW: Marks = Marks(1 << 7);

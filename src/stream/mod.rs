@@ -6,7 +6,7 @@
 //! | [`tracker`] | all connections of a capture: the table, its limits, the way of a segment through it |
 //! | `processing` | a segment is processed: windows, reassembly, messages |
 //! | [`events`] | what the tracker is given, and the events that it yields |
-//! | [`key`] | what tells one connection from another |
+//! | [`key`] | the key of a connection |
 //! | [`flow`] | one connection: counters, how it ended |
 //! | [`analysis`] | what is known of both ends, for the words of the TCP analysis |
 //! | `judge` | which of them a segment deserves: retransmissions, duplicate ACKs, closed windows |

@@ -89,7 +89,7 @@ impl Tracker {
     /// Without connections.
     pub fn new(settings: Settings) -> Tracker {
         let seed = Seeded(settings.seed);
-        // Room that is not used takes no memory; and slots that are never moved leave no holes behind. If
+        // Room that is not used takes no memory; and slots that are never moved leave no holes after. If
         // there is no such room, they are moved as they grow.
         let mut slots = Vec::new();
         let most = settings.max_streams.min(settings.max_memory / EACH);

@@ -1,4 +1,4 @@
-//! A capture file, mapped or read, and its frames one after the other.
+//! A capture file, mapped or read, and its frames in sequence.
 
 use std::fs::File;
 use std::io::{self, Read};
@@ -25,7 +25,7 @@ const STILL: Duration = Duration::from_secs(2);
 pub trait FrameHandler {
     /// The next frame, and what it was captured on. `false` says that this is enough.
     fn frame(&mut self, frame: &Frame<'_>, interface: &Interface) -> Result<bool>;
-    /// So many bytes of the file were read; comes about every megabyte.
+    /// This many bytes of the file were read; comes about every megabyte.
     fn progress(&mut self, offset: u64);
     /// The next frame may be long in coming: what waits for more should not.
     fn pause(&mut self) -> Result<()>;
@@ -76,7 +76,7 @@ impl Capture {
         self.is_regular && matches!((own, other), (Ok(own), Ok(other)) if own == other)
     }
 
-    /// How many bytes it has, where that can be known.
+    /// How many bytes it has, if known.
     pub fn length(&self) -> Option<u64> {
         let metadata = self.file.metadata().ok()?;
         self.is_regular.then_some(metadata.len())
@@ -186,7 +186,7 @@ impl Capture {
             match more(&mut buffer) {
                 Ok(0) => reader.end(),
                 Ok(count) => reader.feed(&buffer[..count]),
-                // What was unpacked before is whole; that it ends is told by this error.
+                // The data unpacked before is complete; this error reports that it ends.
                 Err(error) => broken = Some(error),
             }
             loop {
@@ -243,7 +243,7 @@ fn read(file: &mut &File, buffer: &mut [u8]) -> io::Result<usize> {
     }
 }
 
-/// Maps a file; where that does not work it can be read.
+/// Maps a file; if that fails it can be read.
 fn map(file: &File) -> Option<Mmap> {
     end_well_on_sigbus()?;
     // SAFETY: the bytes are only read, as bytes, of which every value is valid. Who shortens the file
@@ -266,7 +266,7 @@ fn release(map: &Mmap, from: usize, offset: u64) -> usize {
 fn end_well_on_sigbus() -> Option<()> {
     extern "C" fn say_and_end(_: libc::c_int) {
         const WORDS: &[u8] = b"sockdoc: read: the capture file shrank while it was being read\n";
-        // SAFETY: write and _exit are async-signal-safe (signal-safety(7)), and the words live for ever.
+        // SAFETY: write and _exit are async-signal-safe (signal-safety(7)), and the words live forever.
         unsafe {
             libc::write(libc::STDERR_FILENO, WORDS.as_ptr().cast(), WORDS.len());
             libc::_exit(1);

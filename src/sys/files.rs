@@ -50,7 +50,7 @@ pub fn is_input_given() -> bool {
     })
 }
 
-/// Of a long input so many bytes are kept, of its front and of its end.
+/// Of a long input this many bytes are kept, of its front and of its end.
 const KEPT: usize = 256 << 10;
 
 /// An input is read no further than this: one that never ends is cut off.

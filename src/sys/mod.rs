@@ -12,7 +12,7 @@
 //! | [`names`] | the names of hosts, looked up beside the work |
 //! | [`netlink`] | netlink sockets: requests to the kernel and its replies |
 //! | [`outlet`] | standard output for a program that must not wait for its reader |
-//! | [`privilege`] | capabilities: in effect only where they are needed, and dropped before a thread starts |
+//! | [`privilege`] | capabilities: in effect only while they are needed, and dropped before a thread starts |
 //! | [`activation`] | sockets passed in by a service manager |
 //! | [`fill`] | the buffer experiment: full queues, their drain, a server that does not read |
 //! | [`bpf`] | BPF programs loaded and run |
@@ -26,7 +26,7 @@
 //! | [`signals`] | SIGINT and SIGTERM as a readable descriptor |
 //! | [`sockets`] | the sockets of this host: sock_diag, /proc, namespaces, owners |
 //! | [`users`] | user numbers and names |
-//! | [`unix`] | a connection to a unix-domain socket |
+//! | [`unix`] | a connection to a Unix domain socket |
 //! | [`waiting`] | waiting for descriptors until a deadline |
 //! | [`terminal`] | is it a terminal, how wide, may it be coloured; progress |
 

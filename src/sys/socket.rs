@@ -25,11 +25,11 @@ pub struct Options {
     pub rcvbuf: Option<usize>,
     /// `TCP_NODELAY`: no waiting for an ACK before a small segment (tcp(7)).
     pub nodelay: bool,
-    /// `SO_KEEPALIVE`, with `TCP_KEEPIDLE` where a time is given.
+    /// `SO_KEEPALIVE`, with `TCP_KEEPIDLE` if a time is given.
     pub keepalive: Option<Keepalive>,
     /// `TCP_CONGESTION`: the algorithm's name (tcp(7)).
     pub congestion: Option<String>,
-    /// `TCP_NOTSENT_LOWAT`: with so many bytes not yet sent, send(2) has no room, and with half as many
+    /// `TCP_NOTSENT_LOWAT`: with this many bytes not yet sent, send(2) has no room, and with half as many
     /// poll(2) does not say writable (`__tcp_stream_memory_free` in `include/net/tcp.h`).
     pub notsent_lowat: Option<u32>,
     /// `TCP_USER_TIMEOUT`: how long sent data may go unacknowledged (tcp(7), RFC 5482).
@@ -46,7 +46,7 @@ pub enum Keepalive {
 }
 
 impl Options {
-    /// Sets the options on a socket of either domain; the TCP ones only where they exist.
+    /// Sets the options on a socket of either domain; the TCP ones only if they exist.
     pub fn apply(&self, socket: &Socket, is_tcp: bool) -> io::Result<()> {
         if let Some(size) = self.sndbuf {
             socket.set_send_buffer_size(size)?;
@@ -88,7 +88,7 @@ impl Options {
 pub enum Place {
     /// A host name, an address, or an empty string for all IPv4 interfaces, and a port.
     Ip(String, u16),
-    /// A path of a unix-domain socket.
+    /// A path of a Unix domain socket.
     Unix(PathBuf),
 }
 
@@ -288,7 +288,7 @@ impl Listener {
                 }
             })?
         };
-        // SAFETY: accept4 gave us this descriptor, and nobody else knows it.
+        // SAFETY: accept4 gave us this descriptor, and no other code knows it.
         let socket = unsafe { Socket::from_raw_fd(accepted) };
         Ok((socket, peer_of(&address)))
     }

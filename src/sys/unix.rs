@@ -1,4 +1,4 @@
-//! A connection to a unix-domain stream socket, and what is wrong when there is none.
+//! A connection to a Unix domain stream socket, and the reason if it fails.
 
 use std::io;
 use std::os::unix::fs::FileTypeExt;
@@ -15,7 +15,7 @@ use crate::sys::socket::Options;
 /// Why a connection is refused by a server that is alive.
 pub(crate) const QUEUE_FULL: &str = "its accept queue is full: the server does not accept";
 
-/// Connects to a unix-domain stream socket; `timeout` bounds the wait for room in its accept queue.
+/// Connects to a Unix domain stream socket; `timeout` bounds the wait for room in its accept queue.
 /// The socket is non-blocking.
 pub fn connect(path: &Path, options: &Options, timeout: Duration) -> Result<Socket> {
     as_permitted(|| try_connect(path, options, timeout).map_err(|error| failure(path, &error)))
@@ -25,7 +25,7 @@ fn try_connect(path: &Path, options: &Options, timeout: Duration) -> io::Result<
     let address = SockAddr::unix(path)?;
     let socket = Socket::new(Domain::UNIX, Type::STREAM, None)?;
     options.apply(&socket, false)?;
-    // A unix connect waits only for room in the accept queue; it is bounded by the send timeout.
+    // A Unix connect waits only for room in the accept queue; it is bounded by the send timeout.
     socket.set_write_timeout(Some(timeout))?;
     socket.connect(&address)?;
     socket.set_nonblocking(true)?;

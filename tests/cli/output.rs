@@ -65,7 +65,7 @@ impl Unread {
     }
 }
 
-/// Has so many lines of 1,000 bytes echoed.
+/// Has this many lines of 1,000 bytes echoed.
 fn echo_lines(address: SocketAddr, count: usize) {
     let line = [&[b'x'; 999][..], b"\n"].concat();
     let sent = line.repeat(count);

@@ -1,4 +1,4 @@
-//! `sockdoc ping` to one target on loopback: iputils' lines, the account behind them, exit status.
+//! `sockdoc ping` to one target on loopback: iputils' lines, the account after them, exit status.
 
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};

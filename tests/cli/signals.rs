@@ -67,7 +67,7 @@ fn after_sigterm_nothing_is_accepted_and_what_is_in_flight_is_finished() {
     good_client(server.address, "half a request");
     server.signal("TERM");
     server.wait_for_error("shutting down: ");
-    let refused = TcpStream::connect(server.address).expect_err("nobody listens");
+    let refused = TcpStream::connect(server.address).expect_err("nothing listens");
     assert_eq!(refused.kind(), ErrorKind::ConnectionRefused);
     stream.write_all(&rest).expect("writes");
     let mut answer = Vec::new();

@@ -283,7 +283,7 @@ fn a_megabyte_comes_back_from_the_tutorial_s_servers_byte_for_byte() {
 
 #[test]
 fn a_megabyte_that_comes_back_changed_is_told() {
-    // The tutorial's application server is no echo server; ours with --reverse is not either.
+    // The tutorial's application server is not an echo server; ours with --reverse is not either.
     let server = support::Server::start(&["echo-server", "127.0.0.1", "0", "--reverse"]);
     let mut file = tempfile::NamedTempFile::new().expect("a file");
     file.write_all(&a_megabyte()).expect("written");

@@ -78,7 +78,7 @@ impl Scene {
         command
     }
 
-    /// Starts it and waits for so many lines of output.
+    /// Starts it and waits for this many lines of output.
     fn talking(&self, who: Who, args: &[&str], lines: usize) -> Running {
         let mut command = self.command(who, args);
         let mut child = command.stdout(Stdio::piped()).spawn().expect("it starts");

@@ -39,7 +39,7 @@ class Decode(Bench):
     def title(self):
         for tool, package in PACKAGES.items():
             if shutil.which(tool) is None:
-                self.report.skip(f"{tool}: there is none; install the package {package}")
+                self.report.skip(f"{tool}: not found; install the package {package}")
         return (
             f"decode: {len(ALLOWED)} processors for every tool; medians, ratios round by round;\n"
             "time of the whole process (its CPU time)"

@@ -127,7 +127,7 @@ class Sockets(Bench):
         for tool, package in PACKAGES.items():
             if shutil.which(tool) is None:
                 self.missing.add(tool)
-                self.report.skip(f"{tool}: there is none; install the package {package}")
+                self.report.skip(f"{tool}: not found; install the package {package}")
         if os.geteuid() != 0:
             warn("not root: no tool sees the owners of other users' sockets, and sockdoc has no BPF")
         return (

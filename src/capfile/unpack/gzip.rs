@@ -1,4 +1,4 @@
-//! gzip members (RFC 1952), one after the other.
+//! gzip members (RFC 1952), in sequence.
 //!
 //! The members are walked here, and not by flate2's reader: of the bytes that a call unpacked in front of
 //! damage that reader gives none, and what the decompressor has no room to give in the call that meets
@@ -14,7 +14,7 @@ use super::{Fault, read};
 /// Packed bytes that the decompressor gets at once.
 const PIECE: usize = 256;
 /// Room for what they unpack to: a match of 258 bytes takes two bits at least (RFC 1951 section 3.2.5), and a
-/// few bits stay behind in the decompressor from one call to the next.
+/// few bits remain in the decompressor from one call to the next.
 const ROOM: usize = (PIECE + 16) * 258 * 4;
 
 pub(super) struct Gzip<R> {

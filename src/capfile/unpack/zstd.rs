@@ -1,4 +1,4 @@
-//! Zstandard frames, one after the other.
+//! Zstandard frames, in sequence.
 
 use std::io::Read;
 

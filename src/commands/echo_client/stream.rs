@@ -75,7 +75,7 @@ pub(super) fn run(server: &Server<'_>, path: &Path, context: &Context) -> Result
     Ok(Status::of(good))
 }
 
-/// Without `--verify` at most so much of what was sent is kept to be compared: a server that never
+/// Without `--verify` at most this much of the sent data is kept for comparison: a server that never
 /// answers does not make us hold a file in memory.
 const MOST_KEPT: usize = 64 << 20;
 
@@ -118,7 +118,7 @@ impl ReplyStream {
     }
 }
 
-/// Slices are compared at once, bytes only where they differ.
+/// Slices are compared whole, bytes only if they differ.
 fn first_difference(a: &[u8], b: &[u8]) -> Option<usize> {
     if a == b {
         return None;

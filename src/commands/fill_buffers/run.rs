@@ -26,7 +26,7 @@ use crate::sys::resolve::resolve;
 use crate::sys::signals::Signals;
 use crate::sys::terminal::Gauges;
 
-/// Runs the experiment and tells it.
+/// Runs the experiment and reports it.
 pub(super) fn run(args: &Args, remote: Option<&Endpoint>, context: &Context) -> Result<Status> {
     let ends = open(args, remote)?;
     // At the other end may be a process of this host.
@@ -159,7 +159,7 @@ impl Run<'_> {
         }
     }
 
-    /// Runs a phase with the live bars, where there is a terminal.
+    /// Runs a phase with the live bars, if there is a terminal.
     fn watched<T>(
         &mut self,
         phase: impl FnOnce(&Self, &mut fill::Watch<'_>) -> io::Result<T>,
@@ -259,7 +259,7 @@ impl Run<'_> {
         }
     }
 
-    /// A `send()` that failed in a way that is no lesson.
+    /// A `send()` that failed in an unexpected way.
     fn failed(&self, report: &Report, errno: i32) -> Error {
         let error = io::Error::from_raw_os_error(errno);
         let named = Error::os(Kind::BadAnswer, "send to", &error).under(Circumstance::Send);
@@ -332,7 +332,7 @@ fn with_sheet<T>(
     })
 }
 
-/// The addresses of both ends as text; empty for unix sockets, which have none.
+/// The addresses of both ends as text; empty for Unix sockets, which have none.
 fn names(ends: &Ends) -> [String; 2] {
     ends.addresses()
         .map_or_else(Default::default, |(from, to)| {

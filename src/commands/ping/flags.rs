@@ -165,7 +165,7 @@ pub(super) struct WhatArgs {
     /// Set this firewall mark.
     #[arg(short = 'm', long, value_name = "MARK", value_parser = mark)]
     mark: Option<u32>,
-    /// Use kernel timestamps or this program's clock; auto uses kernel timestamps where they are cheap.
+    /// Use kernel timestamps or this program's clock; auto uses kernel timestamps if they are cheap.
     #[arg(long, value_name = "CLOCK", default_value = "auto")]
     timing: TimingSource,
 }

@@ -1,4 +1,4 @@
-//! `--hops` and `--mtu`: the way to one target, asked with small sessions of their own.
+//! `--hops` and `--mtu`: the path to one target, probed with small sessions of their own.
 
 use std::io;
 use std::time::Duration;
@@ -164,13 +164,13 @@ fn outcome(events: &[Event]) -> Outcome {
     Outcome::Silent
 }
 
-/// What a small session told.
+/// The events of a small session.
 struct SessionResult {
     events: Vec<Event>,
     interrupted: bool,
 }
 
-/// Runs small sessions, one after the other, by the same socket.
+/// Runs small sessions, in sequence, by the same socket.
 struct Prober<'a> {
     target: &'a Target,
     signals: Signals,

@@ -37,7 +37,7 @@ pub(super) struct Show {
     outstanding: bool,
     names: Option<Names>,
     summary: Option<Every>,
-    /// Why requests did not leave, each reason told once.
+    /// Why requests were not sent, each reason reported once.
     told: Vec<Unsent>,
 }
 
@@ -107,7 +107,7 @@ impl Show {
     }
 
     /// What belongs on standard error: that requests do not leave once for each reason, but where that
-    /// changes with the packet, and with `-q` nothing that the account of losses tells as well.
+    /// changes with the packet, and with `-q` nothing that the account of lost packets also reports.
     fn complain(&mut self, event: &Event) {
         if let Event::Unsent { why, .. } = event {
             let is_one_state = matches!(why, Unsent::Firewall | Unsent::FullBuffer);
@@ -222,7 +222,7 @@ fn writer(
         None if is_many => Box::new(Fping::new(session, false, show.quiet, extras)),
         _ => {
             let interface = flags.what.interface.as_deref();
-            // Of an address the interface is not told, as with iputils.
+            // For an address the interface is not printed, as with iputils.
             let device = interface.map(|word| match word.parse::<IpAddr>() {
                 Ok(_) => String::new(),
                 Err(_) => word.to_owned(),
@@ -241,7 +241,7 @@ fn writer(
     }
 }
 
-/// The thread that looks names up: as with iputils where a name was typed, and `-n` was not.
+/// The thread that looks names up: as with iputils if a name was given, and `-n` was not.
 fn names(flags: &Flags, context: &Context, session: &Session) -> Option<Names> {
     let is_plain = !context.json && !flags.show.csv && session.target_count() == 1;
     let typed = session.target(0).name.split('%').next()?;
@@ -249,7 +249,7 @@ fn names(flags: &Flags, context: &Context, session: &Session) -> Option<Names> {
     wanted.then(Names::start)?.ok()
 }
 
-/// Of `-v`: which socket, which stamps.
+/// Of `-v`: which socket, which timestamps.
 fn describe(socket: &IcmpSocket) -> String {
     let kind = if socket.is_raw { "raw" } else { "datagram" };
     let stamps = if socket.has_stamps {

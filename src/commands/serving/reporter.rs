@@ -13,30 +13,30 @@ use crate::sys::server::EventHandler;
 
 use super::tell;
 
-/// The loop waits so long in a turn for a reader that is slower than it; then events are lost.
+/// The loop waits this long in a turn for a slower reader; then events are lost.
 const PATIENCE: Duration = Duration::from_millis(200);
-/// What is said on standard error waits so long for what is printed before it.
+/// Messages on standard error wait this long for output printed before them.
 const ORDER: Duration = Duration::from_millis(50);
 /// What is collected is passed on when it is so large.
 const PORTION: usize = 1 << 20;
-/// So many troubles are told in a second where nothing else is printed.
+/// Troubles reported per second if nothing else is printed.
 const TROUBLES: u32 = 20;
 const A_SECOND: Duration = Duration::from_secs(1);
 
 /// What the reporters of one server share.
 pub(super) struct Desk {
     pub(super) outlet: Outlet,
-    /// Whether only so many troubles are told in a second.
+    /// Whether the number of troubles reported per second is limited.
     limited: bool,
     asides: Mutex<Asides>,
 }
 
 /// What was said on standard error of late.
 struct Asides {
-    /// When the second began in which so many were told.
+    /// When the second of this count began.
     since: Instant,
     told: u32,
-    /// Lines that were not told, and nobody knows.
+    /// Lines that were dropped and not yet reported.
     hidden: u64,
 }
 
@@ -148,7 +148,7 @@ impl Reporter {
         let events = self.events + lost;
         let pushed = self.desk.outlet.push(&self.out, events, &mut self.patience);
         self.out.clear();
-        // One large message should not be held for ever.
+        // One large message should not be held forever.
         self.out.shrink_to(PORTION);
         self.events = 0;
         if pushed == (Pushed::Lost { first: true }) {

@@ -31,11 +31,11 @@ pub(super) fn of(line: &str) -> Option<Circumstance> {
             Circumstance::File
         });
     }
-    // Python puts the name of a file in quotes behind the message.
+    // Python puts the name of a file in quotes after the message.
     verb.or_else(|| line.contains(": '").then_some(Circumstance::File))
 }
 
-/// A line of sockdoc itself without what stands behind `(ECONNREFUSED): `. There are words about
+/// A line of sockdoc itself without what stands after `(ECONNREFUSED): `. There are words about
 /// every circumstance.
 pub(super) fn without_cause(line: &str) -> &str {
     let ends = line.match_indices("): ").map(|(at, _)| &line[..at]);

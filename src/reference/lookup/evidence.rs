@@ -42,7 +42,7 @@ struct Hit {
     rank: Rank,
 }
 
-/// No more than so many bytes stand between two parts of a phrase.
+/// No more than this many bytes stand between two parts of a phrase.
 const GAP: usize = 600;
 
 /// What a line says, with the systems that the whole text speaks of and the operation that its stack

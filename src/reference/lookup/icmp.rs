@@ -4,7 +4,7 @@ use super::UnknownCode;
 use crate::reference::Entry;
 use crate::reference::icmp::{self, Version};
 
-/// A type of ICMP, and a code where one was named, as text says it.
+/// A type of ICMP, and a code if one was named, as written in text.
 pub(super) struct Asked {
     version: Version,
     r#type: u8,

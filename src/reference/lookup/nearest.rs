@@ -2,7 +2,7 @@
 
 use super::{Term, bounded, words};
 
-/// So many suggestions are read; more are not.
+/// The limit of suggestions that are read.
 const MAX_SUGGESTIONS: usize = 5;
 
 /// Edit distance costs the product of the lengths: no more of a query than this is compared.
@@ -50,7 +50,7 @@ fn likeness(query: &str, tokens: &[&str], term: &Term) -> f64 {
     if lower.chars().count() >= 3 && text.contains(&lower) {
         best = best.max(CONTAINED);
     }
-    // A state is often an ordinary word: `closed` in a line is no slip for CLOSE.
+    // A state is often an ordinary word: `closed` in a line is not a typo for CLOSE.
     if term.is_state && !text.contains(['_', '-']) {
         return best;
     }
@@ -64,7 +64,7 @@ fn likeness(query: &str, tokens: &[&str], term: &Term) -> f64 {
     best
 }
 
-/// How like two texts are that differ by slips only; 0 where a word differs by more, and below
+/// How like two texts are that differ by slips only; 0 if a word differs by more, and below
 /// `enough`.
 fn slipped(query: &str, term: &str, enough: f64) -> f64 {
     let (ours, theirs) = (parts(query), parts(term));

@@ -13,7 +13,7 @@ pub(super) enum Operation {
     Send,
 }
 
-/// So many frames of a stack are asked.
+/// This many frames of a stack are asked.
 const FRAMES: usize = 8;
 
 /// The operation of the statement at `at`: from its own words, from the frames above it (Python, whose

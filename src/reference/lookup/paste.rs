@@ -24,7 +24,7 @@ pub(super) struct Line<'a> {
 pub(super) const FRONT_BYTES: usize = 32 << 10;
 pub(super) const END_BYTES: usize = 96 << 10;
 
-/// A line is looked at up to here; what stands behind it is data.
+/// A line is looked at up to here; what stands after it is data.
 const LINE_BYTES: usize = 8 << 10;
 
 /// The front and the end of a text; all of it where it is short enough.

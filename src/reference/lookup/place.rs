@@ -125,7 +125,7 @@ const SCHEMES: &[(&str, u16)] = &[
     ("fastcgi", 9000),
 ];
 
-/// What stands behind a word: `host X port Y`, `host='X', port=Y`, `(port Y)`, `lookup X`.
+/// What stands after a word: `host X port Y`, `host='X', port=Y`, `(port Y)`, `lookup X`.
 fn by_words(line: &str) -> Found {
     let is_apart = |c: char| c.is_whitespace() || "='\"(),;|<>".contains(c);
     let words: Vec<&str> = line.split(is_apart).filter(|it| !it.is_empty()).collect();
@@ -162,7 +162,7 @@ const HOST_WORDS: &[&str] = &[
     "find",
 ];
 
-/// A name behind such a word is one, unless it is a word of the sentence.
+/// A name after such a word is one, unless it is a word of the sentence.
 fn is_plausible(name: &str) -> bool {
     let ordinary = [
         "to",
@@ -288,7 +288,7 @@ fn is_dotted(name: &str) -> bool {
     end.len() >= 2 && end.chars().all(|c| c.is_ascii_lowercase()) && !files.contains(&end)
 }
 
-/// A host and the port behind its last colon, if it has one. An IPv6 address needs brackets for that.
+/// A host and the port after its last colon, if it has one. An IPv6 address needs brackets for that.
 fn split_port(text: &str) -> (&str, Option<u16>) {
     if let Some(rest) = text.strip_prefix('[') {
         return match rest.split_once(']') {

@@ -1,4 +1,4 @@
-//! Findings in words.
+//! Findings as text.
 
 use super::buffer::Buffer;
 use super::view::EventWriter;

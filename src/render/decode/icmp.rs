@@ -199,7 +199,7 @@ fn v6_type(r#type: u8) -> Option<(&'static str, &'static [&'static str])> {
     })
 }
 
-/// Whom neighbor discovery is about, and the link-layer address in its options (RFC 4861 section 4).
+/// The target of neighbor discovery, and the link-layer address in its options (RFC 4861 section 4).
 fn neighbor(out: &mut Buffer, r#type: u8, bytes: &[u8]) {
     let target = bytes
         .get(8..24)

@@ -36,7 +36,7 @@ struct Known {
     directions: [Texts; 2],
 }
 
-/// The texts of a direction: ` SOURCE → DESTINATION ` and `PORT → PORT [`, one after the other. They
+/// The texts of a direction: ` SOURCE → DESTINATION ` and `PORT → PORT [`, in sequence. They
 /// are here and not on the heap, since every line needs them.
 #[derive(Debug)]
 struct Texts {

@@ -8,7 +8,7 @@
 //! | `icmp`, `other` | such lines about what is not TCP or UDP |
 //! | [`clock`] | the time column |
 //! | [`names`] | names in the place of addresses and ports |
-//! | [`words`] | an application message in words |
+//! | [`words`] | an application message as text |
 //! | [`message`] | a line for each message |
 //! | [`streams`] | the table of streams |
 //! | [`follow`] | the data of one stream |

@@ -13,7 +13,7 @@ pub(super) fn mac(bytes: &[u8]) -> String {
     parts.join(":")
 }
 
-/// The columns of source and destination where there is no IP.
+/// The columns of source and destination without IP.
 fn link_columns(out: &mut Buffer, frame: &Frame<'_>) {
     match frame.decoded.link {
         Link::Ethernet => {

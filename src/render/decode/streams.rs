@@ -45,7 +45,7 @@ impl Streams {
     pub fn new(memory: usize) -> Streams {
         let most = (memory / size_of::<Summary>()).max(1);
         let mut kept = Vec::new();
-        // Room that is not used takes no memory; if there is none, it is taken as it is needed.
+        // Unused capacity takes no memory; without it, memory is allocated on demand.
         let _ = kept.try_reserve_exact(most);
         Streams {
             kept,

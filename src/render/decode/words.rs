@@ -1,4 +1,4 @@
-//! An application message in words.
+//! An application message as text.
 
 use std::sync::Arc;
 
@@ -10,7 +10,7 @@ use crate::stream::{AppMessage, Role};
 /// Characters of a peer's text that a line repeats.
 const CLIP: usize = 60;
 
-/// Writes messages in words. What was said lately is remembered: programs say the same again and
+/// Writes messages as text. Recent texts are remembered: programs say the same again and
 /// again, and comparing is much cheaper than reading.
 #[derive(Debug)]
 pub struct MessageWriter {
@@ -40,7 +40,7 @@ impl Default for MessageWriter {
 }
 
 impl MessageWriter {
-    /// Writes a message in words: what it is, what it says, its type and its length.
+    /// Writes a message as text: what it is, what it says, its type and its length.
     ///
     /// ```text
     /// request #1 search "morpheus" text/json 41 B

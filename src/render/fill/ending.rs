@@ -153,7 +153,7 @@ pub fn closed(page: &mut Page<'_>, report: &Report, closed: &Closed) -> io::Resu
     page.section(title, &rows)
 }
 
-/// What `close()` leaves behind.
+/// What remains after `close()`.
 fn after_close(report: &Report) -> String {
     let Some(sample) = &report.settled else {
         return "close() returned at once".to_owned();
@@ -178,7 +178,7 @@ fn after_close(report: &Report) -> String {
     }
 }
 
-/// What is left behind where the receiver is not ours or does not read.
+/// What remains if the receiver is not ours or does not read.
 pub fn left(page: &mut Page<'_>, report: &Report) -> io::Result<()> {
     let sum = format!(
         "{}, CRC-32 {:08x}",

@@ -64,7 +64,7 @@ impl Page<'_> {
     }
 }
 
-/// Milliseconds below a second, else seconds.
+/// Milliseconds below a second, otherwise seconds.
 fn time(time: Duration) -> String {
     let seconds = time.as_secs_f64();
     if seconds < 0.01 {

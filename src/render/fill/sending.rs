@@ -10,7 +10,7 @@ use crate::reference::no_room;
 use crate::render::table::Table;
 use crate::render::{counted, thousands};
 
-/// The first line: who sends to whom, and how. `receiver`: what is known of the other end.
+/// The first line: sender, receiver and mode. `receiver`: what is known of the other end.
 pub fn title(
     page: &mut Page<'_>,
     variant: Variant,
@@ -82,7 +82,7 @@ fn buffer(buffer: Buffer, option: &str, tuned: bool) -> String {
     }
 }
 
-/// Lines of the timeline at its beginning and at its end that are shown, where it is long.
+/// Lines of the timeline at its beginning and at its end that are shown, if it is long.
 const HEAD: usize = 8;
 const TAIL: usize = 4;
 

@@ -68,7 +68,7 @@ fn why_unknown(report: &Report, listed: bool) -> &'static str {
     }
 }
 
-/// The two queues as they are shown: where the kernel tells no payload, the memory that it takes.
+/// The two queues as they are shown: if the kernel does not report the payload, the memory that it takes.
 fn shown(sample: &Sample, variant: Variant) -> [Option<u64>; 2] {
     let memory = |end: &End| end.memory?.rmem_alloc_bytes.map(u64::from);
     let receiver = sample.receiver.as_ref();
@@ -137,7 +137,7 @@ fn bar(count: u64, most: u64, width: usize) -> String {
     format!("{}{}", "█".repeat(full), EIGHTHS[rest])
 }
 
-/// The rows of the sockets, as `netstat -an` prints them; unix sockets, of which netstat tells no
+/// The rows of the sockets, as `netstat -an` prints them; Unix sockets, of which netstat prints no
 /// queues, as `sockdoc sockets` does.
 pub fn rows(page: &mut Page<'_>, variant: Variant, sheet: &Sheet<'_>) -> io::Result<()> {
     if sheet.shown.is_empty() {

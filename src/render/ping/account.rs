@@ -1,5 +1,5 @@
-//! What stands behind the statistics: percentiles and jitter, what the times were measured by, and
-//! where the lost ones went.
+//! What follows the statistics: percentiles and jitter, what the times were measured by, and
+//! the account of lost packets.
 
 use std::io::{self, Write};
 use std::time::Duration;
@@ -191,7 +191,7 @@ fn write_histogram(out: &mut impl Write, session: &Session) -> io::Result<()> {
     Ok(())
 }
 
-/// Milliseconds to the nanosecond below a tenth, else to the microsecond.
+/// Milliseconds to the nanosecond below a tenth, otherwise to the microsecond.
 fn exact(time: Duration) -> String {
     let nanos = time.as_nanos();
     if nanos < 100_000 {

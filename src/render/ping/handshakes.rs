@@ -23,9 +23,9 @@ pub enum Answer {
     Refused,
     /// Nothing came.
     Filtered,
-    /// A router or a firewall on the way refuses by ICMP: filtered too, and one knows by whom.
+    /// A router or a firewall on the way refuses by ICMP: filtered too, and the sender is known.
     Rejected(Refusal),
-    /// Something else is wrong, in words.
+    /// Another problem, as text.
     Failed(String),
 }
 
@@ -43,7 +43,7 @@ impl Answer {
 /// One attempt.
 #[derive(Debug)]
 pub struct Attempt<'a> {
-    /// Whom.
+    /// The target.
     pub target: &'a Target,
     /// Which port.
     pub port: u16,

@@ -68,7 +68,7 @@ impl Writer for Lines {
 
     fn finish(&mut self, output: &mut Output, session: &Session, _now: Realtime) {
         let _ = self.statistics(&mut output.out, session);
-        // Parsers of macOS' statistics take every line behind them for one of theirs.
+        // Parsers of macOS' statistics take every line after them for one of theirs.
         let page = match self.dialect {
             Dialect::Iputils => &mut output.out,
             Dialect::Bsd => &mut output.err,
@@ -218,7 +218,7 @@ impl Lines {
         writeln!(out)
     }
 
-    /// A reply that is none has the form of an error, so that nobody counts it.
+    /// A reply that does not count has the form of an error, so that parsers do not count it.
     fn bad_reply(
         &self,
         out: &mut impl Write,
@@ -245,7 +245,7 @@ impl Lines {
             || session.target(refused.target).shown.clone(),
             |by| words::labelled(names(by).as_deref(), &by.to_string()),
         );
-        // iputils has a colon where the packet went on.
+        // iputils prints a colon if the packet was forwarded.
         let colon = if refused.refusal.is_advice() { ":" } else { "" };
         let number = self.number(refused.sequence);
         let told = words::refused(refused);
@@ -285,7 +285,7 @@ fn answerer(session: &Session, reply: &Reply, names: NameOf<'_>) -> String {
     words::labelled(names(reply.from).as_deref(), &address)
 }
 
-/// What stands behind a request that never left, on standard error.
+/// The line about a request that was never sent, on standard error.
 pub fn complaint(event: &Event) -> Option<String> {
     match event {
         Event::Unsent { why, .. } => Some(words::unsent(*why)),

@@ -9,7 +9,7 @@
 //! | [`csv`] | a line of fields for each thing that happens |
 //! | [`path`] | the routers on the way and its MTU |
 //! | [`handshakes`] | TCP handshakes |
-//! | [`account`] | what we add behind the statistics: percentiles, timing, losses |
+//! | [`account`] | what we add after the statistics: percentiles, timing, losses |
 //! | [`words`] | what a reply, a refusal and a loss are called |
 //! | [`number`] | times and percentages as the peers print them |
 //!
@@ -89,7 +89,7 @@ pub trait Writer {
     }
     /// The end.
     fn finish(&mut self, output: &mut Output, session: &Session, now: Realtime);
-    /// Whether troubles of this host are told beside it on standard error; else they are among its
+    /// Whether troubles of this host are also reported on standard error; otherwise they are among its
     /// events.
     fn wants_complaints(&self) -> bool {
         true

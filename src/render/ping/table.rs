@@ -109,7 +109,7 @@ impl LiveTable {
         }
     }
 
-    /// Writes the table over the one that stands there, with at most so many rows.
+    /// Writes the table over the one that stands there, with at most this many rows.
     fn draw(&mut self, output: &mut Output, session: &Session, rows: usize) {
         let out = &mut output.out;
         if self.drawn > 0 {
@@ -165,7 +165,7 @@ impl Writer for LiveTable {
         self.problems.insert(target, problem);
     }
 
-    /// The table tells all the time how it goes.
+    /// The table always shows the progress.
     fn so_far(&mut self, _: &mut Output, _: &Session, _: Realtime) {}
 
     fn turn(

@@ -11,7 +11,7 @@ use crate::ping::session::Session;
 use crate::reference::errno;
 use crate::reference::icmp::Version;
 
-/// An ICMP error as ping prints it, with the MTU, the gateway or the pointer that it tells.
+/// An ICMP error as ping prints it, with its MTU, gateway or pointer.
 pub fn refused(refused: &Refused) -> String {
     let Refused {
         refusal, detail, ..
@@ -29,7 +29,7 @@ pub fn refused(refused: &Refused) -> String {
 }
 
 /// What is wrong with a reply that does not count; `expected` is the length of the ICMP message that
-/// was sent, `to` to whom.
+/// was sent, `to` its destination.
 pub fn wrong(reply: &Reply, expected: usize, to: &str, patience: Duration) -> String {
     match reply.verdict {
         Verdict::Good => "Reply".to_owned(),

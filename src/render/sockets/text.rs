@@ -81,7 +81,7 @@ fn widths(sheet: &Sheet<'_>, layout: &Layout<'_>) -> Vec<usize> {
             *width = cells::width(&cell).max(*width);
         }
     }
-    // On a terminal there is no column for findings without one.
+    // On a terminal the column for findings is omitted if there are none.
     for (width, column) in widths.iter_mut().zip(layout.columns) {
         if *column == Column::Why && *width > 0 && layout.header {
             *width = (*width).max(column.name().len());

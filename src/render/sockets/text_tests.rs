@@ -16,7 +16,7 @@ fn at(width: Option<u16>) -> Layout<'static> {
     }
 }
 
-/// Without the unix sockets, whose long paths fill every line.
+/// Without the Unix sockets, whose long paths fill every line.
 fn internet(width: Option<u16>) -> String {
     let fixture = Fixture::new();
     let sockets = fixture.internet();

@@ -220,7 +220,7 @@ fn a_host_with_a_port_is_also_at_what_listens_there_on_all_addresses() {
     }
     let wanted = words(&["127.0.0.1:80"]);
     let bound = socket(Proto::Tcp, State::BoundInactive, "0.0.0.0:80", "0.0.0.0:0");
-    assert!(!wanted.matches_socket(&bound), "nobody listens");
+    assert!(!wanted.matches_socket(&bound), "nothing listens");
     let elsewhere = Socket {
         interface: 3,
         ..v4.clone()

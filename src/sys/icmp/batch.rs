@@ -330,7 +330,7 @@ mod tests {
                 continue;
             };
             let on: libc::c_int = 1;
-            // SAFETY: the value lives through the call and has the size that is told.
+            // SAFETY: the value lives through the call and has the size that is passed.
             let set = unsafe {
                 let (level, name) = if any.starts_with('[') {
                     (libc::IPPROTO_IPV6, libc::IPV6_RECVHOPLIMIT)

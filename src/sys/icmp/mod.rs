@@ -5,8 +5,8 @@
 //! | this one | a socket opened as the user asked, and what to do when that is not allowed |
 //! | [`filter`] | what the kernel keeps away from a raw socket |
 //! | [`batch`] | many messages in one system call, with their control messages |
-//! | [`control`] | control messages: stamps, hop limits, the error queue |
-//! | `queue` | one socket of a session: what leaves by it, and what comes in |
+//! | [`control`] | control messages: timestamps, hop limits, the error queue |
+//! | `queue` | one socket of a session: the packets it sends and receives |
 //! | `sender` | a thread that sends, beside the one that receives |
 //! | [`runner`] | the loop that joins a session to its sockets |
 
@@ -51,7 +51,7 @@ pub struct Options {
     pub mark: Option<u32>,
     /// `IP_MTU_DISCOVER`.
     pub fragmentation: Option<Fragmentation>,
-    /// Ask the kernel for stamps.
+    /// Ask the kernel for timestamps.
     pub stamps: bool,
 }
 
@@ -74,18 +74,18 @@ pub struct IcmpSocket {
     socket: Socket,
     /// Which ICMP it speaks.
     pub version: Version,
-    /// A raw socket; else a datagram one.
+    /// A raw socket; otherwise a datagram one.
     pub is_raw: bool,
     /// The identifier of its requests.
     pub identifier: u16,
-    /// Whether the kernel stamps what it sends and receives.
+    /// Whether the kernel timestamps what it sends and receives.
     pub has_stamps: bool,
     /// Held as long as the socket: who has it has the identifier.
     claim: Option<UnixDatagram>,
 }
 
 impl IcmpSocket {
-    /// Opens a raw socket, or a datagram one where that is not allowed.
+    /// Opens a raw socket, or a datagram one if that is not allowed.
     pub fn open(version: Version, options: &Options) -> Result<IcmpSocket> {
         let (domain, protocol) = match version {
             Version::V4 => (Domain::IPV4, Protocol::ICMPV4),
@@ -135,7 +135,7 @@ impl IcmpSocket {
         }
         self.apply_header(options)
             .map_err(|error| fail("set the options of the ICMP socket", &error))?;
-        // More than net.core.rmem_max and wmem_max takes a privilege, which ping may have; else that
+        // More than net.core.rmem_max and wmem_max takes a privilege, which ping may have; otherwise that
         // much.
         let size = libc::c_int::try_from(BUFFER).unwrap_or(libc::c_int::MAX);
         let force = |name| self.set(libc::SOL_SOCKET, name, &size).is_ok();
@@ -149,7 +149,7 @@ impl IcmpSocket {
         Ok(())
     }
 
-    /// What goes into the IP header, and what is told about it.
+    /// Contents of the IP header, and how they are described.
     fn apply_header(&self, options: &Options) -> io::Result<()> {
         let on: libc::c_int = 1;
         self.set(libc::SOL_SOCKET, libc::SO_RXQ_OVFL, &on)?;
@@ -249,7 +249,7 @@ impl IcmpSocket {
         filter::keep_others_away(self).map_err(|error| fail("filter the ICMP socket", &error))
     }
 
-    /// Asks for stamps, and lets the numbers of those of sent packets begin at 0 again.
+    /// Asks for timestamps, and lets the numbers of those of sent packets begin at 0 again.
     pub fn restart_stamps(&self) -> io::Result<()> {
         let reports = libc::SOF_TIMESTAMPING_SOFTWARE
             | libc::SOF_TIMESTAMPING_RX_SOFTWARE
@@ -267,7 +267,7 @@ impl IcmpSocket {
         value: &T,
     ) -> io::Result<()> {
         let size = libc::socklen_t::try_from(size_of::<T>()).map_err(io::Error::other)?;
-        // SAFETY: the value lives through the call and has the size that is told.
+        // SAFETY: the value lives through the call and has the size that is passed.
         let result = unsafe {
             libc::setsockopt(
                 self.socket.as_raw_fd(),
@@ -313,7 +313,7 @@ pub fn source_for(target: SocketAddr, options: &Options) -> io::Result<IpAddr> {
         socket.bind(&source.into())?;
     }
     let mut target = target;
-    // Any port but 0; nobody hears of it.
+    // Any port but 0; it is never used.
     target.set_port(1025);
     socket.connect(&SockAddr::from(target))?;
     let local = socket.local_addr()?.as_socket();
@@ -323,7 +323,7 @@ pub fn source_for(target: SocketAddr, options: &Options) -> io::Result<IpAddr> {
 /// Random numbers of the kernel (getrandom(2)).
 pub fn random() -> Result<[u64; 2]> {
     let mut bytes = [0_u8; 16];
-    // SAFETY: the buffer lives through the call and has the length that is told.
+    // SAFETY: the buffer lives through the call and has the length that is passed.
     let got = unsafe { libc::getrandom(bytes.as_mut_ptr().cast(), bytes.len(), 0) };
     if usize::try_from(got) != Ok(bytes.len()) {
         return Err(fail("get random numbers", &io::Error::last_os_error()));
@@ -333,8 +333,8 @@ pub fn random() -> Result<[u64; 2]> {
     Ok([number(one), number(two)])
 }
 
-/// An identifier, and what holds it: the name of an abstract unix socket, of which there is one in a
-/// network namespace. Where no name can be had the nonce alone tells the replies apart.
+/// An identifier, and what holds it: the name of an abstract Unix socket, of which there is one in a
+/// network namespace. Without a name, only the nonce distinguishes the replies.
 // Sixteen bits of a random number.
 #[allow(clippy::cast_possible_truncation)]
 fn claim(version: Version) -> (u16, Option<UnixDatagram>) {
@@ -367,7 +367,7 @@ fn not_allowed(error: &io::Error) -> Error {
     let range = sysctl("net.ipv4.ping_group_range").unwrap_or_default();
     let whom = match range.as_str() {
         "" => "cannot be read".to_owned(),
-        "1 0" => "is \"1 0\", which lets nobody".to_owned(),
+        "1 0" => "is \"1 0\", which allows no group".to_owned(),
         range => format!("is \"{range}\", and none of your groups is in it"),
     };
     let cause = format!(

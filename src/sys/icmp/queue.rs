@@ -1,4 +1,4 @@
-//! One socket of a session: what is about to leave by it, and what comes in.
+//! One socket of a session: the packets it is about to send, and those it receives.
 
 use std::io;
 use std::net::SocketAddr;
@@ -28,9 +28,9 @@ const SLACK: usize = 128;
 const ROUNDS: usize = 16;
 /// A request is tried so often when an older error of the socket or a full buffer is in the way.
 const ATTEMPTS: usize = 4;
-/// Room in a full buffer is waited for so long each time.
+/// Room in a full buffer is waited for this long each time.
 const WAIT_FOR_ROOM: Duration = Duration::from_millis(2);
-/// Numbers of stamped requests that are remembered until their stamp comes.
+/// Numbers of timestamped requests that are remembered until their timestamp comes.
 const REMEMBERED: usize = 4096;
 /// Batches of an earlier session that are taken out of a queue: more than its buffer holds.
 const STALE: usize = 4096;
@@ -45,7 +45,7 @@ pub(super) struct SocketQueue {
     /// Bunches that have been sent.
     spare: Vec<Bunch>,
     pub(super) helper: Option<Helper>,
-    /// The request behind each stamp, by the stamp's number.
+    /// The request of each timestamp, by the timestamp's number.
     stamped: Vec<u64>,
     next_stamp: u32,
     overflowed: u32,
@@ -140,7 +140,7 @@ impl SocketQueue {
         Ok(true)
     }
 
-    /// Takes bunches back until the helper has only so many; true if there was one.
+    /// Takes bunches back until the helper has only this many; true if there was one.
     pub(super) fn collect(
         &mut self,
         most: usize,
@@ -168,7 +168,7 @@ impl SocketQueue {
         let mut others = Vec::new();
         let mut attempts = (bunch.sent, 0);
         while let Err(error) = result {
-            // Nobody else sends while the numbers of the stamps are put right.
+            // No other thread sends while the numbers of the timestamps are corrected.
             others.extend(std::iter::from_fn(|| self.helper.as_mut()?.finished()));
             if attempts.0 != bunch.sent {
                 attempts = (bunch.sent, 0);
@@ -193,7 +193,7 @@ impl SocketQueue {
         Ok(())
     }
 
-    /// The next stamps are of these requests.
+    /// The next timestamps are of these requests.
     fn remember(&mut self, bunch: &Bunch) {
         for (at, request) in bunch.requests.iter().enumerate().skip(bunch.sent) {
             if bunch.outbox.is_stamped(at) {
@@ -203,7 +203,7 @@ impl SocketQueue {
         }
     }
 
-    /// A request that failed may have used up a number for its stamp, or not: those of the rest begin
+    /// A request that failed may have used up a number for its timestamp, or not: those of the rest begin
     /// anew.
     fn restart_stamps(&mut self, rest: &Bunch) {
         if self.socket.has_stamps && self.socket.restart_stamps().is_ok() {
@@ -213,7 +213,7 @@ impl SocketQueue {
     }
 
     /// Whether a request that could not be sent is worth another attempt: an error that an ICMP
-    /// message has left on the socket goes away by being told, a full buffer by waiting.
+    /// message has left on the socket goes away once reported, a full buffer by waiting.
     fn may_try_again(&self, error: &io::Error, session: &mut Session) -> Result<bool> {
         match error.raw_os_error() {
             Some(libc::EPERM | libc::EACCES | libc::EMSGSIZE | libc::EINVAL) => Ok(false),
@@ -246,8 +246,8 @@ impl SocketQueue {
 
     /// Takes what has come.
     ///
-    /// The invariant: the replies are taken before the stamps and judged after them. The stamp of a
-    /// request is there before its reply is; so each reply finds the stamp of its request.
+    /// The invariant: the replies are taken before the timestamps and judged after them. The timestamp of a
+    /// request is there before its reply is; so each reply finds the timestamp of its request.
     pub(super) fn receive(
         &mut self,
         session: &mut Session,
@@ -300,7 +300,7 @@ impl SocketQueue {
         }
     }
 
-    /// Empties the error queue: stamps and ICMP errors. Gives the MTU of the last local error.
+    /// Empties the error queue: timestamps and ICMP errors. Gives the MTU of the last local error.
     fn receive_errors(
         &mut self,
         session: &mut Session,
@@ -350,7 +350,7 @@ impl SocketQueue {
     }
 }
 
-/// Receives; an error that an ICMP message has left on the socket is told and gone.
+/// Receives; an error that an ICMP message has left on the socket is returned once.
 fn receive(socket: &IcmpSocket, inbox: &mut Inbox, queue: Queue) -> Result<bool> {
     for _ in 0..ATTEMPTS {
         match inbox.receive(socket, queue) {

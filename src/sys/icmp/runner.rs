@@ -31,7 +31,7 @@ pub trait Handler {
     fn turn(&mut self, session: &Session, now: Monotonic) -> Result<Option<Monotonic>>;
 }
 
-/// How requests are sent and stamped.
+/// How requests are sent and timestamped.
 #[derive(Debug, Clone, Copy)]
 pub struct SendMode {
     /// Requests that are sent before replies are looked at.
@@ -123,7 +123,7 @@ impl Runner {
         for queue in &mut self.queues {
             queue.collect(0, session, handler)?;
         }
-        // What has come by now is no loss.
+        // What has arrived by now is not lost.
         self.receive(session, handler)?;
         let now = clock::monotonic();
         while let Some(event) = session.poll_end(now) {
@@ -154,7 +154,7 @@ impl Runner {
                 ));
             }
         }
-        // Errors are told without being asked for, and wait in the error queue.
+        // Errors are always reported, and wait in the error queue.
         Ok(fds[1..].iter().any(|fd| fd.any().unwrap_or(false)))
     }
 

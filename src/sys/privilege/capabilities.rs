@@ -106,7 +106,7 @@ impl State {
     }
 
     /// Makes it that of this thread, unless it is. Where there is nothing to give up, a sandbox that
-    /// refuses capset(2) is no obstacle.
+    /// refuses capset(2) is not an obstacle.
     pub(super) fn put_if_changed(&self, before: &State) -> io::Result<()> {
         if self == before { Ok(()) } else { self.put() }
     }

@@ -98,7 +98,7 @@ impl Drop for Raised {
     }
 }
 
-/// Gives up every capability, and for ever: no program that this process could start gets any.
+/// Gives up every capability, and forever: no program that this process could start gets any.
 ///
 /// # Errors
 /// When the kernel refuses to take rights away.

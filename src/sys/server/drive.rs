@@ -11,16 +11,16 @@ use crate::service::event::{Event, Who};
 
 /// One read takes at most this many bytes; the buffer is shared by all connections of a thread.
 pub(super) const READ_BUFFER: usize = 256 * 1024;
-/// So many reads a connection may have before the others get their turn.
+/// This many reads a connection may have before the others get their turn.
 const READS_PER_TURN: usize = 16;
 /// Replies are collected up to this size before they are written.
 const HIGH_WATER: usize = 256 * 1024;
 /// A reply of at most this size leaves in one flight (ten segments of 1,460 bytes, RFC 6928), so
 /// nothing of it waits in our send buffer that a reset could throw away.
 const ONE_FLIGHT: usize = 14_600;
-/// After our side is shut down, the peer may still send so much ...
+/// After our side is shut down, the peer may still send this much ...
 const LINGER_BYTES: usize = 1024 * 1024;
-/// ... and take so long to close its own.
+/// ... and take this long to close its own.
 const LINGER_TIME: Duration = Duration::from_secs(2);
 
 /// What the poll should do with a connection.
@@ -132,7 +132,7 @@ impl<'a, S: Service, O: EventHandler> Driver<'a, S, O> {
         let mut rest = input;
         let mut out = std::mem::take(&mut self.out);
         let result = self.serve_all(conn, &mut rest, &mut out);
-        // One large reply should not be held for ever.
+        // One large reply should not be held forever.
         out.clear();
         out.shrink_to(HIGH_WATER);
         self.out = out;

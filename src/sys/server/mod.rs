@@ -131,7 +131,7 @@ impl Shared {
             }
             self.places.fetch_sub(1, Ordering::SeqCst);
             self.full.store(true, Ordering::SeqCst);
-            // A place that was given back before `full` was set woke nobody.
+            // A place that was returned before `full` was set woke no thread.
             if self.places.load(Ordering::SeqCst) >= most {
                 return false;
             }
@@ -267,7 +267,7 @@ mod tests {
         };
         assert!(shared.take_place(1));
         shared.give_place_back();
-        assert!(!is_woken(), "nobody was waiting");
+        assert!(!is_woken(), "no thread was waiting");
         assert!(shared.take_place(1));
         assert!(!shared.take_place(1));
         assert!(!is_woken());

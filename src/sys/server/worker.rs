@@ -25,7 +25,7 @@ const LISTENER: Token = Token(usize::MAX - 1);
 const SIGNALS: Token = Token(usize::MAX - 2);
 const ALARM: Token = Token(usize::MAX - 3);
 
-/// So many connections are accepted before the open ones get their turn.
+/// This many connections are accepted before the open ones get their turn.
 const ACCEPTS_PER_TURN: usize = 64;
 /// How long accept(2) rests after it failed for want of descriptors or memory.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
@@ -38,7 +38,7 @@ const SWEEP_INTERVAL: Duration = Duration::from_millis(20);
 ///
 /// Deadlines: `next_sweep` is at or before the earliest deadline of all connections. A sweep looks
 /// at every connection, ends those whose time is over and sets `next_sweep` anew. While no
-/// connection has a deadline there is no sweep and the loop sleeps for ever.
+/// connection has a deadline nothing is swept and the loop sleeps forever.
 pub(super) struct Worker<'a, S: Service, O> {
     poll: Poll,
     /// `None` once nothing is accepted any more.
@@ -120,7 +120,7 @@ impl<'a, S: Service, O: EventHandler> Worker<'a, S, O> {
         let mut events = Events::with_capacity(1024);
         while !self.is_done() {
             if self.driver.handler.flush().is_err() {
-                // Nobody reads what we print: as after a signal, and at once.
+                // The reader of our output is gone: as after a signal, and immediately.
                 self.shared.stop();
                 self.shared.stop();
             }
@@ -313,7 +313,7 @@ impl<'a, S: Service, O: EventHandler> Worker<'a, S, O> {
         self.said = Some((trouble, self.driver.now));
     }
 
-    /// Ends an episode: nobody waits to be accepted, and there was no trouble for a while.
+    /// Ends an episode: no connection waits to be accepted, and there was no trouble for a while.
     fn settle(&mut self) {
         let Some((trouble, since)) = self.said else {
             return;

@@ -38,11 +38,11 @@ pub(super) struct Part {
 /// Why a family was not dumped.
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Missing {
-    /// Netlink cannot be used at all, in the system's words.
+    /// Netlink cannot be used at all, with the system's message.
     Refused(String),
     /// There is no `sock_diag` module for it.
     Module,
-    /// Its dump failed, in the system's words.
+    /// Its dump failed, with the system's message.
     Failed(String),
 }
 
@@ -122,7 +122,7 @@ impl<'a> Collector<'a> {
         }
         let mut unix_done = false;
         for proto in self.query.protos.clone() {
-            // The three unix types come in one dump.
+            // The three Unix types come in one dump.
             if proto.is_unix() && std::mem::replace(&mut unix_done, true) {
                 continue;
             }
@@ -170,7 +170,7 @@ impl<'a> Collector<'a> {
             Proto::Packet => self.dump_packet(diag),
             Proto::Netlink => self.dump_netlink(diag),
             Proto::Vsock => self.dump_vsock(diag),
-            // There is no module for ping sockets.
+            // Ping sockets have no module.
             Proto::Ping => Err(io::Error::from(io::ErrorKind::NotFound)),
         }
     }
@@ -347,7 +347,7 @@ impl<'a> Collector<'a> {
         )
     }
 
-    /// Without `sock_diag`: the table in /proc/net. Where there is none either, a note, if the kernel
+    /// Without `sock_diag`: the table in /proc/net. If that is missing too, a note, if the kernel
     /// counts sockets of that kind at all. `before`: where the rows of a dump that broke off begin.
     fn fall_back(&mut self, proto: Proto, missing: &Missing, before: usize) {
         if matches!(proto, Proto::Tcp | Proto::Udp) {
@@ -393,7 +393,7 @@ impl<'a> Collector<'a> {
         }
     }
 
-    /// Leaves out what a dump that broke off gave already, by inode or, where there is none, by its
+    /// Leaves out what a dump that broke off gave already, by inode or, without one, by its
     /// ends.
     fn leave_out_dumped(&self, sockets: &mut Vec<Socket>, before: usize) {
         let dumped = &self.part.sockets[before..];

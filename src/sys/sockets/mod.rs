@@ -1,4 +1,4 @@
-//! The sockets of this host, as the kernel tells them: `sock_diag(7)` first, /proc/net where a family's
+//! The sockets of this host, as the kernel lists them: `sock_diag(7)` first, /proc/net where a family's
 //! module is absent, and a note where neither can be had.
 //!
 //! | file | what it holds |
@@ -166,7 +166,7 @@ fn not_entered(place: &Place, error: &Error) -> Part {
 const LONG_WALK: usize = 20_000;
 
 /// The first walk ran beside the dumps: what was opened meanwhile may be in them, and its process not
-/// in the walk. So where an owner is missing, it is looked for once more, unless that takes long or a
+/// in the walk. So where an owner is missing, it is searched again, unless that takes long or a
 /// hidden process explains it.
 fn walk_again(
     found: FoundOwners,

@@ -73,7 +73,7 @@ struct Holder {
 }
 
 impl Holder {
-    /// Waits until this many processes have told their numbers.
+    /// Waits until this many processes have reported their numbers.
     fn new(way: &str, processes: usize) -> Option<Self> {
         let mut child = Command::new("python3")
             .args(["-c", HOLDER, way])

@@ -42,7 +42,7 @@ pub struct FoundOwners {
 /// More threads than this do not help: the kernel's work is the same.
 const MOST_THREADS: usize = 8;
 
-/// After so many descriptors the walk gets the help of other threads.
+/// After this many descriptors the walk gets the help of other threads.
 const ALONE: usize = 2000;
 
 /// How many processors this process may use, up to what is of use. The standard library also asks for
@@ -276,7 +276,7 @@ pub(super) fn describe(known: Process, depth: Depth) -> Process {
     process
 }
 
-/// The path in a /proc/PID/cgroup (cgroups(7)): that of cgroup v2, or where a host still uses v1, of
+/// The path in a /proc/PID/cgroup (cgroups(7)): that of cgroup v2, or if a host still uses v1, of
 /// systemd's own hierarchy.
 fn cgroup_of(text: &str) -> Option<Box<str>> {
     let v2 = text.lines().find_map(|line| line.strip_prefix("0::"));
@@ -305,7 +305,7 @@ fn open_directory(path_with_nul: &str) -> io::Result<OwnedFd> {
     if fd < 0 {
         return Err(io::Error::last_os_error());
     }
-    // SAFETY: open(2) gave us this descriptor, and nobody else knows it.
+    // SAFETY: open(2) gave us this descriptor, and no other code knows it.
     Ok(unsafe { OwnedFd::from_raw_fd(fd) })
 }
 

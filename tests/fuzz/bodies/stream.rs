@@ -44,7 +44,7 @@ const MAX_MEMORY: usize = 64 * 1024;
 
 /// The input: a byte of settings, then segments: a byte for who sends (and on which connection), one for
 /// the flags, two each for sequence and acknowledgment number, one for the window, one for the length,
-/// and so many bytes of data.
+/// and this many bytes of data.
 pub(crate) fn stream(data: &[u8]) {
     let Some((settings, mut rest)) = data.split_first() else {
         return;
