@@ -17,9 +17,8 @@ const BARS: u32 = 12;
 
 /// Writes all of it.
 ///
-/// The last but one line always holds the word `time` between blanks: parsers look for it there to
-/// tell iputils' statistics from those of macOS. Without a measured time the last line is empty, as
-/// that of iputils is.
+/// The last two lines are always those of the times, and the first of them holds the word `time`
+/// between blanks: parsers look for it there to know iputils' statistics from those of macOS.
 pub fn write(out: &mut impl Write, session: &Session, extras: &Extras) -> io::Result<()> {
     write_losses(out, session)?;
     write_not_counted(out, session)?;
