@@ -4,7 +4,7 @@
 //! |---|---|
 //! | [`sample`] | [`Sample`]: the sockets of a host and the processes that hold them |
 //! | [`index`] | [`Index`]: who listens, who is at the other end, who owns, what stands in the way |
-//! | [`file`] | a sample as a file |
+//! | [`mod@file`] | a sample as a file |
 //! | `pairs` | the two ends of each connection |
 
 pub mod file;

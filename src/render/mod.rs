@@ -4,7 +4,7 @@
 //! | file | what it writes |
 //! |---|---|
 //! | [`clients`] | the exchanges of a client |
-//! | [`column`] | a list of columns drives a table and CSV |
+//! | [`mod@column`] | a list of columns drives a table and CSV |
 //! | [`decode`] | the frames, messages and connections of a capture |
 //! | [`csv`] | fields of comma-separated values |
 //! | [`date`] | civil dates |
