@@ -132,13 +132,13 @@ fn route(target: &Target, options: &icmp::Options) -> Result<std::net::IpAddr> {
         let failure = Error::os(Kind::CannotRun, "connect to", &error).on(&*target.shown);
         if let (Some("ENODEV"), Some(device)) = (failure.code, &options.device) {
             let failure = Error::os(Kind::CannotRun, "use the interface", &error);
-            return failure.next("which there are: ip -br link").on(device);
+            return failure.next("list the interfaces: ip -br link").on(device);
         }
         if let (Some("EADDRNOTAVAIL"), Some(source)) = (failure.code, options.source) {
             return Error::os(Kind::CannotRun, "send from", &error)
                 .on(source.ip().to_string())
                 .because("no interface of this host has this address")
-                .next("which there are: ip -br address");
+                .next("list the addresses: ip -br address");
         }
         let failure = match failure.code {
             Some("EINVAL") => failure.because("a blackhole route leads there"),

@@ -218,10 +218,10 @@ impl Connection {
         failure.cause = if limit.whole.is_some() && self.received_bytes > limit.received_before {
             format!("the reply was not complete in {:?} {so_far}", self.timeout)
         } else {
-            format!("no byte came for {:?} {so_far}", self.timeout)
+            format!("nothing received for {:?} {so_far}", self.timeout)
         };
         Err(failure.next(
-            "is the server waiting for more than was sent? see its log, and its queues: ss -tnp",
+            "is the server waiting for more than was sent? see its log, and its queues: sockdoc sockets -t",
         ))
     }
 

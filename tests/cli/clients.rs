@@ -227,7 +227,7 @@ fn a_reset_a_silence_and_too_large_a_reply_are_told_apart() {
     assert_eq!(output.status.code(), Some(1));
     let said = stderr(&output);
     assert!(
-        said.contains("no byte came for 300ms (after 142 sent and 0 received)"),
+        said.contains("nothing received for 300ms (after 142 sent and 0 received)"),
         "{said}"
     );
     assert_eq!(said.lines().count(), 2, "{said}");

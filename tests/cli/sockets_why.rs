@@ -262,3 +262,36 @@ fn requests_replies_and_bulk_data_stay_silent_while_they_flow() {
         }
     });
 }
+
+#[test]
+fn a_filter_that_leaves_the_listener_out_keeps_the_first_cause() {
+    let (_listener, address, _crowd, waiting) = full_listener();
+    wait_for_finding(address, "accept_queue_full");
+    let here = waiting
+        .local_addr()
+        .expect("an address")
+        .as_socket()
+        .expect("IP");
+    for args in [&["--problems"][..], &["--state", "syn-sent"]] {
+        let text = until("the client's finding", || {
+            let output = run(&[&["sockets"], args, &[&word(here)]].concat());
+            let text = stdout(&output);
+            text.contains("connecting, no answer").then_some(text)
+        });
+        assert!(!text.contains("nft"), "{text}");
+        assert!(text.contains("full"), "{text}");
+    }
+}
+
+#[test]
+fn problems_of_what_does_not_exist_are_not_called_none() {
+    let _other = std::net::TcpListener::bind("127.0.0.1:0").expect("binds");
+    for args in [&["no-such-process"][..], &["--pid", "4194303"]] {
+        let output = run(&[&["sockets", "--problems"], args].concat());
+        assert_eq!(output.status.code(), Some(2), "{args:?}: {output:?}");
+        assert!(
+            stderr(&output).contains("nothing was checked"),
+            "{output:?}"
+        );
+    }
+}

@@ -174,11 +174,22 @@ pub(super) fn understand(args: &Args, context: &Context) -> Result<(Asked, Query
     } else {
         0
     };
+    // A first cause may be at a socket that the filter leaves out.
+    let asked_of_tcp = if args.which.problems {
+        u32::MAX
+    } else if findings {
+        filter.state_mask_for(Proto::Tcp) | State::Listen.bit()
+    } else {
+        filter.state_mask_for(Proto::Tcp)
+    };
     let query = Query {
         protos,
         states: hint.states,
-        tcp_states: filter.state_mask_for(Proto::Tcp) & !unwanted,
-        bytecode: hint.port.and_then(port_bytecode),
+        tcp_states: asked_of_tcp & !unwanted,
+        bytecode: hint
+            .port
+            .filter(|_| !args.which.problems)
+            .and_then(port_bytecode),
         details,
         evidence: findings,
         owners: owners.then_some(depth),
@@ -246,6 +257,11 @@ impl Asked {
     /// Whether sockets are kept that the query does not select.
     pub(super) fn asks_about_others(&self) -> bool {
         self.findings || self.shows_other_ends
+    }
+
+    /// Whether the filter matched connections in TIME-WAIT that are counted instead of shown.
+    pub(super) fn left_time_wait_out(&self) -> bool {
+        !self.filter.needs_owners() && self.collapsed.load(Ordering::Relaxed) > 0
     }
 
     /// How many connections in TIME-WAIT there are beside what is shown; `counted` is the kernel's

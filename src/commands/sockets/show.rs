@@ -7,7 +7,7 @@ use std::net::IpAddr;
 use crate::commands::serving::tell;
 use crate::commands::{Context, Status};
 use crate::diagnose::{Case, Findings, Severity, diagnose};
-use crate::error::{Error, Result};
+use crate::error::{Error, Kind, Result};
 use crate::host::{Index, Note, SocketAt};
 use crate::render::finding;
 use crate::render::sockets::netstat::Asked as NetstatAsked;
@@ -41,6 +41,11 @@ pub(super) fn show(
         Findings::default()
     };
     let (shown, looked_at) = shown(asked, &index, &findings);
+    // Silence about sockets that were not there is not good news.
+    let unmatched = asked.problems && looked_at == 0 && !taken.sample.sockets.is_empty();
+    if unmatched && !context.json {
+        return Err(nothing_matches(asked));
+    }
     let mut names = names(args, asked, &taken, &shown);
     if context.json {
         names.cgroups = cgroups::paths();
@@ -63,6 +68,9 @@ pub(super) fn show(
     if let Some(source) = taken.owner_source.filter(|_| context.verbose) {
         tell(&source.to_string());
     }
+    if unmatched {
+        return Err(nothing_matches(asked));
+    }
     let worst = shown.iter().filter_map(|at| findings.of(*at).next());
     let worst = worst.map(|finding| finding.severity).max();
     Ok(Status::of(if asked.problems {
@@ -79,18 +87,33 @@ fn shown(asked: &Asked, index: &Index<'_>, findings: &Findings) -> (Vec<SocketAt
     if asked.asks_about_others() {
         shown.retain(|at| asked.filter.matches_socket(&sample.sockets[*at]));
     }
+    if asked.filter.needs_owners() {
+        let owners = asked.filter.for_owners(&sample.owners);
+        shown.retain(|at| owners.matches(&sample.sockets[*at]));
+    }
     let looked_at = shown.len();
     let place = |at: usize| SocketAt(u32::try_from(at).unwrap_or(u32::MAX));
     let worst = |at: usize| findings.of(place(at)).next().map(|it| it.severity as u32);
     if asked.problems {
         shown.retain(|at| worst(*at).is_some());
     }
-    if asked.filter.needs_owners() {
-        let owners = asked.filter.for_owners(&sample.owners);
-        shown.retain(|at| owners.matches(&sample.sockets[*at]));
-    }
     let sorted = order::sorted(&sample.sockets, shown, &sample.owners, &worst, &asked.order);
     (sorted.into_iter().map(place).collect(), looked_at)
+}
+
+fn nothing_matches(asked: &Asked) -> Error {
+    let (cause, next) = if asked.left_time_wait_out() {
+        (
+            "only connections in TIME-WAIT match the filter",
+            "show them: add -a",
+        )
+    } else {
+        (
+            "no socket matches the filter, so nothing was checked",
+            "list all sockets: sockdoc sockets -a",
+        )
+    };
+    Error::new(Kind::CannotRun, "look for problems", cause).next(next)
 }
 
 /// Whether that is good news: a notice is no problem, and where the evidence was missing silence is none.

@@ -59,14 +59,14 @@ conditions! {
         at Here "this program: it takes one recv() for one message"
         cause "TCP is a stream of bytes: recv() returns whatever has arrived, and here that was one message and the beginning of the next"
         next "frame the messages: end each with a newline, or put its length in front, and cut the received bytes at these marks"
-        run "sockdoc echo-server --framing line -v"
+        run "sockdoc echo-server --frame line -v"
         details "It shows when the sender is quick: two send() calls soon after each other arrive together.";
 
     MESSAGE_SPLIT "A part of a message was taken for the whole"
         at Here "this program: it takes one recv() for one message"
         cause "recv() returned before the whole message had arrived, or the other end closed in the middle; the rest comes with the next recv()"
         next "read until the message is complete: to its newline, or as many bytes as its length says; then decode it"
-        run "sockdoc echo-server --framing line -v"
+        run "sockdoc echo-server --frame line -v"
         details "recv(n) returns at most n bytes, and often fewer: a buffer of 1024 bytes cuts longer messages."
         details "0 bytes from recv() are the end of the stream: no more will come."
         details "A multi-byte UTF-8 character can be cut too: decode only complete messages.";

@@ -29,7 +29,7 @@ impl ProcessMatch {
     /// A regular expression (of the regex-lite crate) on the name or the command line.
     pub fn pattern(pattern: &str) -> Result<ProcessMatch, WordError> {
         if pattern.is_empty() {
-            let what = "no regular expression: it is empty";
+            let what = "not a regular expression: it is empty";
             return Err(WordError::new(pattern, 0..0, what));
         }
         match Regex::new(pattern) {
@@ -37,7 +37,7 @@ impl ProcessMatch {
             Err(why) => Err(WordError::new(
                 pattern,
                 0..pattern.len(),
-                format!("no regular expression: {why}"),
+                format!("not a regular expression: {why}"),
             )),
         }
     }

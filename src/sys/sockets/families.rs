@@ -8,6 +8,7 @@ use std::io;
 use nix::sys::socket::SockProtocol;
 
 use crate::host::Note;
+use crate::sockdiag::bytecode::Bytecode;
 use crate::sockdiag::inet::Extensions;
 use crate::sockdiag::{
     self, InetMessage, InetRequest, NetlinkMessage, NetlinkRequest, PacketMessage, PacketRequest,
@@ -207,10 +208,33 @@ impl<'a> Collector<'a> {
 
     /// Both families in one walk over the kernel's hash table, which is what costs.
     fn dump_tcp(&mut self, diag: &mut Netlink) -> io::Result<Dumped> {
+        let filter = self.query.bytecode.as_ref();
+        let states = self.query.tcp_states;
+        let listening = State::Listen.bit();
+        if !self.query.evidence || filter.is_none() || states & listening == 0 {
+            return self.dump_tcp_states(diag, states, filter);
+        }
+        // A rule asks which listener takes the connections of a client, whatever its port. Listeners
+        // alone cost next to nothing: the kernel keeps them in a table of their own.
+        let rest = self.dump_tcp_states(diag, states & !listening, filter)?;
+        let listeners = self.dump_tcp_states(diag, listening, None)?;
+        Ok(if rest == Dumped::Complete {
+            listeners
+        } else {
+            rest
+        })
+    }
+
+    fn dump_tcp_states(
+        &mut self,
+        diag: &mut Netlink,
+        states: u32,
+        filter: Option<&Bytecode>,
+    ) -> io::Result<Dumped> {
         let request = TcpRequest {
             extensions: self.extensions(Proto::Tcp),
-            states: self.query.tcp_states,
-            filter: self.query.bytecode.as_ref(),
+            states,
+            filter,
         };
         self.take_inet(diag, Proto::Tcp, |sequence, out| {
             request.write_dump(sequence, out);

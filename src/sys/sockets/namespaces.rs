@@ -1,4 +1,4 @@
-//! Network namespaces: which there are, and a look into one.
+//! Network namespaces: a list of them, and a look into one.
 
 use std::collections::{HashMap, HashSet};
 use std::fs::{self, File};

@@ -64,15 +64,22 @@ pub static WINDOW_WAS_CLOSED: Rule = rule(
     },
 );
 
+/// A window that was closed for less proves nothing about the program: a scheduler's delay, or a read of
+/// a full buffer, is enough.
+const NOT_READING_MS: u64 = 200;
+
 fn window_was_closed(fact: &StreamFact, nanoseconds: i64) -> Finding {
     let milliseconds = u64::try_from(nanoseconds).unwrap_or(0) / 1_000_000;
     let time = words::duration(milliseconds);
-    let mut finding = found(
-        &WINDOW_WAS_CLOSED,
-        Severity::Warning,
-        fact,
-        format!("reopened its window after {time}: the program was not reading"),
-    );
+    let (severity, headline) = if milliseconds >= NOT_READING_MS {
+        let headline = format!("reopened its window after {time}: the program was not reading");
+        (Severity::Warning, headline)
+    } else {
+        let headline =
+            format!("reopened its window after {time}: the sender was faster for a moment");
+        (Severity::Notice, headline)
+    };
+    let mut finding = found(&WINDOW_WAS_CLOSED, severity, fact, headline);
     let closed = Fact::new("capture", "window_closed", Value::Millis(milliseconds));
     finding.facts.push(closed);
     finding
