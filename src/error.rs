@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! sockdoc: connect to 127.0.0.1:9: Connection refused (ECONNREFUSED): the host is up, but ...
-//!   next: on that host, list the listeners: sockdoc sockets -l :9
+//!   next: on that host, list listeners and bound sockets of the port: sockdoc sockets :9
 //! ```
 
 use std::fmt;

@@ -73,7 +73,7 @@ macro_rules! remedies {
 remedies! {
     ECONNREFUSED at Peer "the server's host: it answered, and refused"
         run "sockdoc ping --tcp PORT HOST"
-        run "sockdoc sockets -l :PORT"
+        run "sockdoc sockets :PORT"
         finding bound_never_listened;
     ETIMEDOUT at Unknown "not at this end: the server's host, or a firewall on the path, sent nothing back"
         run "sockdoc ping --tcp PORT HOST"

@@ -230,7 +230,7 @@ mod tests {
         assert_eq!(lines[0], "ECONNREFUSED (errno 111): Connection refused");
         assert!(lines[1].starts_with("  cause:"), "{text}");
         assert!(
-            lines[2].starts_with("  next:") && lines[2].contains("sockdoc sockets -l"),
+            lines[2].starts_with("  next:") && lines[2].contains("sockdoc sockets :PORT"),
             "{text}"
         );
         assert!(text.contains("Python ConnectionRefusedError"), "{text}");
@@ -244,7 +244,7 @@ mod tests {
     fn the_host_and_port_of_the_text_are_in_the_commands() {
         let text = text("dial tcp 10.0.0.5:8080: connect: connection refused");
         assert!(text.contains("sockdoc ping --tcp 8080 10.0.0.5"), "{text}");
-        assert!(text.contains("sockdoc sockets -l :8080"), "{text}");
+        assert!(text.contains("sockdoc sockets :8080"), "{text}");
         assert!(text.contains("\n  where:"), "{text}");
     }
 

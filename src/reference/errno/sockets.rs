@@ -312,7 +312,7 @@ errnos! {
 
     111 ECONNREFUSED "Connection refused"
         cause "the host is up, but nothing listens on that address and port, or a firewall rejects the connection"
-        next "on that host, list the listeners: sockdoc sockets -l :PORT"
+        next "on that host, list listeners and bound sockets of the port: sockdoc sockets :PORT"
         when UnixSocket
             cause "the file exists, but no server listens on it: an earlier server left it, or it is not a socket"
             next "start the server again; list the Unix sockets that listen: sockdoc sockets -xl"
