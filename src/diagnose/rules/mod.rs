@@ -43,6 +43,27 @@ pub struct Rule {
     pub check: Check,
 }
 
+impl Rule {
+    /// A rule whose findings are not caused by others.
+    const fn new(
+        id: &'static str,
+        title: &'static str,
+        [meaning, proof, look_alikes, next]: [&'static str; 4],
+        check: Check,
+    ) -> Rule {
+        Rule {
+            id,
+            title,
+            meaning,
+            proof,
+            look_alikes,
+            next,
+            because: &[],
+            check,
+        }
+    }
+}
+
 impl PartialEq for Rule {
     /// A rule is in this program once.
     fn eq(&self, other: &Rule) -> bool {

@@ -3,21 +3,8 @@
 use super::super::{Check, Rule};
 
 /// Each is distinguished from the others by [`verdict`](super::verdict), which looks at the sender once.
-const fn rule(
-    id: &'static str,
-    title: &'static str,
-    [meaning, proof, look_alikes, next]: [&'static str; 4],
-) -> Rule {
-    Rule {
-        id,
-        title,
-        meaning,
-        proof,
-        look_alikes,
-        next,
-        because: &[],
-        check: Check::Sender,
-    }
+const fn rule(id: &'static str, title: &'static str, words: [&'static str; 4]) -> Rule {
+    Rule::new(id, title, words, Check::Sender)
 }
 
 /// Both ends wait for each other.

@@ -14,19 +14,10 @@ use crate::stream::Fact as StreamFact;
 const fn rule(
     id: &'static str,
     title: &'static str,
-    [meaning, proof, look_alikes, next]: [&'static str; 4],
+    words: [&'static str; 4],
     check: fn(&StreamFact) -> Option<Finding>,
 ) -> Rule {
-    Rule {
-        id,
-        title,
-        meaning,
-        proof,
-        look_alikes,
-        next,
-        because: &[],
-        check: Check::Fact(check),
-    }
+    Rule::new(id, title, words, Check::Fact(check))
 }
 
 /// A finding about the stream of a fact, at its frame.
