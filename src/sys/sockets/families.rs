@@ -211,7 +211,8 @@ impl<'a> Collector<'a> {
         let filter = self.query.bytecode.as_ref();
         let states = self.query.tcp_states;
         let listening = State::Listen.bit();
-        if !self.query.evidence || filter.is_none() || states & listening == 0 {
+        let mixed = states & listening != 0 && states & !listening != 0;
+        if !self.query.evidence || filter.is_none() || !mixed {
             return self.dump_tcp_states(diag, states, filter);
         }
         // A rule asks which listener takes the connections of a client, whatever its port. Listeners
