@@ -1,4 +1,4 @@
-//! A finding and its parts. All of it is values: only a renderer makes text of them.
+//! A finding and its parts. They are values; only a renderer turns them into text.
 
 use std::borrow::Cow;
 use std::fmt;

@@ -82,7 +82,7 @@ macro_rules! phrases {
 }
 use phrases;
 
-/// What looks like a message and is none.
+/// Texts that look like an error message but are not.
 static NOTHING: &[Phrase] = &[
     nothing("please try again"),
     nothing("try again later"),

@@ -116,7 +116,7 @@ fn nothing_matches(asked: &Asked) -> Error {
     Error::new(Kind::CannotRun, "look for problems", cause).next(next)
 }
 
-/// Whether that is good news: a notice is no problem, and where the evidence was missing silence is none.
+/// Whether the host is healthy: a notice is not a problem, and without evidence nothing is proven.
 fn is_healthy(worst: Option<Severity>, evident: bool) -> bool {
     evident && worst < Some(Severity::Warning)
 }

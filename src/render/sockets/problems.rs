@@ -9,7 +9,7 @@ use crate::render::thousands;
 
 /// Writes a paragraph for each finding, first causes first; those that say the same of many sockets are
 /// one, unless `layout` is verbose. `looked_at`: how many sockets were examined, where the sheet holds only
-/// those that have findings. Where there is none it says so: a look that found nothing is not an empty answer.
+/// those that have findings. Without a finding it says so, since an empty output would prove nothing.
 pub fn write(
     out: &mut (impl Write + ?Sized),
     sheet: &Sheet<'_>,
