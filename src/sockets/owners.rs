@@ -135,7 +135,13 @@ impl Owners {
     /// Collects what a walk over the processes found. A link may come several times, by several threads
     /// of a process. `complete`: no process was hidden from it.
     pub fn new(processes: Vec<Process>, mut links: Vec<Owner>, complete: bool) -> Self {
-        links.sort_unstable();
+        // By process id: the order of `processes` is that in which a walk on several threads met them.
+        let pid = |owner: &Owner| {
+            processes
+                .get(owner.process as usize)
+                .map(|process| process.pid)
+        };
+        links.sort_unstable_by_key(|owner| (owner.inode, pid(owner), *owner));
         links.dedup();
         let mut first = NumberMap::default();
         first.reserve(links.len());
