@@ -50,7 +50,8 @@ impl Segment {
         !self.has(flag::SYN | flag::FIN | flag::RST)
     }
 
-    fn end(&self) -> SeqNumber {
+    /// After its last byte; a SYN and a FIN count as one.
+    pub(super) fn end(&self) -> SeqNumber {
         let end = self.seq.plus(self.length);
         if self.has(flag::SYN | flag::FIN) {
             end.plus(1)
@@ -80,6 +81,9 @@ pub(super) struct Sender {
     /// After the highest byte that was sent; `None` before anything was.
     pub(super) next: Option<SeqNumber>,
     pub(super) next_time: Timestamp,
+    /// `next` before a reset moved it. The number of a reset may be the one that the other end asked for, far
+    /// from this end's: it counts until this end sends its SYN again.
+    before_reset: Option<SeqNumber>,
     /// Up to here there is something to acknowledge.
     pub(super) to_be_acked: Option<SeqNumber>,
     /// That more was acknowledged than was sent has been said; it is not said again before something new
@@ -179,6 +183,11 @@ impl Conversation {
                 segment.seq.minus(1)
             };
             sender.base = Some(base);
+        }
+        if segment.is_first_syn()
+            && let Some(next) = sender.before_reset.take()
+        {
+            sender.next = Some(next);
         }
         if is_syn {
             sender.saw_syn |= !has_ack;
@@ -292,6 +301,11 @@ fn remember(sender: &mut Sender, segment: &Segment, marks: Marks) {
     let is_probe = marks.has(Marks::ZERO_WINDOW_PROBE);
     let is_further = sender.next.is_none_or(|next| end.is_after(next));
     if !is_probe && is_further {
+        sender.before_reset = if segment.has(flag::RST) {
+            sender.before_reset.or(sender.next)
+        } else {
+            None
+        };
         sender.next = known(end);
         sender.next_time = segment.time;
         sender.told_unseen = false;

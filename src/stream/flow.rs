@@ -192,6 +192,9 @@ impl Flow {
     ) {
         self.last = self.last.max(segment.time);
         self.last_frame = segment.frame;
+        if segment.is_first_syn() {
+            self.reopen();
+        }
         let side = &mut self.sides[from.index()];
         side.sent.packets += 1;
         side.sent.bytes += u64::from(wire);
@@ -207,6 +210,18 @@ impl Flow {
             sent.out_of_order += u32::from(marks.has(Marks::OUT_OF_ORDER));
             sent.lost += u32::from(marks.has(Marks::LOST_SEGMENT));
             sent.duplicate_acks += u32::from(marks.has(Marks::DUPLICATE_ACK));
+        }
+    }
+
+    /// The client asks for the same connection once more: if it was reset, that is not how it ends.
+    #[cold]
+    fn reopen(&mut self) {
+        if self.sides.iter().any(|side| side.reset) {
+            for side in &mut self.sides {
+                side.reset = false;
+                side.fin = None;
+            }
+            self.is_over = false;
         }
     }
 

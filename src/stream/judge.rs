@@ -133,7 +133,7 @@ pub(super) fn judge_sequence(
     }
     let since_next = segment.time.nanos_since(sender.next_time);
     let round_trip = handshake.filter(|time| *time != 0).unwrap_or(ROUND_TRIP);
-    if since_next < round_trip && next != end {
+    if since_next < round_trip && next != segment.end() {
         marks.add(Marks::OUT_OF_ORDER);
         return;
     }

@@ -129,6 +129,9 @@ impl Processing<'_> {
         let segment = self.segment;
         let is_syn = segment.flags & flag::SYN != 0;
         if is_syn {
+            if marks.has(Marks::PORTS_REUSED) {
+                flow.sides[here].assembly = Assembly::default();
+            }
             flow.sides[here].assembly.begin(segment.seq.plus(1));
             if segment.flags & flag::ACK != 0 {
                 flow.sides[1 - here].assembly.begin(segment.ack);

@@ -302,7 +302,7 @@ impl Tracker {
                 return;
             };
             let flow = self.slots[slot as usize].as_ref();
-            if flow.is_some_and(|flow| flow.number == number) {
+            if flow.is_some_and(|flow| flow.number == number && flow.is_over) {
                 self.remove(slot, handler);
             }
         }

@@ -292,3 +292,17 @@ fn a_segment_that_is_sent_again_is_a_fact() {
     let noted = Noted::Analysis { marks, sequence: 1 };
     assert_eq!(kept.facts[0], noted);
 }
+
+#[test]
+fn a_stream_goes_on_when_its_syn_comes_again_after_a_reset() {
+    let mut wire = Wire::new(1 << 20, 10);
+    wire.segment(1, true, flag::SYN, 100, 0, b"");
+    wire.segment(1, false, flag::ACK, 9_000, 800_000, b"");
+    wire.segment(1, true, flag::RST, 800_000, 0, b"");
+    wire.segment(1, true, flag::SYN, 100, 0, b"");
+    wire.segment(1, false, flag::SYN | flag::ACK, 500, 101, b"");
+    wire.segment(1, true, flag::ACK, 101, 501, b"more");
+    let kept = wire.finish();
+    assert_eq!(kept.summaries[0].ended, EndState::Open);
+    assert_eq!(kept.summaries[0].from_client.retransmissions, 1);
+}
