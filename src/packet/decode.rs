@@ -66,7 +66,8 @@ fn follow(frame: &[u8], first: Start, decoded: &mut Decoded) {
         };
         let mut layers = Layers::NONE;
         next = network(frame, start, &mut layers, &mut decoded.malformed);
-        if layers.network != Network::None {
+        // What is not known inside does not hide the addresses outside.
+        if !matches!(layers.network, Network::None | Network::Other { .. }) {
             decoded.inner = Some(layers);
         }
     }

@@ -130,6 +130,16 @@ fn a_tunnel_shows_the_innermost_packet_and_keeps_the_outermost() {
 }
 
 #[test]
+fn what_a_tunnel_carries_and_is_not_known_does_not_hide_the_packet_outside() {
+    let mut packet = tcp_in_ipv4(b"");
+    packet[9] = 47;
+    packet[20..24].copy_from_slice(&[0x10, 0, 0x88, 0xbe]);
+    let decoded = whole(LinkType::IPV4, &packet);
+    assert_eq!(decoded.inner, None);
+    assert!(decoded.ip().is_some_and(|ip| ip.protocol == 47));
+}
+
+#[test]
 fn tunnels_in_tunnels_end() {
     let mut frame = Vec::new();
     for _ in 0..100 {

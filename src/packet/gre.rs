@@ -25,6 +25,14 @@ pub(super) fn read(frame: &[u8], offset: usize) -> Result<Option<(u16, usize)>, 
     Ok(Some((protocol, offset + length)))
 }
 
+/// What a header of any version says that it carries, as an EtherType.
+pub fn carried(header: &[u8]) -> Option<u16> {
+    let &[_, _, high, low, ..] = header else {
+        return None;
+    };
+    Some(u16::from_be_bytes([high, low]))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -1,12 +1,15 @@
 //! A capture file, mapped or read, and its frames in sequence.
 
+use std::cell::Cell;
 use std::fs::File;
 use std::io::{self, Read};
+use std::os::fd::AsFd as _;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 use memmap2::{Advice, Mmap, UncheckedAdvice};
+use nix::poll::{PollFd, PollFlags};
 use nix::sys::signal::{SaFlags, SigAction, SigHandler, SigSet, Signal, sigaction};
 
 use crate::capfile::{
@@ -15,6 +18,8 @@ use crate::capfile::{
 use crate::error::{Error, Kind, Result};
 use crate::reference::Circumstance;
 use crate::sys::files;
+use crate::sys::signals::Signals;
+use crate::sys::waiting::ready_by;
 
 /// Bytes that are read from a pipe at once.
 const PIECE: usize = 1 << 20;
@@ -38,6 +43,60 @@ pub struct Capture {
     file: File,
     map: Option<Mmap>,
     is_regular: bool,
+    /// Of what is not a file: a signal ends it as its writer would.
+    signals: Option<Signals>,
+}
+
+/// After a signal, what the writer has still to write is waited for this long.
+const GRACE: Duration = Duration::from_millis(200);
+
+/// What a capture is read from. A signal that asks to end is its end: what was captured is in it, and the
+/// program at the other end of a pipe often gets the same signal from the terminal.
+struct Source<'a> {
+    file: &'a File,
+    signals: Option<&'a Signals>,
+    /// After a signal.
+    until: Option<Instant>,
+    /// The end of what was read is that of the time.
+    is_stopped: &'a Cell<bool>,
+}
+
+impl Source<'_> {
+    /// Waits for more; false if a signal ended that.
+    fn wait(&mut self, signals: &Signals) -> io::Result<bool> {
+        loop {
+            let mut fds = [
+                PollFd::new(self.file.as_fd(), PollFlags::POLLIN),
+                PollFd::new(signals.as_fd(), PollFlags::POLLIN),
+            ];
+            ready_by(&mut fds, self.until)?;
+            let has_more = fds[0].any() == Some(true);
+            let is_late = self.until.is_some_and(|until| until <= Instant::now());
+            if signals.take() > 0 {
+                if self.until.is_some() {
+                    return Ok(false);
+                }
+                self.until = Some(Instant::now() + GRACE);
+                self.is_stopped.set(true);
+            } else if is_late {
+                return Ok(false);
+            }
+            if has_more {
+                return Ok(true);
+            }
+        }
+    }
+}
+
+impl Read for Source<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        if let Some(signals) = self.signals
+            && !self.wait(signals)?
+        {
+            return Ok(0);
+        }
+        read(&mut self.file, buffer)
+    }
 }
 
 impl Capture {
@@ -60,11 +119,17 @@ impl Capture {
             && path.as_os_str() != "-"
             && age.is_some_and(|age| age > STILL);
         let map = if may_map { map(&file) } else { None };
+        let signals = if is_regular {
+            None
+        } else {
+            Some(Signals::open()?)
+        };
         Ok(Capture {
             name,
             file,
             map,
             is_regular,
+            signals,
         })
     }
 
@@ -90,15 +155,27 @@ impl Capture {
         {
             return self.mapped(map, handler);
         }
+        let is_stopped = Cell::new(false);
+        let mut source = Source {
+            file: &self.file,
+            signals: self.signals.as_ref(),
+            until: None,
+            is_stopped: &is_stopped,
+        };
         let mut first = vec![0; Compression::MAGIC_LEN];
-        let filled = fill(&self.file, &mut first).map_err(|error| failure(&self.name, &error))?;
+        let filled = fill(&mut source, &mut first).map_err(|error| failure(&self.name, &error))?;
         first.truncate(filled);
-        match Compression::of(&first) {
+        let result = match Compression::of(&first) {
             Some(compression) => {
-                let whole = io::Cursor::new(first).chain(&self.file);
+                let whole = io::Cursor::new(first).chain(source);
                 self.packed(compression, whole, handler)
             }
-            None => self.streamed(first, handler),
+            None => self.streamed(first, source, handler),
+        };
+        match result {
+            // The end that a signal makes is nowhere in particular.
+            Err(error) if error.kind == Kind::BadAnswer && is_stopped.get() => Ok(()),
+            result => result,
         }
     }
 
@@ -142,15 +219,20 @@ impl Capture {
     }
 
     /// A pipe, or a file that may still grow.
-    fn streamed(&self, first: Vec<u8>, handler: &mut impl FrameHandler) -> Result<()> {
-        let mut file = &self.file;
+    fn streamed(
+        &self,
+        first: Vec<u8>,
+        mut source: Source<'_>,
+        handler: &mut impl FrameHandler,
+    ) -> Result<()> {
         let mut pending = first;
         self.fed(handler, |buffer| {
             if !pending.is_empty() {
                 buffer[..pending.len()].copy_from_slice(&pending);
                 return Ok(std::mem::take(&mut pending).len());
             }
-            read(&mut file, buffer).map_err(|error| failure(&self.name, &error))
+            let count = source.read(buffer);
+            count.map_err(|error| failure(&self.name, &error))
         })
     }
 
@@ -223,10 +305,10 @@ impl Capture {
 }
 
 /// Reads until the buffer is full or the file ends.
-fn fill(mut file: &File, buffer: &mut [u8]) -> io::Result<usize> {
+fn fill(source: &mut Source<'_>, buffer: &mut [u8]) -> io::Result<usize> {
     let mut filled = 0;
     while filled < buffer.len() {
-        match read(&mut file, &mut buffer[filled..])? {
+        match source.read(&mut buffer[filled..])? {
             0 => break,
             count => filled += count,
         }

@@ -6,7 +6,7 @@ use std::process::Output;
 
 use serde_json::Value;
 
-use super::support::{Running, finish, first_line, run, sockdoc, stderr, stdout};
+use super::support::{Running, finish, first_line, run, sockdoc, stderr, stdout, until};
 
 fn folder() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/captures")
@@ -60,6 +60,11 @@ fn objects(text: &str) -> Vec<Value> {
 
 /// Frames whose line is not tshark's, and why.
 const DIFFERENT: &[(&str, &[usize], &str)] = &[
+    (
+        "gre-unknown",
+        &[2, 3, 4],
+        "what GRE carries is named with its number and its length",
+    ),
     (
         "tcp-options-and-flags",
         &[6, 7],
@@ -663,4 +668,42 @@ fn of_what_was_not_read_nothing_is_claimed() {
     assert!(!streams.contains("unanswered"), "{streams}");
     let events = objects(&decode("tutorial", &["-c", "1", "--json"]));
     assert_eq!(events.last().expect("an end")["complete"], false);
+}
+
+#[test]
+fn a_signal_ends_a_live_capture_with_its_result() {
+    for (arguments, signal, last) in [
+        (&["--streams"][..], "INT", "closed"),
+        (&["--stats"], "TERM", "TCP"),
+        (&["--expert"], "INT", "no findings"),
+        (&["--messages"], "TERM", "reply #1"),
+        (&["--json"], "INT", "\"event\":\"end\""),
+    ] {
+        let mut command = sockdoc();
+        command.args(["decode", "-"]).args(arguments);
+        command.stdin(std::process::Stdio::piped());
+        command
+            .stdout(std::process::Stdio::piped())
+            .stderr(std::process::Stdio::piped());
+        let mut child = Running::from(command.spawn().expect("it starts"));
+        let mut capture = child.stdin.take().expect("piped");
+        // The last record is cut, as by the end of the program that writes.
+        let bytes = bytes_of("tutorial");
+        capture.write_all(&bytes).expect("written");
+        capture.write_all(&bytes[24..30]).expect("written");
+        let status = format!("/proc/{}/status", child.id());
+        until("signals are waited for", || {
+            let text = std::fs::read_to_string(&status).ok()?;
+            let blocked = text
+                .lines()
+                .find_map(|line| line.strip_prefix("SigBlk:\t"))?;
+            let blocked = u64::from_str_radix(blocked, 16).ok()?;
+            (blocked & 1 << 1 != 0).then_some(())
+        });
+        child.signal(signal);
+        let output = child.wait_with_output().expect("it ends");
+        drop(capture);
+        assert_eq!(output.status.code(), Some(0), "{output:?}");
+        assert!(stdout(&output).contains(last), "{output:?}");
+    }
 }

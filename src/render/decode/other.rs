@@ -4,6 +4,7 @@ use super::buffer::Buffer;
 use super::line::{columns, head, ports};
 use crate::dissect::Frame;
 use crate::packet::Layer;
+use crate::packet::gre;
 use crate::packet::ip::protocol;
 use crate::packet::record::{Arp, ArpAddresses, Ip, Link, Span};
 
@@ -106,6 +107,18 @@ pub(super) fn cut_transport(out: &mut Buffer, frame: &Frame<'_>, ip: &Ip) {
 }
 
 pub(super) fn protocol(out: &mut Buffer, frame: &Frame<'_>, ip: &Ip, span: &Span) {
+    let header = span.of(frame.bytes);
+    if let (protocol::GRE, Some(carried)) = (ip.protocol, gre::carried(header)) {
+        head(out, "GRE", frame.length);
+        if carried == 0 {
+            return out.text("Encapsulated Possible GRE keepalive packet");
+        }
+        return out.format(format_args!(
+            "Encapsulated {} (0x{carried:04x}) Len={}",
+            ethertype_name(carried),
+            span.length
+        ));
+    }
     head(out, if ip.is_v6 { "IPv6" } else { "IPv4" }, frame.length);
     let name = protocol_name(ip.protocol).unwrap_or("Unknown");
     out.format(format_args!("{name} ({}) Len={}", ip.protocol, span.length));
@@ -161,6 +174,12 @@ fn ethertype_name(ethertype: u16) -> &'static str {
         0x8809 => "Slow Protocols",
         0x0842 => "Wake-on-LAN",
         0x6558 => "Transparent Ethernet Bridging",
+        0x880b => "PPP",
+        0x88be => "ERSPAN",
+        0x22eb => "ERSPAN Type III",
+        0x2001 => "NHRP",
+        0x883e => "WCCP",
+        0x00fe => "OSI",
         _ => "Unknown EtherType",
     }
 }

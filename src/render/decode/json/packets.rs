@@ -7,6 +7,8 @@ use super::super::line::KNOWN;
 use super::super::other::{mac, protocol_name};
 use super::{address, string, time};
 use crate::dissect::Frame;
+use crate::packet::gre;
+use crate::packet::ip::protocol;
 use crate::packet::record::{Arp, Ip, Network, Tcp, Transport};
 use crate::packet::tcp::flag;
 use crate::stream::{Marks, SegmentInfo};
@@ -65,7 +67,7 @@ impl Packets {
                 out.bytes(self.ends(seen, ip, tcp));
                 segment(out, tcp, seen);
             }
-            (Network::Ip(ip), transport, _) => packet_of_ip(out, ip, transport),
+            (Network::Ip(ip), transport, _) => packet_of_ip(out, frame, ip, transport),
             (Network::Arp(arp), ..) => self::arp(out, arp),
             (Network::Other { .. } | Network::None, ..) => {
                 key!(out, "protocol");
@@ -130,7 +132,7 @@ fn source_and_destination(out: &mut Buffer, source: IpAddr, destination: IpAddr)
 }
 
 /// A packet that belongs to no connection.
-fn packet_of_ip(out: &mut Buffer, ip: &Ip, transport: &Transport) {
+fn packet_of_ip(out: &mut Buffer, frame: &Frame<'_>, ip: &Ip, transport: &Transport) {
     key!(out, "ttl");
     out.number(u64::from(ip.hop_limit));
     key!(out, "protocol");
@@ -155,6 +157,12 @@ fn packet_of_ip(out: &mut Buffer, ip: &Ip, transport: &Transport) {
         _ => {
             key!(out, "protocol_number");
             out.number(u64::from(ip.protocol));
+            if let (protocol::GRE, Transport::Other(span)) = (ip.protocol, transport)
+                && let Some(carried) = gre::carried(span.of(frame.bytes))
+            {
+                key!(out, "gre_protocol");
+                out.number(u64::from(carried));
+            }
         }
     }
     if let Some(fragment) = ip.fragment {
