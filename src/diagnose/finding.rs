@@ -128,6 +128,8 @@ pub enum Role {
     OtherEnd,
     /// It owns the socket.
     Owner,
+    /// The finding is about it as well.
+    Affected,
 }
 
 impl Role {
@@ -137,6 +139,7 @@ impl Role {
             Role::Listener => "listener",
             Role::OtherEnd => "other_end",
             Role::Owner => "owner",
+            Role::Affected => "affected",
         }
     }
 }

@@ -21,6 +21,7 @@ pub struct Findings {
     all: Vec<Finding>,
     /// Of each socket, the worst first.
     by_socket: HashMap<SocketAt, Vec<usize>>,
+    by_process: HashMap<ProcessAt, Vec<usize>>,
 }
 
 /// A finding and what it causes.
@@ -37,10 +38,15 @@ impl Findings {
     pub fn new(all: Vec<Finding>) -> Findings {
         let mut findings = Findings {
             all,
-            by_socket: HashMap::new(),
+            ..Findings::default()
         };
         for (index, finding) in findings.all.iter().enumerate() {
-            if let Subject::Socket(at) = finding.subject {
+            match finding.subject {
+                Subject::Socket(at) => findings.by_socket.entry(at).or_default().push(index),
+                Subject::Process(at) => findings.by_process.entry(at).or_default().push(index),
+                _ => {}
+            }
+            for at in finding.sockets_as(Role::Affected) {
                 findings.by_socket.entry(at).or_default().push(index);
             }
         }
@@ -55,11 +61,16 @@ impl Findings {
 
     fn cause_of(&self, finding: &Finding) -> Option<FindingAt> {
         finding.rule.because.iter().find_map(|cause| {
-            let mut sockets = finding.sockets_as(cause.at);
-            sockets.find_map(|at| {
-                let mut of_one = self.by_socket.get(&at)?.iter();
-                let found = of_one.find(|index| self.all[**index].rule == cause.rule)?;
-                u32::try_from(*found).ok().map(FindingAt)
+            let others = finding.others.iter().filter(|(role, _)| *role == cause.at);
+            others.map(|(_, subject)| *subject).find_map(|subject| {
+                let of_one = match subject {
+                    Subject::Socket(at) => self.by_socket.get(&at)?,
+                    Subject::Process(at) => self.by_process.get(&at)?,
+                    _ => return None,
+                };
+                let is_it = |index: &&usize| self.all[**index].rule == cause.rule;
+                let found = *of_one.iter().find(is_it)?;
+                u32::try_from(found).ok().map(FindingAt)
             })
         })
     }
@@ -184,8 +195,10 @@ impl<'a> Groups<'a> {
 
     /// The first process that holds it; of a connection that was not accepted the one that listens.
     fn process(&self, finding: &Finding) -> Option<ProcessAt> {
-        let Subject::Socket(at) = finding.subject else {
-            return None;
+        let at = match finding.subject {
+            Subject::Socket(at) => at,
+            Subject::Process(at) => return Some(at),
+            _ => return None,
         };
         let own = self.case.index.processes(&[at]);
         own.first().copied().or_else(|| {

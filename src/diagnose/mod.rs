@@ -23,7 +23,7 @@ pub use finding::{Command, Fact, Finding, FindingAt, NextStep, Role, Severity, S
 pub use findings::{Block, Findings};
 pub use rules::{Check, Rule};
 
-use crate::host::{Index, Sample, SocketAt};
+use crate::host::{Delta, Index, Sample, SocketAt};
 use crate::sockets::{Socket, TcpFigures};
 use crate::stream;
 use rules::sender::Watched;
@@ -33,8 +33,8 @@ use rules::sender::Watched;
 pub struct Case<'a> {
     /// What it looks like.
     pub sample: &'a Sample,
-    /// The previous state, if it was sampled twice.
-    pub before: Option<&'a Sample>,
+    /// What happened since an earlier sample, if it was sampled twice.
+    pub before: Option<&'a Delta<'a>>,
     /// Who listens, who is at the other end, who owns.
     pub index: &'a Index<'a>,
     /// A sender that was watched for a while.
@@ -50,6 +50,17 @@ impl<'a> Case<'a> {
             index,
             sender: None,
         }
+    }
+
+    /// The same case with an earlier sample.
+    #[must_use]
+    pub fn since(self, before: Option<&'a Delta<'a>>) -> Self {
+        Case { before, ..self }
+    }
+
+    /// A socket as it was in the earlier sample.
+    fn earlier(&self, at: SocketAt) -> Option<&'a Socket> {
+        self.before?.earlier(at)
     }
 
     /// The socket at a place.
@@ -73,6 +84,13 @@ impl<'a> Case<'a> {
 pub fn diagnose(case: &Case<'_>) -> Findings {
     let checks: Vec<_> = socket_checks().collect();
     let mut found = Vec::new();
+    for status in &case.sample.processes {
+        let checks = rules::ALL.iter().filter_map(|rule| match rule.check {
+            Check::Process(check) => Some(check),
+            _ => None,
+        });
+        found.extend(checks.filter_map(|check| check(case, status)));
+    }
     for at in case.sample.places() {
         found.extend(checks.iter().filter_map(|check| check(case, at)));
     }
@@ -91,7 +109,7 @@ fn about(case: &Case<'_>, at: SocketAt) -> Vec<Finding> {
 fn socket_checks() -> impl Iterator<Item = fn(&Case<'_>, SocketAt) -> Option<Finding>> {
     rules::ALL.iter().filter_map(|rule| match rule.check {
         Check::Socket(check) => Some(check),
-        Check::Sender | Check::Fact(_) => None,
+        Check::Process(_) | Check::Sender | Check::Fact(_) => None,
     })
 }
 

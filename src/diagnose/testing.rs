@@ -1,8 +1,11 @@
 //! What the tests of the rules start from.
 
 use super::{Case, Finding, diagnose};
-use crate::host::{Index, Sample, SocketAt};
-use crate::sockets::{Address, Family, Proto, Socket, State, TcpFigures, Timer, TimerKind};
+use crate::host::{Delta, Index, Sample, SocketAt};
+use crate::sockdiag::SkMemInfo;
+use crate::sockets::{
+    Address, Details, Family, Proto, Socket, State, TcpFigures, Timer, TimerKind,
+};
 
 /// A healthy TCP socket of a program.
 pub(crate) fn socket(state: State, recv_q: u32, send_q: u32) -> Socket {
@@ -52,6 +55,22 @@ pub(crate) fn idle() -> TcpFigures {
     }
 }
 
+/// The socket with a fill level of its receive buffer, the limit of that, and drops so far.
+pub(crate) fn memory(socket: Socket, [used, limit, drops]: [u32; 3]) -> Socket {
+    let mut bytes = Vec::new();
+    for number in [used, limit, 0, 212_992, 0, 0, 0, 0, drops] {
+        bytes.extend(number.to_ne_bytes());
+    }
+    let details = Details {
+        memory: Some(SkMemInfo::new(&bytes)),
+        ..Details::default()
+    };
+    Socket {
+        details: Some(Box::new(details)),
+        ..socket
+    }
+}
+
 /// A sample of these sockets.
 pub(crate) fn sample(sockets: Vec<Socket>) -> Sample {
     Sample {
@@ -67,10 +86,22 @@ pub(crate) fn found_among(first: &Socket, others: &[Socket]) -> Option<Finding> 
     found_in(&sample(sockets))
 }
 
+/// What is found about the first socket of the later of two samples, 1.5 s apart.
+pub(crate) fn found_since(before: &[Socket], after: &[Socket]) -> Option<Finding> {
+    let (before, after) = (sample(before.to_vec()), sample(after.to_vec()));
+    let index = Index::new(&after);
+    let elapsed = std::time::Duration::from_millis(1_500);
+    let delta = Delta::new(Index::new(&before), &index, elapsed);
+    first(&Case::new(&index).since(Some(&delta)))
+}
+
 /// What is found about the first socket of a sample.
 pub(crate) fn found_in(sample: &Sample) -> Option<Finding> {
-    let index = Index::new(sample);
-    let findings = diagnose(&Case::new(&index));
+    first(&Case::new(&Index::new(sample)))
+}
+
+fn first(case: &Case<'_>) -> Option<Finding> {
+    let findings = diagnose(case);
     let mut of_first = findings.of(SocketAt(0)).cloned();
     let found = of_first.next();
     assert_eq!(of_first.next(), None);

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::sample::{Namespace, Note, Sample};
+use super::sample::{Namespace, Note, ProcessStatus, Sample};
 use crate::sockets::stored::{self, MOST_TEXT};
 use crate::sockets::{Owners, Socket};
 
@@ -25,6 +25,7 @@ struct Written<'a> {
     taken_unix_ms: u64,
     sockets: &'a [Socket],
     owners: Option<&'a Owners>,
+    processes: &'a [ProcessStatus],
     namespaces: &'a [Namespace],
     notes: &'a [Note],
 }
@@ -37,6 +38,8 @@ struct Read {
     #[serde(default, deserialize_with = "stored::list")]
     sockets: Vec<Socket>,
     owners: Option<Owners>,
+    #[serde(default, deserialize_with = "stored::list")]
+    processes: Vec<ProcessStatus>,
     #[serde(default, deserialize_with = "stored::list")]
     namespaces: Vec<Namespace>,
     #[serde(default, deserialize_with = "stored::list")]
@@ -83,6 +86,7 @@ impl Sample {
             taken_unix_ms: u64::try_from(self.taken.as_millis()).unwrap_or(u64::MAX),
             sockets: &self.sockets,
             owners: Some(&self.owners).filter(|owners| owners.were_sought()),
+            processes: &self.processes,
             namespaces: &self.namespaces,
             notes: &self.notes,
         };
@@ -114,10 +118,19 @@ impl Sample {
         if texts.chain(labels).any(|length| length > MOST_TEXT) {
             return Err(FileError::Malformed("a text is too long".to_owned()));
         }
+        let owners = read.owners.unwrap_or_default();
+        let known = owners.processes().len();
+        let mut listed = read.processes.iter();
+        if listed.any(|status| status.process.0 as usize >= known) {
+            return Err(FileError::Malformed(
+                "a status is of a process that is not listed".to_owned(),
+            ));
+        }
         Ok(Sample {
             taken: Duration::from_millis(read.taken_unix_ms),
             sockets: read.sockets,
-            owners: read.owners.unwrap_or_default(),
+            owners,
+            processes: read.processes,
             namespaces: read.namespaces,
             notes: read.notes,
         })
@@ -129,7 +142,7 @@ mod tests {
     use super::*;
     use crate::diagnose::testing::{figures, idle, sample, socket, timer};
     use crate::diagnose::{Case, diagnose};
-    use crate::host::Index;
+    use crate::host::{Index, ProcessAt};
     use crate::sockets::testing::{owners, tcp, unix};
     use crate::sockets::{Address, Details, Proto, State, TimerKind};
 
@@ -150,6 +163,12 @@ mod tests {
         let mut sample = sample(vec![busy, named, tcp("[fe80::1%2]:80", "[::1]:9")]);
         sample.taken = Duration::from_millis(1_769_860_800_250);
         sample.owners = owners(&[(7, "a\n", Some("x\0y\0"), &[7])]);
+        sample.processes = vec![ProcessStatus {
+            process: ProcessAt(0),
+            state: 'T',
+            descriptors: Some(9),
+            descriptor_limit: None,
+        }];
         sample.namespaces = vec![Namespace {
             inode: 4_026_531_840,
             label: "blue".to_owned(),
@@ -171,6 +190,7 @@ mod tests {
         assert_eq!(read.owners.of(7), sample.owners.of(7));
         assert_eq!(read.owners.processes(), sample.owners.processes());
         assert_eq!(read.notes, sample.notes);
+        assert_eq!(read.processes, sample.processes);
         assert_eq!(
             (read.taken, read.namespaces),
             (sample.taken, sample.namespaces)
@@ -214,7 +234,17 @@ mod tests {
         );
         let of_nobody = r#"{"schema": "sockdoc.sample/1", "owners":
             {"processes": [], "links": [{"inode": 1, "process": 0, "fd": 3}], "complete": true}}"#;
-        for text in ["", "{}", "[]", "{\"schema\": \"x\"}", &deep, of_nobody] {
+        let of_nothing = r#"{"schema": "sockdoc.sample/1", "processes":
+            [{"process": 0, "state": "T", "descriptors": null, "descriptor_limit": null}]}"#;
+        for text in [
+            "",
+            "{}",
+            "[]",
+            "{\"schema\": \"x\"}",
+            &deep,
+            of_nobody,
+            of_nothing,
+        ] {
             assert!(Sample::read(text.as_bytes()).is_err(), "{text:.80}");
         }
         let other = Sample::read(br#"{"schema": "sockdoc.sample/2"}"#).unwrap_err();

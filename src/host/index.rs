@@ -7,7 +7,7 @@ use std::net::{IpAddr, SocketAddr};
 use super::pairs::{self, Pairs};
 use super::sample::{ProcessAt, Sample, SocketAt};
 use crate::sockets::filter::is_listening;
-use crate::sockets::{Owner, Proto, Socket, State};
+use crate::sockets::{Address, Owner, Proto, Socket, State, TcpFigures};
 
 /// Answers about a sample. What a question needs is put together when it is asked for the first time.
 #[derive(Debug)]
@@ -16,6 +16,15 @@ pub struct Index<'a> {
     pairs: OnceCell<Pairs>,
     listeners: OnceCell<HashMap<(Proto, u16, u32), Vec<SocketAt>>>,
     held: OnceCell<HashMap<ProcessAt, Vec<SocketAt>>>,
+    unaccepted: OnceCell<HashMap<SocketAt, Vec<SocketAt>>>,
+    closing: OnceCell<HashMap<Closer, Vec<u32>>>,
+}
+
+/// Who has to close a connection: the first process that holds it, or otherwise that of a port.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+enum Closer {
+    Process(ProcessAt),
+    Port(u16, Option<u32>),
 }
 
 /// Whether a socket that the query does not select may answer a question about another one. `pairs`: who is at
@@ -37,6 +46,8 @@ impl<'a> Index<'a> {
             pairs: OnceCell::new(),
             listeners: OnceCell::new(),
             held: OnceCell::new(),
+            unaccepted: OnceCell::new(),
+            closing: OnceCell::new(),
         }
     }
 
@@ -148,6 +159,124 @@ impl<'a> Index<'a> {
     }
 }
 
+impl Index<'_> {
+    /// The connections that wait to be accepted at the address of a listener, in the order of the sample.
+    /// Listeners that share an address by `SO_REUSEPORT` have these in common: the kernel does not tell
+    /// which of them holds a connection.
+    pub fn unaccepted(&self, listener: SocketAt) -> &[SocketAt] {
+        let all = self.unaccepted.get_or_init(|| self.find_unaccepted());
+        let door = self.door(listener);
+        door.and_then(|door| all.get(&door))
+            .map_or(&[], Vec::as_slice)
+    }
+
+    fn find_unaccepted(&self) -> HashMap<SocketAt, Vec<SocketAt>> {
+        let mut all: HashMap<SocketAt, Vec<SocketAt>> = HashMap::new();
+        for at in self.sample.places() {
+            if is_unaccepted(self.socket(at))
+                && let Some(door) = self.door(at)
+            {
+                all.entry(door).or_default().push(at);
+            }
+        }
+        all
+    }
+
+    /// The first of the listeners at the address of a socket.
+    fn door(&self, at: SocketAt) -> Option<SocketAt> {
+        if let Address::Unix { name, .. } = &self.socket(at).local {
+            return self.by_name(name);
+        }
+        self.listeners_of(at).first().copied()
+    }
+
+    /// The listening Unix socket of a name. Those of one name are few: the kernel lets only one be
+    /// bound to it, and the others were unlinked.
+    fn by_name(&self, name: &[u8]) -> Option<SocketAt> {
+        let listens = |socket: &Socket| {
+            socket.proto.is_unix()
+                && socket.state == State::Listen
+                && matches!(&socket.local, Address::Unix { name: own, .. } if **own == *name)
+        };
+        let mut sockets = self.sample.places().zip(&self.sample.sockets);
+        let found = sockets.find(|(_, socket)| listens(socket) && !name.is_empty());
+        found.map(|(at, _)| at)
+    }
+
+    /// For how long the connections of the process that holds this one have been in CLOSE-WAIT, in
+    /// milliseconds since the last ACK, the youngest first; without those whose peer waits for an answer.
+    pub fn closing(&self, at: SocketAt) -> &[u32] {
+        let all = self.closing.get_or_init(|| self.find_closing());
+        all.get(&self.closer(at)).map_or(&[], Vec::as_slice)
+    }
+
+    fn find_closing(&self) -> HashMap<Closer, Vec<u32>> {
+        let mut all: HashMap<Closer, Vec<u32>> = HashMap::new();
+        for at in self.sample.places() {
+            let socket = self.socket(at);
+            let age = TcpFigures::from(socket.tcp).last_ack_recv_ms;
+            if let Some(age) = age.filter(|_| socket.state == State::CloseWait)
+                && socket.inode != 0
+                && self.half_closed_by(at).is_none()
+            {
+                all.entry(self.closer(at)).or_default().push(age);
+            }
+        }
+        for ages in all.values_mut() {
+            ages.sort_unstable();
+        }
+        all
+    }
+
+    fn closer(&self, at: SocketAt) -> Closer {
+        let socket = self.socket(at);
+        match self.owners(at).first() {
+            Some(owner) => Closer::Process(ProcessAt(owner.process)),
+            None => Closer::Port(socket.netns, socket.local.port()),
+        }
+    }
+
+    /// The peer of a connection in CLOSE-WAIT, if it is on this host and waits for an answer: it has called
+    /// shutdown() and not close().
+    pub fn half_closed_by(&self, at: SocketAt) -> Option<SocketAt> {
+        let other = self.other_end(at)?;
+        let peer = self.socket(other);
+        (peer.state == State::FinWait2 && peer.inode != 0).then_some(other)
+    }
+
+    /// The processes that may keep others waiting: a connection waits at one of their listeners, or data
+    /// that is older than a second is unread. In order, and at most `most` of them.
+    pub fn in_trouble(&self, most: usize) -> Vec<ProcessAt> {
+        let waits = |at: &SocketAt| {
+            let socket = self.socket(*at);
+            let old = |age: Option<u32>| age.is_some_and(|age| age > 1_000);
+            socket.inode != 0
+                && socket.recv_q > 0
+                && match socket.state {
+                    State::Listen => socket.proto.is_connected(),
+                    State::Established | State::CloseWait => {
+                        old(TcpFigures::from(socket.tcp).last_data_recv_ms)
+                    }
+                    _ => false,
+                }
+        };
+        let sockets: Vec<SocketAt> = self.sample.places().filter(waits).collect();
+        let mut processes = self.processes(&sockets);
+        processes.truncate(most);
+        processes
+    }
+}
+
+/// Whether it is a connection that no program has accepted yet: it has no inode.
+fn is_unaccepted(socket: &Socket) -> bool {
+    let waits = match socket.proto {
+        Proto::Tcp => matches!(socket.state, State::Established | State::CloseWait),
+        Proto::UnixStr | Proto::UnixSeq => socket.state == State::Established,
+        _ => false,
+    };
+    waits && socket.inode == 0
+}
+
 /// Whether a socket's address and one that is to be bound get in each other's way.
 fn overlap(held: &Socket, wanted: SocketAddr) -> bool {
     let Some((ip, port)) = held.local.end() else {
@@ -170,7 +299,6 @@ fn overlap(held: &Socket, wanted: SocketAddr) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::sockets::Address;
     use crate::sockets::testing::{ip, listener, owners, socket, tcp, unix};
 
     fn sample(sockets: Vec<Socket>) -> Sample {

@@ -4,13 +4,16 @@
 //! |---|---|
 //! | [`sample`] | [`Sample`]: the sockets of a host and the processes that hold them |
 //! | [`index`] | [`Index`]: who listens, who is at the other end, who owns, what stands in the way |
+//! | [`delta`] | [`Delta`]: what happened between two samples |
 //! | [`mod@file`] | a sample as a file |
 //! | `pairs` | the two ends of each connection |
 
+pub mod delta;
 pub mod file;
 pub mod index;
 mod pairs;
 pub mod sample;
 
+pub use delta::{Change, Delta};
 pub use index::{Index, answers_about_others};
-pub use sample::{Namespace, Note, ProcessAt, Sample, SocketAt};
+pub use sample::{Namespace, Note, ProcessAt, ProcessStatus, Sample, SocketAt};

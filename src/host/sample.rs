@@ -16,6 +16,8 @@ pub struct Sample {
     pub sockets: Vec<Socket>,
     /// The processes that hold them.
     pub owners: Owners,
+    /// What is known of those processes whose sockets are in trouble, by process.
+    pub processes: Vec<ProcessStatus>,
     /// The network namespaces, by the index in [`Socket::netns`].
     pub namespaces: Vec<Namespace>,
     /// What could not be seen, as text; empty if everything was.
@@ -27,8 +29,21 @@ pub struct Sample {
 pub struct SocketAt(pub u32);
 
 /// A process by its place in [`Owners::processes`].
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct ProcessAt(pub u32);
+
+/// What a process does, and what it may do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ProcessStatus {
+    /// Which process.
+    pub process: ProcessAt,
+    /// Its state as in `/proc/PID/stat`: `R`, `S`, `D`, `T` (stopped), `t` (stopped by a debugger) ...
+    pub state: char,
+    /// How many descriptors it has open, if that may be read.
+    pub descriptors: Option<u32>,
+    /// How many it may have open (the soft limit of `RLIMIT_NOFILE`).
+    pub descriptor_limit: Option<u64>,
+}
 
 /// A network namespace.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -65,6 +80,11 @@ impl Sample {
     /// When the place is of another sample, which has more processes.
     pub fn process(&self, at: ProcessAt) -> &Process {
         &self.owners.processes()[at.0 as usize]
+    }
+
+    /// What is known of a process beyond its name.
+    pub fn status(&self, at: ProcessAt) -> Option<&ProcessStatus> {
+        self.processes.iter().find(|status| status.process == at)
     }
 
     /// The places of all sockets.

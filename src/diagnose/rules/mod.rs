@@ -9,16 +9,18 @@
 //!
 //! | folder | what its rules look at |
 //! |---|---|
+//! | `process` | a process whose sockets are in trouble |
 //! | `socket` | one socket of a sample, and what the index knows of its surroundings |
 //! | [`sender`] | one sender that was watched for a while |
 //! | `stream` | a fact of a capture |
 
+pub mod process;
 pub mod sender;
 pub mod socket;
 pub mod stream;
 
-use super::{Case, Command, Fact, Finding, NextStep, Role, Value};
-use crate::host::SocketAt;
+use super::{Case, Command, Fact, Finding, NextStep, Role, Subject, Value};
+use crate::host::{ProcessStatus, SocketAt};
 use crate::sockets::Address;
 use crate::stream::Fact as StreamFact;
 
@@ -83,6 +85,8 @@ pub struct Cause {
 /// How a rule is asked.
 #[derive(Debug, Clone, Copy)]
 pub enum Check {
+    /// About each process of which the sample knows more than the name.
+    Process(fn(&Case<'_>, &ProcessStatus) -> Option<Finding>),
     /// About each socket.
     Socket(fn(&Case<'_>, SocketAt) -> Option<Finding>),
     /// About a sender that was watched: [`sender::verdict`] gives the one that applies.
@@ -93,16 +97,21 @@ pub enum Check {
 
 /// All rules.
 pub static ALL: &[&Rule] = &[
+    &process::DESCRIPTOR_LIMIT,
+    &process::STOPPED,
     &socket::ACCEPT_QUEUE_FULL,
+    &socket::BOTH_WAIT_TO_BE_READ,
     &socket::BOUND_NEVER_LISTENED,
     &socket::CLOSE_NEVER_CALLED,
     &socket::CONNECTING_NO_ANSWER,
+    &socket::KEEPALIVE_UNANSWERED,
+    &socket::LISTENER_DROPS,
     &socket::NOT_ACCEPTED,
     &socket::NOT_READING,
     &socket::PEER_SILENT,
     &socket::PEER_WINDOW_CLOSED,
+    &socket::REUSEPORT_STUCK,
     &socket::UDP_RECEIVE_BUFFER_FULL,
-    &sender::BOTH_WAIT_TO_BE_READ,
     &sender::HOST_IS_THE_LIMIT,
     &sender::LOWAT_IS_THE_LIMIT,
     &sender::NETWORK_IS_THE_LIMIT,
@@ -200,12 +209,30 @@ fn tells_then(tells: &'static str) -> NextStep {
     format!("Then trace that process with strace -f -p. {tells}").into()
 }
 
+/// The processes that hold these sockets, as far as their state may be what keeps the sockets waiting.
+fn held_up_by(case: &Case<'_>, sockets: &[SocketAt]) -> Vec<(Role, Subject)> {
+    if case.sample.processes.is_empty() {
+        return Vec::new();
+    }
+    let processes = case.index.processes(sockets).into_iter();
+    let known = processes.filter(|at| case.sample.status(*at).is_some());
+    known
+        .map(|at| (Role::Owner, Subject::Process(at)))
+        .collect()
+}
+
 /// How to ask whether a peer's host answers, and which way packets go there.
 fn ask_for_the_host(peer: &Address) -> Vec<NextStep> {
     let Address::Ip { addr, scope, .. } = peer else {
         return Vec::new();
     };
     let ip = addr.to_canonical();
+    if ip.is_loopback() {
+        return vec![
+            Command::of("nft list ruleset").into(),
+            "Both ends are on this host: it shows what the firewall drops.".into(),
+        ];
+    }
     let zone = if *scope == 0 {
         String::new()
     } else {

@@ -39,6 +39,7 @@ impl Fixture {
         names.users.insert(33, "www-data".to_owned());
         Fixture {
             sample: Sample {
+                processes: Vec::new(),
                 sockets: sockets(),
                 owners: Owners::new(processes, links, true),
                 namespaces: vec![Namespace {

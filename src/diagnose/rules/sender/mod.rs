@@ -9,7 +9,9 @@ mod rules;
 
 pub use rules::*;
 
-use super::socket::{NOT_ACCEPTED, peer_window_closed, udp_receive_buffer_full};
+use super::socket::{
+    BOTH_WAIT_TO_BE_READ, NOT_ACCEPTED, peer_window_closed, udp_receive_buffer_full,
+};
 use super::{diag, diag_count, meminfo, tcp_info, watch_program};
 use crate::diagnose::{
     Case, Command, Finding, NextStep, Role, Rule, Severity, Subject, Value, about, words,

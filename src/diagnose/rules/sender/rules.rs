@@ -7,19 +7,6 @@ const fn rule(id: &'static str, title: &'static str, words: [&'static str; 4]) -
     Rule::new(id, title, words, Check::Sender)
 }
 
-/// Both ends wait for each other.
-pub static BOTH_WAIT_TO_BE_READ: Rule = rule(
-    "both_wait_to_be_read",
-    "both ends wait to be read",
-    [
-        "The peer has sent data that was not read here. If the receive buffer here is full, the peer cannot \
-         send more, so it does not read either, and this lasts forever.",
-        "The peer's receive window is closed, and data of the peer is unread here.",
-        "A peer that has only closed its side: its FIN counts as one byte of Recv-Q, but is not data.",
-        "Read while sending: wait with poll() for POLLIN and POLLOUT, and handle whichever comes first.",
-    ],
-);
-
 /// No network, no wait.
 pub static HOST_IS_THE_LIMIT: Rule = rule(
     "host_is_the_limit",

@@ -1,10 +1,12 @@
 //! The queue of connections that wait for `accept()` is full: the kernel drops further SYNs, or,
 //! of a Unix socket, lets it wait.
 
-use super::super::{Check, Rule, diag_count, watch_program};
-use crate::diagnose::{Case, Finding, Severity, Subject};
+use super::super::process::{DESCRIPTOR_LIMIT, STOPPED};
+use super::super::{Cause, Check, Rule, diag_count, held_up_by, watch_program};
+use super::listener_drops::dropped;
+use crate::diagnose::{Case, Finding, Role, Severity, Subject};
 use crate::host::SocketAt;
-use crate::sockets::State;
+use crate::sockets::{Socket, State};
 
 /// The rule.
 pub static RULE: Rule = Rule {
@@ -15,18 +17,59 @@ pub static RULE: Rule = Rule {
     proof: "A listener whose Recv-Q (connections waiting) is above its Send-Q (the limit: the backlog of \
         listen(2), capped by net.core.somaxconn). The kernel accepts a connection while the queue is not \
         above its limit, so a queue with limit 4 is full with 5.",
-    look_alikes: "A queue exactly at its limit has room for one more. /proc/net does not show the limit, so \
-        there this rule stays silent.",
+    look_alikes: "A queue exactly at its limit has room for one more. A burst that fills the queue is \
+        accepted within a second, so none of its connections is older. /proc/net does not show the limit, \
+        so there this rule stays silent.",
     next: "See what the program does instead of accept(). If it keeps up and only bursts overflow the \
         queue, raise the listen() backlog and net.core.somaxconn.",
-    because: &[],
+    because: &[
+        Cause {
+            rule: &STOPPED,
+            at: Role::Owner,
+        },
+        Cause {
+            rule: &DESCRIPTOR_LIMIT,
+            at: Role::Owner,
+        },
+    ],
     check: Check::Socket(check),
 };
+
+/// How old a connection in the queue may be in a burst, in milliseconds.
+const BURST_MS: u32 = 1_000;
+
+/// Whether the queue has been full for longer than a burst fills it.
+fn stays_full(case: &Case<'_>, at: SocketAt) -> bool {
+    let waiting = case.index.unaccepted(at);
+    let mut ages = waiting
+        .iter()
+        .filter_map(|at| case.tcp(*at).last_data_sent_ms);
+    if ages.any(|age| age > BURST_MS) {
+        return true;
+    }
+    let is_tcp = !case.socket(at).proto.is_unix();
+    match case.before {
+        Some(before) => {
+            let was_full = |earlier: &Socket| earlier.recv_q > earlier.send_q;
+            before.earlier(at).is_some_and(was_full)
+                && (waiting.is_empty() || before.none_accepted(at) || dropped(case, at).is_some())
+        }
+        // Of Unix sockets, and where only listeners were listed, no age is known.
+        None => waiting.is_empty() || !is_tcp,
+    }
+}
+
+/// Whether the queue of a listener is full, and stays so.
+pub(super) fn is_full(case: &Case<'_>, at: SocketAt) -> bool {
+    let socket = case.socket(at);
+    // /proc/net, which has no cookie, does not tell the limit.
+    socket.cookie.is_some() && socket.recv_q > socket.send_q && stays_full(case, at)
+}
 
 fn check(case: &Case<'_>, at: SocketAt) -> Option<Finding> {
     let socket = case.socket(at);
     let listens = socket.state == State::Listen && socket.proto.is_connected();
-    if !listens || socket.cookie.is_none() || socket.recv_q <= socket.send_q {
+    if !listens || !is_full(case, at) {
         return None;
     }
     let is_unix = socket.proto.is_unix();
@@ -57,6 +100,7 @@ fn check(case: &Case<'_>, at: SocketAt) -> Option<Finding> {
     );
     Some(Finding {
         meaning,
+        others: held_up_by(case, &[at]),
         facts: vec![
             diag_count(waiting, socket.recv_q),
             diag_count(limit, socket.send_q),
@@ -71,9 +115,9 @@ fn check(case: &Case<'_>, at: SocketAt) -> Option<Finding> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::diagnose::testing::{found, socket};
+    use crate::diagnose::testing::{figures, found, found_among, found_since, socket};
     use crate::sockets::TcpFigures;
-    use crate::sockets::{Address, Family, Proto, Socket};
+    use crate::sockets::{Address, Family, Proto};
 
     #[test]
     fn a_queue_above_its_limit_fires() {
@@ -101,6 +145,64 @@ mod tests {
             assert!(!format!("{:?}", finding.next).contains("somaxconn"));
             assert_eq!(found(&listener(1), TcpFigures::default()), None);
         }
+    }
+
+    fn unaccepted(cookie: u64, age: u32) -> Socket {
+        let socket = Socket {
+            inode: 0,
+            cookie: Some(cookie),
+            ..socket(State::Established, 0, 0)
+        };
+        let tcp = TcpFigures {
+            last_data_sent_ms: Some(age),
+            ..TcpFigures::default()
+        };
+        figures(socket, tcp)
+    }
+
+    #[test]
+    fn a_burst_that_is_accepted_stays_silent_and_an_old_connection_fires() {
+        let full = socket(State::Listen, 2, 1);
+        let burst = [unaccepted(5, 300), unaccepted(6, 300)];
+        assert_eq!(found_among(&full, &burst), None);
+        let old = [unaccepted(5, 1_300), unaccepted(6, 300)];
+        assert!(found_among(&full, &old).is_some());
+        // Full twice, by two bursts.
+        let before = [full.clone(), unaccepted(3, 300), unaccepted(4, 300)];
+        let after = [full.clone(), unaccepted(5, 300), unaccepted(6, 300)];
+        assert_eq!(found_since(&before, &after), None);
+        // Full twice, and nothing was accepted between.
+        let before = [full.clone(), unaccepted(5, 0), unaccepted(6, 0)];
+        assert!(found_since(&before, &after).is_some());
+        // It was not full before.
+        let before = [socket(State::Listen, 1, 1), unaccepted(5, 0)];
+        assert_eq!(found_since(&before, &after), None);
+    }
+
+    #[test]
+    fn a_full_unix_queue_has_to_hold_the_same_connections_twice() {
+        let unix = |state, recv_q, cookie, inode| Socket {
+            proto: Proto::UnixStr,
+            family: Family::Unix,
+            local: Address::Unix {
+                name: b"/run/api.sock".as_slice().into(),
+                inode,
+            },
+            peer: Address::None,
+            cookie: Some(cookie),
+            inode,
+            ..socket(state, recv_q, 1)
+        };
+        let queue = |first| {
+            vec![
+                unix(State::Listen, 2, 1, 70),
+                unix(State::Established, 0, first, 0),
+                unix(State::Established, 0, first + 1, 0),
+            ]
+        };
+        assert!(found_since(&queue(5), &queue(5)).is_some());
+        assert_eq!(found_since(&queue(5), &queue(7)), None);
+        assert!(found(&queue(5)[0], TcpFigures::default()).is_some());
     }
 
     #[test]

@@ -13,8 +13,8 @@ pub static RULE: Rule = Rule {
         bind the port (EADDRINUSE), and connections to it are refused.",
     proof: "The state itself (bit 13 of sock_diag's mask, TCP_BOUND_INACTIVE). netstat, lsof and ss -a do \
         not show such a socket.",
-    look_alikes: "A client that binds before it connects is in this state for a moment, so this is only a \
-        notice. A listener is in LISTEN; TIME-WAIT blocks only programs without SO_REUSEADDR. If another \
+    look_alikes: "This is only a notice: a client that binds before it connects is in this state for a \
+        moment, and a program may hold a port as a lock, so that it runs only once. A listener is in LISTEN; TIME-WAIT blocks only programs without SO_REUSEADDR. If another \
         socket listens on the same address and port (SO_REUSEPORT), nothing is refused and this rule \
         stays silent.",
     next: "Look again. If the socket stays, its program hangs between bind() and listen(), or should close \
@@ -33,7 +33,8 @@ fn check(case: &Case<'_>, at: SocketAt) -> Option<Finding> {
         Command::of("sockdoc sockets")
             .with(format!(":{port}"))
             .into(),
-        "If the socket is still there, its program hangs between bind() and listen(), or should close it."
+        "If the socket is still there, its program hangs between bind() and listen(), should close it, or \
+         holds the port as a lock. It is in the way only if another program wants the port (EADDRINUSE)."
             .into(),
     ];
     next.extend(watch_program(

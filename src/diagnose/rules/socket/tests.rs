@@ -152,7 +152,7 @@ fn a_connection_to_another_host_is_not_told_of_a_listener_here() {
 
 fn close_wait(recv_q: u32) -> Socket {
     let tcp = TcpFigures {
-        last_ack_recv_ms: Some(65_000),
+        last_ack_recv_ms: Some(125_000),
         ..TcpFigures::default()
     };
     figures(socket(State::CloseWait, recv_q, 0), tcp)
@@ -173,7 +173,7 @@ fn a_peer_on_this_host_that_still_waits_has_not_closed() {
     let finding = found_among(&close_wait(0), &waiting).unwrap();
     assert_eq!(
         finding.headline,
-        "half-closed: the peer, on this host, has been waiting for 65 s; EOF was read but close() was \
+        "half-closed: the peer, on this host, has been waiting for 2 min; EOF was read but close() was \
          not called"
     );
     assert_eq!(finding.severity, Severity::Notice);
@@ -191,7 +191,7 @@ fn a_peer_that_is_gone_or_closed_is_not_called_half_closed() {
     for others in [&[][..], &[other_end(State::FinWait2, 0)], &[elsewhere]] {
         let finding = found_among(&close_wait(0), others).unwrap();
         assert!(finding.headline.starts_with("CLOSE-WAIT leak"));
-        assert_eq!(finding.severity, Severity::Warning);
+        assert_eq!(finding.severity, Severity::Notice);
     }
 }
 
@@ -215,7 +215,7 @@ fn the_program_that_keeps_the_window_closed_is_found_on_this_host() {
     assert_eq!(parts(&finding, Role::OtherEnd), [1]);
     let finding = found_among(&probing(), &[]).unwrap();
     assert_eq!(commands(&finding), ["sockdoc sockets :40000"]);
-    assert!(format!("{:?}", finding.next).contains("on 127.0.0.1"));
+    assert!(format!("{:?}", finding.next).contains("on this host"));
 }
 
 /// The headlines of a sample's blocks, those of the effects set in.
@@ -302,8 +302,60 @@ fn many_leaked_connections_of_one_process_and_port_are_one_finding() {
         blocks(&sample, false),
         [
             "CLOSE-WAIT leak: 200 connections on port 80 of python3 (pid 7)",
-            "CLOSE-WAIT leak: peer closed at least 65 s ago; EOF was read but close() was not called",
+            "CLOSE-WAIT leak: peer closed at least 2 min ago; EOF was read but close() was not called",
         ]
     );
     assert_eq!(blocks(&sample, true).len(), 201);
+}
+
+#[test]
+fn a_client_is_told_that_its_connection_is_not_accepted() {
+    let client = other_end(State::Established, 40);
+    let sample = sample(vec![client, unaccepted(), listener("0.0.0.0", 80, 1, 30)]);
+    let index = Index::new(&sample);
+    let case = Case::new(&index);
+    let found = diagnose(&case);
+    let of_client = found.of(SocketAt(0)).next().unwrap();
+    assert_eq!(of_client.headline, "not accepted for 13 s");
+    // A listing of the client alone has it, once.
+    assert_eq!(found.blocks(&case, &[SocketAt(0)], false).len(), 1);
+    assert_eq!(
+        found
+            .blocks(&case, &[SocketAt(0), SocketAt(1)], false)
+            .len(),
+        1
+    );
+}
+
+#[test]
+fn two_programs_that_wait_for_each_other_to_read_are_one_finding() {
+    let end = |local, peer, inode| {
+        let socket = Socket {
+            local: at("127.0.0.1", local),
+            peer: at("127.0.0.1", peer),
+            inode,
+            cookie: Some(inode.into()),
+            recv_q: 60_000,
+            ..probing()
+        };
+        let tcp = TcpFigures {
+            rcv_wnd: Some(0),
+            last_data_recv_ms: Some(13_000),
+            ..TcpFigures::from(probing().tcp)
+        };
+        figures(socket, tcp)
+    };
+    let (ours, theirs) = (end(80, 40_000, 8), end(40_000, 80, 9));
+    let both = sample(vec![ours.clone(), theirs.clone()]);
+    assert_eq!(
+        blocks(&both, false),
+        ["both ends wait to be read for 13 s: 58 KiB unread here, 68 KiB queued for the peer"]
+    );
+    // Each row has it.
+    let index = Index::new(&both);
+    let found = diagnose(&Case::new(&index));
+    assert_eq!(found.all().len(), 1);
+    assert!(found.of(SocketAt(0)).eq(found.of(SocketAt(1))));
+    // The other end is elsewhere.
+    assert_eq!(blocks(&sample(vec![ours.clone()]), false).len(), 1);
 }

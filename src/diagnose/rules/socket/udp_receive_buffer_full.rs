@@ -1,6 +1,7 @@
 //! The receive buffer of a UDP socket is full: the kernel drops further datagrams.
 
 use super::super::{Check, Rule, meminfo, watch_program};
+use super::listener_drops::dropped;
 use crate::diagnose::{Case, Finding, Severity, Subject, Value, words};
 use crate::host::SocketAt;
 use crate::sockets::Proto;
@@ -14,7 +15,8 @@ pub static RULE: Rule = Rule {
     proof: "Received and unread datagrams take (nearly) all of SO_RCVBUF: 95 %, or enough that not even the \
         smallest datagram fits. The kernel counts memory (truesize), not payload.",
     look_alikes: "A Recv-Q above 0, and a half-full buffer, are everyday. Drops so far are evidence, but \
-        prove nothing by themselves: they count since the socket was made.",
+        prove nothing by themselves: they count since the socket was made. Only a count that rises between \
+        two samples does.",
     next: "See whether the program reads. If it keeps up and only bursts overflow the buffer, raise SO_RCVBUF \
         and net.core.rmem_max.",
     because: &[],
@@ -34,10 +36,24 @@ pub(in crate::diagnose::rules) fn check(case: &Case<'_>, at: SocketAt) -> Option
     let (used, limit) = (memory.rmem_alloc_bytes?, memory.rcvbuf_bytes?);
     let nearly = u64::from(used) * 100 >= u64::from(limit) * 95;
     let full = nearly || used.saturating_add(SMALLEST_TRUESIZE) > limit;
-    if used == 0 || !full {
+    let mut finding = found(case, at)?;
+    if let Some((before, now)) = dropped(case, at) {
+        let elapsed = case.before?.elapsed().as_millis();
+        finding.headline = format!(
+            "receive buffer overflows: {} dropped in the last {}",
+            words::count(now - before, "datagram"),
+            words::duration(u64::try_from(elapsed).unwrap_or(u64::MAX))
+        );
+        finding.ruled_out = "Not drops of the past: the count rose between two samples.";
+        let counts = finding
+            .facts
+            .iter_mut()
+            .filter(|fact| fact.field == "drops");
+        counts.for_each(|fact| fact.before = Some(Value::Count(before.into())));
+    } else if used == 0 || !full {
         return None;
     }
-    found(case, at)
+    Some(finding)
 }
 
 /// The finding itself, for callers that know that datagrams were dropped just now: large ones are while
@@ -75,10 +91,8 @@ pub(in crate::diagnose::rules) fn found(case: &Case<'_>, at: SocketAt) -> Option
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::diagnose::testing::{found, socket};
-    use crate::sockdiag::SkMemInfo;
-    use crate::sockets::TcpFigures;
-    use crate::sockets::{Details, Socket, State};
+    use crate::diagnose::testing::{found, found_since, memory, socket};
+    use crate::sockets::{Socket, State, TcpFigures};
 
     fn udp(recv_q: u32) -> Socket {
         Socket {
@@ -88,18 +102,7 @@ mod tests {
     }
 
     fn held(socket: &Socket, used: u32, limit: u32, drops: u32) -> Option<Finding> {
-        let mut bytes = Vec::new();
-        for number in [used, limit, 0, 212_992, 0, 0, 0, 0, drops] {
-            bytes.extend(number.to_ne_bytes());
-        }
-        let details = Details {
-            memory: Some(SkMemInfo::new(&bytes)),
-            ..Details::default()
-        };
-        let socket = Socket {
-            details: Some(Box::new(details)),
-            ..socket.clone()
-        };
+        let socket = memory(socket.clone(), [used, limit, drops]);
         found(&socket, TcpFigures::default())
     }
 
@@ -124,6 +127,18 @@ mod tests {
             assert_eq!(held(&udp(used), used, 212_992, 900), None);
         }
         assert_eq!(held(&udp(0), 0, 0, 0), None);
+    }
+
+    #[test]
+    fn drops_that_rise_fire_whatever_is_in_the_buffer() {
+        let at = |drops| [memory(udp(0), [0, 212_992, drops])];
+        let finding = found_since(&at(497), &at(520)).unwrap();
+        assert_eq!(
+            finding.headline,
+            "receive buffer overflows: 23 datagrams dropped in the last 1.5 s"
+        );
+        assert_eq!(finding.facts[2].before, Some(Value::Count(497)));
+        assert_eq!(found_since(&at(497), &at(497)), None);
     }
 
     #[test]

@@ -1,0 +1,132 @@
+use crate::diagnose::testing::{commands, figures, idle, sample, socket};
+use crate::diagnose::{Case, Finding, Findings, Severity, Subject, diagnose};
+use crate::host::{Index, ProcessAt, ProcessStatus, Sample, SocketAt};
+use crate::sockets::testing::owners;
+use crate::sockets::{Socket, State, TcpFigures};
+
+fn status(state: char, descriptors: u32) -> ProcessStatus {
+    ProcessStatus {
+        process: ProcessAt(0),
+        state,
+        descriptors: Some(descriptors),
+        descriptor_limit: Some(1024),
+    }
+}
+
+/// A server with a listener at which `waiting` connections wait and with one connection.
+fn server(waiting: u32, unread: u32, status: ProcessStatus) -> Sample {
+    let connection = Socket {
+        inode: 9,
+        ..socket(State::Established, unread, 0)
+    };
+    let connection = figures(
+        connection,
+        TcpFigures {
+            last_data_recv_ms: Some(1_500),
+            ..idle()
+        },
+    );
+    let unaccepted = figures(
+        Socket {
+            inode: 0,
+            ..socket(State::Established, 0, 0)
+        },
+        TcpFigures {
+            last_data_sent_ms: Some(4_000),
+            ..TcpFigures::default()
+        },
+    );
+    let mut sockets = vec![socket(State::Listen, waiting, 128), connection];
+    sockets.extend((0..waiting).map(|_| unaccepted.clone()));
+    Sample {
+        owners: owners(&[(812, "web", None, &[7, 9])]),
+        processes: vec![status],
+        ..sample(sockets)
+    }
+}
+
+fn findings(sample: &Sample) -> Findings {
+    let index = Index::new(sample);
+    diagnose(&Case::new(&index))
+}
+
+fn about_the_process(sample: &Sample) -> Option<Finding> {
+    let findings = findings(sample);
+    let is_it = |finding: &&Finding| finding.subject == Subject::Process(ProcessAt(0));
+    findings.all().iter().find(is_it).cloned()
+}
+
+#[test]
+fn a_stopped_process_for_which_clients_wait_is_the_first_cause() {
+    let sample = server(5, 300, status('T', 20));
+    let finding = about_the_process(&sample).unwrap();
+    assert_eq!(finding.rule.id, "process_stopped");
+    assert_eq!(finding.severity, Severity::Error);
+    assert_eq!(
+        finding.headline,
+        "process stopped: web (pid 812); 5 connections wait for accept(), data is unread on 1 connection"
+    );
+    assert_eq!(commands(&finding), ["kill -CONT 812"]);
+
+    let index = Index::new(&sample);
+    let case = Case::new(&index);
+    let found = findings(&sample);
+    // The row of the listener, and that of the connection, name it first.
+    for at in [0, 1] {
+        assert_eq!(found.of(SocketAt(at)).next(), Some(&finding));
+    }
+    // All that waits is one effect of it.
+    let places: Vec<SocketAt> = sample.places().collect();
+    let blocks = found.blocks(&case, &places, false);
+    assert_eq!(blocks.len(), 1);
+    let effects = &blocks[0].effects;
+    assert_eq!(effects.len(), 1);
+    assert_eq!(
+        effects[0].finding.headline,
+        "not accepted: 5 connections on port 80 of web (pid 812)"
+    );
+}
+
+#[test]
+fn a_stopped_process_that_nobody_waits_for_and_a_sleeping_one_stay_silent() {
+    assert_eq!(about_the_process(&server(0, 0, status('T', 20))), None);
+    for state in ['S', 'R', 'D', 'Z'] {
+        assert_eq!(about_the_process(&server(5, 300, status(state, 20))), None);
+    }
+}
+
+#[test]
+fn a_debugger_is_named() {
+    let finding = about_the_process(&server(1, 0, status('t', 20))).unwrap();
+    assert_eq!(
+        finding.headline,
+        "process stopped by a debugger: web (pid 812); 1 connection waits for accept()"
+    );
+}
+
+#[test]
+fn a_server_at_its_descriptor_limit_is_the_first_cause() {
+    let sample = server(3, 0, status('S', 1024));
+    let finding = about_the_process(&sample).unwrap();
+    assert_eq!(finding.rule.id, "descriptor_limit");
+    assert_eq!(
+        finding.headline,
+        "descriptor limit reached: web (pid 812) has 1024 of 1024 open; 3 connections at its listeners \
+         cannot be accepted"
+    );
+    let found = findings(&sample);
+    let waits = found.of(SocketAt(2)).next().unwrap();
+    assert_eq!(waits.rule.id, "not_accepted");
+    assert_eq!(waits.because.and_then(|at| found.get(at)), Some(&finding));
+}
+
+#[test]
+fn a_limit_that_is_not_reached_or_not_known_and_an_empty_queue_stay_silent() {
+    assert_eq!(about_the_process(&server(3, 0, status('S', 1023))), None);
+    assert_eq!(about_the_process(&server(0, 0, status('S', 1024))), None);
+    let unknown = ProcessStatus {
+        descriptors: None,
+        ..status('S', 0)
+    };
+    assert_eq!(about_the_process(&server(3, 0, unknown)), None);
+}

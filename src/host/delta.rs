@@ -1,0 +1,296 @@
+//! What happened between two samples of a host.
+
+use std::cell::OnceCell;
+use std::collections::{HashMap, HashSet};
+use std::time::Duration;
+
+use super::index::Index;
+use super::sample::SocketAt;
+use crate::sockets::number_hash::NumberMap;
+use crate::sockets::{Proto, Socket, State};
+
+const NONE: u32 = u32::MAX;
+
+/// Two samples of a host, the sockets of the later one joined with those of the earlier one.
+///
+/// A socket is the same if its cookie is, which the kernel gives once; from /proc/net, which has none, if
+/// its inode and protocol are. A connection that closed in between is in the later sample as a TCP socket
+/// without a state, with the figures that it had in the end: see [`is_closed`].
+#[derive(Debug)]
+pub struct Delta<'a> {
+    before: Index<'a>,
+    after: &'a Index<'a>,
+    elapsed: Duration,
+    /// By place in the later sample; [`NONE`]: it is new.
+    earlier: Vec<u32>,
+    accepted: OnceCell<HashMap<SocketAt, u64>>,
+    stuck: OnceCell<HashSet<SocketAt>>,
+}
+
+/// How far the counters of a socket, or of several, went in the time between. `None`: there is no such counter.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Change {
+    /// Payload received, in bytes.
+    pub in_bytes: Option<u64>,
+    /// Payload sent, in bytes, repetitions not counted.
+    pub out_bytes: Option<u64>,
+    /// Segments received.
+    pub in_segments: Option<u64>,
+    /// Segments sent.
+    pub out_segments: Option<u64>,
+    /// Segments sent again.
+    pub retransmits: Option<u64>,
+    /// Datagrams, or connections of a listener, that were dropped.
+    pub drops: Option<u64>,
+    /// Connections of a listener that were accepted.
+    pub accepts: Option<u64>,
+    /// Whether the socket appeared in the time between; of several: how many.
+    pub opened: u64,
+    /// Whether the connection closed in the time between; of several: how many.
+    pub closed: u64,
+}
+
+/// Whether it is a connection that closed between two samples.
+pub fn is_closed(socket: &Socket) -> bool {
+    socket.proto == Proto::Tcp && socket.state == State::Unconnected
+}
+
+impl Change {
+    /// Payload in both directions.
+    pub fn bytes(&self) -> Option<u64> {
+        sum(self.in_bytes, self.out_bytes)
+    }
+
+    /// Adds that of another socket.
+    pub fn add(&mut self, other: &Change) {
+        for (own, other) in [
+            (&mut self.in_bytes, other.in_bytes),
+            (&mut self.out_bytes, other.out_bytes),
+            (&mut self.in_segments, other.in_segments),
+            (&mut self.out_segments, other.out_segments),
+            (&mut self.retransmits, other.retransmits),
+            (&mut self.drops, other.drops),
+            (&mut self.accepts, other.accepts),
+        ] {
+            *own = sum(*own, other);
+        }
+        self.opened += other.opened;
+        self.closed += other.closed;
+    }
+}
+
+fn sum(one: Option<u64>, other: Option<u64>) -> Option<u64> {
+    match (one, other) {
+        (Some(one), Some(other)) => Some(one.saturating_add(other)),
+        (one, other) => one.or(other),
+    }
+}
+
+impl<'a> Delta<'a> {
+    /// Joins two samples. `elapsed`: the time between them by a clock that nobody sets.
+    pub fn new(before: Index<'a>, after: &'a Index<'a>, elapsed: Duration) -> Delta<'a> {
+        let netns = namespaces(&before, after);
+        let mut places: NumberMap<u64, u32> = NumberMap::default();
+        let sockets = || (0..NONE).zip(&before.sample().sockets);
+        for (place, socket) in sockets() {
+            places.insert(key(socket), place);
+        }
+        let find = |socket: &Socket| {
+            let place = *places.get(&key(socket))?;
+            let earlier = &before.sample().sockets[place as usize];
+            let same = earlier.proto == socket.proto
+                && earlier.cookie.is_some() == socket.cookie.is_some()
+                && netns.get(usize::from(earlier.netns)) == Some(&socket.netns);
+            same.then_some(place)
+        };
+        let sockets = after.sample().sockets.iter();
+        let earlier = sockets.map(|socket| find(socket).unwrap_or(NONE)).collect();
+        Delta {
+            before,
+            after,
+            elapsed,
+            earlier,
+            accepted: OnceCell::new(),
+            stuck: OnceCell::new(),
+        }
+    }
+
+    /// The time between the samples.
+    pub fn elapsed(&self) -> Duration {
+        self.elapsed
+    }
+
+    /// The earlier sample.
+    pub fn before(&self) -> &Index<'a> {
+        &self.before
+    }
+
+    /// A count in this time as a rate; `None` if no time passed.
+    #[expect(clippy::cast_precision_loss, reason = "a rate is not exact")]
+    pub fn per_second(&self, count: u64) -> Option<f64> {
+        let seconds = self.elapsed.as_secs_f64();
+        (seconds > 0.0).then(|| count as f64 / seconds)
+    }
+
+    /// A socket as it was before; `None` if it is new.
+    pub fn earlier(&self, at: SocketAt) -> Option<&'a Socket> {
+        Some(self.before.socket(self.place_before(at)?))
+    }
+
+    fn place_before(&self, at: SocketAt) -> Option<SocketAt> {
+        let place = *self.earlier.get(at.0 as usize)?;
+        (place != NONE).then_some(SocketAt(place))
+    }
+
+    /// How far the counters of a socket went.
+    pub fn change(&self, at: SocketAt) -> Change {
+        let (now, before) = (self.after.socket(at), self.earlier(at));
+        let figure = |of: fn(&Socket) -> Option<u64>| {
+            let later = of(now)?;
+            Some(match before {
+                Some(before) => grown(of(before)?, later),
+                None => later,
+            })
+        };
+        Change {
+            in_bytes: figure(received),
+            out_bytes: figure(sent),
+            in_segments: figure(|it| tcp(it)?.segs_in.map(u64::from)),
+            out_segments: figure(|it| tcp(it)?.segs_out.map(u64::from)),
+            retransmits: figure(|it| tcp(it)?.total_retrans.map(u64::from)),
+            drops: figure(|it| it.memory()?.drops.map(u64::from)),
+            accepts: self.accepts(at),
+            opened: u64::from(before.is_none()),
+            closed: u64::from(is_closed(now)),
+        }
+    }
+
+    /// Connections that a TCP listener accepted in this time.
+    ///
+    /// The kernel does not count them. They are the connections that have an owner now and had none
+    /// before, and those that came and closed in between.
+    fn accepts(&self, at: SocketAt) -> Option<u64> {
+        let socket = self.after.socket(at);
+        if socket.proto != Proto::Tcp || socket.state != State::Listen {
+            return None;
+        }
+        let accepted = self.accepted.get_or_init(|| self.count_accepted());
+        Some(accepted.get(&at).copied().unwrap_or(0))
+    }
+
+    fn count_accepted(&self) -> HashMap<SocketAt, u64> {
+        let mut accepted = HashMap::new();
+        for at in self.after.sample().places() {
+            let socket = self.after.socket(at);
+            let connected = socket.proto == Proto::Tcp
+                && !matches!(
+                    socket.state,
+                    State::Listen | State::BoundInactive | State::TimeWait | State::SynSent
+                );
+            let had_owner = self.earlier(at).is_some_and(|before| before.inode != 0);
+            // One that closed has an inode only if it was there before.
+            let has_owner = socket.inode != 0 || is_closed(socket);
+            if !connected || had_owner || !has_owner {
+                continue;
+            }
+            if let Some(listener) = self.listener_of(at) {
+                *accepted.entry(listener).or_default() += 1;
+            }
+        }
+        accepted
+    }
+
+    /// The listener from which a connection came: of several the one that shares a process with it.
+    fn listener_of(&self, at: SocketAt) -> Option<SocketAt> {
+        let listeners = self.after.listeners_of(at);
+        if listeners.len() <= 1 {
+            return listeners.first().copied();
+        }
+        let own = self.after.processes(&[at]);
+        let shares = |listener: &&SocketAt| {
+            let of_it = self.after.processes(&[**listener]);
+            of_it.iter().any(|process| own.contains(process))
+        };
+        listeners.iter().find(shares).or(listeners.first()).copied()
+    }
+
+    /// Whether all connections that waited at a listener before wait there still: connections are accepted
+    /// in the order in which they came. `false` if none waited.
+    pub fn none_accepted(&self, listener: SocketAt) -> bool {
+        let stuck = self.stuck.get_or_init(|| {
+            let places = self.after.sample().places();
+            places.filter(|at| self.all_wait_still(*at)).collect()
+        });
+        stuck.contains(&listener)
+    }
+
+    fn all_wait_still(&self, listener: SocketAt) -> bool {
+        if self.after.socket(listener).state != State::Listen {
+            return false;
+        }
+        let Some(before) = self.place_before(listener) else {
+            return false;
+        };
+        // In the order of the sample.
+        let waited = self.before.unaccepted(before);
+        let wait = self.after.unaccepted(listener).iter();
+        let still = wait.filter(|at| {
+            let earlier = self.place_before(**at);
+            earlier.is_some_and(|earlier| waited.binary_search(&earlier).is_ok())
+        });
+        !waited.is_empty() && still.count() == waited.len()
+    }
+}
+
+/// What the namespaces of the earlier sample are in the later one, by their inodes.
+fn namespaces(before: &Index<'_>, after: &Index<'_>) -> Vec<u16> {
+    let later = &after.sample().namespaces;
+    let earlier = &before.sample().namespaces;
+    if earlier.is_empty() {
+        // A sample without a list is of one namespace.
+        return vec![0];
+    }
+    let place = |inode: u64| later.iter().position(|namespace| namespace.inode == inode);
+    let number = |place: Option<usize>| place.and_then(|place| u16::try_from(place).ok());
+    let earlier = earlier.iter();
+    earlier
+        .map(|namespace| number(place(namespace.inode)).unwrap_or(u16::MAX))
+        .collect()
+}
+
+/// What tells a socket from all others.
+fn key(socket: &Socket) -> u64 {
+    socket.cookie.unwrap_or_else(|| u64::from(socket.inode))
+}
+
+/// A counter only grows, but that of a socket that is connected anew begins again.
+fn grown(before: u64, after: u64) -> u64 {
+    after.checked_sub(before).unwrap_or(after)
+}
+
+fn tcp(socket: &Socket) -> Option<&crate::sockdiag::TcpInfoValues> {
+    socket.details.as_ref()?.tcp.as_deref()
+}
+
+/// Payload received: the kernel counts the FIN of the peer as a byte.
+fn received(socket: &Socket) -> Option<u64> {
+    let bytes = tcp(socket)?.bytes_received?;
+    let fin = matches!(
+        socket.state,
+        State::CloseWait | State::Closing | State::LastAck | State::Unconnected
+    );
+    Some(bytes.saturating_sub(u64::from(fin)))
+}
+
+/// Payload sent once. Before Linux 4.19: that was acknowledged, the SYN included.
+fn sent(socket: &Socket) -> Option<u64> {
+    let info = tcp(socket)?;
+    match info.bytes_sent {
+        Some(sent) => Some(sent.saturating_sub(info.bytes_retrans.unwrap_or(0))),
+        None => info.bytes_acked,
+    }
+}
+
+#[cfg(test)]
+#[path = "delta_tests.rs"]
+mod tests;
