@@ -1,6 +1,7 @@
 //! `sockdoc sockets`.
 
 mod ask;
+mod look;
 pub mod plain_p;
 mod show;
 
@@ -11,13 +12,13 @@ use crate::error::Result;
 use crate::render::sockets::column::Column;
 use crate::sockets::order::GroupBy;
 use crate::sys::privilege;
-use crate::sys::sockets::sample;
 
 /// List sockets with their processes, and find connections with a problem.
 ///
 /// Shows connected, listening and bound internet sockets. Connections in TIME-WAIT are counted in the
 /// footer (--json: not_shown; --csv: on standard error). The WHY column names a problem if a single
-/// sample proves it. --problems shows only those sockets, with evidence and next step.
+/// sample proves it. --problems shows only those sockets, with evidence and next step, and includes
+/// the listeners of Unix sockets; if something waits or was dropped, it takes a second sample 1.5 s later.
 ///
 /// A FILTER is a port (:8080), an address (10.0.0.0/8, [::1]:80), the path of a Unix socket, or a part
 /// of a process name. Filters of one kind are alternatives; different kinds are combined:
@@ -108,7 +109,7 @@ enum Like {
 pub fn run(args: &Args, context: &Context) -> Result<Status> {
     let (asked, query) = ask::understand(args, context)?;
     privilege::keep(&query.needs())?;
-    let taken = sample(&query, &|socket| asked.keeps(socket))?;
+    let looked = look::look(&asked, &query)?;
     privilege::drop_all()?;
-    show::show(args, &asked, taken, context)
+    show::show(args, &asked, looked, context)
 }

@@ -23,6 +23,8 @@ pub use finding::{Command, Fact, Finding, FindingAt, NextStep, Role, Severity, S
 pub use findings::{Block, Findings};
 pub use rules::{Check, Rule};
 
+use std::time::Duration;
+
 use crate::host::{Delta, Index, Sample, SocketAt};
 use crate::sockets::{Socket, TcpFigures};
 use crate::stream;
@@ -95,6 +97,20 @@ pub fn diagnose(case: &Case<'_>) -> Findings {
         found.extend(checks.iter().filter_map(|check| check(case, at)));
     }
     Findings::new(found)
+}
+
+/// Whether a second sample would tell more than this one: something waits, and it may be that it still
+/// moves; or something was dropped, and it may be over.
+pub fn asks_for_a_second_sample(index: &Index<'_>) -> bool {
+    let dropped = |socket: &Socket| socket.memory().is_some_and(|memory| memory.drops > Some(0));
+    if index.sample().sockets.iter().any(dropped) {
+        return true;
+    }
+    // As if nothing had moved since.
+    let still = Delta::new(Index::new(index.sample()), index, Duration::ZERO);
+    let findings = diagnose(&Case::new(index).since(Some(&still)));
+    let mut all = findings.all().iter();
+    all.any(|finding| finding.severity >= Severity::Warning)
 }
 
 /// Asks every rule about one socket; the worst first.

@@ -314,8 +314,15 @@ fn fact_json(fact: &Fact) -> FactJson {
 }
 
 fn socket_json(subject: Subject, sheet: &Sheet<'_>) -> SocketJson {
-    let Subject::Socket(at) = subject else {
-        return SocketJson::default();
+    let at = match subject {
+        Subject::Socket(at) => at,
+        Subject::Process(at) => {
+            return SocketJson {
+                pids: vec![sheet.sample().process(at).pid],
+                ..SocketJson::default()
+            };
+        }
+        _ => return SocketJson::default(),
     };
     let row = sheet.row(at);
     let processes = sheet.index.processes(&[at]).into_iter();

@@ -87,7 +87,10 @@ pub fn inet(message: &InetMessage<'_>, proto: Proto, netns: u16, taken: Taken) -
             shutdown: attributes.shutdown,
             tos: attributes.tos.or(attributes.traffic_class),
         }));
-    } else if taken.evidence && attributes.sk_mem_info.is_some() {
+    } else if taken.evidence
+        && attributes.sk_mem_info.is_some()
+        && (proto != Proto::Tcp || state == State::Listen)
+    {
         socket.details = Some(Box::new(memory_alone(attributes.sk_mem_info)));
     }
     Some(socket)

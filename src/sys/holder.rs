@@ -29,6 +29,7 @@ pub fn of(address: SocketAddr, kind: Type) -> Vec<String> {
         bytecode: None,
         details: false,
         evidence: false,
+        drops: false,
         owners: Some(Depth::Names),
         places: vec![Place::own()],
     };

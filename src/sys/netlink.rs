@@ -1,8 +1,11 @@
 //! A netlink socket (`netlink(7)`): requests to the kernel, and what it replies.
 
 use std::io;
-use std::os::fd::{AsRawFd, OwnedFd};
+use std::os::fd::{AsFd as _, AsRawFd, OwnedFd};
+use std::time::Duration;
 
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::sys::socket::sockopt::{RcvBuf, RcvBufForce};
 use nix::sys::socket::{
     AddressFamily, MsgFlags, SockFlag, SockProtocol, SockType, recv, send, setsockopt, socket,
 };
@@ -22,6 +25,26 @@ sockopt_impl!(
     libc::NETLINK_EXT_ACK,
     bool
 );
+
+sockopt_impl!(
+    /// Announcements of a group are delivered.
+    Membership,
+    SetOnly,
+    libc::SOL_NETLINK,
+    libc::NETLINK_ADD_MEMBERSHIP,
+    u32
+);
+
+/// What a socket that listens to announcements has.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Heard<'a> {
+    /// A datagram of messages.
+    Bytes(&'a [u8]),
+    /// Announcements were lost: the socket's buffer was full.
+    Overrun,
+    /// No more for now.
+    Nothing,
+}
 
 /// An open netlink socket. It belongs to the namespace in which it was opened.
 #[derive(Debug)]
@@ -102,6 +125,50 @@ impl Netlink {
                 }
             }
         }
+    }
+
+    /// Asks for the announcements of these groups, with a receive buffer of about this size if it may be
+    /// had.
+    ///
+    /// # Errors
+    /// When there is no such group here.
+    pub fn listen(&self, groups: &[u32], buffer: usize) -> io::Result<()> {
+        // Beyond net.core.rmem_max only with CAP_NET_ADMIN.
+        if setsockopt(&self.fd, RcvBufForce, &buffer).is_err() {
+            let _ = setsockopt(&self.fd, RcvBuf, &buffer);
+        }
+        for group in groups {
+            setsockopt(&self.fd, Membership, group)?;
+        }
+        Ok(())
+    }
+
+    /// The next announcement, without waiting for it.
+    pub fn hear(&mut self) -> io::Result<Heard<'_>> {
+        loop {
+            return match recv(
+                self.fd.as_raw_fd(),
+                &mut self.buffer,
+                MsgFlags::MSG_DONTWAIT,
+            ) {
+                Ok(received) => Ok(Heard::Bytes(&self.buffer[..received])),
+                Err(nix::Error::EINTR) => continue,
+                Err(nix::Error::ENOBUFS) => Ok(Heard::Overrun),
+                Err(nix::Error::EAGAIN) => Ok(Heard::Nothing),
+                Err(errno) => Err(errno.into()),
+            };
+        }
+    }
+
+    /// Waits until one of these sockets has something, or for this long; whether one has.
+    pub fn wait_for_any<'a>(sockets: impl Iterator<Item = &'a Netlink>, time: Duration) -> bool {
+        let poll_fd = |socket: &'a Netlink| PollFd::new(socket.fd.as_fd(), PollFlags::POLLIN);
+        let mut fds: Vec<PollFd<'_>> = sockets.map(poll_fd).collect();
+        // Up, so that what is left of a millisecond is not spent in a loop.
+        let milliseconds = time.as_nanos().div_ceil(1_000_000);
+        let timeout = i32::try_from(milliseconds).unwrap_or(i32::MAX);
+        let timeout = PollTimeout::try_from(timeout).unwrap_or(PollTimeout::MAX);
+        poll(&mut fds, timeout).is_ok_and(|ready| ready > 0)
     }
 
     fn receive(&mut self) -> io::Result<usize> {

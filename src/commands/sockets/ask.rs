@@ -3,6 +3,7 @@
 use std::ffi::OsString;
 use std::os::unix::ffi::OsStrExt as _;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 use crate::commands::Context;
 use crate::error::{Error, Kind, Result};
@@ -113,6 +114,8 @@ pub(super) struct Asked {
     pub(super) shows_users: bool,
     /// Whether it is shown who is at the other end.
     shows_other_ends: bool,
+    /// How long to measure.
+    pub(super) seconds: Option<Duration>,
     /// Processes that hid their namespace.
     pub(super) hidden_namespaces: usize,
     /// Sockets in TIME-WAIT that are what was asked for, and are only counted.
@@ -192,6 +195,7 @@ pub(super) fn understand(args: &Args, context: &Context) -> Result<(Asked, Query
             .and_then(port_bytecode),
         details,
         evidence: findings,
+        drops: args.which.problems,
         owners: owners.then_some(depth),
         places,
     };
@@ -205,6 +209,7 @@ pub(super) fn understand(args: &Args, context: &Context) -> Result<(Asked, Query
             || how.group == Some(GroupBy::User)
             || shows(Need::Users),
         shows_other_ends: owners && (whole || shows(Need::OtherEnds)),
+        seconds: None,
         hidden_namespaces,
         collapsed: AtomicU64::new(0),
         fin_wait_2: AtomicU64::new(0),
@@ -252,6 +257,12 @@ impl Asked {
             return false;
         }
         true
+    }
+
+    /// Forgets what was counted, for another sample.
+    pub(super) fn look_again(&self) {
+        self.collapsed.store(0, Ordering::Relaxed);
+        self.fin_wait_2.store(0, Ordering::Relaxed);
     }
 
     /// Whether sockets are kept that the query does not select.
@@ -436,6 +447,10 @@ fn protos_of(args: &Args, filter: &Filter) -> Result<Vec<Proto>> {
     if protos.is_empty() {
         let internet_only = !what.all && !filter.names_unix();
         let versions = what.ipv4 || what.ipv6;
+        // Their backlogs fill up too.
+        if args.which.problems && internet_only && !versions {
+            protos.extend([Proto::UnixStr, Proto::UnixSeq]);
+        }
         protos.extend(
             Proto::ALL
                 .into_iter()

@@ -8,7 +8,7 @@ use crate::commands::serving::tell;
 use crate::commands::{Context, Status};
 use crate::diagnose::{Case, Findings, Severity, diagnose};
 use crate::error::{Error, Kind, Result};
-use crate::host::{Index, Note, SocketAt};
+use crate::host::{Delta, Index, Note, SocketAt};
 use crate::render::finding;
 use crate::render::sockets::netstat::Asked as NetstatAsked;
 use crate::render::sockets::text::{Footer, Layout};
@@ -21,22 +21,27 @@ use crate::sys::sockets::{Taken, cgroups};
 use crate::sys::users::Users;
 
 use super::ask::{Asked, columns};
+use super::look::Looked;
 use super::{Args, Like};
 
 /// Shows what was asked for.
 pub(super) fn show(
     args: &Args,
     asked: &Asked,
-    mut taken: Taken,
+    looked: Looked,
     context: &Context,
 ) -> Result<Status> {
+    let Looked { mut taken, before } = looked;
     if asked.hidden_namespaces > 0 {
         let note = hidden_namespaces(asked.hidden_namespaces);
         taken.sample.notes.push(note);
     }
     let index = Index::new(&taken.sample);
+    let delta = before
+        .as_ref()
+        .map(|(sample, elapsed)| Delta::new(Index::new(sample), &index, *elapsed));
     let findings = if asked.findings {
-        diagnose(&Case::new(&index))
+        diagnose(&Case::new(&index).since(delta.as_ref()))
     } else {
         Findings::default()
     };

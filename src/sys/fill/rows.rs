@@ -51,6 +51,7 @@ pub fn rows(ends: &Ends) -> Result<Rows> {
         bytecode: None,
         details: true,
         evidence: true,
+        drops: false,
         owners: Some(Depth::Names),
         places: vec![Place::own()],
     };

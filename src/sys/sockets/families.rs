@@ -183,6 +183,8 @@ impl<'a> Collector<'a> {
         } else if self.query.evidence && matches!(proto, Proto::Udp | Proto::Udplite) {
             // UDP has no tcp_info; a full receive buffer shows in its memory.
             Extensions::SK_MEM_INFO
+        } else if self.query.evidence && self.query.drops {
+            Extensions::INFO | Extensions::SK_MEM_INFO
         } else if self.query.evidence {
             Extensions::INFO
         } else {
@@ -485,6 +487,7 @@ mod tests {
             bytecode: None,
             details: false,
             evidence: true,
+            drops: false,
             owners: None,
             places: Vec::new(),
         }

@@ -5,19 +5,23 @@
 //! |---|---|
 //! | this one | [`Query`], [`sample`] |
 //! | [`cgroups`] | the paths of control groups |
+//! | [`closings`] | connections that close while one waits |
 //! | `counts` | how many there are by the kernel's own counts |
 //! | [`families`] | one dump for each family, and its fallback |
 //! | [`namespaces`] | network namespaces |
 //! | [`owners`] | who holds which socket: which of two sources tells |
+//! | [`statuses`] | what a few processes do, and what they may do |
 //! | [`processes`] | one of them: /proc |
 //! | `threads` | threads that do not share the descriptors of their process |
 
 pub mod cgroups;
+pub mod closings;
 mod counts;
 pub mod families;
 pub mod namespaces;
 pub mod owners;
 pub mod processes;
+pub mod statuses;
 mod threads;
 
 use std::collections::HashMap;
@@ -51,6 +55,8 @@ pub struct Query {
     pub details: bool,
     /// Keep what a diagnosis looks at.
     pub evidence: bool,
+    /// Keep what listeners dropped, too.
+    pub drops: bool,
     /// Look for owners, so deep.
     pub owners: Option<Depth>,
     /// In these namespaces.

@@ -1,0 +1,51 @@
+//! One sample, or two: what was asked for, or what the first one asks for.
+
+use std::time::Duration;
+
+use super::ask::Asked;
+use crate::diagnose::asks_for_a_second_sample;
+use crate::error::Result;
+use crate::host::{Index, Sample};
+use crate::sys::clock;
+use crate::sys::sockets::closings::Closings;
+use crate::sys::sockets::{Query, Taken, sample, statuses};
+
+/// How long a second sample is waited for if the first one asks for it.
+const SECOND_LOOK: Duration = Duration::from_millis(1_500);
+
+/// No more processes than these are asked what they do.
+const MOST_PROCESSES: usize = 64;
+
+/// What was seen.
+pub(super) struct Looked {
+    /// The sample, the later one of two.
+    pub(super) taken: Taken,
+    /// The earlier one, and the time between.
+    pub(super) before: Option<(Sample, Duration)>,
+}
+
+/// Looks once, or twice.
+pub(super) fn look(asked: &Asked, query: &Query) -> Result<Looked> {
+    let keep = |socket: &_| asked.keeps(socket);
+    let mut closings = asked.seconds.map(|_| Closings::open(&query.places));
+    let start = clock::monotonic();
+    let mut taken = sample(query, &keep)?;
+    let pause = asked.seconds.or_else(|| {
+        let again = asked.problems && asks_for_a_second_sample(&Index::new(&taken.sample));
+        again.then_some(SECOND_LOOK)
+    });
+    let mut before = None;
+    if let Some(pause) = pause {
+        closings.get_or_insert_default().wait(pause);
+        asked.look_again();
+        let later = clock::monotonic();
+        let first = std::mem::replace(&mut taken, sample(query, &keep)?);
+        let elapsed = Duration::from_nanos(later.0.saturating_sub(start.0));
+        before = Some((first.sample, elapsed));
+    }
+    if asked.findings && taken.sample.owners.were_sought() {
+        let processes = Index::new(&taken.sample).in_trouble(MOST_PROCESSES);
+        taken.sample.processes = statuses::read(&taken.sample, &processes);
+    }
+    Ok(Looked { taken, before })
+}
