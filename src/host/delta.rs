@@ -189,8 +189,8 @@ impl<'a> Delta<'a> {
                 );
             let had_owner = self.earlier(at).is_some_and(|before| before.inode != 0);
             // One that closed has an inode only if it was there before.
-            let has_owner = socket.inode != 0 || is_closed(socket);
-            if !connected || had_owner || !has_owner {
+            let is_accepted = socket.inode != 0 || is_closed(socket);
+            if !connected || had_owner || !is_accepted {
                 continue;
             }
             if let Some(listener) = self.listener_of(at) {

@@ -199,7 +199,7 @@ fn none_was_accepted_if_all_that_waited_wait_still() {
     let before = sample(vec![door(70, 100), waiting(1), waiting(2)]);
     let more = sample(vec![waiting(2), waiting(3), waiting(1), door(70, 100)]);
     between(&before, &more, |delta| {
-        assert!(delta.none_accepted(SocketAt(3)))
+        assert!(delta.none_accepted(SocketAt(3)));
     });
     let one_less = sample(vec![
         door(70, 100),
@@ -208,11 +208,11 @@ fn none_was_accepted_if_all_that_waited_wait_still() {
         waiting(3),
     ]);
     between(&before, &one_less, |delta| {
-        assert!(!delta.none_accepted(SocketAt(0)))
+        assert!(!delta.none_accepted(SocketAt(0)));
     });
     let empty = sample(vec![door(70, 100)]);
     between(&empty, &before, |delta| {
-        assert!(!delta.none_accepted(SocketAt(0)))
+        assert!(!delta.none_accepted(SocketAt(0)));
     });
 }
 

@@ -237,7 +237,7 @@ impl Index<'_> {
     }
 
     /// The peer of a connection in CLOSE-WAIT, if it is on this host and waits for an answer: it has called
-    /// shutdown() and not close().
+    /// `shutdown()` and not `close()`.
     pub fn half_closed_by(&self, at: SocketAt) -> Option<SocketAt> {
         let other = self.other_end(at)?;
         let peer = self.socket(other);
