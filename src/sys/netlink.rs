@@ -7,7 +7,8 @@ use std::time::Duration;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::socket::sockopt::{RcvBuf, RcvBufForce};
 use nix::sys::socket::{
-    AddressFamily, MsgFlags, SockFlag, SockProtocol, SockType, recv, send, setsockopt, socket,
+    AddressFamily, MsgFlags, NetlinkAddr, SockFlag, SockProtocol, SockType, bind, recv, send,
+    setsockopt, socket,
 };
 use nix::{setsockopt_impl, sockopt_impl};
 
@@ -137,6 +138,8 @@ impl Netlink {
         if setsockopt(&self.fd, RcvBufForce, &buffer).is_err() {
             let _ = setsockopt(&self.fd, RcvBuf, &buffer);
         }
+        // Without an address of its own a socket is sent nothing.
+        bind(self.fd.as_raw_fd(), &NetlinkAddr::new(0, 0))?;
         for group in groups {
             setsockopt(&self.fd, Membership, group)?;
         }
