@@ -7,6 +7,7 @@
 //! | [`state`] | states and protocols, with the names that people and programs use |
 //! | [`from_diag`] | sockets from the messages of sock_diag |
 //! | [`proc_net`] | the tables of /proc/net, for families without sock_diag |
+//! | [`change`] | how far the counters went between two samples |
 //! | [`cgroup`] | the systemd unit and the container in a control group's path |
 //! | [`filter`] | what the user wants to see |
 //! | [`number_hash`] | maps by inode and cookie |
@@ -19,6 +20,7 @@ use std::net::IpAddr;
 use serde::{Deserialize, Serialize};
 
 pub mod cgroup;
+pub mod change;
 pub mod evidence;
 pub mod filter;
 pub mod from_diag;

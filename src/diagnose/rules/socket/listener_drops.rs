@@ -28,7 +28,7 @@ fn check(case: &Case<'_>, at: SocketAt) -> Option<Finding> {
         return None;
     }
     let (before, now) = dropped(case, at)?;
-    let elapsed = case.before?.elapsed().as_millis();
+    let elapsed = case.before?.span().as_millis();
     let headline = format!(
         "connections dropped: {} in the last {}; queue {} of {}",
         now - before,

@@ -38,7 +38,7 @@ pub(in crate::diagnose::rules) fn check(case: &Case<'_>, at: SocketAt) -> Option
     let full = nearly || used.saturating_add(SMALLEST_TRUESIZE) > limit;
     let mut finding = found(case, at)?;
     if let Some((before, now)) = dropped(case, at) {
-        let elapsed = case.before?.elapsed().as_millis();
+        let elapsed = case.before?.span().as_millis();
         finding.headline = format!(
             "receive buffer overflows: {} dropped in the last {}",
             words::count(now - before, "datagram"),

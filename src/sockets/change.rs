@@ -1,0 +1,118 @@
+//! How far the counters of sockets went between two samples.
+
+use crate::sockdiag::TcpInfoValues;
+
+use super::{Proto, Socket, State};
+
+/// How far the counters of a socket, or of several, went in the time between. `None`: there is no such counter.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Change {
+    /// Payload received, in bytes.
+    pub in_bytes: Option<u64>,
+    /// Payload sent, in bytes, repetitions not counted.
+    pub out_bytes: Option<u64>,
+    /// Segments received.
+    pub in_segments: Option<u64>,
+    /// Segments sent.
+    pub out_segments: Option<u64>,
+    /// Segments sent again.
+    pub retransmits: Option<u64>,
+    /// Datagrams, or connections of a listener, that were dropped.
+    pub drops: Option<u64>,
+    /// Connections of a listener that were accepted.
+    pub accepts: Option<u64>,
+    /// Whether the socket appeared in the time between; of several: how many.
+    pub opened: u64,
+    /// Whether the connection closed in the time between; of several: how many.
+    pub closed: u64,
+}
+
+/// Whether it is a connection that closed between two samples.
+pub fn is_closed(socket: &Socket) -> bool {
+    socket.proto == Proto::Tcp && socket.state == State::Unconnected
+}
+
+impl Change {
+    /// What the counters of a socket say, as it is now and as it was before; of a new one all.
+    pub fn between(before: Option<&Socket>, now: &Socket) -> Change {
+        let figure = |of: fn(&Socket) -> Option<u64>| {
+            let later = of(now)?;
+            Some(match before {
+                Some(before) => grown(of(before)?, later),
+                None => later,
+            })
+        };
+        Change {
+            in_bytes: figure(received),
+            out_bytes: figure(sent),
+            in_segments: figure(|it| tcp(it)?.segs_in.map(u64::from)),
+            out_segments: figure(|it| tcp(it)?.segs_out.map(u64::from)),
+            retransmits: figure(|it| tcp(it)?.total_retrans.map(u64::from)),
+            drops: figure(|it| it.memory()?.drops.map(u64::from)),
+            accepts: None,
+            opened: u64::from(before.is_none()),
+            closed: u64::from(is_closed(now)),
+        }
+    }
+
+    /// Payload in both directions.
+    pub fn bytes(&self) -> Option<u64> {
+        sum(self.in_bytes, self.out_bytes)
+    }
+
+    /// Adds that of another socket.
+    pub fn add(&mut self, other: &Change) {
+        for (own, other) in [
+            (&mut self.in_bytes, other.in_bytes),
+            (&mut self.out_bytes, other.out_bytes),
+            (&mut self.in_segments, other.in_segments),
+            (&mut self.out_segments, other.out_segments),
+            (&mut self.retransmits, other.retransmits),
+            (&mut self.drops, other.drops),
+            (&mut self.accepts, other.accepts),
+        ] {
+            *own = sum(*own, other);
+        }
+        self.opened += other.opened;
+        self.closed += other.closed;
+    }
+}
+
+fn sum(one: Option<u64>, other: Option<u64>) -> Option<u64> {
+    match (one, other) {
+        (Some(one), Some(other)) => Some(one.saturating_add(other)),
+        (one, other) => one.or(other),
+    }
+}
+
+/// A counter only grows, but that of a socket that is connected anew begins again.
+fn grown(before: u64, after: u64) -> u64 {
+    after.checked_sub(before).unwrap_or(after)
+}
+
+/// Of a listener the structure has other values.
+fn tcp(socket: &Socket) -> Option<&TcpInfoValues> {
+    if socket.state == State::Listen {
+        return None;
+    }
+    socket.details.as_ref()?.tcp.as_deref()
+}
+
+/// Payload received: the kernel counts the FIN of the peer as a byte.
+fn received(socket: &Socket) -> Option<u64> {
+    let bytes = tcp(socket)?.bytes_received?;
+    let fin = matches!(
+        socket.state,
+        State::CloseWait | State::Closing | State::LastAck | State::Unconnected
+    );
+    Some(bytes.saturating_sub(u64::from(fin)))
+}
+
+/// Payload sent once. Before Linux 4.19: that was acknowledged, the SYN included.
+fn sent(socket: &Socket) -> Option<u64> {
+    let info = tcp(socket)?;
+    match info.bytes_sent {
+        Some(sent) => Some(sent.saturating_sub(info.bytes_retrans.unwrap_or(0))),
+        None => info.bytes_acked,
+    }
+}
