@@ -12,6 +12,7 @@ use crate::error::Result;
 use crate::render::sockets::column::Column;
 use crate::sockets::order::GroupBy;
 use crate::sys::privilege;
+use crate::sys::sockets::notes;
 
 /// List sockets with their processes, and find connections with a problem.
 ///
@@ -109,7 +110,8 @@ enum Like {
 pub fn run(args: &Args, context: &Context) -> Result<Status> {
     let (asked, query) = ask::understand(args, context)?;
     privilege::keep(&query.needs())?;
-    let looked = look::look(&asked, &query)?;
+    let mut looked = look::look(&asked, &query)?;
+    notes::add_unseen(&mut looked.taken.sample.notes, &asked.unseen);
     privilege::drop_all()?;
     show::show(args, &asked, looked, context)
 }

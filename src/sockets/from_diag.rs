@@ -47,7 +47,7 @@ pub fn inet(message: &InetMessage<'_>, proto: Proto, netns: u16, taken: Taken) -
         local: end(message.local_address(), message.local_port()),
         peer,
         recv_q: message.recv_queue(),
-        send_q: message.send_queue(),
+        send_q: super::send_queue(proto, state, message.send_queue()),
         inode,
         cookie: Some(message.cookie()),
         // Without an inode the kernel cannot know the user, and writes 0: that is not root.
@@ -253,5 +253,42 @@ fn memory_alone(memory: Option<SkMemInfo>) -> Details {
     Details {
         memory,
         ..Details::default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// `struct inet_diag_msg`, with this send queue.
+    fn recorded(state: u8, send_queue: u32) -> Vec<u8> {
+        let mut bytes = vec![2, state, 0, 0];
+        bytes.extend([0x86, 0xd4, 0x00, 0x51]);
+        bytes.extend([127, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0]);
+        bytes.extend([127, 0, 0, 2, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0]);
+        for number in [0u32, 0x41, 0, 0, 0, send_queue, 0, 14_103_930] {
+            bytes.extend(number.to_ne_bytes());
+        }
+        bytes
+    }
+
+    #[test]
+    fn a_send_queue_that_is_a_difference_of_unrelated_numbers_is_not_one() {
+        let read = |state: State, queue| {
+            let bytes = recorded(state as u8, queue);
+            let message = InetMessage::new(&bytes).unwrap();
+            let socket = inet(&message, Proto::Tcp, 0, Taken::default()).unwrap();
+            assert_eq!(socket.state, state);
+            socket.send_q
+        };
+        // Seen of connections that were being opened: the random sequence number itself.
+        assert_eq!(read(State::SynSent, 2_716_411_904), 0);
+        assert_eq!(read(State::SynSent, 1_203_412), 0);
+        assert_eq!(read(State::SynSent, 1), 1);
+        assert_eq!(read(State::SynSent, 1_461), 1_461);
+        // Acknowledged between the two reads.
+        assert_eq!(read(State::Established, 0u32.wrapping_sub(1_448)), 0);
+        assert_eq!(read(State::Established, 1_203_412), 1_203_412);
+        assert_eq!(read(State::Listen, 4_096), 4_096);
     }
 }

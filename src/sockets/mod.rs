@@ -127,6 +127,26 @@ impl Socket {
     }
 }
 
+/// The send queue that the kernel reports, or 0 where that number cannot be one.
+///
+/// For TCP it is `write_seq - snd_una`, read without a lock (`tcp_diag_get_info()`, `get_tcp4_sock()`).
+/// `tcp_v4_connect()` sets the state to `SYN_SENT` and draws `write_seq` at random before
+/// `tcp_connect_init()` sets `snd_una`: until then the difference is a random number and nothing is
+/// queued. After that there is a SYN, with at most one segment of data (TCP Fast Open). In any state an
+/// acknowledgement between the two reads makes the difference negative.
+pub(crate) fn send_queue(proto: Proto, state: State, reported: u32) -> u32 {
+    /// The longest segment, and the SYN.
+    const MOST_IN_SYN_SENT: u32 = 65_536;
+    let most = match (proto, state) {
+        (Proto::Tcp, State::SynSent) => MOST_IN_SYN_SENT,
+        // The limit of an accept queue.
+        (Proto::Tcp, State::Listen) => u32::MAX,
+        (Proto::Tcp, _) => i32::MAX.cast_unsigned(),
+        _ => u32::MAX,
+    };
+    if reported <= most { reported } else { 0 }
+}
+
 /// One end of a socket.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

@@ -316,7 +316,7 @@ fn what_is_not_understood_is_status_2_with_what_would_be() {
         (&["--user", "nobody-of-this-name"], "no user has that name"),
         (&["--cols", "proto,colour"], "'colour'"),
         (&["--sort", "colour"], "is not a column to sort by"),
-        (&["--netns", "no/name"], "ip-netns"),
+        (&["--netns", "no/name"], "does not exist"),
         (&["--netns", "nowhere-at-all"], "(ENOENT)"),
         (&["fe80::1%no-such-link"], "no-such-link"),
     ] {

@@ -209,3 +209,35 @@ fn an_interface_in_a_filter_is_one_of_the_namespace_that_is_looked_into() {
     let document: Value = serde_json::from_slice(&output.stdout).expect("a document");
     assert_eq!(document["sockets"][0]["inode"], inode(&socket));
 }
+
+/// A namespace that only a mount keeps, as container engines have them.
+#[test]
+fn a_namespace_without_a_process_or_a_name_is_found_by_its_mount_path_and_inode() {
+    let test = "a mounted namespace";
+    let Some(namespace) = Namespace::new(test) else {
+        return;
+    };
+    // In a mount namespace of its own the name is gone, and the mount is elsewhere.
+    let script = "
+        mount -t tmpfs none /mnt && touch /mnt/kept
+        mount --bind \"$1\" /mnt/kept
+        mount -t tmpfs none /run/netns
+        inode=$(stat -Lc %i /mnt/kept)
+        nsenter --net=/mnt/kept ip link add sockdocvx type vxlan id 5 dstport 4789 || exit 77
+        nsenter --net=/mnt/kept ip link set sockdocvx up || exit 77
+        for place in --all-netns \"--netns /mnt/kept\" \"--netns $inode\" \"--netns net:[$inode]\"; do
+            \"$2\" sockets -u $place --cols netns,local :4789 || exit 1
+        done";
+    let (_folder, binary) = binary_for_all();
+    let path = namespace.file();
+    let mut command = Command::new("unshare");
+    command.args(["-m", "sh", "-c", script, "sh", &path, &binary]);
+    let output = finish(command);
+    if output.status.code() == Some(77) {
+        return skip(test, "this kernel has no VXLAN");
+    }
+    assert_eq!(output.status.code(), Some(0), "{output:?}");
+    let text = support::stdout(&output);
+    assert_eq!(text.matches("0.0.0.0:4789").count(), 4, "{text}");
+    assert_eq!(text.matches("/mnt/kept").count(), 4, "{text}");
+}

@@ -18,7 +18,7 @@ use crate::sockets::filter::{
 use crate::sockets::order::{GroupBy, SortOrder};
 use crate::sockets::{Family, Proto, Socket, State, TimerKind};
 use crate::sys::sockets::Query;
-use crate::sys::sockets::namespaces::Place;
+use crate::sys::sockets::namespaces::{Place, Unseen};
 use crate::sys::sockets::processes::Depth;
 use crate::sys::users;
 
@@ -55,8 +55,8 @@ pub(super) struct WhatArgs {
     /// Include TIME-WAIT, and without -t, -u, -x every socket family.
     #[arg(short = 'a', long)]
     all: bool,
-    /// Use this network namespace: an ip-netns(8) name or a process id.
-    #[arg(long, value_name = "NAME|PID", conflicts_with = "all_netns")]
+    /// Use this network namespace: an ip-netns(8) name, a path, an inode number, or pid:N.
+    #[arg(long, value_name = "NS", conflicts_with = "all_netns")]
     netns: Option<String>,
     /// Use every network namespace.
     #[arg(long)]
@@ -116,8 +116,8 @@ pub(super) struct Asked {
     shows_other_ends: bool,
     /// How long to measure.
     pub(super) seconds: Option<Duration>,
-    /// Processes that hid their namespace.
-    pub(super) hidden_namespaces: usize,
+    /// Namespaces that are not looked at.
+    pub(super) unseen: Unseen,
     /// Sockets in TIME-WAIT that are what was asked for, and are only counted.
     collapsed: AtomicU64,
     /// Sockets in FIN-WAIT-2 that the kernel counts as if they were in TIME-WAIT.
@@ -130,7 +130,7 @@ pub(super) struct Asked {
 pub(super) fn understand(args: &Args, context: &Context) -> Result<(Asked, Query)> {
     let how = &args.how;
     let mut filter = filter_of(args)?;
-    let (places, hidden_namespaces) = places_of(args)?;
+    let (places, unseen) = places_of(args)?;
     resolve_scopes(&mut filter, &places)?;
     let protos = protos_of(args, &filter)?;
     filter.protos.clone_from(&protos);
@@ -210,7 +210,7 @@ pub(super) fn understand(args: &Args, context: &Context) -> Result<(Asked, Query
             || shows(Need::Users),
         shows_other_ends: owners && (whole || shows(Need::OtherEnds)),
         seconds: None,
-        hidden_namespaces,
+        unseen,
         collapsed: AtomicU64::new(0),
         fin_wait_2: AtomicU64::new(0),
         kernel_counts,
@@ -462,11 +462,12 @@ fn protos_of(args: &Args, filter: &Filter) -> Result<Vec<Proto>> {
     Ok(protos)
 }
 
-fn places_of(args: &Args) -> Result<(Vec<Place>, usize)> {
+fn places_of(args: &Args) -> Result<(Vec<Place>, Unseen)> {
+    let one = |place| (vec![place], Unseen::default());
     match &args.what.netns {
-        Some(word) => Ok((vec![Place::named(word)?], 0)),
+        Some(word) => Ok(one(Place::named(word)?)),
         None if args.what.all_netns => Ok(Place::all()),
-        None => Ok((vec![Place::own()], 0)),
+        None => Ok(one(Place::own())),
     }
 }
 

@@ -14,7 +14,9 @@ const NAME: &str = "sockets";
 /// after it (`-tulpn`), or at the end of its word with no number next (`-antp`, `-p nginx`). `root` is
 /// the parser; words for another command are unchanged.
 pub fn taken_out(words: Vec<OsString>, root: impl FnOnce() -> Command) -> Vec<OsString> {
-    if !words.iter().any(|word| word == NAME) {
+    // The parser takes as long to build as a whole listing of a few sockets.
+    let mut after = words.iter().skip_while(|word| *word != NAME).skip(1);
+    if !after.any(|word| may_be_flags_with_p(word)) {
         return words;
     }
     let mut root = root();
@@ -62,6 +64,12 @@ pub fn taken_out(words: Vec<OsString>, root: impl FnOnce() -> Command) -> Vec<Os
     }
     out.extend(words);
     out
+}
+
+/// Whether a word looks like a cluster of short flags with a `p` among them.
+fn may_be_flags_with_p(word: &OsStr) -> bool {
+    let bytes = word.as_bytes();
+    bytes.starts_with(b"-") && !bytes.starts_with(b"--") && bytes.contains(&b'p')
 }
 
 /// A cluster of short flags without the `p` in it; `None` if it has none, or one with a port.
@@ -155,6 +163,13 @@ mod tests {
             read("x --color never sockets -tulpn"),
             "x --color never sockets -tuln"
         );
+    }
+
+    #[test]
+    fn without_a_p_the_parser_is_not_built() {
+        let words = ["x", "sockets", "-t", "--port", "80"].map(OsString::from);
+        let out = taken_out(words.to_vec(), || unreachable!("nothing to take out"));
+        assert_eq!(out, words);
     }
 
     #[test]

@@ -8,7 +8,7 @@ use crate::commands::serving::tell;
 use crate::commands::{Context, Status};
 use crate::diagnose::{Case, Findings, Severity, diagnose};
 use crate::error::{Error, Kind, Result};
-use crate::host::{Delta, Index, Note, SocketAt};
+use crate::host::{Delta, Index, SocketAt};
 use crate::render::finding;
 use crate::render::sockets::netstat::Asked as NetstatAsked;
 use crate::render::sockets::text::{Footer, Layout};
@@ -31,11 +31,7 @@ pub(super) fn show(
     looked: Looked,
     context: &Context,
 ) -> Result<Status> {
-    let Looked { mut taken, before } = looked;
-    if asked.hidden_namespaces > 0 {
-        let note = hidden_namespaces(asked.hidden_namespaces);
-        taken.sample.notes.push(note);
-    }
+    let Looked { taken, before } = looked;
     let index = Index::new(&taken.sample);
     let delta = before
         .as_ref()
@@ -240,18 +236,6 @@ fn write_footer(
     text::footer(out, &footer)
 }
 
-fn hidden_namespaces(processes: usize) -> Note {
-    let plural = if processes == 1 { "" } else { "es" };
-    Note {
-        id: "namespaces_hidden".into(),
-        text: format!(
-            "could not see the network namespaces of {processes} process{plural}; run as root (needs \
-             CAP_SYS_PTRACE)"
-        ),
-        incomplete: true,
-    }
-}
-
 /// What numbers are called, for the sockets that are shown.
 fn names(args: &Args, asked: &Asked, taken: &Taken, shown: &[SocketAt]) -> Names {
     let sockets = || shown.iter().map(|at| taken.sample.socket(*at));
@@ -338,11 +322,5 @@ mod tests {
         look_up(&end("::"), Proto::Tcp, &mut tried, &mut names);
         assert_eq!((tried.hosts.len(), names.hosts.len()), (1, 0));
         assert!(tried.ports.is_empty());
-    }
-
-    #[test]
-    fn one_process_is_no_processes() {
-        assert!(hidden_namespaces(1).text.contains(" 1 process;"));
-        assert!(hidden_namespaces(2).text.contains(" 2 processes;"));
     }
 }

@@ -36,7 +36,7 @@ pub(super) fn parse(proto: Proto, family: Family, line: &[u8]) -> Option<Socket>
     socket.local = local;
     socket.peer = peer;
     socket.recv_q = hex(recv_q)?;
-    socket.send_q = hex(send_q)?;
+    socket.send_q = crate::sockets::send_queue(proto, state, hex(send_q)?);
     // Without an inode the kernel has no owner to tell, and writes 0.
     socket.uid = (inode != 0).then_some(uid);
     socket.timer = self::timer(hex(timer)?, expires, retransmits, probes)?;

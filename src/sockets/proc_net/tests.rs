@@ -321,3 +321,13 @@ proptest! {
         prop_assert_eq!((parsed.sockets[0].send_q, parsed.sockets[0].recv_q), (1, 2));
     }
 }
+
+#[test]
+fn a_connection_that_is_being_opened_has_no_send_queue_of_gigabytes() {
+    let heading = TCP_TEXT.lines().next().unwrap();
+    let row = "   0: 0100007F:D486 0200007F:0051 02 A1E94700:00000000 00:00000000 00000000     0        0 14103930 1 0000000000000000 100 0 0 10 0";
+    let parsed = parse(TCP, &recorded(&format!("{heading}\n{row}\n")), 0);
+    assert_eq!(parsed.skipped, 0);
+    let socket = &parsed.sockets[0];
+    assert_eq!((socket.state, socket.send_q), (State::SynSent, 0));
+}

@@ -71,6 +71,12 @@ pub fn with<T>(wanted: &[Capability], work: impl FnOnce() -> T) -> T {
     work()
 }
 
+/// Whether this thread has all of these, in effect or to be put in effect by [`with`].
+pub fn holds(wanted: &[Capability]) -> bool {
+    let wanted = Set::of(wanted);
+    State::get().is_ok_and(|state| wanted.and(state.permitted) == wanted)
+}
+
 /// Capabilities that are in effect until this is dropped.
 struct Raised {
     before: Option<State>,

@@ -9,6 +9,7 @@
 //! | `counts` | how many there are by the kernel's own counts |
 //! | [`families`] | one dump for each family, and its fallback |
 //! | [`namespaces`] | network namespaces |
+//! | [`notes`] | what could not be seen, in words |
 //! | [`owners`] | who holds which socket: which of two sources tells |
 //! | [`statuses`] | what a few processes do, and what they may do |
 //! | [`processes`] | one of them: /proc |
@@ -19,6 +20,7 @@ pub mod closings;
 mod counts;
 pub mod families;
 pub mod namespaces;
+pub mod notes;
 pub mod owners;
 pub mod processes;
 pub mod statuses;
@@ -181,7 +183,7 @@ fn walk_again(
     sockets: &[Socket],
 ) -> FoundOwners {
     let missing = without_owner(sockets, &found.owners);
-    let explained = found.no_proc || found.hidden > 0;
+    let explained = found.no_proc || found.hidden.count > 0;
     if missing == 0 || explained || found.descriptors > LONG_WALK {
         return found;
     }
@@ -207,42 +209,30 @@ fn without_owner(sockets: &[Socket], owners: &Owners) -> usize {
         .count()
 }
 
-fn note_hidden(found: &FoundOwners, missing: usize, notes: &mut Vec<Note>) {
+fn note_hidden(found: &FoundOwners, missing: usize, out: &mut Vec<Note>) {
     if found.no_proc {
-        notes.push(Note {
+        out.push(Note {
             id: "no_proc".into(),
             text:
-                "could not read /proc, so processes are unknown; mount /proc, or run outside this \
-                   sandbox"
+                "/proc is not mounted, so processes are unknown; mount it (mount -t proc proc /proc), or \
+                   run outside this sandbox"
                     .to_owned(),
             incomplete: true,
         });
-    } else if found.hidden > 0 {
-        notes.push(Note {
-            id: "owners_hidden".into(),
-            text: format!(
-                "could not see which sockets belong to {}; run as root (needs CAP_SYS_PTRACE, \
-                 CAP_DAC_READ_SEARCH)",
-                counted(found.hidden, "process", "processes")
-            ),
-            incomplete: true,
-        });
+    } else if found.hidden.count > 0 {
+        out.push(notes::owners_hidden(found.hidden));
     } else if missing > 0 {
-        notes.push(Note {
+        out.push(Note {
             id: "owners_not_seen".into(),
             text: format!(
                 "found no process for {}: it runs in another PID namespace, hidepid hides it, the \
                  kernel owns the socket, or the socket was closed meanwhile; run as root on the \
                  host, or: nsenter -t 1 -p -m sockdoc sockets",
-                counted(missing, "socket", "sockets")
+                notes::counted(missing, "socket", "sockets")
             ),
             incomplete: true,
         });
     }
-}
-
-fn counted(count: usize, one: &str, many: &str) -> String {
-    format!("{count} {}", if count == 1 { one } else { many })
 }
 
 /// The same note of several namespaces is one.

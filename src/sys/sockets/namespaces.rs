@@ -1,8 +1,11 @@
-//! Network namespaces: a list of them, and a look into one.
+//! Network namespaces: a look into one. `find` has how they are named and listed.
 
-use std::collections::{HashMap, HashSet};
+mod find;
+
+use std::collections::HashMap;
 use std::fs::{self, File};
 use std::io;
+use std::os::fd::{AsFd as _, BorrowedFd};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
@@ -12,10 +15,7 @@ use crate::error::{Error, Kind, Result};
 use crate::host::Namespace;
 use crate::sys::privilege::{self, Capability};
 
-use super::processes::is_kernel_thread;
-
-/// Where ip-netns(8) keeps its names.
-const NAMED: &str = "/run/netns";
+pub use find::Unseen;
 
 /// What opening the namespace of another user's process needs.
 const LOOK: &[Capability] = &[Capability::SysPtrace];
@@ -25,8 +25,16 @@ const LOOK: &[Capability] = &[Capability::SysPtrace];
 pub struct Place {
     /// What it is called.
     pub namespace: Namespace,
-    /// The file that stands for it; `None`: our own, there is nothing to enter.
-    file: Option<PathBuf>,
+    entry: Entry,
+}
+
+/// What is entered.
+#[derive(Debug)]
+enum Entry {
+    /// Nothing: it is our own.
+    Own,
+    /// The file that stands for it.
+    File(PathBuf),
 }
 
 impl Place {
@@ -38,117 +46,27 @@ impl Place {
                 inode,
                 label: String::new(),
             },
-            file: None,
+            entry: Entry::Own,
         }
-    }
-
-    /// The one of a name of ip-netns(8), or of a process id.
-    pub fn named(word: &str) -> Result<Place> {
-        privilege::with(LOOK, || Place::find(word))
-    }
-
-    fn find(word: &str) -> Result<Place> {
-        let by_pid = word.bytes().all(|byte| byte.is_ascii_digit()) && !word.is_empty();
-        let (file, label) = if by_pid {
-            (
-                PathBuf::from(format!("/proc/{word}/ns/net")),
-                format!("pid {word}"),
-            )
-        } else if word.is_empty() || word.contains('/') || matches!(word, "." | "..") {
-            let cause = "a name of ip-netns(8) or a process id is needed";
-            return Err(Error::new(Kind::CannotRun, ENTER, cause)
-                .on(word)
-                .next(LIST));
-        } else {
-            (Path::new(NAMED).join(word), word.to_owned())
-        };
-        let inode = inode_of(&file).map_err(|error| look_failure(&error, by_pid, word))?;
-        Ok(Place {
-            namespace: Namespace { inode, label },
-            file: Some(file),
-        })
-    }
-
-    /// Every namespace that has a name or a process that can be seen, our own first; and how many
-    /// processes hid theirs.
-    pub fn all() -> (Vec<Place>, usize) {
-        privilege::with(LOOK, Place::find_all)
-    }
-
-    fn find_all() -> (Vec<Place>, usize) {
-        let own = Place::own();
-        let mut seen = HashSet::from([own.namespace.inode]);
-        let mut places = vec![own];
-        let mut hidden = 0;
-        for entry in fs::read_dir(NAMED).into_iter().flatten().flatten() {
-            let label = entry.file_name().to_string_lossy().into_owned();
-            if let Ok(inode) = inode_of(&entry.path())
-                && seen.insert(inode)
-            {
-                let namespace = Namespace { inode, label };
-                places.push(Place {
-                    namespace,
-                    file: Some(entry.path()),
-                });
-            }
-        }
-        for entry in fs::read_dir("/proc").into_iter().flatten().flatten() {
-            let Some(pid) = entry
-                .file_name()
-                .to_str()
-                .and_then(|name| name.parse::<u32>().ok())
-            else {
-                continue;
-            };
-            let file = entry.path().join("ns/net");
-            match inode_of(&file) {
-                Ok(inode) if seen.insert(inode) => {
-                    let comm = fs::read(entry.path().join("comm")).unwrap_or_default();
-                    let comm = String::from_utf8_lossy(&comm).trim_end().to_owned();
-                    let label = format!("pid {pid} ({comm})");
-                    let namespace = Namespace { inode, label };
-                    places.push(Place {
-                        namespace,
-                        file: Some(file),
-                    });
-                }
-                Err(error) if error.raw_os_error() == Some(libc::EACCES) => {
-                    hidden += usize::from(!is_kernel_thread(pid));
-                }
-                _ => {}
-            }
-        }
-        (places, hidden)
     }
 
     /// Whether it is another one than our own.
     pub fn must_be_entered(&self) -> bool {
-        self.file.is_some()
+        !matches!(self.entry, Entry::Own)
     }
 
     /// Runs `look` inside the namespace: in a thread of its own, which enters it and ends. A socket
     /// opened there stays there wherever it is used.
     pub fn inside<T: Send>(&self, look: impl FnOnce() -> T + Send) -> Result<T> {
-        let Some(path) = &self.file else {
-            return Ok(look());
-        };
         let label = &self.namespace.label;
+        let path = match &self.entry {
+            Entry::Own => return Ok(look()),
+            Entry::File(path) => path,
+        };
         let by_pid = path.starts_with("/proc");
         let file = privilege::with(LOOK, || File::open(path))
             .map_err(|error| look_failure(&error, by_pid, label))?;
-        std::thread::scope(|scope| {
-            let inside = scope.spawn(|| {
-                privilege::with(&[Capability::SysAdmin], || {
-                    setns(&file, CloneFlags::CLONE_NEWNET)
-                })
-                .map_err(io::Error::from)?;
-                Ok(look())
-            });
-            inside
-                .join()
-                .unwrap_or_else(|_| Err(io::Error::other("the look into it failed")))
-        })
-        .map_err(|error| enter_failure(&error, label))
+        enter(file.as_fd(), label, look)
     }
 
     /// The interfaces of the namespace, by index.
@@ -160,8 +78,29 @@ impl Place {
     }
 }
 
+/// Runs `look` in a thread that enters the namespace first.
+fn enter<T: Send>(
+    file: BorrowedFd<'_>,
+    label: &str,
+    look: impl FnOnce() -> T + Send,
+) -> Result<T> {
+    std::thread::scope(|scope| {
+        let inside = scope.spawn(|| {
+            privilege::with(&[Capability::SysAdmin], || {
+                setns(file, CloneFlags::CLONE_NEWNET)
+            })
+            .map_err(io::Error::from)?;
+            Ok(look())
+        });
+        inside
+            .join()
+            .unwrap_or_else(|_| Err(io::Error::other("the look into it failed")))
+    })
+    .map_err(|error| enter_failure(&error, label))
+}
+
 const ENTER: &str = "enter the network namespace";
-const LIST: &str = "list the named ones: ip netns list; or use a process id: --netns PID";
+const LIST: &str = "list the namespaces and a process in each: lsns -t net; those with a name: ip netns list";
 
 /// The file of a namespace cannot be looked at or opened. What an errno means in general (a port, an
 /// address) is not what it means here.
@@ -199,7 +138,7 @@ fn enter_failure(error: &io::Error, on: &str) -> Error {
         Some(libc::EINVAL) => because(
             failure,
             "the file is not that of a network namespace: what remains in /run/netns when one \
-             was not taken down whole is an empty file",
+             was not deleted completely is an empty file",
             LIST,
         ),
         _ => because(failure, "the kernel does not let us in", LIST),
@@ -246,10 +185,17 @@ mod tests {
         let text = failure("no-such-name");
         assert!(text.contains("no network namespace of this name"), "{text}");
         assert!(text.contains("ip netns list"), "{text}");
-        let text = failure("4294967295");
+        let text = failure("4194303");
         assert!(text.contains("no visible process has this id"), "{text}");
-        for word in [".", "..", "", "a/b"] {
+        for word in [".", "..", "", "pid:x", "net:[x]"] {
             assert!(failure(word).contains("a name of ip-netns(8)"), "{word}");
+        }
+        for word in ["4026539999", "net:[1]"] {
+            let text = failure(word);
+            assert!(text.contains("holds the network namespace"), "{word}: {text}");
+        }
+        for word in ["a/b", "/dev/null", "/"] {
+            assert!(failure(word).contains(word), "{word}");
         }
     }
 
@@ -278,7 +224,7 @@ mod tests {
                 inode: 1,
                 label: "stale".to_owned(),
             },
-            file: Some(PathBuf::from("/proc/self/comm")),
+            entry: Entry::File(PathBuf::from("/proc/self/comm")),
         };
         assert!(place.inside(|| ()).is_err());
     }

@@ -5,7 +5,7 @@ use std::fs;
 use std::os::unix::fs::MetadataExt;
 use std::sync::OnceLock;
 
-use super::processes::{self, Depth, FoundOwners};
+use super::processes::{self, Depth, FoundOwners, Hidden};
 use crate::bpf::task_file::{self, Record};
 use crate::sockets::number_hash::{NumberMap, NumberSet};
 use crate::sockets::{Owner, Owners, Process, Socket};
@@ -165,7 +165,7 @@ fn from_iterator(
         .collect();
     Ok(FoundOwners {
         owners: Owners::new(processes, found.links, true),
-        hidden: 0,
+        hidden: Hidden::default(),
         descriptors,
         no_proc: false,
     })

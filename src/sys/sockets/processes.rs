@@ -25,14 +25,36 @@ pub enum Depth {
     Everything,
 }
 
+/// Processes that cannot be looked at for want of permission; kernel threads are not counted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Hidden {
+    /// How many.
+    pub count: usize,
+    /// One of them.
+    pub pid: u32,
+}
+
+impl Hidden {
+    pub(super) fn add(&mut self, pid: u32) {
+        self.count += 1;
+        self.pid = pid;
+    }
+
+    fn and(self, other: Hidden) -> Hidden {
+        Hidden {
+            count: self.count + other.count,
+            pid: self.pid.max(other.pid),
+        }
+    }
+}
+
 /// What a walk found.
 #[derive(Debug, Default)]
 pub struct FoundOwners {
     /// The owners.
     pub owners: Owners,
-    /// Processes whose descriptors could not be read for want of permission; kernel threads, which
-    /// have none, are not counted.
-    pub hidden: usize,
+    /// Processes whose descriptors could not be read.
+    pub hidden: Hidden,
     /// Descriptors of all kinds that were looked at: what the walk costs.
     pub descriptors: usize,
     /// Whether /proc itself could not be read.
@@ -85,7 +107,7 @@ pub fn walk(depth: Depth) -> FoundOwners {
     });
     let mut processes = Vec::new();
     let mut links = Vec::with_capacity(parts.iter().map(|part| part.links.len()).sum());
-    let (mut hidden, mut descriptors) = (0, 0);
+    let (mut hidden, mut descriptors) = (Hidden::default(), 0);
     for part in parts {
         descriptors += part.descriptors;
         let offset = u32::try_from(processes.len()).unwrap_or(u32::MAX);
@@ -94,10 +116,10 @@ pub fn walk(depth: Depth) -> FoundOwners {
             process: owner.process + offset,
             ..owner
         }));
-        hidden += part.hidden;
+        hidden = hidden.and(part.hidden);
     }
     FoundOwners {
-        owners: Owners::new(processes, links, hidden == 0),
+        owners: Owners::new(processes, links, hidden.count == 0),
         hidden,
         descriptors,
         no_proc: false,
@@ -119,7 +141,7 @@ fn pids() -> io::Result<Vec<u32>> {
 struct Part {
     processes: Vec<Process>,
     links: Vec<Owner>,
-    hidden: usize,
+    hidden: Hidden,
     /// Descriptors of all kinds that were looked at.
     descriptors: usize,
 }
@@ -154,7 +176,7 @@ impl Part {
             Err(error) if is_refusal(&error) => match Life::of(pid) {
                 Life::Kernel => {}
                 Life::Exited => self.read_threads(pid, true, process, buffer),
-                Life::Running => self.hidden += 1,
+                Life::Running => self.hidden.add(pid),
             },
             _ => {}
         }
@@ -175,7 +197,7 @@ impl Part {
             let read = open_directory(&format!("/proc/{pid}/task/{tid}/fd\0"))
                 .and_then(|directory| self.read_table(&directory, process, buffer));
             if read.is_err_and(|error| is_refusal(&error)) {
-                self.hidden += 1;
+                self.hidden.add(pid);
                 return;
             }
         }
@@ -433,7 +455,7 @@ mod tests {
     #[test]
     fn a_process_whose_links_cannot_be_read_is_hidden() {
         if std::env::var_os("SOCKDOC_TEST_AGAIN").is_some() {
-            println!("hidden: {}", walk(Depth::Names).hidden);
+            println!("hidden: {}", walk(Depth::Names).hidden.count);
             return;
         }
         if !nix::unistd::Uid::effective().is_root() {
