@@ -237,7 +237,7 @@ fn a_namespace_without_a_process_or_a_name_is_found_by_its_mount_path_and_inode(
         return skip(test, "this kernel has no VXLAN");
     }
     assert_eq!(output.status.code(), Some(0), "{output:?}");
-    let text = support::stdout(&output);
-    assert_eq!(text.matches("0.0.0.0:4789").count(), 4, "{text}");
-    assert_eq!(text.matches("/mnt/kept").count(), 4, "{text}");
+    let shown = support::stdout(&output);
+    assert_eq!(shown.matches("0.0.0.0:4789").count(), 4, "{shown}");
+    assert_eq!(shown.matches("/mnt/kept").count(), 4, "{shown}");
 }

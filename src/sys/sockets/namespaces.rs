@@ -79,11 +79,7 @@ impl Place {
 }
 
 /// Runs `look` in a thread that enters the namespace first.
-fn enter<T: Send>(
-    file: BorrowedFd<'_>,
-    label: &str,
-    look: impl FnOnce() -> T + Send,
-) -> Result<T> {
+fn enter<T: Send>(file: BorrowedFd<'_>, label: &str, look: impl FnOnce() -> T + Send) -> Result<T> {
     std::thread::scope(|scope| {
         let inside = scope.spawn(|| {
             privilege::with(&[Capability::SysAdmin], || {
@@ -100,7 +96,8 @@ fn enter<T: Send>(
 }
 
 const ENTER: &str = "enter the network namespace";
-const LIST: &str = "list the namespaces and a process in each: lsns -t net; those with a name: ip netns list";
+const LIST: &str =
+    "list the namespaces and a process in each: lsns -t net; those with a name: ip netns list";
 
 /// The file of a namespace cannot be looked at or opened. What an errno means in general (a port, an
 /// address) is not what it means here.
@@ -192,7 +189,10 @@ mod tests {
         }
         for word in ["4026539999", "net:[1]"] {
             let text = failure(word);
-            assert!(text.contains("holds the network namespace"), "{word}: {text}");
+            assert!(
+                text.contains("holds the network namespace"),
+                "{word}: {text}"
+            );
         }
         for word in ["a/b", "/dev/null", "/"] {
             assert!(failure(word).contains(word), "{word}");

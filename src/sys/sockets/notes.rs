@@ -88,9 +88,9 @@ fn add_unseen_for(caller: Caller, notes: &mut Vec<Note>, unseen: &Unseen) {
     let is_one = caller == Caller::Root && hidden.count == 1;
     match notes.iter_mut().find(|note| is_one && note.text == same) {
         Some(note) => {
-            note.text = note
-                .text
-                .replacen("the sockets", "the sockets and the network namespace", 1);
+            note.text =
+                note.text
+                    .replacen("the sockets", "the sockets and the network namespace", 1);
         }
         None if hidden.count > 0 => {
             notes.push(note("namespaces_hidden", namespaces_text(caller, hidden)));
@@ -168,9 +168,16 @@ mod tests {
             assert_eq!(texts(caller).len(), 2, "{caller:?}");
         }
         let cut = texts(Caller::CutRoot);
-        assert!(cut.iter().all(|text| !text.contains("run as root")), "{cut:?}");
+        assert!(
+            cut.iter().all(|text| !text.contains("run as root")),
+            "{cut:?}"
+        );
         let user = texts(Caller::User);
-        assert!(user.iter().all(|text| text.contains("1 process; run as root")), "{user:?}");
+        assert!(
+            user.iter()
+                .all(|text| text.contains("1 process; run as root")),
+            "{user:?}"
+        );
     }
 
     #[test]
@@ -181,6 +188,10 @@ mod tests {
             mounts: 2,
         };
         add_unseen_for(Caller::Root, &mut notes, &unseen);
-        assert!(notes[0].text.contains("2 network namespaces that only mounts keep"));
+        assert!(
+            notes[0]
+                .text
+                .contains("2 network namespaces that only mounts keep")
+        );
     }
 }

@@ -111,9 +111,8 @@ impl Place {
             } else {
                 ""
             };
-            let cause = format!(
-                "no visible process, name or mount holds the network namespace{hidden}"
-            );
+            let cause =
+                format!("no visible process, name or mount holds the network namespace{hidden}");
             Error::new(Kind::CannotRun, ENTER, cause)
                 .on(format!("net:[{wanted}]"))
                 .next(LIST)
@@ -252,7 +251,8 @@ fn unescaped(word: &[u8]) -> Vec<u8> {
     let mut rest = word;
     while let Some((&byte, after)) = rest.split_first() {
         let code = after.get(..3).filter(|_| byte == b'\\');
-        let code = code.and_then(|code| u8::from_str_radix(std::str::from_utf8(code).ok()?, 8).ok());
+        let code =
+            code.and_then(|code| u8::from_str_radix(std::str::from_utf8(code).ok()?, 8).ok());
         out.push(code.unwrap_or(byte));
         rest = if code.is_some() { &after[3..] } else { after };
     }
@@ -271,7 +271,10 @@ mod tests {
             ("pid:1234", Some(Named::Process(1234))),
             ("4026532000", Some(Named::Inode(4_026_532_000))),
             ("net:[4026532000]", Some(Named::Inode(4_026_532_000))),
-            ("/run/docker/netns/default", Some(Named::Path(Path::new("/run/docker/netns/default")))),
+            (
+                "/run/docker/netns/default",
+                Some(Named::Path(Path::new("/run/docker/netns/default"))),
+            ),
             ("pid:", None),
             ("net:[]", None),
             ("..", None),
