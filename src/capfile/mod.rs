@@ -9,6 +9,7 @@
 //! | `walk` | from one record to the next, with offsets and numbers: the one implementation under both readers |
 //! | `reader` | the two readers: over a slice that holds the whole file, and over a stream in pieces |
 //! | `writer` | pcap and pcapng, written |
+//! | `copy` | pcapng copied block by block, and what is lost where that is not possible |
 //! | `unpack` | compressed files, recognised by their first bytes and unpacked while reading |
 //! | `error` | what can be wrong with a file, and at which byte |
 //!
@@ -20,6 +21,7 @@
 //! - The two readers give the same frames and the same error for the same bytes, however these are cut
 //!   into pieces.
 
+mod copy;
 mod error;
 mod link;
 mod pcap;
@@ -32,6 +34,7 @@ mod unpack;
 mod walk;
 mod writer;
 
+pub use copy::{BlockCopier, Lost, order_of};
 pub use error::{CaptureError, Damage, Part, WrongLength};
 pub use link::LinkType;
 pub use pcapng::{LONGEST_BLOCK, MOST_INTERFACES};
@@ -62,6 +65,8 @@ pub struct Frame<'a> {
     pub data: &'a [u8],
     /// How long the frame was on the wire, in bytes; it was cut if `data` is shorter.
     pub original_len: u32,
+    /// Its whole record in the file: of pcapng its block, with its options.
+    pub record: &'a [u8],
 }
 
 /// What a capture says of an interface. A pcap file has one, described in its header.

@@ -24,13 +24,17 @@ impl<'a> SliceReader<'a> {
     /// The next frame; `None` at the end of the file, and after an error.
     #[inline]
     pub fn next_frame(&mut self) -> Result<Option<Frame<'a>>, CaptureError> {
-        self.walk.next(&mut self.rest, true)
+        self.walk.next(&mut self.rest, true, &mut |_| {})
     }
 
-    /// The next frame, and the interface that it was captured on.
+    /// The next frame, and the interface that it was captured on. The blocks of pcapng in front of it that have
+    /// no frame go to `passed`.
     #[inline]
-    pub fn next_with_interface(&mut self) -> Result<Option<(Frame<'a>, &Interface)>, CaptureError> {
-        let next = self.walk.next(&mut self.rest, true)?;
+    pub fn next_with_interface(
+        &mut self,
+        passed: &mut impl FnMut(&[u8]),
+    ) -> Result<Option<(Frame<'a>, &Interface)>, CaptureError> {
+        let next = self.walk.next(&mut self.rest, true, passed)?;
         Ok(next.and_then(|frame| Some((frame, self.walk.interface(&frame)?))))
     }
 
@@ -114,16 +118,20 @@ impl StreamReader {
     #[inline]
     pub fn next_frame(&mut self) -> Result<Option<Frame<'_>>, CaptureError> {
         let mut rest = &self.buffer[self.start..];
-        let next = self.walk.next(&mut rest, self.ended);
+        let next = self.walk.next(&mut rest, self.ended, &mut |_| {});
         self.start = self.buffer.len() - rest.len();
         next
     }
 
-    /// The next frame, and the interface that it was captured on.
+    /// The next frame, and the interface that it was captured on. The blocks of pcapng in front of it that have
+    /// no frame go to `passed`.
     #[inline]
-    pub fn next_with_interface(&mut self) -> Result<Option<(Frame<'_>, &Interface)>, CaptureError> {
+    pub fn next_with_interface(
+        &mut self,
+        passed: &mut impl FnMut(&[u8]),
+    ) -> Result<Option<(Frame<'_>, &Interface)>, CaptureError> {
         let mut rest = &self.buffer[self.start..];
-        let next = self.walk.next(&mut rest, self.ended);
+        let next = self.walk.next(&mut rest, self.ended, passed);
         self.start = self.buffer.len() - rest.len();
         Ok(next?.and_then(|frame| Some((frame, self.walk.interface(&frame)?))))
     }

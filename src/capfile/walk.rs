@@ -72,17 +72,21 @@ impl Walk {
     }
 
     /// The next frame of `rest`, which is moved after it. Without one, `rest` is what more has to
-    /// be added to; with `at_end` nothing can be added.
+    /// be added to; with `at_end` nothing can be added. Blocks without a frame go to `passed`.
     #[inline]
     pub(super) fn next<'a>(
         &mut self,
         rest: &mut &'a [u8],
         at_end: bool,
+        passed: &mut impl FnMut(&[u8]),
     ) -> Result<Option<Frame<'a>>, CaptureError> {
         while !self.over {
             match self.step(rest) {
                 Ok(Step::Record(record)) => return Ok(Some(self.frame(rest, record))),
                 Ok(Step::Passed(len)) => {
+                    if matches!(self.parser, Parser::Pcapng(_)) && len > 0 {
+                        passed(&rest[..len]);
+                    }
                     *rest = &rest[len..];
                     self.offset += len as u64;
                 }
@@ -128,6 +132,7 @@ impl Walk {
             time: record.time,
             data: &rest[record.data],
             original_len: record.original_len,
+            record: &rest[..record.len],
         };
         *rest = &rest[record.len..];
         self.offset += record.len as u64;

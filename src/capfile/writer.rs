@@ -75,6 +75,11 @@ impl<W: Write> PcapWriter<W> {
         Ok(self.out.write_all(&self.record)?)
     }
 
+    /// Whether its timestamps have no nanoseconds.
+    pub fn has_microseconds(&self) -> bool {
+        self.resolution == Resolution::MICROSECONDS
+    }
+
     /// Gives what was written to back.
     pub fn into_inner(self) -> W {
         self.out

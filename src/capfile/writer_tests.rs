@@ -14,6 +14,7 @@ fn frame(interface: u32, link: LinkType, time: Option<Timestamp>, data: &[u8]) -
         time,
         data,
         original_len: u32::try_from(data.len()).unwrap(),
+        record: &[],
     }
 }
 

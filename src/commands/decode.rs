@@ -42,6 +42,9 @@ use session::{Session, filter_error};
 /// When --max-memory is exceeded, the streams that were idle longest are dropped, and reported with what was
 /// known of them. --streams then prints its table in blocks, each sorted by stream number.
 ///
+/// -w from pcapng to pcapng keeps, besides the matching frames, every other block: TLS keys, comments, host names,
+/// interfaces and drop counts. What a pcap file cannot hold is reported.
+///
 /// SIGINT (Ctrl-C) or SIGTERM ends the reading of a pipe: what was captured until then is summed up.
 ///
 /// The exit status is 1 if the capture is damaged: everything before the damage is printed, then one line

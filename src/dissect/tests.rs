@@ -51,7 +51,10 @@ fn dissect(capture: &[u8], settings: Settings) -> (Vec<String>, Vec<Fact>, Total
             Event::End(_) => "end".to_owned(),
         });
     };
-    while let Some((frame, _)) = reader.next_with_interface().expect("a whole capture") {
+    while let Some((frame, _)) = reader
+        .next_with_interface(&mut |_| {})
+        .expect("a whole capture")
+    {
         if !dissector.frame(&frame, &mut handler).expect("a filter") {
             break;
         }

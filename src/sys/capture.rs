@@ -30,6 +30,8 @@ const STILL: Duration = Duration::from_secs(2);
 pub trait FrameHandler {
     /// The next frame, and what it was captured on. `false` says that this is enough.
     fn frame(&mut self, frame: &Frame<'_>, interface: &Interface) -> Result<bool>;
+    /// A block of a pcapng file that has no frame; the file's interfaces are known without it.
+    fn block(&mut self, _block: &[u8]) {}
     /// This many bytes of the file were read; comes about every megabyte.
     fn progress(&mut self, offset: u64);
     /// The next frame may be long in coming: what waits for more should not.
@@ -184,11 +186,12 @@ impl Capture {
         let mut reader = SliceReader::new(map);
         let (mut checked, mut released) = (0, 0);
         loop {
-            let (frame, interface) = match reader.next_with_interface() {
-                Ok(Some(next)) => next,
-                Ok(None) => return Ok(()),
-                Err(error) => return Err(self.damaged(&error)),
-            };
+            let (frame, interface) =
+                match reader.next_with_interface(&mut |block| handler.block(block)) {
+                    Ok(Some(next)) => next,
+                    Ok(None) => return Ok(()),
+                    Err(error) => return Err(self.damaged(&error)),
+                };
             if frame.offset >= checked {
                 checked = frame.offset + PIECE as u64;
                 self.still_whole(map)?;
@@ -272,7 +275,7 @@ impl Capture {
                 Err(error) => broken = Some(error),
             }
             loop {
-                match reader.next_with_interface() {
+                match reader.next_with_interface(&mut |block| handler.block(block)) {
                     Ok(Some((frame, interface))) => {
                         if !handler.frame(&frame, interface)? {
                             return Ok(());

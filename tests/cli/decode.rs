@@ -554,6 +554,60 @@ fn the_frames_that_match_are_written_and_read_again() {
     }
 }
 
+/// A block of pcapng with this body.
+fn block(kind: u32, body: &[u8]) -> Vec<u8> {
+    let mut padded = body.to_vec();
+    padded.resize(body.len().next_multiple_of(4), 0);
+    let length = u32::try_from(padded.len() + 12).unwrap().to_le_bytes();
+    [&kind.to_le_bytes()[..], &length, &padded, &length].concat()
+}
+
+/// A frame with a comment.
+fn commented(data: &[u8]) -> Vec<u8> {
+    let length = u32::try_from(data.len()).unwrap().to_le_bytes();
+    let mut body = [&[0; 12][..], &length, &length, data].concat();
+    body.resize(body.len().next_multiple_of(4), 0);
+    body.extend(b"\x01\0\x04\0look\0\0\0\0");
+    block(6, &body)
+}
+
+#[test]
+fn what_belongs_to_the_frames_that_are_written_is_kept_or_named() {
+    let section = block(
+        0x0a0d_0d0a,
+        &[b"\x4d\x3c\x2b\x1a\x01\0\0\0", &[0xff; 8][..]].concat(),
+    );
+    let interface = block(1, &[1, 0, 0, 0, 0, 0, 0, 0]);
+    let secrets = block(10, b"KSLT\x04\0\0\0keys");
+    let names = block(4, b"\x01\0\x08\0\x0a\0\0\x01abc\0\0\0\0\0");
+    let frame = commented(&bytes_of("tutorial")[40..114]);
+    let not_copied = block(0x4000_0bad, &[0; 8]);
+    let drops = block(
+        5,
+        b"\0\0\0\0\0\0\0\0\0\0\0\0\x05\0\x08\0\x07\0\0\0\0\0\0\0\0\0\0\0",
+    );
+    let unmatched = block(6, &[0; 20]);
+    let before = [&section[..], &interface, &secrets, &names, &frame].concat();
+    let whole = [&before[..], &unmatched, &not_copied, &drops].concat();
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("out.pcapng").display().to_string();
+    let written = decode_bytes(&whole, &["-w", &path, "tcp"]);
+    assert_eq!(stderr(&written), "");
+    let kept = std::fs::read(&path).expect("written");
+    assert_eq!(kept, [before, drops].concat());
+    let path = folder.path().join("out.pcap").display().to_string();
+    let written = decode_bytes(&whole, &["-w", &path, "tcp"]);
+    assert_eq!(written.status.code(), Some(0));
+    assert!(
+        stderr(&written).contains(
+            "left out: 1 block of TLS keys, 1 block of host names, 1 block of drop counts, \
+             1 frame's comments and options, 1 other block"
+        ),
+        "{}",
+        stderr(&written)
+    );
+}
+
 #[test]
 fn times_are_shown_as_asked_for() {
     let first = |format: &str| {

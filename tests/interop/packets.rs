@@ -35,6 +35,7 @@ impl Packet {
             }),
             data: &self.data,
             original_len: self.len,
+            record: &[],
         }
     }
 }

@@ -4,7 +4,11 @@ use std::fs::File;
 use std::io::{self, BufWriter, Write as _};
 use std::path::Path;
 
-use crate::capfile::{ByteOrder, Frame, Interface, PcapWriter, PcapngWriter, WriteError};
+use crate::capfile::{
+    BlockCopier, ByteOrder, Frame, Interface, LinkType, Lost, PcapWriter, PcapngWriter, WriteError,
+    order_of,
+};
+use crate::commands::serving::tell;
 use crate::error::{Error, Kind, Result};
 use crate::sys::files;
 
@@ -12,14 +16,26 @@ use crate::sys::files;
 pub(super) struct Output {
     name: String,
     file: Format,
+    /// Of the section of the capture that is read, if that is pcapng.
+    order: ByteOrder,
+    lost: Lost,
+    failed: Option<Error>,
 }
 
 enum Format {
-    /// No frame yet: the header of a pcap file needs the link type of the first.
-    Waiting(BufWriter<File>),
+    /// No frame yet: the header of a pcap file needs the link type of the first; what is to be pcapng is
+    /// copied if the capture is pcapng too.
+    Waiting(BufWriter<File>, Wanted),
     Pcap(PcapWriter<BufWriter<File>>),
     Pcapng(PcapngWriter<BufWriter<File>>),
+    Copy(BlockCopier<BufWriter<File>>),
     Broken,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Wanted {
+    Pcap,
+    Pcapng,
 }
 
 impl Output {
@@ -27,44 +43,93 @@ impl Output {
     pub(super) fn create(path: &Path) -> Result<Output> {
         let file = BufWriter::with_capacity(1 << 20, files::create(path)?);
         let name = path.display().to_string();
-        let file = match path.extension() {
-            Some(extension) if extension == "pcapng" => {
-                let writer = PcapngWriter::new(file, ByteOrder::Little);
-                Format::Pcapng(writer.map_err(|error| failure(&name, &error))?)
-            }
-            _ => Format::Waiting(file),
+        let wanted = match path.extension() {
+            Some(extension) if extension == "pcapng" => Wanted::Pcapng,
+            _ => Wanted::Pcap,
         };
-        Ok(Output { name, file })
+        Ok(Output {
+            name,
+            file: Format::Waiting(file, wanted),
+            order: ByteOrder::Little,
+            lost: Lost::default(),
+            failed: None,
+        })
+    }
+
+    /// Takes a block of a pcapng file that has no frame: it is kept, or counted as lost.
+    pub(super) fn block(&mut self, block: &[u8]) {
+        self.order = order_of(block, self.order);
+        if let Format::Waiting(_, Wanted::Pcapng) = self.file
+            && let Format::Waiting(file, _) = std::mem::replace(&mut self.file, Format::Broken)
+        {
+            self.file = Format::Copy(BlockCopier::new(file));
+        }
+        match &mut self.file {
+            Format::Copy(copier) => {
+                if let Err(error) = copier.block(block, self.order) {
+                    self.failed = Some(failure(&self.name, &error));
+                }
+            }
+            _ => self.lost.block(block, self.order),
+        }
     }
 
     /// Writes a frame.
     pub(super) fn frame(&mut self, frame: &Frame<'_>, interface: &Interface) -> Result<()> {
-        if let Format::Waiting(_) = self.file
-            && let Format::Waiting(file) = std::mem::replace(&mut self.file, Format::Broken)
-        {
-            let writer = PcapWriter::new(file, ByteOrder::Little, interface);
-            self.file = Format::Pcap(writer.map_err(|error| failure(&self.name, &error))?);
+        if let Some(error) = self.failed.take() {
+            return Err(error);
         }
+        self.begin(interface)?;
         match &mut self.file {
-            Format::Pcap(writer) => writer.frame(frame),
+            Format::Pcap(writer) => {
+                self.lost.frame(frame, writer.has_microseconds());
+                writer.frame(frame)
+            }
             Format::Pcapng(writer) => writer.frame(frame, interface),
-            Format::Waiting(_) | Format::Broken => Ok(()),
+            Format::Copy(copier) => copier.frame(frame).map_err(WriteError::from),
+            Format::Waiting(..) | Format::Broken => Ok(()),
         }
         .map_err(|error| self.not_written(&error))
     }
 
-    /// Flushes the file. One without frames gets the link type of Ethernet.
-    pub(super) fn finish(self) -> Result<()> {
-        let interface = Interface::new(crate::capfile::LinkType::ETHERNET);
+    /// Begins the file, now that the first frame is there.
+    fn begin(&mut self, interface: &Interface) -> Result<()> {
+        let Format::Waiting(..) = self.file else {
+            return Ok(());
+        };
+        if let Format::Waiting(file, wanted) = std::mem::replace(&mut self.file, Format::Broken) {
+            let order = ByteOrder::Little;
+            let begun = match wanted {
+                Wanted::Pcap => PcapWriter::new(file, order, interface).map(Format::Pcap),
+                Wanted::Pcapng => PcapngWriter::new(file, order).map(Format::Pcapng),
+            };
+            self.file = begun.map_err(|error| failure(&self.name, &error))?;
+        }
+        Ok(())
+    }
+
+    /// Flushes the file, and says what it has no place for. One without frames gets the link type of Ethernet.
+    pub(super) fn finish(mut self) -> Result<()> {
+        self.begin(&Interface::new(LinkType::ETHERNET))?;
+        if let Some(error) = self.failed.take() {
+            return Err(error);
+        }
         let name = self.name;
         let file = match self.file {
             Format::Pcap(writer) => Ok(writer.into_inner()),
             Format::Pcapng(writer) => Ok(writer.into_inner()),
-            Format::Waiting(file) => {
-                PcapWriter::new(file, ByteOrder::Little, &interface).map(PcapWriter::into_inner)
-            }
-            Format::Broken => return Ok(()),
+            Format::Copy(copier) => Ok(copier.into_inner()),
+            Format::Waiting(..) | Format::Broken => return Ok(()),
         };
+        let lost: Vec<String> = self.lost.kinds().map(counted).collect();
+        if !lost.is_empty() {
+            tell(&format!(
+                "{}: a pcap file cannot hold everything of this capture; left out: {}",
+                name,
+                lost.join(", ")
+            ));
+            tell("next: to keep it, use a file name that ends in .pcapng");
+        }
         file.and_then(|mut file| file.flush())
             .map_err(|error| failure(&name, &error))
     }
@@ -77,6 +142,10 @@ impl Output {
                 .next("write pcapng: use a file name that ends in .pcapng"),
         }
     }
+}
+
+fn counted((count, one, many): (u64, &str, &str)) -> String {
+    format!("{count} {}", if count == 1 { one } else { many })
 }
 
 fn failure(name: &str, error: &io::Error) -> Error {

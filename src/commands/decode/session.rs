@@ -133,6 +133,12 @@ impl FrameHandler for Session {
         Ok(wants_more)
     }
 
+    fn block(&mut self, block: &[u8]) {
+        if let Some(output) = &mut self.output {
+            output.block(block);
+        }
+    }
+
     fn progress(&mut self, offset: u64) {
         if let Some(progress) = &self.progress {
             progress.show(offset, format!("{} frames", self.dissector.totals().frames));

@@ -1,8 +1,10 @@
 //! What must hold for capture files whatever bytes they are.
 
+use std::cell::RefCell;
+
 use sockdoc::capfile::{
-    ByteOrder, CaptureError, Compression, Damage, Frame, Interface, PcapWriter, PcapngWriter,
-    SliceReader, StreamReader, UnpackError, Unpacker,
+    BlockCopier, ByteOrder, CaptureError, Compression, Damage, Format, Frame, Interface, Lost,
+    PcapWriter, PcapngWriter, SliceReader, StreamReader, UnpackError, Unpacker, order_of,
 };
 
 /// What is compared of a frame.
@@ -104,6 +106,7 @@ pub(crate) fn one_file(file: &[u8], size: usize) {
     check_error(file, error.as_ref());
     assert_eq!(in_pieces(file, size.max(1)), (all, error));
     comes_back(&frames, reader.interfaces());
+    copied(file, &frames);
 }
 
 fn check_error(file: &[u8], error: Option<&CaptureError>) {
@@ -137,6 +140,35 @@ fn in_pieces(file: &[u8], size: usize) -> (Vec<Seen>, Option<CaptureError>) {
             Some(piece) => reader.feed(piece),
             None => reader.end(),
         }
+    }
+}
+
+/// A pcapng file that is copied block by block has the same frames.
+fn copied(file: &[u8], frames: &[Frame<'_>]) {
+    let mut reader = SliceReader::new(file);
+    let copier = RefCell::new(BlockCopier::new(Vec::new()));
+    let mut order = ByteOrder::Little;
+    let mut lost = Lost::default();
+    while let Ok(Some((frame, _))) = reader.next_with_interface(&mut |block| {
+        order = order_of(block, order);
+        lost.block(block, order);
+        copier.borrow_mut().block(block, order).expect("memory");
+    }) {
+        copier.borrow_mut().frame(&frame).expect("memory");
+    }
+    let file = copier.into_inner().into_inner();
+    if reader.format() != Some(Format::Pcapng) || file.is_empty() {
+        return;
+    }
+    let back: Result<Vec<Frame<'_>>, _> = SliceReader::new(&file).collect();
+    let back = back.expect("what was copied is whole");
+    assert_eq!(back.len(), frames.len());
+    for (back, frame) in back.iter().zip(frames) {
+        let moved = Frame {
+            offset: back.offset,
+            ..*frame
+        };
+        assert_eq!(*back, moved);
     }
 }
 
