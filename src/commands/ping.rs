@@ -28,7 +28,12 @@ use targets::Gathered;
 ///
 /// One target: the lines of iputils' ping, then percentiles, what the times were measured by, and an
 /// account of the losses: no reply, rejected (by which router), late, corrupted, dropped on this host.
-/// Times come from kernel timestamps if available.
+/// Times come from kernel timestamps if available: from the queue of this host's link to the reply. The
+/// time in that queue is also reported by itself, as is the time before it (neighbour resolution,
+/// firewall), which is no part of the round trip.
+///
+/// A request that was still under way at the end is unfinished, neither received nor lost. Three losses
+/// in a row are an outage: its begin and its end are reported.
 ///
 /// A reply counts only if it carries the request's nonce, is intact, arrives within the timeout, and
 /// comes from the target address. Replies that fail a check are labelled with the reason; --lenient

@@ -6,6 +6,7 @@ use std::time::Duration;
 use super::clock::Realtime;
 use super::losses::{Refusal, Unsent};
 use super::payload::Damage;
+use super::window::Local;
 
 /// Something that happened.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -22,6 +23,42 @@ pub enum Event {
         sequence: u64,
         /// A reply came, but a damaged one.
         damaged: bool,
+        /// When it was sent, by the wall clock.
+        sent: Realtime,
+    },
+    /// A request was still under way at the end: neither received nor lost.
+    Unfinished {
+        /// Its destination.
+        target: usize,
+        /// Which of the requests to this target.
+        sequence: u64,
+    },
+    /// A target is down: so many requests in a row were lost.
+    Down {
+        /// Which.
+        target: usize,
+        /// When the first of them was sent, by the wall clock.
+        since: Realtime,
+        /// How many by now.
+        lost: u64,
+    },
+    /// A target that was down has replied.
+    Up {
+        /// Which.
+        target: usize,
+        /// When the first request that was lost was sent, by the wall clock.
+        since: Realtime,
+        /// How many were lost in a row.
+        lost: u64,
+        /// From that request to the first that was answered.
+        after: Duration,
+    },
+    /// The name of a target has another address now.
+    Moved {
+        /// Which target.
+        target: usize,
+        /// The address that is no longer asked.
+        from: IpAddr,
     },
     /// A request never left.
     Unsent {
@@ -46,6 +83,10 @@ impl Event {
             Event::Reply(Reply { target, .. })
             | Event::Refused(Refused { target, .. })
             | Event::Lost { target, .. }
+            | Event::Unfinished { target, .. }
+            | Event::Down { target, .. }
+            | Event::Up { target, .. }
+            | Event::Moved { target, .. }
             | Event::Unsent { target, .. } => Some(*target),
             Event::ClockStep { .. } => None,
         }
@@ -57,8 +98,12 @@ impl Event {
             Event::Reply(Reply { sequence, .. })
             | Event::Refused(Refused { sequence, .. })
             | Event::Lost { sequence, .. }
+            | Event::Unfinished { sequence, .. }
             | Event::Unsent { sequence, .. } => Some(*sequence),
-            Event::ClockStep { .. } => None,
+            Event::Down { .. }
+            | Event::Up { .. }
+            | Event::Moved { .. }
+            | Event::ClockStep { .. } => None,
         }
     }
 
@@ -97,6 +142,8 @@ pub struct Reply {
     pub rtt: Option<Duration>,
     /// By which clocks.
     pub timing: Timing,
+    /// The time that the request spent in this host.
+    pub local: Local,
     /// When it came, by the wall clock.
     pub at: Realtime,
     /// What it is worth.
@@ -144,7 +191,7 @@ impl Verdict {
 /// Which clock both ends of a round-trip time come from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Timing {
-    /// The kernel timestamped the request when it left.
+    /// The kernel timestamped the request when it came to the queue of its link.
     pub kernel_sent: bool,
     /// The kernel timestamped the reply when it came.
     pub kernel_received: bool,

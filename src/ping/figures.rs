@@ -45,6 +45,15 @@ impl Times {
         self.sum_of_squares += u128::from(ns) * u128::from(ns);
     }
 
+    /// The mean change from one time to the next of each of several targets, together.
+    pub fn jitter<'a>(all: impl Iterator<Item = &'a Times>) -> Option<Duration> {
+        let (sum, changes) = all.fold((0_u64, 0), |(sum, changes), times| {
+            let sum = sum.saturating_add(times.sum_of_changes);
+            (sum, changes + times.count.saturating_sub(1))
+        });
+        sum.checked_div(changes).map(Duration::from_nanos)
+    }
+
     /// The moving mean; `None` before the first.
     pub fn ewma(&self) -> Option<Duration> {
         (self.count > 0).then(|| Duration::from_nanos(self.ewma_times_eight / 8))
@@ -70,8 +79,7 @@ impl Times {
             last: Duration::from_nanos(self.last),
             deviation: from_f64(variance.max(0.0).sqrt()),
             ewma: Duration::from_nanos(self.ewma_times_eight / 8),
-            jitter: (self.count > 1)
-                .then(|| Duration::from_nanos(self.sum_of_changes / (self.count - 1))),
+            jitter: Times::jitter(std::iter::once(self)),
         })
     }
 }
@@ -98,7 +106,7 @@ pub struct Summary {
 /// The round-trip times of all targets, to three digits; the shortest and the longest exactly.
 #[derive(Debug, Clone)]
 pub struct Distribution {
-    histogram: Histogram<u64>,
+    histogram: Histogram<u32>,
     min: u64,
     max: u64,
 }

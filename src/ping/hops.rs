@@ -77,7 +77,7 @@ impl Hop {
                 self.answers.push(None);
                 self.end.get_or_insert(End::Unsent);
             }
-            Event::Reply(_) | Event::Refused(_) | Event::ClockStep { .. } => {}
+            _ => {}
         }
     }
 
@@ -103,6 +103,7 @@ mod tests {
     use super::*;
     use crate::ping::clock::Realtime;
     use crate::ping::event::{Refused, Reply, Timing, Verdict};
+    use crate::ping::window::Local;
     use crate::reference::icmp::Version;
 
     fn refused(kind: u8, code: u8, last: u8) -> Event {
@@ -125,6 +126,7 @@ mod tests {
         target: 0,
         sequence: 2,
         damaged: false,
+        sent: Realtime(0),
     };
 
     fn reply(verdict: Verdict) -> Event {
@@ -136,6 +138,7 @@ mod tests {
             hop_limit: None,
             rtt: None,
             timing: Timing::default(),
+            local: Local::default(),
             at: Realtime(0),
             verdict,
             counts: verdict == Verdict::Good,

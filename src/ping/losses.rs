@@ -12,13 +12,16 @@ const MOST_REFUSALS: usize = 64;
 pub struct Losses {
     /// Nothing was heard.
     pub silent: u64,
+    /// Nothing was heard but advice: a redirect, a source quench.
+    pub advised: u64,
     /// The good reply came too late.
     pub late: u64,
     /// Only damaged replies came.
     pub damaged: u64,
-    /// The session ended before their time was over.
+    /// Still under way at the end of the session; not lost.
     pub unfinished: u64,
     refused: Vec<(Refusal, u64)>,
+    advice: Vec<(Refusal, u64)>,
     unsent: Vec<(Unsent, u64)>,
 }
 
@@ -68,6 +71,12 @@ impl Refusal {
     /// Whether it is advice only, and the packet went on: a redirect, a source quench.
     pub fn is_advice(&self) -> bool {
         matches!((self.version, self.r#type), (Version::V4, 4 | 5))
+    }
+
+    /// Whether the kernel reports it only to raw sockets, as a packet: advice, and of IPv4 the reassembly
+    /// that took too long (`icmp_unreach` in net/ipv4/icmp.c).
+    pub fn is_told_to_raw_sockets_only(&self) -> bool {
+        self.is_advice() || matches!((self.version, self.r#type, self.code), (Version::V4, 11, 1))
     }
 }
 
@@ -127,11 +136,50 @@ impl Losses {
         self.refused.len() - 1
     }
 
+    /// The refusal at a place in the list.
+    pub fn refusal(&self, at: u16) -> Option<Refusal> {
+        Some(self.refused.get(usize::from(at))?.0)
+    }
+
     /// A good reply came for a request that was refused.
-    pub fn take_refusal_back(&mut self, at: u16) {
-        if let Some((_, count)) = self.refused.get_mut(usize::from(at)) {
-            *count = count.saturating_sub(1);
+    pub fn take_refusal_back(&mut self, refusal: Option<Refusal>) {
+        let known = |(known, count): &&mut (Refusal, u64)| Some(*known) == refusal && *count > 0;
+        if let Some((_, count)) = self.refused.iter_mut().find(known) {
+            *count -= 1;
         }
+    }
+
+    /// A request was given up, after a damaged reply, advice or nothing.
+    pub fn give_up(&mut self, damaged: bool, advised: bool) {
+        *self.of_silence(damaged, advised) += 1;
+    }
+
+    /// A good reply came for a request that was given up.
+    pub fn take_back(&mut self, damaged: bool, advised: bool) {
+        *self.of_silence(damaged, advised) -= 1;
+    }
+
+    fn of_silence(&mut self, damaged: bool, advised: bool) -> &mut u64 {
+        match (damaged, advised) {
+            (true, _) => &mut self.damaged,
+            (_, true) => &mut self.advised,
+            _ => &mut self.silent,
+        }
+    }
+
+    /// Advice came.
+    pub fn add_advice(&mut self, advice: Refusal) {
+        let known = self.advice.iter_mut().find(|(known, _)| *known == advice);
+        if let Some((_, count)) = known {
+            *count += 1;
+        } else if self.advice.len() < MOST_REFUSALS {
+            self.advice.push((advice, 1));
+        }
+    }
+
+    /// Senders of advice, with their counts.
+    pub fn advice(&self) -> impl Iterator<Item = (&Refusal, u64)> {
+        self.advice.iter().map(|(advice, count)| (advice, *count))
     }
 
     /// Senders of refusals, with their counts.
@@ -145,11 +193,11 @@ impl Losses {
         self.unsent.iter().copied()
     }
 
-    /// All of them.
+    /// All of them, without what is unfinished.
     pub fn total(&self) -> u64 {
         let refused: u64 = self.refused().map(|(_, count)| count).sum();
         let unsent: u64 = self.unsent().map(|(_, count)| count).sum();
-        self.silent + self.late + self.damaged + self.unfinished + refused + unsent
+        self.silent + self.late + self.damaged + self.advised + refused + unsent
     }
 }
 
@@ -175,7 +223,7 @@ mod tests {
         losses.add_unsent(Unsent::Firewall);
         losses.silent = 2;
         assert_eq!(losses.total(), 6);
-        losses.take_refusal_back(at);
+        losses.take_refusal_back(losses.refusal(at));
         let told: Vec<_> = losses
             .refused()
             .map(|(it, count)| (it.code, count))

@@ -14,6 +14,8 @@
 //! | [`losses`] | the account of lost packets |
 //! | [`mtu`] | the search for the MTU of a path |
 //! | [`hops`] | the routers on the way |
+//! | [`tally`] | counts |
+//! | [`outage`] | losses in a row |
 //! | [`target`] | targets: names, addresses, CIDR blocks, ranges |
 //!
 //! A session takes bytes and times (`handle_*`) and gives requests, deadlines and events (`poll_*`),
@@ -25,9 +27,11 @@ pub mod figures;
 pub mod hops;
 pub mod losses;
 pub mod mtu;
+pub mod outage;
 pub mod payload;
 pub mod plan;
 pub mod schedule;
 pub mod session;
+pub mod tally;
 pub mod target;
 pub mod window;

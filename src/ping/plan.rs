@@ -29,6 +29,8 @@ pub struct Plan {
     /// Whether only the first of the requests that are sent together is timed: the others left at a
     /// unknown time.
     pub times_first_only: bool,
+    /// Whether the counts of each interval are kept.
+    pub intervals: bool,
 }
 
 impl Default for Plan {
@@ -44,6 +46,7 @@ impl Default for Plan {
             until: Until::End,
             lenient: false,
             times_first_only: false,
+            intervals: false,
         }
     }
 }
@@ -62,7 +65,7 @@ pub enum Pace {
     Steady,
     /// The reply to the one before, or about as long as one takes (`-A`).
     Adaptive,
-    /// Room among those under way, or ten milliseconds (`-f`).
+    /// The reply to the one before, or ten milliseconds (`-f`); more at once while every reply comes.
     Flood,
 }
 
@@ -73,6 +76,6 @@ pub enum Until {
     End,
     /// The first good reply.
     Up,
-    /// The first request without one.
-    Down,
+    /// So many requests in a row without one.
+    Down(u64),
 }

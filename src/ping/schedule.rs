@@ -5,8 +5,13 @@ use std::time::Duration;
 use super::clock::Monotonic;
 use super::plan::{Pace, Plan};
 
-/// Requests in flight in a flood, or one to each target.
+/// Requests in flight in a flood at most, or one to each target.
 const FLOOD_WINDOW: u64 = 64;
+/// So many replies in a row, in order and none missing, let a flood have one more request in flight.
+/// A policer thus sees the pace of iputils: one for each reply.
+const FLOOD_STEP: u64 = 64;
+/// Being late by less than this is made up for, however short the interval is.
+const STANDSTILL: Duration = Duration::from_millis(50);
 /// A flood without a reply continues after this time: a hundred a second, as with iputils.
 const FLOOD_INTERVAL: Duration = Duration::from_millis(10);
 
@@ -18,6 +23,8 @@ const FLOOD_INTERVAL: Duration = Duration::from_millis(10);
 #[derive(Debug, Clone)]
 pub struct Schedule {
     start: Option<Monotonic>,
+    /// The start, put off by the time that the program stood still.
+    base: Option<Monotonic>,
     /// Requests to any target so far: the place of the next one in the turns.
     place: u64,
     targets: u64,
@@ -34,6 +41,8 @@ pub struct Schedule {
 pub struct Traffic {
     /// Requests after the last one that was answered.
     pub under_way: u64,
+    /// Requests that were answered in their order, one after the other, up to the last answer.
+    pub in_order: u64,
     /// When the last request was sent.
     pub last_sent: Option<Monotonic>,
     /// The moving mean of the round-trip times.
@@ -48,6 +57,7 @@ impl Schedule {
             .saturating_mul(u32::try_from(targets).unwrap_or(u32::MAX));
         Schedule {
             start: None,
+            base: None,
             place: 0,
             targets: (targets as u64).max(1),
             period: plan.interval.max(turn),
@@ -74,15 +84,25 @@ impl Schedule {
         self.start
     }
 
+    /// Whether a flood has as many requests in flight as it may, so that the next one is sent only because
+    /// no reply came.
+    pub fn is_crowded(&self, traffic: Traffic) -> bool {
+        self.pace == Pace::Flood && traffic.under_way >= self.room(traffic)
+    }
+
+    /// The requests that a flood may have in flight.
+    fn room(&self, traffic: Traffic) -> u64 {
+        let steps = 1 + traffic.in_order / FLOOD_STEP;
+        steps.min(FLOOD_WINDOW).max(self.preload).max(self.targets)
+    }
+
     /// When the next request is due; the first one now.
     pub fn due(&mut self, now: Monotonic, traffic: Traffic) -> Monotonic {
-        let start = *self.start.get_or_insert(now);
+        self.start.get_or_insert(now);
+        let base = *self.base.get_or_insert(now);
         match self.pace {
-            Pace::Steady => self.steady(start, now),
-            Pace::Flood => {
-                let room = FLOOD_WINDOW.max(self.preload).max(self.targets);
-                Self::with_room(now, traffic, room, FLOOD_INTERVAL)
-            }
+            Pace::Steady => self.steady(base, now),
+            Pace::Flood => Self::with_room(now, traffic, self.room(traffic), FLOOD_INTERVAL),
             Pace::Adaptive => {
                 let about = traffic
                     .ewma
@@ -99,12 +119,16 @@ impl Schedule {
         }
     }
 
-    fn steady(&mut self, start: Monotonic, now: Monotonic) -> Monotonic {
-        let due = start + self.after_start();
+    fn steady(&mut self, base: Monotonic, now: Monotonic) -> Monotonic {
+        let due = base + self.after_start();
         // A program that stood still does not make up for it with a burst.
         let late = now.since(due);
-        if late > (self.period * 10).max(Duration::from_secs(1)) {
-            self.start = Some(start + late);
+        let step = match self.spacing {
+            Duration::ZERO => self.period,
+            spacing => spacing,
+        };
+        if late >= step.max(STANDSTILL) && !self.period.is_zero() {
+            self.base = Some(base + late);
             return now;
         }
         due
@@ -186,7 +210,7 @@ mod tests {
     }
 
     #[test]
-    fn a_flood_waits_for_room_and_at_most_ten_milliseconds() {
+    fn a_flood_waits_for_the_reply_and_at_most_ten_milliseconds() {
         let plan = Plan {
             pace: Pace::Flood,
             ..Plan::default()
@@ -194,13 +218,32 @@ mod tests {
         let mut schedule = Schedule::new(&plan, 1);
         let now = Monotonic(5_000_000);
         let mut traffic = Traffic {
-            under_way: 63,
             last_sent: Some(Monotonic(4_000_000)),
-            ewma: None,
+            ..Traffic::default()
         };
         assert_eq!(schedule.due(now, traffic), now);
-        traffic.under_way = 64;
+        traffic.under_way = 1;
         assert_eq!(schedule.due(now, traffic), Monotonic(14_000_000));
+        assert!(schedule.is_crowded(traffic));
+        // Where every reply comes, more are in flight.
+        traffic.in_order = 63 * FLOOD_STEP;
+        traffic.under_way = 63;
+        assert_eq!(schedule.due(now, traffic), now);
+        traffic.under_way = 64;
+        traffic.in_order *= 10;
+        assert_eq!(schedule.due(now, traffic), Monotonic(14_000_000));
+    }
+
+    #[test]
+    fn a_stop_of_three_seconds_makes_no_burst_and_moves_no_deadline() {
+        let mut schedule = steady(500, 0, 1);
+        sent(&mut schedule, 1, 0);
+        let awake = Monotonic(3_100_000_000);
+        assert_eq!(schedule.due(awake, Traffic::default()), awake);
+        schedule.advance();
+        let next = schedule.due(awake, Traffic::default());
+        assert_eq!(next, awake + Duration::from_millis(500));
+        assert_eq!(schedule.start(), Some(Monotonic(0)));
     }
 
     #[test]
@@ -212,9 +255,8 @@ mod tests {
         let mut schedule = Schedule::new(&plan, 1);
         let now = Monotonic(5_000_000);
         let mut traffic = Traffic {
-            under_way: 0,
             last_sent: Some(Monotonic(4_000_000)),
-            ewma: None,
+            ..Traffic::default()
         };
         assert_eq!(schedule.due(now, traffic), now);
         traffic.under_way = 1;

@@ -1,9 +1,11 @@
 //! A session: requests out, replies in, and what became of each.
 
+mod account;
 mod judge;
 #[cfg(test)]
 mod tests;
 
+use std::collections::{HashSet, VecDeque};
 use std::net::IpAddr;
 use std::time::Duration;
 
@@ -11,15 +13,21 @@ use super::clock::{ClockWatch, Monotonic, Reading, Realtime};
 use super::event::{Event, Timings};
 use super::figures::{Distribution, Times};
 use super::losses::{Losses, Unsent};
+use super::outage::Run;
 use super::payload::Payloads;
 use super::plan::{Pace, Plan, Until};
 use super::schedule::{Schedule, Traffic};
+use super::tally::Tally;
 use super::target::Target;
-use super::window::{Slot, State, Window};
+use super::window::{Slot, Stage, State, Window};
 use crate::reference::icmp::Version;
 
 pub use judge::{Incoming, Notice};
 
+/// Targets that have percentiles of their own, if there are several.
+const MOST_DISTRIBUTIONS: usize = 256;
+/// A host that has never answered is waited for this long before its silence is a loss at the end.
+const USUAL_PATIENCE: Duration = Duration::from_secs(1);
 /// The last request is waited for at least this long.
 const SHORTEST_PATIENCE: Duration = Duration::from_millis(100);
 
@@ -45,6 +53,10 @@ pub struct Session {
     pub times: Distribution,
     /// What they were measured by.
     pub timings: Timings,
+    /// The times that requests spent in this host before they came to the queue of their link.
+    pub held: Times,
+    /// The times that they spent in that queue, which are a part of the round-trip times.
+    pub queue: Times,
     /// Steps of the wall clock.
     pub clock_steps: u64,
     /// Replies that this host lost because its own receive buffer was full.
@@ -58,8 +70,18 @@ pub struct Session {
     pending: u64,
     /// The latest request that was answered.
     answered: u64,
+    /// Requests that were answered in their order, one after the other.
+    in_order: u64,
+    /// A target is a group, whose members answer one after the other.
+    has_group: bool,
     last_sent: Option<Monotonic>,
     stopped: bool,
+    /// The counts since the last summary, of each target and of all; empty unless the plan wants them.
+    intervals: Vec<Tally>,
+    /// Who of a group has answered which request.
+    repliers: HashSet<(u64, IpAddr)>,
+    /// What has changed by what came or did not come.
+    changes: VecDeque<Event>,
 }
 
 /// A target, and what became of the requests to it.
@@ -67,42 +89,13 @@ pub struct Session {
 struct Asked {
     target: Target,
     tally: Tally,
+    losses: Losses,
+    /// Of several targets; of one they are those of the session.
+    times: Option<Box<Distribution>>,
+    run: Run,
+    /// The latest request that was answered.
+    answered: u64,
     is_active: bool,
-}
-
-/// Counts.
-#[derive(Debug, Clone, Copy, Default, PartialEq)]
-pub struct Tally {
-    /// Requests, those that never left included.
-    pub sent: u64,
-    /// Good replies in time; with a lenient plan every reply that iputils counts.
-    pub received: u64,
-    /// Good replies that came again.
-    pub duplicates: u64,
-    /// Replies that were corrupted or cut.
-    pub damaged: u64,
-    /// Good replies that came too late.
-    pub late: u64,
-    /// Replies whose sender did not see a request, or to requests never sent.
-    pub forged: u64,
-    /// Replies from another address.
-    pub elsewhere: u64,
-    /// ICMP errors, and requests that never left.
-    pub errors: u64,
-    /// Requests that were given up or refused.
-    pub lost: u64,
-    /// The round-trip times.
-    pub times: Times,
-}
-
-impl Tally {
-    /// Loss in percent of what was sent; 0 before the first.
-    pub fn loss_percent(&self) -> f64 {
-        if self.sent == 0 {
-            return 0.0;
-        }
-        self.sent.saturating_sub(self.received) as f64 * 100.0 / self.sent as f64
-    }
 }
 
 /// A request that is to be sent now.
@@ -132,17 +125,13 @@ impl Request {
 impl Session {
     /// A session with these targets; not empty.
     pub fn new(plan: Plan, payloads: Payloads, targets: Vec<Target>, clock: Reading) -> Session {
-        let targets: Vec<Asked> = targets
-            .into_iter()
-            .map(|target| Asked {
-                target,
-                tally: Tally::default(),
-                is_active: true,
-            })
-            .collect();
+        let intervals = if plan.intervals { targets.len() + 1 } else { 0 };
+        let has_group = targets.iter().any(Target::is_group);
+        let targets: Vec<Asked> = targets.into_iter().map(Asked::new).collect();
         Session {
             schedule: Schedule::new(&plan, targets.len()),
             active: targets.len(),
+            intervals: vec![Tally::default(); intervals],
             plan,
             payloads,
             targets,
@@ -153,14 +142,20 @@ impl Session {
             losses: Losses::default(),
             times: Distribution::new(),
             timings: Timings::default(),
+            held: Times::default(),
+            queue: Times::default(),
             clock_steps: 0,
             overflowed: 0,
             retried: 0,
             pipe: 0,
             pending: 0,
             answered: 0,
+            in_order: 0,
+            has_group,
             last_sent: None,
             stopped: false,
+            repliers: HashSet::new(),
+            changes: VecDeque::new(),
         }
     }
 
@@ -231,12 +226,13 @@ impl Session {
         }
         let target = self.schedule.target();
         self.schedule.advance();
+        if self.schedule.is_crowded(self.traffic()) {
+            self.in_order = 0;
+        }
         let unanswered = self.unanswered();
         self.forget_overtaken();
-        let asked = &mut self.targets[target];
-        asked.tally.sent += 1;
-        self.totals.sent += 1;
-        let sequence = asked.tally.sent;
+        self.both(target, |tally| tally.sent += 1);
+        let sequence = self.targets[target].tally.sent;
         if self.plan.deadline.is_none() && self.plan.count == Some(sequence) {
             self.retire(target);
         }
@@ -247,8 +243,10 @@ impl Session {
             target: u32::try_from(target).unwrap_or(u32::MAX),
             state: State::Pending,
             damaged: false,
+            advised: false,
             timed,
             sent: now,
+            queued: None,
             left: None,
         };
         self.window.push(slot);
@@ -272,15 +270,21 @@ impl Session {
         while !self.targets[self.schedule.target()].is_active {
             self.schedule.advance();
         }
-        let traffic = Traffic {
+        let due = self.schedule.due(now, self.traffic());
+        // Nothing is sent at the deadline: its answer could not be waited for.
+        Some(due).filter(|due| self.deadline().is_none_or(|deadline| *due < deadline))
+    }
+
+    fn traffic(&self) -> Traffic {
+        Traffic {
             under_way: self.window.next_number() - 1 - self.answered,
+            in_order: self.in_order,
             last_sent: self.last_sent,
             ewma: match self.plan.pace {
                 Pace::Adaptive => self.totals.times.ewma(),
                 _ => None,
             },
-        };
-        Some(self.schedule.due(now, traffic))
+        }
     }
 
     /// With one target, the last request if it has no answer yet.
@@ -305,14 +309,15 @@ impl Session {
             return None;
         }
         slot.state = State::Unsent;
+        let slot = *slot;
         let (target, sequence) = (slot.target as usize, slot.sequence);
         self.pending -= 1;
-        self.losses.add_unsent(why);
+        self.lose(target, |losses| losses.add_unsent(why));
         self.both(target, |tally| {
             tally.errors += 1;
             tally.lost += 1;
         });
-        self.is_down();
+        self.miss(&slot);
         Some(Event::Unsent {
             target,
             sequence,
@@ -320,14 +325,21 @@ impl Session {
         })
     }
 
-    /// The kernel says when it gave a request to the network.
-    pub fn handle_left(&mut self, number: u64, stamp: Realtime, now: Monotonic) {
-        let left = self.watch.monotonic(stamp);
-        if let Some(slot) = self.window.slot_mut(number) {
-            // A timestamp that cannot be true is of another request, or of a clock that was set since.
-            if (slot.sent..=now).contains(&left) {
-                slot.left = Some(left);
-            }
+    /// The kernel says when a request was at a stage of its way through this host.
+    pub fn handle_stamp(&mut self, number: u64, stage: Stage, stamp: Realtime, now: Monotonic) {
+        let time = self.watch.monotonic(stamp);
+        let Some(slot) = self.window.slot_mut(number) else {
+            return;
+        };
+        // A timestamp that cannot be true is of another request, or of a clock that was set since.
+        let earliest = slot.queued.unwrap_or(slot.sent);
+        if !(earliest..=now).contains(&time) {
+            return;
+        }
+        match stage {
+            // Stacked devices have a queue each.
+            Stage::Queued => slot.queued = slot.queued.or(Some(time)),
+            Stage::Left => slot.left = Some(time),
         }
     }
 
@@ -353,21 +365,22 @@ impl Session {
     fn give_up(&mut self, number: u64, early: bool) -> Option<Event> {
         let slot = self.window.slot_mut(number)?;
         slot.state = State::Expired;
+        let slot = *slot;
         let (target, sequence, damaged) = (slot.target as usize, slot.sequence, slot.damaged);
         self.pending -= 1;
-        match (damaged, early) {
-            (true, _) => self.losses.damaged += 1,
-            (_, true) => self.losses.unfinished += 1,
-            _ => self.losses.silent += 1,
+        if early && !damaged {
+            self.lose(target, |losses| losses.unfinished += 1);
+            self.both(target, |tally| tally.unfinished += 1);
+            return Some(Event::Unfinished { target, sequence });
         }
+        self.lose(target, |losses| losses.give_up(damaged, slot.advised));
         self.both(target, |tally| tally.lost += 1);
-        if !early {
-            self.is_down();
-        }
+        self.miss(&slot);
         Some(Event::Lost {
             target,
             sequence,
             damaged,
+            sent: self.watch.realtime(slot.sent),
         })
     }
 
@@ -387,19 +400,25 @@ impl Session {
     pub fn is_over(&self, now: Monotonic) -> bool {
         // A run that waits for a number of replies does not wait for more.
         let has_enough = self.plan.until != Until::End || self.plan.deadline.is_some();
-        let is_idle = self.active == 0 && (self.pending == 0 || has_enough);
+        let is_answered = self.pending == 0 && !self.has_group;
+        let is_idle = self.active == 0 && (is_answered || has_enough);
         self.stopped || is_idle || self.end().is_some_and(|end| end <= now)
     }
 
     /// When it ends at the latest, as far as that is known.
     fn end(&self) -> Option<Monotonic> {
-        let deadline = self.plan.deadline.zip(self.schedule_start());
-        let deadline = deadline.map(|(time, start)| start + time);
         let patience = match (self.active, self.plan.timeout) {
             (0, None) => self.last_sent.map(|last| last + self.last_patience()),
+            // The members of a group answer one after the other.
+            (0, Some(timeout)) if self.has_group => self.last_sent.map(|last| last + timeout),
             _ => None,
         };
-        [deadline, patience].into_iter().flatten().min()
+        [self.deadline(), patience].into_iter().flatten().min()
+    }
+
+    fn deadline(&self) -> Option<Monotonic> {
+        let (time, start) = self.plan.deadline.zip(self.schedule_start())?;
+        Some(start + time)
     }
 
     /// How long the last request is waited for without `-W`: as with iputils twice the longest
@@ -411,42 +430,41 @@ impl Session {
         }
     }
 
-    /// Ends it: nothing is sent any more. What is still under way is given up; as silent when the
-    /// session had waited for it as long as it meant to, as unfinished when it was interrupted.
+    /// Ends it: nothing is sent any more. What is still under way is given up: as unfinished if its reply
+    /// may still be coming, as lost if the session has waited longer than replies take.
     pub fn poll_end(&mut self, now: Monotonic) -> Option<Event> {
         let waited = self.active == 0 && self.end().is_some_and(|end| end <= now);
         self.stopped = true;
-        let number = self.window.oldest_pending()?.number;
-        self.give_up(number, !waited)
+        let slot = *self.window.oldest_pending()?;
+        let usual = match self.totals.times.max() {
+            Some(longest) => (longest * 2).max(SHORTEST_PATIENCE),
+            None => USUAL_PATIENCE,
+        };
+        let is_early = now.since(slot.sent) < usual.min(self.plan.patience());
+        self.give_up(slot.number, is_early && !waited)
     }
 
     fn schedule_start(&self) -> Option<Monotonic> {
         self.schedule.start()
     }
 
-    /// A target is not asked any more.
-    fn retire(&mut self, target: usize) {
-        if std::mem::replace(&mut self.targets[target].is_active, false) {
-            self.active -= 1;
-        }
-    }
-
-    /// A request was not answered; that may be what is waited for, of whichever target.
-    fn is_down(&mut self) {
-        if self.plan.until == Until::Down {
-            (0..self.targets.len()).for_each(|target| self.retire(target));
-        }
-    }
-
-    /// Counts for a target and for all.
-    fn both(&mut self, target: usize, count: impl Fn(&mut Tally)) {
-        count(&mut self.totals);
-        count(&mut self.targets[target].tally);
-    }
-
     /// The address that a request went to.
     fn address_of(&self, target: usize) -> IpAddr {
         self.targets[target].target.address
+    }
+}
+
+impl Asked {
+    fn new(target: Target) -> Asked {
+        Asked {
+            target,
+            tally: Tally::default(),
+            losses: Losses::default(),
+            times: None,
+            run: Run::default(),
+            answered: 0,
+            is_active: true,
+        }
     }
 }
 

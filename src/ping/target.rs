@@ -18,6 +18,21 @@ pub struct Target {
     pub scope: u32,
     /// The address as text, with its zone if one was typed.
     pub shown: String,
+    /// It is the broadcast address of a link.
+    pub is_broadcast: bool,
+}
+
+impl From<IpAddr> for Target {
+    /// An address without a name or a zone.
+    fn from(address: IpAddr) -> Target {
+        Target {
+            name: address.to_string(),
+            address,
+            scope: 0,
+            shown: address.to_string(),
+            is_broadcast: false,
+        }
+    }
 }
 
 impl Target {
@@ -28,6 +43,22 @@ impl Target {
             (IpAddr::V6(v6), Some(zone)) if v6.is_unicast_link_local() => format!("{v6}%{zone}"),
             _ => address.to_string(),
         }
+    }
+
+    /// Whether the reply rightly comes from another address: of a member of a group, or of the one that an
+    /// anycast address leads to. Of those, the addresses of all routers of a subnet (RFC 4291 section 2.6.1)
+    /// and the reserved ones (RFC 2526) are known by their bits.
+    pub fn is_group(&self) -> bool {
+        let is_anycast = match self.address {
+            IpAddr::V4(_) => false,
+            IpAddr::V6(address) => {
+                let [.., a, b, c, d] = address.segments();
+                let is_reserved = matches!((a, b, c), (0xfdff | 0xffff, 0xffff, 0xffff));
+                let is_subnet = (a, b, c, d) == (0, 0, 0, 0) && !address.is_unspecified();
+                is_subnet || (is_reserved && d >= 0xff80)
+            }
+        };
+        is_anycast || self.address.is_multicast() || self.is_broadcast
     }
 
     /// Where to send to; ICMP has no ports, and takes 0.
@@ -158,11 +189,11 @@ fn range(word: &str, first: IpAddr, last: &str) -> Result<Range, String> {
         .ok_or_else(|| format!("'{word}': a range goes from a lower address to a higher one"))
 }
 
-/// The words of a file: separated by blanks and line ends; `#` begins a comment.
+/// The targets of a file: the first word of each line, as with fping; `#` begins a comment.
 pub fn words(text: &str) -> impl Iterator<Item = &str> {
     text.lines()
         .filter_map(|line| line.split('#').next())
-        .flat_map(str::split_whitespace)
+        .filter_map(|line| line.split_whitespace().next())
 }
 
 #[cfg(test)]
@@ -233,9 +264,25 @@ mod tests {
     }
 
     #[test]
-    fn a_file_has_comments_and_several_words_a_line() {
-        let text = "# hosts\na b\n\n  c # d\r\n";
-        assert_eq!(words(text).collect::<Vec<_>>(), ["a", "b", "c"]);
+    fn a_file_has_a_target_in_front_of_each_line_and_comments() {
+        let text = "# hosts\na the first\n\n  c # d\r\n";
+        assert_eq!(words(text).collect::<Vec<_>>(), ["a", "c"]);
+    }
+
+    #[test]
+    fn groups_and_anycast_addresses_are_known_by_their_bits() {
+        for (address, expected) in [
+            ("fd77:1::", true),
+            ("fd77:1::fdff:ffff:ffff:fffe", true),
+            ("ff02::1", true),
+            ("224.0.0.1", true),
+            ("fd77:1::1", false),
+            ("::", false),
+            ("10.0.0.0", false),
+        ] {
+            let target = Target::from(address.parse::<IpAddr>().unwrap());
+            assert_eq!(target.is_group(), expected, "{address}");
+        }
     }
 
     proptest! {

@@ -1,5 +1,7 @@
 //! Which requests are under way.
 
+use std::time::Duration;
+
 use super::clock::Monotonic;
 
 /// Requests that the window remembers: as many as the sixteen bits on the wire tell apart.
@@ -18,12 +20,55 @@ pub struct Slot {
     pub state: State,
     /// A reply came that was damaged; the good one may still come.
     pub damaged: bool,
+    /// Advice came for it (a redirect, a source quench), which is no reply and no refusal.
+    pub advised: bool,
     /// Its round-trip time is measured.
     pub timed: bool,
     /// When it was given to the kernel.
     pub sent: Monotonic,
-    /// When the kernel gave it to the network, if reported.
+    /// When it came to the queue of its link, if reported.
+    pub queued: Option<Monotonic>,
+    /// When it left that queue for the device, if reported.
     pub left: Option<Monotonic>,
+}
+
+impl Slot {
+    /// When its round trip began by the clock of a reply that came at `came`, and whether that is a
+    /// timestamp of the kernel. Of what is sent to a group, the copy for ourselves may come back before
+    /// the packet reaches the queue.
+    pub fn began(&self, came: Monotonic) -> (Monotonic, bool) {
+        match self.queued.filter(|queued| *queued <= came) {
+            Some(queued) => (queued, true),
+            None => (self.sent, false),
+        }
+    }
+
+    /// The time that it spent in this host.
+    pub fn local(&self) -> Local {
+        Local {
+            held: self.queued.map(|queued| queued.since(self.sent)),
+            queue: (self.queued.zip(self.left)).map(|(queued, left)| left.since(queued)),
+        }
+    }
+}
+
+/// Where in this host a request was when the kernel timestamped it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Stage {
+    /// It came to the queue of its link (`SOF_TIMESTAMPING_TX_SCHED`).
+    Queued,
+    /// The queue gave it to the device (`SOF_TIMESTAMPING_TX_SOFTWARE`).
+    Left,
+}
+
+/// The time that a request spent in this host, as far as the kernel reports it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Local {
+    /// From the call that sends it to the queue of its link: neighbour resolution, firewall hooks. No part
+    /// of the round trip.
+    pub held: Option<Duration>,
+    /// In that queue. A part of the round trip.
+    pub queue: Option<Duration>,
 }
 
 /// What became of a request.
@@ -105,6 +150,14 @@ impl Window {
         (slot.number == number).then_some(slot)
     }
 
+    /// The request to the same target after one, if it was sent and the ring still has it.
+    pub fn after(&self, number: u64, target: u32) -> Option<&Slot> {
+        let later = number + 1..=self.last;
+        later
+            .map_while(|number| self.slot(number))
+            .find(|slot| slot.target == target)
+    }
+
     /// The latest request whose lower sixteen bits are these; none before the first was sent.
     pub fn number_of(&self, wire: u16) -> Option<u64> {
         #[allow(clippy::cast_possible_truncation)]
@@ -148,8 +201,10 @@ mod tests {
             target: 0,
             state: State::Pending,
             damaged: false,
+            advised: false,
             timed: true,
             sent: Monotonic(number),
+            queued: None,
             left: None,
         }
     }

@@ -36,6 +36,18 @@ pub fn carefully() -> Reading {
     best
 }
 
+/// The seconds by which local time is ahead of UTC now (`localtime_r(3)`); 0 if unknown.
+pub fn local_offset() -> i32 {
+    let now = libc::time_t::try_from(nanos(ClockId::CLOCK_REALTIME) / 1_000_000_000);
+    // SAFETY: tm is plain data for which all zeroes is a valid value; both live through the call.
+    let offset = unsafe {
+        let mut local: libc::tm = std::mem::zeroed();
+        libc::localtime_r(&now.unwrap_or(0), &raw mut local);
+        local.tm_gmtoff
+    };
+    i32::try_from(offset).unwrap_or(0)
+}
+
 /// Neither clock can fail, nor be before 1970 on a machine with a network.
 fn nanos(clock: ClockId) -> u64 {
     let time = clock_gettime(clock).map_or(0, |time| {

@@ -55,7 +55,7 @@ fn targets_come_from_a_file_and_from_standard_input() {
         return;
     }
     let mut file = tempfile::NamedTempFile::new().expect("a file");
-    writeln!(file, "# three\n127.0.0.4 127.0.0.5-6 # here").expect("writes");
+    writeln!(file, "# three\n127.0.0.4 the first\n 127.0.0.5-6 # here").expect("writes");
     let path = file.path().to_str().expect("a path");
     let objects = objects(&["-c", "1", "-q", "-F", path]);
     let targets = objects[0]["targets"].as_array().expect("a list");

@@ -6,10 +6,11 @@ use std::time::Duration;
 
 use clap::Args;
 
-use super::values::{Pattern, mark, pattern, percentile, tos};
+use super::values::{Pattern, UntilDown, mark, pattern, percentile, tos};
 use crate::commands::values;
 use crate::error::{Error, Kind, Result};
 use crate::ping::plan::{Pace, Plan, Until};
+use crate::render::ping::TimeForm;
 use crate::sys::icmp::{Fragmentation, Options};
 use crate::sys::resolve::{Family, resolve};
 
@@ -130,9 +131,9 @@ pub(super) struct WhenArgs {
     /// Stop when every target has replied once.
     #[arg(long, conflicts_with = "until_down")]
     wait_up: bool,
-    /// Stop at the first unanswered request.
-    #[arg(long)]
-    until_down: bool,
+    /// Stop when this many requests in a row got no reply [default: 1].
+    #[arg(long, value_name = "N", num_args = 0..=1, default_missing_value = "1")]
+    until_down: Option<UntilDown>,
     /// Count damaged, late, forged and misdirected replies too, as iputils does.
     #[arg(long)]
     lenient: bool,
@@ -180,6 +181,9 @@ pub(super) struct ShowArgs {
     /// Print the time in front of each line.
     #[arg(short = 'D', long)]
     pub(super) timestamps: bool,
+    /// The form of that time: UTC, local time of day, or seconds since 1970 [default: epoch]; implies -D.
+    #[arg(long, value_name = "FORM")]
+    pub(super) time: Option<Time>,
     /// Report a request that is still unanswered before sending the next.
     #[arg(short = 'O', long)]
     pub(super) outstanding: bool,
@@ -193,7 +197,7 @@ pub(super) struct ShowArgs {
     /// Show a histogram of the times.
     #[arg(long)]
     pub(super) hist: bool,
-    /// Print a progress summary at this interval (as SIGQUIT does).
+    /// Print the figures of each interval of this length, for each target.
     #[arg(long, value_name = "TIME", value_parser = values::positive_duration)]
     pub(super) summary_every: Option<Duration>,
     /// Output style [default: iputils for one target; for several a table on a terminal, otherwise
@@ -203,6 +207,26 @@ pub(super) struct ShowArgs {
     /// Print CSV: a line for each event.
     #[arg(long, conflicts_with_all = ["json", "format"])]
     pub(super) csv: bool,
+}
+
+/// How times are written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub(super) enum Time {
+    Iso,
+    Local,
+    Epoch,
+}
+
+impl ShowArgs {
+    /// The form of the time in front of each line, if one is wanted.
+    pub(super) fn time_form(&self) -> Option<TimeForm> {
+        match self.time {
+            Some(Time::Iso) => Some(TimeForm::Iso),
+            Some(Time::Local) => Some(TimeForm::Local),
+            Some(Time::Epoch) => Some(TimeForm::Epoch),
+            None => self.timestamps.then_some(TimeForm::Epoch),
+        }
+    }
 }
 
 /// Whose lines.
@@ -240,6 +264,14 @@ impl Flags {
         }
     }
 
+    /// The word after `--until-down`, if it is a target.
+    pub(super) fn target_after_flag(&self) -> Option<&str> {
+        match &self.when.until_down {
+            Some(UntilDown::Target(word)) => Some(word),
+            _ => None,
+        }
+    }
+
     /// Bytes of data.
     pub(super) fn size(&self) -> usize {
         self.what.size.into()
@@ -270,7 +302,10 @@ impl Flags {
     pub(super) fn asks_who_is_alive(&self) -> bool {
         let when = &self.when;
         let has_end = when.count.is_some() || when.deadline.is_some();
-        self.show.format == Some(Format::Fping) && !has_end && !when.wait_up && !when.until_down
+        self.show.format == Some(Format::Fping)
+            && !has_end
+            && !when.wait_up
+            && when.until_down.is_none()
     }
 
     /// The plan.
@@ -290,7 +325,7 @@ impl Flags {
         } else {
             Duration::from_secs(1)
         };
-        let hurries = is_many || when.until_down;
+        let hurries = is_many || when.until_down.is_some() || self.show.summary_every.is_some();
         let alive = self.asks_who_is_alive();
         let default = if alive { ALIVE_TIMEOUT } else { default };
         let timeout = if alive { ALIVE_TIMEOUT } else { MANY_TIMEOUT };
@@ -302,11 +337,11 @@ impl Flags {
             preload: when.preload,
             timeout: when.timeout.or((hurries || alive).then_some(timeout)),
             deadline: when.deadline,
-            until: match (when.wait_up, when.until_down) {
-                (true, _) => Until::Up,
-                _ if alive => Until::Up,
-                (_, true) => Until::Down,
-                _ => Until::End,
+            until: match &when.until_down {
+                _ if when.wait_up || alive => Until::Up,
+                Some(UntilDown::Losses(most)) => Until::Down(*most),
+                Some(UntilDown::Target(_)) => Until::Down(1),
+                None => Until::End,
             },
             lenient: when.lenient,
             // Where a line is printed for each reply, each has a time.
@@ -314,6 +349,7 @@ impl Flags {
                 && (self.show.quiet || self.draws_dots())
                 && !is_many
                 && self.what.timing == TimingSource::Auto,
+            intervals: self.show.summary_every.is_some(),
         }
     }
 

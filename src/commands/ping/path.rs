@@ -222,7 +222,7 @@ impl Handler for Collector {
 
     fn asked(&mut self, _: &Session) {}
 
-    fn turn(&mut self, _: &Session, _: Monotonic) -> Result<Option<Monotonic>> {
+    fn turn(&mut self, _: &mut Session, _: Monotonic) -> Result<Option<Monotonic>> {
         Ok(None)
     }
 }

@@ -18,7 +18,7 @@ use crate::render::ping::fping::Fping;
 use crate::render::ping::json::Objects;
 use crate::render::ping::lines::{self, Dialect, Lines};
 use crate::render::ping::table::LiveTable;
-use crate::render::ping::{Extras, Output, Writer};
+use crate::render::ping::{DayTime, Extras, Output, TimeForm, Writer};
 use crate::sys::clock;
 use crate::sys::icmp::IcmpSocket;
 use crate::sys::icmp::runner::{Handler, Runner};
@@ -39,6 +39,7 @@ pub(super) struct Show {
     summary: Option<Every>,
     /// Why requests were not sent, each reason reported once.
     told: Vec<Unsent>,
+    clock: DayTime,
 }
 
 /// Something that is due every so often.
@@ -75,6 +76,10 @@ impl Show {
                 next: clock::monotonic() + interval,
             }),
             told: Vec::new(),
+            clock: DayTime {
+                form: TimeForm::Local,
+                offset: clock::local_offset(),
+            },
         };
         let names = &mut this.names;
         let mut name_of = |address| {
@@ -108,7 +113,7 @@ impl Show {
 
     /// What belongs on standard error: that requests do not leave once for each reason, but where that
     /// changes with the packet, and with `-q` nothing that the account of lost packets also reports.
-    fn complain(&mut self, event: &Event) {
+    fn complain(&mut self, session: &Session, event: &Event) {
         if let Event::Unsent { why, .. } = event {
             let is_one_state = matches!(why, Unsent::Firewall | Unsent::FullBuffer);
             let is_told = is_one_state && self.told.contains(why);
@@ -119,7 +124,7 @@ impl Show {
                 self.told.push(*why);
             }
         }
-        if let Some(words) = lines::complaint(event) {
+        if let Some(words) = lines::complaint(session, event, self.clock) {
             let words = escape::text(&words).into_owned();
             let _ = writeln!(self.output.err, "sockdoc: {words}");
         }
@@ -155,7 +160,7 @@ impl Handler for Show {
             return;
         }
         if self.writer.wants_complaints() {
-            self.complain(event);
+            self.complain(session, event);
         }
         if self.quiet {
             return;
@@ -172,9 +177,12 @@ impl Handler for Show {
         self.writer.so_far(&mut self.output, session, now);
     }
 
-    fn turn(&mut self, session: &Session, now: Monotonic) -> Result<Option<Monotonic>> {
+    fn turn(&mut self, session: &mut Session, now: Monotonic) -> Result<Option<Monotonic>> {
         if self.summary.as_ref().is_some_and(|it| it.next <= now) {
-            self.asked(session);
+            let at = session.realtime(now);
+            self.writer
+                .interval(&mut self.output, session, at, self.clock);
+            session.begin_interval();
         }
         let wish = self.writer.turn(&mut self.output, session, now);
         self.flush()?;
@@ -229,7 +237,10 @@ fn writer(
             });
             Box::new(Lines {
                 dialect,
-                with_time: show.timestamps,
+                with_time: show.time_form().map(|form| DayTime {
+                    form,
+                    offset: clock::local_offset(),
+                }),
                 with_bell: show.audible,
                 with_identifier: context.verbose,
                 source: source.unwrap_or(session.target(0).address),

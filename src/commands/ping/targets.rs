@@ -21,7 +21,11 @@ pub(super) struct Gathered {
 
 /// The targets, at least one.
 pub(super) fn gather(words: &[String], flags: &Flags) -> Result<Gathered> {
-    let mut words = words.to_vec();
+    let after_flag = flags.target_after_flag().map(str::to_owned);
+    let mut words: Vec<String> = after_flag
+        .into_iter()
+        .chain(words.iter().cloned())
+        .collect();
     if let Some(path) = &flags.targets.file {
         let bytes = files::read(path, LARGEST_FILE)?;
         let text = String::from_utf8_lossy(&bytes);
@@ -67,12 +71,7 @@ fn block(range: Range, family: Family) -> impl Iterator<Item = Target> {
         Family::V4 => address.is_ipv4(),
         Family::V6 => address.is_ipv6(),
     };
-    range.addresses().filter(fits).map(|address| Target {
-        name: address.to_string(),
-        address,
-        scope: 0,
-        shown: address.to_string(),
-    })
+    range.addresses().filter(fits).map(Target::from)
 }
 
 /// A name or an address.
@@ -134,6 +133,7 @@ fn target_at(name: &str, address: &SocketAddr, several: bool, flags: &Flags) -> 
         address: ip,
         scope,
         shown,
+        is_broadcast: false,
     })
 }
 

@@ -23,6 +23,24 @@ pub(super) fn pattern(text: &str) -> Result<Pattern, String> {
     }
 }
 
+/// What follows `--until-down`: how many losses, or the first target.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum UntilDown {
+    /// This many in a row.
+    Losses(u64),
+    /// The flag has no number, and this word is a target.
+    Target(String),
+}
+
+impl From<&str> for UntilDown {
+    fn from(text: &str) -> UntilDown {
+        match text.parse() {
+            Ok(most @ 1..) => UntilDown::Losses(most),
+            _ => UntilDown::Target(text.to_owned()),
+        }
+    }
+}
+
 fn number(text: &str) -> Option<u32> {
     match text.strip_prefix("0x").or(text.strip_prefix("0X")) {
         Some(hex) => u32::from_str_radix(hex, 16).ok(),

@@ -3,15 +3,17 @@
 use std::net::IpAddr;
 use std::time::Duration;
 
-use super::{Session, Tally};
+use super::{MOST_DISTRIBUTIONS, Session};
 use crate::packet::icmp::{self, Echo, Message};
 use crate::packet::ip;
 use crate::ping::clock::{Monotonic, Realtime};
 use crate::ping::event::{Event, Refused, Reply, Timing, Verdict};
+use crate::ping::figures::Distribution;
 use crate::ping::losses::Refusal;
 use crate::ping::payload::Damage;
 use crate::ping::plan::Until;
-use crate::ping::window::{SPAN, Slot, State};
+use crate::ping::tally::Tally;
+use crate::ping::window::{Local, SPAN, Slot, State};
 use crate::reference::icmp::Version;
 
 /// A packet as a socket gives it.
@@ -47,6 +49,9 @@ pub struct Notice<'a> {
     /// When it came, by the kernel.
     pub stamp: Option<Realtime>,
 }
+
+/// Members of groups that are remembered as those who answered.
+const MOST_REPLIERS: usize = 1 << 16;
 
 /// A reply that was read, and when it came.
 struct Answer<'a> {
@@ -96,7 +101,7 @@ impl Session {
                     by: Some(incoming.from),
                 };
                 let quoted = icmp::parse_quoted(incoming.version, problem.quoted).ok()?;
-                if !refusal.is_advice() {
+                if !refusal.is_told_to_raw_sockets_only() {
                     return None;
                 }
                 self.refuse(
@@ -148,15 +153,16 @@ impl Session {
             Verdict::Duplicate => false,
             _ => self.plan.lenient && !is_answered(slot.state),
         };
-        // Of what is sent to a group the copy for ourselves may come back before the packet leaves.
-        let stamped = slot.left.filter(|left| *left <= answer.came);
-        let left = stamped.unwrap_or(slot.sent);
-        let rtt = slot.timed.then(|| answer.came.since(left));
+        let (began, kernel_sent) = slot.began(answer.came);
+        let rtt = slot.timed.then(|| answer.came.since(began));
         let timing = Timing {
-            kernel_sent: stamped.is_some(),
+            kernel_sent,
             kernel_received: answer.by_kernel,
         };
-        if counts {
+        if counts && is_answered(slot.state) {
+            self.both(target, |tally| tally.others += 1);
+            self.measure(&slot, rtt, timing);
+        } else if counts {
             self.receive(&slot, rtt, timing);
         } else {
             self.count_bad(&slot, verdict);
@@ -169,6 +175,7 @@ impl Session {
             hop_limit: answer.hop_limit,
             rtt,
             timing,
+            local: slot.local(),
             at: answer.at,
             verdict,
             counts,
@@ -201,7 +208,10 @@ impl Session {
         });
         let counts = self.plan.lenient;
         if counts {
-            self.both(target, |tally| tally.received += 1);
+            self.both(target, |tally| {
+                tally.received += 1;
+                tally.unasked += 1;
+            });
         }
         Event::Reply(Reply {
             target,
@@ -211,17 +221,19 @@ impl Session {
             hop_limit: answer.hop_limit,
             rtt: None,
             timing: Timing::default(),
+            local: Local::default(),
             at: answer.at,
             verdict,
             counts,
         })
     }
 
-    fn verdict(&self, answer: &Answer<'_>, slot: &Slot) -> Verdict {
+    fn verdict(&mut self, answer: &Answer<'_>, slot: &Slot) -> Verdict {
         let payload = answer.echo.payload;
+        let is_group = self.targets[slot.target as usize].target.is_group();
         let address = self.address_of(slot.target as usize);
         // A group answers from the addresses of its members.
-        if answer.from != address && !address.is_multicast() {
+        if answer.from != address && !is_group {
             return Verdict::Elsewhere;
         }
         if !answer.checksum_is_right {
@@ -233,12 +245,22 @@ impl Session {
             None if answer.is_cut => return Verdict::Damaged(Damage::Longer),
             None => {}
         }
+        let is_new = is_group && self.is_new_replier(slot.number, answer.from);
         match slot.state {
+            State::Answered if is_new => Verdict::Good,
             State::Answered | State::AnsweredLate => Verdict::Duplicate,
             State::Expired => Verdict::Late,
             _ if answer.came.since(slot.sent) > self.plan.patience() => Verdict::Late,
             _ => Verdict::Good,
         }
+    }
+
+    /// Whether it is the first reply of this member of a group to a request.
+    fn is_new_replier(&mut self, number: u64, from: IpAddr) -> bool {
+        if self.repliers.len() >= MOST_REPLIERS {
+            self.repliers.clear();
+        }
+        self.repliers.insert((number, from))
     }
 
     /// A reply that counts.
@@ -249,21 +271,45 @@ impl Session {
         if slot.state == State::Pending {
             self.pending -= 1;
         }
+        let is_next = slot.number == self.answered + 1;
+        self.in_order = if is_next { self.in_order + 1 } else { 0 };
         self.answered = self.answered.max(slot.number);
         self.pipe = self.pipe.max(self.window.next_number() - slot.number);
+        let asked = &mut self.targets[target];
+        let is_overtaken = slot.sequence < asked.answered;
+        asked.answered = asked.answered.max(slot.sequence);
         self.both(target, |tally| {
             tally.received += 1;
-            if let Some(rtt) = rtt {
-                tally.times.add(rtt);
-            }
+            tally.reordered += u64::from(is_overtaken);
         });
-        if let Some(rtt) = rtt {
-            self.times.add(rtt);
-            self.timings.add(timing);
-        }
+        self.measure(slot, rtt, timing);
+        self.answer(slot);
         let has_all = self.plan.count == Some(self.targets[target].tally.received);
         if has_all || self.plan.until == Until::Up {
             self.retire(target);
+        }
+    }
+
+    /// Takes the time of a reply that counts.
+    fn measure(&mut self, slot: &Slot, rtt: Option<Duration>, timing: Timing) {
+        let Some(rtt) = rtt else {
+            return;
+        };
+        let target = slot.target as usize;
+        self.both(target, |tally| tally.times.add(rtt));
+        self.times.add(rtt);
+        self.timings.add(timing);
+        if (2..=MOST_DISTRIBUTIONS).contains(&self.targets.len()) {
+            let times = &mut self.targets[target].times;
+            let times = times.get_or_insert_with(|| Box::new(Distribution::new()));
+            times.add(rtt);
+        }
+        let local = slot.local();
+        if let Some(held) = local.held.filter(|_| timing.kernel_sent) {
+            self.held.add(held);
+        }
+        if let Some(queue) = local.queue.filter(|_| timing.kernel_sent) {
+            self.queue.add(queue);
         }
     }
 
@@ -296,21 +342,29 @@ impl Session {
             self.pending -= 1;
         }
         self.set_state(slot.number, State::AnsweredLate);
-        self.losses.late += 1;
-        self.both(slot.target as usize, |tally| tally.lost += 1);
-        self.is_down();
+        let target = slot.target as usize;
+        self.lose(target, |losses| losses.late += 1);
+        self.both(target, |tally| tally.lost += 1);
+        if slot.state == State::Pending {
+            self.miss(slot);
+        }
     }
 
     /// A request that was lost is so no longer, or for another reason.
     fn take_loss_back(&mut self, slot: &Slot) {
+        let target = slot.target as usize;
         match slot.state {
-            State::Expired if slot.damaged => self.losses.damaged -= 1,
-            State::Expired => self.losses.silent -= 1,
-            State::AnsweredLate => self.losses.late -= 1,
-            State::Refused(at) => self.losses.take_refusal_back(at),
+            State::Expired => self.lose(target, |losses| {
+                losses.take_back(slot.damaged, slot.advised);
+            }),
+            State::AnsweredLate => self.lose(target, |losses| losses.late -= 1),
+            State::Refused(at) => {
+                let refusal = self.losses.refusal(at);
+                self.lose(target, |losses| losses.take_refusal_back(refusal));
+            }
             State::Pending | State::Answered | State::Unsent => return,
         }
-        self.both(slot.target as usize, |tally| tally.lost -= 1);
+        self.both(target, |tally| tally.lost = tally.lost.saturating_sub(1));
     }
 
     fn set_state(&mut self, number: u64, state: State) {
@@ -339,7 +393,12 @@ impl Session {
         if !is_ours {
             return None;
         }
-        if !refusal.is_advice() {
+        if refusal.is_advice() {
+            self.lose(target, |losses| losses.add_advice(refusal));
+            if let Some(slot) = self.window.slot_mut(number) {
+                slot.advised = true;
+            }
+        } else {
             self.both(target, |tally| tally.errors += 1);
             // A router may need seconds to find out: what was silent until then is so no longer.
             if matches!(slot.state, State::Pending | State::Expired) {
@@ -348,18 +407,21 @@ impl Session {
                     self.pending -= 1;
                 }
                 let at = self.losses.add_refusal(refusal);
+                self.targets[target].losses.add_refusal(refusal);
                 self.set_state(number, State::Refused(at));
                 self.both(target, |tally| tally.lost += 1);
-                self.is_down();
+                if slot.state == State::Pending {
+                    self.miss(&slot);
+                }
             }
         }
-        let left = slot.left.unwrap_or(slot.sent);
+        let (began, _) = slot.began(came);
         Some(Event::Refused(Refused {
             target,
             sequence: slot.sequence,
             refusal,
             detail,
-            rtt: slot.timed.then(|| came.since(left)),
+            rtt: slot.timed.then(|| came.since(began)),
             at,
         }))
     }

@@ -4,9 +4,11 @@
 use std::io::{self, Write};
 use std::time::Duration;
 
-use super::number::millis;
+use super::number::{millis, short_millis};
 use super::{Extras, words};
 use crate::ping::event::Timings;
+use crate::ping::losses::Refusal;
+use crate::ping::outage::Outages;
 use crate::ping::session::Session;
 use crate::render::thousands;
 
@@ -21,6 +23,7 @@ const BARS: u32 = 12;
 /// between blanks: parsers look for it there to know iputils' statistics from those of macOS.
 pub fn write(out: &mut impl Write, session: &Session, extras: &Extras) -> io::Result<()> {
     write_losses(out, session)?;
+    write_outages(out, session)?;
     write_not_counted(out, session)?;
     write_notes(out, session)?;
     if extras.hist {
@@ -40,9 +43,9 @@ fn write_percentiles(
     session: &Session,
     percentiles: &[f64],
 ) -> io::Result<()> {
-    let Some(summary) = session.totals.times.summary() else {
+    if session.totals.times.count == 0 {
         return writeln!(out, "round-trip time unknown: no valid replies");
-    };
+    }
     let times: Vec<String> = percentiles
         .iter()
         .filter_map(|&percentile| session.times.percentile(percentile))
@@ -51,11 +54,8 @@ fn write_percentiles(
     let names: Vec<String> = percentiles.iter().map(|p| format!("p{p}")).collect();
     let (names, times) = (names.join("/"), times.join("/"));
     write!(out, "round-trip time {names} = {times} ms")?;
-    // Between one target and another a change says nothing.
-    let is_one = session.target_count() == 1;
-    if let Some(jitter) = summary.jitter.filter(|_| is_one) {
-        let jitter = millis(jitter);
-        write!(out, ", jitter {jitter} ms (mean change to the next)")?;
+    if let Some(jitter) = session.jitter() {
+        write!(out, ", jitter {} ms", millis(jitter))?;
     }
     writeln!(out)
 }
@@ -91,6 +91,14 @@ fn timing(timings: &Timings) -> Option<String> {
 /// One line for each way to be lost.
 fn write_losses(out: &mut impl Write, session: &Session) -> io::Result<()> {
     let losses = &session.losses;
+    if losses.unfinished > 0 {
+        writeln!(
+            out,
+            "unfinished: {} of {} still in flight at the end, not counted as lost",
+            thousands(losses.unfinished),
+            thousands(session.totals.sent)
+        )?;
+    }
     if losses.total() == 0 {
         return Ok(());
     }
@@ -105,6 +113,9 @@ fn write_losses(out: &mut impl Write, session: &Session) -> io::Result<()> {
         _ => writeln!(out, "  {} {words}", thousands(count)),
     };
     line(losses.silent, "no reply (no ICMP error received)")?;
+    let advice: Vec<String> = losses.advice().map(advice_words).collect();
+    let advice = advice.join(", ");
+    line(losses.advised, &format!("no reply, only advice: {advice}"))?;
     for (refusal, count) in losses.refused() {
         let who = words::by(refusal);
         let (kind, code) = (refusal.r#type, refusal.code);
@@ -120,7 +131,42 @@ fn write_losses(out: &mut impl Write, session: &Session) -> io::Result<()> {
     for (why, count) in losses.unsent() {
         line(count, &format!("dropped by {}", words::unsent_account(why)))?;
     }
-    line(losses.unfinished, "still in flight at the end")
+    Ok(())
+}
+
+/// `10.0.0.254 sent Redirect Host (icmp 5/1)`.
+fn advice_words((advice, _): (&Refusal, u64)) -> String {
+    let (by, words, word) = (words::by(advice), advice.words(), advice.version.word());
+    format!(
+        "{by} sent {words} ({word} {}/{})",
+        advice.r#type, advice.code
+    )
+}
+
+/// The losses in a row, told apart from scattered ones.
+fn write_outages(out: &mut impl Write, session: &Session) -> io::Result<()> {
+    let mut all = Outages::default();
+    for target in 0..session.target_count() {
+        let outages = session.outages(target);
+        all.count += outages.count;
+        all.lost += outages.lost;
+        all.longest = all.longest.max(outages.longest);
+    }
+    if all.count == 0 {
+        return Ok(());
+    }
+    let scattered = session.losses.total().saturating_sub(all.lost);
+    write!(
+        out,
+        "outages: {} with {} lost in a row, {} lost outside of them",
+        thousands(all.count),
+        thousands(all.lost),
+        thousands(scattered)
+    )?;
+    if !all.longest.is_zero() {
+        write!(out, "; the longest {}", words::seconds(all.longest))?;
+    }
+    writeln!(out)
 }
 
 /// Replies that came and are none.
@@ -149,6 +195,28 @@ fn write_not_counted(out: &mut impl Write, session: &Session) -> io::Result<()> 
 }
 
 fn write_notes(out: &mut impl Write, session: &Session) -> io::Result<()> {
+    write_local(out, session)?;
+    if session.losses.advised == 0 {
+        for advice in session.losses.advice() {
+            let count = thousands(advice.1);
+            writeln!(out, "note: {}, {count} times", advice_words(advice))?;
+        }
+    }
+    let (others, reordered) = (session.totals.others, session.totals.reordered);
+    if others > 0 {
+        writeln!(
+            out,
+            "note: {} more replies of other members of the group",
+            thousands(others)
+        )?;
+    }
+    if reordered > 0 {
+        let count = thousands(reordered);
+        writeln!(
+            out,
+            "note: reordered: {count} replies came after the reply to a later request"
+        )?;
+    }
     if session.overflowed > 0 {
         writeln!(
             out,
@@ -170,6 +238,32 @@ fn write_notes(out: &mut impl Write, session: &Session) -> io::Result<()> {
         )?;
     }
     Ok(())
+}
+
+/// Times above this that requests spent in this host are reported.
+const LONG: Duration = Duration::from_millis(1);
+
+/// The time that requests spent in this host.
+fn write_local(out: &mut impl Write, session: &Session) -> io::Result<()> {
+    if let Some(held) = session.held.summary().filter(|it| it.max >= LONG) {
+        writeln!(
+            out,
+            "note: requests waited up to {} ms in this host before the queue of the link (neighbour \
+             resolution, firewall); not part of the round-trip time",
+            short_millis(held.max)
+        )?;
+    }
+    let queue = session.queue.summary().filter(|it| it.max >= LONG);
+    let Some((queue, all)) = queue.zip(session.totals.times.summary()) else {
+        return Ok(());
+    };
+    writeln!(
+        out,
+        "note: of the mean round-trip time, {} ms on the wire, {} ms in this host's queue (at most {} ms)",
+        short_millis(all.mean.saturating_sub(queue.mean)),
+        short_millis(queue.mean),
+        short_millis(queue.max)
+    )
 }
 
 /// A histogram of the round-trip times.

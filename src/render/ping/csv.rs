@@ -77,6 +77,12 @@ impl Row<'_> {
             Event::Refused(refused) => words::refused(refused).into(),
             Event::Lost { damaged, .. } => lost_word(*damaged).into(),
             Event::Unsent { why, .. } => words::unsent(*why).into(),
+            Event::Down { lost, .. } => format!("{lost} lost in a row").into(),
+            Event::Up { lost, after, .. } => {
+                format!("after {}, {lost} lost in a row", words::seconds(*after)).into()
+            }
+            Event::Moved { from, .. } => format!("no longer {from}").into(),
+            Event::Unfinished { .. } => "unfinished".into(),
             Event::ClockStep { by } => format!("{} us", *by as f64 / 1000.0).into(),
         }
     }

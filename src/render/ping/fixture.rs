@@ -23,6 +23,7 @@ pub(super) fn eventful(name: &str) -> (Session, Vec<Event>) {
         address: [10, 0, 0, 2].into(),
         scope: 0,
         shown: "10.0.0.2".to_owned(),
+        is_broadcast: false,
     };
     let clock = Reading {
         monotonic: Monotonic(START),

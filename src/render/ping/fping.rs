@@ -7,7 +7,8 @@ use super::number::short_millis;
 use super::{Extras, NameOf, Output, Writer, account, words};
 use crate::ping::clock::Realtime;
 use crate::ping::event::{Event, Reply};
-use crate::ping::session::{Session, Tally};
+use crate::ping::session::Session;
+use crate::ping::tally::Tally;
 use crate::render::escape;
 
 /// The lines.
@@ -78,7 +79,7 @@ impl Fping {
                     width = self.width
                 )
             }
-            Event::Lost { .. } | Event::Unsent { .. } | Event::ClockStep { .. } => Ok(()),
+            _ => Ok(()),
         }
     }
 
@@ -162,8 +163,10 @@ fn so_far(tally: &Tally) -> String {
     format!("{mean} avg, {}% loss", whole_loss(tally))
 }
 
-/// Whole percents, as fping has them.
+/// Whole percents of what is settled, as fping has them.
+// From 0 to 100.
+#[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
 fn whole_loss(tally: &Tally) -> u64 {
-    let lost = tally.sent.saturating_sub(tally.received);
-    (lost * 100).checked_div(tally.sent).unwrap_or(0)
+    let percent = tally.loss_percent().unwrap_or(0.0).floor();
+    percent as u64
 }

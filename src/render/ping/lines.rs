@@ -4,12 +4,13 @@ use std::io::{self, Write};
 use std::net::IpAddr;
 
 use super::number::{general, millis, short_millis};
-use super::{Extras, NameOf, Output, Writer, account, words};
+use super::{DayTime, Extras, NameOf, Output, Writer, account, words};
 use crate::ping::clock::Realtime;
 use crate::ping::event::{Event, Refused, Reply, Verdict};
 use crate::ping::payload::Damage;
 use crate::ping::plan::Pace;
-use crate::ping::session::{Request, Session, Tally};
+use crate::ping::session::{Request, Session};
+use crate::ping::tally::Tally;
 use crate::reference::icmp::Version;
 use crate::render::escape;
 
@@ -27,8 +28,8 @@ pub enum Dialect {
 pub struct Lines {
     /// Whose.
     pub dialect: Dialect,
-    /// The time of day in front (`-D`).
-    pub with_time: bool,
+    /// The time in front (`-D`), in this form.
+    pub with_time: Option<DayTime>,
     /// A bell with each reply (`-a`).
     pub with_bell: bool,
     /// The identifier too (`-v`).
@@ -150,7 +151,7 @@ impl Lines {
                 writeln!(out, "Request timeout for icmp_seq {}", sequence - 1)
             }
             // On standard error: see `complaint`.
-            Event::Lost { .. } | Event::Unsent { .. } | Event::ClockStep { .. } => Ok(()),
+            _ => Ok(()),
         }
     }
 
@@ -163,10 +164,10 @@ impl Lines {
     }
 
     fn time(&self, out: &mut impl Write, at: Realtime) -> io::Result<()> {
-        if !self.with_time {
-            return Ok(());
+        match self.with_time {
+            Some(time) => write!(out, "[{}] ", time.show(at)),
+            None => Ok(()),
         }
-        write!(out, "[{at}] ")
     }
 
     fn reply(
@@ -285,9 +286,37 @@ fn answerer(session: &Session, reply: &Reply, names: NameOf<'_>) -> String {
     words::labelled(names(reply.from).as_deref(), &address)
 }
 
-/// The line about a request that was never sent, on standard error.
-pub fn complaint(event: &Event) -> Option<String> {
+/// The line about a request that was never sent and about an outage, on standard error.
+pub fn complaint(session: &Session, event: &Event, clock: DayTime) -> Option<String> {
+    let of = |target: &usize| match session.target_count() {
+        1 => String::new(),
+        _ => format!("{}: ", session.target(*target).name),
+    };
     match event {
+        Event::Down {
+            target,
+            since,
+            lost,
+        } => {
+            let (of, since) = (of(target), clock.of_day(*since));
+            Some(format!("{of}down since {since}, {lost} lost in a row"))
+        }
+        Event::Up {
+            target,
+            since: _,
+            lost,
+            after,
+        } => {
+            let (of, after) = (of(target), words::seconds(*after));
+            Some(format!("{of}up again after {after}, {lost} lost in a row"))
+        }
+        Event::Moved { target, from } => {
+            let target = session.target(*target);
+            let (name, to) = (&target.name, &target.shown);
+            Some(format!(
+                "{name} has another address: {to}, no longer {from}"
+            ))
+        }
         Event::Unsent { why, .. } => Some(words::unsent(*why)),
         Event::ClockStep { by } => Some(format!(
             "the clock of this host was set by {} s; round-trip times are not affected",
@@ -306,7 +335,7 @@ fn iputils_statistics(out: &mut impl Write, session: &Session) -> io::Result<()>
     )?;
     write_plus(out, totals)?;
     if totals.sent > 0 {
-        write!(out, ", {}% packet loss", general(totals.loss_percent()))?;
+        write!(out, ", {}% packet loss", general(loss_percent(totals)))?;
         write!(out, ", time {}ms", session.sending_time().as_millis())?;
     }
     writeln!(out)?;
@@ -330,6 +359,12 @@ fn iputils_statistics(out: &mut impl Write, session: &Session) -> io::Result<()>
         }
     }
     writeln!(out)
+}
+
+/// The loss in the statistics; where nothing came and nothing was waited for to its end, all, as ping has
+/// it.
+fn loss_percent(tally: &Tally) -> f64 {
+    tally.loss_percent().unwrap_or(100.0)
 }
 
 /// `, +2 duplicates, +1 corrupted, +1 errors`, of each what there is.
@@ -357,7 +392,7 @@ fn bsd_statistics(out: &mut impl Write, session: &Session) -> io::Result<()> {
         write!(out, ", +{} duplicates", totals.duplicates)?;
     }
     if totals.sent > 0 {
-        write!(out, ", {:.1}% packet loss", totals.loss_percent())?;
+        write!(out, ", {:.1}% packet loss", loss_percent(totals))?;
     }
     writeln!(out)?;
     if let Some(times) = totals.times.summary() {
@@ -379,12 +414,29 @@ fn bsd_statistics(out: &mut impl Write, session: &Session) -> io::Result<()> {
 
 /// How it goes, in one line: SIGQUIT.
 pub fn short(session: &Session) -> String {
-    let totals = &session.totals;
-    let loss = general(totals.loss_percent().floor());
-    let mut line = format!("{}/{} packets, {loss}% loss", totals.received, totals.sent);
-    if let Some(times) = totals.times.summary() {
+    short_of(&session.totals)
+}
+
+fn short_of(tally: &Tally) -> String {
+    let loss = general(tally.loss_percent().unwrap_or(0.0).floor());
+    let mut line = format!("{}/{} packets, {loss}% loss", tally.received, tally.sent);
+    if let Some(times) = tally.times.summary() {
         let all = [times.min, times.mean, times.ewma, times.max].map(millis);
         line = format!("{line}, min/avg/ewma/max = {} ms", all.join("/"));
     }
     line
+}
+
+/// The figures of the interval that ends at a time, a line for each target.
+pub fn interval(session: &Session, now: &str) -> String {
+    let count = session.target_count();
+    let lines = (0..count).filter_map(|index| {
+        let figures = short_of(session.interval(Some(index))?);
+        let name = escape::text(&session.target(index).name);
+        Some(match count {
+            1 => format!("[{now}] {figures}\n"),
+            _ => format!("[{now}] {name} : {figures}\n"),
+        })
+    });
+    lines.collect()
 }

@@ -36,6 +36,7 @@ use std::net::IpAddr;
 use crate::ping::clock::{Monotonic, Realtime};
 use crate::ping::event::Event;
 use crate::ping::session::{Request, Session};
+use crate::render::date;
 
 /// What is to be written where.
 #[derive(Debug, Default)]
@@ -71,7 +72,13 @@ pub trait Writer {
         now: Realtime,
         names: NameOf<'_>,
     );
-    /// How it goes, asked for by SIGQUIT or the time.
+    /// The figures of an interval that is over, of each target.
+    fn interval(&mut self, output: &mut Output, session: &Session, now: Realtime, clock: DayTime) {
+        output
+            .err
+            .extend_from_slice(lines::interval(session, &clock.of_day(now)).as_bytes());
+    }
+    /// How it goes, asked for by SIGQUIT.
     fn so_far(&mut self, output: &mut Output, session: &Session, _now: Realtime) {
         output
             .err
@@ -93,6 +100,53 @@ pub trait Writer {
     /// events.
     fn wants_complaints(&self) -> bool {
         true
+    }
+}
+
+/// How a time of the wall clock is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct DayTime {
+    /// Which form.
+    pub form: TimeForm,
+    /// The seconds by which local time is ahead of UTC.
+    pub offset: i32,
+}
+
+/// The forms of a time (`--time`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum TimeForm {
+    /// Seconds since 1970, as with iputils.
+    #[default]
+    Epoch,
+    /// `2026-11-28T14:02:11.000123Z`, UTC.
+    Iso,
+    /// `14:02:11.000`, local.
+    Local,
+}
+
+impl DayTime {
+    /// A time in front of a line.
+    pub fn show(self, at: Realtime) -> String {
+        match self.form {
+            TimeForm::Epoch => at.to_string(),
+            TimeForm::Iso => {
+                let micros = at.0 / 1000;
+                let (seconds, micros) = ((micros / 1_000_000).cast_signed(), micros % 1_000_000);
+                let day = date::of_day(seconds / date::SECONDS);
+                let utc = DayTime { offset: 0, ..self }.of_day(at);
+                format!("{day}T{}.{micros:06}Z", &utc[..8])
+            }
+            TimeForm::Local => self.of_day(at),
+        }
+    }
+
+    /// `14:02:11.000`, local.
+    pub fn of_day(self, at: Realtime) -> String {
+        let millis = at.0 / 1_000_000;
+        let seconds = (millis / 1000).saturating_add_signed(self.offset.into());
+        let (hours, minutes) = (seconds / 3600 % 24, seconds / 60 % 60);
+        let (seconds, millis) = (seconds % 60, millis % 1000);
+        format!("{hours:02}:{minutes:02}:{seconds:02}.{millis:03}")
     }
 }
 

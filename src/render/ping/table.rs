@@ -9,7 +9,8 @@ use super::{Extras, NameOf, Output, Writer, account, words};
 use crate::ping::clock::{Monotonic, Realtime};
 use crate::ping::event::Event;
 use crate::ping::figures::Summary;
-use crate::ping::session::{Session, Tally};
+use crate::ping::session::Session;
+use crate::ping::tally::Tally;
 use crate::render::column::{self, Column, put};
 
 /// The table is written anew at most so often.
@@ -160,7 +161,7 @@ impl Writer for LiveTable {
             }
             Event::Lost { target, .. } => (*target, "no reply".to_owned()),
             Event::Unsent { target, why, .. } => (*target, words::unsent(*why)),
-            Event::ClockStep { .. } => return,
+            _ => return,
         };
         self.problems.insert(target, problem);
     }

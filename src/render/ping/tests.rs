@@ -42,7 +42,7 @@ fn lines(dialect: Dialect) -> impl FnOnce(&Session) -> Box<dyn Writer> {
     move |_| {
         Box::new(Lines {
             dialect,
-            with_time: false,
+            with_time: None,
             with_bell: false,
             with_identifier: false,
             source: [10, 0, 0, 1].into(),

@@ -102,6 +102,14 @@ pub fn unsent_word(why: Unsent) -> &'static str {
     }
 }
 
+/// `1.0 s`, `850 ms`: how long an outage was.
+pub fn seconds(time: Duration) -> String {
+    match time.as_millis() {
+        millis @ 0..1000 => format!("{millis} ms"),
+        _ => format!("{:.1} s", time.as_secs_f64()),
+    }
+}
+
 fn errno_message(number: i32) -> String {
     match errno::by_number(number) {
         Some(entry) => entry.message.to_owned(),
@@ -140,6 +148,7 @@ mod tests {
             hop_limit: Some(63),
             rtt: Some(Duration::from_micros(1_500_383)),
             timing: Timing::default(),
+            local: crate::ping::window::Local::default(),
             at: Realtime(0),
             verdict,
             counts: false,

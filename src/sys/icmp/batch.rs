@@ -32,7 +32,7 @@ pub struct Outbox {
 // else.
 unsafe impl Send for Outbox {}
 
-/// The control message that asks for the timestamp of one message (`SO_TIMESTAMPING`,
+/// The control message that asks for the timestamps of one message (`SO_TIMESTAMPING`,
 /// networking/timestamping.rst section 1.3.4).
 #[repr(C)]
 struct StampRequest {
@@ -61,7 +61,7 @@ impl Outbox {
                     cmsg_level: libc::SOL_SOCKET,
                     cmsg_type: libc::SO_TIMESTAMPING,
                 },
-                flags: libc::SOF_TIMESTAMPING_TX_SOFTWARE,
+                flags: libc::SOF_TIMESTAMPING_TX_SCHED | libc::SOF_TIMESTAMPING_TX_SOFTWARE,
                 _fill: 0,
             },
         }

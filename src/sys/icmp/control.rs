@@ -5,11 +5,16 @@ use std::ptr;
 
 use crate::ping::clock::Realtime;
 use crate::ping::losses::Refusal;
+use crate::ping::window::Stage;
 use crate::reference::icmp::Version;
 
 /// Room for the control messages of one message: a timestamp (three timespecs), a hop limit, a counter,
 /// and an extended error followed by an address.
 pub(super) const ROOM: usize = 256;
+
+/// Which timestamp it is (`ee_info`, linux/errqueue.h): of the device, or of its queue.
+const SCM_TSTAMP_SND: u32 = 0;
+const SCM_TSTAMP_SCHED: u32 = 1;
 
 /// What came beside a message.
 #[derive(Debug, Clone, Copy, Default)]
@@ -27,10 +32,12 @@ pub struct Control {
 /// What the error queue holds (`struct sock_extended_err`, linux/errqueue.h).
 #[derive(Debug, Clone, Copy)]
 pub enum Queued {
-    /// The timestamp of the message with this number left.
-    Left {
-        /// Counted from 0, of the messages that a timestamp was asked for.
+    /// A timestamp of a message that was sent.
+    Stamp {
+        /// Its number, counted from 0, of the messages that timestamps were asked for.
         number: u32,
+        /// Where in this host the message was.
+        stage: Stage,
     },
     /// An ICMP error.
     Refusal {
@@ -128,8 +135,13 @@ unsafe fn data<T: Copy>(cmsg: &libc::cmsghdr) -> Option<T> {
 
 fn queued(error: &libc::sock_extended_err, version: Version, by: Option<IpAddr>) -> Option<Queued> {
     match error.ee_origin {
-        libc::SO_EE_ORIGIN_TIMESTAMPING => Some(Queued::Left {
+        libc::SO_EE_ORIGIN_TIMESTAMPING => Some(Queued::Stamp {
             number: error.ee_data,
+            stage: match error.ee_info {
+                SCM_TSTAMP_SND => Stage::Left,
+                SCM_TSTAMP_SCHED => Stage::Queued,
+                _ => return None,
+            },
         }),
         libc::SO_EE_ORIGIN_ICMP | libc::SO_EE_ORIGIN_ICMP6 => Some(Queued::Refusal {
             refusal: Refusal {

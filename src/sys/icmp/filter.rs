@@ -12,9 +12,13 @@ const SOL_RAW: libc::c_int = 255;
 /// `ICMP6_FILTER` (linux/icmpv6.h, `ICMPV6_FILTER`).
 const ICMP6_FILTER: libc::c_int = 1;
 
-/// Types of IPv4 that a raw socket gets: replies, and the two errors that the kernel puts into no
-/// error queue, source quench and redirect (`raw_err` in net/ipv4/raw.c).
-const WANTED_V4: [u32; 3] = [0, 4, 5];
+/// Types of IPv4 that a raw socket gets: replies, and the errors that the kernel puts into no error
+/// queue, source quench and redirect (`raw_err` in net/ipv4/raw.c), and of the times exceeded that of
+/// reassembly (`icmp_unreach` in net/ipv4/icmp.c).
+const WANTED_V4: [u32; 4] = [0, 4, 5, TIME_EXCEEDED];
+/// Time exceeded, and its code for the reassembly of fragments.
+const TIME_EXCEEDED: u32 = 11;
+const REASSEMBLY: u32 = 1;
 /// Types of IPv6: replies.
 const WANTED_V6: u32 = 129;
 
@@ -39,11 +43,15 @@ pub(super) fn keep_others_away(socket: &IcmpSocket) -> io::Result<()> {
 }
 
 /// The packet begins with the IP header. Of an echo reply (type 0) the identifier must be ours; the
-/// other types that come through say it in what they quote.
-fn replies_v4(identifier: u32) -> [libc::sock_filter; 7] {
+/// other types that come through say it in what they quote. A time exceeded is that of reassembly: the
+/// error queue has the other.
+fn replies_v4(identifier: u32) -> [libc::sock_filter; 10] {
     [
         statement(libc::BPF_LDX | libc::BPF_B | libc::BPF_MSH, 0),
         statement(libc::BPF_LD | libc::BPF_B | libc::BPF_IND, 0),
+        jump(TIME_EXCEEDED, 0, 2),
+        statement(libc::BPF_LD | libc::BPF_B | libc::BPF_IND, 1),
+        jump(REASSEMBLY, 3, 4),
         jump(0, 0, 2),
         statement(libc::BPF_LD | libc::BPF_H | libc::BPF_IND, 4),
         jump(identifier, 0, 1),

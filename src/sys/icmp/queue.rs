@@ -100,7 +100,9 @@ impl SocketQueue {
 
     /// Puts a request into the outbox.
     pub(super) fn add(&mut self, session: &Session, request: Request, to: SocketAddr, stamp: bool) {
-        let is_stamped = stamp && request.timed && self.socket.has_stamps;
+        // The copy of a packet to a group for this host itself is back before the packet has a timestamp.
+        let is_group = session.target(request.target).is_group();
+        let is_stamped = stamp && request.timed && self.socket.has_stamps && !is_group;
         let message = self.bunch.outbox.add(to, is_stamped);
         session
             .payloads()
@@ -246,8 +248,8 @@ impl SocketQueue {
 
     /// Takes what has come.
     ///
-    /// The invariant: the replies are taken before the timestamps and judged after them. The timestamp of a
-    /// request is there before its reply is; so each reply finds the timestamp of its request.
+    /// The invariant: the replies are taken before the timestamps and judged after them. The timestamps of
+    /// a request are there before its reply is; so each reply finds the timestamps of its request.
     pub(super) fn receive(
         &mut self,
         session: &mut Session,
@@ -318,10 +320,10 @@ impl SocketQueue {
             }
             for message in self.errors.messages() {
                 match message.control.queued {
-                    Some(Queued::Left { number }) => {
+                    Some(Queued::Stamp { number, stage }) => {
                         let request = self.stamped[number as usize % REMEMBERED];
                         if let Some(stamp) = message.control.stamp {
-                            session.handle_left(request, stamp, now);
+                            session.handle_stamp(request, stage, stamp, now);
                         }
                     }
                     Some(Queued::Refusal { refusal, detail }) => {

@@ -28,7 +28,7 @@ pub trait Handler {
     fn asked(&mut self, session: &Session);
     /// A turn of the loop is over: what was said is written now. Gives when it wants to be called
     /// again even if nothing happens.
-    fn turn(&mut self, session: &Session, now: Monotonic) -> Result<Option<Monotonic>>;
+    fn turn(&mut self, session: &mut Session, now: Monotonic) -> Result<Option<Monotonic>>;
 }
 
 /// How requests are sent and timestamped.
@@ -101,6 +101,9 @@ impl Runner {
                 self.receive(session, handler)?;
             }
             while let Some(event) = session.poll_lost(now) {
+                handler.event(session, &event);
+            }
+            while let Some(event) = session.poll_change() {
                 handler.event(session, &event);
             }
             let wish = handler.turn(session, now)?;

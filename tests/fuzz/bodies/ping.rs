@@ -71,6 +71,7 @@ fn session(version: Version, with_ip_header: bool, queued: bool, packet: &[u8]) 
         address,
         scope: 0,
         shown: "host".to_owned(),
+        is_broadcast: false,
     };
     let clock = Reading {
         monotonic: Monotonic(1_000_000),
