@@ -4,8 +4,10 @@
 #![allow(clippy::doc_markdown)]
 
 use std::io::{self, Write as _};
+use std::num::{IntErrorKind, ParseIntError};
 use std::process::ExitCode;
 
+use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 
 use crate::commands::{
@@ -148,6 +150,7 @@ pub fn main() -> ExitCode {
         Ok(cli) => cli,
         Err(error) => {
             // Help and version go to standard output and are not failures, nor is a closed pipe.
+            let error = in_words(error);
             let _ = error.print();
             return ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(2));
         }
@@ -161,6 +164,36 @@ pub fn main() -> ExitCode {
             ExitCode::from(error.kind.exit_status())
         }
     }
+}
+
+/// A failure of the parser in our words: what is wrong with a number, and what there is instead of a flag.
+fn in_words(error: clap::Error) -> clap::Error {
+    let text = |kind| match error.get(kind) {
+        Some(ContextValue::String(text)) => text.as_str(),
+        _ => "",
+    };
+    let argument = text(ContextKind::InvalidArg);
+    let source = std::error::Error::source(&error);
+    let number = source.and_then(|source| source.downcast_ref::<ParseIntError>());
+    let message = match (error.kind(), number.map(ParseIntError::kind)) {
+        (ErrorKind::ValueValidation, Some(kind)) => {
+            let what = match kind {
+                IntErrorKind::Empty => "a number is missing",
+                IntErrorKind::PosOverflow | IntErrorKind::NegOverflow => "the number is too large",
+                _ => "not a whole number",
+            };
+            let value = text(ContextKind::InvalidValue).escape_debug();
+            format!("invalid value '{value}' for '{argument}': {what}\n")
+        }
+        (ErrorKind::UnknownArgument, _) if std::env::args_os().any(|word| word == "sockets") => {
+            match sockets::answer(argument) {
+                Some(answer) => format!("there is no flag {argument}: {answer}\n"),
+                None => return error,
+            }
+        }
+        _ => return error,
+    };
+    clap::Error::raw(error.kind(), message).with_cmd(&command())
 }
 
 /// Every command drops the privileges that it does not need any more.

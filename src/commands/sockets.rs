@@ -1,6 +1,8 @@
 //! `sockdoc sockets`.
 
 mod ask;
+mod elsewhere;
+mod habits;
 mod look;
 pub mod plain_p;
 mod show;
@@ -14,16 +16,23 @@ use crate::sockets::order::GroupBy;
 use crate::sys::privilege;
 use crate::sys::sockets::notes;
 
+pub use habits::answer;
+
 /// List sockets with their processes, and find connections with a problem.
 ///
 /// Shows connected, listening and bound internet sockets. Connections in TIME-WAIT are counted in the
-/// footer (--json: not_shown; --csv: on standard error). The WHY column names a problem if a single
-/// sample proves it. --problems shows only those sockets, with evidence and next step, and includes
-/// the listeners of Unix sockets; if something waits or was dropped, it takes a second sample 1.5 s later.
+/// footer (--json: not_shown; --csv: on standard error), and listed with -a or if a port is given. The WHY
+/// column names a problem if a single sample proves it. --problems shows only those sockets, with evidence
+/// and next step, and includes the listeners of Unix sockets; if something waits or was dropped, it takes a
+/// second sample 1.5 s later.
 ///
-/// A FILTER is a port (:8080), an address (10.0.0.0/8, [::1]:80), the path of a Unix socket, or a part
-/// of a process name. Filters of one kind are alternatives; different kinds are combined:
-/// ':80 :443 nginx' matches sockets of nginx on either port.
+/// A FILTER is a port (:8080, 80,443, 8000-8010), an address (10.0.0.0/8, [::1]:80), the path of a Unix
+/// socket, a state (close-wait), a protocol (udp), a service (http), user:NAME, pid:N, unit:NAME,
+/// container:NAME, or a part of the name or command line of a process. Filters of one kind are
+/// alternatives; different kinds are combined: ':80 :443 nginx' matches sockets of nginx on either port.
+/// The expressions of ss work too: 'sport = :22', 'dst 10.0.0.0/8', 'state established', 'dport > 1024',
+/// with and, or, not and parentheses. If nothing matches, or a word has two meanings, the footer says how
+/// the filter was read.
 ///
 /// An address and port also match wildcard listeners: 127.0.0.1:80 matches 0.0.0.0:80.
 ///
@@ -33,7 +42,7 @@ use crate::sys::sockets::notes;
 ///
 /// The footer (--json: notes) names what could not be seen, and how to see it. The exit status is 1
 /// if no socket matches; with --problems, if there is a warning or an error.
-#[derive(Debug, clap::Args)]
+#[derive(Debug, Clone, clap::Args)]
 #[command(after_help = "Examples:\n  \
     sockdoc sockets                    connected, listening and bound internet sockets\n  \
     sockdoc sockets -l                 listening sockets\n  \
@@ -42,7 +51,7 @@ use crate::sys::sockets::notes;
     sockdoc sockets -a --json          all sockets, as JSON\n  \
     sockdoc sockets --group process    number of sockets per process")]
 pub struct Args {
-    /// A port, an address, the path of a Unix socket, or a part of a process name.
+    /// A port, an address, a state, a protocol, a part of a process name, or an expression of ss.
     #[arg(value_name = "FILTER")]
     words: Vec<OsString>,
     #[command(flatten)]
@@ -92,6 +101,18 @@ pub struct HowArgs {
     /// Print comma-separated values.
     #[arg(long, conflicts_with = "json")]
     csv: bool,
+    /// Print no column headings.
+    #[arg(short = 'H', long)]
+    no_header: bool,
+    /// Print one line per socket whatever the width of the terminal, and shorten nothing.
+    #[arg(short = 'W', long, short_alias = 'O')]
+    wide: bool,
+    /// Show user, inode, cookie, unit and container of each socket.
+    #[arg(short = 'e', long)]
+    extended: bool,
+    // Of lsof, whose -n and -P both make numbers; ports are numbers anyway.
+    #[arg(short = 'P', hide = true)]
+    port_numbers: bool,
 }
 
 /// Columns, as one value.
@@ -112,6 +133,11 @@ pub fn run(args: &Args, context: &Context) -> Result<Status> {
     privilege::keep(&query.needs())?;
     let mut looked = look::look(&asked, &query)?;
     notes::add_unseen(&mut looked.taken.sample.notes, &asked.unseen);
+    let elsewhere = if asked.is_answered_in_words(args, context) && asked.is_empty(&looked.taken) {
+        elsewhere::look(args, query)?
+    } else {
+        Vec::new()
+    };
     privilege::drop_all()?;
-    show::show(args, &asked, looked, context)
+    show::show(args, &asked, looked, &elsewhere, context)
 }

@@ -5,23 +5,36 @@
 //! Criteria of one kind are alternatives, and the kinds are joined by AND: `:80 :443 nginx php` is a socket
 //! with port 80 or 443 at either end, held by nginx or php. The kinds are the fields of [`Filter`],
 //! each with its own list; a word ([`Word`]) adds to one of them, the same that the flag of its kind
-//! fills. An empty list asks for nothing.
+//! fills. An empty list asks for nothing. Words with `and`, `or` or `not` between them are an
+//! [`Expression`], whose parts are filters again.
 //!
 //! A filter is applied in two steps, each as soon as what it looks at is known:
 //! [`Filter::matches_socket`] before the owners are, then [`Filter::matches_owners`] (or for many
 //! sockets [`Filter::for_owners`]).
 
 mod address;
+mod describe;
+mod expression;
+mod language;
+#[cfg(test)]
+mod language_tests;
 mod process;
 mod states;
 #[cfg(test)]
 mod tests;
+mod token;
 mod word;
 
 pub use address::{AddressMatch, Host, Network, PortRange, Scope, UnixName};
-pub use process::{OwnerFilter, ProcessMatch};
+pub use expression::Expression;
+pub use language::{LookUp, ports, protocols, read};
+pub use process::{GroupMatch, OwnerFilter, ProcessMatch};
 pub use states::StateSet;
 pub use word::{Word, WordError};
+
+use std::collections::{HashMap, HashSet};
+
+use process::OwnerTest;
 
 use super::{Address, Family, Owners, Proto, Socket, State};
 
@@ -49,6 +62,15 @@ pub struct Filter {
     pub either: Vec<AddressMatch>,
     /// Processes by name.
     pub processes: Vec<ProcessMatch>,
+    /// What a socket may be instead of held by one of `processes`: the other meaning of words that may be
+    /// the name of a process (`ssh`: a process, or port 22).
+    pub or_socket: Vec<Filter>,
+    /// Systemd units and containers.
+    pub groups: Vec<GroupMatch>,
+    /// The control groups that are of `groups`: see [`Filter::resolve_groups`].
+    pub cgroup_ids: HashSet<u64>,
+    /// What must hold beside the lists.
+    pub tests: Vec<Expression>,
     /// Processes by number. joined by AND with `processes`: one process must be both.
     pub pids: Vec<u32>,
     /// Who made the socket. One without a known user (`TIME_WAIT` ...) does not match.
@@ -95,44 +117,101 @@ impl Filter {
             && any(&self.either, |wanted| {
                 is_local(wanted, socket) || is_at(wanted, socket, &socket.peer)
             })
+            && (self.tests.iter()).all(|test| test.of_socket(socket) != Some(false))
     }
 
     /// Whether the owners must be known to tell what is asked for.
     pub fn needs_owners(&self) -> bool {
-        !self.processes.is_empty() || !self.pids.is_empty()
+        self.has(&Filter::asks_of_owners)
     }
 
-    /// Whether the command lines of the owners must be known too.
+    /// Whether the command lines or control groups of the owners must be known too.
     pub fn needs_command_lines(&self) -> bool {
-        let is_pattern = |process: &ProcessMatch| matches!(process, ProcessMatch::Pattern(_));
-        self.processes.iter().any(is_pattern)
+        self.has(&|filter| !filter.processes.is_empty() || !filter.groups.is_empty())
+    }
+
+    /// Whether the control groups of the sockets must be known.
+    pub fn needs_groups(&self) -> bool {
+        self.has(&|filter| !filter.groups.is_empty())
     }
 
     /// Whether a Unix socket is asked for by its name, so that Unix sockets have to be looked at
     /// even where no flag says so.
     pub fn names_unix(&self) -> bool {
-        [&self.local, &self.peer, &self.either]
-            .into_iter()
-            .flatten()
-            .any(|wanted| matches!(wanted, AddressMatch::Unix(_)))
+        self.has(&|filter| {
+            [&filter.local, &filter.peer, &filter.either]
+                .into_iter()
+                .flatten()
+                .any(|wanted| matches!(wanted, AddressMatch::Unix(_)))
+        })
     }
 
-    /// Adds what a word asks for.
-    pub fn add_word(&mut self, word: Word) {
-        match word {
-            Word::Ports(ports) => self.ports.push(ports),
-            Word::Address(address) => self.either.push(address),
-            Word::Process(process) => self.processes.push(process),
-        }
+    /// The protocols that expressions name, which have to be looked at.
+    pub fn protos_of_tests(&self) -> Vec<Proto> {
+        let named = |proto: &Proto| {
+            let has = |test: &Expression| test.has(&|filter| filter.protos.contains(proto));
+            self.tests.iter().any(has)
+        };
+        Proto::ALL.into_iter().filter(named).collect()
+    }
+
+    /// Whether `TIME_WAIT` is asked for by name, or a port, which such a connection may hold.
+    pub fn asks_for_time_wait(&self) -> bool {
+        self.has(&|filter| filter.states.names(State::TimeWait))
+    }
+
+    /// Whether a port is asked for.
+    pub fn asks_for_port(&self) -> bool {
+        self.has(&|filter| {
+            let ends = [&filter.local, &filter.peer, &filter.either];
+            let has_port =
+                |wanted: &AddressMatch| matches!(wanted, AddressMatch::Ip { ports: Some(_), .. });
+            !filter.ports.is_empty() || ends.into_iter().flatten().any(has_port)
+        })
+    }
+
+    /// Whether the port of this end, which is ours, is asked for.
+    pub fn asks_for_port_of(&self, end: &Address) -> bool {
+        let Some(port) = end.port() else { return false };
+        self.has(&|filter| {
+            let ends = [&filter.local, &filter.either].into_iter().flatten();
+            let mut of_ends = ends.filter_map(|wanted| match wanted {
+                AddressMatch::Ip { ports, .. } => *ports,
+                AddressMatch::Unix(_) => None,
+            });
+            of_ends.any(|ports| ports.contains(port))
+                || filter.ports.iter().any(|ports| ports.contains(port))
+        })
+    }
+
+    /// Whether a word was read in two ways.
+    pub fn is_ambiguous(&self) -> bool {
+        self.has(&|filter| !filter.or_socket.is_empty())
+    }
+
+    /// Finds the control groups of the units and containers that are asked for, among all of this host by
+    /// their ids.
+    pub fn resolve_groups(&mut self, paths: &HashMap<u64, String>) {
+        let resolve = &mut |filter: &mut Filter| {
+            let groups = &filter.groups;
+            let found = paths
+                .iter()
+                .filter(|(_, path)| groups.iter().any(|group| group.matches(path)));
+            filter.cgroup_ids = found.map(|(id, _)| *id).collect();
+            Ok(())
+        };
+        let _ = self.each_filter(resolve);
     }
 
     /// Puts the index for each interface that is asked for by name (`fe80::1%eth0`). Gives the first
     /// name that `index` does not know; an address with such a name matches nothing.
     pub fn resolve_scopes(&mut self, index: impl Fn(&str) -> Option<u32>) -> Result<(), String> {
-        [&mut self.local, &mut self.peer, &mut self.either]
-            .into_iter()
-            .flatten()
-            .try_for_each(|wanted| wanted.resolve_scope(&index))
+        self.each_filter(&mut |filter| {
+            [&mut filter.local, &mut filter.peer, &mut filter.either]
+                .into_iter()
+                .flatten()
+                .try_for_each(|wanted| wanted.resolve_scope(&index))
+        })
     }
 
     /// How the kernel can be asked for less.

@@ -2,7 +2,8 @@
 
 use crate::sockdiag::inet::Timer as WireTimer;
 use crate::sockdiag::{
-    InetMessage, NetlinkMessage, PacketMessage, SkMemInfo, UnixMessage, UnixName, VsockMessage,
+    InetMessage, NetlinkMessage, PacketMessage, SkMemInfo, TcpInfo, TcpInfoValues, UnixMessage,
+    UnixName, VsockMessage,
 };
 
 use super::{Address, Details, Family, Proto, Socket, State, TcpFigures, Timer, TimerKind};
@@ -73,11 +74,15 @@ pub fn inet(message: &InetMessage<'_>, proto: Proto, netns: u16, taken: Taken) -
         None
     };
     if let Some(info) = info.filter(|_| taken.evidence) {
-        socket.tcp = TcpFigures::of(&info).into();
+        let mut figures = TcpFigures::of(&info);
+        if state == State::SynSent {
+            figures.last_data_recv_ms = None;
+        }
+        socket.tcp = figures.into();
     }
     if taken.details {
         socket.details = Some(Box::new(Details {
-            tcp: info.map(|info| Box::new(info.values())),
+            tcp: info.map(|info| Box::new(values(&info, state))),
             memory: attributes.sk_mem_info,
             congestion: attributes
                 .congestion
@@ -94,6 +99,17 @@ pub fn inet(message: &InetMessage<'_>, proto: Proto, netns: u16, taken: Taken) -
         socket.details = Some(Box::new(memory_alone(attributes.sk_mem_info)));
     }
     Some(socket)
+}
+
+/// Nothing has been received before a connection is established: the kernel would count from its start.
+fn values(info: &TcpInfo<'_>, state: State) -> TcpInfoValues {
+    let mut values = info.values();
+    if state == State::SynSent {
+        values.last_data_recv_ms = None;
+        values.last_ack_recv_ms = None;
+        values.last_data_sent_ms = None;
+    }
+    values
 }
 
 fn timer(message: &InetMessage<'_>) -> Option<Timer> {

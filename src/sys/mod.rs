@@ -50,6 +50,7 @@ pub mod outlet;
 pub mod privilege;
 pub mod resolve;
 pub mod server;
+pub mod services;
 pub mod signals;
 pub mod socket;
 pub mod sockets;

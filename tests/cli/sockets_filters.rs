@@ -7,7 +7,7 @@ use socket2::Socket;
 
 use crate::sockets::{address_of, bound, join, listener, place, word};
 use crate::support::sockets::{Holder, Listing, inode, pids, table, wait_for_row};
-use crate::support::{run, stderr};
+use crate::support::{run, stderr, stdout};
 
 /// A listener, a connection to it (both ends), a UDP socket and one that is only bound, at one
 /// address.
@@ -232,6 +232,87 @@ fn processes_are_found_by_number_name_pattern_and_user() {
 }
 
 #[test]
+fn expressions_of_ss_choose_among_sockets() {
+    let scene = Scene::new();
+    let port = scene.address.port();
+    let client = scene.client.local_addr().expect("an address").port();
+    for (line, shown) in [
+        (format!("sport = :{port}"), &["listener", "server"][..]),
+        (format!("dport = :{port}"), &["client"]),
+        (format!("sport=:{port} state established"), &["server"]),
+        (
+            format!("( sport = :{port} or sport = {client} ) and not LISTEN"),
+            &["client", "server"],
+        ),
+        (
+            format!("sport = :{port} src {}", scene.address.ip()),
+            &["listener", "server"],
+        ),
+    ] {
+        assert_eq!(scene.shown(&[&line]), shown, "{line}");
+        let words: Vec<&str> = line.split(' ').collect();
+        assert_eq!(scene.shown(&words), shown, "{line}");
+    }
+    let ports = format!("{port},{client}");
+    for args in [
+        &["-p", &ports][..],
+        &[&ports],
+        &["-tp", &ports],
+        &["-tulpen", "-p", &ports],
+    ] {
+        let shown = scene.shown(args);
+        assert!(shown.contains(&"listener"), "{args:?}: {shown:?}");
+    }
+    assert_eq!(scene.shown(&["tcp", "LISTEN"]), ["listener"]);
+    assert_eq!(scene.shown(&["udp"]), ["udp"]);
+    assert_eq!(scene.shown(&["bound-inactive"]), ["idle"]);
+    let pid = format!("pid:1,{}", std::process::id());
+    assert_eq!(scene.shown(&[&pid, "listen"]), ["listener"]);
+    let pid = format!("1,{}", std::process::id());
+    assert_eq!(scene.shown(&["--pid", &pid, "listen"]), ["listener"]);
+}
+
+#[test]
+fn an_empty_answer_says_how_it_was_asked_for_and_what_would_match() {
+    let idle = bound("127.0.0.1".parse().expect("an address"));
+    let port = address_of(&idle).port();
+    let output = run(&[
+        "sockets",
+        "-tlnp",
+        &format!(":{port}"),
+        "nothing-of-this-name",
+    ]);
+    let text = stdout(&output);
+    let read =
+        format!("the filter was read as: listening and tcp and port {port} and process \"nothing");
+    assert!(text.contains(&read), "{text}");
+    let output = run(&["sockets", "-tlnp", &format!(":{port}")]);
+    let text = stdout(&output);
+    assert!(
+        text.contains("\nwithout -l: 1 socket (BOUND-INACTIVE)\n"),
+        "{text}"
+    );
+    assert_eq!(output.status.code(), Some(1));
+}
+
+#[test]
+fn the_time_wait_of_a_port_that_is_asked_for_is_shown_with_what_it_means_for_bind() {
+    let (listener, address) = listener(9);
+    let mut client = join(address);
+    let (server, _) = listener.accept().expect("accepts");
+    drop(server);
+    std::io::Read::read(&mut client, &mut [0]).expect("the end of the stream");
+    drop((client, listener));
+    let port = address.port();
+    let wanted = format!(":{port}");
+    wait_for_row(&[&wanted], "TIME-WAIT", |row| row["state"] == "time_wait");
+    let rows = stdout(&run(&["sockets", "-H", &wanted]));
+    let meaning =
+        format!("binding port {port} fails (EADDRINUSE) until the last TIME-WAIT ends (in ");
+    assert!(rows.contains(&meaning), "{rows}");
+}
+
+#[test]
 fn sockets_are_sorted_by_the_columns_asked_for() {
     let ip = place();
     let sockets: Vec<Socket> = [5, 1, 9]
@@ -319,6 +400,15 @@ fn what_is_not_understood_is_status_2_with_what_would_be() {
         (&["--netns", "no/name"], "does not exist"),
         (&["--netns", "nowhere-at-all"], "(ENOENT)"),
         (&["fe80::1%no-such-link"], "no-such-link"),
+        (&["sport", "="], "a port follows it"),
+        (&["(", ":80"], "the ) is missing"),
+        (&["--pid", "abc"], "'--pid <N>': not a whole number"),
+        (
+            &["--pid", "99999999999999999999"],
+            "the number is too large",
+        ),
+        (&["--port", "80,x"], "not a port"),
+        (&["-K"], "ss -K does"),
     ] {
         let output = run(&[&["sockets"], args].concat());
         assert_eq!(output.status.code(), Some(2), "{args:?}: {output:?}");

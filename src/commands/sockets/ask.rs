@@ -7,22 +7,26 @@ use std::time::Duration;
 
 use crate::commands::Context;
 use crate::error::{Error, Kind, Result};
-use crate::host::answers_about_others;
+use crate::host::{Sample, SocketAt, answers_about_others};
 use crate::render::sockets::column::{Column, Need};
 use crate::render::sockets::summary;
 use crate::sockdiag::bytecode::PortTest;
 use crate::sockdiag::{Bytecode, Filter as KernelFilter};
 use crate::sockets::filter::{
-    AddressMatch, Filter, PortRange, ProcessMatch, StateSet, Word, WordError,
+    self, AddressMatch, Filter, LookUp, PortRange, ProcessMatch, StateSet, WordError,
 };
 use crate::sockets::order::{GroupBy, SortOrder};
 use crate::sockets::{Family, Proto, Socket, State, TimerKind};
-use crate::sys::sockets::Query;
+use crate::sys::services;
 use crate::sys::sockets::namespaces::{Place, Unseen};
 use crate::sys::sockets::processes::Depth;
+use crate::sys::sockets::{Query, Taken, cgroups};
 use crate::sys::users;
 
 use super::{Args, Like};
+
+/// Told of a flag: whether it is given, how it is typed, and how it is taken out again.
+type Tell<'a> = dyn FnMut(bool, String, &dyn Fn(&mut Args)) + 'a;
 
 /// Flags for the kinds of sockets.
 #[derive(Debug, Clone, clap::Args)]
@@ -38,10 +42,16 @@ pub(super) struct WhatArgs {
     #[arg(short = 'x', long)]
     unix: bool,
     /// Raw IP sockets.
-    #[arg(long)]
+    #[arg(short = 'w', long)]
     raw: bool,
     /// Only these: tcp, udp, udplite, ping, raw, mptcp, sctp, unix, packet, netlink, vsock.
-    #[arg(long, value_name = "LIST", value_delimiter = ',')]
+    #[arg(
+        short = 'A',
+        long,
+        value_name = "LIST",
+        value_delimiter = ',',
+        alias = "query"
+    )]
     proto: Vec<String>,
     /// IPv4 only.
     #[arg(short = '4', long = "ipv4")]
@@ -68,6 +78,38 @@ impl WhatArgs {
     pub(super) fn listens(&self) -> bool {
         self.listening
     }
+
+    /// Tells of each flag that narrows the answer.
+    pub(super) fn without_each(&self, tell: &mut Tell<'_>) {
+        tell(self.listening, "-l".to_owned(), &|args| {
+            args.what.listening = false;
+        });
+        let mut protos: Vec<String> = [
+            (self.tcp, "-t"),
+            (self.udp, "-u"),
+            (self.unix, "-x"),
+            (self.raw, "-w"),
+        ]
+        .into_iter()
+        .filter(|(is_given, _)| *is_given)
+        .map(|(_, flag)| flag.to_owned())
+        .collect();
+        if !self.proto.is_empty() {
+            protos.push(format!("--proto {}", self.proto.join(",")));
+        }
+        tell(!protos.is_empty(), protos.join(" "), &|args| {
+            let what = &mut args.what;
+            (what.tcp, what.udp, what.unix, what.raw) = (false, false, false, false);
+            what.proto.clear();
+        });
+        let versions = [(self.ipv4, "-4"), (self.ipv6, "-6")];
+        let versions: Vec<&str> = (versions.into_iter())
+            .filter_map(|(is_given, flag)| is_given.then_some(flag))
+            .collect();
+        tell(!versions.is_empty(), versions.join(" "), &|args| {
+            (args.what.ipv4, args.what.ipv6) = (false, false);
+        });
+    }
 }
 
 /// Filter flags.
@@ -77,9 +119,9 @@ pub(super) struct WhichArgs {
     /// Only in these states, comma-separated: estab, listen, close-wait, or a group of ss.
     #[arg(long, value_name = "LIST")]
     state: Option<String>,
-    /// Only with this port, or one of a range PORT-PORT, at either end.
-    #[arg(short = 'p', long, value_name = "PORT", value_parser = PortRange::parse)]
-    port: Vec<PortRange>,
+    /// Only with one of these ports at either end: numbers, ranges, services, comma-separated.
+    #[arg(short = 'p', long, value_name = "PORT", value_parser = Ports::parse)]
+    port: Vec<Ports>,
     /// Only with this local address, network or port.
     #[arg(long, value_name = "ADDR[/N][:PORT]")]
     local: Vec<OsString>,
@@ -89,21 +131,62 @@ pub(super) struct WhichArgs {
     /// Only of processes whose name or command line matches this regular expression.
     #[arg(long, value_name = "RE")]
     process: Option<String>,
-    /// Only of this process.
-    #[arg(long, value_name = "N")]
+    /// Only of these processes, comma-separated.
+    #[arg(long, value_name = "N", value_delimiter = ',')]
     pid: Vec<u32>,
-    /// Only created by this user, by name or number.
-    #[arg(long, value_name = "U")]
+    /// Only created by these users, by name or number, comma-separated.
+    #[arg(long, value_name = "U", value_delimiter = ',')]
     user: Vec<String>,
     /// Only sockets that have a problem, with evidence and next step.
     #[arg(long)]
     pub(super) problems: bool,
 }
 
+impl WhichArgs {
+    /// As for the kinds of sockets.
+    pub(super) fn without_each(&self, tell: &mut Tell<'_>) {
+        tell(self.state.is_some(), "--state".to_owned(), &|args| {
+            args.which.state = None;
+        });
+        tell(!self.port.is_empty(), "-p".to_owned(), &|args| {
+            args.which.port.clear();
+        });
+        tell(!self.local.is_empty(), "--local".to_owned(), &|args| {
+            args.which.local.clear();
+        });
+        tell(!self.peer.is_empty(), "--peer".to_owned(), &|args| {
+            args.which.peer.clear();
+        });
+        tell(self.process.is_some(), "--process".to_owned(), &|args| {
+            args.which.process = None;
+        });
+        tell(!self.pid.is_empty(), "--pid".to_owned(), &|args| {
+            args.which.pid.clear();
+        });
+        tell(!self.user.is_empty(), "--user".to_owned(), &|args| {
+            args.which.user.clear();
+        });
+    }
+}
+
+/// Ports, as one value.
+#[derive(Debug, Clone)]
+pub(super) struct Ports(Vec<PortRange>);
+
+impl Ports {
+    fn parse(text: &str) -> std::result::Result<Ports, WordError> {
+        filter::ports(text, &services::port_of).map(Ports)
+    }
+}
+
 /// What was asked for.
 pub(super) struct Asked {
     /// Which sockets.
     pub(super) filter: Filter,
+    /// The same in words.
+    pub(super) read_as: String,
+    /// Whether `TIME_WAIT` is shown only because a port is asked for.
+    pub(super) time_wait_of_port: bool,
     /// What they are sorted by.
     pub(super) order: Vec<SortOrder>,
     /// Whether only sockets with findings are shown.
@@ -130,15 +213,22 @@ pub(super) struct Asked {
 pub(super) fn understand(args: &Args, context: &Context) -> Result<(Asked, Query)> {
     let how = &args.how;
     let mut filter = filter_of(args)?;
+    let read_as = filter.to_string();
     let (places, unseen) = places_of(args)?;
-    resolve_scopes(&mut filter, &places)?;
-    let protos = protos_of(args, &filter)?;
+    resolve_names(&mut filter, &places)?;
+    let protos = protos_of(args, &filter);
     filter.protos.clone_from(&protos);
     // A summary without TIME-WAIT would not add up.
     filter.show_time_wait |= how.summary || how.group == Some(GroupBy::State);
     // So do the tools, as they are called.
     filter.show_time_wait |= matches!(how.like, Some(Like::Netstat | Like::Ss));
-    let columns = columns(args);
+    let time_wait_of_port = !filter.show_time_wait
+        && !filter.listening
+        && how.group.is_none()
+        && !args.which.problems
+        && filter.asks_for_port();
+    filter.show_time_wait |= time_wait_of_port;
+    let columns = columns(args, context);
     let is_table = !context.json && how.like.is_none() && how.group.is_none() && !how.summary;
     let order = order_of(args)?;
     let shows = |need| is_table && columns.iter().any(|column| column.needs(need));
@@ -162,8 +252,13 @@ pub(super) fn understand(args: &Args, context: &Context) -> Result<(Asked, Query
     } else {
         Depth::Names
     };
-    let details =
-        whole || how.csv || how.info || how.memory || sorts(Need::Details) || shows(Need::Details);
+    let details = whole
+        || filter.needs_groups()
+        || how.csv
+        || how.info
+        || how.memory
+        || sorts(Need::Details)
+        || shows(Need::Details);
     let findings = whole
         || args.which.problems
         || how.group.is_some()
@@ -201,6 +296,8 @@ pub(super) fn understand(args: &Args, context: &Context) -> Result<(Asked, Query
     };
     let asked = Asked {
         filter,
+        read_as,
+        time_wait_of_port,
         order: order.into_iter().map(|(_, order)| order).collect(),
         problems: args.which.problems,
         findings,
@@ -235,7 +332,7 @@ fn order_of(args: &Args) -> Result<Vec<(Column, SortOrder)>> {
 }
 
 /// The columns of a table.
-pub(super) fn columns(args: &Args) -> &[Column] {
+pub(super) fn columns<'a>(args: &'a Args, _context: &Context) -> &'a [Column] {
     match &args.how.cols {
         Some(columns) => &columns.0,
         None if args.what.all_netns => Column::DEFAULT_OF_ALL_NETNS,
@@ -265,6 +362,31 @@ impl Asked {
         self.fin_wait_2.store(0, Ordering::Relaxed);
     }
 
+    /// Whether people read the answer, in rows.
+    pub(super) fn is_answered_in_words(&self, args: &Args, context: &Context) -> bool {
+        let how = &args.how;
+        !(context.json || how.csv || how.like.is_some() || self.problems)
+    }
+
+    /// Takes many connections in TIME-WAIT out again that are shown only because a port is asked for. Gives
+    /// how many.
+    pub(super) fn drop_flood(&self, shown: &mut Vec<SocketAt>, sample: &Sample) -> u64 {
+        let waits = |at: &SocketAt| sample.socket(*at).state == State::TimeWait;
+        let count = shown.iter().filter(|at| waits(at)).count();
+        if !self.time_wait_of_port || count <= FLOOD || count == shown.len() {
+            return 0;
+        }
+        shown.retain(|at| !waits(at));
+        count as u64
+    }
+
+    /// Whether no socket matches.
+    pub(super) fn is_empty(&self, taken: &Taken) -> bool {
+        let owners = &taken.sample.owners;
+        let mut sockets = taken.sample.sockets.iter();
+        !sockets.any(|socket| self.filter.matches(socket, owners))
+    }
+
     /// Whether sockets are kept that the query does not select.
     pub(super) fn asks_about_others(&self) -> bool {
         self.findings || self.shows_other_ends
@@ -289,8 +411,15 @@ impl Asked {
     }
 }
 
-/// Puts indices for the interfaces that are asked for by name, as the namespace in question has them.
-fn resolve_scopes(filter: &mut Filter, places: &[Place]) -> Result<()> {
+/// More connections in TIME-WAIT than this are not listed beside others unless they are asked for.
+const FLOOD: usize = 50;
+
+/// Puts indices for the interfaces that are asked for by name, as the namespace in question has them, and
+/// finds the control groups of units and containers.
+fn resolve_names(filter: &mut Filter, places: &[Place]) -> Result<()> {
+    if filter.needs_groups() {
+        filter.resolve_groups(&cgroups::paths());
+    }
     let index = |name: &str| {
         let interfaces = places.first()?.interfaces().ok()?;
         interfaces
@@ -315,6 +444,9 @@ fn counts_all(filter: &Filter) -> bool {
         && filter.peer.is_empty()
         && filter.either.is_empty()
         && filter.processes.is_empty()
+        && filter.or_socket.is_empty()
+        && filter.groups.is_empty()
+        && filter.tests.is_empty()
         && filter.pids.is_empty()
         && filter.uids.is_empty()
         && filter.states.contains(State::TimeWait)
@@ -339,13 +471,15 @@ fn port_bytecode(port: u16) -> Option<Bytecode> {
     filter.compile(PortTest::Range).ok()
 }
 
-fn filter_of(args: &Args) -> Result<Filter> {
+/// What the flags and the words ask for; protocols only where they are named.
+pub(super) fn filter_of(args: &Args) -> Result<Filter> {
     let which = &args.which;
     let mut filter = Filter {
         listening: args.what.listening,
-        ports: which.port.clone(),
+        ports: which.port.iter().flat_map(|list| list.0.clone()).collect(),
         pids: which.pid.clone(),
         show_time_wait: args.what.all,
+        protos: named_protos(args)?,
         ..Filter::default()
     };
     if args.what.ipv4 {
@@ -362,15 +496,13 @@ fn filter_of(args: &Args) -> Result<Filter> {
             )
         })?;
     }
-    for word in &which.local {
-        filter
-            .local
-            .push(AddressMatch::of_bytes(word.as_bytes()).map_err(bad_word)?);
-    }
-    for word in &which.peer {
-        filter
-            .peer
-            .push(AddressMatch::of_bytes(word.as_bytes()).map_err(bad_word)?);
+    for (list, words) in [
+        (&mut filter.local, &which.local),
+        (&mut filter.peer, &which.peer),
+    ] {
+        for word in words {
+            list.push(AddressMatch::of_bytes(word.as_bytes()).map_err(bad_word)?);
+        }
     }
     if let Some(pattern) = &which.process {
         filter
@@ -388,12 +520,13 @@ fn filter_of(args: &Args) -> Result<Filter> {
         })?;
         filter.uids.push(uid);
     }
-    for word in &args.words {
-        filter.add_word(Word::of_bytes(word.as_bytes()).map_err(bad_word)?);
-    }
-    if filter.states.names(State::TimeWait) {
-        filter.show_time_wait = true;
-    }
+    let words: Vec<&[u8]> = args.words.iter().map(|word| word.as_bytes()).collect();
+    let look_up = LookUp {
+        service: &services::port_of,
+        user: &users::number,
+    };
+    filter.merge(filter::read(&words, look_up).map_err(bad_word)?);
+    filter.show_time_wait |= filter.asks_for_time_wait();
     Ok(filter)
 }
 
@@ -401,14 +534,13 @@ fn filter_of(args: &Args) -> Result<Filter> {
 #[allow(clippy::needless_pass_by_value)]
 fn bad_word(error: WordError) -> Error {
     Error::new(Kind::CannotRun, "read the filter", error.to_string()).next(
-        "a filter is :PORT, ADDR, ADDR/N, ADDR:PORT, the path of a Unix socket or a part of a process name",
+        "a filter is :PORT, ADDR, ADDR/N, ADDR:PORT, the path of a Unix socket, a state, a protocol, \
+         user:, pid:, unit:, container:, or a part of a process name; see sockdoc sockets --help",
     )
 }
 
-const UNIX: [Proto; 3] = [Proto::UnixStr, Proto::UnixDgr, Proto::UnixSeq];
-
-/// The protocols that are named, or otherwise the internet ones, or with `-a` all.
-fn protos_of(args: &Args, filter: &Filter) -> Result<Vec<Proto>> {
+/// The protocols that flags name.
+fn named_protos(args: &Args) -> Result<Vec<Proto>> {
     let what = &args.what;
     let mut protos = Vec::new();
     if what.tcp {
@@ -418,32 +550,33 @@ fn protos_of(args: &Args, filter: &Filter) -> Result<Vec<Proto>> {
         protos.extend([Proto::Udp, Proto::Udplite]);
     }
     if what.unix {
-        protos.extend(UNIX);
+        protos.extend(Proto::ALL.into_iter().filter(|proto| proto.is_unix()));
     }
     if what.raw {
         protos.push(Proto::Raw);
     }
     for word in &what.proto {
-        match word.to_ascii_lowercase().as_str() {
-            "unix" => protos.extend(UNIX),
-            "icmp" => protos.push(Proto::Ping),
-            name => protos.push(
-                Proto::ALL
-                    .into_iter()
-                    .find(|proto| proto.name() == name)
-                    .ok_or_else(|| {
-                        let known: Vec<&str> =
-                            Proto::ALL.iter().map(|proto| proto.name()).collect();
-                        Error::new(
-                            Kind::CannotRun,
-                            "read --proto",
-                            format!("'{word}' is not a protocol"),
-                        )
+        match &*word.to_ascii_lowercase() {
+            "all" => protos.extend(Proto::ALL),
+            "inet" => protos.extend(Proto::ALL.into_iter().filter(|proto| proto.is_internet())),
+            word => {
+                let (named, _) = filter::protocols(word).ok_or_else(|| {
+                    let known: Vec<&str> = Proto::ALL.iter().map(|proto| proto.name()).collect();
+                    let cause = format!("'{}' is not a protocol", word.escape_debug());
+                    Error::new(Kind::CannotRun, "read --proto", cause)
                         .next(format!("choose from unix, {}", known.join(", ")))
-                    })?,
-            ),
+                })?;
+                protos.extend(named);
+            }
         }
     }
+    Ok(protos)
+}
+
+/// The protocols that are named, or otherwise the internet ones, or with `-a` all.
+pub(super) fn protos_of(args: &Args, filter: &Filter) -> Vec<Proto> {
+    let what = &args.what;
+    let mut protos = filter.protos.clone();
     if protos.is_empty() {
         let internet_only = !what.all && !filter.names_unix();
         let versions = what.ipv4 || what.ipv6;
@@ -456,10 +589,11 @@ fn protos_of(args: &Args, filter: &Filter) -> Result<Vec<Proto>> {
                 .into_iter()
                 .filter(|proto| proto.is_internet() || !(internet_only || versions)),
         );
+        protos.extend(filter.protos_of_tests());
     }
     protos.sort_unstable();
     protos.dedup();
-    Ok(protos)
+    protos
 }
 
 fn places_of(args: &Args) -> Result<(Vec<Place>, Unseen)> {

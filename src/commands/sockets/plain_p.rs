@@ -87,13 +87,13 @@ fn without_p(command: &Command, word: &OsStr, next: Option<&OsStr>) -> Option<Os
     Some(OsString::from_vec([b"-", front, &rest].concat()))
 }
 
-/// `80`, `:80`, `8000-8010`.
+/// `80`, `:80`, `8000-8010`, `80,443`.
 fn is_port(word: &[u8]) -> bool {
     let digits = word.strip_prefix(b":").unwrap_or(word);
     digits.first().is_some_and(u8::is_ascii_digit)
         && digits
             .iter()
-            .all(|byte| byte.is_ascii_digit() || *byte == b'-')
+            .all(|byte| byte.is_ascii_digit() || matches!(byte, b'-' | b',' | b':'))
 }
 
 /// Whether this letter is a flag without a value.
@@ -118,7 +118,6 @@ mod tests {
     use clap::{ArgAction, Args as _};
 
     use super::*;
-    use crate::sockets::filter::PortRange;
 
     fn root() -> Command {
         let global = |name| Arg::new(name).long(name).global(true);
@@ -155,6 +154,9 @@ mod tests {
             ("-p --sort -pid", "--sort -pid"),
             ("--color never -p", "--color never"),
             ("-p -- -p", "-- -p"),
+            ("-tulpen", "-tulen"),
+            ("-peanut", "-eanut"),
+            ("-lntupe", "-lntue"),
         ] {
             let plain = format!("x sockets {plain}");
             assert_eq!(read(&format!("x sockets {line}")), plain.trim_end());
@@ -178,6 +180,7 @@ mod tests {
             "x sockets -p 80",
             "x sockets -p :80",
             "x sockets -p 8000-8010",
+            "x sockets -lp 7301,7302",
             "x sockets -antp 80",
             "x sockets -p80",
             "x sockets -tp80",
@@ -203,7 +206,7 @@ mod tests {
             let words = taken(&format!("sockdoc sockets {line}"));
             let found = root().try_get_matches_from(words).expect("a command line");
             let (_, found) = found.subcommand().expect("a command");
-            let ports = found.get_many::<PortRange>("port");
+            let ports = found.get_many::<crate::commands::sockets::ask::Ports>("port");
             let ports = ports.map_or(0, Iterator::count);
             let is_port = line.contains("80");
             assert_eq!(ports, usize::from(is_port), "{line}");

@@ -9,18 +9,19 @@ use crate::commands::{Context, Status};
 use crate::diagnose::{Case, Findings, Severity, diagnose};
 use crate::error::{Error, Kind, Result};
 use crate::host::{Delta, Index, SocketAt};
-use crate::render::finding;
 use crate::render::sockets::netstat::Asked as NetstatAsked;
 use crate::render::sockets::text::{Footer, Layout};
 use crate::render::sockets::{
-    Names, Sheet, csv, details, json, lsof, netstat, problems, ss, summary, text,
+    Names, Row, Sheet, csv, details, json, lsof, netstat, problems, ss, summary, text,
 };
-use crate::sockets::{Address, Proto, Socket, order};
+use crate::render::{finding, thousands};
+use crate::sockets::{Address, Proto, Socket, State, order};
 use crate::sys::resolve;
 use crate::sys::sockets::{Taken, cgroups};
 use crate::sys::users::Users;
 
 use super::ask::{Asked, columns};
+use super::elsewhere::Elsewhere;
 use super::look::Looked;
 use super::{Args, Like};
 
@@ -29,6 +30,7 @@ pub(super) fn show(
     args: &Args,
     asked: &Asked,
     looked: Looked,
+    elsewhere: &[Elsewhere],
     context: &Context,
 ) -> Result<Status> {
     let Looked { taken, before } = looked;
@@ -41,7 +43,8 @@ pub(super) fn show(
     } else {
         Findings::default()
     };
-    let (shown, looked_at) = shown(asked, &index, &findings);
+    let (mut shown, looked_at) = shown(asked, &index, &findings);
+    let flood = asked.drop_flood(&mut shown, &taken.sample);
     // Silence about sockets that were not there is not good news.
     let unmatched = asked.problems && looked_at == 0 && !taken.sample.sockets.is_empty();
     if unmatched && !context.json {
@@ -60,10 +63,20 @@ pub(super) fn show(
     // One large buffer: a row is small, and a system call for each would be most of the work.
     let mut out = io::BufWriter::with_capacity(BUFFER, io::stdout().lock());
     let about = json::About {
-        time_wait: asked.time_wait(taken.time_wait),
+        time_wait: flood + asked.time_wait(taken.time_wait),
     };
+    let hidden = about.time_wait;
     write_body(args, &sheet, about, looked_at, context, &mut out)
-        .and_then(|()| write_footer(args, asked, &taken, shown.len(), context, &mut out))
+        .and_then(|()| {
+            let footer = Footer {
+                shown: shown.len() as u64,
+                hidden: vec![(hidden, "TIME-WAIT", "-a")],
+                remarks: remarks(asked, &sheet, elsewhere),
+                notes: &taken.sample.notes,
+                width: context.width,
+            };
+            write_footer(args, asked, &footer, context, &mut out)
+        })
         .and_then(|()| out.flush())
         .map_err(Error::output)?;
     if let Some(source) = taken.owner_source.filter(|_| context.verbose) {
@@ -144,7 +157,8 @@ fn write_body(
     };
     if let Some(by) = how.group {
         let findings = |index: usize| sheet.findings.of(sheet.shown[index]).count();
-        let mut rows = order::group(&sockets(), owners, &findings, by);
+        let all = &sheet.sample().sockets;
+        let mut rows = order::group(&sockets(), all, owners, &findings, by);
         // Its words were read before.
         let _ = summary::sort(&mut rows, by, &how.sort);
         if !context.json {
@@ -162,7 +176,7 @@ fn write_body(
     if context.json {
         return json::write(out, sheet, about);
     }
-    let columns = columns(args);
+    let columns = columns(args, context);
     match how.like {
         Some(Like::Netstat) => {
             let asked = if args.what.listens() {
@@ -187,8 +201,8 @@ fn write_body(
     }
     let layout = Layout {
         columns,
-        header: true,
-        width: context.width,
+        header: !how.no_header,
+        width: context.width.filter(|_| !how.wide),
         style: context.style,
         details: details::Wanted {
             tcp: how.info,
@@ -204,37 +218,89 @@ fn write_body(
 fn write_footer(
     args: &Args,
     asked: &Asked,
-    taken: &Taken,
-    shown: usize,
+    footer: &Footer<'_>,
     context: &Context,
     out: &mut impl Write,
 ) -> io::Result<()> {
     let how = &args.how;
-    let notes = &taken.sample.notes;
     if context.json {
         return Ok(());
     }
     if how.like.is_some() || how.csv {
-        let left_out = asked.time_wait(taken.time_wait);
+        let left_out = footer.hidden[0].0;
         // lsof has no row without a descriptor.
         if left_out > 0 && how.csv {
             tell(&format!("{left_out} TIME-WAIT not shown (-a)"));
         }
-        for note in notes {
+        for note in footer.notes {
             tell(&note.text);
         }
         return Ok(());
     }
     if asked.problems && how.group.is_none() && !how.summary {
-        return text::notes(out, notes);
+        return text::notes(out, footer.notes, context.width);
     }
-    let footer = Footer {
-        shown: shown as u64,
-        hidden: vec![(asked.time_wait(taken.time_wait), "TIME-WAIT", "-a")],
-        notes,
-    };
-    text::footer(out, &footer)
+    text::footer(out, footer)
 }
+
+/// How the filter was read and what would match otherwise, if nothing does; and what the connections in
+/// TIME-WAIT on a port mean.
+fn remarks(asked: &Asked, sheet: &Sheet<'_>, elsewhere: &[Elsewhere]) -> Vec<String> {
+    let mut remarks = Vec::new();
+    let is_empty = sheet.shown.is_empty();
+    if !asked.read_as.is_empty() && (is_empty || asked.filter.is_ambiguous()) {
+        remarks.push(format!("the filter was read as: {}", asked.read_as));
+    }
+    for one in elsewhere.iter().take(MOST_ELSEWHERE) {
+        let total: usize = one.states.values().sum();
+        let plural = if total == 1 { "" } else { "s" };
+        let states = one.states.iter().map(|(state, count)| match total {
+            1 => (*state).to_owned(),
+            _ => format!("{count} {state}"),
+        });
+        let states: Vec<String> = states.collect();
+        remarks.push(format!(
+            "without {}: {} socket{plural} ({})",
+            one.without,
+            thousands(total as u64),
+            states.join(", ")
+        ));
+    }
+    remarks.extend(time_wait_and_bind(asked, sheet));
+    remarks
+}
+
+/// What connections in TIME-WAIT on a port that is asked for mean to a program that wants to bind it.
+fn time_wait_and_bind(asked: &Asked, sheet: &Sheet<'_>) -> Option<String> {
+    if !asked.time_wait_of_port {
+        return None;
+    }
+    let holds = |row: &Row<'_>, state| {
+        row.proto == Proto::Tcp && row.state == state && asked.filter.asks_for_port_of(&row.local)
+    };
+    let waiting: Vec<Row<'_>> = (sheet.rows())
+        .filter(|row| holds(row, State::TimeWait))
+        .collect();
+    let port = waiting.first()?.local.port()?;
+    let other = |row: &Row<'_>| row.local.port() != Some(port);
+    if waiting.iter().any(other) || sheet.rows().any(|row| holds(&row, State::Listen)) {
+        return None;
+    }
+    let last = waiting
+        .iter()
+        .filter_map(|row| row.timer)
+        .map(|timer| timer.expires_ms);
+    let last = last
+        .max()
+        .map_or_else(String::new, |ms| format!(" (in {} s)", ms.div_ceil(1000)));
+    Some(format!(
+        "binding port {port} fails (EADDRINUSE) until the last TIME-WAIT ends{last}, unless both the \
+         program that used it and the one that binds it set SO_REUSEADDR"
+    ))
+}
+
+/// More would not be read.
+const MOST_ELSEWHERE: usize = 5;
 
 /// What numbers are called, for the sockets that are shown.
 fn names(args: &Args, asked: &Asked, taken: &Taken, shown: &[SocketAt]) -> Names {

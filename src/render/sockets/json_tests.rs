@@ -145,7 +145,13 @@ fn groups_and_the_summary_have_the_same_head() {
     let sheet = fixture.sheet(&fixture.all());
     let sockets: Vec<&crate::sockets::Socket> = fixture.all();
     let by = crate::sockets::order::GroupBy::State;
-    let rows = crate::sockets::order::group(&sockets, &fixture.sample.owners, &|_| 0, by);
+    let rows = crate::sockets::order::group(
+        &sockets,
+        &fixture.sample.sockets,
+        &fixture.sample.owners,
+        &|_| 0,
+        by,
+    );
     let mut out = Vec::new();
     write_groups(&mut out, &sheet, About::default(), &rows).unwrap();
     let value: Value = serde_json::from_slice(&out).unwrap();

@@ -288,12 +288,12 @@ pub fn summary(
     }
     let findings: Vec<String> = counts(sheet)
         .iter()
-        .map(|(rule, _, number)| format!("{} {}", rule.id, count(*number)))
+        .map(|(rule, _, number)| format!("{} ({})", rule.title, count(*number)))
         .collect();
     let findings = if findings.is_empty() {
         "none".to_owned()
     } else {
-        findings.join(", ")
+        findings.join("; ")
     };
     figures.row(&["findings:", &findings]);
     figures.write(out, width)

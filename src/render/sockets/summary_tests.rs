@@ -4,7 +4,13 @@ use crate::sockets::order::group;
 
 fn rows(fixture: &Fixture, sheet: &Sheet<'_>, by: GroupBy) -> Vec<GroupRow> {
     let findings = |index: usize| sheet.findings.of(sheet.shown[index]).count();
-    group(&fixture.all(), &fixture.sample.owners, &findings, by)
+    group(
+        &fixture.all(),
+        &fixture.sample.sockets,
+        &fixture.sample.owners,
+        &findings,
+        by,
+    )
 }
 
 fn grouped(by: GroupBy, width: Option<u16>) -> String {
@@ -63,7 +69,7 @@ all            8
 
 processes:  4
 time-wait:  1; most to 203.0.113.7 (1)
-findings:   accept_queue_full 1, peer_silent 1
+findings:   accept queue full (1); peer silent (1)
 "
     );
     let value = summary_json(&figures, &sheet);

@@ -1,5 +1,6 @@
 //! The table, one row per socket, and its footer.
 
+use std::fmt::Write as _;
 use std::io::{self, Write};
 
 use super::column::{self, Column};
@@ -183,7 +184,6 @@ impl<W: Write + ?Sized> Table<'_, '_, W> {
 }
 
 fn push(text: &mut String, style: Style, paint: Option<Paint>, cell: &str) {
-    use std::fmt::Write as _;
     match paint {
         None => text.push_str(cell),
         Some(paint) => {
@@ -253,25 +253,46 @@ pub struct Footer<'a> {
     pub shown: u64,
     /// Sockets omitted by default: how many, of what kind, and the flag that shows them.
     pub hidden: Vec<(u64, &'a str, &'a str)>,
+    /// How the query was read, and the like: one line each.
+    pub remarks: Vec<String>,
     /// What could not be seen.
     pub notes: &'a [Note],
+    /// The terminal's width; without one nothing is wrapped.
+    pub width: Option<u16>,
 }
 
-/// Writes the footer: `12 sockets; 3,411 TIME-WAIT not shown (-a)`, then a line for each note.
+/// Writes the footer: `12 sockets; 3,411 TIME-WAIT not shown (-a)`, then a line for each remark and note.
 pub fn footer(out: &mut (impl Write + ?Sized), footer: &Footer<'_>) -> io::Result<()> {
     let plural = if footer.shown == 1 { "" } else { "s" };
-    write!(out, "{} socket{plural}", thousands(footer.shown))?;
+    let mut first = format!("{} socket{plural}", thousands(footer.shown));
     for (count, what, flag) in footer.hidden.iter().filter(|(count, ..)| *count > 0) {
-        write!(out, "; {} {what} not shown ({flag})", thousands(*count))?;
+        let _ = write!(first, "; {} {what} not shown ({flag})", thousands(*count));
     }
-    writeln!(out)?;
-    notes(out, footer.notes)
+    wrapped(out, &first, footer.width)?;
+    for remark in &footer.remarks {
+        wrapped(out, remark, footer.width)?;
+    }
+    notes(out, footer.notes, footer.width)
 }
 
 /// Writes a line for each note.
-pub fn notes(out: &mut (impl Write + ?Sized), notes: &[Note]) -> io::Result<()> {
+pub fn notes(
+    out: &mut (impl Write + ?Sized),
+    notes: &[Note],
+    width: Option<u16>,
+) -> io::Result<()> {
     for note in notes {
-        writeln!(out, "note: {}", crate::render::escape::text(&note.text))?;
+        wrapped(out, &format!("note: {}", note.text), width)?;
+    }
+    Ok(())
+}
+
+/// A paragraph; its second and later lines are set in.
+fn wrapped(out: &mut (impl Write + ?Sized), text: &str, width: Option<u16>) -> io::Result<()> {
+    let text = crate::render::escape::text(text);
+    for (index, line) in wrap::lines(&text, width, 2).iter().enumerate() {
+        let indent = if index == 0 { "" } else { "  " };
+        writeln!(out, "{indent}{line}")?;
     }
     Ok(())
 }

@@ -327,13 +327,15 @@ fn the_footer_tells_what_is_not_shown() {
         &Footer {
             shown: 12,
             hidden: vec![(3_411, "TIME-WAIT", "-a"), (0, "unix", "-x")],
+            remarks: vec!["the filter was read as: port 80".to_owned()],
             notes: &notes,
+            width: Some(24),
         },
     )
     .unwrap();
     assert_eq!(
         String::from_utf8(out).unwrap(),
-        "12 sockets; 3,411 TIME-WAIT not shown (-a)\n\
-         note: no owner of other users' sockets\\x1b\n"
+        "12 sockets; 3,411\n  TIME-WAIT not shown\n  (-a)\nthe filter was read\n  as: port 80\n\
+         note: no owner of\n  other users'\n  sockets\\x1b\n"
     );
 }

@@ -1,5 +1,6 @@
 //! Which addresses are asked for.
 
+use std::fmt;
 use std::net::IpAddr;
 
 use crate::sockets::{Address, Socket};
@@ -206,6 +207,16 @@ impl Network {
             }
             (IpAddr::V6(_), IpAddr::V4(_)) => false,
         }
+    }
+}
+
+impl fmt::Display for Network {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.addr)?;
+        if self.is_host() {
+            return Ok(());
+        }
+        write!(f, "/{}", self.prefix)
     }
 }
 

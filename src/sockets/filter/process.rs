@@ -4,7 +4,7 @@ use regex_lite::Regex;
 
 use super::{Filter, WordError};
 use crate::sockets::owners::Process;
-use crate::sockets::{Owners, Socket};
+use crate::sockets::{Owner, Owners, Socket, cgroup};
 
 /// The kernel cuts the name of a process to this many bytes (`TASK_COMM_LEN` and a NUL).
 const COMM_MAX: usize = 15;
@@ -12,16 +12,15 @@ const COMM_MAX: usize = 15;
 /// A process by name.
 #[derive(Debug, Clone)]
 pub enum ProcessMatch {
-    /// A part of its name, in lower case; made by [`ProcessMatch::name`].
+    /// A part of its name or command line, in lower case; made by [`ProcessMatch::name`].
     Name(String),
     /// A regular expression on its name or its command line, as they are written there.
     Pattern(Regex),
 }
 
 impl ProcessMatch {
-    /// A part of the name of a process, in any case. It is looked for in the name alone, for `ssh`
-    /// is not a process that reads /etc/ssh. A name that the kernel has cut short is completed from the
-    /// command line, if known.
+    /// A part of the name or the command line of a process, in any case. A name that the kernel has cut
+    /// short may be the front of what is asked for.
     pub fn name(part: &str) -> ProcessMatch {
         ProcessMatch::Name(part.to_lowercase())
     }
@@ -54,24 +53,93 @@ impl ProcessMatch {
     }
 }
 
+/// A systemd unit or a container, by the path of a control group.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum GroupMatch {
+    /// A unit: its name, with or without `.service`, or a part of it; in lower case.
+    Unit(String),
+    /// A container: the front of its id, its name or its runtime; in lower case.
+    Container(String),
+}
+
+impl GroupMatch {
+    /// Whether a control group is of this unit or container.
+    pub fn matches(&self, path: &str) -> bool {
+        match self {
+            GroupMatch::Unit(part) => {
+                cgroup::unit(path).is_some_and(|unit| unit.to_lowercase().contains(part))
+            }
+            GroupMatch::Container(part) => cgroup::container(path).is_some_and(|container| {
+                container.id.to_lowercase().starts_with(part) || container.runtime == part
+            }),
+        }
+    }
+}
+
 /// The owners' part of a filter, with the processes looked at once: for many sockets.
 #[derive(Debug)]
 pub struct OwnerFilter<'a> {
     owners: &'a Owners,
-    /// By process; `None`: nothing is asked of the owners.
+    filter: &'a Filter,
+    /// By process; `None`: nothing is asked of the owners but in expressions.
     wanted: Option<Vec<bool>>,
 }
 
 impl OwnerFilter<'_> {
     /// Whether one of the socket's owners is what is asked for.
     pub fn matches(&self, socket: &Socket) -> bool {
-        let Some(wanted) = &self.wanted else {
-            return true;
+        let holds = |owner: &Owner| match &self.wanted {
+            Some(wanted) => wanted[owner.process as usize],
+            None => true,
         };
-        self.owners
-            .of(socket.inode)
+        let is_held = self.wanted.is_none()
+            || self.owners.of(socket.inode).iter().any(holds)
+            || self.filter.owner_test().without_name(socket, self.owners);
+        is_held && self.filter.matches_tests(socket, self.owners)
+    }
+}
+
+/// The owners' part of a filter.
+pub(super) struct OwnerTest<'a> {
+    pub(super) filter: &'a Filter,
+}
+
+impl OwnerTest<'_> {
+    /// Whether this process is what is asked for; `is_named`: the socket itself is what a word names, and
+    /// `is_grouped`: its own control group is the one asked for.
+    fn process(&self, process: &Process, is_named: bool, is_grouped: bool) -> bool {
+        let filter = self.filter;
+        let names = &filter.processes;
+        let group = process.cgroup.as_deref();
+        (filter.pids.is_empty() || filter.pids.contains(&process.pid))
+            && (is_named
+                || (names.is_empty() && filter.or_socket.is_empty())
+                || names.iter().any(|wanted| wanted.matches(process)))
+            && (is_grouped
+                || super::any(&filter.groups, |wanted| {
+                    group.is_some_and(|path| wanted.matches(path))
+                }))
+    }
+
+    /// Whether the socket is what is asked for by what it is, whatever the names of its owners are.
+    fn without_name(&self, socket: &Socket, owners: &Owners) -> bool {
+        let filter = self.filter;
+        let is_named = filter
+            .or_socket
             .iter()
-            .any(|owner| wanted[owner.process as usize])
+            .any(|one| one.matches_socket(socket));
+        let details = socket.details.as_deref();
+        let group = details.and_then(|details| details.cgroup_id);
+        let is_grouped = group.is_some_and(|id| filter.cgroup_ids.contains(&id));
+        if !is_named && !is_grouped {
+            return false;
+        }
+        let names_nothing = filter.processes.is_empty() && filter.or_socket.is_empty();
+        let enough = filter.pids.is_empty()
+            && (is_named || names_nothing)
+            && (is_grouped || filter.groups.is_empty());
+        let mut processes = owners.processes_of(socket.inode);
+        enough || processes.any(|process| self.process(process, is_named, is_grouped))
     }
 }
 
@@ -79,52 +147,49 @@ impl Filter {
     /// Whether one of the socket's owners is what is asked for. For many sockets
     /// [`Filter::for_owners`] is faster.
     pub fn matches_owners(&self, socket: &Socket, owners: &Owners) -> bool {
-        !self.needs_owners()
-            || owners
-                .of(socket.inode)
-                .iter()
-                .any(|owner| self.matches_process(owners.process(owner)))
+        let test = self.owner_test();
+        let mut processes = owners.processes_of(socket.inode);
+        let is_held = !self.asks_of_owners()
+            || processes.any(|process| test.process(process, false, false))
+            || test.without_name(socket, owners);
+        is_held && self.matches_tests(socket, owners)
     }
 
     /// The same, with the processes looked at once.
-    pub fn for_owners<'a>(&self, owners: &'a Owners) -> OwnerFilter<'a> {
-        let wanted = self.needs_owners().then(|| {
+    pub fn for_owners<'a>(&'a self, owners: &'a Owners) -> OwnerFilter<'a> {
+        let test = self.owner_test();
+        let wanted = self.asks_of_owners().then(|| {
             let processes = owners.processes().iter();
             processes
-                .map(|process| self.matches_process(process))
+                .map(|process| test.process(process, false, false))
                 .collect()
         });
-        OwnerFilter { owners, wanted }
+        OwnerFilter {
+            owners,
+            filter: self,
+            wanted,
+        }
     }
 
-    /// Whether this process is what is asked for.
-    pub fn matches_process(&self, process: &Process) -> bool {
-        (self.pids.is_empty() || self.pids.contains(&process.pid))
-            && super::any(&self.processes, |wanted| wanted.matches(process))
+    fn matches_tests(&self, socket: &Socket, owners: &Owners) -> bool {
+        self.tests.iter().all(|test| test.matches(socket, owners))
+    }
+
+    /// Whether something is asked of the owners, expressions aside.
+    pub(super) fn asks_of_owners(&self) -> bool {
+        !(self.processes.is_empty()
+            && self.or_socket.is_empty()
+            && self.pids.is_empty()
+            && self.groups.is_empty())
     }
 }
 
 fn matches_name(part: &str, process: &Process) -> bool {
     let comm = String::from_utf8_lossy(&process.comm).to_lowercase();
-    if comm.contains(part) {
-        return true;
-    }
-    if process.comm.len() < COMM_MAX {
-        return false;
-    }
-    match program(process) {
-        Some(program) if program.starts_with(&comm) => program.contains(part),
+    comm.contains(part)
+        || command_line(process).is_some_and(|line| line.to_lowercase().contains(part))
         // The word may be the whole name, of which only the front is known.
-        _ => part.starts_with(&comm),
-    }
-}
-
-/// The file name of the program, in lower case.
-fn program(process: &Process) -> Option<String> {
-    let line = process.cmdline.as_ref()?;
-    let path = line.split(|&byte| byte == 0).next()?;
-    let file = path.rsplit(|&byte| byte == b'/').next()?;
-    Some(String::from_utf8_lossy(file).to_lowercase())
+        || (process.comm.len() >= COMM_MAX && part.starts_with(&comm))
 }
 
 /// The command line with blanks between the words.

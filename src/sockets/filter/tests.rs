@@ -4,11 +4,8 @@ use super::*;
 use crate::sockets::testing::{ip, listener, owners, socket, tcp, unix};
 
 fn words(words: &[&str]) -> Filter {
-    let mut filter = Filter::default();
-    for word in words {
-        filter.add_word(Word::parse(word).unwrap());
-    }
-    filter
+    let words: Vec<&[u8]> = words.iter().map(|word| word.as_bytes()).collect();
+    read(&words, super::language_tests::NOTHING).unwrap()
 }
 
 fn address(text: &str) -> AddressMatch {
@@ -295,8 +292,7 @@ fn a_unix_name_matches_itself_a_directory_above_and_a_front_with_a_star() {
 #[test]
 fn a_unix_name_is_understood_as_it_is_shown_and_as_it_is() {
     let is_named = |wanted: &[u8], name: &[u8]| {
-        let mut filter = Filter::default();
-        filter.add_word(Word::of_bytes(wanted).unwrap());
+        let filter = read(&[wanted], super::language_tests::NOTHING).unwrap();
         let socket = unix(Proto::UnixStr, State::Listen, name, 1, 0);
         filter.names_unix() && filter.matches_socket(&socket)
     };
@@ -324,7 +320,7 @@ fn a_unix_name_is_understood_as_it_is_shown_and_as_it_is() {
     assert!(!is_named(br"/run/a\xff", b"/run/a\xfe"));
     assert!(!is_named(br"\x40path", b"\0path"));
     assert!(!is_named(br"@a\x00b", b"\0a"));
-    let error = Word::of_bytes(b"ngi\xff").unwrap_err();
+    let error = AddressMatch::of_bytes(b"ngi\xff").unwrap_err();
     assert!(error.to_string().contains("not UTF-8"), "{error}");
 }
 
@@ -456,9 +452,9 @@ fn a_process_is_found_by_its_name_its_pattern_and_its_number() {
     };
     assert_eq!(held(&words(&["NGIN"])), [1]);
     assert_eq!(
-        held(&words(&["ssh"])),
-        [] as [u32; 0],
-        "an argument is not a name"
+        held(&words(&["ETC/ssh"])),
+        [1],
+        "the command line counts too"
     );
     assert_eq!(held(&words(&["systemd-resolved"])), [2]);
     assert_eq!(held(&words(&["systemd-networkd"])), [1, 3]);
@@ -470,7 +466,8 @@ fn a_process_is_found_by_its_name_its_pattern_and_its_number() {
     pid.pids.push(30);
     assert_eq!(held(&pid), [1, 3]);
     assert_eq!(held(&Filter::default()), [1, 2, 3, 4]);
-    assert!(pattern("x").needs_command_lines() && !pid.needs_command_lines());
+    assert!(pattern("x").needs_command_lines() && pid.needs_command_lines());
+    assert!(!words(&["pid:7"]).needs_command_lines());
     assert!(pid.needs_owners() && !Filter::default().needs_owners());
     assert!(ProcessMatch::pattern("(").is_err());
 }
@@ -525,8 +522,8 @@ fn the_kernel_is_asked_for_no_less_than_is_wanted() {
 proptest! {
     #[test]
     fn any_bytes_are_read_without_a_panic(word: Vec<u8>, tail in r"[/@]?(\\[xu0n{}a-f]{0,4}){0,6}") {
-        let _ = Word::of_bytes(&word);
-        let _ = Word::of_bytes(&[tail.as_bytes(), &word].concat());
+        let _ = read(&[&word], super::language_tests::NOTHING);
+        let _ = read(&[&[tail.as_bytes(), &word].concat()], super::language_tests::NOTHING);
     }
 
     #[test]

@@ -29,14 +29,6 @@ pub struct WordError {
 }
 
 impl Word {
-    /// Reads a word of any bytes; what is not UTF-8 can only be the name of a Unix socket.
-    pub fn of_bytes(word: &[u8]) -> Result<Word, WordError> {
-        match std::str::from_utf8(word) {
-            Ok(word) => Word::parse(word),
-            Err(_) => AddressMatch::of_bytes(word).map(Word::Address),
-        }
-    }
-
     /// Reads a word. One that looks like an address but is invalid is an error, not a process.
     pub fn parse(word: &str) -> Result<Word, WordError> {
         if word.is_empty() {

@@ -33,8 +33,9 @@ pub enum GroupKey {
     Peer(IpAddr),
     /// The Unix socket at the other end, by its name.
     PeerName(Box<[u8]>),
-    /// A service: the local port if this host listens (or waits for datagrams) on it; otherwise that
-    /// of the peer; otherwise the local one.
+    /// A service: the local port if this host listens (or waits for datagrams) on it; otherwise that of the
+    /// peer if this host listens there. Without a listener it is the port that more of the sockets have, or
+    /// the lower one.
     Port(Proto, u32),
     /// A state.
     State(State),
@@ -123,9 +124,10 @@ impl FromStr for GroupBy {
 
 /// One row for each group, the one with the most sockets first. A socket that several processes
 /// share counts for each of them, so the counts may add up to more than there are. `findings` tells how
-/// many a socket has, by its place in the list.
+/// many a socket has, by its place in the list; `all`: the sockets among which there may be listeners.
 pub fn group(
     sockets: &[&Socket],
+    all: &[Socket],
     owners: &Owners,
     findings: &dyn Fn(usize) -> usize,
     by: GroupBy,
@@ -138,8 +140,8 @@ pub fn group(
         row.add(socket, findings);
     };
     let services = match by {
-        GroupBy::Port => services(sockets),
-        _ => HashSet::new(),
+        GroupBy::Port => Services::new(sockets, all),
+        _ => Services::default(),
     };
     for (index, socket) in sockets.iter().enumerate() {
         let mut count = |key, socket: &Socket| add(key, socket, findings(index));
@@ -213,13 +215,54 @@ fn peer(socket: &Socket) -> GroupKey {
 /// A protocol, a namespace and a port on which something waits.
 type Service = (Proto, u16, u32);
 
-fn services(sockets: &[&Socket]) -> HashSet<Service> {
-    let waiting = sockets
-        .iter()
-        .filter(|socket| crate::sockets::filter::is_listening(socket));
-    waiting
-        .filter_map(|socket| service(socket, &socket.local))
-        .collect()
+/// What tells the port of a service from that of a client.
+#[derive(Default)]
+struct Services {
+    listening: HashSet<Service>,
+    /// How many of the sockets have a port, at either end.
+    used: HashMap<Service, usize>,
+}
+
+impl Services {
+    fn new(sockets: &[&Socket], all: &[Socket]) -> Services {
+        let waiting = all
+            .iter()
+            .filter(|socket| crate::sockets::filter::is_listening(socket));
+        let mut services = Services {
+            listening: waiting
+                .filter_map(|socket| service(socket, &socket.local))
+                .collect(),
+            used: HashMap::new(),
+        };
+        for socket in sockets {
+            for end in [&socket.local, &socket.peer] {
+                if let Some(service) = service(socket, end) {
+                    *services.used.entry(service).or_default() += 1;
+                }
+            }
+        }
+        services
+    }
+
+    fn of(&self, socket: &Socket) -> Option<Service> {
+        let ends = [&socket.local, &socket.peer].map(|end| service(socket, end));
+        let [Some(local), Some(peer)] = ends else {
+            return ends.into_iter().flatten().next();
+        };
+        let listens = |service: &Service| self.listening.contains(service);
+        if listens(&local) || listens(&peer) {
+            return Some(if listens(&local) { local } else { peer });
+        }
+        let rank = |service: &Service| {
+            let used = self.used.get(service).copied().unwrap_or(0);
+            (used, std::cmp::Reverse(service.2))
+        };
+        Some(if rank(&local) > rank(&peer) {
+            local
+        } else {
+            peer
+        })
+    }
 }
 
 fn service(socket: &Socket, end: &Address) -> Option<Service> {
@@ -227,15 +270,11 @@ fn service(socket: &Socket, end: &Address) -> Option<Service> {
     Some((socket.proto, socket.netns, port))
 }
 
-fn port(socket: &Socket, services: &HashSet<Service>) -> GroupKey {
+fn port(socket: &Socket, services: &Services) -> GroupKey {
     if matches!(socket.proto, Proto::Raw | Proto::Ping) {
         return GroupKey::Nothing;
     }
-    let local = service(socket, &socket.local);
-    let found = local
-        .filter(|service| services.contains(service))
-        .or_else(|| service(socket, &socket.peer))
-        .or(local);
+    let found = services.of(socket);
     found.map_or(GroupKey::Nothing, |(proto, _, port)| {
         GroupKey::Port(proto, port)
     })

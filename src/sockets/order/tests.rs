@@ -146,7 +146,7 @@ fn a_process_has_a_row_with_what_its_sockets_amount_to() {
     let old = socket(Proto::Tcp, State::TimeWait, "10.0.0.1:80", "10.0.0.2:7");
     let sockets = [&listener, &connection, &leak, &old];
     let findings = |index: usize| usize::from(index == 2);
-    let rows = group(&sockets, &all, &findings, GroupBy::Process);
+    let rows = group(&sockets, &[], &all, &findings, GroupBy::Process);
     let web = GroupRow {
         key: GroupKey::Process(0),
         sockets: 3,
@@ -179,8 +179,9 @@ fn a_port_is_that_of_the_service_on_whichever_end_it_is() {
         socket(Proto::Tcp, State::BoundInactive, "0.0.0.0:90", "0.0.0.0:0"),
         socket(Proto::Raw, State::Unconnected, "0.0.0.0:1", "0.0.0.0:0"),
     ];
-    let sockets: Vec<&Socket> = sockets.iter().collect();
-    let rows = group(&sockets, &Owners::default(), &|_| 0, GroupBy::Port);
+    let all = &sockets;
+    let sockets: Vec<&Socket> = all.iter().collect();
+    let rows = group(&sockets, all, &Owners::default(), &|_| 0, GroupBy::Port);
     let counts: Vec<_> = rows
         .iter()
         .map(|row| (row.key.clone(), row.sockets))
@@ -198,6 +199,23 @@ fn a_port_is_that_of_the_service_on_whichever_end_it_is() {
 }
 
 #[test]
+fn connections_of_a_server_are_under_its_port_although_the_listener_is_not_shown_or_gone() {
+    let mut all: Vec<Socket> = (0..20)
+        .map(|client| tcp("127.0.0.1:7602", &format!("127.0.0.1:{}", 40_000 + client)))
+        .collect();
+    let ports = |all: &[Socket], shown: usize| -> Vec<(GroupKey, usize)> {
+        let shown: Vec<&Socket> = all.iter().take(shown).collect();
+        let rows = group(&shown, all, &Owners::default(), &|_| 0, GroupBy::Port);
+        rows.into_iter().map(|row| (row.key, row.sockets)).collect()
+    };
+    assert_eq!(ports(&all, 20), [(GroupKey::Port(Proto::Tcp, 7602), 20)]);
+    // One connection alone tells nothing; the lower port is more likely the server's.
+    assert_eq!(ports(&all, 1), [(GroupKey::Port(Proto::Tcp, 7602), 1)]);
+    all.push(listener("0.0.0.0:40000"));
+    assert_eq!(ports(&all, 1), [(GroupKey::Port(Proto::Tcp, 40_000), 1)]);
+}
+
+#[test]
 fn a_peer_is_one_host_whatever_its_ports_and_its_way_of_writing() {
     let sockets = [
         tcp("10.0.0.1:80", "10.0.0.2:5000"),
@@ -205,7 +223,7 @@ fn a_peer_is_one_host_whatever_its_ports_and_its_way_of_writing() {
         listener("0.0.0.0:80"),
     ];
     let sockets: Vec<&Socket> = sockets.iter().collect();
-    let rows = group(&sockets, &Owners::default(), &|_| 0, GroupBy::Peer);
+    let rows = group(&sockets, &[], &Owners::default(), &|_| 0, GroupBy::Peer);
     assert_eq!(rows[0].key, GroupKey::Peer("10.0.0.2".parse().unwrap()));
     assert_eq!((rows[0].sockets, rows.len()), (2, 2));
     assert_eq!(rows[1].key, GroupKey::Nothing);
