@@ -1,6 +1,7 @@
 //! `sockdoc sockets`.
 
 mod ask;
+mod choice;
 mod elsewhere;
 mod habits;
 mod look;
@@ -55,9 +56,9 @@ pub struct Args {
     #[arg(value_name = "FILTER")]
     words: Vec<OsString>,
     #[command(flatten)]
-    what: ask::WhatArgs,
+    what: choice::WhatArgs,
     #[command(flatten)]
-    which: ask::WhichArgs,
+    which: choice::WhichArgs,
     #[command(flatten)]
     how: HowArgs,
 }

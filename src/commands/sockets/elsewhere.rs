@@ -8,7 +8,7 @@ use crate::sockets::{Proto, State};
 use crate::sys::sockets::processes::Depth;
 use crate::sys::sockets::{Query, sample};
 
-use super::{Args, ask};
+use super::{Args, choice};
 
 /// What would match.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -24,10 +24,10 @@ pub(super) fn look(args: &Args, query: Query) -> Result<Vec<Elsewhere>> {
     let mut relaxed: Vec<(String, Filter)> = Vec::new();
     for (without, args) in without_each(args) {
         // A word may be needed by another one: `not`, `(`.
-        let Ok(mut filter) = ask::filter_of(&args) else {
+        let Ok(mut filter) = choice::filter_of(&args) else {
             continue;
         };
-        filter.protos = ask::protos_of(&args, &filter);
+        filter.protos = choice::protos_of(&args, &filter);
         relaxed.push((without, filter));
     }
     if relaxed.is_empty() {

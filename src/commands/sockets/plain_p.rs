@@ -206,7 +206,7 @@ mod tests {
             let words = taken(&format!("sockdoc sockets {line}"));
             let found = root().try_get_matches_from(words).expect("a command line");
             let (_, found) = found.subcommand().expect("a command");
-            let ports = found.get_many::<crate::commands::sockets::ask::Ports>("port");
+            let ports = found.get_many::<crate::commands::sockets::choice::Ports>("port");
             let ports = ports.map_or(0, Iterator::count);
             let is_port = line.contains("80");
             assert_eq!(ports, usize::from(is_port), "{line}");
