@@ -41,7 +41,7 @@
 //!   environment or the terminal. Time is an argument.
 //! - Each foreign crate belongs to one room: clap only in `cli` and `commands`; comfy-table only in `render`;
 //!   regex-lite only in `sockets`; crc32fast only in `fill`; pnet only in `packet`; flate2, ruzstd and
-//!   `lz4_flex` only in `capfile`; nix, socket2, libc, mio, memmap2 and every `unsafe` only in `sys`.
+//!   `lz4_flex` only in `capfile`; nix, socket2, libc, mio, memmap2, idna and every `unsafe` only in `sys`.
 //! - Foreign data (of a peer, a file, another process) is escaped by [`render::escape`] before it
 //!   reaches a terminal.
 //! - A limit is checked before the memory that it limits is allocated.

@@ -38,6 +38,7 @@ const CRATES: &[(&str, &[&str])] = &[
     ("encoding_rs", &["message"]),
     ("flate2", &["capfile"]),
     ("hdrhistogram", &["load", "ping"]),
+    ("idna", &["sys"]),
     ("indicatif", &["sys"]),
     ("libc", &["sys"]),
     ("lz4_flex", &["capfile"]),

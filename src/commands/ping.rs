@@ -92,10 +92,13 @@ fn ask(
     flags: &flags::Flags,
     context: &Context,
     options: &icmp::Options,
-    targets: Vec<Target>,
+    mut targets: Vec<Target>,
 ) -> Result<Status> {
-    if let Some(port) = flags.mode.tcp {
-        return tcp::run(flags, context, port, &targets, options);
+    for target in targets.iter_mut().filter(|_| options.broadcast) {
+        target.is_broadcast = icmp::is_broadcast(target.at(0), options);
+    }
+    if !flags.mode.tcp.is_empty() {
+        return tcp::run(flags, context, &targets, options);
     }
     if flags.mode.hops || flags.mode.mtu {
         let target = path::only(&targets)?;
@@ -124,7 +127,7 @@ fn ask(
     let mut session = Session::new(plan, payloads, targets, clock::carefully());
     let mut runner = Runner::open(&mut session, options, mode)?;
     privilege::drop_all()?;
-    let signals = Signals::open_with_quit()?;
+    let signals = Signals::open_with_stop()?;
     let mut show = Show::open(flags, context, &session, &runner, source)?;
     runner.run(&mut session, &signals, &mut show)?;
     show.finish(&session)?;
@@ -133,6 +136,15 @@ fn ask(
 
 /// The address that this host sends from; there must be a way to the target.
 fn route(target: &Target, options: &icmp::Options) -> Result<std::net::IpAddr> {
+    if let Some(source) = options
+        .source
+        .filter(|it| it.is_ipv4() != target.address.is_ipv4())
+    {
+        let cause = "the source and the target are of two families, IPv4 and IPv6";
+        return Err(Error::new(Kind::CannotRun, "send from", cause)
+            .on(source.ip().to_string())
+            .next("name a source of the target's family, or the interface"));
+    }
     icmp::source_for(target.at(0), options).map_err(|error| {
         let failure = Error::os(Kind::CannotRun, "connect to", &error).on(&*target.shown);
         if let (Some("ENODEV"), Some(device)) = (failure.code, &options.device) {
@@ -147,7 +159,9 @@ fn route(target: &Target, options: &icmp::Options) -> Result<std::net::IpAddr> {
         }
         let failure = match failure.code {
             Some("EINVAL") => failure.because("a blackhole route leads there"),
-            Some("EACCES") => failure.because("a route forbids it, or it is a broadcast address"),
+            Some("EACCES") => {
+                failure.because("a route forbids it, or it is a broadcast address, which takes -b")
+            }
             Some("EHOSTUNREACH") => failure.because("an unreachable route leads there"),
             _ => failure,
         };

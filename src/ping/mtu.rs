@@ -6,7 +6,7 @@
 use std::net::IpAddr;
 use std::ops::RangeInclusive;
 
-use super::losses::Refusal;
+use super::losses::{Refusal, Unsent};
 use crate::reference::icmp::Version;
 
 /// A silent size is tried so often before it counts: a packet may just have been lost.
@@ -44,6 +44,8 @@ pub enum Outcome {
     Silent,
     /// Somebody refuses it for another reason.
     Refused(Refusal),
+    /// This host does not send it, whatever its size.
+    Unsent(Unsent),
 }
 
 /// The end of a search.
@@ -53,6 +55,8 @@ pub enum Found {
     Unanswered,
     /// Somebody refuses packets whatever their size.
     Refused(Refusal),
+    /// This host does not send them.
+    Unsent(Unsent),
     /// The largest packet that was answered.
     Mtu {
         /// Its size in bytes.
@@ -139,6 +143,7 @@ impl Search {
                 self.limit = size - 1;
                 self.step(0);
             }
+            Outcome::Unsent(why) => self.found = Some(Found::Unsent(why)),
             Outcome::Refused(refusal) if self.passed.is_none() => {
                 self.found = Some(Found::Refused(refusal));
             }
@@ -346,6 +351,8 @@ mod tests {
         assert_eq!(search(1500, &|_| Outcome::Silent), (Found::Unanswered, 3));
         let refused = |_| Outcome::Refused(router());
         assert_eq!(search(1500, &refused), (Found::Refused(router()), 1));
+        let unsent = |_| Outcome::Unsent(Unsent::Firewall);
+        assert_eq!(search(1500, &unsent), (Found::Unsent(Unsent::Firewall), 1));
         let absurd = |_| Outcome::TooBig {
             by: Some(router()),
             mtu: Some(10),

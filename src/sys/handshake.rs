@@ -7,14 +7,18 @@ use std::time::Duration;
 
 use nix::poll::{PollFd, PollFlags};
 use nix::sys::socket::{setsockopt, sockopt};
-use socket2::{Socket, Type};
+use socket2::{Domain, Socket, Type};
 
 use crate::error::{Error, Kind, Result};
 use crate::ping::losses::Refusal;
+use crate::sockdiag::TcpInfo;
 use crate::sys::clock;
 use crate::sys::connect::connect_started;
+use crate::sys::fill::tcp_info_of;
+use crate::sys::icmp;
 use crate::sys::icmp::batch::{Inbox, Queue};
 use crate::sys::icmp::control::Queued;
+use crate::sys::privilege::{self, Capability};
 use crate::sys::signals::Signals;
 use crate::sys::socket::{Options, client};
 use crate::sys::waiting::ready_within;
@@ -36,25 +40,26 @@ pub enum Outcome {
     Interrupted,
 }
 
-/// Opens a connection and closes it; gives the answer, and how long it took.
+/// Opens a connection and closes it; gives the answer, how long it took, and how many times the SYN was
+/// sent again (`tcpi_total_retrans`).
 pub fn handshake(
     address: SocketAddr,
-    source: Option<SocketAddr>,
-    device: Option<&str>,
+    options: &icmp::Options,
     timeout: Duration,
     signals: &Signals,
-) -> Result<(Outcome, Duration)> {
+) -> Result<(Outcome, Duration, u32)> {
     let fail = |operation: &str, error: &io::Error| {
         Error::os(Kind::CannotRun, operation, error).on(address.to_string())
     };
     let socket = client(&address, Type::STREAM, &Options::default())
         .map_err(|error| fail("open a socket for", &error))?;
-    if let Some(device) = device {
+    apply(&socket, options).map_err(|error| fail("set the options of", &error))?;
+    if let Some(device) = &options.device {
         socket
             .bind_device(Some(device.as_bytes()))
             .map_err(|error| fail("bind to the interface for", &error))?;
     }
-    if let Some(source) = source {
+    if let Some(source) = options.source {
         socket
             .bind(&source.into())
             .map_err(|error| fail("bind for", &error))?;
@@ -76,7 +81,35 @@ pub fn handshake(
         }
         answer => answer,
     };
-    Ok((answer, took))
+    let resent = match answer {
+        Outcome::Open => resent(&socket),
+        _ => 0,
+    };
+    Ok((answer, took, resent))
+}
+
+/// The segments that were sent again: of a connection without data, those of its SYN.
+fn resent(socket: &Socket) -> u32 {
+    let resent = tcp_info_of(socket.as_fd()).and_then(|it| TcpInfo::new(&it).total_retrans());
+    resent.unwrap_or(0)
+}
+
+/// What a SYN looks like on the wire.
+fn apply(socket: &Socket, options: &icmp::Options) -> io::Result<()> {
+    let is_v4 = socket.domain()? == Domain::IPV4;
+    match options.hop_limit {
+        Some(hops) if is_v4 => socket.set_ttl_v4(hops.into())?,
+        Some(hops) => socket.set_unicast_hops_v6(hops.into())?,
+        None => {}
+    }
+    match options.tos {
+        Some(tos) if is_v4 => socket.set_tos_v4(tos.into())?,
+        Some(tos) => socket.set_tclass_v6(tos.into())?,
+        None => {}
+    }
+    let allowed = [Capability::NetAdmin];
+    let mark = |mark| privilege::with(&allowed, || socket.set_mark(mark));
+    options.mark.map_or(Ok(()), mark)
 }
 
 /// An ICMP error then ends the attempt at once, and who sent it stands in the error queue (ip(7),
@@ -141,12 +174,14 @@ mod tests {
         let address = listener.local_addr().unwrap();
         let signals = Signals::open().unwrap();
         let time = Duration::from_secs(10);
-        let ask = || handshake(address, None, None, time, &signals).unwrap();
-        let (answer, took) = ask();
+        let options = icmp::Options::default();
+        let ask = || handshake(address, &options, time, &signals).unwrap();
+        let (answer, took, resent) = ask();
+        assert_eq!(resent, 0);
         assert!(matches!(answer, Outcome::Open), "{answer:?}");
         assert!(took < time);
         drop(listener);
-        let (answer, _) = ask();
+        let (answer, ..) = ask();
         assert!(matches!(answer, Outcome::Refused), "{answer:?}");
     }
 }

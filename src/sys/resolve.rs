@@ -1,7 +1,8 @@
 //! Names to addresses, with the resolver's own error.
 
+use std::borrow::Cow;
 use std::ffi::CString;
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 use std::ptr;
 
 use socket2::SockAddr;
@@ -35,7 +36,12 @@ pub fn resolve(name: &str, port: u16, family: Family) -> Result<Vec<SocketAddr>>
         }
     }
     let fail = |code: i32| resolver_error(name, code);
-    let c_name = CString::new(name).map_err(|_| fail(libc::EAI_NONAME))?;
+    if let Some(cause) = malformed(name) {
+        return Err(Error::new(Kind::CannotRun, "read the address", cause)
+            .on(name.escape_debug().to_string())
+            .next("type it again; no name was looked up, because no host name looks like this"));
+    }
+    let c_name = CString::new(&*in_ascii(name)).map_err(|_| fail(libc::EAI_NONAME))?;
     let mut addresses = Vec::new();
     // SAFETY: addrinfo is plain data for which all zeroes is a valid value.
     let mut hints: libc::addrinfo = unsafe { std::mem::zeroed() };
@@ -90,6 +96,58 @@ pub fn resolve(name: &str, port: u16, family: Family) -> Result<Vec<SocketAddr>>
     } else {
         Ok(addresses)
     }
+}
+
+/// A name as the DNS has it: one with letters beyond ASCII as UTS 46 maps it (`xn--...`); what that does not
+/// allow stays as it is.
+fn in_ascii(name: &str) -> Cow<'_, str> {
+    if name.is_ascii() {
+        return Cow::Borrowed(name);
+    }
+    idna::domain_to_ascii(name).map_or(Cow::Borrowed(name), Cow::Owned)
+}
+
+/// What is wrong with a word that looks like an address and is none: no host name has a colon, and none
+/// consists of numbers (RFC 1123 section 2.1). `None` of a name, and of an address in any form that
+/// `inet_aton(3)` knows.
+fn malformed(name: &str) -> Option<&'static str> {
+    let (address, _) = name.split_once('%').unwrap_or((name, ""));
+    if address.contains(':') {
+        if address.parse::<Ipv6Addr>().is_ok() {
+            return None;
+        }
+        let (host, port) = name.rsplit_once(':')?;
+        let has_port = port.parse::<u16>().is_ok() && (host.ends_with(']') || !host.contains(':'));
+        return Some(if has_port {
+            "this is not an IPv6 address; a port does not belong to the host"
+        } else {
+            "this is not an IPv6 address: up to eight groups of four hexadecimal digits"
+        });
+    }
+    let is_numbers = !name.is_empty() && name.bytes().all(|it| it.is_ascii_digit() || it == b'.');
+    if !is_numbers || !name.contains('.') {
+        return None;
+    }
+    let parts: Vec<&str> = name.split('.').collect();
+    let number = |part: &str| match part.strip_prefix('0').filter(|it| !it.is_empty()) {
+        Some(octal) => u64::from_str_radix(octal, 8).ok(),
+        None => part.parse().ok(),
+    };
+    // The last part has the bytes that are left.
+    let fits = |(at, part): (usize, &&str)| {
+        let bytes = if at + 1 == parts.len() { 4 - at } else { 1 };
+        number(part).is_some_and(|number| number < 1 << (8 * bytes))
+    };
+    let is_address = parts.len() <= 4 && parts.iter().enumerate().all(fits);
+    (!is_address).then_some("this is not an IPv4 address: four numbers from 0 to 255")
+}
+
+/// The names of the interfaces of this host, without loopback (`if_nameindex(3)`).
+pub fn interfaces() -> Vec<String> {
+    let all = nix::net::if_::if_nameindex();
+    let names = all.iter().flat_map(|all| all.iter());
+    let names = names.map(|it| it.name().to_string_lossy().into_owned());
+    names.filter(|name| name != "lo").collect()
 }
 
 /// The name of a host, by the reverse of [`resolve`] (getnameinfo(3)); this may ask the DNS. `None` if
@@ -194,6 +252,56 @@ mod tests {
             error.code.is_some_and(|code| code.starts_with("EAI_")),
             "{error}"
         );
+    }
+
+    #[test]
+    fn what_looks_like_an_address_and_is_none_is_told_without_a_look_up() {
+        for word in [
+            "300.1.1.1",
+            "1.2.3.4.5",
+            "10.0.0.256",
+            "1..2",
+            "10.1.1.",
+            "09.1.1.1",
+        ] {
+            let error = resolve(word, 80, Family::Any).unwrap_err();
+            assert!(
+                error.cause.contains("not an IPv4 address"),
+                "{word}: {error}"
+            );
+        }
+        for word in [
+            "fd00::1::2",
+            "12345::",
+            "fe80:::1",
+            "[::1]:80",
+            "10.0.0.1:80",
+        ] {
+            let error = resolve(word, 80, Family::Any).unwrap_err();
+            assert!(
+                error.cause.contains("not an IPv6 address"),
+                "{word}: {error}"
+            );
+        }
+        for word in ["127.1", "127.0.0.01", "1.2.3", "127.16777215"] {
+            assert_eq!(malformed(word), None, "{word}");
+        }
+        for name in [
+            "localhost",
+            "1",
+            "10-0-0-1.example",
+            "3com.com",
+            "a.1",
+            "fe80::1%lo",
+        ] {
+            assert_eq!(malformed(name), None, "{name}");
+        }
+    }
+
+    #[test]
+    fn a_name_beyond_ascii_is_asked_for_as_the_dns_has_it() {
+        assert_eq!(in_ascii("München.test"), "xn--mnchen-3ya.test");
+        assert_eq!(in_ascii("Localhost"), "Localhost");
     }
 
     #[test]

@@ -33,6 +33,22 @@ impl Signals {
         Self::watch(&[Signal::SIGINT, Signal::SIGTERM, Signal::SIGQUIT])
     }
 
+    /// The same with SIGTSTP (Ctrl-Z), for a program that has to give the terminal back before it stops.
+    pub fn open_with_stop() -> Result<Signals> {
+        let all = [
+            Signal::SIGINT,
+            Signal::SIGTERM,
+            Signal::SIGQUIT,
+            Signal::SIGTSTP,
+        ];
+        Self::watch(&all)
+    }
+
+    /// Stops the program, as SIGTSTP would have, until SIGCONT.
+    pub fn stop() {
+        let _ = nix::sys::signal::raise(Signal::SIGSTOP);
+    }
+
     fn watch(signals: &[Signal]) -> Result<Signals> {
         Self::try_watch(signals)
             .map_err(|error| Error::os(Kind::CannotRun, "watch for signals", &error))
@@ -54,7 +70,9 @@ impl Signals {
     pub fn take_requests(&self) -> Requests {
         let mut requests = Requests::default();
         for number in self.all() {
-            if number == Signal::SIGQUIT as u32 {
+            if number == Signal::SIGTSTP as u32 {
+                requests.stop = true;
+            } else if number == Signal::SIGQUIT as u32 {
                 requests.progress = true;
             } else {
                 requests.end = true;
@@ -115,6 +133,8 @@ pub struct Requests {
     pub end: bool,
     /// A progress summary is wanted (SIGQUIT).
     pub progress: bool,
+    /// The program shall stop until SIGCONT (SIGTSTP).
+    pub stop: bool,
 }
 
 impl AsFd for Signals {

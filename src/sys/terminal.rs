@@ -29,6 +29,12 @@ pub fn stdout_height() -> Option<u16> {
     })
 }
 
+/// The columns and lines of the terminal on standard output; `None` if it is not a terminal.
+pub fn stdout_size() -> Option<(u16, u16)> {
+    let size = size_of(libc::STDOUT_FILENO)?;
+    (size.ws_col > 0 && size.ws_row > 0).then_some((size.ws_col, size.ws_row))
+}
+
 /// The width of the terminal of a descriptor, or 80.
 fn width_of(fd: RawFd) -> u16 {
     match size_of(fd) {

@@ -159,7 +159,9 @@ fn on_a_terminal_of_sixty_columns_the_table_stays_within_it() {
     let output = crate::support::finish(command);
     let shown = String::from_utf8_lossy(&output.stdout).into_owned();
     // What is drawn over, and what stands at the end.
-    let (live, last) = shown.rsplit_once("\u{1b}[J").expect("it is drawn again");
+    let (live, last) = shown
+        .rsplit_once("\u{1b}[?1049l")
+        .expect("the alternate screen is left");
     assert!(live.contains("... and 9 more targets"), "{live}");
     assert_eq!(
         last.lines()

@@ -50,6 +50,7 @@ mod ping_paths;
 mod ping_refusals;
 mod ping_rows;
 mod ping_tcp;
+mod ping_time;
 mod ping_users;
 mod ping_words;
 mod pinging;

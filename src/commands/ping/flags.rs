@@ -10,7 +10,7 @@ use super::values::{Pattern, UntilDown, mark, pattern, percentile, tos};
 use crate::commands::values;
 use crate::error::{Error, Kind, Result};
 use crate::ping::plan::{Pace, Plan, Until};
-use crate::render::ping::TimeForm;
+use crate::render::ping::{Extras, TimeForm};
 use crate::sys::icmp::{Fragmentation, Options};
 use crate::sys::resolve::{Family, resolve};
 
@@ -88,12 +88,12 @@ pub(super) struct ModeArgs {
     #[arg(long, conflicts_with_all = ["tcp", "hops", "size", "pmtudisc"],
           conflicts_with_all = NOT_OF_A_PATH)]
     pub(super) mtu: bool,
-    /// Time TCP handshakes with this port, for hosts that drop ICMP: open, refused or filtered.
-    #[arg(long, value_name = "PORT", conflicts_with_all = ["hops", "size", "pattern", "ttl", "tos",
-          "pmtudisc", "mark", "preload", "adaptive", "flood", "wait_up", "until_down", "lenient",
-          "timing", "outstanding", "audible", "timestamps", "hist", "summary_every", "format", "csv"],
+    /// Time TCP handshakes with these ports, for hosts that drop ICMP: open, refused or filtered.
+    #[arg(long, value_name = "PORTS", value_delimiter = ',',
+          conflicts_with_all = ["hops", "size", "pattern", "pmtudisc", "preload", "adaptive", "flood",
+          "lenient", "timing", "outstanding", "audible", "format", "csv", "broadcast"],
           value_parser = clap::value_parser!(u16).range(1..))]
-    pub(super) tcp: Option<u16>,
+    pub(super) tcp: Vec<u16>,
     /// Find the routers on the path: three requests to each hop (-c), at most 30 hops (-t).
     #[arg(long, conflicts_with_all = NOT_OF_A_PATH)]
     pub(super) hops: bool,
@@ -160,9 +160,12 @@ pub(super) struct WhatArgs {
     /// ignore the cached path MTU).
     #[arg(short = 'M', long, value_name = "HOW")]
     pmtudisc: Option<Pmtudisc>,
-    /// Send from this address or interface.
+    /// Send from this address or by this interface; give it twice for both.
     #[arg(short = 'I', long, value_name = "ADDRESS|DEVICE")]
-    pub(super) interface: Option<String>,
+    pub(super) interface: Vec<String>,
+    /// Allow broadcast addresses: every host of the link may reply.
+    #[arg(short = 'b', long)]
+    broadcast: bool,
     /// Set this firewall mark.
     #[arg(short = 'm', long, value_name = "MARK", value_parser = mark)]
     mark: Option<u32>,
@@ -218,6 +221,14 @@ pub(super) enum Time {
 }
 
 impl ShowArgs {
+    /// What is shown beside the statistics.
+    pub(super) fn extras(&self) -> Extras {
+        Extras {
+            percentiles: self.percentiles.clone(),
+            hist: self.hist,
+        }
+    }
+
     /// The form of the time in front of each line, if one is wanted.
     pub(super) fn time_form(&self) -> Option<TimeForm> {
         match self.time {
@@ -375,6 +386,7 @@ impl Flags {
             hop_limit: what.ttl,
             tos: what.tos,
             mark: what.mark,
+            broadcast: what.broadcast,
             stamps: what.timing != TimingSource::User,
             fragmentation: what.pmtudisc.map(|how| match how {
                 Pmtudisc::Do => Fragmentation::Do,
@@ -384,13 +396,24 @@ impl Flags {
             }),
             ..Options::default()
         };
-        if let Some(word) = &what.interface {
+        for word in &what.interface {
             match Self::source(word)? {
                 Some(source) => options.source = Some(source),
                 None => options.device = Some(word.clone()),
             }
         }
         Ok(options)
+    }
+
+    /// The interface that `-I` names.
+    pub(super) fn device(&self) -> Option<&str> {
+        let mut words = self.what.interface.iter().rev();
+        let is_device = |word: &&String| {
+            word.split('%')
+                .next()
+                .is_none_or(|it| it.parse::<IpAddr>().is_err())
+        };
+        words.find(is_device).map(String::as_str)
     }
 
     /// The address that `-I` names, if it names one.

@@ -158,6 +158,7 @@ fn outcome(events: &[Event]) -> Outcome {
                 let mtu = mtu.and_then(|mtu| usize::try_from(mtu).ok());
                 return Outcome::TooBig { by: None, mtu };
             }
+            Event::Unsent { why, .. } => return Outcome::Unsent(*why),
             _ => {}
         }
     }
@@ -228,7 +229,7 @@ impl Handler for Collector {
 }
 
 /// Writes to standard output at once.
-fn say(write: impl FnOnce(&mut Vec<u8>) -> io::Result<()>) -> Result<()> {
+pub(super) fn say(write: impl FnOnce(&mut Vec<u8>) -> io::Result<()>) -> Result<()> {
     let mut out = Vec::new();
     write(&mut out)
         .and_then(|()| print(&out))

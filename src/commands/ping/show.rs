@@ -18,7 +18,7 @@ use crate::render::ping::fping::Fping;
 use crate::render::ping::json::Objects;
 use crate::render::ping::lines::{self, Dialect, Lines};
 use crate::render::ping::table::LiveTable;
-use crate::render::ping::{DayTime, Extras, Output, TimeForm, Writer};
+use crate::render::ping::{DayTime, Output, TimeForm, Writer};
 use crate::sys::clock;
 use crate::sys::icmp::IcmpSocket;
 use crate::sys::icmp::runner::{Handler, Runner};
@@ -177,12 +177,20 @@ impl Handler for Show {
         self.writer.so_far(&mut self.output, session, now);
     }
 
+    fn suspend(&mut self) -> Result<()> {
+        self.writer.suspend(&mut self.output);
+        self.flush()
+    }
+
     fn turn(&mut self, session: &mut Session, now: Monotonic) -> Result<Option<Monotonic>> {
         if self.summary.as_ref().is_some_and(|it| it.next <= now) {
             let at = session.realtime(now);
             self.writer
                 .interval(&mut self.output, session, at, self.clock);
             session.begin_interval();
+        }
+        if let Some(size) = terminal::stdout_size() {
+            self.writer.resize(size.0, size.1);
         }
         let wish = self.writer.turn(&mut self.output, session, now);
         self.flush()?;
@@ -205,10 +213,7 @@ fn writer(
     source: Option<IpAddr>,
 ) -> Box<dyn Writer> {
     let show = &flags.show;
-    let extras = Extras {
-        percentiles: show.percentiles.clone(),
-        hist: show.hist,
-    };
+    let extras = show.extras();
     if context.json {
         return Box::new(Objects { extras });
     }
@@ -229,12 +234,9 @@ fn writer(
         Some((width, height)) if is_many => Box::new(LiveTable::new(width, height, extras)),
         None if is_many => Box::new(Fping::new(session, false, show.quiet, extras)),
         _ => {
-            let interface = flags.what.interface.as_deref();
-            // For an address the interface is not printed, as with iputils.
-            let device = interface.map(|word| match word.parse::<IpAddr>() {
-                Ok(_) => String::new(),
-                Err(_) => word.to_owned(),
-            });
+            // For an address alone no interface is printed, as with iputils.
+            let has_source = !flags.what.interface.is_empty();
+            let device = has_source.then(|| flags.device().unwrap_or_default().to_owned());
             Box::new(Lines {
                 dialect,
                 with_time: show.time_form().map(|form| DayTime {

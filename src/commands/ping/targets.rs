@@ -6,7 +6,7 @@ use super::flags::Flags;
 use crate::error::{Error, Kind, Result};
 use crate::ping::target::{self, MOST_TARGETS, Range, Target, Word};
 use crate::sys::files;
-use crate::sys::resolve::{Family, interface_number, resolve};
+use crate::sys::resolve::{Family, interface_number, interfaces, resolve};
 
 /// The largest file of targets, in bytes.
 const LARGEST_FILE: u64 = 64 << 20;
@@ -103,12 +103,16 @@ fn target_at(name: &str, address: &SocketAddr, several: bool, flags: &Flags) -> 
         SocketAddr::V6(address) => address.scope_id(),
     };
     if is_link_local(address.ip()) && scope == 0 {
-        let device = flags.what.interface.as_deref().unwrap_or_default();
+        let device = flags.device().unwrap_or_default();
         scope = interface_number(device).ok_or_else(|| {
             let cause = "a link-local address needs its zone (the interface)";
+            let zones = interfaces()
+                .into_iter()
+                .map(|name| format!("{}%{name}", address.ip()));
+            let zones: Vec<String> = zones.collect();
             Error::new(Kind::CannotRun, "ask", cause)
                 .on(name)
-                .next(format!("add the interface: {}%eth0", address.ip()))
+                .next(format!("add the interface: {}", zones.join(" or ")))
         })?;
     }
     // An unspecified address means this host (ip(7)), which answers from a loopback address.
@@ -118,7 +122,7 @@ fn target_at(name: &str, address: &SocketAddr, several: bool, flags: &Flags) -> 
         ip => ip,
     };
     let typed = name.split_once('%').map(|(_, zone)| zone);
-    let zone = typed.or(flags.what.interface.as_deref());
+    let zone = typed.or(flags.device());
     let shown = match zone {
         Some(zone) if scope != 0 => format!("{ip}%{zone}"),
         _ => ip.to_string(),

@@ -1,15 +1,18 @@
-//! `--tcp PORT`: the time of TCP handshakes, for hosts that drop ICMP.
+//! `--tcp PORTS`: the time of TCP handshakes, for hosts that drop ICMP.
 
 use std::time::{Duration, Instant};
 
 use super::flags::Flags;
-use crate::commands::serving::{print, tell};
+use super::path::say;
+use crate::commands::serving::tell;
 use crate::commands::{Context, Status};
 use crate::error::{Error, Kind, Result};
 use crate::ping::clock::Monotonic;
+use crate::ping::plan::{Plan, Until};
 use crate::ping::schedule::{Schedule, Traffic};
 use crate::ping::target::Target;
-use crate::render::ping::handshakes::{self as shown, Attempt, Attempts};
+use crate::render::ping::handshakes::{self as shown, Attempt, Attempts, Port};
+use crate::render::ping::{DayTime, Extras, TimeForm};
 use crate::sys::clock;
 use crate::sys::handshake::{Outcome, handshake};
 use crate::sys::icmp::Options;
@@ -20,65 +23,171 @@ use crate::sys::signals::Signals;
 /// after one second (RFC 6298).
 const TIMEOUT: Duration = Duration::from_secs(3);
 
-/// Tries the port of each target in turn; good if every one was open at least once.
+/// Tries each port of each target in turn; good if every one was open at least once.
 pub(super) fn run(
     flags: &Flags,
     context: &Context,
-    port: u16,
     targets: &[Target],
     options: &Options,
 ) -> Result<Status> {
-    privilege::drop_all()?;
     let signals = Signals::open_with_quit()?;
-    let plan = flags.plan(targets.len() > 1);
+    let ports = targets.iter().flat_map(|target| {
+        let ports = flags.mode.tcp.iter();
+        ports.map(move |port| Port::new(target, *port))
+    });
+    let mut monitor = Monitor::new(flags, context, ports.collect());
+    // Each socket takes the mark anew, which needs a capability.
+    if options.mark.is_none() {
+        privilege::drop_all()?;
+    }
+    let plan = flags.plan(monitor.ports.len() > 1);
     let timeout = flags.when.timeout.unwrap_or(TIMEOUT);
-    let mut all = vec![Attempts::default(); targets.len()];
-    let mut schedule = Schedule::new(&plan, targets.len());
+    let mut schedule = Schedule::new(&plan, monitor.ports.len());
     let end = plan.deadline.map(|time| clock::monotonic() + time);
-    let mut out = Vec::new();
-    loop {
+    let is_over = |now: Monotonic| end.is_some_and(|end| end <= now);
+    while !monitor.is_over(&plan) {
         let index = schedule.target();
-        if plan.count == Some(all[index].tried) {
+        if plan.count == Some(monitor.ports[index].all.tried) {
             break;
         }
         let due = schedule.due(clock::monotonic(), Traffic::default());
+        // Nothing is sent at the deadline: its answer could not be waited for.
         let due = end.map_or(due, |end| due.min(end));
-        if ends_before(due, &signals, &all)? || end.is_some_and(|end| end <= clock::monotonic()) {
+        if monitor.ends_before(due, &signals)? || is_over(clock::monotonic()) {
             break;
         }
         schedule.advance();
-        let target = &targets[index];
-        let to = target.at(port);
-        let device = options.device.as_deref();
-        let (answer, took) = handshake(to, options.source, device, timeout, &signals)?;
+        let port = &monitor.ports[index];
+        let to = port.target.at(port.number);
+        let at = clock::both().realtime;
+        let (answer, took, lost_syns) = handshake(to, options, timeout, &signals)?;
         let Some(answer) = shown_as(answer) else {
             continue;
         };
         let attempt = Attempt {
-            target,
-            port,
-            sequence: all[index].tried + 1,
+            target: port.target,
+            port: port.number,
+            sequence: port.all.tried + 1,
             answer,
             took,
+            lost_syns,
+            at,
         };
-        all[index].add(&attempt);
-        if context.json {
-            shown::attempt_json(&mut out, &attempt).map_err(Error::output)?;
-        } else if !flags.show.quiet {
-            shown::write_attempt(&mut out, &attempt).map_err(Error::output)?;
-        }
-        print(&out).map_err(Error::output)?;
-        out.clear();
+        monitor.add(index, &attempt)?;
     }
-    for (target, attempts) in targets.iter().zip(&all) {
-        if context.json {
-            shown::statistics_json(&mut out, target, port, attempts).map_err(Error::output)?;
+    monitor.finish()?;
+    let mut ports = monitor.ports.iter();
+    Ok(Status::of(ports.all(|port| port.all.open > 0)))
+}
+
+/// The ports, and what is said of them.
+struct Monitor<'a> {
+    ports: Vec<Port<'a>>,
+    flags: &'a Flags,
+    is_json: bool,
+    extras: Extras,
+    with_time: Option<DayTime>,
+    clock: DayTime,
+    /// When the next summary is due.
+    next: Option<Monotonic>,
+}
+
+impl<'a> Monitor<'a> {
+    fn new(flags: &'a Flags, context: &Context, ports: Vec<Port<'a>>) -> Monitor<'a> {
+        let offset = clock::local_offset();
+        let every = flags.show.summary_every;
+        Monitor {
+            ports,
+            flags,
+            is_json: context.json,
+            extras: flags.show.extras(),
+            with_time: flags.show.time_form().map(|form| DayTime { form, offset }),
+            clock: DayTime {
+                form: TimeForm::Local,
+                offset,
+            },
+            next: every.map(|every| clock::monotonic() + every),
+        }
+    }
+
+    /// Whether what was waited for is there: every port open, or one of them down for long enough.
+    fn is_over(&self, plan: &Plan) -> bool {
+        let mut ports = self.ports.iter();
+        match plan.until {
+            Until::Up => ports.all(|port| port.all.open > 0),
+            Until::Down(most) => ports.any(|port| port.down >= most),
+            Until::End => false,
+        }
+    }
+
+    fn add(&mut self, index: usize, attempt: &Attempt<'_>) -> Result<()> {
+        self.ports[index].add(attempt);
+        if self.is_json {
+            say(|out| shown::attempt_json(out, attempt))
+        } else if self.flags.show.quiet {
+            Ok(())
         } else {
-            shown::write_statistics(&mut out, target, port, attempts).map_err(Error::output)?;
+            say(|out| shown::write_attempt(out, attempt, self.with_time))
         }
     }
-    print(&out).map_err(Error::output)?;
-    Ok(Status::of(all.iter().all(|attempts| attempts.open > 0)))
+
+    fn finish(&self) -> Result<()> {
+        for port in &self.ports {
+            say(|out| {
+                if self.is_json {
+                    shown::statistics_json(out, port, "handshakes", &self.extras)
+                } else {
+                    shown::write_statistics(out, port, &self.extras)
+                }
+            })?;
+        }
+        Ok(())
+    }
+
+    /// Says the figures of the interval, if it is over.
+    fn summarize(&mut self, now: Monotonic) -> Result<()> {
+        let (Some(every), Some(next)) = (self.flags.show.summary_every, self.next) else {
+            return Ok(());
+        };
+        if next > now {
+            return Ok(());
+        }
+        let at = self.clock.of_day(clock::both().realtime);
+        for port in &mut self.ports {
+            say(|out| {
+                if self.is_json {
+                    shown::statistics_json(out, port, "interval", &self.extras)
+                } else {
+                    shown::write_interval(out, port, &at)
+                }
+            })?;
+            port.interval = Attempts::default();
+        }
+        self.next = Some(now + every);
+        Ok(())
+    }
+
+    /// Waits until a request is due; true if a signal says that this is the end.
+    fn ends_before(&mut self, due: Monotonic, signals: &Signals) -> Result<bool> {
+        loop {
+            let requests = signals.take_requests();
+            if requests.progress {
+                let tried: u64 = self.ports.iter().map(|port| port.all.tried).sum();
+                let open: u64 = self.ports.iter().map(|port| port.all.open).sum();
+                tell(&format!("{open}/{tried} handshakes"));
+            }
+            let now = clock::monotonic();
+            self.summarize(now)?;
+            let left = due.since(now);
+            if requests.end || left.is_zero() {
+                return Ok(requests.end);
+            }
+            let left = self.next.map_or(left, |next| left.min(next.since(now)));
+            signals
+                .wait_until(Instant::now() + left)
+                .map_err(|error| Error::os(Kind::CannotRun, "wait for signals", &error))?;
+        }
+    }
 }
 
 /// What is shown of an answer; nothing of an attempt that a signal cut short.
@@ -93,23 +202,4 @@ fn shown_as(answer: Outcome) -> Option<shown::Answer> {
         }
         Outcome::Interrupted => return None,
     })
-}
-
-/// Waits until a request is due; true if a signal says that this is the end.
-fn ends_before(due: Monotonic, signals: &Signals, all: &[Attempts]) -> Result<bool> {
-    loop {
-        let requests = signals.take_requests();
-        if requests.progress {
-            let tried: u64 = all.iter().map(|attempts| attempts.tried).sum();
-            let open: u64 = all.iter().map(|attempts| attempts.open).sum();
-            tell(&format!("{open}/{tried} handshakes"));
-        }
-        let left = due.since(clock::monotonic());
-        if requests.end || left.is_zero() {
-            return Ok(requests.end);
-        }
-        signals
-            .wait_until(Instant::now() + left)
-            .map_err(|error| Error::os(Kind::CannotRun, "wait for signals", &error))?;
-    }
 }

@@ -7,6 +7,7 @@ use std::time::Duration;
 use super::number::{millis, short_millis};
 use super::{Extras, words};
 use crate::ping::event::Timings;
+use crate::ping::figures::Distribution;
 use crate::ping::losses::Refusal;
 use crate::ping::outage::Outages;
 use crate::ping::session::Session;
@@ -27,7 +28,7 @@ pub fn write(out: &mut impl Write, session: &Session, extras: &Extras) -> io::Re
     write_not_counted(out, session)?;
     write_notes(out, session)?;
     if extras.hist {
-        write_histogram(out, session)?;
+        write_histogram(out, &session.times)?;
     }
     write_percentiles(out, session, &extras.percentiles)?;
     let timing = timing(&session.timings);
@@ -46,15 +47,25 @@ fn write_percentiles(
     if session.totals.times.count == 0 {
         return writeln!(out, "round-trip time unknown: no valid replies");
     }
+    write_percentiles_of(out, &session.times, percentiles, session.jitter())
+}
+
+/// `round-trip time p50/p90 = 1.2/3.4 ms, jitter 0.1 ms`.
+pub(super) fn write_percentiles_of(
+    out: &mut impl Write,
+    times: &Distribution,
+    percentiles: &[f64],
+    jitter: Option<Duration>,
+) -> io::Result<()> {
     let times: Vec<String> = percentiles
         .iter()
-        .filter_map(|&percentile| session.times.percentile(percentile))
+        .filter_map(|&percentile| times.percentile(percentile))
         .map(millis)
         .collect();
     let names: Vec<String> = percentiles.iter().map(|p| format!("p{p}")).collect();
     let (names, times) = (names.join("/"), times.join("/"));
     write!(out, "round-trip time {names} = {times} ms")?;
-    if let Some(jitter) = session.jitter() {
+    if let Some(jitter) = jitter {
         write!(out, ", jitter {} ms", millis(jitter))?;
     }
     writeln!(out)
@@ -267,8 +278,8 @@ fn write_local(out: &mut impl Write, session: &Session) -> io::Result<()> {
 }
 
 /// A histogram of the round-trip times.
-fn write_histogram(out: &mut impl Write, session: &Session) -> io::Result<()> {
-    let bars = session.times.bars(BARS);
+pub(super) fn write_histogram(out: &mut impl Write, times: &Distribution) -> io::Result<()> {
+    let bars = times.bars(BARS);
     let Some(most) = bars.iter().map(|(_, count)| *count).max() else {
         return Ok(());
     };

@@ -306,7 +306,10 @@ fn interval(session: &Session) -> Option<Value> {
     Some(joined([of(None)?, json!({ "targets": targets })]))
 }
 
-fn percentiles_of(wanted: &[f64], time: impl Fn(f64) -> Option<Duration>) -> Map<String, Value> {
+pub(super) fn percentiles_of(
+    wanted: &[f64],
+    time: impl Fn(f64) -> Option<Duration>,
+) -> Map<String, Value> {
     let pairs = wanted.iter();
     pairs
         .map(|&it| (it.to_string(), maybe_micros(time(it))))

@@ -94,6 +94,10 @@ pub trait Writer {
     ) -> Option<Monotonic> {
         None
     }
+    /// The terminal has this size now.
+    fn resize(&mut self, _width: u16, _height: u16) {}
+    /// The terminal is given back for a while: the program is about to stop.
+    fn suspend(&mut self, _pages: &mut Output) {}
     /// The end.
     fn finish(&mut self, output: &mut Output, session: &Session, now: Realtime);
     /// Whether troubles of this host are also reported on standard error; otherwise they are among its

@@ -163,6 +163,7 @@ fn outcome_words(outcome: &Outcome) -> String {
         Outcome::Refused(refusal) => {
             format!("{} sent {}", words::by(refusal), refusal.words())
         }
+        Outcome::Unsent(why) => words::unsent(*why),
     }
 }
 
@@ -178,6 +179,7 @@ pub fn tried_json(
         Outcome::Silent => "silent",
         Outcome::TooBig { .. } => "too_big",
         Outcome::Refused(_) => "refused",
+        Outcome::Unsent(_) => "unsent",
     };
     let message = outcome_words(outcome);
     let fields = json!({ "packet_bytes": size, "outcome": word, "message": message });
@@ -193,6 +195,11 @@ pub fn write_found(out: &mut impl Write, target: &Target, found: &Found) -> io::
                 "no reply even to the smallest packet, so the path MTU is unknown"
             )
         }
+        Found::Unsent(why) => writeln!(
+            out,
+            "not sent at any size: dropped by {}",
+            words::unsent_account(*why)
+        ),
         Found::Refused(refusal) => writeln!(
             out,
             "rejected at every size: {} sent {}",
@@ -252,7 +259,7 @@ pub fn found_json(out: &mut impl Write, target: &Target, found: &Found) -> io::R
             black_hole,
             ..
         } => (Some(*mtu), *told_by, black_hole.as_ref()),
-        Found::Unanswered | Found::Refused(_) => (None, None, None),
+        _ => (None, None, None),
     };
     let mut text = Vec::new();
     write_found(&mut text, target, found)?;

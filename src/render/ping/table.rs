@@ -18,6 +18,10 @@ const INTERVAL: Duration = Duration::from_millis(200);
 /// Lines of the terminal that stay free: the header, the count of rows that are not shown, the cursor.
 const KEPT_FREE: u16 = 3;
 
+/// To the alternate screen without a cursor, and back (xterm's private modes 1049 and 25).
+const ASIDE: &str = "\x1b[?1049h\x1b[?25l";
+const BACK: &str = "\x1b[?25h\x1b[?1049l";
+
 /// A target, and what was last wrong with it.
 struct Row<'a> {
     session: &'a Session,
@@ -92,8 +96,8 @@ pub struct LiveTable {
     extras: Extras,
     /// What was last wrong with a target.
     problems: HashMap<usize, String>,
-    /// Lines of the table that stands on the terminal.
-    drawn: usize,
+    /// The table is on the alternate screen of the terminal, which has no scroll-back.
+    is_aside: bool,
     next: Monotonic,
 }
 
@@ -105,17 +109,13 @@ impl LiveTable {
             height,
             extras,
             problems: HashMap::new(),
-            drawn: 0,
+            is_aside: false,
             next: Monotonic::default(),
         }
     }
 
-    /// Writes the table over the one that stands there, with at most this many rows.
+    /// Writes the table, with at most this many rows.
     fn draw(&mut self, output: &mut Output, session: &Session, rows: usize) {
-        let out = &mut output.out;
-        if self.drawn > 0 {
-            let _ = write!(out, "\x1b[{}A\r\x1b[J", self.drawn);
-        }
         let columns = columns().into_iter();
         let columns = columns.filter(|(least, _)| *least <= self.width);
         let columns: Vec<Column<Row<'_>>> = columns.map(|(_, column)| column).collect();
@@ -133,8 +133,7 @@ impl LiveTable {
         if count > rows {
             let _ = writeln!(text, "... and {} more targets", count - rows);
         }
-        self.drawn = text.split(|&byte| byte == b'\n').count() - 1;
-        out.extend_from_slice(&text);
+        output.out.extend_from_slice(&text);
     }
 }
 
@@ -166,6 +165,17 @@ impl Writer for LiveTable {
         self.problems.insert(target, problem);
     }
 
+    fn resize(&mut self, width: u16, height: u16) {
+        (self.width, self.height) = (width, height);
+    }
+
+    fn suspend(&mut self, output: &mut Output) {
+        if std::mem::take(&mut self.is_aside) {
+            output.out.extend_from_slice(BACK.as_bytes());
+        }
+        self.next = Monotonic::default();
+    }
+
     /// The table always shows the progress.
     fn so_far(&mut self, _: &mut Output, _: &Session, _: Realtime) {}
 
@@ -177,6 +187,9 @@ impl Writer for LiveTable {
     ) -> Option<Monotonic> {
         if self.next <= now {
             let rows = self.height.saturating_sub(KEPT_FREE).max(1);
+            let enter = if self.is_aside { "" } else { ASIDE };
+            self.is_aside = true;
+            let _ = write!(output.out, "{enter}\x1b[H\x1b[J");
             self.draw(output, session, rows.into());
             self.next = now + INTERVAL;
         }
@@ -184,6 +197,7 @@ impl Writer for LiveTable {
     }
 
     fn finish(&mut self, output: &mut Output, session: &Session, _: Realtime) {
+        self.suspend(output);
         self.draw(output, session, usize::MAX);
         let _ = account::write(&mut output.out, session, &self.extras);
     }

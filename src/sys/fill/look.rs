@@ -59,15 +59,13 @@ pub(super) fn memory(socket: &Socket) -> Option<SkMemInfo> {
 }
 
 fn tcp_info(socket: &Socket, variant: Variant) -> Option<Vec<u8>> {
-    if variant != Variant::Tcp {
-        return None;
-    }
-    option(
-        socket.as_fd(),
-        libc::IPPROTO_TCP,
-        libc::TCP_INFO,
-        MOST_TCP_INFO,
-    )
+    let is_tcp = variant == Variant::Tcp;
+    is_tcp.then(|| tcp_info_of(socket.as_fd())).flatten()
+}
+
+/// The `struct tcp_info` of a socket.
+pub(in crate::sys) fn tcp_info_of(fd: BorrowedFd<'_>) -> Option<Vec<u8>> {
+    option(fd, libc::IPPROTO_TCP, libc::TCP_INFO, MOST_TCP_INFO)
 }
 
 /// An ioctl that writes one int.

@@ -15,6 +15,8 @@ pub mod look;
 pub mod rows;
 pub mod server;
 
+pub(in crate::sys) use look::tcp_info_of;
+
 use std::io;
 use std::os::fd::AsFd;
 use std::time::{Duration, Instant};

@@ -51,6 +51,8 @@ pub struct Options {
     pub mark: Option<u32>,
     /// `IP_MTU_DISCOVER`.
     pub fragmentation: Option<Fragmentation>,
+    /// Broadcast addresses are allowed (`SO_BROADCAST`).
+    pub broadcast: bool,
     /// Ask the kernel for timestamps.
     pub stamps: bool,
 }
@@ -153,6 +155,7 @@ impl IcmpSocket {
     fn apply_header(&self, options: &Options) -> io::Result<()> {
         let on: libc::c_int = 1;
         self.set(libc::SOL_SOCKET, libc::SO_RXQ_OVFL, &on)?;
+        self.socket.set_broadcast(options.broadcast)?;
         match self.version {
             Version::V4 => {
                 self.set(libc::IPPROTO_IP, libc::IP_RECVERR, &on)?;
@@ -312,12 +315,26 @@ pub fn source_for(target: SocketAddr, options: &Options) -> io::Result<IpAddr> {
     if let Some(source) = options.source {
         socket.bind(&source.into())?;
     }
+    socket.set_broadcast(options.broadcast)?;
     let mut target = target;
     // Any port but 0; it is never used.
     target.set_port(1025);
     socket.connect(&SockAddr::from(target))?;
     let local = socket.local_addr()?.as_socket();
     Ok(local.map_or(target.ip(), |local| local.ip()))
+}
+
+/// Whether an address is a broadcast one: it is allowed only to those who ask for it.
+pub fn is_broadcast(target: SocketAddr, options: &Options) -> bool {
+    let asked = |broadcast| {
+        let options = Options {
+            broadcast,
+            ..options.clone()
+        };
+        source_for(target, &options)
+    };
+    let is_refused = |error: io::Error| error.raw_os_error() == Some(libc::EACCES);
+    asked(false).is_err_and(is_refused) && asked(true).is_ok()
 }
 
 /// Random numbers of the kernel (getrandom(2)).

@@ -2,10 +2,8 @@
 
 use std::io;
 use std::net::SocketAddr;
-use std::os::fd::{AsFd, AsRawFd};
-use std::time::{Duration, Instant};
-
-use nix::poll::{PollFd, PollFlags};
+use std::os::fd::AsRawFd;
+use std::time::Duration;
 
 use super::batch::{Inbox, Queue};
 use super::control::Queued;
@@ -19,7 +17,6 @@ use crate::ping::losses::Unsent;
 use crate::ping::session::{Incoming, Notice, Request, Session};
 use crate::reference::icmp::Version;
 use crate::sys::clock;
-use crate::sys::waiting::ready_by;
 
 /// Bytes that a reply may be longer than its request before the rest is cut: an IP header with all
 /// options, and enough to see that it is longer.
@@ -28,8 +25,11 @@ const SLACK: usize = 128;
 const ROUNDS: usize = 16;
 /// A request is tried so often when an older error of the socket or a full buffer is in the way.
 const ATTEMPTS: usize = 4;
-/// Room in a full buffer is waited for this long each time.
-const WAIT_FOR_ROOM: Duration = Duration::from_millis(2);
+/// Room in a full buffer is waited for this long each time: the queue of a device does not say when it has
+/// some ...
+const WAIT_FOR_ROOM: Duration = Duration::from_millis(5);
+/// ... and at most this long for each request, or as long as its reply is waited for.
+const MOST_WAIT: Duration = Duration::from_secs(1);
 /// Numbers of timestamped requests that are remembered until their timestamp comes.
 const REMEMBERED: usize = 4096;
 /// Batches of an earlier session that are taken out of a queue: more than its buffer holds.
@@ -160,6 +160,8 @@ impl SocketQueue {
     }
 
     /// A bunch was sent, or a part of it: sends the rest, past what cannot be sent.
+    // A second has few waits.
+    #[allow(clippy::cast_possible_truncation)]
     fn settle(
         &mut self,
         mut bunch: Bunch,
@@ -176,7 +178,13 @@ impl SocketQueue {
                 attempts = (bunch.sent, 0);
             }
             attempts.1 += 1;
-            if attempts.1 >= ATTEMPTS || !self.may_try_again(&error, session)? {
+            let most = if is_full(&error) {
+                let wait = session.plan().patience().min(MOST_WAIT);
+                (wait.as_micros() / WAIT_FOR_ROOM.as_micros()) as usize
+            } else {
+                ATTEMPTS
+            };
+            if attempts.1 >= most || !Self::may_try_again(&error, session) {
                 let why = self.why_unsent(&error, session, handler)?;
                 let event = session.handle_unsent(bunch.requests[bunch.sent].number, why);
                 if let Some(event) = event {
@@ -216,19 +224,15 @@ impl SocketQueue {
 
     /// Whether a request that could not be sent is worth another attempt: an error that an ICMP
     /// message has left on the socket goes away once reported, a full buffer by waiting.
-    fn may_try_again(&self, error: &io::Error, session: &mut Session) -> Result<bool> {
-        match error.raw_os_error() {
-            Some(libc::EPERM | libc::EACCES | libc::EMSGSIZE | libc::EINVAL) => Ok(false),
-            Some(libc::EAGAIN | libc::ENOBUFS | libc::ENOMEM) => {
-                session.retried += 1;
-                let mut fds = [PollFd::new(self.socket.as_fd(), PollFlags::POLLOUT)];
-                let deadline = Instant::now() + WAIT_FOR_ROOM;
-                ready_by(&mut fds, Some(deadline))
-                    .map_err(|errno| Error::os(Kind::CannotRun, "wait to send", &errno.into()))?;
-                Ok(true)
-            }
-            _ => Ok(true),
+    fn may_try_again(error: &io::Error, session: &mut Session) -> bool {
+        if is_full(error) {
+            session.retried += 1;
+            std::thread::sleep(WAIT_FOR_ROOM);
         }
+        !matches!(
+            error.raw_os_error(),
+            Some(libc::EPERM | libc::EACCES | libc::EMSGSIZE | libc::EINVAL)
+        )
     }
 
     /// Why a request was not sent; the MTU of what is too long stands in the error queue.
@@ -364,6 +368,14 @@ fn receive(socket: &IcmpSocket, inbox: &mut Inbox, queue: Queue) -> Result<bool>
         }
     }
     Ok(false)
+}
+
+/// Whether a buffer of this host, or the queue of a device, has no room.
+fn is_full(error: &io::Error) -> bool {
+    matches!(
+        error.raw_os_error(),
+        Some(libc::EAGAIN | libc::ENOBUFS | libc::ENOMEM)
+    )
 }
 
 /// Whether an error is about the socket itself, and not about a packet.

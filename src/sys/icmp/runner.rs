@@ -26,6 +26,10 @@ pub trait Handler {
     fn event(&mut self, session: &Session, event: &Event);
     /// SIGQUIT asks for a word on how it goes.
     fn asked(&mut self, session: &Session);
+    /// The program is about to be stopped (SIGTSTP): the terminal is given back.
+    fn suspend(&mut self) -> Result<()> {
+        Ok(())
+    }
     /// A turn of the loop is over: what was said is written now. Gives when it wants to be called
     /// again even if nothing happens.
     fn turn(&mut self, session: &mut Session, now: Monotonic) -> Result<Option<Monotonic>>;
@@ -117,6 +121,10 @@ impl Runner {
             let requests = signals.take_requests();
             if requests.progress {
                 handler.asked(session);
+            }
+            if requests.stop {
+                handler.suspend()?;
+                Signals::stop();
             }
             if requests.end {
                 break;
