@@ -5,10 +5,12 @@ mod choice;
 mod elsewhere;
 mod habits;
 mod look;
+mod measuring;
 pub mod plain_p;
 mod show;
 
 use std::ffi::OsString;
+use std::time::Duration;
 
 use crate::commands::{Context, Status};
 use crate::error::Result;
@@ -35,6 +37,11 @@ pub use habits::answer;
 /// with and, or, not and parentheses. If nothing matches, or a word has two meanings, the footer says how
 /// the filter was read.
 ///
+/// --seconds takes two samples and shows what happened in between, a second: payload received and sent
+/// (IN/S, OUT/S: bytes), segments, retransmissions, drops, and connections that a listener accepted; the
+/// busiest first. Connections that closed in between are counted with their last figures, which the kernel
+/// announces: in the groups, in the footer, and as rows with -a. UDP has no counters but drops.
+///
 /// An address and port also match wildcard listeners: 127.0.0.1:80 matches 0.0.0.0:80.
 ///
 /// Processes are always shown. A -p without a port, as in -tulpn, is accepted and ignored. Ports and
@@ -49,6 +56,7 @@ pub use habits::answer;
     sockdoc sockets -l                 listening sockets\n  \
     sockdoc sockets :8080              sockets on port 8080\n  \
     sockdoc sockets --problems         what is wrong, and what to do\n  \
+    sockdoc sockets --seconds 2        who sends and receives how much now\n  \
     sockdoc sockets -a --json          all sockets, as JSON\n  \
     sockdoc sockets --group process    number of sockets per process")]
 pub struct Args {
@@ -82,10 +90,14 @@ pub struct HowArgs {
     /// Resolve host and service names; this may query DNS servers.
     #[arg(short = 'r', long)]
     resolve: bool,
+    /// Measure for this long and show rates: 2, 500ms, 1m; a number alone is seconds.
+    #[arg(long, value_name = "S", value_parser = crate::commands::values::duration,
+          conflicts_with_all = ["like", "summary"])]
+    seconds: Option<Duration>,
     // The list of columns is the one that is read.
     #[arg(long, value_name = "COL", value_delimiter = ',', allow_hyphen_values = true,
           help = format!("Sort by these columns, comma-separated; a leading - sorts in descending \
-                          order: {}; with --group by a column of its table", Column::sort_names()))]
+                          order, as do rates: {}; with --group by a column of its table", Column::sort_names()))]
     sort: Vec<String>,
     #[arg(long, value_name = "LIST", value_parser = |text: &str| Column::list(text).map(Columns),
           help = format!("Show these columns, comma-separated: {}", Column::names()))]

@@ -5,9 +5,9 @@ use std::collections::{HashMap, HashSet};
 use std::time::Duration;
 
 use super::index::Index;
-use super::sample::SocketAt;
+use super::sample::{Sample, SocketAt};
 use crate::sockets::change::{Change, is_closed};
-use crate::sockets::number_hash::NumberMap;
+use crate::sockets::number_hash::{NumberMap, NumberSet};
 use crate::sockets::{Proto, Socket, State};
 
 const NONE: u32 = u32::MAX;
@@ -26,6 +26,39 @@ pub struct Delta<'a> {
     earlier: Vec<u32>,
     accepted: OnceCell<HashMap<SocketAt, u64>>,
     stuck: OnceCell<HashSet<SocketAt>>,
+}
+
+/// Puts the connections that closed between two samples into the later one, with the inode and user that
+/// the earlier one has of them: a closing socket has lost both. One that is listed in the later sample
+/// closed only after it was taken.
+pub fn join_closed(before: &Sample, after: &mut Sample, closed: Vec<Socket>) {
+    let whole = |socket: &&Socket| tcp_is_known(socket);
+    let listed: NumberSet<u64> = (after.sockets.iter().filter(whole))
+        .filter_map(|socket| socket.cookie)
+        .collect();
+    let known = before.sockets.iter();
+    let known: NumberMap<u64, &Socket> = known
+        .filter_map(|socket| Some((socket.cookie?, socket)))
+        .collect();
+    for mut socket in closed {
+        let Some(cookie) = socket.cookie.filter(|cookie| !listed.contains(cookie)) else {
+            continue;
+        };
+        if let Some(earlier) = known.get(&cookie) {
+            (socket.inode, socket.uid) = (earlier.inode, earlier.uid);
+        }
+        after.sockets.push(socket);
+    }
+    if before.owners.were_sought() && after.owners.were_sought() {
+        let later = std::mem::take(&mut after.owners);
+        after.owners = before.owners.clone().and_later(later);
+    }
+}
+
+/// Whether it is a connection that still is one, and not what is left of it in TIME-WAIT.
+fn tcp_is_known(socket: &Socket) -> bool {
+    let details = socket.details.as_ref();
+    details.is_some_and(|details| details.tcp.is_some())
 }
 
 impl<'a> Delta<'a> {

@@ -1,6 +1,7 @@
 use super::*;
 use crate::host::Sample;
 use crate::sockdiag::{SkMemInfo, TcpInfoValues};
+use crate::sockets::change::Rate;
 use crate::sockets::testing::{listener, owners, tcp as connection};
 use crate::sockets::{Details, Owners};
 
@@ -50,7 +51,7 @@ fn a_counter_is_its_growth_and_a_past_does_not_count() {
         assert_eq!(busy.retransmits, Some(0));
         assert_eq!(delta.per_second(4_000), Some(2_000.0));
         let idle = delta.change(SocketAt(1));
-        assert_eq!((idle.bytes(), idle.opened), (Some(0), 0));
+        assert_eq!((idle.of(Rate::Bytes), idle.opened), (Some(0), 0));
         assert_eq!(idle.drops, None);
     });
 }
@@ -239,4 +240,31 @@ fn drops_are_those_of_the_time_between() {
             assert_eq!(delta.change(SocketAt(0)).drops, Some(3));
         },
     );
+}
+
+#[test]
+fn a_closed_connection_is_known_by_what_it_was() {
+    let mut before = sample(vec![flow(1, 7, 400, 20), flow(2, 8, 0, 0)]);
+    before.owners = owners(&[(812, "web", None, &[7, 8])]);
+    let mut after = sample(vec![flow(2, 8, 0, 0)]);
+    after.owners = owners(&[(812, "web", None, &[8])]);
+    let closed = |cookie| Socket {
+        state: State::Unconnected,
+        ..flow(cookie, 0, 1_001, 50)
+    };
+    // One that was open in the later sample, and one that came and went.
+    join_closed(&before, &mut after, vec![closed(1), closed(2), closed(3)]);
+    let inodes: Vec<u32> = after.sockets.iter().map(|socket| socket.inode).collect();
+    assert_eq!(inodes, [8, 7, 0]);
+    let owner = after
+        .owners
+        .processes_of(7)
+        .next()
+        .map(|process| process.pid);
+    assert_eq!(owner, Some(812));
+    assert_eq!(after.owners.processes().len(), 1);
+    between(&before, &after, |delta| {
+        assert_eq!(delta.change(SocketAt(1)).in_bytes, Some(600));
+        assert_eq!(delta.change(SocketAt(2)).in_bytes, Some(1_000));
+    });
 }

@@ -14,6 +14,6 @@ pub mod index;
 mod pairs;
 pub mod sample;
 
-pub use delta::Delta;
+pub use delta::{Delta, join_closed};
 pub use index::{Index, answers_about_others};
 pub use sample::{Namespace, Note, ProcessAt, ProcessStatus, Sample, SocketAt};

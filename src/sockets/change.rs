@@ -27,6 +27,25 @@ pub struct Change {
     pub closed: u64,
 }
 
+/// A rate by name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Rate {
+    /// Payload received: bytes.
+    In,
+    /// Payload sent: bytes.
+    Out,
+    /// Payload in both directions: bytes.
+    Bytes,
+    /// Segments in both directions.
+    Segments,
+    /// Segments sent again.
+    Retransmits,
+    /// Datagrams, or connections of a listener, that were dropped.
+    Drops,
+    /// Connections that a listener accepted.
+    Accepts,
+}
+
 /// Whether it is a connection that closed between two samples.
 pub fn is_closed(socket: &Socket) -> bool {
     socket.proto == Proto::Tcp && socket.state == State::Unconnected
@@ -55,9 +74,17 @@ impl Change {
         }
     }
 
-    /// Payload in both directions.
-    pub fn bytes(&self) -> Option<u64> {
-        sum(self.in_bytes, self.out_bytes)
+    /// What a rate is about: the count, which the time makes a rate.
+    pub fn of(&self, rate: Rate) -> Option<u64> {
+        match rate {
+            Rate::In => self.in_bytes,
+            Rate::Out => self.out_bytes,
+            Rate::Bytes => sum(self.in_bytes, self.out_bytes),
+            Rate::Segments => sum(self.in_segments, self.out_segments),
+            Rate::Retransmits => self.retransmits,
+            Rate::Drops => self.drops,
+            Rate::Accepts => self.accepts,
+        }
     }
 
     /// Adds that of another socket.

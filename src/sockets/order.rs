@@ -13,9 +13,10 @@ mod summary;
 #[cfg(test)]
 mod tests;
 
-pub use group::{GroupBy, GroupKey, GroupRow, UnknownGroup, group};
+pub use group::{Beside, GroupBy, GroupKey, GroupRow, UnknownGroup, group};
 pub use summary::{ProtoSummary, Summary};
 
+use super::change::Rate;
 use super::{Address, Owners, Socket};
 use rank::Ranks;
 
@@ -30,6 +31,8 @@ pub enum SortKey {
     Process,
     /// Severity of the worst finding.
     Problem,
+    /// What changed between two samples.
+    Rate(Rate),
 }
 
 /// A key and a direction.
@@ -42,17 +45,18 @@ pub struct SortOrder {
 }
 
 /// Puts the indices of sockets in this order, the first key the most significant; sockets that are equal
-/// in all of them keep their places. `problem` tells how bad the worst problem of a socket is.
+/// in all of them keep their places. `beside` tells what is not in the socket itself: how bad its worst
+/// problem is, or a rate.
 pub fn sorted(
     sockets: &[Socket],
     mut indices: Vec<usize>,
     owners: &Owners,
-    problem: &dyn Fn(usize) -> Option<u32>,
+    beside: &dyn Fn(usize, SortKey) -> Option<u64>,
     orders: &[SortOrder],
 ) -> Vec<usize> {
     // Each sort is stable, so the least significant comes first.
     for order in orders.iter().rev() {
-        let ranks = Ranks::new(sockets, owners, problem, order.key);
+        let ranks = Ranks::new(sockets, owners, beside, order.key);
         indices = ranks.sort(&indices, order.descending);
     }
     indices

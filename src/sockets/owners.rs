@@ -239,6 +239,8 @@ impl Owners {
                 State::FinWait1 | State::FinWait2 | State::LastAck | State::Closing => {
                     OwnerReason::Orphan
                 }
+                // It closed between two samples.
+                State::Unconnected if socket.proto == Proto::Tcp => OwnerReason::Orphan,
                 _ => OwnerReason::Kernel,
             };
         }

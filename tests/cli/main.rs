@@ -32,6 +32,7 @@ mod sockets;
 mod sockets_filters;
 mod sockets_names;
 mod sockets_output;
+mod sockets_rates;
 mod sockets_why;
 mod speak;
 mod terminal;

@@ -325,6 +325,7 @@ fn with_sheet<T>(
     write: impl FnOnce(&Sheet<'_>) -> io::Result<T>,
 ) -> io::Result<T> {
     write(&Sheet {
+        delta: None,
         index: &Index::new(&rows.sample),
         findings: &Findings::default(),
         shown,

@@ -18,7 +18,7 @@ use crate::sys::sockets::processes::Depth;
 use crate::sys::sockets::{Query, Taken, cgroups};
 
 use super::choice::{filter_of, protos_of};
-use super::{Args, Like};
+use super::{Args, Like, measuring};
 
 /// What was asked for.
 pub(super) struct Asked {
@@ -38,6 +38,8 @@ pub(super) struct Asked {
     pub(super) shows_users: bool,
     /// Whether it is shown who is at the other end.
     shows_other_ends: bool,
+    /// Whether connections that closed meanwhile are among what is shown.
+    pub(super) shows_closed: bool,
     /// How long to measure.
     pub(super) seconds: Option<Duration>,
     /// Namespaces that are not looked at.
@@ -72,6 +74,7 @@ pub(super) fn understand(args: &Args, context: &Context) -> Result<(Asked, Query
     let columns = columns(args, context);
     let is_table = !context.json && how.like.is_none() && how.group.is_none() && !how.summary;
     let order = order_of(args)?;
+    measuring::check(columns, &order, how.seconds)?;
     let shows = |need| is_table && columns.iter().any(|column| column.needs(need));
     let sorts = |need| order.iter().any(|(column, _)| column.needs(need));
     let whole = context.json && how.group.is_none() && !how.summary;
@@ -98,6 +101,7 @@ pub(super) fn understand(args: &Args, context: &Context) -> Result<(Asked, Query
         || how.csv
         || how.info
         || how.memory
+        || how.seconds.is_some()
         || sorts(Need::Details)
         || shows(Need::Details);
     let findings = whole
@@ -108,13 +112,10 @@ pub(super) fn understand(args: &Args, context: &Context) -> Result<(Asked, Query
         || shows(Need::Findings);
     let kernel_counts = counts_all(&filter) && !args.which.problems && !filter.show_time_wait;
     let hint = filter.kernel_hint();
-    let unwanted = if kernel_counts {
-        State::TimeWait.bit()
-    } else {
-        0
-    };
+    let unwanted = u32::from(kernel_counts) * State::TimeWait.bit();
     // A first cause may be at a socket that the filter leaves out.
-    let asked_of_tcp = if args.which.problems {
+    let asked_of_tcp = if args.which.problems || how.seconds.is_some() {
+        // Also those that a listener accepts are looked at.
         u32::MAX
     } else if findings {
         filter.state_mask_for(Proto::Tcp) | State::Listen.bit()
@@ -127,11 +128,11 @@ pub(super) fn understand(args: &Args, context: &Context) -> Result<(Asked, Query
         tcp_states: asked_of_tcp & !unwanted,
         bytecode: hint
             .port
-            .filter(|_| !args.which.problems)
+            .filter(|_| !args.which.problems && how.seconds.is_none())
             .and_then(port_bytecode),
         details,
         evidence: findings,
-        drops: args.which.problems,
+        drops: args.which.problems || how.seconds.is_some(),
         owners: owners.then_some(depth),
         places,
     };
@@ -139,7 +140,7 @@ pub(super) fn understand(args: &Args, context: &Context) -> Result<(Asked, Query
         filter,
         read_as,
         time_wait_of_port,
-        order: order.into_iter().map(|(_, order)| order).collect(),
+        order: measuring::order_or_rates(order, how.seconds),
         problems: args.which.problems,
         findings,
         shows_users: whole
@@ -147,7 +148,8 @@ pub(super) fn understand(args: &Args, context: &Context) -> Result<(Asked, Query
             || how.group == Some(GroupBy::User)
             || shows(Need::Users),
         shows_other_ends: owners && (whole || shows(Need::OtherEnds)),
-        seconds: None,
+        seconds: how.seconds,
+        shows_closed: args.what.shows_all() || how.group.is_some(),
         unseen,
         collapsed: AtomicU64::new(0),
         fin_wait_2: AtomicU64::new(0),
@@ -176,6 +178,7 @@ fn order_of(args: &Args) -> Result<Vec<(Column, SortOrder)>> {
 pub(super) fn columns<'a>(args: &'a Args, _context: &Context) -> &'a [Column] {
     match &args.how.cols {
         Some(columns) => &columns.0,
+        None if args.how.seconds.is_some() => Column::DEFAULT_OF_RATES,
         None if args.what.all_netns => Column::DEFAULT_OF_ALL_NETNS,
         None => Column::DEFAULT,
     }
@@ -195,6 +198,12 @@ impl Asked {
             return false;
         }
         true
+    }
+
+    /// Whether a connection that closed between two samples is worth keeping: as what was asked for, or
+    /// because a listener accepted it.
+    pub(super) fn keeps_closed(&self, socket: &Socket) -> bool {
+        self.filter.matches_socket(socket) || self.asks_about_others()
     }
 
     /// Forgets what was counted, for another sample.

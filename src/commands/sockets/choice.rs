@@ -66,6 +66,11 @@ impl WhatArgs {
         self.listening
     }
 
+    /// Whether nothing is left out that is only counted otherwise.
+    pub(super) fn shows_all(&self) -> bool {
+        self.all
+    }
+
     /// Tells of each flag that narrows the answer.
     pub(super) fn without_each(&self, tell: &mut Tell<'_>) {
         tell(self.listening, "-l".to_owned(), &|args| {

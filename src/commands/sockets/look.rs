@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::ask::Asked;
 use crate::diagnose::asks_for_a_second_sample;
 use crate::error::Result;
-use crate::host::{Index, Sample};
+use crate::host::{Index, Note, Sample, join_closed};
 use crate::sys::clock;
 use crate::sys::sockets::closings::Closings;
 use crate::sys::sockets::{Query, Taken, sample, statuses};
@@ -36,11 +36,17 @@ pub(super) fn look(asked: &Asked, query: &Query) -> Result<Looked> {
     });
     let mut before = None;
     if let Some(pause) = pause {
-        closings.get_or_insert_default().wait(pause);
+        match &mut closings {
+            Some(closings) => closings.wait(pause),
+            None => Closings::default().wait(pause),
+        }
         asked.look_again();
         let later = clock::monotonic();
         let first = std::mem::replace(&mut taken, sample(query, &keep)?);
         let elapsed = Duration::from_nanos(later.0.saturating_sub(start.0));
+        if let Some(closings) = closings {
+            count_closed(asked, &first.sample, &mut taken.sample, closings);
+        }
         before = Some((first.sample, elapsed));
     }
     if asked.findings && taken.sample.owners.were_sought() {
@@ -48,4 +54,21 @@ pub(super) fn look(asked: &Asked, query: &Query) -> Result<Looked> {
         taken.sample.processes = statuses::read(&taken.sample, &processes);
     }
     Ok(Looked { taken, before })
+}
+
+/// Adds the connections that closed meanwhile to the later sample.
+fn count_closed(asked: &Asked, before: &Sample, after: &mut Sample, mut closings: Closings) {
+    closings.take();
+    let mut closed = closings.closed;
+    closed.retain(|socket| asked.keeps_closed(socket));
+    join_closed(before, after, closed);
+    if closings.missed {
+        after.notes.push(Note {
+            id: "closings_missed".into(),
+            text: "some connections closed meanwhile without being counted: there were more than could be \
+                   taken; measure for a shorter time"
+                .to_owned(),
+            incomplete: true,
+        });
+    }
 }

@@ -6,6 +6,7 @@ use std::net::IpAddr;
 
 use crate::commands::serving::tell;
 use crate::commands::{Context, Status};
+use crate::diagnose::words;
 use crate::diagnose::{Case, Findings, Severity, diagnose};
 use crate::error::{Error, Kind, Result};
 use crate::host::{Delta, Index, SocketAt};
@@ -15,6 +16,8 @@ use crate::render::sockets::{
     Names, Row, Sheet, csv, details, json, lsof, netstat, problems, ss, summary, text,
 };
 use crate::render::{finding, thousands};
+use crate::sockets::change::is_closed;
+use crate::sockets::order::{Beside, SortKey};
 use crate::sockets::{Address, Proto, Socket, State, order};
 use crate::sys::resolve;
 use crate::sys::sockets::{Taken, cgroups};
@@ -43,19 +46,27 @@ pub(super) fn show(
     } else {
         Findings::default()
     };
-    let (mut shown, looked_at) = shown(asked, &index, &findings);
+    let (mut shown, looked_at) = shown(asked, &index, &findings, delta.as_ref());
+    let delta = delta.as_ref().filter(|_| asked.seconds.is_some());
+    let totals = delta.map(|delta| json::totals(&index, delta, &shown));
+    if !asked.shows_closed {
+        shown.retain(|at| !is_closed(index.socket(*at)));
+    }
     let flood = asked.drop_flood(&mut shown, &taken.sample);
     // Silence about sockets that were not there is not good news.
     let unmatched = asked.problems && looked_at == 0 && !taken.sample.sockets.is_empty();
     if unmatched && !context.json {
         return Err(nothing_matches(asked));
     }
+    let open = shown.iter().filter(|at| !is_closed(index.socket(**at)));
+    let open = open.count();
     let mut names = names(args, asked, &taken, &shown);
     if context.json {
         names.cgroups = cgroups::paths();
     }
     let sheet = Sheet {
         index: &index,
+        delta,
         findings: &findings,
         shown: &shown,
         names: &names,
@@ -64,18 +75,23 @@ pub(super) fn show(
     let mut out = io::BufWriter::with_capacity(BUFFER, io::stdout().lock());
     let about = json::About {
         time_wait: flood + asked.time_wait(taken.time_wait),
+        totals: totals.unwrap_or_default(),
     };
     let hidden = about.time_wait;
     write_body(args, &sheet, about, looked_at, context, &mut out)
         .and_then(|()| {
             let footer = Footer {
-                shown: shown.len() as u64,
+                shown: open as u64,
                 hidden: vec![(hidden, "TIME-WAIT", "-a")],
                 remarks: remarks(asked, &sheet, elsewhere),
                 notes: &taken.sample.notes,
                 width: context.width,
             };
             write_footer(args, asked, &footer, context, &mut out)
+        })
+        .and_then(|()| match delta.filter(|_| !context.json) {
+            Some(delta) => write_measured(&mut out, delta, &about.totals, asked.shows_closed),
+            None => Ok(()),
         })
         .and_then(|()| out.flush())
         .map_err(Error::output)?;
@@ -94,8 +110,46 @@ pub(super) fn show(
     }))
 }
 
+/// What was measured: `measured for 2.0 s: 3 sockets opened; 12 connections closed (in 1.2M, out 3k)`.
+fn write_measured(
+    out: &mut impl Write,
+    delta: &Delta<'_>,
+    totals: &json::Totals,
+    shows_closed: bool,
+) -> io::Result<()> {
+    let plural = |count: u64| if count == 1 { "" } else { "s" };
+    let span = u64::try_from(delta.span().as_millis()).unwrap_or(u64::MAX);
+    write!(
+        out,
+        "measured for {}: {} socket{} opened",
+        words::duration(span),
+        thousands(totals.opened),
+        plural(totals.opened)
+    )?;
+    let closed = &totals.closed;
+    if closed.closed > 0 {
+        write!(
+            out,
+            "; {} connection{} closed ({} bytes in, {} bytes out)",
+            thousands(closed.closed),
+            plural(closed.closed),
+            thousands(closed.in_bytes.unwrap_or(0)),
+            thousands(closed.out_bytes.unwrap_or(0)),
+        )?;
+        if !shows_closed {
+            write!(out, ", not shown (-a)")?;
+        }
+    }
+    writeln!(out)
+}
+
 /// The sockets to show, in their order; and how many were looked at.
-fn shown(asked: &Asked, index: &Index<'_>, findings: &Findings) -> (Vec<SocketAt>, usize) {
+fn shown(
+    asked: &Asked,
+    index: &Index<'_>,
+    findings: &Findings,
+    delta: Option<&Delta<'_>>,
+) -> (Vec<SocketAt>, usize) {
     let sample = index.sample();
     let mut shown: Vec<usize> = (0..sample.sockets.len()).collect();
     if asked.asks_about_others() {
@@ -111,7 +165,17 @@ fn shown(asked: &Asked, index: &Index<'_>, findings: &Findings) -> (Vec<SocketAt
     if asked.problems {
         shown.retain(|at| worst(*at).is_some());
     }
-    let sorted = order::sorted(&sample.sockets, shown, &sample.owners, &worst, &asked.order);
+    let beside = |at: usize, key| match key {
+        SortKey::Rate(rate) => delta?.change(place(at)).of(rate),
+        _ => worst(at).map(u64::from),
+    };
+    let sorted = order::sorted(
+        &sample.sockets,
+        shown,
+        &sample.owners,
+        &beside,
+        &asked.order,
+    );
     (sorted.into_iter().map(place).collect(), looked_at)
 }
 
@@ -156,9 +220,16 @@ fn write_body(
             .collect()
     };
     if let Some(by) = how.group {
-        let findings = |index: usize| sheet.findings.of(sheet.shown[index]).count();
+        let beside = |index: usize| Beside {
+            findings: sheet.findings.of(sheet.shown[index]).count(),
+            change: (sheet.delta)
+                .map_or_else(Default::default, |delta| delta.change(sheet.shown[index])),
+        };
         let all = &sheet.sample().sockets;
-        let mut rows = order::group(&sockets(), all, owners, &findings, by);
+        let mut rows = order::group(&sockets(), all, owners, &beside, by);
+        if sheet.delta.is_some() {
+            summary::sort_by_rate(&mut rows);
+        }
         // Its words were read before.
         let _ = summary::sort(&mut rows, by, &how.sort);
         if !context.json {

@@ -2,9 +2,10 @@
 
 use std::fmt::Write as _;
 
-use super::{Row, Sheet, cells, details};
+use super::{Row, Sheet, cells, details, rates};
 use crate::render::column::put;
 use crate::sockdiag::TcpInfoValues;
+use crate::sockets::change::{Rate, is_closed};
 use crate::sockets::order::{SortKey, SortOrder};
 use crate::sockets::{Address, Details, Owner, Owners, Socket, State};
 
@@ -23,6 +24,8 @@ pub enum Need {
     Findings,
     /// Who is at the other end.
     OtherEnds,
+    /// Two samples.
+    Rates,
 }
 
 /// A socket, what is known beside it, and whether all owners are written, whatever the length.
@@ -112,6 +115,13 @@ impl Spec {
         self.sorted(SortKey::Number(number))
     }
 
+    /// A rate between two samples.
+    const fn rate(name: &'static str, cell: fn(&mut String, &Of<'_>), rate: Rate) -> Spec {
+        number(name, cell)
+            .needs(&[Need::Details, Need::Rates])
+            .sorted(SortKey::Rate(rate))
+    }
+
     /// A figure of TCP, in the cell as it is.
     const fn tcp(
         name: &'static str,
@@ -144,7 +154,7 @@ columns! {
     /// `tcp`, `udp`, `u_str` ...
     Proto text("proto", |out, of| out.push_str(of.row.proto.name())).by(|it, _| Some(it.proto as u64));
     /// `ESTAB`, `LISTEN` ...
-    State text("state", |out, of| out.push_str(of.row.state.ss_name())).by(|it, _| Some(it.state as u64));
+    State text("state", |out, of| out.push_str(if is_closed(&of.row) { "CLOSED" } else { of.row.state.ss_name() })).by(|it, _| Some(it.state as u64));
     /// Bytes to be read; for a listener the connections that wait.
     RecvQ number("recv-q", |out, of| cells::number(out, of.row.recv_q)).by(|it, _| Some(it.recv_q.into()));
     /// Bytes not acknowledged; for a listener the limit of its queue.
@@ -278,6 +288,21 @@ columns! {
     /// Bytes that the other end has acknowledged.
     Acked Spec::tcp("bytes-acked", |out, of| put(out, of.tcp().and_then(|tcp| tcp.bytes_acked)),
         |it, _| tcp(it)?.bytes_acked);
+    /// Payload received: bytes a second.
+    InRate Spec::rate("in/s", |out, of| rates::put(out, of.sheet, of.row.at, of.all, Rate::In), Rate::In).or(&["in"]);
+    /// Payload sent: bytes a second.
+    OutRate Spec::rate("out/s", |out, of| rates::put(out, of.sheet, of.row.at, of.all, Rate::Out), Rate::Out).or(&["out"]);
+    /// Payload in both directions: bytes a second.
+    BytesRate Spec::rate("bytes/s", |out, of| rates::put(out, of.sheet, of.row.at, of.all, Rate::Bytes), Rate::Bytes).or(&["bytes", "rate"]);
+    /// Segments in both directions, a second.
+    SegmentsRate Spec::rate("segs/s", |out, of| rates::put(out, of.sheet, of.row.at, of.all, Rate::Segments), Rate::Segments)
+        .or(&["segs", "segments"]);
+    /// Segments sent again, a second.
+    RetransRate Spec::rate("retrans/s", |out, of| rates::put(out, of.sheet, of.row.at, of.all, Rate::Retransmits), Rate::Retransmits);
+    /// Datagrams or connections dropped, a second.
+    DropsRate Spec::rate("drops/s", |out, of| rates::put(out, of.sheet, of.row.at, of.all, Rate::Drops), Rate::Drops);
+    /// Connections accepted, a second.
+    AcceptsRate Spec::rate("accepts/s", |out, of| rates::put(out, of.sheet, of.row.at, of.all, Rate::Accepts), Rate::Accepts).or(&["accepts"]);
 }
 
 impl Column {
@@ -288,6 +313,22 @@ impl Column {
         Column::State,
         Column::RecvQ,
         Column::SendQ,
+        Column::Local,
+        Column::Peer,
+        Column::Process,
+        Column::Why,
+    ];
+
+    /// What is shown of two samples.
+    pub const DEFAULT_OF_RATES: &[Column] = &[
+        Column::Proto,
+        Column::State,
+        Column::InRate,
+        Column::OutRate,
+        Column::SegmentsRate,
+        Column::RetransRate,
+        Column::DropsRate,
+        Column::AcceptsRate,
         Column::Local,
         Column::Peer,
         Column::Process,
@@ -350,7 +391,9 @@ impl Column {
     pub fn sort(word: &str) -> Result<(Column, SortOrder), String> {
         let bare = word.strip_prefix('-').unwrap_or(word);
         let found = Column::named(bare).and_then(|it| Some((it, it.spec().sort?)));
-        let descending = bare != word;
+        // Of rates the greatest are what is looked for.
+        let is_rate = |it: &(Column, SortKey)| matches!(it.1, SortKey::Rate(_));
+        let descending = bare != word || found.as_ref().is_some_and(is_rate);
         let order = found.map(|(column, key)| (column, SortOrder { key, descending }));
         order.ok_or_else(|| {
             let names = Column::sort_names();
@@ -456,6 +499,16 @@ mod tests {
         );
         let error = Column::list("proto,nonsense").unwrap_err();
         assert!(error.starts_with("no column is called 'nonsense'; there are proto,"));
+    }
+
+    #[test]
+    fn rates_are_sorted_with_the_greatest_first() {
+        for word in ["in", "-in", "IN/S", "rate", "drops/s"] {
+            assert!(Column::sort(word).unwrap().1.descending, "{word}");
+        }
+        // The totals keep their names.
+        assert_eq!(Column::sort("drops").unwrap().0, Column::Drops);
+        assert_eq!(Column::sort("retrans").unwrap().0, Column::Retrans);
     }
 
     #[test]

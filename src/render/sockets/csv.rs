@@ -64,7 +64,7 @@ pub fn write(
 ) -> io::Result<()> {
     let names: Vec<String> = columns
         .iter()
-        .map(|it| it.name().replace('-', "_"))
+        .map(|it| it.name().replace('-', "_").replace("/s", "_per_s"))
         .collect();
     // No field twice.
     let raw = || {

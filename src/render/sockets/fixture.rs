@@ -76,6 +76,7 @@ impl Fixture {
         let index: &'static Index<'static> = Box::leak(Box::new(Index::new(sample)));
         Sheet {
             index,
+            delta: None,
             findings: Box::leak(Box::new(diagnose(&Case::new(index)))),
             shown: Box::leak(sample.places().collect()),
             names: &self.names,

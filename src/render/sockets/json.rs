@@ -2,6 +2,7 @@
 //!
 //! `null` is unknown or absent. Bytes that are not UTF-8 are given lossy, with an exact `_hex` twin.
 
+mod rates;
 mod row;
 
 use std::fmt::Write as _;
@@ -17,6 +18,8 @@ use crate::render::date;
 use crate::render::json::without_controls;
 use crate::sockets::order::{GroupRow, Summary};
 
+use rates::{MeasuredOut, measured};
+pub use rates::{RatesOut, Totals, totals};
 use row::row;
 
 /// The schema's name.
@@ -27,6 +30,8 @@ pub const SCHEMA: &str = "sockdoc.sockets/1";
 pub struct About {
     /// Sockets in `TIME_WAIT` that a filter of ours, not of the user's, left out.
     pub time_wait: u64,
+    /// What was opened and closed between two samples.
+    pub totals: Totals,
 }
 
 /// Writes the document.
@@ -99,6 +104,7 @@ fn head<'a>(sheet: &Sheet<'a>, about: About) -> Head<'a> {
         not_shown: NotShown {
             time_wait: about.time_wait,
         },
+        measured: sheet.delta.map(|delta| measured(delta, about.totals)),
         namespaces: sheet.sample().namespaces.iter().map(NamespaceOut).collect(),
     }
 }
@@ -119,6 +125,7 @@ struct Head<'a> {
     complete: bool,
     notes: Vec<NoteOut<'a>>,
     not_shown: NotShown,
+    measured: Option<MeasuredOut>,
     namespaces: Vec<NamespaceOut<'a>>,
 }
 

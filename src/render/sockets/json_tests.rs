@@ -6,7 +6,11 @@ use super::*;
 fn written(fixture: &Fixture) -> (String, Value) {
     let mut out = Vec::new();
     let sockets = fixture.all();
-    write(&mut out, &fixture.sheet(&sockets), About { time_wait: 20 }).unwrap();
+    let about = About {
+        time_wait: 20,
+        ..About::default()
+    };
+    write(&mut out, &fixture.sheet(&sockets), about).unwrap();
     let text = String::from_utf8(out).unwrap();
     let value = serde_json::from_str(&text).unwrap();
     (text, value)
@@ -149,7 +153,7 @@ fn groups_and_the_summary_have_the_same_head() {
         &sockets,
         &fixture.sample.sockets,
         &fixture.sample.owners,
-        &|_| 0,
+        &|_| 0usize,
         by,
     );
     let mut out = Vec::new();

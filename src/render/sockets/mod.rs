@@ -7,6 +7,7 @@
 //! | [`mod@column`] | the columns of our table, by name |
 //! | [`text`] | our table and its footer |
 //! | [`plan`] | where the columns of our table go on a terminal of some width |
+//! | [`rates`] | rates as they stand in a cell |
 //! | [`details`] | the lines below a row: TCP, memory, timers |
 //! | [`problems`] | the findings of the sockets, or that there are none |
 //! | [`netstat`], [`lsof`], [`ss`] | the same columns, header and words as those tools |
@@ -26,6 +27,7 @@ pub mod lsof;
 pub mod netstat;
 pub mod plan;
 pub mod problems;
+pub mod rates;
 pub mod ss;
 pub mod summary;
 pub mod text;
@@ -39,7 +41,7 @@ use std::net::IpAddr;
 use std::ops::Deref;
 
 use crate::diagnose::Findings;
-use crate::host::{Index, Sample, SocketAt};
+use crate::host::{Delta, Index, Sample, SocketAt};
 use crate::sockets::{Owner, OwnerReason, Proto, Socket};
 
 /// What every style is given.
@@ -47,6 +49,8 @@ use crate::sockets::{Owner, OwnerReason, Proto, Socket};
 pub struct Sheet<'a> {
     /// The sample, and who is at the other end in it.
     pub index: &'a Index<'a>,
+    /// What happened since an earlier sample, if there is one.
+    pub delta: Option<&'a Delta<'a>>,
     /// What is wrong with its sockets.
     pub findings: &'a Findings,
     /// The sockets to show, in this order.

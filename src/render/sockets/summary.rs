@@ -6,16 +6,20 @@ use std::io::{self, Write};
 
 use serde_json::{Map, Value, json};
 
-use super::{Lines, Sheet, cells};
+use super::json::RatesOut;
+use super::{Lines, Sheet, cells, rates};
 use crate::diagnose::{Rule, Severity};
 use crate::render::table::Table;
 use crate::render::{Paint, Style, json as values, thousands};
+use crate::sockets::change::Rate;
 use crate::sockets::order::{GroupBy, GroupKey, GroupRow, Summary};
 
 /// A column of figures.
 struct Figure {
     name: &'static str,
     get: fn(&GroupRow) -> u64,
+    /// Whether the count is shown a second.
+    is_rate: bool,
     /// The columns with the greatest number are dropped first if the terminal is too narrow.
     dispensable: u8,
 }
@@ -24,7 +28,15 @@ const fn figure(name: &'static str, dispensable: u8, get: fn(&GroupRow) -> u64) 
     Figure {
         name,
         get,
+        is_rate: false,
         dispensable,
+    }
+}
+
+const fn rate(name: &'static str, dispensable: u8, get: fn(&GroupRow) -> u64) -> Figure {
+    Figure {
+        is_rate: true,
+        ..figure(name, dispensable, get)
     }
 }
 
@@ -38,14 +50,46 @@ const FIGURES: [Figure; 7] = [
     figure("why", 0, |row| row.findings as u64),
 ];
 
+/// The figures of two samples.
+const RATES: [Figure; 10] = [
+    figure("sockets", 0, |row| row.sockets as u64),
+    rate("in/s", 0, |row| row.change.in_bytes.unwrap_or(0)),
+    rate("out/s", 0, |row| row.change.out_bytes.unwrap_or(0)),
+    rate("segs/s", 5, |row| {
+        row.change.of(Rate::Segments).unwrap_or(0)
+    }),
+    rate("retrans/s", 3, |row| row.change.retransmits.unwrap_or(0)),
+    rate("drops/s", 4, |row| row.change.drops.unwrap_or(0)),
+    rate("accepts/s", 2, |row| row.change.accepts.unwrap_or(0)),
+    figure("opened", 1, |row| row.change.opened),
+    figure("closed", 1, |row| row.change.closed),
+    figure("why", 0, |row| row.findings as u64),
+];
+
+/// The figure of a name: that of a rate also without its `/s`.
+fn figure_named(name: &str) -> Option<&'static Figure> {
+    let is_it = |figure: &&Figure| {
+        figure.name == name || (figure.is_rate && figure.name.strip_suffix("/s") == Some(name))
+    };
+    FIGURES.iter().chain(&RATES).find(is_it)
+}
+
+/// Sorts groups by what they sent and received, the greatest first.
+pub fn sort_by_rate(rows: &mut [GroupRow]) {
+    rows.sort_by_key(|row| Reverse(row.change.of(Rate::Bytes)));
+}
+
 /// Sorts groups by columns of their table, the first the most significant: `COL`, or `-COL` for the
 /// greatest first.
 pub fn sort(rows: &mut [GroupRow], by: GroupBy, words: &[String]) -> Result<(), String> {
     for word in words.iter().rev() {
         let bare = word.strip_prefix('-').unwrap_or(word);
-        let figure = FIGURES.iter().find(|figure| figure.name == bare);
+        let figure = figure_named(bare);
+        // Of rates the greatest are what is looked for.
+        let ascending = bare == word && !figure.is_some_and(|figure| figure.is_rate);
         if figure.is_none() && bare != by.name() {
-            let names: Vec<&str> = FIGURES.iter().map(|figure| figure.name).collect();
+            let all = FIGURES.iter().chain(&RATES[1..9]);
+            let names: Vec<&str> = all.map(|figure| figure.name).collect();
             let (word, by, names) = (bare.escape_debug(), by.name(), names.join(", "));
             return Err(format!(
                 "\"{word}\" is not a column to sort groups by; use one of: {by}, {names}"
@@ -56,7 +100,7 @@ pub fn sort(rows: &mut [GroupRow], by: GroupBy, words: &[String]) -> Result<(), 
                 Some(figure) => (figure.get)(a).cmp(&(figure.get)(b)),
                 None => a.key.cmp(&b.key),
             };
-            if bare == word { order } else { order.reverse() }
+            if ascending { order } else { order.reverse() }
         });
     }
     Ok(())
@@ -75,23 +119,29 @@ pub fn groups(
     style: Style,
 ) -> io::Result<()> {
     let mut title = by.name().to_ascii_uppercase();
-    let mut widths = FIGURES.each_ref().map(|figure| figure.name.len());
+    let figures: &[Figure] = if sheet.delta.is_some() {
+        &RATES
+    } else {
+        &FIGURES
+    };
+    let cell = |figure: &Figure, row: &GroupRow| cell(figure, row, sheet, width.is_none());
+    let mut widths: Vec<usize> = figures.iter().map(|figure| figure.name.len()).collect();
     let mut longest = title.len();
     let mut name = String::new();
     for row in rows {
         name.clear();
         key(&mut name, &row.key, sheet);
         longest = cells::width(&name).max(longest);
-        for (width, figure) in widths.iter_mut().zip(&FIGURES) {
-            *width = digits((figure.get)(row)).max(*width);
+        for (width, figure) in widths.iter_mut().zip(figures) {
+            *width = cell(figure, row).len().max(*width);
         }
     }
-    let mut shown: Vec<usize> = (0..FIGURES.len()).collect();
+    let mut shown: Vec<usize> = (0..figures.len()).collect();
     if let Some(terminal) = width.map(usize::from) {
         let taken = |shown: &[usize]| shown.iter().map(|at| widths[*at] + 2).sum::<usize>();
         for rank in (1..=5).rev() {
             if taken(&shown) + longest.min(LEAST) > terminal {
-                shown.retain(|at| FIGURES[*at].dispensable != rank);
+                shown.retain(|at| figures[*at].dispensable != rank);
             }
         }
         longest = longest.min(terminal.saturating_sub(taken(&shown)).max(1));
@@ -103,7 +153,7 @@ pub fn groups(
         let _ = write!(
             title,
             "  {:>1$}",
-            FIGURES[at].name.to_ascii_uppercase(),
+            figures[at].name.to_ascii_uppercase(),
             widths[at]
         );
     }
@@ -119,7 +169,7 @@ pub fn groups(
         let pad = longest.saturating_sub(cells::width(&name));
         lines.text.extend(std::iter::repeat_n(' ', pad));
         for &at in &shown {
-            let (figure, width) = ((FIGURES[at].get)(row), widths[at]);
+            let (figure, width) = (cell(&figures[at], row), widths[at]);
             let _ = write!(lines.text, "  {figure:>width$}");
         }
         lines.end()?;
@@ -127,10 +177,15 @@ pub fn groups(
     lines.flush()
 }
 
-fn digits(number: u64) -> usize {
-    number
-        .checked_ilog10()
-        .map_or(1, |digits| digits as usize + 1)
+/// A figure of a group; `all`: whole, however long.
+fn cell(figure: &Figure, row: &GroupRow, sheet: &Sheet<'_>, all: bool) -> String {
+    let count = (figure.get)(row);
+    let delta = sheet.delta.filter(|_| figure.is_rate);
+    match delta.and_then(|delta| delta.per_second(count)) {
+        Some(rate) => rates::text(rate, all),
+        None if figure.is_rate => "-".to_owned(),
+        None => count.to_string(),
+    }
 }
 
 /// `nginx(812)`, `10.0.0.1`, `tcp:443`, `CLOSE-WAIT`, `root`.
@@ -227,6 +282,9 @@ pub fn group_json(row: &GroupRow, sheet: &Sheet<'_>) -> Value {
         "recv_bytes": row.recv_bytes,
         "send_bytes": row.send_bytes,
         "findings": row.findings,
+        "rates": sheet.delta.map(|delta| RatesOut::new(delta, &row.change)),
+        "opened": sheet.delta.map(|_| row.change.opened),
+        "closed": sheet.delta.map(|_| row.change.closed),
     })
 }
 

@@ -113,6 +113,7 @@ fn groups_are_sorted_by_any_column_of_their_table() {
         [(1, 70_000), (1, 0), (2, 0), (2, 0), (3, 0)]
     );
     let error = sort(&mut [], GroupBy::State, &["-rtt".to_owned()]).unwrap_err();
-    let end = "use one of: state, sockets, listen, estab, close-wait, recv-q, send-q, why";
+    let end = "use one of: state, sockets, listen, estab, close-wait, recv-q, send-q, why, \
+               in/s, out/s, segs/s, retrans/s, drops/s, accepts/s, opened, closed";
     assert!(error.ends_with(end), "{error}");
 }

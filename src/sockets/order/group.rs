@@ -5,6 +5,7 @@ use std::fmt;
 use std::net::IpAddr;
 use std::str::FromStr;
 
+use crate::sockets::change::{Change, is_closed};
 use crate::sockets::{Address, Owners, Proto, Socket, State};
 
 /// What sockets are grouped by.
@@ -66,6 +67,17 @@ pub struct GroupRow {
     pub send_bytes: u64,
     /// Findings.
     pub findings: usize,
+    /// How far their counters went between two samples, those that closed meanwhile included.
+    pub change: Change,
+}
+
+/// What is known of a socket beside the socket itself.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Beside {
+    /// How many findings it has.
+    pub findings: usize,
+    /// How far its counters went between two samples.
+    pub change: Change,
 }
 
 impl GroupBy {
@@ -122,29 +134,40 @@ impl FromStr for GroupBy {
     }
 }
 
+impl From<usize> for Beside {
+    /// That many findings, and nothing else.
+    fn from(findings: usize) -> Beside {
+        Beside {
+            findings,
+            change: Change::default(),
+        }
+    }
+}
+
 /// One row for each group, the one with the most sockets first. A socket that several processes
-/// share counts for each of them, so the counts may add up to more than there are. `findings` tells how
-/// many a socket has, by its place in the list; `all`: the sockets among which there may be listeners.
-pub fn group(
+/// share counts for each of them, so the counts may add up to more than there are. `beside` tells what is
+/// known beside a socket, by its place in the list; `all`: the sockets among which there may be listeners.
+pub fn group<B: Into<Beside>>(
     sockets: &[&Socket],
     all: &[Socket],
     owners: &Owners,
-    findings: &dyn Fn(usize) -> usize,
+    beside: &dyn Fn(usize) -> B,
     by: GroupBy,
 ) -> Vec<GroupRow> {
     let mut groups: HashMap<GroupKey, GroupRow> = HashMap::new();
-    let mut add = |key: GroupKey, socket: &Socket, findings: usize| {
+    let mut add = |key: GroupKey, socket: &Socket, beside: &Beside| {
         let row = groups
             .entry(key)
             .or_insert_with_key(|key| GroupRow::new(key.clone()));
-        row.add(socket, findings);
+        row.add(socket, beside);
     };
     let services = match by {
         GroupBy::Port => Services::new(sockets, all),
         _ => Services::default(),
     };
     for (index, socket) in sockets.iter().enumerate() {
-        let mut count = |key, socket: &Socket| add(key, socket, findings(index));
+        let beside = beside(index).into();
+        let mut count = |key, socket: &Socket| add(key, socket, &beside);
         match by {
             GroupBy::Process => {
                 let mut holders: Vec<u32> = owners
@@ -184,12 +207,17 @@ impl GroupRow {
             recv_bytes: 0,
             send_bytes: 0,
             findings: 0,
+            change: Change::default(),
         }
     }
 
-    fn add(&mut self, socket: &Socket, findings: usize) {
+    fn add(&mut self, socket: &Socket, beside: &Beside) {
+        self.change.add(&beside.change);
+        if is_closed(socket) {
+            return;
+        }
         self.sockets += 1;
-        self.findings += findings;
+        self.findings += beside.findings;
         match socket.state {
             State::Listen => {
                 self.listeners += 1;

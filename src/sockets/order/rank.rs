@@ -21,14 +21,14 @@ impl<'a> Ranks<'a> {
     pub(super) fn new(
         sockets: &'a [Socket],
         owners: &Owners,
-        problem: &dyn Fn(usize) -> Option<u32>,
+        beside: &dyn Fn(usize, SortKey) -> Option<u64>,
         key: SortKey,
     ) -> Self {
         let number = |number: Option<u64>| Some((0, number?.into(), 0));
         let ranks = match key {
             SortKey::Process => by_process(sockets, owners),
-            SortKey::Problem => (0..sockets.len())
-                .map(|index| number(problem(index).map(u64::from)))
+            SortKey::Problem | SortKey::Rate(_) => (0..sockets.len())
+                .map(|index| number(beside(index, key)))
                 .collect(),
             SortKey::Number(of) => {
                 let numbers = sockets.iter().map(|socket| number(of(socket, owners)));

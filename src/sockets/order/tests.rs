@@ -2,6 +2,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::sockdiag::TcpInfoValues;
+use crate::sockets::change::Change;
 use crate::sockets::testing::{listener, owners, socket, tcp, unix};
 use crate::sockets::{Details, Proto, State};
 
@@ -12,7 +13,7 @@ fn order(sockets: &[Socket], orders: &[&str]) -> Vec<usize> {
 fn order_with(sockets: &[Socket], owners: &Owners, orders: &[&str]) -> Vec<usize> {
     let orders: Vec<SortOrder> = orders.iter().map(|word| by(word)).collect();
     let all = (0..sockets.len()).collect();
-    sorted(sockets, all, owners, &|_| None, &orders)
+    sorted(sockets, all, owners, &|_, _| None, &orders)
 }
 
 fn by(word: &str) -> SortOrder {
@@ -148,6 +149,7 @@ fn a_process_has_a_row_with_what_its_sockets_amount_to() {
     let findings = |index: usize| usize::from(index == 2);
     let rows = group(&sockets, &[], &all, &findings, GroupBy::Process);
     let web = GroupRow {
+        change: Change::default(),
         key: GroupKey::Process(0),
         sockets: 3,
         listeners: 1,
@@ -181,7 +183,13 @@ fn a_port_is_that_of_the_service_on_whichever_end_it_is() {
     ];
     let all = &sockets;
     let sockets: Vec<&Socket> = all.iter().collect();
-    let rows = group(&sockets, all, &Owners::default(), &|_| 0, GroupBy::Port);
+    let rows = group(
+        &sockets,
+        all,
+        &Owners::default(),
+        &|_| 0usize,
+        GroupBy::Port,
+    );
     let counts: Vec<_> = rows
         .iter()
         .map(|row| (row.key.clone(), row.sockets))
@@ -223,7 +231,13 @@ fn a_peer_is_one_host_whatever_its_ports_and_its_way_of_writing() {
         listener("0.0.0.0:80"),
     ];
     let sockets: Vec<&Socket> = sockets.iter().collect();
-    let rows = group(&sockets, &[], &Owners::default(), &|_| 0, GroupBy::Peer);
+    let rows = group(
+        &sockets,
+        &[],
+        &Owners::default(),
+        &|_| 0usize,
+        GroupBy::Peer,
+    );
     assert_eq!(rows[0].key, GroupKey::Peer("10.0.0.2".parse().unwrap()));
     assert_eq!((rows[0].sockets, rows.len()), (2, 2));
     assert_eq!(rows[1].key, GroupKey::Nothing);
@@ -294,7 +308,7 @@ proptest! {
             .collect();
         let order = by(word);
         let every = (0..sockets.len()).collect();
-        let indices = sorted(&sockets, every, &Owners::default(), &|_| None, &[order]);
+        let indices = sorted(&sockets, every, &Owners::default(), &|_, _| None, &[order]);
         let mut all = indices.clone();
         all.sort_unstable();
         prop_assert_eq!(all, (0..sockets.len()).collect::<Vec<_>>());
@@ -303,4 +317,36 @@ proptest! {
             prop_assert!(known.is_sorted());
         }
     }
+}
+
+#[test]
+fn a_group_sums_what_changed_and_counts_no_closed_connection_as_a_socket() {
+    let open = socket(
+        Proto::Tcp,
+        State::Established,
+        "10.0.0.1:80",
+        "10.0.0.2:40000",
+    );
+    let closed = Socket {
+        state: State::Unconnected,
+        ..open.clone()
+    };
+    let beside = |index: usize| Beside {
+        findings: 0,
+        change: Change {
+            in_bytes: Some(100),
+            closed: u64::from(index == 1),
+            ..Change::default()
+        },
+    };
+    let rows = group(
+        &[&open, &closed],
+        &[],
+        &Owners::default(),
+        &beside,
+        GroupBy::Peer,
+    );
+    assert_eq!(rows.len(), 1);
+    assert_eq!((rows[0].sockets, rows[0].change.closed), (1, 1));
+    assert_eq!(rows[0].change.in_bytes, Some(200));
 }

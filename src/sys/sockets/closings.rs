@@ -11,6 +11,7 @@ use crate::netlink::{Content, Messages};
 use crate::sockdiag::InetMessage;
 use crate::sockets::{Address, Proto, Socket, State, from_diag};
 use crate::sys::netlink::{Heard, Netlink};
+use crate::sys::privilege::{self, Capability};
 
 /// The groups of IPv4 and IPv6.
 const GROUPS: [u32; 2] = [1, 3];
@@ -35,14 +36,19 @@ pub struct Closings {
 impl Closings {
     /// Begins to listen. Where that is not possible, nothing is heard, and some were missed.
     pub fn open(places: &[Place]) -> Closings {
+        Closings::with_buffer(places, BUFFER)
+    }
+
+    fn with_buffer(places: &[Place], buffer: usize) -> Closings {
         let mut closings = Closings::default();
         for (netns, place) in (0..).zip(places) {
             let open = || -> io::Result<Netlink> {
                 let netlink = Netlink::open(SockProtocol::NetlinkSockDiag)?;
-                netlink.listen(&GROUPS, BUFFER)?;
+                netlink.listen(&GROUPS, buffer)?;
                 Ok(netlink)
             };
-            match place.inside(open) {
+            let allowed = || privilege::with(&[Capability::NetAdmin], open);
+            match place.inside(allowed) {
                 Ok(Ok(netlink)) => closings.sockets.push((netns, netlink)),
                 _ => closings.missed = true,
             }
@@ -163,6 +169,23 @@ mod tests {
         assert_eq!(info.bytes_received, Some(1001));
         assert_eq!((server.inode, server.state), (0, State::Unconnected));
         assert!(server.cookie.is_some());
+    }
+
+    #[test]
+    fn what_the_buffer_does_not_hold_is_missed_and_that_is_known() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let mut closings = Closings::with_buffer(&[Place::own()], 4096);
+        for _ in 0..1_000 {
+            let client = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+            let (server, _) = listener.accept().unwrap();
+            drop(client);
+            drop(server);
+        }
+        let deadline = Instant::now() + Duration::from_secs(10);
+        while !closings.missed && Instant::now() < deadline {
+            closings.wait(Duration::from_millis(20));
+        }
+        assert!(closings.missed);
     }
 
     #[test]

@@ -6,10 +6,12 @@ use serde::ser::SerializeMap;
 use serde::{Serialize, Serializer};
 
 use super::super::{Names, Row, Sheet, cells};
+use super::RatesOut;
 use crate::render::finding::{self, FindingJson};
 use crate::render::json::hex;
 use crate::sockdiag::{SkMemInfo, TcpInfoValues};
 use crate::sockets::cgroup;
+use crate::sockets::change::is_closed;
 use crate::sockets::owners::Process;
 use crate::sockets::{Address, Details, Owner, OwnerReason, Socket, State, Timer, TimerKind};
 
@@ -42,6 +44,7 @@ pub(super) struct RowOut<'a> {
     mem: Option<SkMemInfo>,
     drops: Option<u32>,
     timer: Option<TimerOut>,
+    rates: Option<RatesOut>,
     findings: Vec<FindingJson<'a>>,
 }
 
@@ -65,7 +68,11 @@ pub(super) fn row<'a>(row: Row<'a>, sheet: &Sheet<'a>) -> RowOut<'a> {
     RowOut {
         proto: socket.proto.name(),
         family: socket.family.name(),
-        state: socket.state.key(),
+        state: if is_closed(socket) {
+            "closed"
+        } else {
+            socket.state.key()
+        },
         local: end(&socket.local),
         peer: (socket.peer != Address::None).then(|| end(&socket.peer)),
         queue: queue(socket),
@@ -98,6 +105,7 @@ pub(super) fn row<'a>(row: Row<'a>, sheet: &Sheet<'a>) -> RowOut<'a> {
         mem: details.and_then(|details| details.memory),
         drops: details.and_then(Details::dropped),
         timer: socket.timer.as_ref().map(timer),
+        rates: (sheet.delta).map(|delta| RatesOut::new(delta, &delta.change(row.at))),
         findings: sheet
             .findings
             .of(row.at)
