@@ -1,6 +1,7 @@
 //! `sockdoc decode`: a capture file in frames, streams and application messages.
 
 mod output;
+mod pipeline;
 mod session;
 
 use std::hash::{BuildHasher as _, RandomState};
@@ -121,6 +122,9 @@ pub struct Args {
     /// Memory for all streams together; above it, the streams idle longest are dropped.
     #[arg(long, value_name = "SIZE", default_value = "256M", value_parser = values::size)]
     max_memory: usize,
+    /// Decode with one thread or with several; auto decides by the processors and the frames.
+    #[arg(long, value_name = "HOW", default_value = "auto", hide = true)]
+    threads: Threads,
 }
 
 impl Args {
@@ -259,6 +263,13 @@ impl Time {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+enum Threads {
+    Auto,
+    One,
+    Several,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 enum Which {
     First,
     Last,
@@ -288,7 +299,7 @@ pub fn run(args: &Args, context: &Context) -> Result<Status> {
     let settings = args.settings(context)?;
     let view = args.view(context, &settings);
     let output = args.write.as_deref().map(Output::create).transpose()?;
-    let mut session = Session::new(settings, view, output);
+    let mut session = Session::new(settings, view, output, args.threads);
     privilege::drop_all()?;
     let large = capture.length().filter(|length| *length >= LARGE);
     if let Some(length) = large.filter(|_| !terminal::stdout_is_terminal()) {

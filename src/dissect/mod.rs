@@ -85,6 +85,61 @@ pub struct Frame<'a> {
     pub is_selected: bool,
 }
 
+/// A frame without what it borrows, to be shown later.
+#[derive(Debug, Clone)]
+pub struct Kept {
+    number: u64,
+    time: Timestamp,
+    length: u32,
+    /// The packet of which this frame was the last missing fragment.
+    whole: Option<Box<[u8]>>,
+    segment: Option<SegmentInfo>,
+    request: Option<u64>,
+    wrong_checksum: Option<Wrong>,
+    messages: u32,
+    facts: u32,
+    is_selected: bool,
+}
+
+impl Kept {
+    /// What is kept of a frame.
+    #[inline]
+    pub fn of(frame: &Frame<'_>) -> Kept {
+        let is_whole = std::ptr::eq(frame.bytes, frame.captured);
+        Kept {
+            number: frame.number,
+            time: frame.time,
+            length: frame.length,
+            whole: (!is_whole).then(|| frame.bytes.into()),
+            segment: frame.segment.copied(),
+            request: frame.request,
+            wrong_checksum: frame.wrong_checksum,
+            messages: frame.messages,
+            facts: frame.facts,
+            is_selected: frame.is_selected,
+        }
+    }
+
+    /// The frame again, with its bytes and its layers.
+    #[inline]
+    pub fn frame<'a>(&'a self, captured: &'a [u8], decoded: &'a Decoded) -> Frame<'a> {
+        Frame {
+            number: self.number,
+            time: self.time,
+            length: self.length,
+            captured,
+            bytes: self.whole.as_deref().unwrap_or(captured),
+            decoded,
+            segment: self.segment.as_ref(),
+            request: self.request,
+            wrong_checksum: self.wrong_checksum,
+            messages: self.messages,
+            facts: self.facts,
+            is_selected: self.is_selected,
+        }
+    }
+}
+
 /// What a dissection came to.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Totals {
@@ -151,14 +206,30 @@ impl Dissector {
         frame: &capfile::Frame<'_>,
         handler: &mut impl FnMut(Event<'_>),
     ) -> Result<bool, FilterError> {
+        let mut decoded = decode(frame.link, frame.data, frame.original_len);
+        self.decoded(frame, &mut decoded, handler)
+    }
+
+    /// Takes the next frame, of which the layers are known: of a fragment that was the last one missing, they are
+    /// then those of the whole packet.
+    ///
+    /// # Errors
+    /// As [`Dissector::frame`].
+    #[inline]
+    pub fn decoded(
+        &mut self,
+        frame: &capfile::Frame<'_>,
+        decoded: &mut Decoded,
+        handler: &mut impl FnMut(Event<'_>),
+    ) -> Result<bool, FilterError> {
         let time = frame.time.unwrap_or(self.last_time);
         self.last_time = time;
         self.totals.frames += 1;
-        let mut decoded = decode(frame.link, frame.data, frame.original_len);
-        let whole = self.reassemble(&mut decoded, frame.data);
+        let whole = self.reassemble(decoded, frame.data);
+        let decoded = &*decoded;
         let bytes = whole.as_deref().unwrap_or(frame.data);
         let (mut messages, mut facts) = (0, 0);
-        let segment = self.track(frame, bytes, time, &decoded, &mut |event| {
+        let segment = self.track(frame, bytes, time, decoded, &mut |event| {
             messages += u32::from(matches!(event, stream::Event::Message(_)));
             facts += u32::from(matches!(event, stream::Event::Fact(_)));
             handler(Event::Stream(event));
@@ -170,7 +241,7 @@ impl Dissector {
             app: messages > 0,
             expert: facts > 0,
         };
-        let request = self.echoes.see(frame.number, &decoded, bytes);
+        let request = self.echoes.see(frame.number, decoded, bytes);
         let is_selected = self.selection.selects(&subject, frame.link)?;
         self.totals.messages += u64::from(messages);
         self.totals.facts += u64::from(facts);
@@ -184,11 +255,11 @@ impl Dissector {
             length: frame.original_len,
             captured: frame.data,
             bytes,
-            decoded: &decoded,
+            decoded,
             segment: segment.as_ref(),
             request,
             wrong_checksum: (self.check_checksums && is_selected)
-                .then(|| checksum::wrong(&decoded, bytes))
+                .then(|| checksum::wrong(decoded, bytes))
                 .flatten(),
             messages,
             facts,

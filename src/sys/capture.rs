@@ -19,7 +19,7 @@ use crate::error::{Error, Kind, Result};
 use crate::reference::Circumstance;
 use crate::sys::files;
 use crate::sys::signals::Signals;
-use crate::sys::waiting::ready_by;
+use crate::sys::waiting::{ready_by, ready_within};
 
 /// Bytes that are read from a pipe at once.
 const PIECE: usize = 1 << 20;
@@ -265,7 +265,7 @@ impl Capture {
         let mut buffer = vec![0; PIECE];
         let mut broken = None;
         loop {
-            if !self.is_regular {
+            if !self.is_regular && !self.has_more() {
                 handler.pause()?;
             }
             match more(&mut buffer) {
@@ -293,6 +293,12 @@ impl Capture {
             }
             handler.progress(reader.offset());
         }
+    }
+
+    /// Whether reading would not wait.
+    fn has_more(&self) -> bool {
+        let mut fds = [PollFd::new(self.file.as_fd(), PollFlags::POLLIN)];
+        ready_within(&mut fds, Some(Duration::ZERO)).unwrap_or(false)
     }
 
     fn damaged(&self, error: &CaptureError) -> Error {

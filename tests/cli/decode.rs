@@ -1,6 +1,6 @@
 //! `sockdoc decode`, run as users run it.
 
-use std::io::Write as _;
+use std::io::{BufRead as _, BufReader, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::Output;
 
@@ -759,5 +759,68 @@ fn a_signal_ends_a_live_capture_with_its_result() {
         drop(capture);
         assert_eq!(output.status.code(), Some(0), "{output:?}");
         assert!(stdout(&output).contains(last), "{output:?}");
+    }
+}
+
+#[test]
+fn what_is_printed_does_not_depend_on_the_number_of_threads() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("many.pcap");
+    std::fs::write(&path, repeated(200)).expect("written");
+    let mut files: Vec<String> = captures().iter().map(|name| capture(name)).collect();
+    files.push(path.display().to_string());
+    let views: [&[&str]; 9] = [
+        &[],
+        &["--no-app", "-t", "delta", "-x"],
+        &["--json"],
+        &["--csv"],
+        &["--messages"],
+        &["--streams"],
+        &["--expert"],
+        &["--stats"],
+        &["--check-checksums", "tcp or icmp"],
+    ];
+    for (file, view) in files.iter().flat_map(|file| views.map(|view| (file, view))) {
+        let with = |threads: &str| {
+            let output = run(&[&["decode", file, "--threads", threads], view].concat());
+            (output.status.code(), stdout(&output), stderr(&output))
+        };
+        assert_eq!(with("several"), with("one"), "{file} {view:?}");
+    }
+}
+
+#[test]
+fn damage_and_a_filter_that_fits_no_frame_are_told_by_several_threads_too() {
+    let whole = bytes_of("tutorial");
+    for (bytes, arguments) in [
+        (&whole[..whole.len() - 5], &[][..]),
+        (&whole[..], &["ether[0:9]=1"]),
+        (&whole[..], &["--follow", "9"]),
+    ] {
+        let with = |threads: &str| {
+            let output = decode_bytes(bytes, &[&["--threads", threads], arguments].concat());
+            (output.status.code(), stdout(&output), stderr(&output))
+        };
+        assert_ne!(with("one").0, Some(0));
+        assert_eq!(with("several"), with("one"), "{arguments:?}");
+    }
+}
+
+#[test]
+fn lines_of_a_live_capture_come_before_the_next_frame_does() {
+    let mut command = sockdoc();
+    command.args(["decode", "-", "--threads", "several"]);
+    command
+        .stdin(std::process::Stdio::piped())
+        .stdout(std::process::Stdio::piped());
+    let mut child = Running::from(command.spawn().expect("it starts"));
+    let mut capture = child.stdin.take().expect("piped");
+    let mut lines = BufReader::new(child.stdout.take().expect("piped")).lines();
+    let bytes = bytes_of("tutorial");
+    // The file header and the first record, which has 74 bytes; then the second.
+    for (piece, number) in [(0..24 + 16 + 74, "1"), (114..114 + 16 + 74, "2")] {
+        capture.write_all(&bytes[piece]).expect("written");
+        let line = lines.next().expect("a line").expect("read");
+        assert!(line.trim_start().starts_with(number), "{line}");
     }
 }

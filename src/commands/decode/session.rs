@@ -2,7 +2,9 @@
 
 use std::io::{self, Write as _};
 
+use super::Threads;
 use super::output::Output;
+use super::pipeline::Pipeline;
 use crate::capfile::{Frame, Interface};
 use crate::commands::serving::tell;
 use crate::dissect::{Dissector, Event, Settings, Totals};
@@ -15,22 +17,51 @@ use crate::sys::terminal::Progress;
 
 /// A run.
 pub(super) struct Session {
-    dissector: Dissector,
-    view: View,
-    out: Out,
+    work: Work,
     /// Where the frames that are selected are written to, if not to standard output.
     output: Option<Output>,
     pub(super) progress: Option<Progress>,
+    /// How many there were.
+    frames: u64,
+    /// After this many frames, more threads are started.
+    alone: u64,
 }
 
+/// Who does the work.
+enum Work {
+    /// This thread.
+    Here(Box<Here>),
+    /// Several.
+    Shared(Box<Pipeline>),
+    /// Nobody, while one of the above becomes the other.
+    Changing,
+}
+
+struct Here {
+    dissector: Dissector,
+    view: View,
+    out: Out,
+}
+
+/// For fewer frames, threads are not worth their start.
+const FEW: u64 = 2_000;
+
 /// Standard output, and what waits to be written to it.
-struct Out {
+pub(super) struct Out {
     buffer: Buffer,
-    failed: Option<io::Error>,
+    pub(super) failed: Option<io::Error>,
 }
 
 impl Out {
-    fn flush(&mut self) -> Result<()> {
+    /// Writes bytes as they stand.
+    pub(super) fn bytes(&mut self, bytes: &[u8]) {
+        self.buffer.bytes(bytes);
+        if self.buffer.len() >= PIECE {
+            write(&mut self.buffer, &mut self.failed);
+        }
+    }
+
+    pub(super) fn flush(&mut self) -> Result<()> {
         write(&mut self.buffer, &mut self.failed);
         match self.failed.take() {
             Some(error) => Err(Error::output(error)),
@@ -50,30 +81,95 @@ fn write(buffer: &mut Buffer, failed: &mut Option<io::Error>) {
 }
 
 impl Session {
-    pub(super) fn new(settings: Settings, view: View, output: Option<Output>) -> Session {
-        let mut session = Session {
+    /// Before the first frame. A run whose frames are written to a file, or that ends early, has one thread: it
+    /// reads nothing that it does not need.
+    pub(super) fn new(
+        settings: Settings,
+        view: View,
+        output: Option<Output>,
+        threads: Threads,
+    ) -> Session {
+        let is_short = output.is_some() || settings.limit.is_some();
+        let alone = match threads {
+            Threads::Auto if !is_short && processors() > 1 => FEW,
+            Threads::Several if !is_short => 0,
+            _ => u64::MAX,
+        };
+        let mut here = Here {
             dissector: Dissector::new(settings),
             view,
             out: Out {
                 buffer: Buffer::with_capacity(PIECE + 4096),
                 failed: None,
             },
+        };
+        here.view.begin(&mut here.out.buffer);
+        Session {
+            work: Work::Here(Box::new(here)),
             output,
             progress: None,
-        };
-        session.view.begin(&mut session.out.buffer);
-        session
+            frames: 0,
+            alone,
+        }
+    }
+
+    /// Starts more threads.
+    fn share(&mut self) -> Result<()> {
+        if let Work::Here(here) = std::mem::replace(&mut self.work, Work::Changing) {
+            let Here {
+                dissector,
+                view,
+                out,
+            } = *here;
+            self.work = Work::Shared(Box::new(Pipeline::start(dissector, view, out)?));
+        }
+        self.alone = u64::MAX;
+        Ok(())
+    }
+
+    /// Ends the other threads after what they have to do; the result is theirs.
+    fn rejoin(&mut self) -> Result<()> {
+        match std::mem::replace(&mut self.work, Work::Changing) {
+            Work::Shared(pipeline) => {
+                let (dissector, view, out, result) = pipeline.end();
+                self.work = Work::Here(Box::new(Here {
+                    dissector,
+                    view,
+                    out,
+                }));
+                result
+            }
+            work => {
+                self.work = work;
+                Ok(())
+            }
+        }
     }
 
     /// The capture is over; `complete` says that it was read to its end.
-    pub(super) fn finish(self, complete: bool) -> Result<Totals> {
+    pub(super) fn finish(mut self, complete: bool) -> Result<Totals> {
+        let result = self.rejoin();
+        if let Err(error) = &result
+            && error.kind == Kind::OutputClosed
+        {
+            result?;
+            return Ok(Totals::default());
+        }
+        let complete = complete && result.is_ok();
         let Session {
+            work,
+            output,
+            progress,
+            ..
+        } = self;
+        let Work::Here(here) = work else {
+            return result.map(|()| Totals::default());
+        };
+        let Here {
             dissector,
             mut view,
             mut out,
-            output,
-            progress,
-        } = self;
+        } = *here;
         if let Some(progress) = progress {
             progress.finish();
         }
@@ -94,12 +190,12 @@ impl Session {
                 totals.evicted
             ));
         }
-        Ok(totals)
+        result.map(|()| totals)
     }
 }
 
 #[inline]
-fn show(view: &mut View, out: &mut Out, event: &Event<'_>) {
+pub(super) fn show(view: &mut View, out: &mut Out, event: &Event<'_>) {
     let Out { buffer, failed } = out;
     view.event(buffer, event, &mut |buffer| write(buffer, failed));
 }
@@ -107,13 +203,27 @@ fn show(view: &mut View, out: &mut Out, event: &Event<'_>) {
 impl FrameHandler for Session {
     #[inline]
     fn frame(&mut self, frame: &Frame<'_>, interface: &Interface) -> Result<bool> {
-        let Session {
+        if self.frames >= self.alone {
+            self.share()?;
+        }
+        self.frames += 1;
+        let here = match &mut self.work {
+            Work::Here(here) => here,
+            Work::Shared(pipeline) => {
+                let goes_on = pipeline.frame(frame, interface);
+                return if goes_on {
+                    Ok(true)
+                } else {
+                    self.rejoin().map(|()| false)
+                };
+            }
+            Work::Changing => return Ok(false),
+        };
+        let Here {
             dissector,
             view,
             out,
-            output,
-            ..
-        } = self;
+        } = &mut **here;
         view.begin_frame(frame.interface, interface);
         let mut is_selected = false;
         let wants_more = dissector
@@ -124,7 +234,7 @@ impl FrameHandler for Session {
                 show(view, out, &event);
             })
             .map_err(|error| filter_error(&error))?;
-        if let Some(output) = output.as_mut().filter(|_| is_selected) {
+        if let Some(output) = self.output.as_mut().filter(|_| is_selected) {
             output.frame(frame, interface)?;
         }
         if let Some(error) = out.failed.take() {
@@ -141,16 +251,25 @@ impl FrameHandler for Session {
 
     fn progress(&mut self, offset: u64) {
         if let Some(progress) = &self.progress {
-            progress.show(offset, format!("{} frames", self.dissector.totals().frames));
+            progress.show(offset, format!("{} frames", self.frames));
         }
     }
 
     fn pause(&mut self) -> Result<()> {
-        if self.out.buffer.is_empty() {
-            return Ok(());
+        match &mut self.work {
+            Work::Here(here) if !here.out.buffer.is_empty() => here.out.flush(),
+            Work::Shared(pipeline) => {
+                let goes_on = pipeline.flush();
+                if goes_on { Ok(()) } else { self.rejoin() }
+            }
+            _ => Ok(()),
         }
-        self.out.flush()
     }
+}
+
+/// How many processors this process may use.
+fn processors() -> usize {
+    std::thread::available_parallelism().map_or(1, usize::from)
 }
 
 /// A filter that cannot be used, as an error of the command.

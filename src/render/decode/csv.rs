@@ -24,6 +24,10 @@ impl EventWriter for Csv {
     fn frame(&mut self, out: &mut Buffer, frame: &Frame<'_>, _pending: &[u8]) {
         row(out, frame);
     }
+
+    fn split(&mut self) -> Option<Box<dyn EventWriter>> {
+        Some(Box::new(Csv))
+    }
 }
 
 /// The names of the columns.

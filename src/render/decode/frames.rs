@@ -1,6 +1,7 @@
 //! A line for each frame.
 
 use super::buffer::Buffer;
+use super::clock::TimeColumn;
 use super::line::LineWriter;
 use super::view::EventWriter;
 use super::words::MessageWriter;
@@ -70,6 +71,12 @@ impl EventWriter for Frames {
             // Writing to memory does not fail.
             let _ = Hexdump::new().write(out, "    ", frame.captured);
         }
+    }
+
+    fn split(&mut self) -> Option<Box<dyn EventWriter>> {
+        let empty = LineWriter::new(TimeColumn::default(), false);
+        let lines = std::mem::replace(&mut self.lines, empty);
+        Some(Box::new(Frames::new(lines, self.style, self.hex)))
     }
 
     /// A message that a frame completes is in its line; of others there is no line.

@@ -113,6 +113,17 @@ impl EventWriter for Json {
         out.bytes(pending);
     }
 
+    fn split(&mut self) -> Option<Box<dyn EventWriter>> {
+        if !self.shown.frames {
+            return None;
+        }
+        Some(Box::new(Json {
+            shown: self.shown,
+            packets: std::mem::take(&mut self.packets),
+            stats: Stats::default(),
+        }))
+    }
+
     fn end(&mut self, out: &mut Buffer, totals: &Totals, _flush: &mut dyn FnMut(&mut Buffer)) {
         // Writing to memory does not fail.
         if self.shown.stats {

@@ -19,7 +19,7 @@ pub enum Query {
 }
 
 /// Who knows names; asked once for each.
-pub type Lookup = Box<dyn FnMut(Query) -> Option<String>>;
+pub type Lookup = Box<dyn FnMut(Query) -> Option<String> + Send>;
 
 /// Names that were asked for, as they may stand on a terminal.
 pub struct Names {
@@ -100,10 +100,10 @@ mod tests {
 
     #[test]
     fn each_name_is_asked_for_once_and_cannot_move_the_cursor() {
-        let asked = std::rc::Rc::new(std::cell::Cell::new(0));
-        let count = std::rc::Rc::clone(&asked);
+        let asked = std::sync::Arc::new(std::sync::atomic::AtomicU32::new(0));
+        let count = std::sync::Arc::clone(&asked);
         let mut names = Names::new(Box::new(move |asked| {
-            count.set(count.get() + 1);
+            count.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
             match asked {
                 Query::Service("tcp", 80) => Some("http\x1b[2J".to_owned()),
                 _ => None,
@@ -116,6 +116,6 @@ mod tests {
         }
         let text = String::from_utf8_lossy(out.as_bytes()).into_owned();
         assert_eq!(text, "http\\x1b[2J → 40000\n".repeat(3));
-        assert_eq!(asked.get(), 2);
+        assert_eq!(asked.load(std::sync::atomic::Ordering::Relaxed), 2);
     }
 }

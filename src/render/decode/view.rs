@@ -9,7 +9,7 @@ use crate::stream;
 pub const PIECE: usize = 256 * 1024;
 
 /// Writes the events of a dissection as one view shows them.
-pub trait EventWriter {
+pub trait EventWriter: Send {
     /// Before the first frame.
     fn begin(&mut self, _out: &mut Buffer) {}
 
@@ -36,6 +36,12 @@ pub trait EventWriter {
         _flush: &mut dyn FnMut(&mut Buffer),
     ) {
         self.stream(out, event);
+    }
+
+    /// A writer of the frames alone, if this one can leave them to another thread. It is then given all other
+    /// events, and `frame` is not called.
+    fn split(&mut self) -> Option<Box<dyn EventWriter>> {
+        None
     }
 
     /// The capture is over.
@@ -96,6 +102,36 @@ impl View {
             self.interface = Some(number);
             self.writer.interface(interface);
         }
+    }
+
+    /// A view of the frames alone, for another thread: see [`View::hand_over`].
+    pub fn split(&mut self) -> Option<View> {
+        if self.is_immediate {
+            return None;
+        }
+        Some(View {
+            writer: self.writer.split()?,
+            is_immediate: false,
+            pending: Buffer::default(),
+            interface: self.interface,
+            has_started: self.has_started,
+            is_between_frames: false,
+        })
+    }
+
+    /// In the place of the event of a frame, once the frames are shown by another view: what was written about the
+    /// frame at hand, for [`View::take_over`].
+    #[inline]
+    pub fn hand_over(&mut self, text: &mut Buffer) {
+        text.bytes(self.pending.as_bytes());
+        self.pending.clear();
+        self.is_between_frames = true;
+    }
+
+    /// Takes what another view has written about the frame at hand.
+    #[inline]
+    pub fn take_over(&mut self, text: &[u8]) {
+        self.pending.bytes(text);
     }
 
     /// Takes the next event of a dissection. When `out` is full, which is after [`PIECE`] bytes, `flush`
