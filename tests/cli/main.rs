@@ -29,6 +29,7 @@ mod reach;
 mod restart;
 mod signals;
 mod sockets;
+mod sockets_causes;
 mod sockets_filters;
 mod sockets_names;
 mod sockets_output;

@@ -2,9 +2,10 @@
 
 use std::io::{Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::time::Duration;
 
 use serde_json::Value;
-use socket2::{Domain, Protocol, Socket, Type};
+use socket2::{Domain, Protocol, SockRef, Socket, TcpKeepalive, Type};
 
 use crate::namespace::Namespace;
 use crate::support::sockets::{findings, inode};
@@ -175,4 +176,30 @@ fn a_peer_that_fell_silent_is_found_and_one_that_answers_is_not() {
     assert_eq!(row["timer"]["kind"], "retransmit");
     let all = namespace.listing(&[]);
     assert_eq!(findings(all.with_inode(inode(&well))), [""; 0]);
+}
+
+#[test]
+fn keepalive_probes_without_an_answer_are_found_and_answered_ones_are_not() {
+    let Some(namespace) = walled("keepalive") else {
+        return;
+    };
+    let (silent, _its_peer) = pair(&namespace);
+    let (well, _other_peer) = pair(&namespace);
+    let second = Duration::from_secs(1);
+    let probing = TcpKeepalive::new().with_time(second).with_interval(second);
+    for stream in [&silent, &well] {
+        SockRef::from(stream)
+            .set_tcp_keepalive(&probing)
+            .expect("set");
+    }
+    let port = silent.local_addr().expect("an address").port();
+    namespace.firewall(&format!("tcp sport {port} drop"));
+    let row = until("the finding", || {
+        let listing = namespace.listing(&["--problems"]);
+        assert!(listing.rows().len() <= 1, "{:#?}", listing.document);
+        listing.rows().first().cloned()
+    });
+    assert_eq!(findings(&row), ["keepalive_unanswered"]);
+    assert_eq!(row["inode"], inode(&silent));
+    assert_eq!(row["timer"]["kind"], "keepalive");
 }
