@@ -27,7 +27,7 @@
 //! | [`filter`] | pure: the capture filter language: tcpdump's syntax, one syntax tree, tests on the bytes of a frame | `capfile` |
 //! | [`sockets`] | pure: the sockets of a host as values: the model, filters, sorting, the join with owners | `sockdiag` |
 //! | [`host`] | pure: what a host looks like at one moment: who listens, who is at the other end, who owns | `sockets` |
-//! | [`diagnose`] | pure: a sample of a host, or a fact of a capture, in; findings out; `rules/`, one file each | `capfile`, `host`, `sockets`, `sockdiag`, `stream` |
+//! | [`diagnose`] | pure: a sample of a host, or a fact of a capture, in; findings out; `rules/`, one file each | `capfile`, `host`, `ping`, `reference`, `sockets`, `sockdiag`, `stream` |
 //! | [`sockdiag`] | pure: codecs of the kernel's socket listings: netlink `sock_diag` messages, `struct tcp_info` | `netlink` |
 //! | [`netlink`] | pure: netlink's framing: messages, attributes, acknowledgements, requests | - |
 //! | [`mod@reference`] | pure: errno, ICMP, TCP-state and resolver tables, with cause and next step | - |

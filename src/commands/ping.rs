@@ -5,6 +5,7 @@ mod path;
 mod show;
 mod targets;
 mod tcp;
+mod trace;
 mod values;
 
 use crate::commands::serving::tell;
@@ -42,6 +43,10 @@ use targets::Gathered;
 /// A TARGET is a name, an address (fe80::1%eth0 too), a block (10.0.0.0/24) or a range
 /// (10.0.0.1-10.0.0.9, 10.0.0.1-9). Several targets take turns.
 ///
+/// --hops --watch goes on round after round, one a second as Linux' limit for ICMP errors allows. A hop that
+/// answers fewer requests than the target only limits its answers; loss begins at the first hop from which
+/// on all hops lose.
+///
 /// The exit status is that of iputils: 0 with replies, 1 without one (or with -w fewer than -c), 2 on
 /// other errors; with several targets 1 if one of them did not reply, and 2 if a name has no address.
 /// --tcp is 0 if every port was open at least once, --hops if the target was reached, --mtu if
@@ -55,6 +60,7 @@ use targets::Gathered;
     sockdoc ping -c 1 127.1.0.0/24           which hosts of a block reply\n  \
     sockdoc ping -c 1 -M do -s 1472 HOST     does a full Ethernet frame pass?\n  \
     sockdoc ping --wait-up -w 60 HOST        until it replies, for at most a minute\n  \
+    sockdoc ping --hops --watch -c 30 HOST   where packets are lost, hop by hop\n  \
     sockdoc ping --json -c 10 HOST           an object for each reply, and a summary")]
 pub struct Args {
     /// Hosts, addresses, blocks or ranges to ping.
@@ -97,14 +103,17 @@ fn ask(
     for target in targets.iter_mut().filter(|_| options.broadcast) {
         target.is_broadcast = icmp::is_broadcast(target.at(0), options);
     }
-    if !flags.mode.tcp.is_empty() {
+    if !flags.mode.tcp.is_empty() && !flags.mode.hops {
         return tcp::run(flags, context, &targets, options);
     }
     if flags.mode.hops || flags.mode.mtu {
         let target = path::only(&targets)?;
-        route(target, options)?;
+        let source = route(target, options)?;
+        if flags.mode.hops && flags.mode.watch {
+            return trace::watch(flags, context, target, source, options);
+        }
         if flags.mode.hops {
-            return path::hops(flags, context, target, options);
+            return path::hops(flags, context, target, source, options);
         }
         return path::mtu(flags, context, target, options);
     }

@@ -125,7 +125,7 @@ fn about(case: &Case<'_>, at: SocketAt) -> Vec<Finding> {
 fn socket_checks() -> impl Iterator<Item = fn(&Case<'_>, SocketAt) -> Option<Finding>> {
     rules::ALL.iter().filter_map(|rule| match rule.check {
         Check::Socket(check) => Some(check),
-        Check::Process(_) | Check::Sender | Check::Fact(_) => None,
+        Check::Process(_) | Check::Sender | Check::Path | Check::Fact(_) => None,
     })
 }
 

@@ -14,6 +14,7 @@
 //! | [`losses`] | the account of lost packets |
 //! | [`mtu`] | the search for the MTU of a path |
 //! | [`hops`] | the routers on the way |
+//! | [`trace`] | the routers on the way, round after round |
 //! | [`tally`] | counts |
 //! | [`outage`] | losses in a row |
 //! | [`target`] | targets: names, addresses, CIDR blocks, ranges |
@@ -34,4 +35,5 @@ pub mod schedule;
 pub mod session;
 pub mod tally;
 pub mod target;
+pub mod trace;
 pub mod window;

@@ -15,10 +15,10 @@ use std::io::{self, Write};
 
 use serde::Serialize;
 
-use super::sockets::{Sheet, cells};
+use super::sockets::{Names, Sheet, cells};
 use super::{Paint, Style, escape, wrap};
-use crate::diagnose::{Block, Fact, Finding, NextStep, Severity, Subject};
-use crate::host::SocketAt;
+use crate::diagnose::{Block, Fact, Finding, Findings, NextStep, Severity, Subject};
+use crate::host::{Index, Sample, SocketAt};
 
 /// How wide the titles of a finding's parts are, and the blanks around them.
 const MARGIN: usize = 13;
@@ -69,6 +69,40 @@ pub fn write(
         }
     }
     Ok(())
+}
+
+/// Writes findings that are about no socket.
+pub fn write_all(
+    out: &mut (impl Write + ?Sized),
+    findings: Vec<Finding>,
+    layout: Layout,
+) -> io::Result<()> {
+    with_no_sockets(|sheet| {
+        findings.into_iter().try_for_each(|finding| {
+            let effects = Vec::new();
+            write(out, &Block { finding, effects }, sheet, layout)
+        })
+    })
+}
+
+/// Such findings for programs.
+pub fn values(findings: &[Finding]) -> serde_json::Value {
+    with_no_sockets(|sheet| {
+        findings
+            .iter()
+            .map(|it| serde_json::json!(json(it, sheet)))
+            .collect()
+    })
+}
+
+fn with_no_sockets<T>(write: impl FnOnce(&Sheet<'_>) -> T) -> T {
+    let sample = Sample::default();
+    write(&Sheet {
+        index: &Index::new(&sample),
+        findings: &Findings::default(),
+        shown: &[],
+        names: &Names::default(),
+    })
 }
 
 /// A fact: its name, its value, where it was read.

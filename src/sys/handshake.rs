@@ -53,18 +53,7 @@ pub fn handshake(
     };
     let socket = client(&address, Type::STREAM, &Options::default())
         .map_err(|error| fail("open a socket for", &error))?;
-    apply(&socket, options).map_err(|error| fail("set the options of", &error))?;
-    if let Some(device) = &options.device {
-        socket
-            .bind_device(Some(device.as_bytes()))
-            .map_err(|error| fail("bind to the interface for", &error))?;
-    }
-    if let Some(source) = options.source {
-        socket
-            .bind(&source.into())
-            .map_err(|error| fail("bind for", &error))?;
-    }
-    hear_of_refusals(&socket, address).map_err(|error| fail("set the options of", &error))?;
+    prepare(&socket, address, options).map_err(|error| fail("set the options of", &error))?;
     // No connection of ours remains, here or there: it is reset.
     let _ = socket.set_linger(Some(Duration::ZERO));
     let start = clock::monotonic();
@@ -94,8 +83,21 @@ fn resent(socket: &Socket) -> u32 {
     resent.unwrap_or(0)
 }
 
-/// What a SYN looks like on the wire.
-fn apply(socket: &Socket, options: &icmp::Options) -> io::Result<()> {
+/// What a packet looks like on the wire, and that the socket is told of ICMP errors. Sockets that were
+/// reset leave the port free for the next.
+pub(super) fn prepare(
+    socket: &Socket,
+    address: SocketAddr,
+    options: &icmp::Options,
+) -> io::Result<()> {
+    if let Some(device) = &options.device {
+        socket.bind_device(Some(device.as_bytes()))?;
+    }
+    if let Some(source) = options.source {
+        socket.set_reuse_address(true)?;
+        socket.bind(&source.into())?;
+    }
+    hear_of_refusals(socket, address)?;
     let is_v4 = socket.domain()? == Domain::IPV4;
     match options.hop_limit {
         Some(hops) if is_v4 => socket.set_ttl_v4(hops.into())?,
@@ -123,7 +125,7 @@ fn hear_of_refusals(socket: &Socket, address: SocketAddr) -> io::Result<()> {
 }
 
 /// The ICMP error in the error queue.
-fn refusal(socket: &Socket) -> Option<Refusal> {
+pub(super) fn refusal(socket: &Socket) -> Option<Refusal> {
     // What was sent is of no interest: a SYN has no data.
     let mut inbox = Inbox::new(64);
     inbox.receive(socket, Queue::Errors).ok()?;

@@ -36,6 +36,7 @@ pub mod capture;
 pub mod clock;
 pub mod connect;
 pub mod datagram;
+pub mod datagram_probe;
 pub mod exchange;
 pub mod files;
 pub mod fill;

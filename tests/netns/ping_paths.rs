@@ -179,3 +179,57 @@ fn a_router_that_is_silent_leaves_its_hop_and_not_the_rest() {
         assert!(run.says("*"), "{run}");
     }
 }
+
+#[test]
+fn a_trace_that_goes_on_reports_each_hop_by_every_kind_of_probe() {
+    let Some(path) = Path::new("--hops --watch") else {
+        return;
+    };
+    for (target, router) in SERVER.into_iter().zip(ROUTER) {
+        for kind in ["", "--udp 33434", "--tcp 7001"] {
+            let words = format!("--hops {kind} --watch -c 3 -i 0.05 -W 1 {target}");
+            let run = Run::words(&path.client, &words);
+            assert_eq!(run.status, Some(0), "{kind}: {run}");
+            assert!(
+                run.says("reached in 2 hops, nothing is lost"),
+                "{kind}: {run}"
+            );
+            let hop = run.line_with(router);
+            let fields: Vec<&str> = hop.split_whitespace().take(5).collect();
+            assert_eq!(fields, ["1", router, "3", "0%", "3"], "{kind}: {run}");
+        }
+    }
+}
+
+#[test]
+fn a_router_that_limits_its_answers_is_no_loss_and_one_that_drops_is() {
+    let test = "--hops --watch, loss";
+    if program("nft").is_none() {
+        skip(test, "nft is not installed");
+        return;
+    }
+    let Some(path) = Path::new(test) else {
+        return;
+    };
+    path.router.sysctl(&["net.ipv4.icmp_ratelimit=1000"]);
+    let words = format!("--json --hops --watch -c 12 -i 0.02 -W 0.2 {}", SERVER[0]);
+    let run = Run::words(&path.client, &words);
+    let end = run.summary();
+    let verdict = end["verdict"].as_str().unwrap_or_default();
+    assert!(verdict.starts_with("hop 1 answers "), "{run}");
+    assert!(
+        verdict.ends_with("hop 1 limits its answers, nothing is lost"),
+        "{run}"
+    );
+    assert_eq!(end["findings"][0]["id"], "router_limits_answers", "{run}");
+    path.router.sysctl(&["net.ipv4.icmp_ratelimit=0"]);
+    path.router.firewall_at(
+        "forward",
+        "icmp type echo-request numgen inc mod 2 == 1 drop",
+    );
+    let run = Run::words(&path.client, &words);
+    let end = run.summary();
+    assert_eq!(end["findings"][0]["id"], "path_loss", "{run}");
+    let verdict = end["verdict"].as_str().unwrap_or_default();
+    assert!(verdict.contains(": the loss begins at hop 2"), "{run}");
+}

@@ -7,9 +7,10 @@ use std::time::Duration;
 use clap::Args;
 
 use super::values::{Pattern, UntilDown, mark, pattern, percentile, tos};
-use crate::commands::values;
+use crate::commands::{Context, values};
 use crate::error::{Error, Kind, Result};
 use crate::ping::plan::{Pace, Plan, Until};
+use crate::render::finding::Layout;
 use crate::render::ping::{Extras, TimeForm};
 use crate::sys::icmp::{Fragmentation, Options};
 use crate::sys::resolve::{Family, resolve};
@@ -78,6 +79,9 @@ pub(super) struct TargetArgs {
     /// Show addresses as numbers, without looking up names.
     #[arg(short = 'n', long)]
     pub(super) numeric: bool,
+    /// With --hops --watch: show the names of routers.
+    #[arg(short = 'N', long, requires = "watch")]
+    pub(super) names: bool,
 }
 
 /// Measurements other than ICMP round-trip times.
@@ -90,13 +94,21 @@ pub(super) struct ModeArgs {
     pub(super) mtu: bool,
     /// Time TCP handshakes with these ports, for hosts that drop ICMP: open, refused or filtered.
     #[arg(long, value_name = "PORTS", value_delimiter = ',',
-          conflicts_with_all = ["hops", "size", "pattern", "pmtudisc", "preload", "adaptive", "flood",
+          conflicts_with_all = ["size", "pattern", "pmtudisc", "preload", "adaptive", "flood",
           "lenient", "timing", "outstanding", "audible", "format", "csv", "broadcast"],
           value_parser = clap::value_parser!(u16).range(1..))]
     pub(super) tcp: Vec<u16>,
-    /// Find the routers on the path: three requests to each hop (-c), at most 30 hops (-t).
+    /// Find the routers on the path: three requests to each hop (-c), at most 30 hops (-t); by ICMP, or
+    /// with --tcp or --udp.
     #[arg(long, conflicts_with_all = NOT_OF_A_PATH)]
     pub(super) hops: bool,
+    /// With --hops: go on round after round (-c of them), with a live table and a report.
+    #[arg(long, requires = "hops")]
+    pub(super) watch: bool,
+    /// With --hops: send UDP packets to this port; one that nobody reads gives an answer.
+    #[arg(long, value_name = "PORT", requires = "hops", conflicts_with = "tcp",
+          value_parser = clap::value_parser!(u16).range(1..))]
+    pub(super) udp: Option<u16>,
 }
 
 /// When requests are sent, and when it ends.
@@ -105,10 +117,10 @@ pub(super) struct ModeArgs {
 pub(super) struct WhenArgs {
     /// Stop after N requests to each target; with -w, after N replies.
     #[arg(short = 'c', long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
-    count: Option<u64>,
+    pub(super) count: Option<u64>,
     /// The time from one request to the next [default: 1s]; 0 sends as fast as replies come.
     #[arg(short = 'i', long, value_name = "TIME", value_parser = values::duration)]
-    interval: Option<Duration>,
+    pub(super) interval: Option<Duration>,
     /// Stop after this time.
     #[arg(short = 'w', long, value_name = "TIME", value_parser = values::positive_duration)]
     deadline: Option<Duration>,
@@ -222,10 +234,15 @@ pub(super) enum Time {
 
 impl ShowArgs {
     /// What is shown beside the statistics.
-    pub(super) fn extras(&self) -> Extras {
+    pub(super) fn extras(&self, context: &Context) -> Extras {
         Extras {
             percentiles: self.percentiles.clone(),
             hist: self.hist,
+            layout: Layout {
+                style: context.style,
+                width: context.width,
+                verbose: false,
+            },
         }
     }
 

@@ -1,10 +1,12 @@
 //! `--hops` and `--mtu`: the path to one target, probed with small sessions of their own.
 
-use std::io;
+use std::io::{self, Write as _};
+use std::net::IpAddr;
 use std::time::Duration;
 
 use super::flags::{Flags, TimingSource};
 use super::send_mode;
+use super::trace::Probes;
 use crate::commands::serving::print;
 use crate::commands::{Context, Status};
 use crate::error::{Error, Kind, Result};
@@ -17,7 +19,9 @@ use crate::ping::payload::Payloads;
 use crate::ping::plan::Plan;
 use crate::ping::session::{Request, Session};
 use crate::ping::target::Target;
+use crate::ping::trace::{MOST_SILENT, Trace};
 use crate::render::ping::path as shown;
+use crate::render::ping::trace::verdict_words;
 use crate::sys::clock;
 use crate::sys::icmp::runner::{Handler, Runner};
 use crate::sys::icmp::{self, Fragmentation, Options};
@@ -29,7 +33,7 @@ const LARGEST: usize = 65_535;
 /// Requests to each hop, unless `-c` says otherwise.
 const REQUESTS: u64 = 3;
 /// Hops, unless `-t` says otherwise.
-const HOPS: u8 = 30;
+pub(super) const HOPS: u8 = 30;
 /// From one request to a hop to the next, unless `-i` says otherwise.
 const INTERVAL: Duration = Duration::from_millis(50);
 
@@ -38,6 +42,7 @@ pub(super) fn hops(
     flags: &Flags,
     context: &Context,
     target: &Target,
+    source: IpAddr,
     options: &Options,
 ) -> Result<Status> {
     let signals = Signals::open_with_quit()?;
@@ -45,19 +50,13 @@ pub(super) fn hops(
     if !context.json {
         say(|out| shown::write_hops_opening(out, target, most))?;
     }
-    let mut prober = Prober::new(target, signals);
+    let mut probes = Probes::new(flags, target, source, options, signals)?;
     let mut hops: Vec<Hop> = Vec::new();
     for distance in 1..=most {
-        let options = Options {
-            hop_limit: Some(distance),
-            ..options.clone()
-        };
-        let plan = flags.small_plan(REQUESTS, INTERVAL);
-        let result = prober.ask(plan, flags.size(), &options)?;
-        if result.interrupted {
+        let count = flags.when.count.unwrap_or(REQUESTS);
+        let Some(hop) = probes.ask(distance, count)? else {
             break;
-        }
-        let hop = Hop::new(distance, &result.events);
+        };
         say(|out| {
             if context.json {
                 shown::hop_json(out, target, &hop)
@@ -67,15 +66,18 @@ pub(super) fn hops(
         })?;
         let is_last = hop.end.is_some();
         hops.push(hop);
-        if is_last {
+        let silent = hops.iter().rev().take_while(|hop| hop.routers().is_empty());
+        if is_last || silent.count() >= usize::from(MOST_SILENT) {
             break;
         }
     }
+    let trace = Trace::of(most, &hops);
     say(|out| {
         if context.json {
-            shown::hops_json(out, target, &hops)
+            shown::hops_json(out, target, &hops, &verdict_words(&trace))
         } else {
-            shown::write_hops_table(out, &hops, context.width)
+            shown::write_hops_table(out, &hops, context.width)?;
+            writeln!(out, "\n{}", verdict_words(&trace))
         }
     })?;
     let end = hops.last().and_then(|hop| hop.end);
@@ -166,21 +168,21 @@ fn outcome(events: &[Event]) -> Outcome {
 }
 
 /// The events of a small session.
-struct SessionResult {
-    events: Vec<Event>,
-    interrupted: bool,
+pub(super) struct SessionResult {
+    pub(super) events: Vec<Event>,
+    pub(super) interrupted: bool,
 }
 
 /// Runs small sessions, in sequence, by the same socket.
-struct Prober<'a> {
-    target: &'a Target,
-    signals: Signals,
+pub(super) struct Prober<'a> {
+    pub(super) target: &'a Target,
+    pub(super) signals: Signals,
     /// Opened for the first session; then the privileges are dropped.
     runner: Option<Runner>,
 }
 
 impl<'a> Prober<'a> {
-    fn new(target: &'a Target, signals: Signals) -> Self {
+    pub(super) fn new(target: &'a Target, signals: Signals) -> Self {
         Prober {
             target,
             signals,
@@ -189,7 +191,12 @@ impl<'a> Prober<'a> {
     }
 
     /// Runs a small session.
-    fn ask(&mut self, plan: Plan, size: usize, options: &Options) -> Result<SessionResult> {
+    pub(super) fn ask(
+        &mut self,
+        plan: Plan,
+        size: usize,
+        options: &Options,
+    ) -> Result<SessionResult> {
         let mode = send_mode(&plan, TimingSource::Auto, false);
         let payloads = Payloads::new(icmp::random()?, size, &[]);
         let targets = vec![self.target.clone()];

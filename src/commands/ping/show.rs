@@ -213,7 +213,7 @@ fn writer(
     source: Option<IpAddr>,
 ) -> Box<dyn Writer> {
     let show = &flags.show;
-    let extras = show.extras();
+    let extras = show.extras(context);
     if context.json {
         return Box::new(Objects { extras });
     }

@@ -100,7 +100,7 @@ impl<'a> Monitor<'a> {
             ports,
             flags,
             is_json: context.json,
-            extras: flags.show.extras(),
+            extras: flags.show.extras(context),
             with_time: flags.show.time_form().map(|form| DayTime { form, offset }),
             clock: DayTime {
                 form: TimeForm::Local,

@@ -12,8 +12,10 @@
 //! | `process` | a process whose sockets are in trouble |
 //! | `socket` | one socket of a sample, and what the index knows of its surroundings |
 //! | [`sender`] | one sender that was watched for a while |
+//! | [`path`] | a path that was probed: pings, a trace, its MTU |
 //! | `stream` | a fact of a capture |
 
+pub mod path;
 pub mod process;
 pub mod sender;
 pub mod socket;
@@ -91,6 +93,8 @@ pub enum Check {
     Socket(fn(&Case<'_>, SocketAt) -> Option<Finding>),
     /// About a sender that was watched: [`sender::verdict`] gives the one that applies.
     Sender,
+    /// About a path that was probed: [`path`] gives those that apply.
+    Path,
     /// About a fact of a capture.
     Fact(fn(&StreamFact) -> Option<Finding>),
 }

@@ -6,12 +6,13 @@ use std::time::Duration;
 
 use super::number::{millis, short_millis};
 use super::{Extras, words};
+use crate::diagnose::rules::path as rules;
 use crate::ping::event::Timings;
 use crate::ping::figures::Distribution;
 use crate::ping::losses::Refusal;
 use crate::ping::outage::Outages;
 use crate::ping::session::Session;
-use crate::render::thousands;
+use crate::render::{finding, thousands};
 
 /// How wide the bars of a histogram are at most.
 const BAR: u64 = 40;
@@ -27,6 +28,7 @@ pub fn write(out: &mut impl Write, session: &Session, extras: &Extras) -> io::Re
     write_outages(out, session)?;
     write_not_counted(out, session)?;
     write_notes(out, session)?;
+    finding::write_all(out, rules::of_session(session), extras.layout)?;
     if extras.hist {
         write_histogram(out, &session.times)?;
     }

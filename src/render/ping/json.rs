@@ -7,6 +7,7 @@ use serde::Serialize;
 use serde_json::{Map, Value, json};
 
 use super::{DayTime, Extras, NameOf, Output, Writer, words};
+use crate::diagnose::rules::path as rules;
 use crate::ping::clock::Realtime;
 use crate::ping::event::{Event, Refused, Reply, Timing, Verdict};
 use crate::ping::losses::{Losses, Refusal};
@@ -14,6 +15,7 @@ use crate::ping::payload::Damage;
 use crate::ping::session::{Request, Session};
 use crate::ping::tally::Tally;
 use crate::reference::icmp::{self, Version};
+use crate::render::finding;
 use crate::render::json::{self, joined, maybe_micros, micros};
 
 /// An object for each event, one a line, and a summary.
@@ -93,6 +95,8 @@ impl Writer for Objects {
 
     fn finish(&mut self, output: &mut Output, session: &Session, now: Realtime) {
         let fields = figures(session, &self.extras.percentiles, now);
+        let findings = finding::values(&rules::of_session(session));
+        let fields = joined([fields, json!({ "findings": findings })]);
         write(output, "summary", &fields);
     }
 

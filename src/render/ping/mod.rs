@@ -7,6 +7,7 @@
 //! | [`table`] | many targets: a table that is written over itself on a terminal |
 //! | [`json`] | an object for each thing that happens, and a summary |
 //! | [`csv`] | a line of fields for each thing that happens |
+//! | [`trace`] | the routers on the way, round after round |
 //! | [`path`] | the routers on the way and its MTU |
 //! | [`handshakes`] | TCP handshakes |
 //! | [`account`] | what we add after the statistics: percentiles, timing, losses |
@@ -26,6 +27,7 @@ pub mod lines;
 pub mod number;
 pub mod path;
 pub mod table;
+pub mod trace;
 pub mod words;
 
 #[cfg(test)]
@@ -37,6 +39,7 @@ use crate::ping::clock::{Monotonic, Realtime};
 use crate::ping::event::Event;
 use crate::ping::session::{Request, Session};
 use crate::render::date;
+use crate::render::finding::Layout;
 
 /// What is to be written where.
 #[derive(Debug, Default)]
@@ -161,4 +164,6 @@ pub struct Extras {
     pub percentiles: Vec<f64>,
     /// A histogram.
     pub hist: bool,
+    /// How findings are written.
+    pub layout: Layout,
 }

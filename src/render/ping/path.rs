@@ -9,12 +9,14 @@ use serde_json::{Value, json};
 
 use super::number::short_millis;
 use super::words;
+use crate::diagnose::rules::path as rules;
 use crate::ping::hops::{Answer, End, Hop};
 use crate::ping::mtu::{Found, Outcome, headers};
 use crate::ping::target::Target;
 use crate::reference::icmp::Version;
 use crate::render::column::{self, Column, put};
 use crate::render::escape;
+use crate::render::finding;
 use crate::render::json::{self, joined, maybe_micros};
 
 /// The first line of `--hops`.
@@ -112,14 +114,19 @@ pub fn hop_json(out: &mut impl Write, target: &Target, hop: &Hop) -> io::Result<
 }
 
 /// The end of `--hops` as an event.
-pub fn hops_json(out: &mut impl Write, target: &Target, hops: &[Hop]) -> io::Result<()> {
+pub fn hops_json(
+    out: &mut impl Write,
+    target: &Target,
+    hops: &[Hop],
+    verdict: &str,
+) -> io::Result<()> {
     let reached = hops.iter().find(|hop| hop.end == Some(End::Reached));
     let distance = reached.map(|hop| hop.distance);
     event(
         out,
         "hops",
         target,
-        json!({ "reached": reached.is_some(), "hops": distance }),
+        json!({ "reached": reached.is_some(), "hops": distance, "verdict": verdict }),
     )
 }
 
@@ -269,6 +276,7 @@ pub fn found_json(out: &mut impl Write, target: &Target, found: &Found) -> io::R
         "mtu_bytes": mtu,
         "told_by": told_by,
         "black_hole": black_hole.map(sizes),
+        "findings": finding::values(&rules::of_mtu(target.address, found).into_iter().collect::<Vec<_>>()),
         "message": String::from_utf8_lossy(&text).trim_end(),
     });
     event(out, "mtu", target, fields)

@@ -19,8 +19,9 @@ const INTERVAL: Duration = Duration::from_millis(200);
 const KEPT_FREE: u16 = 3;
 
 /// To the alternate screen without a cursor, and back (xterm's private modes 1049 and 25).
-const ASIDE: &str = "\x1b[?1049h\x1b[?25l";
-const BACK: &str = "\x1b[?25h\x1b[?1049l";
+pub const ASIDE: &str = "\x1b[?1049h\x1b[?25l";
+/// And back.
+pub const BACK: &str = "\x1b[?25h\x1b[?1049l";
 
 /// A target, and what was last wrong with it.
 struct Row<'a> {

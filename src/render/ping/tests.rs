@@ -19,6 +19,11 @@ fn extras() -> Extras {
     Extras {
         percentiles: vec![50.0, 99.0],
         hist: false,
+        layout: crate::render::finding::Layout {
+            style: crate::render::Style::new(false),
+            width: None,
+            verbose: false,
+        },
     }
 }
 

@@ -1,0 +1,220 @@
+//! A trace that goes on: a table on the terminal, a report, and JSON.
+
+use std::fmt::Write as _;
+use std::io::{self, Write};
+use std::net::IpAddr;
+
+use serde::Serialize;
+use serde_json::{Value, json};
+
+use super::number::{general, short_millis};
+use super::path::event;
+use crate::diagnose::Finding;
+use crate::ping::figures::Summary;
+use crate::ping::hops::End;
+use crate::ping::target::Target;
+use crate::ping::trace::{PathChange, Router, Trace, Traced, Verdict};
+use crate::render::column::{self, Column, put};
+use crate::render::finding::{self, Layout};
+use crate::render::json::maybe_micros;
+
+/// The name of an address, if one is known.
+pub type Named<'a> = &'a dyn Fn(IpAddr) -> Option<String>;
+
+/// A line of the table: a hop with one of its routers, or one that has never answered.
+struct Row<'a> {
+    hop: &'a Traced,
+    router: Option<&'a Router>,
+    /// The first line of its hop.
+    is_first: bool,
+    name: Option<String>,
+}
+
+impl Row<'_> {
+    fn put_time(&self, out: &mut String, time: fn(Summary) -> std::time::Duration) {
+        let times = self.router.and_then(|router| router.times.summary());
+        put(out, times.map(|times| short_millis(time(times))));
+    }
+}
+
+const fn columns<'a>() -> [Column<Row<'a>>; 9] {
+    [
+        Column::number("hop", |out, row| {
+            put(out, row.is_first.then_some(row.hop.distance));
+        }),
+        Column::text("router", |out, row| match row.router {
+            Some(router) => out.push_str(&super::words::labelled(
+                row.name.as_deref(),
+                &router.address.to_string(),
+            )),
+            None => out.push_str("(no reply)"),
+        }),
+        Column::number("sent", |out, row| {
+            put(out, row.is_first.then_some(row.hop.sent));
+        }),
+        Column::number("lost", |out, row| {
+            let percent = row.hop.lost() as f64 * 100.0 / row.hop.sent.max(1) as f64;
+            if row.is_first {
+                let _ = write!(out, "{}%", general((percent * 10.0).round() / 10.0));
+            }
+        }),
+        Column::number("replies", |out, row| {
+            put(out, row.router.map(|it| it.answers));
+        }),
+        Column::number("last ms", |out, row| row.put_time(out, |times| times.last)),
+        Column::number("avg ms", |out, row| row.put_time(out, |times| times.mean)),
+        Column::number("best ms", |out, row| row.put_time(out, |times| times.min)),
+        Column::number("worst ms", |out, row| row.put_time(out, |times| times.max)),
+    ]
+}
+
+/// The table.
+pub fn write_table(
+    out: &mut dyn io::Write,
+    trace: &Trace,
+    width: Option<u16>,
+    named: Named<'_>,
+) -> io::Result<()> {
+    let rows: Vec<Row<'_>> = trace
+        .hops()
+        .iter()
+        .flat_map(|hop| {
+            let routers = hop.routers.iter().map(Some);
+            let none = hop.routers.is_empty().then_some(None);
+            let all = routers.chain(none).enumerate();
+            all.map(move |(at, router)| Row {
+                hop,
+                router,
+                is_first: at == 0,
+                name: router.and_then(|router| named(router.address)),
+            })
+        })
+        .collect();
+    column::table(&columns(), &rows).write(out, width)
+}
+
+/// A change of the path, as a line.
+pub fn change_words(change: &PathChange) -> String {
+    let PathChange { distance, from, to } = change;
+    format!("path change: hop {distance} is {to} now, no longer {from}")
+}
+
+/// What the figures say, in one line.
+pub fn verdict_words(trace: &Trace) -> String {
+    let hops = trace.hops().len();
+    match trace.verdict() {
+        Verdict::Unknown => "nothing was asked".to_owned(),
+        Verdict::Clean => format!("reached in {hops} hops, nothing is lost"),
+        Verdict::Limits {
+            distance,
+            answered,
+            sent,
+        } => format!(
+            "hop {distance} answers {answered} of {sent}, hop {hops} all: hop {distance} limits its answers, \
+             nothing is lost"
+        ),
+        Verdict::Loss {
+            distance,
+            lost,
+            sent,
+            router,
+        } => {
+            let who = router.map_or(String::new(), |router| format!(" ({router})"));
+            format!(
+                "reached in {hops} hops, {lost} of {sent} lost: the loss begins at hop {distance}{who}"
+            )
+        }
+        Verdict::Refused(refusal) => {
+            let by = super::words::by(&refusal);
+            format!("not reached: {by} sent {}", refusal.words())
+        }
+        Verdict::Unsent => "not reached: this host does not send it".to_owned(),
+        Verdict::Silent { last: None } => "not reached: no hop answers".to_owned(),
+        Verdict::Silent {
+            last: Some((distance, router)),
+        } => {
+            let silent = hops - usize::from(distance);
+            format!(
+                "not reached: the last hop that answers is {distance} ({router}), the next {silent} are silent"
+            )
+        }
+        Verdict::Loop { one, other } => {
+            format!(
+                "not reached: {one} and {other} send the packets to each other (a routing loop)"
+            )
+        }
+    }
+}
+
+/// The report at the end: the table, the verdict, the findings.
+pub fn write_report(
+    out: &mut impl Write,
+    trace: &Trace,
+    findings: Vec<Finding>,
+    layout: Layout,
+    named: Named<'_>,
+) -> io::Result<()> {
+    write_table(out, trace, layout.width, named)?;
+    writeln!(out, "\n{}", verdict_words(trace))?;
+    finding::write_all(out, findings, layout)
+}
+
+/// A change of the path as an event.
+pub fn change_json(out: &mut impl Write, target: &Target, change: &PathChange) -> io::Result<()> {
+    let fields = json!({ "hop": change.distance, "from": change.from, "to": change.to });
+    event(out, "path_change", target, fields)
+}
+
+#[derive(Serialize)]
+struct RouterFields {
+    address: IpAddr,
+    name: Option<String>,
+    answers: u64,
+    rtt_min_us: Value,
+    rtt_avg_us: Value,
+    rtt_max_us: Value,
+    rtt_mdev_us: Value,
+    jitter_us: Value,
+}
+
+/// The report as events: one for each hop, and the end.
+pub fn report_json(
+    out: &mut impl Write,
+    target: &Target,
+    trace: &Trace,
+    findings: &[Finding],
+    named: Named<'_>,
+) -> io::Result<()> {
+    for hop in trace.hops() {
+        let routers = hop.routers.iter().map(|router| {
+            let times = router.times.summary();
+            RouterFields {
+                address: router.address,
+                name: named(router.address),
+                answers: router.answers,
+                rtt_min_us: maybe_micros(times.map(|it| it.min)),
+                rtt_avg_us: maybe_micros(times.map(|it| it.mean)),
+                rtt_max_us: maybe_micros(times.map(|it| it.max)),
+                rtt_mdev_us: maybe_micros(times.map(|it| it.deviation)),
+                jitter_us: maybe_micros(times.and_then(|it| it.jitter)),
+            }
+        });
+        let fields = json!({
+            "hop": hop.distance,
+            "sent": hop.sent,
+            "answered": hop.answered,
+            "routers": routers.collect::<Vec<_>>(),
+            "reached": hop.end == Some(End::Reached),
+        });
+        event(out, "hop", target, fields)?;
+    }
+    let reached = trace.is_reached();
+    let fields = json!({
+        "reached": reached,
+        "hops": reached.then(|| trace.hops().len()),
+        "rounds": trace.rounds,
+        "verdict": verdict_words(trace),
+        "findings": finding::values(findings),
+    });
+    event(out, "hops", target, fields)
+}

@@ -1,0 +1,68 @@
+//! One UDP packet to a port of the target, and what comes back for it.
+
+use std::io;
+use std::net::SocketAddr;
+use std::os::fd::AsFd;
+use std::time::Duration;
+
+use nix::poll::{PollFd, PollFlags};
+use socket2::Type;
+
+use crate::error::{Error, Kind, Result};
+use crate::ping::losses::Refusal;
+use crate::sys::clock;
+use crate::sys::handshake::{self, Outcome};
+use crate::sys::icmp;
+use crate::sys::signals::Signals;
+use crate::sys::socket::{Options, client};
+use crate::sys::waiting::ready_within;
+
+/// Bytes that a probe carries.
+const DATA: [u8; 32] = [0; 32];
+
+/// Sends one packet; gives the answer, and how long it took. Whoever reads at that port may answer too.
+pub fn probe(
+    address: SocketAddr,
+    options: &icmp::Options,
+    timeout: Duration,
+    signals: &Signals,
+) -> Result<(Outcome, Duration)> {
+    let fail = |operation: &str, error: &io::Error| {
+        Error::os(Kind::CannotRun, operation, error).on(address.to_string())
+    };
+    let socket = client(&address, Type::DGRAM, &Options::default())
+        .map_err(|error| fail("open a socket for", &error))?;
+    handshake::prepare(&socket, address, options)
+        .map_err(|error| fail("set the options of", &error))?;
+    let start = clock::monotonic();
+    let sent = socket
+        .connect(&address.into())
+        .and_then(|()| socket.send(&DATA));
+    if let Err(error) = sent {
+        return Ok((Outcome::Failed(error), Duration::ZERO));
+    }
+    let mut fds = [
+        PollFd::new(socket.as_fd(), PollFlags::POLLIN),
+        PollFd::new(signals.as_fd(), PollFlags::POLLIN),
+    ];
+    let ready = ready_within(&mut fds, Some(timeout));
+    let took = clock::monotonic().since(start);
+    let outcome = match ready {
+        Ok(false) => Outcome::Silent,
+        Err(nix::Error::EINTR) => Outcome::Interrupted,
+        Err(errno) => return Err(fail("wait for", &errno.into())),
+        Ok(true) if !fds[0].any().unwrap_or(false) => Outcome::Interrupted,
+        Ok(true) => match handshake::refusal(&socket) {
+            Some(refusal) if is_closed_port(&refusal, address) => Outcome::Refused,
+            Some(refusal) => Outcome::Rejected(refusal),
+            None => Outcome::Open,
+        },
+    };
+    Ok((outcome, took))
+}
+
+/// The target itself says that nobody reads at this port (`ICMP` 3/3, `ICMPv6` 1/4).
+fn is_closed_port(refusal: &Refusal, target: SocketAddr) -> bool {
+    let is_port = matches!((refusal.r#type, refusal.code), (3, 3) | (1, 4));
+    is_port && refusal.by == Some(target.ip())
+}
