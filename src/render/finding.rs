@@ -102,6 +102,7 @@ fn with_no_sockets<T>(write: impl FnOnce(&Sheet<'_>) -> T) -> T {
         findings: &Findings::default(),
         shown: &[],
         names: &Names::default(),
+        delta: None,
     })
 }
 

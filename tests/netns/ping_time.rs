@@ -3,8 +3,9 @@
 use std::net::{TcpListener, UdpSocket};
 use std::process::Stdio;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
+use crate::namespace::Namespace;
 use crate::pinging::Run;
 use crate::routed::{Path, SERVER};
 use crate::support::{program, skip};
@@ -158,4 +159,19 @@ fn the_anycast_address_of_a_subnets_routers_answers() {
     };
     let run = Run::words(&path.client, "-c 2 -i 0.05 -W 2 fd77:1::");
     assert_eq!((run.status, run.counts().received), (Some(0), 2), "{run}");
+}
+
+#[test]
+fn who_waits_for_a_host_waits_for_its_name_too_until_the_deadline() {
+    let Some(namespace) = Namespace::new("--wait-up, a name") else {
+        return;
+    };
+    let start = Instant::now();
+    let run = Run::words(&namespace, "--wait-up -w 1.2 later.invalid");
+    assert!(start.elapsed() >= Duration::from_secs(1), "{run}");
+    assert_eq!(run.status, Some(2), "{run}");
+    assert!(
+        run.errors.contains("waiting until the name resolves"),
+        "{run}"
+    );
 }

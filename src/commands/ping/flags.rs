@@ -140,7 +140,7 @@ pub(super) struct WhenArgs {
     /// Send at most this many requests per second in total [default: 1000 with several targets].
     #[arg(long, value_name = "PPS", value_parser = values::rate, conflicts_with = "flood")]
     rate: Option<f64>,
-    /// Stop when every target has replied once.
+    /// Stop when every target has replied once; wait for names that do not resolve yet.
     #[arg(long, conflicts_with = "until_down")]
     wait_up: bool,
     /// Stop when this many requests in a row got no reply [default: 1].
@@ -298,6 +298,16 @@ impl Flags {
             Some(UntilDown::Target(word)) => Some(word),
             _ => None,
         }
+    }
+
+    /// Whether it ends when every target has replied once.
+    pub(super) fn waits_until_up(&self) -> bool {
+        self.when.wait_up
+    }
+
+    /// The time after which it ends.
+    pub(super) fn deadline(&self) -> Option<Duration> {
+        self.when.deadline
     }
 
     /// Bytes of data.

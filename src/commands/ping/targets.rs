@@ -1,13 +1,17 @@
 //! The targets: the words of the command line and of a file, looked up.
 
 use std::net::{IpAddr, SocketAddr};
+use std::time::{Duration, Instant};
 
 use super::flags::Flags;
+use crate::commands::serving::tell;
 use crate::error::{Error, Kind, Result};
 use crate::ping::target::{self, MOST_TARGETS, Range, Target, Word};
 use crate::sys::files;
 use crate::sys::resolve::{Family, interface_number, interfaces, resolve};
 
+/// From one look-up of a name to the next.
+const NAME_INTERVAL: Duration = Duration::from_secs(1);
 /// The largest file of targets, in bytes.
 const LARGEST_FILE: u64 = 64 << 20;
 
@@ -35,7 +39,7 @@ pub(super) fn gather(words: &[String], flags: &Flags) -> Result<Gathered> {
     let mut unresolved = Vec::new();
     for word in &words {
         match target::parse(word).map_err(|cause| usage(&cause))? {
-            Word::Host(name) => match host(&name, flags) {
+            Word::Host(name) => match host_in_time(&name, flags) {
                 Ok(found) => targets.extend(found),
                 Err(error) => unresolved.push(error),
             },
@@ -72,6 +76,33 @@ fn block(range: Range, family: Family) -> impl Iterator<Item = Target> {
         Family::V6 => address.is_ipv6(),
     };
     range.addresses().filter(fits).map(Target::from)
+}
+
+/// The same as [`host`]; with `--wait-up` a name that does not resolve yet is asked for again, until the
+/// deadline.
+fn host_in_time(name: &str, flags: &Flags) -> Result<Vec<Target>> {
+    let start = Instant::now();
+    let mut is_told = false;
+    loop {
+        let error = match host(name, flags) {
+            Ok(found) => return Ok(found),
+            Err(error) => error,
+        };
+        let is_resolver = error.code.is_some_and(|code| code.starts_with("EAI_"));
+        let left = flags
+            .deadline()
+            .map(|all| all.saturating_sub(start.elapsed()));
+        if !flags.waits_until_up() || !is_resolver || left == Some(Duration::ZERO) {
+            return Err(error);
+        }
+        if !std::mem::replace(&mut is_told, true) {
+            tell(&format!(
+                "waiting until the name resolves: {}",
+                error.on_one_line()
+            ));
+        }
+        std::thread::sleep(left.map_or(NAME_INTERVAL, |left| left.min(NAME_INTERVAL)));
+    }
 }
 
 /// A name or an address.
