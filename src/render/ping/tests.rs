@@ -65,6 +65,13 @@ const ACCOUNT: &str = "\
     1 corrupted: only a damaged reply arrived\n  \
     1 dropped by a firewall of this host (EPERM)\n\
     replies not counted: 1 corrupted\n\
+    ERROR 10.0.0.254 does not let it through: Packet filtered\n  \
+    subject    the path to 10.0.0.2\n  \
+    means      A router or a firewall drops these packets by its rules and reports that by ICMP.\n  \
+    evidence   refused 1 of 5 (ICMP)\n  \
+    ruled out  A host that is down or a missing route has another ICMP code.\n  \
+    next       Ask who runs the sender of the ICMP error to allow it, or test with what is allowed: sockdoc \
+    ping --tcp.\n\
     round-trip time p50/p99 = 1.234/1.234 ms\n\
     timing: this program's clock for requests and replies\n";
 
