@@ -15,7 +15,7 @@ use crate::render::ping::handshakes::{self as shown, Attempt, Attempts, Port};
 use crate::render::ping::{DayTime, Extras, TimeForm};
 use crate::sys::clock;
 use crate::sys::handshake::{Outcome, handshake};
-use crate::sys::icmp::Options;
+use crate::sys::icmp::{Options, source_for};
 use crate::sys::privilege;
 use crate::sys::signals::Signals;
 
@@ -61,9 +61,13 @@ pub(super) fn run(
         let to = port.target.at(port.number);
         let at = clock::both().realtime;
         let (answer, took, lost_syns) = handshake(to, options, timeout, &signals)?;
-        let Some(answer) = shown_as(answer) else {
+        let Some(mut answer) = shown_as(answer) else {
             continue;
         };
+        let is_here = source_for(to, options).is_ok_and(|source| source == port.target.address);
+        if is_here && answer == shown::Answer::Filtered {
+            answer = shown::Answer::DroppedHere;
+        }
         let attempt = Attempt {
             target: port.target,
             port: port.number,

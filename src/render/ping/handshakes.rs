@@ -25,6 +25,8 @@ pub enum Answer {
     Refused,
     /// Nothing came.
     Filtered,
+    /// Nothing came, and the target is this host: no path has filtered it.
+    DroppedHere,
     /// A router or a firewall on the way refuses by ICMP: filtered too, and the sender is known.
     Rejected(Refusal),
     /// Another problem, as text.
@@ -37,6 +39,7 @@ impl Answer {
             Answer::Open => "open",
             Answer::Refused => "refused",
             Answer::Filtered | Answer::Rejected(_) => "filtered",
+            Answer::DroppedHere => "dropped_here",
             Answer::Failed(_) => "failed",
         }
     }
@@ -138,7 +141,7 @@ impl Attempts {
             Answer::Open => self.open += 1,
             Answer::Refused => self.refused += 1,
             Answer::Filtered | Answer::Rejected(_) => self.filtered += 1,
-            Answer::Failed(_) => self.failed += 1,
+            Answer::Failed(_) | Answer::DroppedHere => self.failed += 1,
         }
         self.lost_syns += u64::from(attempt.lost_syns);
         if let Some(time) = attempt.time() {
@@ -180,6 +183,11 @@ pub fn write_attempt(
         Answer::Open => writeln!(out, "open from {at} time={time} ms"),
         Answer::Refused => writeln!(out, "refused by {at} time={time} ms"),
         Answer::Filtered => writeln!(out, "no reply from {at}: filtered or lost"),
+        Answer::DroppedHere => writeln!(
+            out,
+            "no reply from {at}: this host itself drops it: the accept queue of the listener is full, or by \
+             its firewall; see sockdoc sockets --problems :{port}"
+        ),
         Answer::Rejected(refusal) => writeln!(
             out,
             "filtered: {at}: {} sent {}",
