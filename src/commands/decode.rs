@@ -49,7 +49,8 @@ use session::{Session, filter_error};
 /// SIGINT (Ctrl-C) or SIGTERM ends the reading of a pipe: what was captured until then is summed up.
 ///
 /// The exit status is 1 if the capture is damaged: everything before the damage is printed, then one line
-/// on standard error names the byte. With --expert it is 1 if there are findings.
+/// on standard error names the byte. With --expert it is 1 if there are
+/// findings, or frames that could not be decoded.
 #[derive(Debug, clap::Args)]
 #[command(group = clap::ArgGroup::new("view"))]
 #[command(after_help = "Examples:\n  \
@@ -71,10 +72,10 @@ pub struct Args {
     /// Show the data of TCP stream N in both directions; with -x in hexadecimal.
     #[arg(long, value_name = "N", group = "view")]
     follow: Option<u32>,
-    /// Show a table of TCP streams: packets, bytes, duration, handshake time, retransmissions, state.
+    /// Show a table of TCP streams: packets, bytes, RTT, longest server wait, who closed it.
     #[arg(long, group = "view")]
     streams: bool,
-    /// Show findings: retransmissions, gaps, zero windows, resets, unanswered SYNs, overlaps.
+    /// Show findings: slow servers, refusals, resets and their causes, loss, zero windows, gaps.
     #[arg(long, group = "view")]
     expert: bool,
     /// Show statistics: frames, bytes, protocols, TCP analysis flags.
@@ -198,7 +199,7 @@ impl Args {
                 follow: Some(_), ..
             } => Box::new(Follow::new(context.style, self.hex)),
             Args { streams: true, .. } => Box::new(Streams::new(self.max_memory / 2)),
-            Args { expert: true, .. } => Box::new(Expert),
+            Args { expert: true, .. } => Box::new(Expert::default()),
             Args { stats: true, .. } => Box::new(Stats::default()),
             Args { csv: true, .. } => Box::new(Csv),
             Args { write: Some(_), .. } => Box::new(Nothing),
@@ -230,7 +231,9 @@ impl Args {
                         .next("list the streams: sockdoc decode FILE --streams"),
                 )
             }
-            _ => Ok(Status::of(!self.expert || totals.facts == 0)),
+            _ => Ok(Status::of(
+                !self.expert || totals.facts + totals.not_decoded == 0,
+            )),
         }
     }
 }

@@ -155,6 +155,8 @@ pub struct Totals {
     pub messages: u64,
     /// Facts worth reporting.
     pub facts: u64,
+    /// Frames of which nothing but the link type is known.
+    pub not_decoded: u64,
     /// Streams that were dropped before their end to keep within the memory limit.
     pub evicted: u64,
     /// Fragmented packets that were dropped before they were whole: too many waited.
@@ -245,6 +247,10 @@ impl Dissector {
         let is_selected = self.selection.selects(&subject, frame.link)?;
         self.totals.messages += u64::from(messages);
         self.totals.facts += u64::from(facts);
+        let is_unknown = decoded.ethertype == 0
+            && decoded.malformed.is_none()
+            && matches!(decoded.outer.network, Network::None | Network::Other { .. });
+        self.totals.not_decoded += u64::from(is_unknown);
         self.totals.selected += u64::from(is_selected);
         if is_selected {
             self.totals.bytes += u64::from(frame.original_len);

@@ -134,6 +134,18 @@ pub enum Noted {
     WindowWasClosed(i64),
     /// The connection was reset.
     Reset,
+    /// The SYN was answered with a reset.
+    Refused,
+    /// It was reset because data came after this end had sent its FIN.
+    ResetAfterClose,
+    /// It was reset in answer to the first data after this many quiet nanoseconds.
+    ResetAfterIdle(i64),
+    /// The first byte of a reply came this many nanoseconds after the request, the round trip left out.
+    SlowReply(i64),
+    /// The handshake took this many nanoseconds, because the SYN was sent again.
+    SlowConnect(i64),
+    /// The SYN was answered, and the handshake was never completed.
+    HandshakeUnfinished,
     /// The SYN was not answered.
     Unanswered,
     /// The bytes are not an application message, and why.

@@ -3,11 +3,13 @@
 use std::collections::VecDeque;
 use std::net::IpAddr;
 
+use super::account::{Account, Spans};
 use super::analysis::{Analysis, Conversation, Segment};
 use super::assembly::Assembly;
 use super::key::{Direction, FlowKey};
 use super::marks::Marks;
 use super::messages::Reader;
+use super::processing::LONG_QUIET;
 use super::sequence::SeqNumber;
 use crate::capfile::Timestamp;
 use crate::packet::record::Tcp;
@@ -43,6 +45,20 @@ impl EndState {
             EndState::HalfClosed => "half closed",
             EndState::Closed => "closed",
             EndState::Reset => "reset",
+        }
+    }
+}
+
+impl Summary {
+    /// How it ended, and by which end: `closed by client`.
+    pub fn ended_words(&self) -> String {
+        let words = self.ended.words();
+        match (self.ended, self.ended_by_client) {
+            (EndState::Closed | EndState::HalfClosed | EndState::Reset, Some(by_client)) => {
+                let side = if by_client { "client" } else { "server" };
+                format!("{words} by {side}")
+            }
+            _ => words.to_owned(),
         }
     }
 }
@@ -93,6 +109,12 @@ pub struct Summary {
     pub handshake: Option<i64>,
     /// How it ended.
     pub ended: EndState,
+    /// Whether the client was the first to send a FIN or RST, if any did.
+    pub ended_by_client: Option<bool>,
+    /// Where the time went.
+    pub account: Account,
+    /// From the first SYN to the end of the handshake, in nanoseconds.
+    pub connect: Option<i64>,
     /// Application messages: from the client, from the server.
     pub messages: [u32; 2],
 }
@@ -107,6 +129,14 @@ pub(super) struct Side {
     /// Where its data ends, once it has said so.
     pub(super) fin: Option<SeqNumber>,
     pub(super) reset: bool,
+    /// SYNs without an ACK.
+    pub(super) syns: u8,
+    /// Data came from the other end after this one had sent its FIN.
+    pub(super) data_after_fin: bool,
+    /// The last data of the connection is from this end.
+    pub(super) spoke_last: bool,
+    /// When its SYN was sent last.
+    pub(super) syn_time: Option<Timestamp>,
 }
 
 /// Application messages of a connection.
@@ -130,6 +160,15 @@ pub(super) struct Flow {
     pub(super) app: Option<Box<App>>,
     /// By direction.
     pub(super) messages: [u32; 2],
+    pub(super) spans: Spans,
+    /// Who was the first to send a FIN or RST.
+    pub(super) ended_by: Option<Direction>,
+    /// From the first SYN to the end of the handshake, in nanoseconds.
+    pub(super) connect: Option<i64>,
+    /// How long the connection was quiet before data came again, in nanoseconds.
+    pub(super) resumed_after: i64,
+    /// When that data came.
+    pub(super) resumed_at: Timestamp,
     pub(super) first: Timestamp,
     pub(super) last: Timestamp,
     pub(super) first_frame: u64,
@@ -170,6 +209,11 @@ impl Flow {
             messages: [0; 2],
             first: first.time,
             last: first.time,
+            spans: Spans::new(first.time),
+            ended_by: None,
+            connect: None,
+            resumed_after: 0,
+            resumed_at: first.time,
             first_frame: first.frame,
             last_frame: first.frame,
             is_over: false,
@@ -190,6 +234,10 @@ impl Flow {
         wire: u32,
         analysis: &Analysis,
     ) {
+        let quiet = segment.time.nanos_since(self.last);
+        if quiet >= LONG_QUIET && segment.length > 0 {
+            (self.resumed_after, self.resumed_at) = (quiet, segment.time);
+        }
         self.last = self.last.max(segment.time);
         self.last_frame = segment.frame;
         if segment.is_first_syn() {
@@ -197,6 +245,10 @@ impl Flow {
         }
         let side = &mut self.sides[from.index()];
         side.sent.packets += 1;
+        if segment.flags & flag::SYN != 0 {
+            side.syns = side.syns.saturating_add(u8::from(segment.is_first_syn()));
+            side.syn_time = Some(segment.time);
+        }
         side.sent.bytes += u64::from(wire);
         side.sent.data_bytes += u64::from(segment.length);
         if segment.flags & flag::FIN != 0 {
@@ -223,6 +275,27 @@ impl Flow {
             }
             self.is_over = false;
         }
+    }
+
+    /// From the client's last SYN to the server's, in nanoseconds: the round trip beyond the capture point.
+    pub(super) fn server_round_trip(&self) -> i64 {
+        let client = self.sides[self.client.index()].syn_time;
+        let server = self.sides[self.client.turned().index()].syn_time;
+        match (client, server) {
+            (Some(client), Some(server)) => server.nanos_since(client).max(0),
+            _ => 0,
+        }
+    }
+
+    /// Whether the SYN was answered and the client was silent after that.
+    pub(super) fn is_half_open(&self) -> bool {
+        let client = &self.sides[self.client.index()];
+        let ends = &self.conversation.ends;
+        ends[self.client.index()].saw_syn
+            && ends[self.client.turned().index()].saw_syn_ack
+            && u64::from(client.syns) == client.sent.packets
+            && !self.has_ended()
+            && !self.is_forgotten
     }
 
     /// Whether nothing more is to be expected.
@@ -264,6 +337,9 @@ impl Flow {
             first_frame: self.first_frame,
             handshake: self.conversation.handshake,
             ended: self.ended(),
+            ended_by_client: self.ended_by.map(|by| by == self.client),
+            account: self.spans.until(self.last),
+            connect: self.connect,
             messages: [self.messages[client], self.messages[server]],
         }
     }

@@ -8,6 +8,7 @@
 //! | [`events`] | what the tracker is given, and the events that it yields |
 //! | [`key`] | the key of a connection |
 //! | [`flow`] | one connection: counters, how it ended |
+//! | [`account`] | where the time of a connection went |
 //! | [`analysis`] | what is known of both ends, for the words of the TCP analysis |
 //! | `judge` | which of them a segment deserves: retransmissions, duplicate ACKs, closed windows |
 //! | [`marks`] | the words: tshark's |
@@ -18,6 +19,7 @@
 //!
 //! The entry point is [`Tracker::segment`], which gives each [`Event`] to a handler.
 
+pub mod account;
 pub mod analysis;
 pub mod assembly;
 pub mod echoes;
@@ -31,6 +33,7 @@ mod processing;
 pub mod sequence;
 pub mod tracker;
 
+pub use account::Account;
 pub use analysis::Analysis;
 pub use assembly::{Overlap, Piece};
 pub use echoes::EchoRequests;

@@ -17,6 +17,11 @@ use crate::packet::tcp::flag;
 /// Requests without a reply that are remembered, a connection.
 const MOST_UNANSWERED: usize = 1024;
 
+/// A wait from here on is worth a finding, in nanoseconds.
+const SLOW: i64 = 1_000_000_000;
+/// A connection that was quiet for this long may have been forgotten on the path, in nanoseconds.
+pub(super) const LONG_QUIET: i64 = 30_000_000_000;
+
 pub(super) fn reference(flow: &Flow, direction: Direction) -> StreamRef {
     StreamRef {
         number: flow.number,
@@ -31,6 +36,7 @@ pub(super) fn finish(
     settings: &Settings,
     cache: &mut HeaderCache,
     frame: &Frame<'_>,
+    until: Timestamp,
     flow: &mut Flow,
     handler: &mut impl FnMut(Event<'_>),
 ) {
@@ -54,12 +60,20 @@ pub(super) fn finish(
         processing.finish(flow, handler);
     }
     let summary = flow.summary();
-    if summary.ended == EndState::Unanswered {
+    let waited = until.max(flow.last).nanos_since(flow.first);
+    let noted = if summary.ended == EndState::Unanswered {
+        Some(Noted::Unanswered)
+    } else if flow.is_half_open() {
+        Some(Noted::HandshakeUnfinished)
+    } else {
+        None
+    };
+    if let Some(noted) = noted.filter(|_| waited >= SLOW) {
         handler(Event::Fact(&Fact {
             frame: flow.first_frame,
             time: flow.first,
             stream: reference(flow, flow.client),
-            noted: Noted::Unanswered,
+            noted,
         }));
     }
     handler(Event::Ended(&summary));
@@ -87,10 +101,13 @@ impl Processing<'_> {
     /// Closed windows, resets.
     #[inline]
     pub(super) fn windows(&self, flow: &mut Flow, handler: &mut impl FnMut(Event<'_>)) {
-        let side = &mut flow.sides[self.direction.index()];
         if self.segment.flags & flag::RST != 0 {
-            self.note(flow, Noted::Reset, handler);
-        } else if self.segment.window == 0 {
+            let noted = self.reset(flow);
+            self.note(flow, noted, handler);
+            return;
+        }
+        let side = &mut flow.sides[self.direction.index()];
+        if self.segment.window == 0 {
             if side.closed_since.is_none() {
                 side.closed_since = Some(self.segment.time);
                 side.sent.zero_windows += 1;
@@ -99,6 +116,68 @@ impl Processing<'_> {
             let time = self.segment.time.nanos_since(since);
             side.sent.zero_window_time = side.sent.zero_window_time.saturating_add(time);
             self.note(flow, Noted::WindowWasClosed(time), handler);
+        }
+    }
+
+    /// Why a segment resets the connection.
+    fn reset(&self, flow: &Flow) -> Noted {
+        /// An answer comes this soon, in nanoseconds.
+        const SOON: i64 = 5_000_000_000;
+        let here = self.direction.index();
+        let (side, other) = (&flow.sides[here], &flow.sides[1 - here]);
+        let server = self.direction != flow.client;
+        let saw_syn = flow.conversation.ends[1 - here].saw_syn;
+        let since_data = self.segment.time.nanos_since(flow.resumed_at);
+        if server && saw_syn && side.sent.packets == 1 && other.sent.data_bytes == 0 {
+            Noted::Refused
+        } else if side.fin.is_some() && side.data_after_fin {
+            Noted::ResetAfterClose
+        } else if flow.resumed_after > 0 && since_data < SOON && other.spoke_last {
+            Noted::ResetAfterIdle(flow.resumed_after)
+        } else {
+            Noted::Reset
+        }
+    }
+
+    /// The account of the time.
+    #[inline]
+    pub(super) fn account(
+        &self,
+        flow: &mut Flow,
+        marks: Marks,
+        handler: &mut impl FnMut(Event<'_>),
+    ) {
+        let segment = self.segment;
+        let here = self.direction.index();
+        if segment.is_first_syn() {
+            flow.spans.syn(segment.time);
+            flow.ended_by = None;
+        }
+        if flow.connect.is_none() && flow.conversation.handshake.is_some() {
+            let took = segment.time.nanos_since(flow.first);
+            flow.connect = Some(took);
+            flow.spans.connected(segment.time);
+            if flow.sides[flow.client.index()].syns > 1 && took >= SLOW {
+                self.note(flow, Noted::SlowConnect(took), handler);
+            }
+        }
+        let is_data = segment.length > 0
+            && !marks.has(Marks::KEEP_ALIVE.with(Marks::SPURIOUS_RETRANSMISSION));
+        if is_data && segment.flags & (flag::RST | flag::SYN) == 0 {
+            flow.sides[1 - here].data_after_fin |= flow.sides[1 - here].fin.is_some();
+            flow.sides[here].spoke_last = true;
+            flow.sides[1 - here].spoke_last = false;
+            let from_client = self.direction == flow.client;
+            if let Some(wait) = flow.spans.data(from_client, segment.time) {
+                let thinking = wait - flow.server_round_trip();
+                if thinking >= SLOW {
+                    self.note(flow, Noted::SlowReply(thinking), handler);
+                }
+            }
+        }
+        if segment.flags & (flag::FIN | flag::RST) != 0 && flow.ended_by.is_none() {
+            flow.ended_by = Some(self.direction);
+            flow.spans.closing(segment.time);
         }
     }
 

@@ -169,6 +169,7 @@ impl Tracker {
             cache,
         };
         processing.windows(flow, handler);
+        processing.account(flow, analysis.marks, handler);
         processing.data(flow, tcp.payload.of(frame.bytes), analysis.marks, handler);
         let ends_now = !flow.is_over && flow.has_ended();
         if ends_now {
@@ -212,7 +213,13 @@ impl Tracker {
     /// longest, and, above the limits, those that were idle longest, but not that of the last segment.
     pub fn make_room(&mut self, handler: &mut impl FnMut(Event<'_>)) {
         for mut flow in self.leaving.drain(..) {
-            sum_up(&self.settings, &mut self.cache, &mut flow, handler);
+            sum_up(
+                &self.settings,
+                &mut self.cache,
+                self.last.1,
+                &mut flow,
+                handler,
+            );
         }
         self.forget_over(handler);
         self.evict(handler);
@@ -281,7 +288,7 @@ impl Tracker {
     /// Yields what is left of a stream and its summary, and removes it.
     fn remove(&mut self, slot: u32, handler: &mut impl FnMut(Event<'_>)) {
         if let Some(Some(flow)) = self.slots.get_mut(slot as usize) {
-            sum_up(&self.settings, &mut self.cache, flow, handler);
+            sum_up(&self.settings, &mut self.cache, self.last.1, flow, handler);
             self.unhook(slot);
             self.slots[slot as usize] = None;
         }
@@ -405,6 +412,7 @@ impl Tracker {
 fn sum_up(
     settings: &Settings,
     cache: &mut HeaderCache,
+    until: Timestamp,
     flow: &mut Flow,
     handler: &mut impl FnMut(Event<'_>),
 ) {
@@ -414,7 +422,7 @@ fn sum_up(
         bytes: &[],
         wire_length: 0,
     };
-    finish(settings, cache, &frame, flow, handler);
+    finish(settings, cache, &frame, until, flow, handler);
 }
 
 #[cfg(test)]

@@ -496,7 +496,7 @@ fn streams_say_who_talked_how_long_and_how_it_ended() {
         .skip(1)
         .map(|line| line.rsplit("  ").next().unwrap())
         .collect();
-    assert_eq!(ends, ["closed", "reset", "refused"]);
+    assert_eq!(ends, ["closed by client", "reset by server", "refused"]);
     let unanswered = decode("tcp-one-sided", &["--streams"]);
     assert!(unanswered.contains("half closed"), "{unanswered}");
 }
@@ -642,9 +642,67 @@ fn memory_is_bounded_and_what_is_forgotten_is_told() {
         4,
         "{text}"
     );
-    assert_eq!(text.matches("SYN never answered").count(), 1, "{text}");
-    let all = stdout(&run(&["decode", &capture("tcp-unanswered"), "--expert"]));
-    assert_eq!(all.matches("SYN never answered").count(), 5, "{all}");
+    assert_eq!(text.matches("SYN never answered").count(), 0, "{text}");
+}
+
+#[test]
+fn findings_name_why_it_was_slow_and_why_it_was_reset() {
+    let text = stdout(&run(&["decode", &capture("tcp-causes"), "--expert"]));
+    for words in [
+        "slow server: its reply began 3.0 s after the request",
+        "refused the connection: RST in answer to the SYN",
+        "reset the connection (RST): data arrived after it had closed (FIN)",
+        "in answer to the first data after 400.0 s of silence",
+        "connecting took 3.0 s: the SYN was sent again",
+        "handshake unfinished: the SYN-ACK was never acknowledged",
+        "SYN never answered",
+    ] {
+        assert_eq!(text.matches(words).count(), 1, "{words} in\n{text}");
+    }
+    let alike = stdout(&run(&["decode", &capture("tcp-no-causes"), "--expert"]));
+    assert_eq!(alike, "no findings\n");
+}
+
+#[test]
+fn the_time_of_a_stream_is_told_in_parts_that_add_up() {
+    let follow = decode("tcp-causes", &["--follow", "0"]);
+    assert!(
+        follow.contains("server wait  3020.000 ms  99 %"),
+        "{follow}"
+    );
+    let events = objects(&decode("tcp-causes", &["--streams", "--json"]));
+    let streams = events.iter().filter(|event| event["event"] == "stream");
+    for stream in streams {
+        let parts = [
+            "connect",
+            "request",
+            "server_wait",
+            "reply",
+            "client_wait",
+            "close",
+        ];
+        let part = |name: &&str| stream["account"][format!("{name}_us")].as_f64();
+        let sum: f64 = parts.iter().filter_map(part).sum();
+        let all = stream["duration_us"].as_f64().expect("a duration");
+        assert!((sum - all).abs() < 0.01, "{stream}");
+    }
+}
+
+#[test]
+fn what_was_not_decoded_is_never_called_healthy() {
+    let mut bytes = bytes_of("tutorial");
+    bytes[20] = 105; // IEEE 802.11
+    let output = decode_bytes(&bytes, &["--expert"]);
+    assert_eq!(output.status.code(), Some(1));
+    let text = stdout(&output);
+    assert!(text.contains("frames could not be decoded"), "{text}");
+    assert!(!text.contains("no findings"), "{text}");
+}
+
+#[test]
+fn messages_that_are_not_there_are_told_in_words() {
+    let text = decode("tcp-causes", &["--messages"]);
+    assert!(text.starts_with("no application messages: "), "{text}");
 }
 
 #[test]

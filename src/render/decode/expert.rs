@@ -1,6 +1,9 @@
 //! Findings as text.
 
+use std::collections::HashSet;
+
 use super::buffer::Buffer;
+use super::follow::account;
 use super::view::EventWriter;
 use crate::diagnose::of_fact;
 use crate::dissect::Totals;
@@ -8,19 +11,40 @@ use crate::render::escape;
 use crate::stream::{Endpoint, Event, Fact, Noted, StreamRef};
 
 /// Writes a line for each fact.
-#[derive(Debug)]
-pub struct Expert;
+#[derive(Debug, Default)]
+pub struct Expert {
+    /// Streams that waited long: the account of their time is written when they end.
+    slow: HashSet<u32>,
+}
+
+/// Streams whose account is written later; of more it is left out.
+const MOST_SLOW: usize = 4096;
 
 impl EventWriter for Expert {
     fn stream(&mut self, out: &mut Buffer, event: &Event<'_>) {
-        if let Event::Fact(fact) = event {
-            finding(out, fact);
+        match event {
+            Event::Fact(fact) => {
+                let is_about_time =
+                    matches!(fact.noted, Noted::SlowReply(_) | Noted::SlowConnect(_));
+                if is_about_time && self.slow.len() < MOST_SLOW {
+                    self.slow.insert(fact.stream.number);
+                }
+                finding(out, fact);
+            }
+            Event::Ended(summary) if self.slow.remove(&summary.number) => account(out, summary),
+            _ => {}
         }
     }
 
     fn end(&mut self, out: &mut Buffer, totals: &Totals, _flush: &mut dyn FnMut(&mut Buffer)) {
-        if totals.facts == 0 {
+        if totals.facts == 0 && (totals.frames == 0 || totals.not_decoded < totals.frames) {
             out.text("no findings\n");
+        }
+        if totals.not_decoded > 0 {
+            out.format(format_args!(
+                "{} of {} frames could not be decoded: what they hold is not known\n",
+                totals.not_decoded, totals.frames
+            ));
         }
     }
 }

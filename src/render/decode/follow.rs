@@ -4,10 +4,11 @@ use std::io;
 
 use super::buffer::Buffer;
 use super::view::EventWriter;
+use super::words::milliseconds;
 use crate::dissect::Totals;
 use crate::render::hexdump::Hexdump;
 use crate::render::{Paint, Style, escape};
-use crate::stream::{Event, Piece, StreamRef};
+use crate::stream::{Event, Piece, StreamRef, Summary};
 
 /// Writes what a connection carries.
 #[derive(Debug)]
@@ -20,13 +21,23 @@ pub struct Follow {
     /// Who spoke last, and whether the line is at its end.
     last: Option<bool>,
     in_a_line: bool,
+    /// The stream that is followed, once data of it was seen.
+    stream: Option<u32>,
 }
 
 impl EventWriter for Follow {
     fn stream(&mut self, out: &mut Buffer, event: &Event<'_>) {
-        if let Event::Data(stream, piece) = event {
-            // Writing to memory does not fail.
-            let _ = self.piece(out, stream, *piece);
+        match event {
+            Event::Data(stream, piece) => {
+                // Writing to memory does not fail.
+                let _ = self.piece(out, stream, *piece);
+                self.stream = Some(stream.number);
+            }
+            Event::Ended(summary) if self.stream == Some(summary.number) => {
+                let _ = self.finish(out);
+                account(out, summary);
+            }
+            _ => {}
         }
     }
 
@@ -45,6 +56,7 @@ impl Follow {
             texts: <[escape::Pieces; 2]>::default(),
             last: None,
             in_a_line: false,
+            stream: None,
         }
     }
 
@@ -98,4 +110,25 @@ impl Follow {
         }
         Ok(())
     }
+}
+
+/// Where the time of a stream went, a line for each part, and how it ended.
+pub(super) fn account(out: &mut Buffer, summary: &Summary) {
+    let all = summary.last.nanos_since(summary.first);
+    out.format(format_args!("--- time of stream {}: ", summary.number));
+    milliseconds(out, all);
+    out.byte(b'\n');
+    for (name, nanos) in summary.account.parts() {
+        out.format(format_args!("  {name:<12} "));
+        milliseconds(out, nanos);
+        let percent = (i128::from(nanos) * 100 + i128::from(all) / 2)
+            .checked_div(i128::from(all))
+            .unwrap_or(0);
+        out.format(format_args!("  {percent} %\n"));
+    }
+    out.format(format_args!(
+        "  {:<12} {}\n",
+        "ended",
+        summary.ended_words()
+    ));
 }

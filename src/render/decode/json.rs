@@ -18,7 +18,7 @@ use crate::message::Content;
 use crate::render::escape;
 use crate::render::json::line;
 use crate::stream::{
-    AppMessage, Endpoint, Event, Fact, Noted, Piece, Role, Sent, StreamRef, Summary,
+    Account, AppMessage, Endpoint, Event, Fact, Noted, Piece, Role, Sent, StreamRef, Summary,
 };
 
 /// `,"KEY":` in one piece.
@@ -262,13 +262,42 @@ fn stream(out: &mut Buffer, summary: &Summary) {
         Some(handshake) => micros(out, handshake),
         None => out.text("null"),
     }
+    key!(out, "connect_us");
+    match summary.connect {
+        Some(connect) => micros(out, connect),
+        None => out.text("null"),
+    }
     key!(out, "ended");
     string(out, summary.ended.words());
+    key!(out, "ended_by");
+    out.text(match summary.ended_by_client {
+        Some(true) => "\"client\"",
+        Some(false) => "\"server\"",
+        None => "null",
+    });
+    account(out, &summary.account);
     key!(out, "from_client");
     sent_by(out, &summary.from_client, summary.messages[0]);
     key!(out, "from_server");
     sent_by(out, &summary.from_server, summary.messages[1]);
     out.text("}\n");
+}
+
+/// Where the time went: the parts add up to the duration.
+fn account(out: &mut Buffer, account: &Account) {
+    key!(out, "account");
+    let mut separator = b'{';
+    for (name, nanos) in account.parts() {
+        out.byte(separator);
+        out.byte(b'"');
+        out.text(&name.replace(' ', "_"));
+        out.text("_us\":");
+        micros(out, nanos);
+        separator = b',';
+    }
+    key!(out, "longest_server_wait_us");
+    micros(out, account.longest_wait);
+    out.byte(b'}');
 }
 
 fn sent_by(out: &mut Buffer, sent: &Sent, messages: u32) {

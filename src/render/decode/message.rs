@@ -6,6 +6,7 @@ use super::expert::ends;
 use super::view::EventWriter;
 use super::words::MessageWriter;
 use crate::capfile::{Interface, Timestamp};
+use crate::dissect::Totals;
 use crate::stream::Event;
 
 /// Writes a line for each message.
@@ -47,5 +48,16 @@ impl EventWriter for Messages {
         out.byte(b' ');
         self.messages.write(out, message);
         out.byte(b'\n');
+    }
+
+    fn end(&mut self, out: &mut Buffer, totals: &Totals, _flush: &mut dyn FnMut(&mut Buffer)) {
+        if totals.messages == 0 {
+            out.text(
+                "no application messages: this looks for the protocol of the tutorial on the ports of \
+                 --app-port\n\
+                 next: --app-any searches every stream; for other protocols use --streams, --expert or \
+                 --follow N\n",
+            );
+        }
     }
 }

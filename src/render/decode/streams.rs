@@ -8,7 +8,7 @@ use super::words::milliseconds;
 use crate::dissect::Totals;
 use crate::stream::{Event, Summary};
 
-const COLUMNS: usize = 10;
+const COLUMNS: usize = 11;
 
 const HEADER: [&str; COLUMNS] = [
     "STREAM",
@@ -17,7 +17,8 @@ const HEADER: [&str; COLUMNS] = [
     "PACKETS",
     "BYTES",
     "DURATION",
-    "HANDSHAKE",
+    "RTT",
+    "SERVER WAIT",
     "RETRANS",
     "MESSAGES",
     "ENDED",
@@ -25,7 +26,7 @@ const HEADER: [&str; COLUMNS] = [
 
 /// Whether a column is flush right, as numbers are.
 const RIGHT: [bool; COLUMNS] = [
-    true, false, false, true, true, true, true, true, true, false,
+    true, false, false, true, true, true, true, true, true, true, false,
 ];
 
 /// Writes a row for each stream, in the order of their numbers.
@@ -127,9 +128,10 @@ fn cells(summary: &Summary) -> [String; COLUMNS] {
         format!("{}+{}", client.bytes, server.bytes),
         time(Some(summary.last.nanos_since(summary.first))),
         time(summary.handshake),
+        time(Some(summary.account.longest_wait)),
         format!("{}+{}", client.retransmissions, server.retransmissions),
         format!("{requests}+{replies}"),
-        summary.ended.words().to_owned(),
+        summary.ended_words(),
     ]
 }
 

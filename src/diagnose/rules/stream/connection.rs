@@ -32,8 +32,8 @@ pub static SYN_UNANSWERED: Rule = rule(
     "SYN never answered",
     [
         "connect() hung: the host is down, or a firewall dropped the SYN or its answer.",
-        "A SYN, and neither SYN-ACK nor RST until the end of the capture.",
-        "A capture that stops, or that saw only one direction.",
+        "A SYN, and neither SYN-ACK nor RST for 1 s or more.",
+        "A capture that ends sooner than 1 s after the SYN, or that saw only one direction.",
         "Check the host, and capture on the other side: does the SYN arrive there?",
     ],
     |fact| match fact.noted {

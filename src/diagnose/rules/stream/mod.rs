@@ -2,9 +2,11 @@
 
 mod connection;
 mod content;
+mod ending;
 
 pub use connection::*;
 pub use content::*;
+pub use ending::*;
 
 use super::{Check, Rule};
 use crate::diagnose::{Fact, Finding, Severity, Subject, Value};
@@ -88,6 +90,32 @@ mod tests {
                 Noted::WindowWasClosed(1_400_400_000),
                 "window_was_closed",
                 "reopened its window after 1.4 s: the program was not reading",
+            ),
+            (Noted::Refused, "refused", "refused the connection"),
+            (
+                Noted::ResetAfterClose,
+                "rst_unread",
+                "reset the connection (RST): data arrived after",
+            ),
+            (
+                Noted::ResetAfterIdle(399_900_000_000),
+                "rst_idle",
+                "reset the connection (RST) in answer to the first data after 399.9 s",
+            ),
+            (
+                Noted::SlowReply(3_000_000_000),
+                "slow_server",
+                "slow server: its reply began 3.0 s after",
+            ),
+            (
+                Noted::SlowConnect(3_020_000_000),
+                "slow_connect",
+                "connecting took 3.0 s",
+            ),
+            (
+                Noted::HandshakeUnfinished,
+                "handshake_unfinished",
+                "handshake unfinished",
             ),
             (Noted::Reset, "reset", "reset the connection (RST)"),
             (Noted::Unanswered, "syn_unanswered", "SYN never answered"),
