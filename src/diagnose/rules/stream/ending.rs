@@ -25,7 +25,7 @@ pub static REFUSED: Rule = rule(
     },
 );
 
-/// A reset because data came after close().
+/// A reset because data came after `close()`.
 pub static RST_UNREAD: Rule = rule(
     "rst_unread",
     "reset after close: data arrived that was not read",
