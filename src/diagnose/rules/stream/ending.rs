@@ -6,8 +6,8 @@ use crate::stream::Noted;
 
 /// A connection was refused.
 pub static REFUSED: Rule = rule(
-    "refused",
-    "connection refused",
+    "syn_refused",
+    "SYN answered with RST",
     [
         "The SYN was answered with RST: no program listens on this port, or a firewall rejects the connection.",
         "A RST that is the first segment of the server, after a SYN.",

@@ -91,7 +91,7 @@ mod tests {
                 "window_was_closed",
                 "reopened its window after 1.4 s: the program was not reading",
             ),
-            (Noted::Refused, "refused", "refused the connection"),
+            (Noted::Refused, "syn_refused", "refused the connection"),
             (
                 Noted::ResetAfterClose,
                 "rst_unread",
