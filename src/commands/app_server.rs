@@ -50,6 +50,9 @@ pub struct Args {
     /// Reject messages whose header and content together are larger.
     #[arg(long, value_name = "SIZE", default_value = "16M", value_parser = values::size)]
     max_message: usize,
+    /// Begin each line of the transcript with its time (UTC).
+    #[arg(long)]
+    time: bool,
     /// Time limit for a whole request and its reply; 0 disables the limit.
     #[arg(long, value_name = "TIME", default_value = "30s", value_parser = values::duration)]
     request_timeout: Duration,
@@ -84,6 +87,7 @@ pub fn run(args: &Args, context: &Context) -> Result<Status> {
         hexdump: false,
         json: context.json,
         verbose: context.verbose,
+        time: args.time,
     };
     let config = args.server.config(args.request_timeout, false);
     serve(format, listener, &service, &config)?;

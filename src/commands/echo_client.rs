@@ -1,26 +1,31 @@
 //! `sockdoc echo-client`.
 
+mod collected;
 mod messages;
 mod stream;
 
 use std::path::{Path, PathBuf};
 
-use crate::commands::endpoint::Endpoint;
-use crate::commands::options::{LoadArgs, ReachArgs, SocketArgs};
-use crate::commands::serving::{print, tell};
+use crate::commands::endpoint::{Endpoint, usage};
+use crate::commands::options::{CARELESS, LoadArgs, ReachArgs, SendingArgs, SocketArgs};
+use crate::commands::serving::{print, tell, tell_cut, tell_tried};
 use crate::commands::{Context, Status, loading, values};
 use crate::error::{Error, Kind, Result};
-use crate::framing::{Deframer, Framing, FramingError};
+use crate::framing::Framing;
 use crate::load::echo::{EchoClient, EventHandler, Moment};
-use crate::render::clients::{Echo, Reached};
+use crate::render::clients::Echo;
+use crate::render::date::time_of_day;
 use crate::render::transcript;
+use crate::sys::clock;
 use crate::sys::datagram;
-use crate::sys::exchange::{Connection, End, Next, ReplyHandler, Source};
+use crate::sys::exchange::{Connection, End};
 use crate::sys::load::Target;
 use crate::sys::privilege::{self, Need};
 use crate::sys::resolve::resolve;
 use crate::sys::socket::Options;
+use crate::sys::terminal::stdout_is_terminal;
 
+use collected::Collected;
 use messages::{Messages, framed, gather, without_dash};
 
 /// Send messages to an echo server and print what comes back.
@@ -28,8 +33,12 @@ use messages::{Messages, framed, gather, without_dash};
 /// Without --message or --file it sends Hello, world. Each message is sent after the echo of the
 /// previous one has arrived. A file, or - for standard input, is streamed both ways at the
 /// same time, and our sending side is shut down at its end; with --frame a file is one message, and
-/// each line of standard input is one, and with --udp each line is a datagram. What comes back is
-/// printed as it is, but control characters are escaped when writing to a terminal.
+/// each line of standard input is one, and with --udp each line is a datagram. In a pipe or a file the
+/// bytes that come back are written exactly (a line with its line end, nothing added to other messages);
+/// on a terminal control characters are escaped and each message ends with a line end.
+///
+/// --split, --dribble, --glue, --no-wait, --cut-after, --half-close and --rst send as a careless client
+/// does, to show how a server copes with messages that arrive in pieces, together, or not to their end.
 ///
 /// -v prints the tutorial's transcript, --json an object for each exchange (for a stream one at its
 /// end: on standard error, where what came back is on standard output). With --conns, --count,
@@ -64,10 +73,20 @@ pub struct Args {
     /// close.
     #[arg(long, value_name = "FRAME", default_value = "raw")]
     frame: Framing,
-    /// Send datagrams.
-    #[arg(long, conflicts_with_all = ["unix", "frame", "file"])]
+    /// Send datagrams, all from one port.
+    #[arg(long, conflicts_with_all = ["unix", "frame", "split", "dribble", "cut_after", "half_close",
+          "rst", "glue", "no_wait"])]
     udp: bool,
-    /// Connect to the Unix socket at this path.
+    /// Send all messages in one send.
+    #[arg(long, conflicts_with = "no_wait", help_heading = CARELESS)]
+    glue: bool,
+    /// Send each message without waiting for the echo of the one before it.
+    #[arg(long, help_heading = CARELESS)]
+    no_wait: bool,
+    /// Begin each line of the transcript with its time (UTC).
+    #[arg(long)]
+    time: bool,
+    /// Connect to the Unix socket at this path; @NAME is in the abstract namespace.
     #[arg(long, value_name = "PATH", conflicts_with = "endpoint")]
     unix: Option<PathBuf>,
     /// Reject framed echoes that are larger.
@@ -75,6 +94,8 @@ pub struct Args {
     max_message: usize,
     #[command(flatten)]
     reach: ReachArgs,
+    #[command(flatten)]
+    sending: SendingArgs,
     #[command(flatten)]
     load: LoadArgs,
     #[command(flatten)]
@@ -91,11 +112,20 @@ pub fn run(args: &Args, context: &Context) -> Result<Status> {
     };
     let file = file.as_deref();
     let endpoint = Endpoint::parse_remote(words)?;
-    let options = args.socket.options(false);
+    let careless = args.sending.wanted() || args.glue || args.no_wait;
+    if careless && args.load.wanted() {
+        let cause = "--split, --dribble, --glue, --no-wait, --cut-after, --half-close and --rst are for one \
+                     connection, and this is a load run";
+        return Err(usage(cause.to_owned())
+            .next("leave out --conns, --count, --rate and --duration, or start several clients"));
+    }
+    // Pieces that the kernel may join again are no pieces.
+    let options = args.socket.options(careless);
     let server = Server {
         args,
         endpoint: &endpoint,
         options: &options,
+        verbose: context.verbose,
     };
     if args.load.wanted() {
         return run_load(&server, file, context);
@@ -105,12 +135,16 @@ pub fn run(args: &Args, context: &Context) -> Result<Status> {
             stream::run(&server, path, context)
         }
         file => {
+            let lines = file.is_some_and(|path| path.as_os_str() == "-");
+            let printer = Printer::new(args, context, lines);
             let messages = gather(args, file, &["Hello, world"])?;
             server.drop_privileges()?;
             if args.udp {
-                say_datagrams(&server, messages, context)
+                say_datagrams(&server, messages, &printer)
+            } else if args.glue || args.no_wait {
+                say_together(&server, messages, &printer)
             } else {
-                say(&server, messages, context)
+                say(&server, messages, &printer)
             }
         }
     }
@@ -121,6 +155,7 @@ struct Server<'a> {
     args: &'a Args,
     endpoint: &'a Endpoint,
     options: &'a Options,
+    verbose: bool,
 }
 
 impl Server<'_> {
@@ -136,7 +171,7 @@ impl Server<'_> {
     fn drop_privileges(&self) -> Result<()> {
         match self.args.unix {
             Some(_) => privilege::keep(&[Need::UnixSocket]),
-            None => privilege::drop_all(),
+            None => privilege::keep(&[Need::Owners, Need::Namespaces]),
         }
     }
 
@@ -146,7 +181,12 @@ impl Server<'_> {
             Connection::unix(path, self.options, timeout)
         } else {
             let addresses = self.resolve()?;
-            Connection::tcp(&self.endpoint.name(), &addresses, self.options, timeout)
+            let connection =
+                Connection::tcp(&self.endpoint.name(), &addresses, self.options, timeout)?;
+            if self.verbose {
+                tell_tried(&connection);
+            }
+            Ok(connection)
         }
     }
 
@@ -165,152 +205,188 @@ impl Server<'_> {
 }
 
 /// Says messages in sequence.
-fn say(server: &Server<'_>, messages: Messages, context: &Context) -> Result<Status> {
+fn say(server: &Server<'_>, messages: Messages, printer: &Printer<'_>) -> Result<Status> {
     let args = server.args;
     let mut connection: Option<Connection> = None;
     let mut good = true;
-    for message in messages {
+    let mut messages = messages.peekable();
+    while let Some(message) = messages.next() {
         let message = message?;
         let wire = framed(&args.frame, &message)?;
         // With `close` the end of the connection is the end of the message: each needs its own.
         let closes = args.frame == Framing::Close;
-        let connection = match connection.take_if(|_| closes) {
-            None if connection.is_some() => connection.as_mut(),
-            _ => Some(connection.insert(server.connect()?)),
-        };
-        let Some(connection) = connection else {
+        if closes || connection.is_none() {
+            connection = Some(server.connect()?);
+        }
+        let Some(open) = connection.as_mut() else {
             continue;
         };
-        let mut collected = Collected::new(args, &wire);
-        let before = connection.elapsed();
-        let end = connection.exchange(Source::Bytes(&wire), closes, &mut collected)?;
-        let latency = connection.elapsed().saturating_sub(before);
-        let (received, cut) = collected.finish(end, connection)?;
-        let echo = Echo {
-            reached: Some(Reached {
-                peer: &connection.peer,
-                local: &connection.local,
-                connect: connection.connect_time,
-            }),
+        let is_last = closes || messages.peek().is_none();
+        let total = is_last.then(|| wire.len() + usize::try_from(open.sent_bytes).unwrap_or(0));
+        open.manner = args.sending.manner(total, Vec::new());
+        let mut collected = Collected::new(args, &wire, 1);
+        let before = open.elapsed();
+        let half_close = closes || (is_last && args.sending.half_close);
+        let end = collected.exchange(open, half_close)?;
+        if end == End::Cut {
+            let asked = open.sent_bytes + left_out(&wire, open);
+            tell_cut(open.sent_bytes, asked, args.sending.rst);
+            if let Some(open) = connection.take() {
+                open.close(args.sending.rst);
+            }
+            return Ok(Status::of(good));
+        }
+        let latency = open.elapsed().saturating_sub(before);
+        let (received, cut) = collected.finish(end, open)?;
+        good &= printer.show(&Echo {
+            ends: Some((&open.local, &open.peer)),
+            connect: Some(open.connect_time),
             message: &message,
-            received: &received,
+            received: received.first().map_or(&[][..], Vec::as_slice),
             latency,
             cut,
-        };
-        good &= show(&echo, args.verify, context)?;
+        })?;
     }
     Ok(Status::of(good))
 }
 
-/// Prints an echo and what is wrong with it. Gives whether it is good.
-fn show(echo: &Echo<'_>, verify: bool, context: &Context) -> Result<bool> {
-    let mut out = Vec::new();
-    if context.json {
-        echo.write_json(&mut out)
+/// How much of the message being sent was not sent.
+fn left_out(wire: &[u8], connection: &Connection) -> u64 {
+    (wire.len() as u64).saturating_sub(connection.sent_bytes.min(wire.len() as u64))
+}
+
+/// Sends all messages, in one send or in one each, and then takes their echoes.
+fn say_together(server: &Server<'_>, messages: Messages, printer: &Printer<'_>) -> Result<Status> {
+    let args = server.args;
+    if args.frame == Framing::Close {
+        let cause = "with --frame close a connection carries one message";
+        return Err(usage(cause.to_owned())
+            .next("leave out --glue and --no-wait, or choose another framing"));
+    }
+    let messages = messages.collect::<Result<Vec<_>>>()?;
+    let wires = messages.iter().map(|message| framed(&args.frame, message));
+    let wires = wires.collect::<Result<Vec<_>>>()?;
+    let all = wires.concat();
+    let ends = wires
+        .iter()
+        .map(Vec::len)
+        .filter(|_| args.no_wait)
+        .collect();
+    let mut connection = server.connect()?;
+    connection.manner = args.sending.manner(Some(all.len()), ends);
+    let mut collected = Collected::new(args, &all, messages.len());
+    let before = connection.elapsed();
+    let end = collected.exchange(&mut connection, args.sending.half_close)?;
+    if end == End::Cut {
+        tell_cut(connection.sent_bytes, all.len() as u64, args.sending.rst);
+        connection.close(args.sending.rst);
+        return Ok(Status::Good);
+    }
+    let latency = connection.elapsed().saturating_sub(before);
+    let (received, cut) = collected.finish(end, &connection)?;
+    let joined = [all];
+    // Without framing nothing says where one echo ends and the next one begins.
+    let sent = if args.frame == Framing::Raw {
+        &joined[..]
     } else {
-        echo.write(&mut out, context.verbose)
+        &messages
+    };
+    let mut good = received.len() == sent.len();
+    for (message, received) in sent.iter().zip(&received) {
+        good &= printer.show(&Echo {
+            ends: Some((&connection.local, &connection.peer)),
+            connect: Some(connection.connect_time),
+            message,
+            received,
+            latency,
+            cut,
+        })?;
     }
-    .and_then(|()| print(&out))
-    .map_err(Error::output)?;
-    let fault = echo.fault(verify);
-    if let Some(fault) = &fault {
-        tell(fault);
+    if received.len() < sent.len() {
+        tell(&format!(
+            "the server closed the connection after {} of {} echoes",
+            received.len(),
+            sent.len()
+        ));
     }
-    Ok(fault.is_none())
+    Ok(Status::of(good))
 }
 
-/// Collects one echo.
-struct Collected<'a> {
-    deframer: Option<Deframer>,
-    /// Without framing the echo is as long as the message.
-    wire: &'a [u8],
-    received: Vec<u8>,
-    broken: Option<FramingError>,
+/// Prints echoes.
+struct Printer<'a> {
+    args: &'a Args,
+    context: &'a Context,
+    /// How bytes are written when nobody reads them as text.
+    exact: Option<&'static [u8]>,
 }
 
-impl<'a> Collected<'a> {
-    fn new(args: &Args, wire: &'a [u8]) -> Self {
-        let framed = args.frame != Framing::Raw;
-        Collected {
-            deframer: framed.then(|| Deframer::new(args.frame.clone(), args.max_message)),
-            wire,
-            received: Vec::new(),
-            broken: None,
+impl<'a> Printer<'a> {
+    /// `lines`: the messages are lines of standard input.
+    fn new(args: &'a Args, context: &'a Context, lines: bool) -> Printer<'a> {
+        let is_line = lines || args.frame == Framing::Line;
+        let ends_with: &[u8] = if is_line { b"\n" } else { b"" };
+        Printer {
+            args,
+            context,
+            exact: (!stdout_is_terminal()).then_some(ends_with),
         }
     }
 
-    /// The echo, once the exchange is over, and whether it was cut.
-    fn finish(mut self, end: End, connection: &Connection) -> Result<(Vec<u8>, bool)> {
-        let bad = |cause: String| {
-            Error::new(Kind::BadAnswer, "read the echo of", cause)
-                .on(connection.peer.to_string())
-                .next("do both ends use the same --frame?")
-        };
-        if let Some(error) = self.broken {
-            if error.is_over_the_limit() {
-                let cause = format!("the reply is larger than --max-message: {error}");
-                return Err(bad(cause)
-                    .next("raise --max-message; or do the two ends not use the same --frame?"));
+    /// Prints an echo and what is wrong with it. Gives whether it is good.
+    fn show(&self, echo: &Echo<'_>) -> Result<bool> {
+        let mut out = Vec::new();
+        if self.context.json {
+            echo.write_json(&mut out, clock::realtime())
+        } else if self.context.verbose {
+            if self.args.time {
+                out.extend_from_slice(format!("{} ", time_of_day(clock::realtime())).as_bytes());
             }
-            return Err(bad(error.to_string()));
+            echo.write_transcript(&mut out)
+        } else {
+            echo.write(&mut out, self.exact)
         }
-        if end == End::Done {
-            return Ok((self.received, false));
+        .and_then(|()| print(&out))
+        .map_err(Error::output)?;
+        let fault = echo.fault(self.args.verify);
+        if let Some(fault) = &fault {
+            tell(fault);
         }
-        match self.deframer.as_mut().map(Deframer::finish) {
-            Some(Ok(Some(frame))) => Ok((frame.payload.to_vec(), false)),
-            Some(Err(error)) => Err(bad(error.to_string())),
-            // A server that answers something else and closes has answered.
-            None if !self.received.is_empty() => {
-                let cut = self.wire.starts_with(&self.received);
-                Ok((self.received, cut))
-            }
-            _ => Err(bad("it closed the connection without an answer".to_owned())
-                .next("is this an echo server? look at its log")),
-        }
-    }
-}
-
-impl ReplyHandler for Collected<'_> {
-    fn received(&mut self, bytes: &[u8]) -> Result<Next> {
-        let Some(deframer) = &mut self.deframer else {
-            self.received.extend_from_slice(bytes);
-            return Ok(if self.received.len() < self.wire.len() {
-                Next::More
-            } else {
-                Next::Done
-            });
-        };
-        Ok(match deframer.next(&mut &*bytes) {
-            Ok(None) => Next::More,
-            Ok(Some(frame)) => {
-                self.received.extend_from_slice(frame.payload);
-                Next::Done
-            }
-            Err(error) => {
-                self.broken = Some(error);
-                Next::Done
-            }
-        })
+        Ok(fault.is_none())
     }
 }
 
 /// Says messages in a datagram each.
-fn say_datagrams(server: &Server<'_>, messages: Messages, context: &Context) -> Result<Status> {
-    let address = server.resolve()?[0];
+fn say_datagrams(server: &Server<'_>, messages: Messages, printer: &Printer<'_>) -> Result<Status> {
+    let addresses = server.resolve()?;
+    let timeout = server.args.reach.timeout;
+    let mut client = datagram::Client::open(addresses[0], server.options)?;
+    let mut others = addresses[1..].iter();
     let mut good = true;
     for message in messages {
         let message = message?;
-        let (received, latency) =
-            datagram::exchange(address, server.options, &message, server.args.reach.timeout)?;
-        let echo = Echo {
-            reached: None,
+        let (received, latency) = loop {
+            match (client.exchange(&message, timeout), others.next()) {
+                // The name has another address, such as localhost, and this one has no server.
+                (Err(error), Some(other)) if error.code == Some("ECONNREFUSED") => {
+                    if server.verbose {
+                        tell(&format!("tried before: {}", error.on_one_line()));
+                    }
+                    client = datagram::Client::open(*other, server.options)?;
+                }
+                (answered, _) => break answered?,
+            }
+        };
+        // It has answered: it is the one.
+        others = [].iter();
+        let (local, peer) = client.ends();
+        good &= printer.show(&Echo {
+            ends: Some((&local, &peer)),
+            connect: None,
             message: &message,
             received: &received,
             latency,
             cut: false,
-        };
-        good &= show(&echo, server.args.verify, context)?;
+        })?;
     }
     Ok(Status::of(good))
 }

@@ -11,10 +11,8 @@ use crate::commands::{Context, Status, values};
 use crate::error::{Error, Kind, Result};
 use crate::framing::{Framing, escapes};
 use crate::render::serving::Format;
-use crate::service::Note;
+use crate::service::datagrams::{DEFAULT_RATE, Guard};
 use crate::service::echo::{Echo, Mode};
-use crate::service::event::{Event, Who};
-use crate::sys::server::EventHandler as _;
 use crate::sys::socket::{Listener, Place};
 use crate::sys::{activation, files};
 
@@ -22,6 +20,11 @@ use crate::sys::{activation, files};
 ///
 /// Serves many connections at once. A peer that shuts down its sending side still gets all data. A
 /// peer that does not read is not read from, so nothing is dropped.
+///
+/// With --udp a datagram is not answered if the answer would be answered in turn: one that claims to come
+/// from this server's own socket, or from port 7, 13, 17, 19 or 37. A source gets at most --udp-rate answers
+/// a second, which also ends a loop with an echo service on another port. Both are counted, and so is what
+/// the kernel dropped because the receive buffer was full.
 ///
 /// -v prints the transcript, --hexdump the received bytes, --json an object for each event; if the
 /// log cannot keep up (slow reader or full disk), events are dropped and counted; serving continues.
@@ -57,11 +60,17 @@ pub struct Args {
     frame: Framing,
     /// Serve datagrams instead of connections.
     #[arg(long, conflicts_with_all = ["unix", "frame", "max_message", "request_timeout", "nodelay",
-          "keepalive", "idle_timeout", "max_conns", "backlog", "drain", "threads"])]
+          "keepalive", "idle_timeout", "max_conns", "max_buffered", "backlog", "drain", "threads"])]
     udp: bool,
-    /// Listen on a Unix socket at this path.
+    /// Datagrams answered per second to one source (address and port), or off.
+    #[arg(long, value_name = "N|off", requires = "udp", default_value_t = Rate(Some(DEFAULT_RATE)))]
+    udp_rate: Rate,
+    /// Listen on a Unix socket at this path; @NAME is in the abstract namespace.
     #[arg(long, value_name = "PATH", conflicts_with = "endpoint")]
     unix: Option<PathBuf>,
+    /// Begin each line of the transcript with its time (UTC).
+    #[arg(long)]
+    time: bool,
     /// Show received bytes in hexadecimal.
     #[arg(long)]
     hexdump: bool,
@@ -75,6 +84,31 @@ pub struct Args {
     server: ServerArgs,
     #[command(flatten)]
     socket: SocketArgs,
+}
+
+/// A number a second, or none.
+#[derive(Debug, Clone, Copy)]
+struct Rate(Option<u32>);
+
+impl std::str::FromStr for Rate {
+    type Err = String;
+
+    fn from_str(text: &str) -> std::result::Result<Rate, String> {
+        match text.parse::<u32>() {
+            _ if text == "off" => Ok(Rate(None)),
+            Ok(rate) if rate > 0 => Ok(Rate(Some(rate))),
+            _ => Err("a number of answers per second, or off".to_owned()),
+        }
+    }
+}
+
+impl std::fmt::Display for Rate {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self.0 {
+            Some(rate) => rate.fmt(f),
+            None => f.write_str("off"),
+        }
+    }
 }
 
 /// Runs the command.
@@ -95,6 +129,7 @@ pub fn run(args: &Args, context: &Context) -> Result<Status> {
         hexdump: args.hexdump,
         json: context.json,
         verbose: context.verbose,
+        time: args.time,
     };
     let place = if let Some(path) = &args.unix {
         Place::Unix(path.clone())
@@ -108,7 +143,7 @@ pub fn run(args: &Args, context: &Context) -> Result<Status> {
             Some(listener) => listener,
             None => Listener::datagram(&place, &options)?,
         };
-        return serve_datagrams(&listener, args.once, &mode, format);
+        return serve_datagrams(&listener, args, &mode, format);
     }
     let listener = match activation::stream(&options)? {
         Some(listener) => listener,
@@ -134,28 +169,18 @@ fn read_reply(reply: &str) -> Result<Arc<[u8]>> {
     Ok(bytes.into())
 }
 
-fn serve_datagrams(listener: &Listener, once: bool, mode: &Mode, format: Format) -> Result<Status> {
-    serving::serve_datagrams(
-        format,
-        listener,
-        once,
-        &mut |reporter, peer, datagram, answer| {
-            match mode {
-                Mode::Echo => answer.extend_from_slice(datagram),
-                Mode::Reverse => answer.extend(datagram.iter().rev()),
-                Mode::Reply(reply) => answer.extend_from_slice(reply),
-            }
-            if reporter.wants_messages() {
-                let who = Who {
-                    connection: None,
-                    peer,
-                };
-                reporter.event(&Event::Note(who, &Note::Received(datagram)));
-                reporter.event(&Event::Note(who, &Note::Sending(answer)));
-                reporter.flush()?;
-            }
-            Ok(true)
-        },
-    )?;
+fn serve_datagrams(
+    listener: &Listener,
+    args: &Args,
+    mode: &Mode,
+    format: Format,
+) -> Result<Status> {
+    let guard = Guard::new(args.udp_rate.0);
+    let mut answer = |datagram: &[u8], answer: &mut Vec<u8>| match mode {
+        Mode::Echo => answer.extend_from_slice(datagram),
+        Mode::Reverse => answer.extend(datagram.iter().rev()),
+        Mode::Reply(reply) => answer.extend_from_slice(reply),
+    };
+    serving::serve_datagrams(format, listener, args.once, guard, &mut answer)?;
     Ok(Status::Good)
 }

@@ -5,6 +5,7 @@ use crate::commands::{Context, Status};
 use crate::error::{Error, Result};
 use crate::load::{CLOSED_EARLY, Client, Plan};
 use crate::render::{json, load, thousands};
+use crate::sys::around;
 use crate::sys::load::{self as runner, Target};
 use crate::sys::socket::Options;
 use crate::sys::terminal::Progress;
@@ -43,6 +44,20 @@ pub fn run<C: Client>(
         load::write(&mut out, &figures, plan, context.style).map_err(Error::output)?;
     }
     print(&out).map_err(Error::output)?;
+    if let Target::Tcp(_, addresses) = target
+        && figures
+            .errors
+            .keys()
+            .any(|kind| kind.contains("(EADDRNOTAVAIL)"))
+        && let Some(told) = addresses
+            .iter()
+            .find_map(|address| around::ports_used_up(*address))
+    {
+        tell(&format!(
+            "local ports are used up: {}; next: {}",
+            told.cause, told.next
+        ));
+    }
     if let (Some(hint), true) = (if_closed, figures.errors.contains_key(CLOSED_EARLY)) {
         tell(hint);
     }

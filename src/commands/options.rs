@@ -1,11 +1,13 @@
 //! Groups of flags that several commands share.
 
+use std::num::NonZeroUsize;
 use std::time::Duration;
 
 use clap::Args;
 
 use crate::commands::values;
 use crate::load::Plan;
+use crate::sys::exchange::{Manner, Pieces};
 use crate::sys::limits;
 use crate::sys::resolve::Family;
 use crate::sys::server::Config;
@@ -55,6 +57,9 @@ pub struct ServerArgs {
     /// Accept at most N connections at once [default: the descriptor limit].
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     max_conns: Option<u64>,
+    /// Memory for the unfinished messages of all connections; beyond it the largest is closed.
+    #[arg(long, value_name = "SIZE", default_value = "256M", value_parser = values::size)]
+    max_buffered: usize,
     /// Request an accept queue of this length; limited by net.core.somaxconn.
     #[arg(long, value_name = "N", default_value_t = 1024,
           value_parser = clap::value_parser!(i32).range(0..))]
@@ -79,6 +84,7 @@ impl ServerArgs {
             request_timeout: none_if_zero(request_timeout),
             idle_timeout: none_if_zero(self.idle_timeout),
             max_conns: usize::try_from(max_conns).unwrap_or(usize::MAX),
+            max_buffered: self.max_buffered,
             drain: self.drain,
             once,
             threads: if once { 1 } else { usize::from(self.threads) },
@@ -112,6 +118,62 @@ impl ReachArgs {
             (true, _) => Family::V4,
             (_, true) => Family::V6,
             _ => Family::Any,
+        }
+    }
+}
+
+/// The heading of [`SendingArgs`] in a command's help.
+pub const CARELESS: &str = "Misbehave on purpose";
+
+/// How a client sends, to test how a server finds the messages in what it receives.
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = CARELESS)]
+pub struct SendingArgs {
+    /// Send N bytes at a time, with a pause between [default: 100ms].
+    #[arg(long, value_name = "N[,DELAY]", value_parser = values::split)]
+    split: Option<(NonZeroUsize, Duration)>,
+    /// Send this many bytes per second, one by one.
+    #[arg(long, value_name = "RATE", value_parser = values::rate, conflicts_with = "split")]
+    dribble: Option<f64>,
+    /// Send only the first N bytes, then close.
+    #[arg(long, value_name = "N")]
+    cut_after: Option<u64>,
+    /// Shut down the sending side after the last byte.
+    #[arg(long, conflicts_with = "cut_after")]
+    pub half_close: bool,
+    /// Reset the connection (RST) after the last byte, without reading the reply.
+    #[arg(long, conflicts_with = "half_close")]
+    pub rst: bool,
+}
+
+impl SendingArgs {
+    /// Whether anything was asked for.
+    pub fn wanted(&self) -> bool {
+        self.split.is_some()
+            || self.dribble.is_some()
+            || self.cut_after.is_some()
+            || self.half_close
+            || self.rst
+    }
+
+    /// How to send this many bytes; `ends` are the sends that they are divided into otherwise.
+    pub fn manner(&self, total: Option<usize>, ends: Vec<usize>) -> Manner {
+        let pieces = match (self.split, self.dribble) {
+            (Some((size, pause)), _) => Pieces::Each(size, pause),
+            (None, Some(rate)) => {
+                Pieces::Each(NonZeroUsize::MIN, Duration::from_secs_f64(1.0 / rate))
+            }
+            (None, None) if !ends.is_empty() => Pieces::Ends(ends),
+            (None, None) => Pieces::Whole,
+        };
+        let total = total.map(|total| total as u64);
+        let all = total.filter(|_| self.rst);
+        Manner {
+            pieces,
+            cut_after: match (self.cut_after, total) {
+                (Some(most), Some(total)) => Some(most.min(total)),
+                (most, _) => most.or(all),
+            },
         }
     }
 }

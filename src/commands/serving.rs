@@ -11,11 +11,15 @@ use serde_json::{Value, json};
 use crate::error::{Error, Result, cause};
 use crate::render::serving::Format;
 use crate::render::{counted, escape, load, thousands};
-use crate::service::{Peer, Service};
+use crate::service::datagrams::{Guard, Unanswered};
+use crate::service::event::{Event, Who};
+use crate::service::{Note, Peer, Service};
+use crate::sys::clock;
 use crate::sys::datagram;
+use crate::sys::exchange::Connection;
 use crate::sys::outlet::Outlet;
 use crate::sys::privilege;
-use crate::sys::server::{self, Config, Totals};
+use crate::sys::server::{self, Config, EventHandler as _, Totals};
 use crate::sys::signals::Signals;
 use crate::sys::socket::Listener;
 
@@ -24,21 +28,40 @@ mod reporter;
 use reporter::Desk;
 pub use reporter::Reporter;
 
-/// What a datagram server does with one datagram, as [`datagram::Answer`], with a reporter.
-pub type Answer<'a> = dyn FnMut(&mut Reporter, &Peer, &[u8], &mut Vec<u8>) -> io::Result<bool> + 'a;
+/// Writes the answer to a datagram, which is empty at first.
+pub type Answer<'a> = dyn FnMut(&[u8], &mut Vec<u8>) + 'a;
 
 /// After the end, the reader of standard output is given this long ...
 const LAST_READ: Duration = Duration::from_secs(2);
 /// ... and this long when a second signal asks to end at once.
 const FORCED_READ: Duration = Duration::from_millis(200);
 
-/// Writes the first line, once the socket is open, so that a script can wait for it.
-fn listening(format: &Format, local: &Peer) -> Result<()> {
+/// Writes the first line, once the socket is open, so that a script can wait for it. An output that
+/// cannot be written is as little a reason to end as later.
+fn listening(format: &Format, desk: &Desk, local: &Peer) -> Result<()> {
     let mut out = Vec::new();
     format
-        .listening(&mut out, local)
-        .and_then(|()| print(&out))
-        .map_err(Error::output)
+        .listening(&mut out, local, clock::realtime())
+        .map_err(Error::output)?;
+    if format.shows_messages() {
+        desk.outlet.push(&out, 0, &mut LAST_READ.clone());
+    } else if let Err(error) = print(&out) {
+        not_written(&error);
+    }
+    Ok(())
+}
+
+fn not_written(error: &io::Error) {
+    tell(&if error.kind() == io::ErrorKind::BrokenPipe {
+        "standard output was closed by its reader: nothing more is printed, serving continues"
+            .to_owned()
+    } else {
+        format!(
+            "standard output cannot be written: {}; events that do not fit are dropped, \
+             serving continues",
+            cause(error)
+        )
+    });
 }
 
 /// Serves until a signal comes, and says what was done.
@@ -50,7 +73,7 @@ where
     privilege::drop_all()?;
     let signals = Signals::open()?;
     let desk = open(&format)?;
-    listening(&format, &listener.local)?;
+    listening(&format, &desk, &listener.local)?;
     let handler = || Reporter::new(format, Arc::clone(&desk));
     let totals = server::run(listener, service, config, &signals, handler)?;
     let end = json!({
@@ -72,34 +95,30 @@ where
 }
 
 /// The same for a socket of datagrams.
-pub fn serve_datagrams(
+pub fn serve_datagrams<'a>(
     format: Format,
     listener: &Listener,
     once: bool,
-    answer: &mut Answer<'_>,
+    guard: Guard,
+    answer: &'a mut Answer<'a>,
 ) -> Result<()> {
     privilege::drop_all()?;
     let signals = Signals::open()?;
     let desk = open(&format)?;
-    listening(&format, &listener.local)?;
-    let mut reporter = Reporter::new(format, Arc::clone(&desk));
-    let alarm = desk.outlet.alarm();
-    let totals = datagram::run(listener, &signals, alarm, once, &mut |peer, bytes, out| {
-        answer(&mut reporter, peer, bytes, out)
-    })?;
-    let mut line = format!(
-        "Answered {} of {}",
-        thousands(totals.sent),
-        counted(totals.received, "datagram")
-    );
-    if totals.unsent > 0 {
-        let answers = counted(totals.unsent, "answer");
-        let _ = write!(line, "; {answers} could not be sent");
-    }
+    listening(&format, &desk, &listener.local)?;
+    let mut answerer = Datagrams {
+        reporter: Reporter::new(format, Arc::clone(&desk)),
+        answer,
+    };
+    let totals = datagram::run(listener, &signals, once, guard, &mut answerer)?;
+    let line = answered(&totals);
     let end = json!({
         "received": totals.received,
         "sent": totals.sent,
         "unsent": totals.unsent,
+        "not_answered_loop": totals.looping,
+        "not_answered_rate": totals.over_rate,
+        "kernel_dropped": totals.dropped,
     });
     ended(&format, &desk, &signals, false, &line, &end);
     Ok(())
@@ -109,13 +128,7 @@ pub fn serve_datagrams(
 fn open(format: &Format) -> Result<Arc<Desk>> {
     let shows_messages = format.shows_messages();
     let outlet = if shows_messages {
-        Outlet::start(|error| {
-            tell(&format!(
-                "standard output cannot be written: {}; events that do not fit are dropped, \
-                 serving continues",
-                cause(error)
-            ));
-        })?
+        Outlet::start(not_written)?
     } else {
         Outlet::silent()
     };
@@ -128,7 +141,7 @@ fn ended(format: &Format, desk: &Desk, signals: &Signals, forced: bool, line: &s
     if format.json {
         let mut out = Vec::new();
         // Writing to memory does not fail.
-        let _ = format.end(&mut out, end);
+        let _ = format.end(&mut out, end, clock::realtime());
         desk.outlet.push(&out, 1, &mut patience.clone());
     }
     let unwritten = desk.outlet.finish(signals, patience);
@@ -158,6 +171,99 @@ pub fn print(bytes: &[u8]) -> io::Result<()> {
 /// Says something on standard error.
 pub fn tell(line: &str) {
     let _ = writeln!(io::stderr(), "sockdoc: {}", escape::text(line));
+}
+
+/// Names the addresses that were tried before the one that answered.
+pub fn tell_tried(connection: &Connection) {
+    for failure in &connection.failed {
+        tell(&format!(
+            "tried before: {}",
+            failure.describe().on_one_line()
+        ));
+    }
+}
+
+/// What was sent before the connection was ended on purpose.
+pub fn tell_cut(sent: u64, of: u64, reset: bool) {
+    let how = if reset { "reset" } else { "closed" };
+    tell(&format!(
+        "sent {} of {}, then {how} the connection",
+        thousands(sent),
+        counted(of, "byte")
+    ));
+}
+
+fn answered(totals: &datagram::Totals) -> String {
+    let mut line = format!(
+        "Answered {} of {}",
+        thousands(totals.sent),
+        counted(totals.received, "datagram")
+    );
+    if totals.unsent > 0 {
+        let answers = counted(totals.unsent, "answer");
+        let _ = write!(line, "; {answers} could not be sent");
+    }
+    if totals.over_rate > 0 {
+        let _ = write!(line, "; {} over --udp-rate", thousands(totals.over_rate));
+    }
+    if totals.looping > 0 {
+        let looping = thousands(totals.looping);
+        let _ = write!(
+            line,
+            "; {looping} from a source that would answer the answer"
+        );
+    }
+    if totals.dropped > 0 {
+        let dropped = thousands(totals.dropped);
+        let _ = write!(
+            line,
+            "; {dropped} more dropped by the kernel: the receive buffer was full (raise it: --rcvbuf)"
+        );
+    }
+    line
+}
+
+/// Answers datagrams and reports them.
+struct Datagrams<'a> {
+    reporter: Reporter,
+    answer: &'a mut Answer<'a>,
+}
+
+impl datagram::Answerer for Datagrams<'_> {
+    fn answer(&mut self, peer: &Peer, datagram: &[u8], answer: &mut Vec<u8>) {
+        (self.answer)(datagram, answer);
+        if self.reporter.wants_messages() {
+            let who = of_datagram(peer);
+            self.reporter
+                .event(&Event::Note(who, &Note::Received(datagram)));
+            self.reporter
+                .event(&Event::Note(who, &Note::Sending(answer)));
+        }
+    }
+
+    fn unanswered(&mut self, peer: &Peer, why: Unanswered) {
+        let port = match peer {
+            Peer::Ip(address) => address.port(),
+            Peer::Unix(_) => 0,
+        };
+        let note = Note::Fault(&why.words(port));
+        self.reporter.event(&Event::Note(of_datagram(peer), &note));
+    }
+
+    fn dropped(&mut self, datagrams: u64) {
+        self.reporter.event(&Event::DatagramsDropped(datagrams));
+    }
+
+    fn flush(&mut self) {
+        self.reporter.flush();
+    }
+}
+
+fn of_datagram(peer: &Peer) -> Who<'_> {
+    Who {
+        connection: None,
+        peer,
+    }
 }
 
 fn served(totals: &Totals) -> String {

@@ -1,5 +1,6 @@
 //! Durations, sizes and rates as typed by the user.
 
+use std::num::NonZeroUsize;
 use std::time::Duration;
 
 /// `30`, `30s`, `500ms`, `2m`, `1h`; a number alone is seconds.
@@ -53,6 +54,13 @@ pub fn size(text: &str) -> Result<usize, String> {
     number
         .checked_mul(1 << shift)
         .ok_or_else(|| "too large".to_owned())
+}
+
+/// `5`, `5,200ms`: a number of bytes, and a pause.
+pub fn split(text: &str) -> Result<(NonZeroUsize, Duration), String> {
+    let (bytes, pause) = text.split_once(',').unwrap_or((text, "100ms"));
+    let bytes = NonZeroUsize::new(size(bytes)?).ok_or("pieces of at least 1 byte are needed")?;
+    Ok((bytes, duration(pause)?))
 }
 
 /// A size of a socket's buffer: from 1 byte to what an int holds, which is what setsockopt(2) takes.
@@ -111,6 +119,17 @@ mod tests {
             "18446744073709551615K",
         ] {
             assert!(size(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn a_split_has_a_size_and_perhaps_a_pause() {
+        let of = |text| split(text).map(|(size, pause)| (size.get(), pause.as_millis()));
+        assert_eq!(of("5"), Ok((5, 100)));
+        assert_eq!(of("1K,0"), Ok((1024, 0)));
+        assert_eq!(of("3,2s"), Ok((3, 2000)));
+        for wrong in ["0", "x", "5,", "5,x", ",1s"] {
+            assert!(of(wrong).is_err(), "{wrong}");
         }
     }
 

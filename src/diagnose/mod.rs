@@ -9,11 +9,13 @@
 //! | this one | [`Case`], and how the rules are asked |
 //! | [`finding`] | [`Finding`] and its parts: subject, facts, next steps |
 //! | [`findings`] | all of a case: by socket, first causes before their effects, like ones as one |
+//! | [`reach`] | what the host's own sockets say about a connection or a bind that failed |
 //! | [`rules`] | the rules, one file each |
 //! | [`words`] | ages and sizes as people say them |
 
 pub mod finding;
 pub mod findings;
+pub mod reach;
 pub mod rules;
 #[cfg(test)]
 pub(crate) mod testing;

@@ -2,6 +2,7 @@
 
 use std::ops::Range;
 
+use super::error::swapped;
 use super::{Assembler, Delimiter, Framing, FramingError, Unfinished};
 
 /// Finds the messages in a stream of bytes, in whatever pieces it comes.
@@ -95,6 +96,11 @@ impl Deframer {
         self.assembler.len()
     }
 
+    /// Bytes of memory for what waits for the rest of a message.
+    pub fn memory(&self) -> usize {
+        self.assembler.capacity()
+    }
+
     /// The framing.
     pub fn framing(&self) -> &Framing {
         &self.framing
@@ -113,10 +119,16 @@ impl Deframer {
                 .get(..prefix)
                 .and_then(|field| self.framing.announced(field).ok());
             return Some(match announced {
-                Some(announced) => Unfinished::Announced {
-                    have: have - prefix,
-                    announced: usize::try_from(announced).unwrap_or(usize::MAX),
-                },
+                Some(announced) => {
+                    let field = &self.assembler.view(&[])[..prefix];
+                    let is_binary = !matches!(self.framing, Framing::Digits(_));
+                    let is_swapped = is_binary && swapped(field) == (have - prefix) as u64;
+                    Unfinished::Announced {
+                        have: have - prefix,
+                        announced: usize::try_from(announced).unwrap_or(usize::MAX),
+                        is_swapped,
+                    }
+                }
                 None if matches!(self.framing, Framing::Digits(_)) => {
                     Unfinished::LengthDigits { have, need: prefix }
                 }
@@ -215,7 +227,12 @@ fn locate_announced(
     let length = usize::try_from(announced)
         .ok()
         .filter(|length| *length <= limit)
-        .ok_or(FramingError::AnnouncedTooLong { announced, limit })?;
+        .ok_or_else(|| FramingError::AnnouncedTooLong {
+            announced,
+            field: at_hand[..prefix].into(),
+            binary: !matches!(framing, Framing::Digits(_)),
+            limit,
+        })?;
     let wire = prefix.saturating_add(length);
     Ok(assembler.fill(wire, input).then_some(Bounds {
         wire,
@@ -243,6 +260,16 @@ fn locate_fixed(
     })
 }
 
+/// The first bytes of a message, for an error.
+fn beginning(assembler: &Assembler, input: &[u8]) -> Box<[u8]> {
+    const SHOWN: usize = 24;
+    let first = match assembler.len() {
+        0 => input,
+        _ => assembler.view(&[]),
+    };
+    first[..first.len().min(SHOWN)].into()
+}
+
 /// The invariant of both searches: what is stored has been searched, `input` has not.
 fn locate_line(
     assembler: &mut Assembler,
@@ -261,6 +288,7 @@ fn locate_line(
         return Err(FramingError::NoDelimiter {
             limit,
             delimiter: (*b"\n").into(),
+            beginning: beginning(assembler, input),
         });
     }
     let wire = newline.map_or(usize::MAX, |_| line + 1);
@@ -286,6 +314,7 @@ fn locate_delimited(
         return Err(FramingError::NoDelimiter {
             limit,
             delimiter: delimiter.as_bytes().into(),
+            beginning: beginning(assembler, input),
         });
     }
     *matched = now;

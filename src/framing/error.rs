@@ -46,6 +46,10 @@ pub enum FramingError {
     AnnouncedTooLong {
         /// The announced length.
         announced: u64,
+        /// The bytes of the length field.
+        field: Box<[u8]>,
+        /// Whether they are binary.
+        binary: bool,
         /// The greatest length that is accepted.
         limit: usize,
     },
@@ -55,6 +59,8 @@ pub enum FramingError {
         limit: usize,
         /// The delimiter.
         delimiter: Box<[u8]>,
+        /// The first bytes that came.
+        beginning: Box<[u8]>,
     },
     /// Received: more bytes than the limit, and the peer has not shut down its sending side.
     NoEnd {
@@ -111,14 +117,46 @@ impl fmt::Display for FramingError {
                 "the length should be {digits} decimal digits, and \"{}\" came",
                 escape(field)
             ),
-            FramingError::AnnouncedTooLong { announced, limit } => write!(
+            FramingError::AnnouncedTooLong {
+                announced,
+                field,
+                binary,
+                limit,
+            } => {
+                write!(
+                    f,
+                    "the length \"{}\" announces a message of {announced} bytes, the limit is {limit}",
+                    escape(field)
+                )?;
+                let swapped = swapped(field);
+                if !binary {
+                    Ok(())
+                } else if field
+                    .iter()
+                    .all(|byte| byte.is_ascii_graphic() || *byte == b' ')
+                {
+                    f.write_str(
+                        ": it is text, so the peer sends messages without this length in front",
+                    )
+                } else if swapped <= *limit as u64 {
+                    write!(
+                        f,
+                        "; swapped it is {swapped}: the peer's length is little-endian"
+                    )
+                } else {
+                    Ok(())
+                }
+            }
+            FramingError::NoDelimiter {
+                limit,
+                delimiter,
+                beginning,
+            } => write!(
                 f,
-                "a message of {announced} bytes was announced, the limit is {limit}"
-            ),
-            FramingError::NoDelimiter { limit, delimiter } => write!(
-                f,
-                "more than {limit} bytes, the limit, came without the delimiter \"{}\"",
-                escape(delimiter)
+                "more than {limit} bytes, the limit, came without the delimiter \"{}\"; \
+                 the first are \"{}\"",
+                escape(delimiter),
+                escape(beginning)
             ),
             FramingError::NoEnd { limit } => write!(
                 f,
@@ -155,6 +193,8 @@ pub enum Unfinished {
         have: usize,
         /// How many were announced.
         announced: usize,
+        /// Whether just as many came as the length says in the other byte order.
+        is_swapped: bool,
     },
     /// Inside a message of fixed size.
     Fixed {
@@ -186,8 +226,13 @@ impl fmt::Display for Unfinished {
             Unfinished::LengthBytes { have, need } => {
                 write!(f, "after {have} of {need} length bytes")
             }
-            Unfinished::Announced { have, announced } => {
-                write!(f, "after {have} of the {announced} bytes announced")
+            Unfinished::Announced {
+                have,
+                announced,
+                is_swapped,
+            } => {
+                write!(f, "after {have} of the {announced} bytes announced")?;
+                swapped_length(f, *is_swapped, *have)
             }
             Unfinished::Fixed { have, size } => {
                 write!(f, "after {have} of the {size} bytes of a message")
@@ -205,6 +250,64 @@ impl fmt::Display for Unfinished {
             ),
         }
     }
+}
+
+impl Unfinished {
+    /// The same as an amount, while the rest may still come: `5 bytes, no newline yet`.
+    pub fn so_far(&self) -> String {
+        match self {
+            Unfinished::LengthDigits { have, need } => format!("{have} of {need} length digits"),
+            Unfinished::LengthBytes { have, need } => format!("{have} of {need} length bytes"),
+            Unfinished::Announced {
+                have,
+                announced,
+                is_swapped,
+            } => {
+                let hint = Swapped(*is_swapped, *have);
+                format!("{have} of the {announced} bytes announced{hint}")
+            }
+            Unfinished::Fixed { have, size } => format!("{have} of the {size} bytes of a message"),
+            Unfinished::Delimiter { have, delimiter } if **delimiter == *b"\n" => {
+                format!("{have} byte{}, no newline yet", plural(*have))
+            }
+            Unfinished::Delimiter { have, delimiter } => {
+                let delimiter = escape(delimiter);
+                format!(
+                    "{have} byte{}, no delimiter \"{delimiter}\" yet",
+                    plural(*have)
+                )
+            }
+            Unfinished::Open { have } => format!(
+                "{have} byte{}, and the peer has not shut down its sending side",
+                plural(*have)
+            ),
+        }
+    }
+}
+
+/// What is said of a length in the wrong byte order, if it is one.
+struct Swapped(bool, usize);
+
+impl fmt::Display for Swapped {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        swapped_length(f, self.0, self.1)
+    }
+}
+
+fn swapped_length(f: &mut fmt::Formatter<'_>, is_swapped: bool, have: usize) -> fmt::Result {
+    if !is_swapped {
+        return Ok(());
+    }
+    write!(
+        f,
+        "; swapped, the length is {have}: the peer's length is little-endian"
+    )
+}
+
+/// A binary length in the other byte order.
+pub(super) fn swapped(field: &[u8]) -> u64 {
+    let fold = |value: u64, byte: &u8| value << 8 | u64::from(*byte);
+    field.iter().rev().fold(0, fold)
 }
 
 fn plural(count: usize) -> &'static str {

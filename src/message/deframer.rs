@@ -102,12 +102,17 @@ impl Deframer {
         }
         let start = PREFIX + length;
         if !self.assembler.fill(start, input) {
-            return match other_protocol(self.assembler.view(input)) {
-                Some(name) => Err(MessageError::OtherProtocol(name)),
-                None => Ok(()),
+            let at_hand = self.assembler.view(input);
+            return match (other_protocol(at_hand), wrong_byte_order(at_hand, false)) {
+                (Some(name), _) => Err(MessageError::OtherProtocol(name)),
+                (None, Some(error)) => Err(error),
+                (None, None) => Ok(()),
             };
         }
-        let header = cache.read(&self.assembler.view(input)[PREFIX..start])?;
+        let at_hand = self.assembler.view(input);
+        let header = cache
+            .read(&at_hand[PREFIX..start])
+            .map_err(|error| wrong_byte_order(at_hand, false).unwrap_or(error))?;
         // The subtraction cannot wrap: the length of the header was compared above.
         if header.content_length > self.max_message - length {
             return Err(self.too_large("content", header.content_length));
@@ -152,6 +157,12 @@ impl Deframer {
         if have == 0 {
             return Ok(());
         }
+        if let (Stage::Header, Some(error)) = (
+            &self.stage,
+            wrong_byte_order(self.assembler.view(&[]), true),
+        ) {
+            return Err(error);
+        }
         let (need, exact) = match self.stage {
             Stage::Content { total, .. } => (total, true),
             _ if have < PREFIX => (PREFIX, false),
@@ -168,6 +179,23 @@ impl Deframer {
 /// When there are fewer.
 fn header_length(bytes: &[u8]) -> usize {
     usize::from(u16::from_be_bytes([bytes[0], bytes[1]]))
+}
+
+/// A header whose length is little-endian. What follows it must not be a blank, of which a header in the
+/// right byte order may have any number at its end; at the end of the stream nothing may follow.
+fn wrong_byte_order(bytes: &[u8], ended: bool) -> Option<MessageError> {
+    let field = bytes.get(..PREFIX)?;
+    let (announced, swapped) = (
+        usize::from(u16::from_be_bytes([field[0], field[1]])),
+        usize::from(u16::from_le_bytes([field[0], field[1]])),
+    );
+    let header = bytes.get(PREFIX..PREFIX + swapped)?;
+    let follows = match bytes.get(PREFIX + swapped) {
+        Some(next) => !next.is_ascii_whitespace(),
+        None => ended,
+    };
+    let is_header = announced != swapped && follows && Header::parse(header).is_ok();
+    is_header.then_some(MessageError::ByteOrder { announced, swapped })
 }
 
 /// What a peer speaks that took us for another server. None of these can begin a message of ours: the

@@ -81,16 +81,19 @@ fn what_cannot_be_framed_is_refused_with_a_reason() {
         )
     );
     assert_eq!(reason(&framed("{}", b"")), "the header lacks 'byteorder'");
-    assert_eq!(reason(b"\0"), "1 byte came of at least 2 of the message");
+    assert_eq!(
+        reason(b"\0"),
+        "1 of at least 2 bytes of the message arrived"
+    );
     assert_eq!(
         reason(b"\0\x10{"),
-        "3 bytes came of at least 18 of the message"
+        "3 of at least 18 bytes of the message arrived"
     );
     let whole = framed(&header("100"), b"12345");
     assert_eq!(
         reason(&whole),
         format!(
-            "{} bytes came of {} of the message",
+            "{} of {} bytes of the message arrived",
             whole.len(),
             whole.len() + 95
         )
@@ -263,4 +266,36 @@ fn another_protocol_is_named_at_once_and_not_waited_for() {
             Ok(None)
         ));
     }
+}
+
+#[test]
+fn a_header_length_in_the_wrong_byte_order_is_recognised() {
+    let mut good = Vec::new();
+    encode_search("ring", &mut good);
+    let mut swapped = good.clone();
+    swapped.swap(0, 1);
+    let find = |bytes: &[u8]| {
+        let mut deframer = Deframer::new(DEFAULT_MAX_MESSAGE);
+        let found = deframer.next(&mut &*bytes, &mut HeaderCache::default());
+        found.map(|message| message.is_some())
+    };
+    let wrong = MessageError::ByteOrder {
+        announced: 26_368,
+        swapped: 103,
+    };
+    assert_eq!(find(&swapped), Err(wrong.clone()));
+    assert!(wrong.to_string().contains("swapped it is 103"), "{wrong}");
+    assert_eq!(find(&good), Ok(true));
+    // Up to its last byte the header might yet be one that is padded with blanks.
+    let mut deframer = Deframer::new(DEFAULT_MAX_MESSAGE);
+    let header = &swapped[..105];
+    assert!(matches!(
+        deframer.next(&mut &*header, &mut HeaderCache::default()),
+        Ok(None)
+    ));
+    assert_eq!(deframer.finish(), Err(wrong));
+    let mut padded = good[2..105].to_vec();
+    padded.resize(26_368, b' ');
+    let padded = [&26_368_u16.to_be_bytes()[..], &padded, &good[105..]].concat();
+    assert_eq!(find(&padded), Ok(true));
 }

@@ -41,6 +41,13 @@ pub enum MessageError {
     HeaderTooLong(usize),
     /// The bytes are the beginning of another protocol, by this name.
     OtherProtocol(&'static str),
+    /// The length of the header is in the wrong byte order.
+    ByteOrder {
+        /// What it announces.
+        announced: usize,
+        /// What it is in the other order: the length of the header that is there.
+        swapped: usize,
+    },
     /// The bytes ended in the middle of a message.
     Cut {
         /// How many bytes of it came.
@@ -92,10 +99,14 @@ impl fmt::Display for MessageError {
                     "this looks like {name}, not like a message with a length in front"
                 )
             }
+            MessageError::ByteOrder { announced, swapped } => write!(
+                f,
+                "a header of {announced} bytes was announced; swapped it is {swapped}, which is the length of \
+                 the header that follows: the length is little-endian and must be big-endian"
+            ),
             MessageError::Cut { have, need, exact } => {
                 let least = if *exact { "" } else { "at least " };
-                let noun = if *have == 1 { "byte" } else { "bytes" };
-                write!(f, "{have} {noun} came of {least}{need} of the message")
+                write!(f, "{have} of {least}{need} bytes of the message arrived")
             }
         }
     }

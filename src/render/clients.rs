@@ -9,6 +9,7 @@ use super::json::{self as as_json, maybe_micros, micros, with_bytes};
 use super::{escape, load, python};
 use crate::load::Reply;
 use crate::message::{Content, Message};
+use crate::ping::clock::Realtime;
 use crate::service::Peer;
 
 /// A connection, as an event describes it.
@@ -45,7 +46,7 @@ pub struct AppExchange<'a> {
 
 impl AppExchange<'_> {
     /// The event.
-    pub fn write_json(&self, out: &mut impl Write) -> io::Result<()> {
+    pub fn write_json(&self, out: &mut impl Write, now: Realtime) -> io::Result<()> {
         let mut reply = serde_json::Map::new();
         reply.insert("bytes".to_owned(), json!(self.message.wire.len()));
         reply.insert("header".to_owned(), as_json::header(&self.message.header));
@@ -69,7 +70,7 @@ impl AppExchange<'_> {
             },
             "tried": self.tried,
         });
-        as_json::event(out, "app-client", "exchange", &fields)
+        as_json::timed_event(out, "app-client", "exchange", &fields, now)
     }
 }
 
@@ -85,8 +86,10 @@ pub fn write_result(out: &mut impl Write, content: &Content<'_>) -> io::Result<(
 /// A message and its echo.
 #[derive(Debug)]
 pub struct Echo<'a> {
-    /// The connection; `None` for a datagram.
-    pub reached: Option<Reached<'a>>,
+    /// Our end and the server's.
+    pub ends: Option<(&'a Peer, &'a Peer)>,
+    /// How long connecting took; `None` for a datagram.
+    pub connect: Option<Duration>,
     /// What was sent.
     pub message: &'a [u8],
     /// What came back.
@@ -104,37 +107,42 @@ impl Echo<'_> {
     }
 
     /// The event.
-    pub fn write_json(&self, out: &mut impl Write) -> io::Result<()> {
-        let (event, fields) = match &self.reached {
-            None => {
-                let fields = json!({
-                    "same": self.is_same(),
-                    "latency_us": micros(self.latency),
-                });
-                ("datagram", fields)
-            }
-            Some(reached) => {
-                let fields = json!({
-                    "same": self.is_same(),
-                    "complete": !self.cut,
-                    "peer": as_json::peer(reached.peer),
-                    "local": as_json::peer(reached.local),
-                    "connect_us": micros(reached.connect),
-                    "latency_us": micros(self.latency),
-                    "sent_bytes": self.message.len(),
-                    "received_bytes": self.received.len(),
-                });
-                ("exchange", fields)
-            }
+    pub fn write_json(&self, out: &mut impl Write, now: Realtime) -> io::Result<()> {
+        let (local, peer) = self.ends.unzip();
+        let common = json!({
+            "same": self.is_same(),
+            "peer": peer.map(as_json::peer),
+            "local": local.map(as_json::peer),
+            "latency_us": micros(self.latency),
+        });
+        let connection = self.connect.map(|connect| {
+            json!({
+                "complete": !self.cut,
+                "connect_us": micros(connect),
+                "sent_bytes": self.message.len(),
+                "received_bytes": self.received.len(),
+            })
+        });
+        let event = if connection.is_some() {
+            "exchange"
+        } else {
+            "datagram"
         };
+        let fields = as_json::joined([common, connection.unwrap_or_default()]);
         let fields = with_bytes(fields, "received", self.received);
-        as_json::event(out, "echo-client", event, &fields)
+        as_json::timed_event(out, "echo-client", event, &fields, now)
     }
 
-    /// For people: the bytes as text, or with `-v` as the transcript has them.
-    pub fn write(&self, out: &mut impl Write, verbose: bool) -> io::Result<()> {
-        if verbose {
-            return writeln!(out, "Received {}", python::bytes(self.received));
+    /// As the tutorial's transcript has it.
+    pub fn write_transcript(&self, out: &mut impl Write) -> io::Result<()> {
+        writeln!(out, "Received {}", python::bytes(self.received))
+    }
+
+    /// The bytes: for people as text on a line, otherwise exactly as they came, and then these.
+    pub fn write(&self, out: &mut impl Write, exact: Option<&[u8]>) -> io::Result<()> {
+        if let Some(end) = exact {
+            out.write_all(self.received)?;
+            return out.write_all(end);
         }
         let text = String::from_utf8_lossy(self.received);
         writeln!(out, "{}", escape::text(&text))
@@ -185,7 +193,7 @@ impl Stream {
     }
 
     /// The event.
-    pub fn write_json(&self, out: &mut impl Write) -> io::Result<()> {
+    pub fn write_json(&self, out: &mut impl Write, now: Realtime) -> io::Result<()> {
         let fields = json!({
             "verified": self.verify,
             "same": self.verify.then_some(self.same),
@@ -196,7 +204,7 @@ impl Stream {
             "elapsed_us": micros(self.elapsed),
             "bytes_per_second": self.bytes_per_second(),
         });
-        as_json::event(out, "echo-client", "stream", &fields)
+        as_json::timed_event(out, "echo-client", "stream", &fields, now)
     }
 
     /// One line for people.
@@ -213,5 +221,33 @@ impl Stream {
             self.elapsed.as_secs_f64(),
             self.bytes_per_second() / 1e6,
         )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_echo_is_escaped_for_a_terminal_and_exact_elsewhere() {
+        let received: Vec<u8> = (0..=255).collect();
+        let echo = Echo {
+            ends: None,
+            connect: None,
+            message: b"x",
+            received: &received,
+            latency: Duration::ZERO,
+            cut: false,
+        };
+        let written = |exact: Option<&[u8]>| {
+            let mut out = Vec::new();
+            echo.write(&mut out, exact).unwrap();
+            out
+        };
+        assert_eq!(written(Some(b"")), received);
+        assert_eq!(written(Some(b"\n")), [&received[..], b"\n"].concat());
+        let shown = String::from_utf8(written(None)).unwrap();
+        let line = shown.strip_suffix('\n').unwrap();
+        assert!(!line.contains(escape::is_unsafe), "{line:?}");
     }
 }

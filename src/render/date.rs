@@ -1,4 +1,6 @@
-//! Civil dates.
+//! Civil dates, and the time of day.
+
+use crate::ping::clock::Realtime;
 
 /// Seconds of a day.
 pub const SECONDS: i64 = 86_400;
@@ -23,9 +25,24 @@ pub fn of_day(day: i64) -> String {
     format!("{year:04}-{month:02}-{day:02}")
 }
 
+/// The time of day in UTC, to the millisecond: `14:03:59.120Z`.
+pub fn time_of_day(at: Realtime) -> String {
+    let millis = at.0 / 1_000_000 % (SECONDS.unsigned_abs() * 1000);
+    let (seconds, millis) = (millis / 1000, millis % 1000);
+    let (hours, minutes) = (seconds / 3600, seconds / 60 % 60);
+    format!("{hours:02}:{minutes:02}:{:02}.{millis:03}Z", seconds % 60)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_time_of_day_has_milliseconds() {
+        let at = Realtime((86_400 * 3 + 14 * 3600 + 3 * 60 + 59) * 1_000_000_000 + 120_999_999);
+        assert_eq!(time_of_day(at), "14:03:59.120Z");
+        assert_eq!(time_of_day(Realtime(0)), "00:00:00.000Z");
+    }
 
     #[test]
     fn dates_are_right_at_the_edges_of_the_calendar() {

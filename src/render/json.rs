@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 
 use super::escape;
 use crate::message::{Content, Header};
+use crate::ping::clock::Realtime;
 use crate::service::Peer;
 use crate::service::app::Request;
 
@@ -43,6 +44,27 @@ pub fn event(
             fields,
         },
     )
+}
+
+/// The same with its `time`, in seconds since 1970.
+pub fn timed_event(
+    out: &mut (impl Write + ?Sized),
+    command: &str,
+    name: &str,
+    fields: &Value,
+    at: Realtime,
+) -> io::Result<()> {
+    event(
+        out,
+        command,
+        name,
+        &joined([json!({ "time": seconds(at) }), fields.clone()]),
+    )
+}
+
+/// A time of the wall clock in seconds since 1970, to the microsecond.
+pub fn seconds(at: Realtime) -> f64 {
+    (at.0 / 1000) as f64 / 1e6
 }
 
 /// JSON lets DEL, C1 and bidi controls stand as they are, and a terminal would obey them. Outside of

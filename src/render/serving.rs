@@ -5,9 +5,11 @@ use std::io::{self, Write};
 
 use serde_json::{Value, json};
 
+use super::date::time_of_day;
 use super::hexdump::Hexdump;
 use super::{counted, escape, json as as_json, python, thousands, transcript};
 use crate::error::cause;
+use crate::ping::clock::Realtime;
 use crate::service::event::{Event, Trouble, Who};
 use crate::service::{Note, Peer};
 
@@ -26,6 +28,8 @@ pub struct Format {
     pub json: bool,
     /// `-v`.
     pub verbose: bool,
+    /// `--time`: each event for people begins with its time.
+    pub time: bool,
 }
 
 impl Format {
@@ -35,9 +39,13 @@ impl Format {
     }
 
     /// The first line, once the socket is open.
-    pub fn listening(&self, out: &mut impl Write, local: &Peer) -> io::Result<()> {
+    pub fn listening(&self, out: &mut Vec<u8>, local: &Peer, now: Realtime) -> io::Result<()> {
         if self.json {
-            return self.event(out, "listening", &json!({ "local": as_json::peer(local) }));
+            let fields = json!({ "local": as_json::peer(local) });
+            return self.event(out, "listening", &fields, now);
+        }
+        if self.time {
+            write!(out, "{} ", time_of_day(now))?;
         }
         let shown = if self.verbose {
             transcript::peer(local)
@@ -48,21 +56,27 @@ impl Format {
     }
 
     /// A line that says how many events are missing from the output.
-    pub fn lost(&self, out: &mut impl Write, events: u64) -> io::Result<()> {
+    pub fn lost(&self, out: &mut impl Write, events: u64, now: Realtime) -> io::Result<()> {
         if self.json {
-            return self.event(out, "lost", &json!({ "events": events }));
+            return self.event(out, "lost", &json!({ "events": events }), now);
         }
         let events = counted(events, "event");
         writeln!(out, "... {events} lost here: the reader is slow")
     }
 
     /// The last JSON event, with its counts.
-    pub fn end(&self, out: &mut impl Write, counts: &Value) -> io::Result<()> {
-        self.event(out, "end", counts)
+    pub fn end(&self, out: &mut impl Write, counts: &Value, now: Realtime) -> io::Result<()> {
+        self.event(out, "end", counts, now)
     }
 
-    fn event(&self, out: &mut impl Write, event: &str, fields: &Value) -> io::Result<()> {
-        as_json::event(out, self.command, event, fields)
+    fn event(
+        &self,
+        out: &mut impl Write,
+        event: &str,
+        fields: &Value,
+        now: Realtime,
+    ) -> io::Result<()> {
+        as_json::timed_event(out, self.command, event, fields, now)
     }
 }
 
@@ -93,11 +107,27 @@ impl Writer {
     }
 
     /// Writes an event to `out`. Gives what belongs on standard error.
-    pub fn event(&mut self, out: &mut Vec<u8>, event: &Event<'_>) -> io::Result<Option<Message>> {
+    pub fn event(
+        &mut self,
+        out: &mut Vec<u8>,
+        event: &Event<'_>,
+        now: Realtime,
+    ) -> io::Result<Option<Message>> {
         if self.format.json {
             let (name, fields) = fields(event);
-            return self.format.event(out, name, &fields).map(|()| None);
+            return self.format.event(out, name, &fields, now).map(|()| None);
         }
+        let start = out.len();
+        self.lines(out, event)?;
+        if self.format.time && out.len() > start {
+            let time = format!("{} ", time_of_day(now));
+            out.splice(start..start, time.into_bytes());
+        }
+        Ok(message(event))
+    }
+
+    /// What is said of an event on standard output, to people.
+    fn lines(&mut self, out: &mut Vec<u8>, event: &Event<'_>) -> io::Result<()> {
         match event {
             Event::Accepted(who) if self.format.verbose => {
                 writeln!(
@@ -117,7 +147,7 @@ impl Writer {
             }
             _ => {}
         }
-        Ok(message(event))
+        Ok(())
     }
 
     fn note(&mut self, out: &mut Vec<u8>, who: Who<'_>, note: &Note<'_>) -> io::Result<()> {
@@ -164,6 +194,14 @@ fn fields(event: &Event<'_>) -> (&'static str, Value) {
         }
         Event::Note(who, Note::Sending(bytes)) => ("sending", data(who, bytes)),
         Event::Note(who, Note::Received(bytes)) => ("received", data(who, bytes)),
+        Event::Note(who, Note::Waiting { so_far, time }) => {
+            let fields = json!({
+                "peer": peer(who),
+                "so_far": so_far,
+                "waiting_us": as_json::micros(*time),
+            });
+            ("waiting", fields)
+        }
         Event::Note(who, Note::Fault(reason)) => {
             ("fault", json!({ "peer": peer(who), "reason": reason }))
         }
@@ -192,6 +230,9 @@ fn fields(event: &Event<'_>) -> (&'static str, Value) {
             let fields = json!({ "wanted": wanted, "started": started, "reason": cause(error) });
             ("fewer_threads", fields)
         }
+        Event::DatagramsDropped(datagrams) => {
+            ("datagrams_dropped", json!({ "datagrams": datagrams }))
+        }
         Event::Draining(open) => ("draining", json!({ "connections": open })),
     }
 }
@@ -202,6 +243,11 @@ fn message(event: &Event<'_>) -> Option<Message> {
     let connections = |count: usize| counted(count as u64, "connection");
     let text = match event {
         Event::Note(who, Note::Fault(reason)) => format!("{}: {reason}", who.peer),
+        Event::Note(who, Note::Waiting { so_far, time }) => format!(
+            "{}: {so_far}; nothing more for {} s",
+            who.peer,
+            time.as_secs()
+        ),
         Event::Closed { who, trouble, .. } => {
             format!("{}: {}", who.peer, describe(trouble.as_ref()?))
         }
@@ -224,6 +270,12 @@ fn message(event: &Event<'_>) -> Option<Message> {
                 "serving from {started} of {wanted} threads; another could not be started: {why}"
             )
         }
+        Event::DatagramsDropped(datagrams) => {
+            let datagrams = counted(*datagrams, "datagram");
+            format!(
+                "the kernel dropped {datagrams}: the receive buffer was full (raise it: --rcvbuf)"
+            )
+        }
         Event::Draining(open) => {
             let (count, verb) = (connections(*open), is_are(*open));
             format!("shutting down: {count} {verb} still in progress")
@@ -244,5 +296,10 @@ fn describe(trouble: &Trouble<'_>) -> String {
         Trouble::IdleTimeout => "no byte for --idle-timeout".to_owned(),
         Trouble::Cut => "cut: the drain time was over".to_owned(),
         Trouble::Forced => "cut by a second signal".to_owned(),
+        Trouble::Buffered(held) => format!(
+            "closed: unfinished messages of all connections are over --max-buffered, and this one held the \
+             most ({} bytes)",
+            thousands(*held as u64)
+        ),
     }
 }

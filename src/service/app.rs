@@ -184,6 +184,14 @@ impl Service for App {
     fn in_message(&self, session: &Session) -> bool {
         !session.over && session.deframer.in_message()
     }
+
+    fn so_far(&self, session: &Session) -> Option<String> {
+        session.deframer.finish().err().map(|cut| cut.to_string())
+    }
+
+    fn buffered(&self, session: &Session) -> usize {
+        session.deframer.memory()
+    }
 }
 
 impl App {

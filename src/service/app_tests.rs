@@ -15,6 +15,7 @@ impl Log for Transcript {
 
     fn note(&mut self, note: &Note<'_>) {
         self.lines.push(match note {
+            Note::Waiting { so_far, .. } => format!("... {so_far}"),
             Note::AppRequest(request) => match &request.content {
                 Content::Json(value) => format!("Received request {}", value.py_repr()),
                 Content::Binary(_) => format!("Received {} request", request.header.content_type),
@@ -221,13 +222,14 @@ fn what_cannot_be_accepted_is_answered_with_the_reason_and_a_close() {
 fn an_end_in_the_middle_is_answered_with_what_came() {
     let request = search("ring");
     for (length, came) in [
-        (1, "1 byte came of at least 2"),
-        (2, "2 bytes came of at least 105"),
-        (104, "104 bytes came of at least 105"),
-        (141, "141 bytes came of 142"),
+        (1, "1 of at least 2 bytes"),
+        (2, "2 of at least 105 bytes"),
+        (104, "104 of at least 105 bytes"),
+        (141, "141 of 142 bytes"),
     ] {
-        let expected =
-            format!(r#"{{"result": "Error: the connection ended: {came} of the message"}}"#);
+        let expected = format!(
+            r#"{{"result": "Error: the connection ended: {came} of the message arrived"}}"#
+        );
         assert_eq!(reply(&request[..length]), expected);
     }
     let (sent, _) = talk(&mut App::new(Entries::built_in()), b"", &mut Silent);
@@ -247,7 +249,7 @@ fn a_request_that_takes_too_long_is_answered_with_what_came() {
     assert_eq!(
         content(&out),
         "{\"result\": \"Error: the request was not complete in time: \
-         140 bytes came of 142 of the message\"}"
+         140 of 142 bytes of the message arrived\"}"
     );
     assert!(!app.in_message(&session));
 }

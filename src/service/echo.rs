@@ -133,6 +133,14 @@ impl Service for Echo {
     fn in_message(&self, session: &Deframer) -> bool {
         session.in_message()
     }
+
+    fn so_far(&self, session: &Deframer) -> Option<String> {
+        session.unfinished().map(|unfinished| unfinished.so_far())
+    }
+
+    fn buffered(&self, session: &Deframer) -> usize {
+        session.memory()
+    }
 }
 
 /// The whole input goes back without a copy.
@@ -174,7 +182,9 @@ mod tests {
                 Note::Received(bytes) => format!("< {}", bytes.escape_ascii()),
                 Note::Sending(bytes) => format!("> {}", bytes.escape_ascii()),
                 Note::Fault(reason) => format!("! {reason}"),
-                Note::AppRequest(_) => unreachable!("not from an echo service"),
+                Note::AppRequest(_) | Note::Waiting { .. } => {
+                    unreachable!("not from an echo service")
+                }
             });
         }
     }

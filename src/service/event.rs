@@ -47,6 +47,8 @@ pub enum Event<'a> {
         /// Why they end.
         error: &'a io::Error,
     },
+    /// The kernel dropped this many datagrams for a server of datagrams, since this was last said.
+    DatagramsDropped(u64),
     /// A signal came: what is in flight is finished; the number of open connections.
     Draining(usize),
 }
@@ -64,4 +66,7 @@ pub enum Trouble<'a> {
     Cut,
     /// A second signal came.
     Forced,
+    /// Unfinished messages of all connections together went over the limit, and this connection held the
+    /// most, this many bytes.
+    Buffered(usize),
 }

@@ -7,8 +7,10 @@ use std::fmt;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 pub mod app;
+pub mod datagrams;
 pub mod echo;
 pub mod event;
 
@@ -44,6 +46,12 @@ pub trait Service {
 
     /// Whether a message has begun and is not complete: the request deadline runs.
     fn in_message(&self, session: &Self::Session) -> bool;
+
+    /// How far the message in progress has come: `5 bytes, no newline yet`. `None` between messages.
+    fn so_far(&self, session: &Self::Session) -> Option<String>;
+
+    /// Bytes of memory that wait for the rest of a message.
+    fn buffered(&self, session: &Self::Session) -> usize;
 }
 
 /// What a service wants after one call.
@@ -95,6 +103,13 @@ pub enum Note<'a> {
     Sending(&'a [u8]),
     /// These bytes of a peer were received (echo services).
     Received(&'a [u8]),
+    /// A message has begun, and nothing more of it came for a while.
+    Waiting {
+        /// How far it has come.
+        so_far: &'a str,
+        /// For how long.
+        time: Duration,
+    },
     /// The peer broke the protocol; the text says how. The connection is closed after a reply, if any.
     Fault(&'a str),
 }

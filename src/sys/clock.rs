@@ -12,6 +12,11 @@ pub fn monotonic() -> Monotonic {
     Monotonic(nanos(ClockId::CLOCK_MONOTONIC))
 }
 
+/// The wall clock.
+pub fn realtime() -> Realtime {
+    Realtime(nanos(ClockId::CLOCK_REALTIME))
+}
+
 /// Both clocks, the wall clock between two readings of the other.
 pub fn both() -> Reading {
     let before = nanos(ClockId::CLOCK_MONOTONIC);

@@ -9,6 +9,9 @@ use nix::poll::{PollFd, PollFlags};
 use socket2::{Socket, Type};
 
 use crate::error::{Error, Kind};
+use crate::ping::losses::Refusal;
+use crate::sys::around;
+use crate::sys::refusals;
 use crate::sys::socket::{Options, client};
 use crate::sys::waiting::ready_by;
 
@@ -36,12 +39,19 @@ pub struct Failure {
     pub address: SocketAddr,
     /// Why.
     pub error: io::Error,
+    /// The ICMP error that caused it.
+    pub refusal: Option<Refusal>,
 }
 
 impl Failure {
     /// The failure as text.
     pub fn describe(&self) -> Error {
-        Error::os(Kind::BadAnswer, "connect to", &self.error).on(self.address.to_string())
+        let failure =
+            Error::os(Kind::BadAnswer, "connect to", &self.error).on(self.address.to_string());
+        match &self.refusal {
+            Some(refusal) => refusals::named(failure, refusal, self.address),
+            None => failure,
+        }
     }
 }
 
@@ -104,17 +114,27 @@ struct Race<'a> {
 impl Race<'_> {
     /// Starts an attempt; gives the socket if it is connected at once.
     fn begin(&mut self, address: SocketAddr) -> Option<Socket> {
-        let attempt = client(&address, Type::STREAM, self.options)
-            .and_then(|socket| connect_started(&socket, address).map(|done| (socket, done)));
+        let attempt = client(&address, Type::STREAM, self.options).and_then(|socket| {
+            refusals::hear(&socket, address)?;
+            connect_started(&socket, address).map(|done| (socket, done))
+        });
         match attempt {
             Ok((socket, true)) => match not_to_itself(&socket) {
                 Ok(()) => return Some(socket),
-                Err(error) => self.failed.push(Failure { address, error }),
+                Err(error) => self.lost(address, error, None),
             },
             Ok((socket, false)) => self.racing.push((socket, address)),
-            Err(error) => self.failed.push(Failure { address, error }),
+            Err(error) => self.lost(address, error, None),
         }
         None
+    }
+
+    fn lost(&mut self, address: SocketAddr, error: io::Error, refusal: Option<Refusal>) {
+        self.failed.push(Failure {
+            address,
+            error,
+            refusal,
+        });
     }
 
     /// Waits until an attempt is decided or the time has come; gives a winner.
@@ -137,7 +157,7 @@ impl Race<'_> {
             };
             match outcome {
                 Ok(()) => return Some((socket, address)),
-                Err(error) => self.failed.push(Failure { address, error }),
+                Err(error) => self.lost(address, error, refusals::take(&socket)),
             }
         }
         None
@@ -145,13 +165,13 @@ impl Race<'_> {
 
     /// The time is over for all.
     fn give_up(&mut self) {
-        for (_, address) in self.racing.drain(..) {
-            let error = io::Error::from_raw_os_error(libc::ETIMEDOUT);
-            self.failed.push(Failure { address, error });
+        for (_, address) in std::mem::take(&mut self.racing) {
+            self.lost(address, io::Error::from_raw_os_error(libc::ETIMEDOUT), None);
         }
     }
 
     fn won(self, socket: Socket, address: SocketAddr, elapsed: Duration) -> Connected {
+        refusals::ignore(&socket, address);
         Connected {
             socket,
             address,
@@ -190,12 +210,13 @@ fn all_failed(name: &str, failed: &[Failure]) -> Error {
         )
         .on(name);
     };
-    let mut error = first.describe();
+    let explained = |failure: &Failure| around::connect_failed(failure.describe(), failure.address);
+    let mut error = explained(first);
     if failed.len() > 1 {
         let tried = failed
             .iter()
             .map(|failure| {
-                let Error { subject, cause, .. } = failure.describe();
+                let Error { subject, cause, .. } = explained(failure);
                 format!("{}: {cause}", subject.unwrap_or_default())
             })
             .collect();

@@ -13,6 +13,7 @@ use crate::ping::losses::Refusal;
 use crate::sys::clock;
 use crate::sys::handshake::{self, Outcome};
 use crate::sys::icmp;
+use crate::sys::refusals;
 use crate::sys::signals::Signals;
 use crate::sys::socket::{Options, client};
 use crate::sys::waiting::ready_within;
@@ -52,7 +53,7 @@ pub fn probe(
         Err(nix::Error::EINTR) => Outcome::Interrupted,
         Err(errno) => return Err(fail("wait for", &errno.into())),
         Ok(true) if !fds[0].any().unwrap_or(false) => Outcome::Interrupted,
-        Ok(true) => match handshake::refusal(&socket) {
+        Ok(true) => match refusals::take(&socket) {
             Some(refusal) if is_closed_port(&refusal, address) => Outcome::Refused,
             Some(refusal) => Outcome::Rejected(refusal),
             None => Outcome::Open,

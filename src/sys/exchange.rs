@@ -3,6 +3,7 @@
 use std::fs::File;
 use std::io::{self, Read as _, Write as _};
 use std::net::SocketAddr;
+use std::num::NonZeroUsize;
 use std::os::fd::AsFd;
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -13,6 +14,7 @@ use socket2::Socket;
 use crate::error::{Error, Kind, Result};
 use crate::reference::Circumstance;
 use crate::service::Peer;
+use crate::sys::around;
 use crate::sys::connect::{self, Failure};
 use crate::sys::socket::{Options, peer_of};
 use crate::sys::unix;
@@ -28,6 +30,27 @@ pub enum Source<'a> {
     Bytes(&'a [u8]),
     /// Whatever comes out of a file, a pipe or a terminal, until its end.
     Stream(File),
+}
+
+/// How the bytes are sent, to test how a server frames what it receives.
+#[derive(Debug, Clone, Default)]
+pub struct Manner {
+    /// Where one send ends and the next one begins.
+    pub pieces: Pieces,
+    /// The exchange ends once the connection has sent this many bytes.
+    pub cut_after: Option<u64>,
+}
+
+/// The sends that the bytes are divided into.
+#[derive(Debug, Clone, Default)]
+pub enum Pieces {
+    /// As the kernel has room.
+    #[default]
+    Whole,
+    /// This many bytes in one send, and a pause after it.
+    Each(NonZeroUsize, Duration),
+    /// A send ends after each of these numbers of bytes, in order.
+    Ends(Vec<usize>),
 }
 
 /// What the handler of the received bytes wants.
@@ -64,6 +87,8 @@ pub enum End {
     Closed,
     /// It did so before the source was at its end.
     ClosedEarly,
+    /// As many bytes were sent as [`Manner::cut_after`] allows.
+    Cut,
 }
 
 /// A client's connection, and what was measured on it.
@@ -86,6 +111,8 @@ pub struct Connection {
     pub received_bytes: u64,
     /// Addresses that failed before this one.
     pub failed: Vec<Failure>,
+    /// How bytes are sent.
+    pub manner: Manner,
 }
 
 impl Connection {
@@ -138,6 +165,14 @@ impl Connection {
             sent_bytes: 0,
             received_bytes: 0,
             failed: Vec::new(),
+            manner: Manner::default(),
+        }
+    }
+
+    /// Closes the connection; with `reset` the peer gets an RST instead of a FIN.
+    pub fn close(self, reset: bool) {
+        if reset {
+            let _ = self.socket.set_linger(Some(Duration::ZERO));
         }
     }
 
@@ -159,15 +194,23 @@ impl Connection {
         half_close: bool,
         handler: &mut dyn ReplyHandler,
     ) -> Result<End> {
-        let limit = Limit::new(&source, self.timeout, self.received_bytes);
-        let mut outgoing = Outgoing::new(source, half_close);
+        let mut limit = Limit::new(&source, self.timeout, self.received_bytes);
+        let mut outgoing = Outgoing::new(source, half_close, &self.manner, self.sent_bytes);
         let mut buffer = vec![0; CHUNK];
         loop {
             self.wait(&outgoing, &limit)?;
             outgoing
                 .read_source()
                 .map_err(|error| Error::os(Kind::CannotRun, "read the file to send", &error))?;
-            self.sent_bytes += outgoing.write_to(&self.socket, handler);
+            let sent = outgoing.write_to(&self.socket, handler);
+            self.sent_bytes += sent;
+            if outgoing.is_cut() {
+                return Ok(End::Cut);
+            }
+            if sent > 0 && !outgoing.is_whole() {
+                // Our own pauses are no delay of the server's.
+                limit.restart();
+            }
             loop {
                 match (&self.socket).read(&mut buffer) {
                     Ok(0) => return outgoing.ended(&self.peer),
@@ -204,8 +247,14 @@ impl Connection {
             // A person at a terminal may take any time.
             deadline = None;
         }
-        let ready = ready_by(&mut fds, deadline);
-        if ready.map_err(|errno| self.failure("wait for", &errno.into()))? && !limit.is_over() {
+        let pause = outgoing.pause();
+        let until = match (pause, deadline) {
+            (Some(pause), Some(deadline)) => Some(pause.min(deadline)),
+            (pause, deadline) => pause.or(deadline),
+        };
+        let ready =
+            ready_by(&mut fds, until).map_err(|errno| self.failure("wait for", &errno.into()))?;
+        if (ready || pause.is_some_and(|pause| Instant::now() >= pause)) && !limit.is_over() {
             return Ok(());
         }
         let error = io::Error::from_raw_os_error(libc::ETIMEDOUT);
@@ -220,9 +269,10 @@ impl Connection {
         } else {
             format!("nothing received for {:?} {so_far}", self.timeout)
         };
-        Err(failure.next(
+        let failure = failure.next(
             "is the server waiting for more than was sent? see its log, and its queues: sockdoc sockets -t",
-        ))
+        );
+        Err(around::unanswered(failure, &self.local, &self.peer))
     }
 
     fn failure(&self, operation: &str, error: &io::Error) -> Error {
@@ -259,6 +309,11 @@ impl Limit {
         }
     }
 
+    /// Counts from now.
+    fn restart(&mut self) {
+        self.whole = self.whole.map(|_| Instant::now() + self.timeout);
+    }
+
     /// When a wait that begins now must end.
     fn deadline(&self) -> Instant {
         self.whole.unwrap_or_else(|| Instant::now() + self.timeout)
@@ -280,10 +335,18 @@ struct Outgoing<'a> {
     half_close: bool,
     /// Sending failed; the reply may still come.
     error: Option<io::Error>,
+    pieces: Pieces,
+    /// What is left of the piece that is being sent, and of [`Pieces::Ends`].
+    piece: usize,
+    ends: usize,
+    /// Nothing is sent before this time.
+    paused: Option<Instant>,
+    /// Bytes that may still be sent.
+    allowed: Option<u64>,
 }
 
 impl<'a> Outgoing<'a> {
-    fn new(source: Source<'a>, half_close: bool) -> Self {
+    fn new(source: Source<'a>, half_close: bool, manner: &Manner, sent: u64) -> Self {
         let (bytes, stream) = match source {
             Source::Bytes(bytes) => (bytes, None),
             Source::Stream(file) => (&[][..], Some(file)),
@@ -295,20 +358,71 @@ impl<'a> Outgoing<'a> {
             stream,
             half_close,
             error: None,
+            pieces: manner.pieces.clone(),
+            piece: 0,
+            ends: 0,
+            paused: None,
+            allowed: manner.cut_after.map(|most| most.saturating_sub(sent)),
         }
     }
 
+    /// Whether there is something to send now.
     fn wants_to_write(&self) -> bool {
+        self.has_more() && self.pause().is_none() && self.allowed != Some(0)
+    }
+
+    fn has_more(&self) -> bool {
         self.error.is_none() && (!self.bytes.is_empty() || self.written < self.chunk.len())
     }
 
+    /// When the next piece may be sent, if that is later than now.
+    fn pause(&self) -> Option<Instant> {
+        self.paused.filter(|until| *until > Instant::now())
+    }
+
+    fn is_whole(&self) -> bool {
+        matches!(self.pieces, Pieces::Whole)
+    }
+
+    fn is_cut(&self) -> bool {
+        self.allowed == Some(0) && self.error.is_none()
+    }
+
+    /// How many of these bytes one send may have.
+    fn limit(&mut self, bytes: usize) -> usize {
+        let mut most = bytes;
+        if let Some(allowed) = self.allowed {
+            most = most.min(usize::try_from(allowed).unwrap_or(usize::MAX));
+        }
+        if self.piece == 0 {
+            self.piece = match &self.pieces {
+                Pieces::Whole => usize::MAX,
+                Pieces::Each(size, _) => size.get(),
+                Pieces::Ends(ends) => ends.get(self.ends).copied().unwrap_or(usize::MAX),
+            };
+        }
+        most.min(self.piece)
+    }
+
+    /// Counts what was sent, and pauses after a piece.
+    fn count(&mut self, n: usize) {
+        self.allowed = self.allowed.map(|allowed| allowed - n as u64);
+        self.piece -= n;
+        if self.piece == 0 {
+            self.ends += 1;
+            if let Pieces::Each(_, pause) = self.pieces {
+                self.paused = Some(Instant::now() + pause);
+            }
+        }
+    }
+
     fn wants_to_read(&self) -> Option<&File> {
-        self.stream.as_ref().filter(|_| !self.wants_to_write())
+        self.stream.as_ref().filter(|_| !self.has_more())
     }
 
     /// Reads the next chunk of a stream, if the last one is written and there is something to read.
     fn read_source(&mut self) -> io::Result<()> {
-        if self.wants_to_write() {
+        if self.has_more() {
             return Ok(());
         }
         let Some(stream) = &mut self.stream else {
@@ -333,11 +447,17 @@ impl<'a> Outgoing<'a> {
         let mut sent = 0;
         while self.wants_to_write() {
             let from_chunk = self.bytes.is_empty();
+            let most = self.limit(if from_chunk {
+                self.chunk.len() - self.written
+            } else {
+                self.bytes.len()
+            });
             let bytes = if from_chunk {
                 &self.chunk[self.written..]
             } else {
                 self.bytes
             };
+            let bytes = &bytes[..most];
             match (&*socket).write(bytes) {
                 Ok(n) => {
                     sent += n as u64;
@@ -347,6 +467,7 @@ impl<'a> Outgoing<'a> {
                     } else {
                         self.bytes = &self.bytes[n..];
                     }
+                    self.count(n);
                 }
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => return sent,
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
@@ -356,7 +477,7 @@ impl<'a> Outgoing<'a> {
                 }
             }
         }
-        if self.half_close && self.stream.is_none() && self.error.is_none() {
+        if self.half_close && self.stream.is_none() && self.error.is_none() && !self.has_more() {
             self.half_close = false;
             let _ = socket.shutdown(std::net::Shutdown::Write);
         }
@@ -367,7 +488,7 @@ impl<'a> Outgoing<'a> {
     fn ended(self, peer: &Peer) -> Result<End> {
         match self.error {
             Some(error) => Err(Error::os(Kind::BadAnswer, "write to", &error).on(peer.to_string())),
-            None if self.stream.is_some() || self.wants_to_write() => Ok(End::ClosedEarly),
+            None if self.stream.is_some() || self.has_more() => Ok(End::ClosedEarly),
             None => Ok(End::Closed),
         }
     }

@@ -6,7 +6,6 @@ use std::os::fd::AsFd;
 use std::time::Duration;
 
 use nix::poll::{PollFd, PollFlags};
-use nix::sys::socket::{setsockopt, sockopt};
 use socket2::{Domain, Socket, Type};
 
 use crate::error::{Error, Kind, Result};
@@ -16,9 +15,8 @@ use crate::sys::clock;
 use crate::sys::connect::connect_started;
 use crate::sys::fill::tcp_info_of;
 use crate::sys::icmp;
-use crate::sys::icmp::batch::{Inbox, Queue};
-use crate::sys::icmp::control::Queued;
 use crate::sys::privilege::{self, Capability};
+use crate::sys::refusals;
 use crate::sys::signals::Signals;
 use crate::sys::socket::{Options, client};
 use crate::sys::waiting::ready_within;
@@ -66,7 +64,7 @@ pub fn handshake(
     let took = clock::monotonic().since(start);
     let answer = match answer {
         Outcome::Failed(error) => {
-            refusal(&socket).map_or(Outcome::Failed(error), Outcome::Rejected)
+            refusals::take(&socket).map_or(Outcome::Failed(error), Outcome::Rejected)
         }
         answer => answer,
     };
@@ -97,7 +95,7 @@ pub(super) fn prepare(
         socket.set_reuse_address(true)?;
         socket.bind(&source.into())?;
     }
-    hear_of_refusals(socket, address)?;
+    refusals::hear(socket, address)?;
     let is_v4 = socket.domain()? == Domain::IPV4;
     match options.hop_limit {
         Some(hops) if is_v4 => socket.set_ttl_v4(hops.into())?,
@@ -112,29 +110,6 @@ pub(super) fn prepare(
     let allowed = [Capability::NetAdmin];
     let mark = |mark| privilege::with(&allowed, || socket.set_mark(mark));
     options.mark.map_or(Ok(()), mark)
-}
-
-/// An ICMP error then ends the attempt at once, and who sent it stands in the error queue (ip(7),
-/// `IP_RECVERR`).
-fn hear_of_refusals(socket: &Socket, address: SocketAddr) -> io::Result<()> {
-    match address {
-        SocketAddr::V4(_) => setsockopt(socket, sockopt::Ipv4RecvErr, &true)?,
-        SocketAddr::V6(_) => setsockopt(socket, sockopt::Ipv6RecvErr, &true)?,
-    }
-    Ok(())
-}
-
-/// The ICMP error in the error queue.
-pub(super) fn refusal(socket: &Socket) -> Option<Refusal> {
-    // What was sent is of no interest: a SYN has no data.
-    let mut inbox = Inbox::new(64);
-    inbox.receive(socket, Queue::Errors).ok()?;
-    inbox
-        .messages()
-        .find_map(|message| match message.control.queued {
-            Some(Queued::Refusal { refusal, .. }) => Some(refusal),
-            _ => None,
-        })
 }
 
 fn answer_within(socket: &Socket, timeout: Duration, signals: &Signals) -> nix::Result<Outcome> {

@@ -13,6 +13,8 @@
 //! | [`netlink`] | netlink sockets: requests to the kernel and its replies |
 //! | [`outlet`] | standard output for a program that must not wait for its reader |
 //! | [`privilege`] | capabilities: in effect only while they are needed, and dropped before a thread starts |
+//! | [`around`] | a look at this host after a failure: what its sockets say about the address |
+//! | [`refusals`] | ICMP errors for a socket, with their senders |
 //! | [`activation`] | sockets passed in by a service manager |
 //! | [`fill`] | the buffer experiment: full queues, their drain, a server that does not read |
 //! | [`bpf`] | BPF programs loaded and run |
@@ -21,7 +23,6 @@
 //! | [`clock`] | both clocks, read together |
 //! | [`icmp`] | ICMP sockets, and the loop that drives a [`Session`](crate::ping::session::Session) |
 //! | [`handshake`] | the time of a TCP handshake |
-//! | [`holder`] | which processes hold an address |
 //! | [`limits`] | the descriptor limit, and sysctls |
 //! | [`signals`] | SIGINT and SIGTERM as a readable descriptor |
 //! | [`sockets`] | the sockets of this host: sock_diag, /proc, namespaces, owners |
@@ -31,6 +32,7 @@
 //! | [`terminal`] | is it a terminal, how wide, may it be coloured; progress |
 
 pub mod activation;
+pub mod around;
 pub mod bpf;
 pub mod capture;
 pub mod clock;
@@ -41,7 +43,6 @@ pub mod exchange;
 pub mod files;
 pub mod fill;
 pub mod handshake;
-pub mod holder;
 pub mod icmp;
 pub mod limits;
 pub mod load;
@@ -49,6 +50,7 @@ pub mod names;
 pub mod netlink;
 pub mod outlet;
 pub mod privilege;
+pub mod refusals;
 pub mod resolve;
 pub mod server;
 pub mod services;

@@ -107,7 +107,7 @@ impl Outlet {
     }
 
     /// Starts the thread. Call it when the signals are blocked, which a thread inherits. `failed` is
-    /// called, once, when the output cannot be written.
+    /// called, once, when the output cannot be written, or its reader has gone.
     pub fn start(failed: fn(&io::Error)) -> Result<Outlet> {
         Self::try_start(failed)
             .map_err(|error| Error::os(Kind::CannotRun, "start the thread that prints", &error))
@@ -140,6 +140,9 @@ impl Outlet {
         }
         let has_room = |queue: &Queue| queue.bytes.len() < ROOM || queue.closed;
         let mut queue = self.shared.lock();
+        if queue.closed {
+            return Pushed::Taken;
+        }
         if !has_room(&queue) && !queue.stalled {
             queue = self.shared.wait(queue, patience, has_room);
         }
@@ -180,11 +183,6 @@ impl Outlet {
     /// Whether the reader has gone.
     pub fn is_closed(&self) -> bool {
         self.ended.is_some() && self.shared.lock().closed
-    }
-
-    /// Readable once the reader has gone.
-    pub fn alarm(&self) -> Option<BorrowedFd<'_>> {
-        self.ended.as_ref().map(AsFd::as_fd)
     }
 
     /// Gives the reader this long for what is left, or until a signal comes.
@@ -260,6 +258,8 @@ fn write_on(shared: &Shared, out: &mut File, failed: fn(&io::Error)) {
                 queue.closed = true;
                 queue.bytes = Vec::new();
                 shared.changed.notify_all();
+                drop(queue);
+                failed(&error);
                 return;
             }
             Err(error) => {

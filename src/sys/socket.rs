@@ -13,7 +13,7 @@ use crate::error::{Error, Kind, Result};
 use crate::reference::Circumstance;
 use crate::service::Peer;
 use crate::sys::privilege::{self, Capability};
-use crate::sys::{holder, resolve};
+use crate::sys::{around, resolve, unix};
 
 /// Options of a socket, set before `listen` or `connect`; accepted sockets inherit them
 /// (`inet_csk_clone_lock` in the kernel copies the parent).
@@ -88,7 +88,7 @@ impl Options {
 pub enum Place {
     /// A host name, an address, or an empty string for all IPv4 interfaces, and a port.
     Ip(String, u16),
-    /// A path of a Unix domain socket.
+    /// A path of a Unix domain socket, or `@name` in the abstract namespace.
     Unix(PathBuf),
 }
 
@@ -222,7 +222,7 @@ impl Listener {
                 .under(Circumstance::UnixBind)
                 .on(path.display().to_string())
         };
-        let address = SockAddr::unix(path).map_err(|error| {
+        let address = unix::address(path).map_err(|error| {
             let limit = "use a shorter path: a socket path has at most 107 bytes (unix(7))";
             fail("bind", &error).next(limit)
         })?;
@@ -231,15 +231,18 @@ impl Listener {
         options
             .apply(&socket, false)
             .map_err(|error| fail("set the options of", &error))?;
-        remove_stale(path, kind);
+        let is_abstract = unix::is_abstract(path);
+        if !is_abstract {
+            remove_stale(path);
+        }
         socket.bind(&address).map_err(|error| {
             let failure = fail("bind", &error);
             if failure.code != Some("EADDRINUSE") {
                 return failure;
             }
-            let (cause, next) = if is_socket(path) {
+            let (cause, next) = if is_abstract || is_socket(path) {
                 (
-                    "a server listens on this path",
+                    "another socket is bound to this path",
                     "stop it, or use another path; find it: sockdoc sockets -xl",
                 )
             } else {
@@ -255,7 +258,7 @@ impl Listener {
         Ok(Listener {
             socket,
             local,
-            _file: Some(SocketFile::new(path)),
+            _file: (!is_abstract).then(|| SocketFile::new(path)),
         })
     }
 
@@ -309,29 +312,18 @@ fn bind_error(operation: &str, address: SocketAddr, kind: Type, error: &io::Erro
     let failure = Error::os(Kind::CannotRun, operation, error)
         .under(Circumstance::Bind)
         .on(address.to_string());
-    if failure.code != Some("EADDRINUSE") {
-        return failure;
-    }
-    let holders = holder::of(address, kind);
-    match &holders[..] {
-        [] => failure,
-        [one] => failure.next(format!(
-            "port in use by {one}: stop it or use another port (0 picks a free one)"
-        )),
-        several => failure.next(format!(
-            "port in use by {}: use another port (0 picks a free one)",
-            several.join(", ")
-        )),
-    }
+    around::bind_failed(failure, address, kind)
 }
 
-/// Removes a socket file that no server answers on any more, and nothing else.
-fn remove_stale(path: &Path, kind: Type) {
+/// Removes a socket file that no socket is bound to any more, and nothing else.
+///
+/// The probe is of datagrams: a stream server refuses it for its type (`EPROTOTYPE`), so that it takes no
+/// place in its accept queue, and a server that serves one connection only still has it to serve.
+fn remove_stale(path: &Path) {
     if !is_socket(path) {
         return;
     }
-    // A blocking probe would wait for as long as the accept queue of a live server is full.
-    let refused = Socket::new(Domain::UNIX, kind.nonblocking(), None)
+    let refused = Socket::new(Domain::UNIX, Type::DGRAM.nonblocking(), None)
         .and_then(|probe| probe.connect(&SockAddr::unix(path)?))
         .is_err_and(|error| error.raw_os_error() == Some(libc::ECONNREFUSED));
     if refused {
@@ -347,7 +339,7 @@ fn is_socket(path: &Path) -> bool {
 pub(crate) fn peer_of(address: &SockAddr) -> Peer {
     match address.as_socket() {
         Some(address) => Peer::Ip(unmapped(address)),
-        None => Peer::Unix(address.as_pathname().map(Path::to_owned)),
+        None => Peer::Unix(unix::name_of(address)),
     }
 }
 

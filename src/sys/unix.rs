@@ -1,8 +1,10 @@
 //! A connection to a Unix domain stream socket, and the reason if it fails.
 
+use std::ffi::{OsStr, OsString};
 use std::io;
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::os::unix::fs::FileTypeExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use socket2::{Domain, SockAddr, Socket, Type};
@@ -21,8 +23,32 @@ pub fn connect(path: &Path, options: &Options, timeout: Duration) -> Result<Sock
     as_permitted(|| try_connect(path, options, timeout).map_err(|error| failure(path, &error)))
 }
 
+/// Whether a path is a name in the abstract namespace (unix(7)), written as ss(8) shows it: `@name`.
+pub(crate) fn is_abstract(path: &Path) -> bool {
+    path.as_os_str().as_bytes().first() == Some(&b'@')
+}
+
+/// The address of a path, or of `@name` in the abstract namespace.
+pub(crate) fn address(path: &Path) -> io::Result<SockAddr> {
+    if !is_abstract(path) {
+        return SockAddr::unix(path);
+    }
+    let mut name = path.as_os_str().as_bytes().to_vec();
+    name[0] = 0;
+    SockAddr::unix(OsStr::from_bytes(&name))
+}
+
+/// The path of a Unix address, or its `@name`.
+pub(crate) fn name_of(address: &SockAddr) -> Option<PathBuf> {
+    let path = address.as_pathname().map(Path::to_owned);
+    path.or_else(|| {
+        let name = address.as_abstract_namespace()?;
+        Some(OsString::from_vec([b"@", name].concat()).into())
+    })
+}
+
 fn try_connect(path: &Path, options: &Options, timeout: Duration) -> io::Result<Socket> {
-    let address = SockAddr::unix(path)?;
+    let address = address(path)?;
     let socket = Socket::new(Domain::UNIX, Type::STREAM, None)?;
     options.apply(&socket, false)?;
     // A Unix connect waits only for room in the accept queue; it is bounded by the send timeout.
@@ -36,7 +62,7 @@ fn try_connect(path: &Path, options: &Options, timeout: Duration) -> io::Result<
 pub(crate) fn connect_at_once(path: &Path, options: &Options) -> io::Result<Socket> {
     let socket = Socket::new(Domain::UNIX, Type::STREAM.nonblocking(), None)?;
     options.apply(&socket, false)?;
-    as_permitted(|| socket.connect(&SockAddr::unix(path)?))?;
+    as_permitted(|| socket.connect(&address(path)?))?;
     Ok(socket)
 }
 
@@ -50,7 +76,7 @@ fn as_permitted<T>(work: impl FnOnce() -> T) -> T {
 fn failure(path: &Path, error: &io::Error) -> Error {
     let shown = path.display().to_string();
     let kind = match error.raw_os_error() {
-        Some(libc::ECONNREFUSED) if is_socket(path) => Kind::BadAnswer,
+        Some(libc::ECONNREFUSED) if is_abstract(path) || is_socket(path) => Kind::BadAnswer,
         Some(libc::EAGAIN) => Kind::BadAnswer,
         _ => Kind::CannotRun,
     };
@@ -59,6 +85,10 @@ fn failure(path: &Path, error: &io::Error) -> Error {
         .on(shown.clone());
     let with = |cause: &str, next: &str| failure.clone().because(cause).next(next);
     match error.raw_os_error() {
+        Some(libc::ECONNREFUSED) if is_abstract(path) => with(
+            "no socket listens on this abstract name in this network namespace",
+            "list the Unix sockets that listen: sockdoc sockets -xl; a file whose name begins with @ is ./@name",
+        ),
         Some(libc::ECONNREFUSED) if kind == Kind::BadAnswer => with(
             "an earlier server left the socket file, or its server does not listen",
             "start the server again; list the Unix sockets that listen: sockdoc sockets -xl",

@@ -167,15 +167,15 @@ fn a_bad_answer_is_status_1_and_two_lines_that_say_what_is_wrong_with_it() {
         (vec![], "the server closed the connection without a reply"),
         (
             whole[..1].to_vec(),
-            "in the middle of its reply: 1 byte came of at least 2",
+            "in the middle of its reply: 1 of at least 2 bytes",
         ),
         (
             whole[..100].to_vec(),
-            "in the middle of its reply: 100 bytes came of at least 105",
+            "in the middle of its reply: 100 of at least 105 bytes",
         ),
         (
             whole[..164].to_vec(),
-            "in the middle of its reply: 164 bytes came of 165",
+            "in the middle of its reply: 164 of 165 bytes",
         ),
         (
             b"\0\0".to_vec(),

@@ -210,7 +210,10 @@ fn every_framing_works_on_both_ends() {
             "{frame}: {}",
             stderr(&output)
         );
-        assert_eq!(stdout(&output), "Hello, frames\nx\nand äöü\n", "{frame}");
+        // In a pipe the bytes are written as they came; a line has its end.
+        let end = if frame == "line" { "\n" } else { "" };
+        let expected = format!("Hello, frames{end}x{end}and äöü{end}");
+        assert_eq!(stdout(&output), expected, "{frame}");
         assert_eq!(stderr(&output), "", "{frame}");
 
         let output = run(&[

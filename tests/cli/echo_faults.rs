@@ -126,13 +126,13 @@ fn broken_framings_are_told_by_the_server_and_the_connection_is_closed() {
             "digits:5",
             b"99999abc",
             b"",
-            "a message of 99999 bytes was announced, the limit is 1000",
+            "announces a message of 99999 bytes, the limit is 1000",
         ),
         (
             "len32",
             b"\xff\xff\xff\xffabc",
             b"",
-            "a message of 4294967295 bytes was announced",
+            "announces a message of 4294967295 bytes",
         ),
         (
             "line",
@@ -236,7 +236,7 @@ fn datagrams_come_back_from_the_address_they_were_sent_to() {
     }
     let port = server.port();
     let output = run(&["echo-client", "127.0.0.2", &port, "--udp", "--verify"]);
-    assert_eq!(stdout(&output), "Hello, world\n", "{}", stderr(&output));
+    assert_eq!(stdout(&output), "Hello, world", "{}", stderr(&output));
     assert_eq!(output.status.code(), Some(0));
 }
 
@@ -289,7 +289,7 @@ fn a_unix_server_answers_and_removes_its_file_at_the_end() {
         "--message",
         "over unix",
     ]);
-    assert_eq!(stdout(&output), "over unix\n", "{}", stderr(&output));
+    assert_eq!(stdout(&output), "over unix", "{}", stderr(&output));
     let output = run(&[
         "echo-client",
         "--unix",
@@ -325,7 +325,7 @@ fn a_stale_unix_socket_is_replaced_and_a_live_one_is_not() {
         "{told}"
     );
     let output = run(&["echo-client", "--unix", name]);
-    assert_eq!(stdout(&output), "Hello, world\n", "the first one lives on");
+    assert_eq!(stdout(&output), "Hello, world", "the first one lives on");
     drop(server);
 }
 

@@ -1,6 +1,6 @@
 //! Who holds an address, and who only seems to.
 
-use std::net::{TcpListener, UdpSocket};
+use std::net::{TcpListener, TcpStream, UdpSocket};
 use std::process::Command;
 
 use crate::support::{self, Server, run, skip, stderr};
@@ -57,9 +57,26 @@ fn a_live_unix_server_with_a_full_queue_is_told_at_once() {
     let output = support::finish(command);
     assert_eq!(output.status.code(), Some(2));
     assert!(
-        stderr(&output).contains("a server listens on this path"),
+        stderr(&output).contains("another socket is bound to this path"),
         "{}",
         stderr(&output)
     );
     assert!(path.exists(), "it was removed");
+}
+
+#[test]
+fn an_outgoing_connection_that_holds_a_port_is_named() {
+    let server = TcpListener::bind("127.0.0.1:0").expect("binds");
+    let client = TcpStream::connect(server.local_addr().expect("bound")).expect("connects");
+    let address = client.local_addr().expect("bound");
+    let said = stderr(&run(&["echo-server", &address.port().to_string()]));
+    let connection = format!(
+        "the connection {address} -> {}",
+        server.local_addr().expect("bound")
+    );
+    assert!(said.contains(&connection), "{said}");
+    assert!(
+        said.contains(&format!("(pid {})", std::process::id())),
+        "{said}"
+    );
 }

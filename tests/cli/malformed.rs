@@ -47,13 +47,13 @@ fn unframed() -> Vec<Case> {
             "one byte",
             vec![0],
             CUT,
-            "Error: the connection ended: 1 byte came of at least 2 of the message",
+            "Error: the connection ended: 1 of at least 2 bytes of the message arrived",
         ),
         (
             "a header that is cut",
             b"\0\x67{\"byteorder\"".to_vec(),
             CUT,
-            "Error: the connection ended: 14 bytes came of at least 105 of the message",
+            "Error: the connection ended: 14 of at least 105 bytes of the message arrived",
         ),
         (
             "header length 0",
@@ -244,13 +244,13 @@ fn lengths() -> Vec<Case> {
             "a content that is cut",
             with_length("100", b"{\"action\""),
             CUT,
-            "Error: the connection ended: 115 bytes came of 206 of the message",
+            "Error: the connection ended: 115 of 206 bytes of the message arrived",
         ),
         (
             "a content that never begins",
             with_length("100", b""),
             CUT,
-            "Error: the connection ended: 106 bytes came of 206 of the message",
+            "Error: the connection ended: 106 of 206 bytes of the message arrived",
         ),
     ]
 }

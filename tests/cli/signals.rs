@@ -5,7 +5,7 @@ use std::net::TcpStream;
 use std::time::{Duration, Instant};
 
 use crate::speak::{self, good_client};
-use crate::support::{self, Running, Server, launched_by, until};
+use crate::support::{Server, launched_by};
 
 /// A connection with half a request, which the server has begun to read.
 fn half_a_request(server: &Server) -> (TcpStream, Vec<u8>) {
@@ -174,37 +174,4 @@ fn all_threads_of_a_server_answer_and_all_of_them_end() {
     assert_eq!(server.wait().code(), Some(0));
     let said = server.last_errors().join("\n");
     assert!(said.contains("Served 200 connections"), "{said}");
-}
-
-#[test]
-fn a_closed_standard_output_ends_a_server_quietly() {
-    let mut child = Running::from(
-        support::sockdoc()
-            .args(["app-server", "0", "-v"])
-            .stdout(std::process::Stdio::piped())
-            .stderr(std::process::Stdio::piped())
-            .spawn()
-            .expect("starts"),
-    );
-    let mut out = std::io::BufReader::new(child.stdout.take().expect("piped"));
-    let mut first = String::new();
-    std::io::BufRead::read_line(&mut out, &mut first).expect("a line");
-    drop(out);
-    let port = first
-        .rsplit(", ")
-        .next()
-        .expect("a port")
-        .trim_end_matches(")\n");
-    // The line about this client finds no reader.
-    let address = format!("127.0.0.1:{port}").parse().expect("an address");
-    let _ = support::talk(address, &speak::search("ring"), false);
-    let status = until("the server to end", || child.try_wait().expect("waits"));
-    let mut said = String::new();
-    let mut errors = child.stderr.take().expect("piped");
-    errors.read_to_string(&mut said).expect("text");
-    assert_eq!(status.code(), Some(0), "{said}");
-    assert!(
-        !said.contains("roken pipe") && !said.contains("EPIPE"),
-        "{said}"
-    );
 }

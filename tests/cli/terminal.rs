@@ -280,7 +280,7 @@ fn a_hostile_echo_cannot_either() {
         let _ = stream.write_all(HOSTILE.as_bytes());
     });
     let port = address.port().to_string();
-    for flags in [&[][..], &["-v"], &["--verify"]] {
+    for flags in [&["-v"][..], &["-v", "--verify"]] {
         let output = run(&[
             &[
                 "echo-client",
@@ -296,7 +296,7 @@ fn a_hostile_echo_cannot_either() {
         assert_harmless(
             &format!("{flags:?}"),
             &output.stderr,
-            usize::from(flags == ["--verify"]),
+            usize::from(flags.len() == 2),
         );
     }
     let folder = tempfile::tempdir().expect("a folder");

@@ -47,6 +47,12 @@ pub(super) fn gather(args: &Args, file: Option<&Path>, default: &[&str]) -> Resu
         });
         return Ok(Box::new(lines));
     }
+    if args.udp && path.as_os_str() != "-" {
+        return Err(usage(
+            "a file is streamed, and a datagram has at most 65,507 bytes".to_owned(),
+        )
+        .next("each line of standard input is a datagram: --file - --udp < FILE"));
+    }
     let message = files::read(path, args.max_message as u64)?;
     if raw && message.is_empty() {
         return Err(empty().on(path.display().to_string()));

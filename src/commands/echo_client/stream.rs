@@ -11,6 +11,7 @@ use crate::error::{Error, Result};
 use crate::render::clients::Stream;
 use crate::render::escape::Pieces;
 use crate::render::thousands;
+use crate::sys::clock;
 use crate::sys::exchange::{End, Next, ReplyHandler, Source};
 use crate::sys::files;
 use crate::sys::terminal::stdout_is_terminal;
@@ -20,6 +21,7 @@ pub(super) fn run(server: &Server<'_>, path: &Path, context: &Context) -> Result
     let file = files::open(path)?;
     server.drop_privileges()?;
     let mut connection = server.connect()?;
+    connection.manner = server.args.sending.manner(None, Vec::new());
     let mut replies = ReplyStream {
         verify: server.args.verify,
         screen: stdout_is_terminal().then(Pieces::default),
@@ -32,6 +34,12 @@ pub(super) fn run(server: &Server<'_>, path: &Path, context: &Context) -> Result
     let end = connection.exchange(Source::Stream(file), true, &mut replies);
     replies.end()?;
     let end = end?;
+    if end == End::Cut {
+        let sent = thousands(connection.sent_bytes);
+        tell(&format!("sent {sent} bytes, then closed the connection"));
+        connection.close(server.args.sending.rst);
+        return Ok(Status::Good);
+    }
     let elapsed = connection.elapsed().saturating_sub(before);
     let missing = replies.expected.len() as u64;
     let early = end == End::ClosedEarly;
@@ -50,7 +58,9 @@ pub(super) fn run(server: &Server<'_>, path: &Path, context: &Context) -> Result
     };
     if context.json {
         let mut out = Vec::new();
-        stream.write_json(&mut out).map_err(Error::output)?;
+        stream
+            .write_json(&mut out, clock::realtime())
+            .map_err(Error::output)?;
         // What came back goes to standard output only when it is not compared.
         if server.args.verify {
             print(&out).map_err(Error::output)?;

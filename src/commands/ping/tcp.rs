@@ -13,10 +13,11 @@ use crate::ping::schedule::{Schedule, Traffic};
 use crate::ping::target::Target;
 use crate::render::ping::handshakes::{self as shown, Attempt, Attempts, Port};
 use crate::render::ping::{DayTime, Extras, TimeForm};
+use crate::sys::around;
 use crate::sys::clock;
 use crate::sys::handshake::{Outcome, handshake};
 use crate::sys::icmp::{Options, source_for};
-use crate::sys::privilege;
+use crate::sys::privilege::{self, Need};
 use crate::sys::signals::Signals;
 
 /// How long a handshake is waited for, unless `-W` says otherwise: a SYN that was lost is sent again
@@ -38,7 +39,7 @@ pub(super) fn run(
     let mut monitor = Monitor::new(flags, context, ports.collect());
     // Each socket takes the mark anew, which needs a capability.
     if options.mark.is_none() {
-        privilege::drop_all()?;
+        privilege::keep(&[Need::Owners, Need::Namespaces])?;
     }
     let plan = flags.plan(monitor.ports.len() > 1);
     let timeout = flags.when.timeout.unwrap_or(TIMEOUT);
@@ -145,6 +146,7 @@ impl<'a> Monitor<'a> {
                 }
             })?;
         }
+        self.ports.iter().for_each(explain);
         Ok(())
     }
 
@@ -191,6 +193,18 @@ impl<'a> Monitor<'a> {
                 .wait_until(Instant::now() + left)
                 .map_err(|error| Error::os(Kind::CannotRun, "wait for signals", &error))?;
         }
+    }
+}
+
+/// Says why a port of this host was never open, as its own sockets show.
+fn explain(port: &Port<'_>) {
+    let was_refused = port.all.refused > 0;
+    if port.all.open > 0 || (!was_refused && port.all.filtered == 0) {
+        return;
+    }
+    let to = port.target.at(port.number);
+    if let Some(told) = around::of_handshake(to, was_refused) {
+        tell(&format!("{to}: {}; next: {}", told.cause, told.next));
     }
 }
 

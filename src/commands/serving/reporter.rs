@@ -1,13 +1,12 @@
 //! What a server's threads say: the transcript, the dump, the JSON events, the troubles.
 
-use std::io;
-use std::os::fd::BorrowedFd;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use crate::render::counted;
 use crate::render::serving::{Format, Message, Writer};
 use crate::service::event::Event;
+use crate::sys::clock;
 use crate::sys::outlet::{self, Outlet, Pushed};
 use crate::sys::server::EventHandler;
 
@@ -142,7 +141,7 @@ impl Reporter {
         if lost > 0 {
             let events = std::mem::take(&mut self.out);
             // Writing to memory does not fail.
-            let _ = self.format.lost(&mut self.out, lost);
+            let _ = self.format.lost(&mut self.out, lost, clock::realtime());
             self.out.extend_from_slice(&events);
         }
         let events = self.events + lost;
@@ -161,16 +160,13 @@ impl Reporter {
 
 impl EventHandler for Reporter {
     fn wants_messages(&self) -> bool {
-        self.format.shows_messages()
+        self.format.shows_messages() && !self.desk.outlet.is_closed()
     }
 
     fn event(&mut self, event: &Event<'_>) {
-        if self.desk.outlet.is_closed() {
-            return;
-        }
         let before = self.out.len();
         // Writing to memory does not fail.
-        let message = self.writer.event(&mut self.out, event);
+        let message = self.writer.event(&mut self.out, event, clock::realtime());
         self.events += u64::from(self.out.len() != before);
         if let Ok(Some(message)) = message {
             self.say(&message);
@@ -180,16 +176,8 @@ impl EventHandler for Reporter {
         }
     }
 
-    fn flush(&mut self) -> io::Result<()> {
+    fn flush(&mut self) {
         self.send();
         self.patience = PATIENCE;
-        if self.desk.outlet.is_closed() {
-            return Err(io::ErrorKind::BrokenPipe.into());
-        }
-        Ok(())
-    }
-
-    fn alarm(&self) -> Option<BorrowedFd<'_>> {
-        self.desk.outlet.alarm()
     }
 }

@@ -149,13 +149,56 @@ fn a_length_beyond_the_limit_is_refused_before_memory_is_taken() {
         let mut deframer = deframer(word, 1000);
         let error = deframer.next(&mut &*field).unwrap_err();
         assert!(
-            error
-                .to_string()
-                .ends_with("was announced, the limit is 1000"),
+            error.to_string().ends_with("bytes, the limit is 1000"),
             "{error}"
         );
         assert_eq!(deframer.assembler.capacity(), 0);
     }
+}
+
+#[test]
+fn a_length_that_is_text_or_in_the_wrong_byte_order_is_recognised() {
+    let refused = |field: &[u8]| {
+        deframer("len32", 1000)
+            .next(&mut &*field)
+            .unwrap_err()
+            .to_string()
+    };
+    assert_eq!(
+        refused(b"\x05\0\0\0hello"),
+        "the length \"\\x05\\0\\0\\0\" announces a message of 83886080 bytes, the limit is 1000; swapped it \
+         is 5: the peer's length is little-endian"
+    );
+    let text = refused(b"hello");
+    assert!(text.starts_with("the length \"hell\" announces"), "{text}");
+    assert!(
+        text.contains("it is text, so the peer sends messages without this length"),
+        "{text}"
+    );
+    let neither = refused(b"\xff\xff\xff\xff");
+    assert!(neither.ends_with("the limit is 1000"), "{neither}");
+    // A length of two bytes is never over the limit: it is recognised by how many bytes came.
+    let mut short = deframer("len16", NO_LIMIT);
+    assert_eq!(short.next(&mut &b"\x05\0hello"[..]), Ok(None));
+    let so_far = short.unfinished().unwrap().so_far();
+    assert_eq!(
+        so_far,
+        "5 of the 1280 bytes announced; swapped, the length is 5: the peer's length is little-endian"
+    );
+    let mut good = deframer("len16", NO_LIMIT);
+    assert_eq!(good.next(&mut &b"\0\x05hell"[..]), Ok(None));
+    assert_eq!(
+        good.unfinished().unwrap().so_far(),
+        "4 of the 5 bytes announced"
+    );
+    let mut line = deframer("line", 30);
+    assert_eq!(line.next(&mut &b"12345"[..]), Ok(None));
+    assert_eq!(
+        line.unfinished().unwrap().so_far(),
+        "5 bytes, no newline yet"
+    );
+    let long = line.next(&mut &[b'x'; 40][..]).unwrap_err().to_string();
+    assert!(long.ends_with("the first are \"12345\""), "{long}");
 }
 
 #[test]

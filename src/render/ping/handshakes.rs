@@ -259,7 +259,7 @@ pub fn attempt_json(out: &mut impl Write, attempt: &Attempt<'_>) -> io::Result<(
         _ => (None, None),
     };
     let fields = json!({
-        "time": super::json::seconds(attempt.at),
+        "time": crate::render::json::seconds(attempt.at),
         "port": attempt.port,
         "seq": attempt.sequence,
         "answer": answer.word(),

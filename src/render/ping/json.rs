@@ -16,7 +16,7 @@ use crate::ping::session::{Request, Session};
 use crate::ping::tally::Tally;
 use crate::reference::icmp::{self, Version};
 use crate::render::finding;
-use crate::render::json::{self, joined, maybe_micros, micros};
+use crate::render::json::{self, joined, maybe_micros, micros, seconds};
 
 /// An object for each event, one a line, and a summary.
 #[derive(Debug, Clone)]
@@ -243,11 +243,6 @@ impl IcmpFields {
             name: known.map(|known| known.name),
         }
     }
-}
-
-/// Seconds since 1970, to the microsecond.
-pub(super) fn seconds(at: Realtime) -> f64 {
-    (at.0 / 1000) as f64 / 1e6
 }
 
 /// The figures so far.

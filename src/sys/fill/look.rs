@@ -53,7 +53,7 @@ pub(super) fn recv_queue(socket: &Socket) -> Option<u64> {
 }
 
 /// `SO_MEMINFO` (`linux/sock_diag.h`).
-pub(super) fn memory(socket: &Socket) -> Option<SkMemInfo> {
+pub(crate) fn memory(socket: &Socket) -> Option<SkMemInfo> {
     let bytes = option(socket.as_fd(), libc::SOL_SOCKET, libc::SO_MEMINFO, 64)?;
     Some(SkMemInfo::new(&bytes))
 }

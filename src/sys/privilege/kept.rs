@@ -30,45 +30,45 @@ pub struct Kept {
     pub why: &'static str,
 }
 
-/// All that any command keeps. What is not here keeps nothing: no server, no ping, no `decode`.
+/// All that any command keeps. What is not here keeps nothing: no server, no ICMP ping, no `decode`.
 pub const KEPT: &[Kept] = &[
     Kept {
-        command: "sockets; fill-buffers HOST PORT",
+        command: "sockets; fill-buffers HOST PORT; app-client, echo-client and ping --tcp, for a failure",
         need: Need::Owners,
         capability: Capability::SysPtrace,
         until: "the processes have been read",
         why: "readlink of /proc/PID/fd/N of other users' processes",
     },
     Kept {
-        command: "sockets; fill-buffers HOST PORT",
+        command: "sockets; fill-buffers HOST PORT; app-client, echo-client and ping --tcp, for a failure",
         need: Need::Owners,
         capability: Capability::DacReadSearch,
         until: "the processes have been read",
         why: "listing /proc/PID/fd of other users' processes",
     },
     Kept {
-        command: "sockets; fill-buffers HOST PORT",
+        command: "sockets; fill-buffers HOST PORT; app-client, echo-client and ping --tcp, for a failure",
         need: Need::Owners,
         capability: Capability::Perfmon,
         until: "the processes have been read",
         why: "the BPF iterator over the files of all tasks",
     },
     Kept {
-        command: "sockets; fill-buffers HOST PORT",
+        command: "sockets; fill-buffers HOST PORT; app-client, echo-client and ping --tcp, for a failure",
         need: Need::Owners,
         capability: Capability::Bpf,
         until: "the processes have been read",
         why: "the BPF iterator over the files of all tasks",
     },
     Kept {
-        command: "sockets --netns, --all-netns",
+        command: "sockets --netns, --all-netns; app-client, echo-client and ping --tcp, for a failure",
         need: Need::Namespaces,
         capability: Capability::SysPtrace,
         until: "the sockets of every namespace are listed",
         why: "opening /proc/PID/ns/net of other users' processes",
     },
     Kept {
-        command: "sockets --netns, --all-netns",
+        command: "sockets --netns, --all-netns; app-client, echo-client and ping --tcp, for a failure",
         need: Need::Namespaces,
         capability: Capability::SysAdmin,
         until: "the sockets of every namespace are listed",

@@ -41,6 +41,10 @@ pub(super) struct Conn<T> {
     pub(super) queued: bool,
     /// When something must have happened, and what.
     pub(super) deadline: Option<(Instant, Waiting)>,
+    /// When it is said that a message has not gone on.
+    pub(super) notice: Option<Instant>,
+    /// Bytes of memory that it holds of an unfinished message.
+    pub(super) held: usize,
     /// The message in progress took too long; the peer was notified.
     pub(super) timed_out: bool,
     pub(super) received: u64,
@@ -121,10 +125,18 @@ impl<T> Conn<T> {
             registered: false,
             queued: false,
             deadline: None,
+            notice: None,
+            held: 0,
             timed_out: false,
             received: 0,
             sent: 0,
         }
+    }
+
+    /// When a sweep should look at it.
+    pub(super) fn next_look(&self) -> Option<Instant> {
+        let deadline = self.deadline.map(|(at, _)| at);
+        [deadline, self.notice].into_iter().flatten().min()
     }
 
     /// Reads once. `Ok(None)`: nothing there; `Ok(Some(0))`: end of file.

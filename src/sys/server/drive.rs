@@ -18,6 +18,8 @@ const HIGH_WATER: usize = 256 * 1024;
 /// A reply of at most this size leaves in one flight (ten segments of 1,460 bytes, RFC 6928), so
 /// nothing of it waits in our send buffer that a reset could throw away.
 const ONE_FLIGHT: usize = 14_600;
+/// An unfinished message that has not gone on for this long is reported.
+const NOTICE: Duration = Duration::from_secs(10);
 /// After our side is shut down, the peer may still send this much ...
 const LINGER_BYTES: usize = 1024 * 1024;
 /// ... and take this long to close its own.
@@ -81,7 +83,10 @@ impl<'a, S: Service, O: EventHandler> Driver<'a, S, O> {
         self.answered = false;
         let fate = self.progress(conn)?;
         if fate != Fate::Close {
-            self.set_deadline(conn, conn.received + conn.sent != moved);
+            let moved = conn.received + conn.sent != moved;
+            self.set_deadline(conn, moved);
+            self.set_notice(conn, moved);
+            conn.held = self.service.buffered(&conn.session) + conn.inbox.capacity();
         }
         Ok(fate)
     }
@@ -225,6 +230,27 @@ impl<'a, S: Service, O: EventHandler> Driver<'a, S, O> {
             && conn.pending.is_empty()
             && conn.inbox.is_empty()
             && !self.service.in_message(&conn.session)
+    }
+
+    fn set_notice(&self, conn: &mut Conn<S::Session>, moved: bool) {
+        if conn.phase != Phase::Open || !self.service.in_message(&conn.session) {
+            conn.notice = None;
+        } else if moved {
+            conn.notice = Some(self.now + NOTICE);
+        }
+    }
+
+    /// Says that a message has not gone on.
+    pub(super) fn tell_waiting(&mut self, conn: &mut Conn<S::Session>) {
+        conn.notice = None;
+        if let Some(so_far) = self.service.so_far(&conn.session) {
+            let note = Note::Waiting {
+                so_far: &so_far,
+                time: NOTICE,
+            };
+            let who = who(conn.number, &conn.peer);
+            self.handler.event(&Event::Note(who, &note));
+        }
     }
 
     fn set_deadline(&self, conn: &mut Conn<S::Session>, moved: bool) {

@@ -12,7 +12,6 @@ mod drive;
 mod worker;
 
 use std::io;
-use std::os::fd::BorrowedFd;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
@@ -34,6 +33,9 @@ pub struct Config {
     pub idle_timeout: Option<Duration>,
     /// More connections than these wait in the accept queue.
     pub max_conns: usize,
+    /// Unfinished messages of all connections together may take this many bytes; beyond it the connection
+    /// that holds the most is closed.
+    pub max_buffered: usize,
     /// After a signal, what is in flight may take this long.
     pub drain: Duration,
     /// Serve one connection, then end.
@@ -77,11 +79,8 @@ pub trait EventHandler: Send {
     fn wants_messages(&self) -> bool;
     /// Takes one event.
     fn event(&mut self, event: &Event<'_>);
-    /// Passes on what was collected, before the loop waits; an error ends the server quietly.
-    fn flush(&mut self) -> io::Result<()>;
-    /// A descriptor that becomes readable when [`EventHandler::flush`] would give an error, so that a
-    /// loop that sleeps hears of it.
-    fn alarm(&self) -> Option<BorrowedFd<'_>>;
+    /// Passes on what was collected, before the loop waits.
+    fn flush(&mut self);
 }
 
 /// What the threads of one server share.
@@ -91,6 +90,8 @@ pub(super) struct Shared {
     places: AtomicUsize,
     /// Connections of all threads that are open.
     open: AtomicUsize,
+    /// Bytes that all of them hold of unfinished messages.
+    held: AtomicUsize,
     /// The number of the next connection.
     next: AtomicU64,
     /// All places were taken: the next that is given back wakes everybody.
@@ -108,6 +109,7 @@ impl Shared {
         Shared {
             places: AtomicUsize::new(0),
             open: AtomicUsize::new(0),
+            held: AtomicUsize::new(0),
             next: AtomicU64::new(0),
             full: AtomicBool::new(false),
             stopping: AtomicBool::new(false),

@@ -23,7 +23,6 @@ use crate::service::event::{Event, Trouble};
 pub(super) const WAKER: Token = Token(usize::MAX);
 const LISTENER: Token = Token(usize::MAX - 1);
 const SIGNALS: Token = Token(usize::MAX - 2);
-const ALARM: Token = Token(usize::MAX - 3);
 
 /// This many connections are accepted before the open ones get their turn.
 const ACCEPTS_PER_TURN: usize = 64;
@@ -103,10 +102,6 @@ impl<'a, S: Service, O: EventHandler> Worker<'a, S, O> {
         let fd = signals.as_raw_fd();
         let registry = self.poll.registry();
         registry.register(&mut SourceFd(&fd), SIGNALS, Interest::READABLE)?;
-        if let Some(alarm) = self.driver.handler.alarm() {
-            let fd = alarm.as_raw_fd();
-            registry.register(&mut SourceFd(&fd), ALARM, Interest::READABLE)?;
-        }
         Ok(())
     }
 
@@ -119,11 +114,7 @@ impl<'a, S: Service, O: EventHandler> Worker<'a, S, O> {
     pub(super) fn run(&mut self, signals: Option<&Signals>) -> Totals {
         let mut events = Events::with_capacity(1024);
         while !self.is_done() {
-            if self.driver.handler.flush().is_err() {
-                // The reader of our output is gone: as after a signal, and immediately.
-                self.shared.stop();
-                self.shared.stop();
-            }
+            self.driver.handler.flush();
             let timeout = self.poll_timeout();
             if let Err(error) = self.poll.poll(&mut events, timeout)
                 && error.kind() != io::ErrorKind::Interrupted
@@ -140,8 +131,6 @@ impl<'a, S: Service, O: EventHandler> Worker<'a, S, O> {
                         }
                     }
                     WAKER => self.full = false,
-                    // What it means is heard from flush().
-                    ALARM => {}
                     Token(key) => self.ready(key, event),
                 }
             }
@@ -158,7 +147,7 @@ impl<'a, S: Service, O: EventHandler> Worker<'a, S, O> {
         }
         self.totals.forced = self.shared.forced.load(Ordering::Relaxed);
         self.cut_all(|| Trouble::Forced);
-        let _ = self.driver.handler.flush();
+        self.driver.handler.flush();
         self.totals
     }
 
@@ -200,7 +189,13 @@ impl<'a, S: Service, O: EventHandler> Worker<'a, S, O> {
     /// Takes a connection as far as it gets.
     fn advance(&mut self, key: usize) {
         let conn = &mut self.conns[key];
+        let held = conn.held;
         let mut fate = self.driver.advance(conn);
+        if conn.held != held {
+            self.shared
+                .held
+                .fetch_add(conn.held.wrapping_sub(held), Ordering::Relaxed);
+        }
         if self.drain_until.is_some() && self.driver.is_idle(conn) && matches!(fate, Ok(Fate::Wait))
         {
             fate = Ok(Fate::Close);
@@ -221,8 +216,8 @@ impl<'a, S: Service, O: EventHandler> Worker<'a, S, O> {
         }
         match fate {
             Ok(Fate::Wait) => {
-                if let Some((deadline, _)) = conn.deadline {
-                    self.next_sweep = Some(self.next_sweep.map_or(deadline, |at| at.min(deadline)));
+                if let Some(look) = conn.next_look() {
+                    self.next_sweep = Some(self.next_sweep.map_or(look, |at| at.min(look)));
                 }
             }
             Ok(Fate::Again) => {
@@ -234,10 +229,26 @@ impl<'a, S: Service, O: EventHandler> Worker<'a, S, O> {
             Err(_) if matches!(conn.phase, Phase::Lingering(_)) => self.close(key, None),
             Err(error) => self.close(key, Some(Trouble::Io(&error))),
         }
+        self.hold_to_limit();
+    }
+
+    /// Closes the connections that hold the most of unfinished messages, while all together hold too much.
+    fn hold_to_limit(&mut self) {
+        while self.shared.held.load(Ordering::Relaxed) > self.config.max_buffered {
+            let most = self.conns.iter().max_by_key(|(_, conn)| conn.held);
+            let Some((key, held)) = most
+                .map(|(key, conn)| (key, conn.held))
+                .filter(|it| it.1 > 0)
+            else {
+                return;
+            };
+            self.close(key, Some(Trouble::Buffered(held)));
+        }
     }
 
     fn close(&mut self, key: usize, trouble: Option<Trouble<'_>>) {
         let conn = self.conns.remove(key);
+        self.shared.held.fetch_sub(conn.held, Ordering::Relaxed);
         let trouble = trouble.or(conn.timed_out.then_some(Trouble::RequestTimeout));
         self.totals.received_bytes += conn.received;
         self.totals.sent_bytes += conn.sent;
@@ -358,11 +369,13 @@ impl<'a, S: Service, O: EventHandler> Worker<'a, S, O> {
         }
         let mut due = Vec::new();
         let mut earliest: Option<Instant> = None;
-        for (key, conn) in &self.conns {
+        for (key, conn) in &mut self.conns {
+            if conn.notice.is_some_and(|at| at <= now) {
+                self.driver.tell_waiting(conn);
+            }
             match conn.deadline {
                 Some((at, waiting)) if at <= now => due.push((key, waiting)),
-                Some((at, _)) => earliest = Some(earliest.map_or(at, |other| other.min(at))),
-                None => {}
+                _ => earliest = earliest.into_iter().chain(conn.next_look()).min(),
             }
         }
         self.next_sweep = earliest.map(|at| at.max(now + SWEEP_INTERVAL));
@@ -372,7 +385,9 @@ impl<'a, S: Service, O: EventHandler> Worker<'a, S, O> {
     }
 
     fn expire(&mut self, key: usize, waiting: Waiting) {
-        let conn = &mut self.conns[key];
+        let Some(conn) = self.conns.get_mut(key) else {
+            return;
+        };
         conn.deadline = None;
         let can_speak = conn.phase == Phase::Open && conn.pending.is_empty();
         match waiting {
@@ -404,8 +419,10 @@ impl<'a, S: Service, O: EventHandler> Worker<'a, S, O> {
             let keys: Vec<usize> = self.conns.iter().map(|(key, _)| key).collect();
             for &key in &keys {
                 // A request may have arrived whose event has not.
-                self.conns[key].readable = true;
-                self.advance(key);
+                if let Some(conn) = self.conns.get_mut(key) {
+                    conn.readable = true;
+                    self.advance(key);
+                }
             }
             let lingers = |conn: &Conn<S::Session>| matches!(conn.phase, Phase::Lingering(_));
             let in_flight = self.conns.iter().filter(|(_, conn)| !lingers(conn)).count();
