@@ -11,8 +11,8 @@ use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 
 use crate::commands::{
-    Context, Status, app_client, app_server, completions, decode, echo_client, echo_server,
-    explain, fill_buffers, ping, sockets,
+    Context, Status, app_client, app_server, completions, decode, diagnose, echo_client,
+    echo_server, explain, fill_buffers, ping, sockets,
 };
 use crate::error::{Error, Kind, Result};
 use crate::render::{failure, overview};
@@ -68,6 +68,7 @@ enum Command {
     AppClient(app_client::Args),
     EchoServer(echo_server::Args),
     EchoClient(echo_client::Args),
+    Diagnose(diagnose::Args),
     FillBuffers(fill_buffers::Args),
     Sockets(sockets::Args),
     Decode(decode::Args),
@@ -97,6 +98,11 @@ const OUTPUT_HELP: &[(&str, &str, Option<&str>)] = &[
         "echo-client",
         "Print one JSON object per exchange (JSON Lines).",
         Some("Print the transcript of every exchange."),
+    ),
+    (
+        "diagnose",
+        "Print one JSON document.",
+        Some("List every socket of a problem, and the evidence of each effect."),
     ),
     (
         "fill-buffers",
@@ -209,6 +215,7 @@ fn run(command: Option<Command>, context: &Context) -> Result<Status> {
         Some(Command::AppClient(args)) => app_client::run(&args, context),
         Some(Command::EchoServer(args)) => echo_server::run(&args, context),
         Some(Command::EchoClient(args)) => echo_client::run(&args, context),
+        Some(Command::Diagnose(args)) => diagnose::run(&args, context),
         Some(Command::FillBuffers(args)) => fill_buffers::run(&args, context),
         Some(Command::Sockets(args)) => sockets::run(&args, context),
         Some(Command::Decode(args)) => decode::run(&args, context),

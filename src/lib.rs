@@ -26,10 +26,11 @@
 //! | [`capfile`] | pure: capture files, pcap and pcapng, read from a slice or in pieces, and written; unpacking | - |
 //! | [`filter`] | pure: the capture filter language: tcpdump's syntax, one syntax tree, tests on the bytes of a frame | `capfile` |
 //! | [`sockets`] | pure: the sockets of a host as values: the model, filters, sorting, the join with owners | `sockdiag` |
-//! | [`host`] | pure: what a host looks like at one moment: who listens, who is at the other end, who owns | `sockets` |
-//! | [`diagnose`] | pure: a sample of a host, or a fact of a capture, in; findings out; `rules/`, one file each | `capfile`, `host`, `ping`, `reference`, `sockets`, `sockdiag`, `stream` |
+//! | [`host`] | pure: what a host looks like at one moment: who listens, who is at the other end, who owns | `rtnetlink`, `sockets` |
+//! | [`diagnose`] | pure: a sample of a host, or a fact of a capture, in; findings out; `rules/`, one file each | `capfile`, `host`, `ping`, `reference`, `rtnetlink`, `sockdiag`, `sockets`, `stream` |
 //! | [`sockdiag`] | pure: codecs of the kernel's socket listings: netlink `sock_diag` messages, `struct tcp_info` | `netlink` |
 //! | [`netlink`] | pure: netlink's framing: messages, attributes, acknowledgements, requests | - |
+//! | [`rtnetlink`] | pure: messages of rtnetlink(7): interfaces, addresses, neighbours, routes, queues | `netlink` |
 //! | [`mod@reference`] | pure: errno, ICMP, TCP-state and resolver tables, with cause and next step | - |
 //! | [`render`] | tables, JSON lines, Python literals, hex dumps, escaping; writes to an `io::Write` | pure rooms, `error` |
 //! | [`sys`] | the edge: the only room that uses the kernel, the clock, the terminal and the environment | pure rooms, `error` |
@@ -68,6 +69,7 @@ pub mod packet;
 pub mod ping;
 pub mod reference;
 pub mod render;
+pub mod rtnetlink;
 pub mod service;
 pub mod sockdiag;
 pub mod sockets;

@@ -12,6 +12,7 @@ pub mod app_client;
 pub mod app_server;
 pub mod completions;
 pub mod decode;
+pub mod diagnose;
 pub mod echo_client;
 pub mod echo_server;
 pub mod endpoint;

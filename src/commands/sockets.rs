@@ -19,6 +19,7 @@ use crate::sockets::order::GroupBy;
 use crate::sys::privilege;
 use crate::sys::sockets::notes;
 
+pub(in crate::commands) use choice::filter_of_words;
 pub use habits::answer;
 
 /// List sockets with their processes, and find connections with a problem.

@@ -102,6 +102,11 @@ impl Finding {
 pub enum Subject {
     /// The host as a whole.
     Host,
+    /// The network stack of a namespace.
+    Network {
+        /// Which of the sample's network namespaces.
+        netns: u16,
+    },
     /// A network interface.
     Interface {
         /// Which of the sample's network namespaces it is in.
@@ -114,7 +119,12 @@ pub enum Subject {
     /// A socket.
     Socket(SocketAt),
     /// The path to an address.
-    Path(IpAddr),
+    Path {
+        /// Which of the sample's network namespaces it leaves.
+        netns: u16,
+        /// The address.
+        to: IpAddr,
+    },
     /// A direction of a connection in a capture.
     Stream(StreamRef),
 }
@@ -130,6 +140,8 @@ pub enum Role {
     Owner,
     /// The finding is about it as well.
     Affected,
+    /// Of a [`Cause`](super::rules::Cause): the subject itself, which the cause affects.
+    Itself,
 }
 
 impl Role {
@@ -140,6 +152,7 @@ impl Role {
             Role::OtherEnd => "other_end",
             Role::Owner => "owner",
             Role::Affected => "affected",
+            Role::Itself => "itself",
         }
     }
 }

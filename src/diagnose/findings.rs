@@ -61,7 +61,9 @@ impl Findings {
 
     fn cause_of(&self, finding: &Finding) -> Option<FindingAt> {
         finding.rule.because.iter().find_map(|cause| {
-            let others = finding.others.iter().filter(|(role, _)| *role == cause.at);
+            let itself = (Role::Itself, finding.subject);
+            let all = finding.others.iter().chain(std::iter::once(&itself));
+            let others = all.filter(|(role, _)| *role == cause.at);
             others.map(|(_, subject)| *subject).find_map(|subject| {
                 let of_one = match subject {
                     Subject::Socket(at) => self.by_socket.get(&at)?,
@@ -89,6 +91,15 @@ impl Findings {
     /// The finding at a place.
     pub fn get(&self, at: FindingAt) -> Option<&Finding> {
         self.all.get(at.0 as usize)
+    }
+
+    /// All findings, in the same order as [`Findings::blocks`].
+    pub fn all_blocks(&self, case: &Case<'_>, each: bool) -> Vec<Block> {
+        let mut groups = Groups::new(self, case, each);
+        for index in 0..self.all.len() {
+            groups.put(index);
+        }
+        groups.into_blocks()
     }
 
     /// The findings of these sockets, in this order, and what causes them: first causes with their effects
@@ -308,7 +319,8 @@ impl<'a> Groups<'a> {
 }
 
 impl Block {
-    fn worst(&self) -> super::Severity {
+    /// The worst of it and its effects.
+    pub fn worst(&self) -> super::Severity {
         let effects = self.effects.iter().map(Block::worst);
         effects.fold(self.finding.severity, Ord::max)
     }

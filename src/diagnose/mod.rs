@@ -27,7 +27,7 @@ pub use rules::{Check, Rule};
 
 use std::time::Duration;
 
-use crate::host::{Delta, Index, Sample, SocketAt};
+use crate::host::{Delta, Index, Network, Sample, SocketAt};
 use crate::sockets::{Socket, TcpFigures};
 use crate::stream;
 use rules::sender::Watched;
@@ -43,6 +43,8 @@ pub struct Case<'a> {
     pub index: &'a Index<'a>,
     /// A sender that was watched for a while.
     pub sender: Option<&'a Watched>,
+    /// Rules that are not asked.
+    pub ignored: &'a [&'static Rule],
 }
 
 impl<'a> Case<'a> {
@@ -53,6 +55,7 @@ impl<'a> Case<'a> {
             before: None,
             index,
             sender: None,
+            ignored: &[],
         }
     }
 
@@ -60,6 +63,30 @@ impl<'a> Case<'a> {
     #[must_use]
     pub fn since(self, before: Option<&'a Delta<'a>>) -> Self {
         Case { before, ..self }
+    }
+
+    /// How far a counter of a namespace went since the earlier sample; `None` without one, or if it began
+    /// again.
+    pub fn grown(&self, netns: u16, name: &str) -> Option<u64> {
+        let of = |sample: &Sample| sample.networks.get(usize::from(netns))?.counters.get(name);
+        of(self.sample)?.checked_sub(of(self.before?.before().sample())?)
+    }
+
+    /// The same of a counter that all namespaces share.
+    pub fn machine_grown(&self, name: &str) -> Option<u64> {
+        let of = |sample: &Sample| sample.machine.as_ref()?.counters.get(name);
+        of(self.sample)?.checked_sub(of(self.before?.before().sample())?)
+    }
+
+    /// The network stacks of the sample by their namespace.
+    pub fn networks(&self) -> impl Iterator<Item = (u16, &'a Network)> + use<'a> {
+        (0..).zip(&self.sample.networks)
+    }
+
+    /// The network stack of a namespace in the earlier sample.
+    pub fn network_before(&self, netns: u16) -> Option<&'a Network> {
+        let before = self.before?.before().sample();
+        before.networks.get(usize::from(netns))
     }
 
     /// A socket as it was in the earlier sample.
@@ -84,19 +111,27 @@ impl<'a> Case<'a> {
     }
 }
 
-/// Asks every rule.
+/// Asks every rule that is not ignored.
 pub fn diagnose(case: &Case<'_>) -> Findings {
-    let checks: Vec<_> = socket_checks().collect();
+    let asked = || {
+        rules::ALL
+            .iter()
+            .filter(|rule| !case.ignored.contains(rule))
+    };
     let mut found = Vec::new();
-    for status in &case.sample.processes {
-        let checks = rules::ALL.iter().filter_map(|rule| match rule.check {
-            Check::Process(check) => Some(check),
-            _ => None,
-        });
-        found.extend(checks.filter_map(|check| check(case, status)));
+    for rule in asked() {
+        match rule.check {
+            Check::Host(check) => found.extend(check(case)),
+            Check::Process(check) => {
+                let statuses = case.sample.processes.iter();
+                found.extend(statuses.filter_map(|status| check(case, status)));
+            }
+            Check::Socket(_) | Check::Sender | Check::Path | Check::Fact(_) => {}
+        }
     }
+    let of_sockets: Vec<_> = asked().filter_map(|rule| socket_check(rule)).collect();
     for at in case.sample.places() {
-        found.extend(checks.iter().filter_map(|check| check(case, at)));
+        found.extend(of_sockets.iter().filter_map(|check| check(case, at)));
     }
     Findings::new(found)
 }
@@ -125,10 +160,14 @@ fn about(case: &Case<'_>, at: SocketAt) -> Vec<Finding> {
 }
 
 fn socket_checks() -> impl Iterator<Item = fn(&Case<'_>, SocketAt) -> Option<Finding>> {
-    rules::ALL.iter().filter_map(|rule| match rule.check {
+    rules::ALL.iter().filter_map(|rule| socket_check(rule))
+}
+
+fn socket_check(rule: &Rule) -> Option<fn(&Case<'_>, SocketAt) -> Option<Finding>> {
+    match rule.check {
         Check::Socket(check) => Some(check),
-        Check::Process(_) | Check::Sender | Check::Path | Check::Fact(_) => None,
-    })
+        _ => None,
+    }
 }
 
 /// What a fact of a capture means.

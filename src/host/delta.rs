@@ -95,6 +95,11 @@ impl<'a> Delta<'a> {
         self.elapsed
     }
 
+    /// The time between the samples.
+    pub fn elapsed(&self) -> Duration {
+        self.elapsed
+    }
+
     /// The earlier sample.
     pub fn before(&self) -> &Index<'a> {
         &self.before

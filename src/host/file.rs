@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use super::network::{Machine, Network};
 use super::sample::{Namespace, Note, ProcessStatus, Sample};
 use crate::sockets::stored::{self, MOST_TEXT};
 use crate::sockets::{Owners, Socket};
@@ -27,6 +28,8 @@ struct Written<'a> {
     owners: Option<&'a Owners>,
     processes: &'a [ProcessStatus],
     namespaces: &'a [Namespace],
+    networks: &'a [Network],
+    machine: Option<&'a Machine>,
     notes: &'a [Note],
 }
 
@@ -42,6 +45,9 @@ struct Read {
     processes: Vec<ProcessStatus>,
     #[serde(default, deserialize_with = "stored::list")]
     namespaces: Vec<Namespace>,
+    #[serde(default, deserialize_with = "stored::list")]
+    networks: Vec<Network>,
+    machine: Option<Machine>,
     #[serde(default, deserialize_with = "stored::list")]
     notes: Vec<Note>,
 }
@@ -88,6 +94,8 @@ impl Sample {
             owners: Some(&self.owners).filter(|owners| owners.were_sought()),
             processes: &self.processes,
             namespaces: &self.namespaces,
+            networks: &self.networks,
+            machine: self.machine.as_ref(),
             notes: &self.notes,
         };
         serde_json::to_writer(&mut *out, &written)?;
@@ -132,6 +140,8 @@ impl Sample {
             owners,
             processes: read.processes,
             namespaces: read.namespaces,
+            networks: read.networks,
+            machine: read.machine,
             notes: read.notes,
         })
     }

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use super::network::{Machine, Network};
 use crate::sockets::{Owners, Process, Socket};
 
 /// What a host looks like at one moment.
@@ -20,6 +21,10 @@ pub struct Sample {
     pub processes: Vec<ProcessStatus>,
     /// The network namespaces, by the index in [`Socket::netns`].
     pub namespaces: Vec<Namespace>,
+    /// The network stack of each namespace, in the same order; empty if they were not looked at.
+    pub networks: Vec<Network>,
+    /// What the namespaces share, if it was looked at.
+    pub machine: Option<Machine>,
     /// What could not be seen, as text; empty if everything was.
     pub notes: Vec<Note>,
 }

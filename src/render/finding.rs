@@ -159,8 +159,26 @@ fn subject(subject: Subject, sheet: &Sheet<'_>) -> String {
             format!("{name} (pid {})", process.pid)
         }
         Subject::Socket(at) => socket(at, sheet),
-        Subject::Path(ip) => format!("the path to {ip}"),
+        Subject::Network { netns } => namespace(netns, sheet),
+        Subject::Path { netns, to } => {
+            let place = namespace(netns, sheet);
+            let place = if place.is_empty() {
+                place
+            } else {
+                format!(" from {place}")
+            };
+            format!("the path to {to}{place}")
+        }
         Subject::Stream(stream) => format!("stream {}", stream.number),
+    }
+}
+
+/// What the namespace is called; nothing for our own.
+fn namespace(netns: u16, sheet: &Sheet<'_>) -> String {
+    let label = sheet.sample().namespaces.get(usize::from(netns));
+    match label.map(|namespace| namespace.label.as_str()) {
+        None | Some("") => String::new(),
+        Some(label) => format!("network namespace {label}"),
     }
 }
 
@@ -299,6 +317,64 @@ struct SocketJson {
     inode: Option<u32>,
     cookie: Option<u64>,
     pids: Vec<u32>,
+}
+
+/// A finding with what it is about and what it causes, for programs.
+#[derive(Debug, Serialize)]
+pub struct BlockJson<'a> {
+    #[serde(flatten)]
+    finding: FindingJson<'a>,
+    /// What it is about.
+    subject: SubjectJson,
+    /// How many subjects it is about.
+    count: usize,
+    /// Some of them, or all.
+    examples: Vec<SubjectJson>,
+    effects: Vec<BlockJson<'a>>,
+}
+
+#[derive(Debug, Serialize)]
+struct SubjectJson {
+    /// `host`, `network`, `interface`, `process`, `socket`, `path` or `stream`.
+    kind: &'static str,
+    /// As the text has it.
+    name: String,
+    #[serde(flatten)]
+    socket: SocketJson,
+}
+
+/// A finding with its effects, for programs.
+pub fn block_json<'a>(block: &'a Block, sheet: &Sheet<'_>) -> BlockJson<'a> {
+    let finding = &block.finding;
+    let effects = block.effects.iter();
+    BlockJson {
+        finding: json(finding, sheet),
+        subject: subject_json(finding.subject, sheet),
+        count: finding.count,
+        examples: finding
+            .examples
+            .iter()
+            .map(|of| subject_json(*of, sheet))
+            .collect(),
+        effects: effects.map(|effect| block_json(effect, sheet)).collect(),
+    }
+}
+
+fn subject_json(of: Subject, sheet: &Sheet<'_>) -> SubjectJson {
+    let kind = match of {
+        Subject::Host => "host",
+        Subject::Network { .. } => "network",
+        Subject::Interface { .. } => "interface",
+        Subject::Process(_) => "process",
+        Subject::Socket(_) => "socket",
+        Subject::Path { .. } => "path",
+        Subject::Stream(_) => "stream",
+    };
+    SubjectJson {
+        kind,
+        name: subject(of, sheet),
+        socket: socket_json(of, sheet),
+    }
 }
 
 /// A finding for programs.

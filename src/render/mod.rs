@@ -8,6 +8,7 @@
 //! | [`decode`] | the frames, messages and connections of a capture |
 //! | [`csv`] | fields of comma-separated values |
 //! | [`date`] | civil dates |
+//! | [`diagnosis`] | what is wrong with a host: text, JSON, metrics |
 //! | [`escape`] | what came from outside, made safe for a terminal |
 //! | [`explain`] | the entries of the tables of errors |
 //! | [`failure`] | an [`Error`](crate::error::Error): two lines, or JSON |
@@ -30,6 +31,7 @@ pub mod column;
 pub mod csv;
 pub mod date;
 pub mod decode;
+pub mod diagnosis;
 pub mod escape;
 pub mod explain;
 pub mod failure;

@@ -12,6 +12,10 @@ const GROUPS: &[Group] = &[
         "Find out what is wrong",
         &[
             (
+                "sockdoc diagnose",
+                "what is wrong with this host's connections",
+            ),
+            (
                 "sockdoc sockets --problems",
                 "connections with a problem, and why",
             ),

@@ -48,6 +48,7 @@ pub mod limits;
 pub mod load;
 pub mod names;
 pub mod netlink;
+pub mod network;
 pub mod outlet;
 pub mod privilege;
 pub mod refusals;

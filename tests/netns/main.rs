@@ -4,6 +4,7 @@
 //! |---|---|
 //! | [`namespace`] | a namespace that ends with its test |
 //! | [`compare`] | the same sockets in ss, netstat and lsof |
+//! | [`diagnose`] | faults made on purpose, each with a healthy look-alike |
 //! | [`dropped`] | privileges that are dropped, kept for a time, or not used for files |
 //! | [`families`] | raw, ping and packet sockets; scopes of IPv6 |
 //! | [`fill`] | full buffers over a slow path, and as an ordinary user |
@@ -33,6 +34,7 @@
 mod support;
 
 mod compare;
+mod diagnose;
 mod dropped;
 mod families;
 mod fill;

@@ -220,14 +220,19 @@ pub(super) fn filter_of(args: &Args) -> Result<Filter> {
         })?;
         filter.uids.push(uid);
     }
-    let words: Vec<&[u8]> = args.words.iter().map(|word| word.as_bytes()).collect();
+    filter.merge(filter_of_words(&args.words)?);
+    filter.show_time_wait |= filter.asks_for_time_wait();
+    Ok(filter)
+}
+
+/// What words without a flag ask for.
+pub(in crate::commands) fn filter_of_words(words: &[OsString]) -> Result<Filter> {
+    let words: Vec<&[u8]> = words.iter().map(|word| word.as_bytes()).collect();
     let look_up = LookUp {
         service: &services::port_of,
         user: &users::number,
     };
-    filter.merge(filter::read(&words, look_up).map_err(bad_word)?);
-    filter.show_time_wait |= filter.asks_for_time_wait();
-    Ok(filter)
+    filter::read(&words, look_up).map_err(bad_word)
 }
 
 // By value, for `map_err`.

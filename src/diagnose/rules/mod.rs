@@ -9,14 +9,18 @@
 //!
 //! | folder | what its rules look at |
 //! |---|---|
+//! | `host` | the host as a whole: counters, tables, limits, interfaces |
+//! | [`reach`] | how peers are reached whose connections wait |
 //! | `process` | a process whose sockets are in trouble |
 //! | `socket` | one socket of a sample, and what the index knows of its surroundings |
 //! | [`sender`] | one sender that was watched for a while |
 //! | [`path`] | a path that was probed: pings, a trace, its MTU |
 //! | `stream` | a fact of a capture |
 
+pub mod host;
 pub mod path;
 pub mod process;
+pub mod reach;
 pub mod sender;
 pub mod socket;
 pub mod stream;
@@ -68,6 +72,16 @@ impl Rule {
     }
 }
 
+impl Rule {
+    /// Whether it looks at a host, not at an experiment or a capture.
+    pub fn is_about_a_host(&self) -> bool {
+        matches!(
+            self.check,
+            Check::Host(_) | Check::Process(_) | Check::Socket(_)
+        )
+    }
+}
+
 impl PartialEq for Rule {
     /// A rule is in this program once.
     fn eq(&self, other: &Rule) -> bool {
@@ -84,9 +98,21 @@ pub struct Cause {
     pub at: Role,
 }
 
+impl Cause {
+    /// A finding of this rule that names the subject among what it affects.
+    const fn of_itself(rule: &'static Rule) -> Cause {
+        Cause {
+            rule,
+            at: Role::Itself,
+        }
+    }
+}
+
 /// How a rule is asked.
 #[derive(Debug, Clone, Copy)]
 pub enum Check {
+    /// About the host, its network stacks and its paths.
+    Host(fn(&Case<'_>) -> Vec<Finding>),
     /// About each process of which the sample knows more than the name.
     Process(fn(&Case<'_>, &ProcessStatus) -> Option<Finding>),
     /// About each socket.
@@ -101,6 +127,36 @@ pub enum Check {
 
 /// All rules.
 pub static ALL: &[&Rule] = &[
+    &host::BACKLOG_DROPS,
+    &host::CHECKSUM_ERRORS,
+    &host::CONNTRACK_TABLE_FULL,
+    &host::DUPLICATE_ADDRESS,
+    &host::FRAGMENTS_LOST,
+    &host::INTERFACE_ERRORS,
+    &host::NEIGHBOUR_TABLE_FULL,
+    &host::NO_NAMESERVER,
+    &host::NO_RETURN_ROUTE,
+    &host::ORPHANS_AT_LIMIT,
+    &host::PORTS_USED_UP,
+    &host::REVERSE_PATH_FILTER,
+    &host::SEND_QUEUE_FULL,
+    &host::SYN_QUEUE_FULL,
+    &host::TCP_MEMORY_PRESSURE,
+    &host::TIME_WAIT_TABLE_FULL,
+    &host::UDP_PORT_CLOSED,
+    &host::UDP_SEND_ERRORS,
+    &path::LOCAL_QUEUE_FULL,
+    &path::MTU_BLACK_HOLE,
+    &path::PATH_CHANGES,
+    &path::PATH_FILTERED,
+    &path::PATH_LOSS,
+    &path::ROUTER_LIMITS_ANSWERS,
+    &path::ROUTING_LOOP,
+    &reach::LINK_DOWN,
+    &reach::NEIGHBOUR_FAILED,
+    &reach::NO_ROUTE,
+    &reach::OWN_FIREWALL_DROPS,
+    &reach::RECEIVE_WINDOW_SMALL,
     &process::DESCRIPTOR_LIMIT,
     &process::STOPPED,
     &socket::ACCEPT_QUEUE_FULL,

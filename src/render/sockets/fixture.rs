@@ -39,6 +39,8 @@ impl Fixture {
         names.users.insert(33, "www-data".to_owned());
         Fixture {
             sample: Sample {
+                networks: Vec::new(),
+                machine: None,
                 processes: Vec::new(),
                 sockets: sockets(),
                 owners: Owners::new(processes, links, true),

@@ -54,7 +54,10 @@ pub fn of_session(session: &Session) -> Vec<Finding> {
     let mut found: Vec<Finding> = local_queue(session).into_iter().collect();
     for index in 0..session.target_count().min(1) {
         let losses = session.losses_of(index);
-        let path = Subject::Path(session.target(index).address);
+        let path = Subject::Path {
+            netns: 0,
+            to: session.target(index).address,
+        };
         let tally = session.tally(index);
         let filter = losses.refused().find(|(refusal, _)| is_filter(refusal));
         if let Some((refusal, count)) = filter {
@@ -140,7 +143,10 @@ fn scattered(session: &Session, index: usize) -> Finding {
         "lost",
         Value::Share(tally.lost, tally.sent),
     )];
-    let path = Subject::Path(target.address);
+    let path = Subject::Path {
+        netns: 0,
+        to: target.address,
+    };
     let found = finding(&PATH_LOSS, Severity::Warning, path, headline, facts);
     let command = Command::of("sockdoc ping --hops --watch -c 30").with(&target.shown);
     let mut next = vec![command.into()];
@@ -150,7 +156,10 @@ fn scattered(session: &Session, index: usize) -> Finding {
 
 /// What a trace proves.
 pub fn of_trace(target: IpAddr, trace: &Trace) -> Option<Finding> {
-    let path = Subject::Path(target);
+    let path = Subject::Path {
+        netns: 0,
+        to: target,
+    };
     let notice = |rule, headline| finding(rule, Severity::Notice, path, headline, Vec::new());
     match trace.verdict() {
         Verdict::Limits {
@@ -203,7 +212,10 @@ pub fn of_trace(target: IpAddr, trace: &Trace) -> Option<Finding> {
 pub fn of_changes(target: IpAddr, changes: u64) -> Option<Finding> {
     let headline = format!("the path changed {changes} times during the trace");
     let facts = vec![Fact::new("trace", "changes", Value::Count(changes))];
-    let path = Subject::Path(target);
+    let path = Subject::Path {
+        netns: 0,
+        to: target,
+    };
     (changes > 0).then(|| finding(&PATH_CHANGES, Severity::Notice, path, headline, facts))
 }
 
@@ -220,7 +232,10 @@ pub fn of_mtu(target: IpAddr, found: &Found) -> Option<Finding> {
     let (first, last) = (sizes.start(), sizes.end());
     let headline = format!("packets of {first} to {last} bytes are dropped without an ICMP error");
     let facts = vec![Fact::new("ping", "path MTU", Value::Bytes(*mtu as u64))];
-    let path = Subject::Path(target);
+    let path = Subject::Path {
+        netns: 0,
+        to: target,
+    };
     Some(finding(
         &MTU_BLACK_HOLE,
         Severity::Warning,

@@ -1,6 +1,6 @@
 //! What the rules about a path say.
 
-use super::super::{Check, Rule};
+use super::super::{Check, Rule, reach};
 
 const fn rule(id: &'static str, title: &'static str, words: [&'static str; 4]) -> Rule {
     Rule::new(id, title, words, Check::Path)
@@ -20,19 +20,21 @@ pub static LOCAL_QUEUE_FULL: Rule = rule(
 );
 
 /// Packets are lost.
-pub static PATH_LOSS: Rule = rule(
+pub static PATH_LOSS: Rule = Rule::new(
     "path_loss",
     "packets are lost on the path",
     [
-        "Some requests get no reply and others do: a link on the path is overloaded or damaged, or a host on it \
-         limits what it takes.",
-        "The requests without a reply are scattered. In a trace, the loss begins at one hop and is there at \
-         every later one.",
-        "A router that only limits its ICMP answers: the hops behind it then answer all requests. An outage: the \
-         losses are in a row.",
+        "Part of what is sent to the peer is lost on the way: a link is overloaded or damaged, or a host on the path \
+         limits what it takes. TCP has to send it again, and each loss slows a connection down.",
+        "Pings without a reply are scattered, and in a trace the loss begins at one hop and is there at every later \
+         one. Or, between two samples, at least 2 % of the segments with data were sent again (at least ten), those \
+         left out that the peer reported as received twice (D-SACK).",
+        "A router that only limits its ICMP answers: the hops after it answer all requests. An outage: the losses \
+         are in a row. A path that swaps packets makes TCP send some again that were not lost.",
         "Look at the errors and drops of the links at the hop where the loss begins, and trace the way back \
          from the other end too.",
     ],
+    Check::Host(reach::losses),
 );
 
 /// A router limits its answers.
@@ -86,14 +88,18 @@ pub static PATH_CHANGES: Rule = rule(
 );
 
 /// Large packets vanish.
-pub static MTU_BLACK_HOLE: Rule = rule(
+pub static MTU_BLACK_HOLE: Rule = Rule::new(
     "mtu_black_hole",
     "large packets vanish",
     [
         "A link on the path is too narrow for larger packets, and the ICMP error that would say so does not \
          arrive. Connections open and then hang when they send much.",
-        "Packets up to the path MTU are answered, larger ones never, and no ICMP error comes.",
-        "A narrow link whose router reports it is found by every program by itself.",
+        "Packets up to the path MTU are answered, larger ones never, and no ICMP error comes. Of a connection: a \
+         full-size segment is sent again and again at the same path MTU, and the peer acknowledges a shorter one \
+         that came after it (SACK), or other connections to the same peer are answered.",
+        "A narrow link whose router reports it is found by every program by itself. A peer that is gone \
+         acknowledges nothing.",
         "Allow ICMP type 3 code 4 (ICMPv6 type 2) through every firewall on the path. Workaround: clamp the TCP MSS.",
     ],
+    Check::Host(reach::black_holes),
 );

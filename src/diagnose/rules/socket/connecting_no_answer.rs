@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use super::super::{Cause, Check, Rule, ask_for_the_host, diag_count, watch_program};
+use super::super::{Cause, Check, Rule, ask_for_the_host, diag_count, reach, watch_program};
 use super::ACCEPT_QUEUE_FULL;
 use crate::diagnose::{Case, Command, Finding, Role, Severity, Subject};
 use crate::host::SocketAt;
@@ -18,10 +18,16 @@ pub static RULE: Rule = Rule {
     look_alikes: "A connection that was just begun has sent its SYN once. A refused one is gone: its answer \
         came. One that a router calls unreachable (ICMP) ends with EHOSTUNREACH or ENETUNREACH.",
     next: "Check the host, the route, and on the other host the listener and its firewall.",
-    because: &[Cause {
-        rule: &ACCEPT_QUEUE_FULL,
-        at: Role::Listener,
-    }],
+    because: &[
+        Cause {
+            rule: &ACCEPT_QUEUE_FULL,
+            at: Role::Listener,
+        },
+        Cause::of_itself(&reach::NO_ROUTE),
+        Cause::of_itself(&reach::LINK_DOWN),
+        Cause::of_itself(&reach::NEIGHBOUR_FAILED),
+        Cause::of_itself(&reach::OWN_FIREWALL_DROPS),
+    ],
     check: Check::Socket(check),
 };
 

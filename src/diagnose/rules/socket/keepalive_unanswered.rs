@@ -1,6 +1,6 @@
 //! An idle connection whose keepalive probes are not answered.
 
-use super::super::{Check, Rule, ask_for_the_host, diag, diag_count, tcp_age};
+use super::super::{Cause, Check, Rule, ask_for_the_host, diag, diag_count, reach, tcp_age};
 use super::peer_silent::OLD_ACK_MS;
 use crate::diagnose::{Case, Finding, Severity, Subject, Value, words};
 use crate::host::SocketAt;
@@ -17,7 +17,12 @@ pub static RULE: Rule = Rule {
     look_alikes: "An idle connection whose probes are answered has a count of 0. One unanswered probe may be \
         a lost packet. A connection with unacknowledged data has the retransmission timer instead.",
     next: "Check the host and the route.",
-    because: &[],
+    because: &[
+        Cause::of_itself(&reach::NO_ROUTE),
+        Cause::of_itself(&reach::LINK_DOWN),
+        Cause::of_itself(&reach::NEIGHBOUR_FAILED),
+        Cause::of_itself(&reach::OWN_FIREWALL_DROPS),
+    ],
     check: Check::Socket(check),
 };
 

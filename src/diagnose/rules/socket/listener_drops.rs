@@ -1,6 +1,6 @@
 //! A listener drops connections just now.
 
-use super::super::{Check, Rule, meminfo, watch_program};
+use super::super::{Cause, Check, Rule, host, meminfo, watch_program};
 use super::accept_queue_full::is_full;
 use crate::diagnose::{Case, Finding, Severity, Subject, Value, words};
 use crate::host::SocketAt;
@@ -18,7 +18,7 @@ pub static RULE: Rule = Rule {
         counts here too what it cannot answer, for want of a route back or of memory.",
     next: "Raise the listen() backlog and net.core.somaxconn if bursts overflow the queue; otherwise see \
         what the program does between two calls of accept().",
-    because: &[],
+    because: &[Cause::of_itself(&host::NO_RETURN_ROUTE)],
     check: Check::Socket(check),
 };
 
@@ -56,7 +56,7 @@ fn check(case: &Case<'_>, at: SocketAt) -> Option<Finding> {
 }
 
 /// The count of drops before and now, if it rose.
-pub(super) fn dropped(case: &Case<'_>, at: SocketAt) -> Option<(u32, u32)> {
+pub(in crate::diagnose::rules) fn dropped(case: &Case<'_>, at: SocketAt) -> Option<(u32, u32)> {
     let now = case.socket(at).memory()?.drops?;
     let before = case.earlier(at)?.memory()?.drops?;
     (now > before).then_some((before, now))

@@ -21,6 +21,7 @@ pub use close_never_called::RULE as CLOSE_NEVER_CALLED;
 pub use connecting_no_answer::RULE as CONNECTING_NO_ANSWER;
 pub use keepalive_unanswered::RULE as KEEPALIVE_UNANSWERED;
 pub use listener_drops::RULE as LISTENER_DROPS;
+pub(super) use listener_drops::dropped;
 pub use not_accepted::RULE as NOT_ACCEPTED;
 pub use not_reading::RULE as NOT_READING;
 pub use peer_silent::RULE as PEER_SILENT;

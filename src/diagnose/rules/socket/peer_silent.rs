@@ -1,6 +1,6 @@
 //! What we sent is not acknowledged: the peer, or the path to it, is gone.
 
-use super::super::{Check, Rule, ask_for_the_host, diag, diag_count, tcp_age};
+use super::super::{Cause, Check, Rule, ask_for_the_host, diag, diag_count, path, reach, tcp_age};
 use crate::diagnose::{Case, Finding, Severity, Subject, Value, words};
 use crate::host::SocketAt;
 use crate::sockets::{State, TimerKind};
@@ -18,7 +18,13 @@ pub static RULE: Rule = Rule {
         with a closed window answers the probes. Retransmissions without a backoff mean that ICMP \
         unreachable messages arrive: the kernel takes a doubling back for each.",
     next: "Check the host and the route.",
-    because: &[],
+    because: &[
+        Cause::of_itself(&reach::NO_ROUTE),
+        Cause::of_itself(&reach::LINK_DOWN),
+        Cause::of_itself(&reach::NEIGHBOUR_FAILED),
+        Cause::of_itself(&reach::OWN_FIREWALL_DROPS),
+        Cause::of_itself(&path::MTU_BLACK_HOLE),
+    ],
     check: Check::Socket(check),
 };
 

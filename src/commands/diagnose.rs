@@ -1,0 +1,279 @@
+//! `sockdoc diagnose`.
+
+use std::ffi::OsString;
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use crate::commands::sockets::filter_of_words;
+use crate::commands::values::positive_duration;
+use crate::commands::{Context, Status};
+use crate::diagnose::rules::{self, reach};
+use crate::diagnose::{Case, Rule, Severity, diagnose};
+use crate::error::{Error, Kind, Result};
+use crate::host::{Delta, Index, Sample, SocketAt};
+use crate::render::diagnosis::{self, Diagnosis};
+use crate::render::finding::Layout;
+use crate::render::sockets::{Names, Sheet};
+use crate::sockets::filter::Filter;
+use crate::sockets::{Proto, State};
+use crate::sys::sockets::namespaces::{Place, Unseen};
+use crate::sys::sockets::processes::Depth;
+use crate::sys::sockets::{Query, notes, statuses};
+use crate::sys::{clock, files, network, privilege, sockets};
+
+/// Find out what is wrong with this host's connections, and why.
+///
+/// Looks at the whole host twice: its sockets and their processes, counters, interfaces, neighbours, sending
+/// queues and limits, and the routes to peers whose connections wait. It prints what is wrong, the cause
+/// before its effects, with the evidence, what was ruled out, and the next step. It only reads, and sends no
+/// packet.
+///
+/// A FILTER is one of sockdoc-sockets(1). With it only the problems of the matching sockets are shown, and
+/// what causes them.
+///
+/// --save writes what was seen to a file, with addresses and command names; --from diagnoses such a file,
+/// on any host. The exit status is 1 if there is a warning or an error.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:\n  \
+    sockdoc diagnose                       what is wrong with this host's connections\n  \
+    sockdoc diagnose :5432                 only with those on port 5432\n  \
+    sockdoc diagnose --netns blue          in the network namespace blue\n  \
+    sockdoc diagnose --save host.json      keep what was seen\n  \
+    sockdoc diagnose --from host.json      diagnose it later, or elsewhere\n  \
+    sockdoc diagnose --prometheus          metrics for node_exporter's textfile collector")]
+pub struct Args {
+    /// Only problems of the sockets that match: a port, an address, a part of a process name.
+    #[arg(value_name = "FILTER")]
+    words: Vec<OsString>,
+    /// Time between the two samples.
+    #[arg(long, value_name = "S", default_value = "2", conflicts_with = "from",
+          value_parser = positive_duration)]
+    seconds: Duration,
+    /// Diagnose this network namespace: an ip-netns(8) name or a process id.
+    #[arg(long, value_name = "NAME|PID", conflicts_with_all = ["all_netns", "from"])]
+    netns: Option<String>,
+    /// Diagnose every network namespace.
+    #[arg(long, conflicts_with = "from")]
+    all_netns: bool,
+    /// Leave out these rules, comma-separated; `sockdoc explain` lists them.
+    #[arg(long, value_name = "RULE", value_delimiter = ',', value_parser = rule)]
+    ignore: Vec<&'static Rule>,
+    /// Diagnose the samples in this file instead of this host.
+    #[arg(long, value_name = "FILE")]
+    from: Option<PathBuf>,
+    /// Write the samples to this file.
+    #[arg(long, value_name = "FILE", conflicts_with = "from")]
+    save: Option<PathBuf>,
+    /// Print metrics in the OpenMetrics text format.
+    #[arg(long, conflicts_with = "json")]
+    prometheus: bool,
+}
+
+fn rule(name: &str) -> std::result::Result<&'static Rule, String> {
+    rules::named(name).ok_or_else(|| "no rule has this name; sockdoc explain lists them".to_owned())
+}
+
+/// More processes than these are not asked what they do.
+const MOST_PROCESSES: usize = 256;
+
+/// The longest file of samples, in bytes.
+const MOST_BYTES: u64 = 2 * crate::host::file::MOST_BYTES as u64;
+
+/// Two samples and the time between them; of a file with one sample only that.
+struct Looked {
+    before: Option<Sample>,
+    after: Sample,
+    elapsed: Duration,
+}
+
+/// Runs the command.
+pub fn run(args: &Args, context: &Context) -> Result<Status> {
+    // Named files are opened with the caller's rights, before anything else.
+    let mut save = args.save.as_deref().map(files::create).transpose()?;
+    let filter = filter_of_words(&args.words)?;
+    let looked = match &args.from {
+        Some(path) => {
+            privilege::drop_all()?;
+            read(path)?
+        }
+        None => look(args)?,
+    };
+    if let (Some(file), Some(path)) = (&mut save, &args.save) {
+        write_samples(file, &looked).map_err(|error| {
+            Error::os(Kind::CannotRun, "write", &error).on(path.display().to_string())
+        })?;
+    }
+    show(args, &filter, &looked, context)
+}
+
+/// Looks at this host twice.
+fn look(args: &Args) -> Result<Looked> {
+    let one = |place| (vec![place], Unseen::default());
+    let (places, unseen) = match &args.netns {
+        Some(word) => one(Place::named(word)?),
+        None if args.all_netns => Place::all(),
+        None => one(Place::own()),
+    };
+    let query = Query {
+        protos: Proto::ALL.to_vec(),
+        states: u32::MAX,
+        tcp_states: u32::MAX,
+        bytecode: None,
+        details: true,
+        evidence: true,
+        drops: true,
+        owners: Some(Depth::Names),
+        places,
+    };
+    privilege::keep(&query.needs())?;
+    let start = clock::monotonic();
+    let before = sample(&query)?;
+    std::thread::sleep(args.seconds);
+    let later = clock::monotonic();
+    let mut after = sample(&query)?;
+    let processes = Index::new(&after).in_trouble(MOST_PROCESSES);
+    after.processes = statuses::read(&after, &processes);
+    privilege::drop_all()?;
+    notes::add_unseen(&mut after.notes, &unseen);
+    Ok(Looked {
+        before: Some(before),
+        after,
+        elapsed: Duration::from_nanos(later.0.saturating_sub(start.0)),
+    })
+}
+
+/// One sample: the sockets, then the network stacks, since those tell about the peers of the sockets.
+fn sample(query: &Query) -> Result<Sample> {
+    let mut sample = sockets::sample(query, &|_| true)?.sample;
+    let waiting = reach::waiting(&sample);
+    for (netns, place) in (0..).zip(&query.places) {
+        let routes: Vec<_> = waiting
+            .keys()
+            .filter(|(of, _)| *of == netns)
+            .map(|(_, to)| *to)
+            .collect();
+        // One that cannot be entered is noted with its sockets.
+        let network = place.inside(|| network::network(&routes));
+        sample.networks.push(network.unwrap_or_default());
+    }
+    sample.machine = Some(network::machine());
+    Ok(sample)
+}
+
+/// A file of one sample, or of two.
+fn read(path: &Path) -> Result<Looked> {
+    let bytes = files::read(path, MOST_BYTES)?;
+    let lines = bytes
+        .split(|byte| *byte == b'\n')
+        .filter(|line| !line.is_empty());
+    let mut samples = Vec::new();
+    for line in lines.take(3) {
+        let sample = Sample::read(line).map_err(|error| {
+            Error::new(Kind::CannotRun, "read", error.to_string())
+                .on(path.display().to_string())
+                .next("write one: sockdoc diagnose --save FILE")
+        })?;
+        samples.push(sample);
+    }
+    let failure = |cause: &str| {
+        Err(Error::new(Kind::CannotRun, "read", cause)
+            .on(path.display().to_string())
+            .next("write one: sockdoc diagnose --save FILE"))
+    };
+    let after = match samples.pop() {
+        Some(_) if samples.len() > 1 => return failure("it has more than two samples"),
+        Some(after) => after,
+        None => return failure("it has no sample"),
+    };
+    let before = samples.pop();
+    let elapsed = before
+        .as_ref()
+        .map(|before| after.taken.saturating_sub(before.taken));
+    Ok(Looked {
+        before,
+        after,
+        elapsed: elapsed.unwrap_or_default(),
+    })
+}
+
+fn write_samples(file: &mut std::fs::File, looked: &Looked) -> io::Result<()> {
+    let mut out = io::BufWriter::new(file);
+    for sample in looked.before.iter().chain([&looked.after]) {
+        sample.write(&mut out)?;
+    }
+    out.flush()
+}
+
+fn show(args: &Args, filter: &Filter, looked: &Looked, context: &Context) -> Result<Status> {
+    let index = Index::new(&looked.after);
+    let before = looked.before.as_ref();
+    let delta = before.map(|before| Delta::new(Index::new(before), &index, looked.elapsed));
+    let case = Case {
+        ignored: &args.ignore,
+        ..Case::new(&index).since(delta.as_ref())
+    };
+    let findings = diagnose(&case);
+    let owners = filter.for_owners(&looked.after.owners);
+    let shown: Vec<SocketAt> = looked
+        .after
+        .places()
+        .filter(|at| {
+            let socket = index.socket(*at);
+            filter.matches_socket(socket) && (!filter.needs_owners() || owners.matches(socket))
+        })
+        .filter(|at| index.socket(*at).state != State::TimeWait || args.words.is_empty())
+        .collect();
+    if shown.is_empty() && !args.words.is_empty() {
+        let cause = "no socket matches the filter, so nothing was checked";
+        return Err(Error::new(Kind::CannotRun, "diagnose", cause).next("sockdoc sockets -a"));
+    }
+    let names = names(&looked.after);
+    let sheet = Sheet {
+        index: &index,
+        delta: delta.as_ref(),
+        findings: &findings,
+        shown: &shown,
+        names: &names,
+    };
+    let blocks = if args.words.is_empty() {
+        findings.all_blocks(&case, context.verbose)
+    } else {
+        findings.blocks(&case, &shown, context.verbose)
+    };
+    let worst = blocks.iter().map(crate::diagnose::Block::worst).max();
+    let diagnosis = Diagnosis {
+        sheet: &sheet,
+        blocks: &blocks,
+        seconds: looked.elapsed.as_secs_f64(),
+        whole: args.words.is_empty(),
+    };
+    let mut out = io::BufWriter::new(io::stdout().lock());
+    let written = if context.json {
+        diagnosis::json(&mut out, &diagnosis)
+    } else if args.prometheus {
+        diagnosis::metrics(&mut out, &diagnosis)
+    } else {
+        let layout = Layout {
+            style: context.style,
+            width: context.width,
+            verbose: context.verbose,
+        };
+        diagnosis::write(&mut out, &diagnosis, layout)
+    };
+    written.and_then(|()| out.flush()).map_err(Error::output)?;
+    Ok(Status::of(worst < Some(Severity::Warning)))
+}
+
+/// The names of the interfaces.
+fn names(sample: &Sample) -> Names {
+    let mut names = Names::default();
+    for (netns, network) in (0..).zip(&sample.networks) {
+        for link in &network.links {
+            names
+                .interfaces
+                .insert((netns, link.index), link.name.to_string());
+        }
+    }
+    names
+}

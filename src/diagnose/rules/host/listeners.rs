@@ -1,0 +1,108 @@
+//! SYNs that reached this host and were not answered, counted for all listeners together.
+
+use super::{Check, Rule, grown, growth, seconds};
+use crate::diagnose::rules::reach::affecting;
+use crate::diagnose::rules::socket::dropped;
+use crate::diagnose::{Case, Command, Finding, Severity, Subject};
+use crate::host::SocketAt;
+use crate::sockets::State;
+
+/// SYN queue.
+pub static SYN_QUEUE_FULL: Rule = Rule::new(
+    "syn_queue_full",
+    "SYN queue full",
+    [
+        "More handshakes are begun than are completed: the queue of half-open connections of a listener is full. \
+         Either many clients come at once, or forged SYNs flood the host. With SYN cookies connections still \
+         succeed, but without some TCP options; without them SYNs are dropped.",
+        "TcpExtTCPReqQFullDoCookies or TcpExtTCPReqQFullDrop grew between two samples.",
+        "A full accept queue is something else: there handshakes are completed and the program does not accept().",
+        "Look where the SYNs come from: sockdoc sockets --state syn-recv. If they are wanted, raise the listen() \
+         backlog and net.ipv4.tcp_max_syn_backlog.",
+    ],
+    Check::Host(syn_queue),
+);
+
+fn syn_queue(case: &Case<'_>) -> Vec<Finding> {
+    let counters = &["TcpExtTCPReqQFullDoCookies", "TcpExtTCPReqQFullDrop"];
+    let found = grown(
+        case,
+        &SYN_QUEUE_FULL,
+        Severity::Error,
+        counters,
+        1,
+        |count, time| format!("SYN queue full: {count} times in {time}"),
+    );
+    let with_next = |finding| Finding {
+        next: vec![
+            Command::of("sockdoc sockets --state syn-recv --group peer").into(),
+            "It shows who begins the handshakes.".into(),
+        ],
+        ..finding
+    };
+    found.into_iter().map(with_next).collect()
+}
+
+/// The listeners of a namespace whose own count of drops rose.
+fn dropping_listeners(case: &Case<'_>, netns: u16) -> Vec<SocketAt> {
+    let is_one = |at: &SocketAt| {
+        let socket = case.socket(*at);
+        socket.state == State::Listen && socket.netns == netns && dropped(case, *at).is_some()
+    };
+    case.sample.places().filter(is_one).collect()
+}
+
+/// No way back.
+pub static NO_RETURN_ROUTE: Rule = Rule::new(
+    "no_return_route",
+    "no route back to clients",
+    [
+        "SYNs arrive at a listener, and this host has no route back to their senders: it cannot answer, and the \
+         clients time out.",
+        "TcpExtListenDrops grew between two samples as IpOutNoRoutes or Ip6OutNoRoutes did, and \
+         TcpExtListenOverflows did not.",
+        "A full accept queue also counts ListenDrops, and ListenOverflows with it.",
+        "Add the route back: a default route, or one to the network of the clients.",
+    ],
+    Check::Host(no_return),
+);
+
+fn no_return(case: &Case<'_>) -> Vec<Finding> {
+    let mut found = Vec::new();
+    for (netns, _) in case.networks() {
+        let sum = |names: &[&'static str]| -> u64 {
+            growth(case, netns, names)
+                .iter()
+                .map(|(grown, _)| grown)
+                .sum()
+        };
+        let drops = sum(&["TcpExtListenDrops"]);
+        let without_route = sum(&["IpOutNoRoutes", "Ip6OutNoRoutes"]);
+        if drops == 0 || without_route == 0 || sum(&["TcpExtListenOverflows"]) > 0 {
+            continue;
+        }
+        let headline = format!(
+            "no route back to clients: {drops} SYNs could not be answered in {}",
+            seconds(case)
+        );
+        let dropping = dropping_listeners(case, netns);
+        let counters = &["TcpExtListenDrops", "IpOutNoRoutes", "Ip6OutNoRoutes"];
+        let facts = growth(case, netns, counters);
+        let subject = Subject::Network { netns };
+        found.push(Finding {
+            others: affecting(&dropping),
+            facts: facts.into_iter().map(|(_, fact)| fact).collect(),
+            ruled_out: "Not a full accept queue: TcpExtListenOverflows did not grow.",
+            next: vec![
+                Command::of("ip route").into(),
+                "There is no default route, or none that leads back to the clients.".into(),
+                Command::of("tcpdump -ni any -c 5")
+                    .with("tcp[tcpflags] == tcp-syn")
+                    .into(),
+                "It shows the addresses of the clients.".into(),
+            ],
+            ..Finding::new(&NO_RETURN_ROUTE, Severity::Error, subject, headline)
+        });
+    }
+    found
+}

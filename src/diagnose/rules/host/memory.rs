@@ -1,0 +1,107 @@
+//! The memory of all sockets together.
+
+use super::{Check, Rule, growth};
+use crate::diagnose::{Case, Command, Fact, Finding, Severity, Subject, Value};
+
+/// `tcp_mem`.
+pub static TCP_MEMORY_PRESSURE: Rule = Rule::new(
+    "tcp_memory_pressure",
+    "TCP memory pressure",
+    [
+        "The sockets of all programs together hold more memory than the second figure of net.ipv4.tcp_mem. The \
+         kernel shrinks windows and buffers, so all connections slow down; above the third figure it drops data.",
+        "The column `press` of /proc/net/protocols says yes for TCP.",
+        "Much memory in use below the second figure is no trouble.",
+        "Find the sockets with full buffers; raise net.ipv4.tcp_mem if the host has the memory.",
+    ],
+    Check::Host(pressure),
+);
+
+fn pressure(case: &Case<'_>) -> Vec<Finding> {
+    let pressed = |(_, network): &(u16, &crate::host::Network)| {
+        network.pressed.iter().any(|name| name.starts_with("TCP"))
+    };
+    // All namespaces share it.
+    let Some((_, network)) = case.networks().find(pressed) else {
+        return Vec::new();
+    };
+    let mut facts = vec![Fact::new(
+        "/proc/net/protocols",
+        "press",
+        Value::Word("yes".into()),
+    )];
+    let pages = network.counters.get("TCP.mem");
+    let limits = network.settings.numbers("net.ipv4.tcp_mem");
+    let mut headline = "TCP memory pressure".to_owned();
+    if let (Some(pages), Some(&[_, pressure, limit])) = (pages, limits.as_deref()) {
+        headline = format!(
+            "TCP memory pressure: {pages} pages in use, pressure from {pressure}, limit {limit} (tcp_mem)"
+        );
+        facts.push(Fact::new("/proc/net/sockstat", "mem", Value::Count(pages)));
+    }
+    vec![Finding {
+        facts,
+        next: vec![
+            Command::of("sockdoc sockets -m --sort -recv-q,-send-q").into(),
+            "The sockets with the fullest buffers come first.".into(),
+            Command::of("sysctl net.ipv4.tcp_mem").into(),
+        ],
+        ..Finding::new(
+            &TCP_MEMORY_PRESSURE,
+            Severity::Error,
+            Subject::Host,
+            headline,
+        )
+    }]
+}
+
+/// Orphans.
+pub static ORPHANS_AT_LIMIT: Rule = Rule::new(
+    "orphans_at_limit",
+    "too many orphaned connections",
+    [
+        "Connections that their programs have closed, and whose data the peers have not taken, reached the limit. \
+         The kernel resets further ones: their peers lose the end of the data.",
+        "TcpExtTCPAbortOnMemory grew between two samples, or the orphans of /proc/net/sockstat are at \
+         net.ipv4.tcp_max_orphans.",
+        "Orphans below the limit end by themselves.",
+        "Find peers that do not read; raise net.ipv4.tcp_max_orphans if the host has the memory (64 KB each).",
+    ],
+    Check::Host(orphans),
+);
+
+fn orphans(case: &Case<'_>) -> Vec<Finding> {
+    let mut found = Vec::new();
+    for (netns, network) in case.networks() {
+        let orphans = network.counters.get("TCP.orphan").unwrap_or(0);
+        let limit = network.settings.number("net.ipv4.tcp_max_orphans");
+        let aborted = growth(case, netns, &["TcpExtTCPAbortOnMemory"]);
+        let full = limit.is_some_and(|limit| limit > 0 && orphans >= limit);
+        if !full && aborted.is_empty() {
+            continue;
+        }
+        let of = limit.map_or_else(String::new, |limit| format!(", limit {limit}"));
+        let headline = format!("too many orphaned connections: {orphans}{of}");
+        let mut facts = vec![Fact::new(
+            "/proc/net/sockstat",
+            "orphan",
+            Value::Count(orphans),
+        )];
+        facts.extend(aborted.into_iter().map(|(_, fact)| fact));
+        found.push(Finding {
+            facts,
+            next: vec![
+                Command::of("sockdoc sockets --state fin-wait-1,last-ack,closing --group peer")
+                    .into(),
+                "It shows whose peers do not take the data.".into(),
+            ],
+            ..Finding::new(
+                &ORPHANS_AT_LIMIT,
+                Severity::Error,
+                Subject::Network { netns },
+                headline,
+            )
+        });
+    }
+    found
+}

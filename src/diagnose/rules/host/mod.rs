@@ -1,0 +1,84 @@
+//! Rules about the host as a whole and about its network stacks: their counters, tables and limits.
+//!
+//! A counter is looked at as the difference of two samples: what it counted since the host was started says
+//! nothing about now.
+
+mod addresses;
+mod drops;
+mod interfaces;
+mod listeners;
+mod memory;
+mod ports;
+mod resolver;
+mod tables;
+#[cfg(test)]
+mod tests;
+
+pub use addresses::DUPLICATE_ADDRESS;
+pub use drops::{
+    BACKLOG_DROPS, CHECKSUM_ERRORS, FRAGMENTS_LOST, REVERSE_PATH_FILTER, UDP_PORT_CLOSED,
+    UDP_SEND_ERRORS,
+};
+pub use interfaces::{INTERFACE_ERRORS, SEND_QUEUE_FULL};
+pub use listeners::{NO_RETURN_ROUTE, SYN_QUEUE_FULL};
+pub use memory::{ORPHANS_AT_LIMIT, TCP_MEMORY_PRESSURE};
+pub use ports::PORTS_USED_UP;
+pub use resolver::NO_NAMESERVER;
+pub use tables::{CONNTRACK_TABLE_FULL, NEIGHBOUR_TABLE_FULL, TIME_WAIT_TABLE_FULL};
+
+use super::{Check, Rule};
+use crate::diagnose::{Case, Fact, Finding, Severity, Subject, Value};
+
+/// A finding for each namespace in which a counter, or several together, grew by at least `least`.
+/// `headline` gets the growth and the seconds between the samples.
+fn grown(
+    case: &Case<'_>,
+    rule: &'static Rule,
+    severity: Severity,
+    counters: &[&'static str],
+    least: u64,
+    headline: impl Fn(u64, &str) -> String,
+) -> Vec<Finding> {
+    let networks = case.networks();
+    networks
+        .filter_map(|(netns, _)| {
+            let facts = growth(case, netns, counters);
+            let sum = facts.iter().map(|(grown, _)| grown).sum();
+            if sum < least {
+                return None;
+            }
+            let headline = headline(sum, &seconds(case));
+            let finding = Finding::new(rule, severity, Subject::Network { netns }, headline);
+            Some(Finding {
+                facts: facts.into_iter().map(|(_, fact)| fact).collect(),
+                ..finding
+            })
+        })
+        .collect()
+}
+
+/// Which of these counters grew, and how far.
+fn growth(case: &Case<'_>, netns: u16, counters: &[&'static str]) -> Vec<(u64, Fact)> {
+    let grown = counters.iter().filter_map(|name| {
+        let grown = case.grown(netns, name).filter(|grown| *grown > 0)?;
+        let now = case.sample.networks[usize::from(netns)]
+            .counters
+            .get(name)?;
+        Some((grown, counted("/proc/net", name, now - grown, now)))
+    });
+    grown.collect()
+}
+
+/// A counter in both samples.
+fn counted(source: &'static str, name: &'static str, before: u64, now: u64) -> Fact {
+    Fact {
+        before: Some(Value::Count(before)),
+        ..Fact::new(source, name, Value::Count(now))
+    }
+}
+
+/// `2.0 s`: the time between the samples.
+fn seconds(case: &Case<'_>) -> String {
+    let elapsed = case.before.map(|before| before.elapsed());
+    format!("{:.1} s", elapsed.unwrap_or_default().as_secs_f64())
+}

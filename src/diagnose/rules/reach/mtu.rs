@@ -1,0 +1,103 @@
+//! Packets that are too large for a link on the way.
+
+use super::super::path::MTU_BLACK_HOLE;
+use super::{Finding, affecting, waiting};
+use crate::diagnose::{Case, Command, Fact, Severity, Subject, Value};
+use crate::host::SocketAt;
+use crate::sockdiag::TcpInfoValues;
+use crate::sockets::{Proto, State};
+
+/// The paths of which that is proven, as findings of the rule.
+pub fn black_holes(case: &Case<'_>) -> Vec<Finding> {
+    let mut found = Vec::new();
+    for ((netns, to), sockets) in waiting(case.sample) {
+        let stuck: Vec<SocketAt> = sockets
+            .iter()
+            .copied()
+            .filter(|at| is_stuck(case, *at))
+            .collect();
+        let Some(&first) = stuck.first() else {
+            continue;
+        };
+        let Some(info) = info(case, first) else {
+            continue;
+        };
+        let sacked = stuck
+            .iter()
+            .any(|at| self::info(case, *at).is_some_and(|it| it.sacked > Some(0)));
+        if !sacked && !others_are_answered(case, netns, to, &sockets) {
+            continue;
+        }
+        let figure = |name, value: Option<u32>| {
+            Fact::new("tcp_info", name, Value::Count(value.unwrap_or(0).into()))
+        };
+        let mtu = info.pmtu_bytes.unwrap_or(0);
+        found.push(Finding {
+            others: affecting(&stuck),
+            facts: vec![
+                figure("tcpi_pmtu", info.pmtu_bytes),
+                figure("tcpi_snd_mss", info.snd_mss_bytes),
+                figure("tcpi_sacked", info.sacked),
+                figure("tcpi_backoff", info.backoff.map(u32::from)),
+            ],
+            ruled_out: "Not a peer that is gone: it acknowledges smaller packets.",
+            next: vec![
+                Command::of("sockdoc ping --mtu").with(to).into(),
+                "It finds the largest packet that reaches the peer.".into(),
+            ],
+            ..Finding::new(
+                &MTU_BLACK_HOLE,
+                Severity::Error,
+                Subject::Path { netns, to },
+                format!("large packets vanish on the path to {to}: MTU {mtu} is too large, and no ICMP says so"),
+            )
+        });
+    }
+    found
+}
+
+fn info<'a>(case: &Case<'a>, at: SocketAt) -> Option<&'a TcpInfoValues> {
+    case.socket(at).details.as_ref()?.tcp.as_deref()
+}
+
+/// Whether a full-size segment was sent again at least twice, after something was acknowledged.
+fn is_stuck(case: &Case<'_>, at: SocketAt) -> bool {
+    let Some(info) = info(case, at) else {
+        return false;
+    };
+    let is_large = info
+        .snd_mss_bytes
+        .is_some_and(|mss| case.socket(at).send_q >= mss);
+    case.retransmits(at) >= Some(2)
+        && info.backoff >= Some(1)
+        && is_large
+        && info.snd_mss_bytes >= Some(500)
+        // The SYN counts as one.
+        && info.bytes_acked >= Some(1)
+}
+
+/// Whether another connection to the same peer was answered while these waited.
+fn others_are_answered(
+    case: &Case<'_>,
+    netns: u16,
+    to: std::net::IpAddr,
+    stuck: &[SocketAt],
+) -> bool {
+    let longest = stuck
+        .iter()
+        .filter_map(|at| case.tcp(*at).last_ack_recv_ms)
+        .max();
+    let mut places = case.sample.places();
+    places.any(|at| {
+        let socket = case.socket(at);
+        socket.proto == Proto::Tcp
+            && socket.netns == netns
+            && socket.peer.ip() == Some(to)
+            && matches!(socket.state, State::Established)
+            && !stuck.contains(&at)
+            && case
+                .tcp(at)
+                .last_ack_recv_ms
+                .is_some_and(|age| Some(age.saturating_add(500)) < longest)
+    })
+}

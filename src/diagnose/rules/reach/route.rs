@@ -1,0 +1,297 @@
+//! The route, the link and the next hop.
+
+use std::net::IpAddr;
+
+use super::{Check, Finding, Rule, affecting, waiting};
+use crate::diagnose::{Case, Command, Fact, Severity, Subject, Value};
+use crate::host::{Network, RouteAnswer, SocketAt};
+use crate::rtnetlink::{Reachability, Route, RouteKind};
+
+/// No route.
+pub static NO_ROUTE: Rule = Rule::new(
+    "no_route",
+    "no route",
+    [
+        "This host has no route to the address, or one that refuses it on purpose (unreachable, blackhole, \
+         prohibit). Nothing is sent.",
+        "The kernel's own answer to the question for the route (RTM_GETROUTE), where a connection to the address \
+         waits; or IpOutNoRoutes grew between two samples: programs tried to send without a route.",
+        "A network that is closed on purpose has no default route: that is a finding only when something is \
+         sent beyond it. A wide blackhole route with a more specific one is healthy.",
+        "Look at the routes, and add the one that is missing.",
+    ],
+    Check::Host(no_route),
+);
+
+fn no_route(case: &Case<'_>) -> Vec<Finding> {
+    let mut found = Vec::new();
+    for ((netns, to), sockets) in waiting(case.sample) {
+        let refusal = match network(case, netns).and_then(|network| network.route(to)) {
+            Some(RouteAnswer::Refused(errno)) => {
+                let entry = crate::diagnose::words::errno(errno);
+                format!("no route to {to}: {entry}")
+            }
+            Some(RouteAnswer::Route(route)) => match refusing(route) {
+                Some(kind) => format!("no route to {to}: a route of type {kind} covers it"),
+                None => continue,
+            },
+            None => continue,
+        };
+        found.push(Finding {
+            others: affecting(&sockets),
+            facts: vec![Fact::new(
+                "rtnetlink",
+                "RTM_GETROUTE",
+                Value::Word("refused".into()),
+            )],
+            next: vec![
+                Command::of("ip route get").with(to).into(),
+                Command::of("ip route show table all").into(),
+            ],
+            ..Finding::new(
+                &NO_ROUTE,
+                Severity::Error,
+                Subject::Path { netns, to },
+                refusal,
+            )
+        });
+    }
+    found.extend(sends_without_route(case));
+    found
+}
+
+/// Programs that get `ENETUNREACH` leave no socket to look at: only the counter shows them.
+fn sends_without_route(case: &Case<'_>) -> Vec<Finding> {
+    let mut found = Vec::new();
+    for (netns, network) in case.networks() {
+        const NAME: &str = "IpOutNoRoutes";
+        let grown = case.grown(netns, NAME).unwrap_or(0);
+        // Answers to SYNs are counted too, and no_return_route tells of those.
+        let answers = case.grown(netns, "TcpExtListenDrops").unwrap_or(0);
+        if grown < 2 || answers > 0 {
+            continue;
+        }
+        let now = network.counters.get(NAME).unwrap_or(grown);
+        let elapsed = case.before.map(|before| before.elapsed().as_secs_f64());
+        let headline = format!(
+            "no route: {grown} packets could not be sent in {:.1} s",
+            elapsed.unwrap_or_default()
+        );
+        let fact = Fact {
+            before: Some(Value::Count(now - grown)),
+            ..Fact::new("/proc/net/snmp", NAME, Value::Count(now))
+        };
+        found.push(Finding {
+            facts: vec![fact],
+            next: vec![
+                Command::of("ip route").into(),
+                "Look for a default route, or one to the network that the programs want to reach."
+                    .into(),
+            ],
+            ..Finding::new(
+                &NO_ROUTE,
+                Severity::Warning,
+                Subject::Network { netns },
+                headline,
+            )
+        });
+    }
+    found
+}
+
+fn refusing(route: Route) -> Option<&'static str> {
+    match route.kind {
+        RouteKind::Blackhole => Some("blackhole"),
+        RouteKind::Unreachable => Some("unreachable"),
+        RouteKind::Prohibit => Some("prohibit"),
+        _ => None,
+    }
+}
+
+/// The link.
+pub static LINK_DOWN: Rule = Rule::new(
+    "link_down",
+    "no carrier",
+    [
+        "The interface that leads to the peer is down, or it has no carrier: the cable is out, the switch port is \
+         off, or the other end of a virtual link is down. Nothing leaves and nothing arrives.",
+        "Connections wait whose route leads over this interface, and the interface is not up (IFF_UP) or has no \
+         carrier (IFF_LOWER_UP).",
+        "A spare interface without a cable, or an empty bridge: no waiting connection leads over it.",
+        "Plug the cable in or set the interface up; look at the other end of the link.",
+    ],
+    Check::Host(link_down),
+);
+
+fn link_down(case: &Case<'_>) -> Vec<Finding> {
+    let mut down: Vec<(u16, u32, Vec<SocketAt>)> = Vec::new();
+    for ((netns, to), sockets) in waiting(case.sample) {
+        let Some((network, interface)) = way(case, netns, to) else {
+            continue;
+        };
+        let is_down = network
+            .link(interface)
+            .is_some_and(|link| !(link.up && link.carrier) && !link.loopback);
+        if !is_down {
+            continue;
+        }
+        match down
+            .iter_mut()
+            .find(|it| (it.0, it.1) == (netns, interface))
+        {
+            Some((_, _, known)) => known.extend(sockets),
+            None => down.push((netns, interface, sockets)),
+        }
+    }
+    let with_link = |(netns, index, sockets): (u16, u32, Vec<SocketAt>)| {
+        let link = network(case, netns)?.link(index)?;
+        let what = if link.up { "has no carrier" } else { "is down" };
+        let flag = |name, set: bool| Fact::new("rtnetlink", name, Value::Count(set.into()));
+        let next = if link.up {
+            vec![
+                Command::of("ip link show dev").with(&link.name).into(),
+                "Check the cable, the switch port, or the other end of the virtual link.".into(),
+            ]
+        } else {
+            vec![Command::of("ip link set up dev").with(&link.name).into()]
+        };
+        Some(Finding {
+            others: affecting(&sockets),
+            facts: vec![flag("IFF_UP", link.up), flag("IFF_LOWER_UP", link.carrier)],
+            ruled_out: "Not the peer: nothing leaves this host.",
+            next,
+            ..Finding::new(
+                &LINK_DOWN,
+                Severity::Error,
+                Subject::Interface { netns, index },
+                format!(
+                    "interface {} {what}; {} over it",
+                    link.name,
+                    waits_text(sockets.len())
+                ),
+            )
+        })
+    };
+    down.into_iter().filter_map(with_link).collect()
+}
+
+/// The next hop.
+pub static NEIGHBOUR_FAILED: Rule = Rule::new(
+    "neighbour_failed",
+    "next hop does not answer",
+    [
+        "Packets to the peer go to a neighbour on the link first: its router, or the peer itself. That neighbour \
+         does not answer ARP (IPv4) or neighbour discovery (IPv6), so nothing can be sent.",
+        "A connection to the peer waits, and the entry of its next hop is FAILED or INCOMPLETE.",
+        "A FAILED entry that no connection needs is an old attempt.",
+        "Check that the neighbour is up and in the same network: a wrong netmask makes a host behind a router \
+         look like a neighbour.",
+    ],
+    Check::Host(neighbour_failed),
+);
+
+fn neighbour_failed(case: &Case<'_>) -> Vec<Finding> {
+    let mut failed: Vec<(u16, u32, IpAddr, Vec<SocketAt>, Vec<IpAddr>)> = Vec::new();
+    for ((netns, to), sockets) in waiting(case.sample) {
+        let Some((network, interface)) = way(case, netns, to) else {
+            continue;
+        };
+        let Some(RouteAnswer::Route(route)) = network.route(to) else {
+            continue;
+        };
+        let hop = route.gateway.unwrap_or(to);
+        let reachability = network.reachability(interface, hop);
+        let has_carrier = network
+            .link(interface)
+            .is_none_or(|link| link.up && link.carrier);
+        if !has_carrier
+            || !matches!(
+                reachability,
+                Some(Reachability::Failed | Reachability::Incomplete)
+            )
+        {
+            continue;
+        }
+        match failed
+            .iter_mut()
+            .find(|it| (it.0, it.1, it.2) == (netns, interface, hop))
+        {
+            Some((.., known, peers)) => {
+                known.extend(sockets);
+                peers.push(to);
+            }
+            None => failed.push((netns, interface, hop, sockets, vec![to])),
+        }
+    }
+    let finding = |(netns, interface, hop, sockets, peers): (
+        u16,
+        u32,
+        IpAddr,
+        Vec<SocketAt>,
+        Vec<IpAddr>,
+    )| {
+        let name = network(case, netns)?
+            .link(interface)
+            .map(|link| link.name.clone())?;
+        let protocol = if hop.is_ipv4() {
+            "ARP"
+        } else {
+            "neighbour discovery"
+        };
+        let role = if peers[..] == [hop] {
+            format!("{hop} does not answer {protocol} on {name}")
+        } else {
+            format!("the router {hop} does not answer {protocol} on {name}")
+        };
+        let reachability = network(case, netns)?.reachability(interface, hop)?;
+        let state = if reachability == Reachability::Failed {
+            "FAILED"
+        } else {
+            "INCOMPLETE"
+        };
+        Some(Finding {
+            others: affecting(&sockets),
+            facts: vec![Fact::new(
+                "rtnetlink",
+                "ndm_state",
+                Value::Word(state.into()),
+            )],
+            ruled_out: "Not a firewall of the peer: no packet has reached it. The interface is up and has a \
+                carrier.",
+            next: vec![
+                Command::of("ip neigh show to").with(hop).into(),
+                Command::of("ip address show dev").with(&name).into(),
+                "Check that the prefix length is right: only addresses in it are neighbours."
+                    .into(),
+            ],
+            ..Finding::new(
+                &NEIGHBOUR_FAILED,
+                Severity::Error,
+                Subject::Path { netns, to: hop },
+                format!("{role}; {}", waits_text(sockets.len())),
+            )
+        })
+    };
+    failed.into_iter().filter_map(finding).collect()
+}
+
+fn waits_text(count: usize) -> String {
+    if count == 1 {
+        "1 connection waits".to_owned()
+    } else {
+        format!("{count} connections wait")
+    }
+}
+
+fn network<'a>(case: &Case<'a>, netns: u16) -> Option<&'a Network> {
+    case.sample.networks.get(usize::from(netns))
+}
+
+/// The interface that packets to an address leave by.
+fn way<'a>(case: &Case<'a>, netns: u16, to: IpAddr) -> Option<(&'a Network, u32)> {
+    let network = network(case, netns)?;
+    let Some(RouteAnswer::Route(route)) = network.route(to) else {
+        return None;
+    };
+    (route.kind == RouteKind::Unicast).then_some((network, route.interface?))
+}

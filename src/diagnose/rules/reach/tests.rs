@@ -1,0 +1,244 @@
+//! Each rule on figures that make it fire, and on a look-alike.
+
+use std::net::IpAddr;
+use std::time::Duration;
+
+use crate::diagnose::testing::{figures, sample, timer};
+use crate::diagnose::{Case, Findings, diagnose};
+use crate::host::{Delta, Index, Network, RouteAnswer, RouteTo, Sample};
+use crate::rtnetlink::{Link, Neighbour, Reachability, Route, RouteKind};
+use crate::sockdiag::TcpInfoValues;
+use crate::sockets::{Address, Details, Family, Proto, Socket, State, TcpFigures, TimerKind};
+
+fn peer() -> IpAddr {
+    [10, 9, 2, 2].into()
+}
+
+fn end(addr: impl Into<IpAddr>, port: u16) -> Address {
+    Address::Ip {
+        addr: addr.into(),
+        port,
+        scope: 0,
+    }
+}
+
+/// A connection to the peer with figures of its `tcp_info`.
+fn connection(state: State, info: TcpInfoValues) -> Socket {
+    Socket {
+        local: end([10, 9, 1, 1], 40_000),
+        peer: end(peer(), 9000),
+        inode: 7,
+        cookie: Some(1),
+        details: Some(Box::new(Details {
+            tcp: Some(Box::new(info)),
+            ..Details::default()
+        })),
+        ..Socket::blank(Proto::Tcp, Family::Inet, state)
+    }
+}
+
+/// A SYN that was sent three times.
+fn connecting() -> Socket {
+    Socket {
+        timer: Some(timer(TimerKind::Retransmit, 2)),
+        ..connection(State::SynSent, TcpInfoValues::default())
+    }
+}
+
+/// A network stack that reaches the peer over a router.
+fn reaching(answer: RouteAnswer, reachability: Reachability, carrier: bool) -> Network {
+    Network {
+        links: vec![Link {
+            index: 2,
+            name: "eth0".into(),
+            up: true,
+            carrier,
+            ..Link::default()
+        }],
+        neighbours: vec![Neighbour {
+            interface: 2,
+            address: [10, 9, 1, 254].into(),
+            reachability,
+        }],
+        routes: vec![RouteTo { to: peer(), answer }],
+        ..Network::default()
+    }
+}
+
+fn route(kind: RouteKind) -> RouteAnswer {
+    RouteAnswer::Route(Route {
+        kind,
+        interface: Some(2),
+        gateway: Some([10, 9, 1, 254].into()),
+        source: None,
+    })
+}
+
+fn with(network: Network, sockets: Vec<Socket>) -> Sample {
+    Sample {
+        networks: vec![network],
+        ..sample(sockets)
+    }
+}
+
+/// The rules that fire, and the causes that they name.
+fn said(before: &Sample, after: &Sample) -> Vec<(&'static str, Option<&'static str>)> {
+    let index = Index::new(after);
+    let delta = Delta::new(Index::new(before), &index, Duration::from_secs(2));
+    let findings: Findings = diagnose(&Case::new(&index).since(Some(&delta)));
+    let cause = |at| findings.get(at).map(|finding| finding.rule.id);
+    let all = findings.all().iter();
+    all.map(|finding| (finding.rule.id, finding.because.and_then(cause)))
+        .collect()
+}
+
+#[test]
+fn what_keeps_a_connection_waiting_is_its_cause() {
+    let known = Reachability::Known;
+    for (network, rule) in [
+        (reaching(RouteAnswer::Refused(101), known, true), "no_route"),
+        (
+            reaching(route(RouteKind::Blackhole), known, true),
+            "no_route",
+        ),
+        (
+            reaching(route(RouteKind::Unicast), known, false),
+            "link_down",
+        ),
+        (
+            reaching(route(RouteKind::Unicast), Reachability::Failed, true),
+            "neighbour_failed",
+        ),
+        (
+            reaching(route(RouteKind::Unicast), Reachability::Incomplete, true),
+            "neighbour_failed",
+        ),
+    ] {
+        let sample = with(network.clone(), vec![connecting()]);
+        let expected = [(rule, None), ("connecting_no_answer", Some(rule))];
+        assert_eq!(said(&sample, &sample), expected);
+        // Nobody waits for it.
+        let idle = with(
+            network,
+            vec![connection(State::Established, TcpInfoValues::default())],
+        );
+        assert_eq!(said(&idle, &idle), []);
+    }
+    let well = reaching(route(RouteKind::Unicast), known, true);
+    let sample = with(well, vec![connecting()]);
+    assert_eq!(said(&sample, &sample), [("connecting_no_answer", None)]);
+}
+
+#[test]
+fn a_failed_send_is_of_this_hosts_firewall_unless_something_else_explains_it() {
+    let at = |fails: u64, reachability| {
+        let mut network = reaching(route(RouteKind::Unicast), reachability, true);
+        network
+            .counters
+            .read_list(&format!("TcpExtTCPRetransFail {fails}\n"));
+        with(network, vec![connecting()])
+    };
+    let said = |after: u64, reachability| said(&at(7, reachability), &at(after, reachability));
+    let rule = "own_firewall_drops";
+    assert_eq!(
+        said(8, Reachability::Known),
+        [(rule, None), ("connecting_no_answer", Some(rule))]
+    );
+    assert_eq!(
+        said(7, Reachability::Known),
+        [("connecting_no_answer", None)]
+    );
+    let found = said(8, Reachability::Failed);
+    assert_eq!(found[0], ("neighbour_failed", None));
+    assert!(!found.iter().any(|(id, _)| *id == rule), "{found:?}");
+}
+
+#[test]
+fn losses_are_what_the_peer_did_not_get_twice() {
+    let at = |segments: u32, again: u32, twice: u32| {
+        let info = TcpInfoValues {
+            data_segs_out: Some(segments),
+            total_retrans: Some(again),
+            dsack_dups: Some(twice),
+            ..TcpInfoValues::default()
+        };
+        with(
+            Network::default(),
+            vec![connection(State::Established, info)],
+        )
+    };
+    let said = |segments: u32, again: u32, twice: u32| {
+        let found = said(
+            &at(1_000, 500, 0),
+            &at(1_000 + segments, 500 + again, twice),
+        );
+        found.into_iter().map(|(id, _)| id).collect::<Vec<_>>()
+    };
+    assert_eq!(said(1_000, 50, 0), ["path_loss"]);
+    // One in a thousand; too few to tell; reordering.
+    for (segments, again, twice) in [(20_000, 20, 0), (100, 9, 0), (1_000, 50, 45)] {
+        assert_eq!(said(segments, again, twice), [""; 0]);
+    }
+}
+
+#[test]
+fn a_window_for_each_round_trip_is_told_from_a_slow_reader() {
+    let at = |limited, acked, rtt| {
+        let info = TcpInfoValues {
+            rwnd_limited_us: Some(limited),
+            bytes_acked: Some(acked),
+            rtt_us: Some(rtt),
+            snd_wnd_bytes: Some(16_384),
+            ..TcpInfoValues::default()
+        };
+        with(
+            Network::default(),
+            vec![connection(State::Established, info)],
+        )
+    };
+    let said = |limited, acked, rtt| {
+        let found = said(&at(0, 0, rtt), &at(limited, acked, rtt));
+        found.into_iter().map(|(id, _)| id).collect::<Vec<_>>()
+    };
+    // Fifty round trips of 40 ms in two seconds.
+    assert_eq!(said(900_000, 800_000, 40_000), ["receive_window_small"]);
+    // A slow reader, a sender with little to send, a short path.
+    for (limited, acked, rtt) in [
+        (1_900_000, 100_000, 40_000),
+        (0, 800_000, 40_000),
+        (900_000, 9_000_000, 500),
+    ] {
+        assert_eq!(said(limited, acked, rtt), [""; 0]);
+    }
+}
+
+#[test]
+fn a_black_hole_swallows_full_segments_and_a_dead_peer_all() {
+    let at = |sacked| {
+        let info = TcpInfoValues {
+            retransmits: Some(4),
+            backoff: Some(4),
+            sacked: Some(sacked),
+            pmtu_bytes: Some(1_500),
+            snd_mss_bytes: Some(1_448),
+            bytes_acked: Some(1),
+            ..TcpInfoValues::default()
+        };
+        let stuck = Socket {
+            send_q: 20_000,
+            timer: Some(timer(TimerKind::Retransmit, 4)),
+            ..connection(State::Established, info)
+        };
+        let evidence = TcpFigures {
+            retransmits: Some(4),
+            backoff: Some(4),
+            last_ack_recv_ms: Some(9_000),
+            ..TcpFigures::default()
+        };
+        with(Network::default(), vec![figures(stuck, evidence)])
+    };
+    let rule = "mtu_black_hole";
+    let expected = [(rule, None), ("peer_silent", Some(rule))];
+    assert_eq!(said(&at(1), &at(1)), expected);
+    assert_eq!(said(&at(0), &at(0)), [("peer_silent", None)]);
+}

@@ -1,0 +1,113 @@
+//! How an address is reached (`RTM_GETROUTE`, `struct rtmsg`).
+
+use std::net::IpAddr;
+
+use serde::{Deserialize, Serialize};
+
+use super::{AF_INET, AF_INET6};
+use crate::netlink::{ACK, Attributes, Malformed, Request, fixed_part};
+
+const GET: u16 = 26;
+
+/// `struct rtmsg`: family, lengths of destination and source, TOS, table, protocol, scope, type, flags.
+const LEN: usize = 12;
+mod field {
+    pub(super) const KIND: usize = 7;
+}
+
+/// `RTA_*`.
+mod attribute {
+    pub(super) const DESTINATION: u16 = 1;
+    pub(super) const INTERFACE: u16 = 4;
+    pub(super) const GATEWAY: u16 = 5;
+    pub(super) const SOURCE: u16 = 7;
+    pub(super) const VIA: u16 = 18;
+}
+
+/// What a route does with a packet (`RTN_*`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RouteKind {
+    /// It sends it on.
+    #[default]
+    Unicast,
+    /// The address is this host's own.
+    Local,
+    /// It drops it without a word.
+    Blackhole,
+    /// It refuses it: host unreachable.
+    Unreachable,
+    /// It refuses it: administratively prohibited.
+    Prohibit,
+    /// Anything else: broadcast, multicast ...
+    Other,
+}
+
+/// A route to one address.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Route {
+    /// What it does.
+    pub kind: RouteKind,
+    /// The interface.
+    pub interface: Option<u32>,
+    /// The router; `None`: the address is on the link.
+    pub gateway: Option<IpAddr>,
+    /// The address that packets are sent from.
+    pub source: Option<IpAddr>,
+}
+
+impl Route {
+    /// Writes the request for the route to an address.
+    pub fn request(to: IpAddr, sequence: u32, out: &mut Vec<u8>) {
+        let (family, bytes, four, sixteen);
+        match to {
+            IpAddr::V4(ip) => {
+                four = ip.octets();
+                (family, bytes) = (AF_INET, &four[..]);
+            }
+            IpAddr::V6(ip) => {
+                sixteen = ip.octets();
+                (family, bytes) = (AF_INET6, &sixteen[..]);
+            }
+        }
+        let bits = u8::try_from(bytes.len() * 8).unwrap_or(u8::MAX);
+        let mut fixed = [0; LEN];
+        (fixed[0], fixed[1]) = (family, bits);
+        Request::new(out, GET, ACK, sequence)
+            .bytes(&fixed)
+            .attribute(attribute::DESTINATION, bytes)
+            .finish();
+    }
+
+    /// Reads the reply.
+    ///
+    /// # Errors
+    /// When it is shorter than its fixed part.
+    pub fn read(payload: &[u8]) -> Result<Route, Malformed> {
+        let fixed = fixed_part::<LEN>(payload, "rtmsg")?;
+        let mut route = Route {
+            kind: match fixed[field::KIND] {
+                1 => RouteKind::Unicast,
+                2 => RouteKind::Local,
+                6 => RouteKind::Blackhole,
+                7 => RouteKind::Unreachable,
+                8 => RouteKind::Prohibit,
+                _ => RouteKind::Other,
+            },
+            ..Route::default()
+        };
+        for attribute in Attributes::new(payload, LEN).map_while(Result::ok) {
+            match attribute.kind {
+                attribute::INTERFACE => route.interface = attribute.u32().ok(),
+                attribute::GATEWAY => route.gateway = super::ip(attribute.payload),
+                // A gateway of another family: the family in two bytes, then the address.
+                attribute::VIA => {
+                    route.gateway = attribute.payload.get(2..).and_then(super::ip);
+                }
+                attribute::SOURCE => route.source = super::ip(attribute.payload),
+                _ => {}
+            }
+        }
+        Ok(route)
+    }
+}

@@ -1,0 +1,154 @@
+//! The network stack of a namespace, as /proc/net, sysctl(8) and rtnetlink(7) tell it. Reading it changes
+//! nothing and sends no packet.
+
+use std::fs;
+use std::net::IpAddr;
+
+use nix::sys::socket::SockProtocol;
+use nix::time::{ClockId, clock_gettime};
+
+use super::limits::sysctl;
+use super::netlink::Netlink;
+use crate::host::{Machine, Network, RouteAnswer, RouteTo};
+use crate::netlink::Malformed;
+use crate::rtnetlink::{InterfaceAddress, Link, Neighbour, Qdisc, Route};
+
+/// More of a kind than this is not kept: a table of neighbours has 1,024 entries by default.
+const MOST: usize = 65_536;
+
+/// The settings that rules look at.
+const SETTINGS: &[&str] = &[
+    "net.core.somaxconn",
+    "net.ipv4.ip_forward",
+    "net.ipv4.ip_local_port_range",
+    "net.ipv4.tcp_max_orphans",
+    "net.ipv4.tcp_max_tw_buckets",
+    "net.ipv4.tcp_mem",
+    "net.ipv4.tcp_syncookies",
+    "net.ipv4.neigh.default.gc_thresh3",
+    "net.ipv6.neigh.default.gc_thresh3",
+    "net.netfilter.nf_conntrack_count",
+    "net.netfilter.nf_conntrack_max",
+];
+
+/// Looks at the namespace that this thread is in, and asks for the routes to these addresses.
+pub fn network(routes_to: &[IpAddr]) -> Network {
+    let mut network = Network::default();
+    let read = |name: &str| fs::read_to_string(format!("/proc/thread-self/net/{name}"));
+    for name in ["snmp", "netstat"] {
+        network
+            .counters
+            .read_tables(&read(name).unwrap_or_default());
+    }
+    network
+        .counters
+        .read_list(&read("snmp6").unwrap_or_default());
+    for name in ["sockstat", "sockstat6"] {
+        network.counters.read_usage(&read(name).unwrap_or_default());
+    }
+    let conntrack = read("stat/nf_conntrack").unwrap_or_default();
+    network.counters.read_per_cpu("nf_conntrack", &conntrack);
+    network.read_pressure(&read("protocols").unwrap_or_default());
+    for name in SETTINGS {
+        if let Some(value) = sysctl(name) {
+            network.settings.put(name, &value);
+        }
+    }
+    if let Ok(mut netlink) = Netlink::open(SockProtocol::NetlinkRoute) {
+        let netlink = &mut netlink;
+        network.links = all(netlink, Link::request, |bytes| Link::read(bytes).map(Some));
+        network.addresses = all(netlink, InterfaceAddress::request, InterfaceAddress::read);
+        network.neighbours = all(netlink, Neighbour::request, Neighbour::read);
+        network.qdiscs = all(netlink, Qdisc::request, |bytes| {
+            Qdisc::read(bytes).map(Some)
+        });
+        network.routes = routes_to
+            .iter()
+            .filter_map(|to| route(netlink, *to))
+            .collect();
+    }
+    network
+}
+
+/// All objects of a kind; an empty list where the kernel does not list them.
+fn all<T>(
+    netlink: &mut Netlink,
+    request: fn(u32, &mut Vec<u8>),
+    read: impl Fn(&[u8]) -> Result<Option<T>, Malformed>,
+) -> Vec<T> {
+    let mut found = Vec::new();
+    let _ = netlink.dump(request, &mut |payload| {
+        if let Ok(Some(value)) = read(payload)
+            && found.len() < MOST
+        {
+            found.push(value);
+        }
+    });
+    found
+}
+
+/// How an address is reached; `None`: the kernel does not tell.
+fn route(netlink: &mut Netlink, to: IpAddr) -> Option<RouteTo> {
+    let mut route = None;
+    let request = |sequence, out: &mut Vec<u8>| Route::request(to, sequence, out);
+    let asked = netlink.dump(request, &mut |payload| route = Route::read(payload).ok());
+    let answer = match asked {
+        Ok(_) => RouteAnswer::Route(route?),
+        Err(error) => RouteAnswer::Refused(error.raw_os_error()?),
+    };
+    Some(RouteTo { to, answer })
+}
+
+/// Looks at what all namespaces share.
+pub fn machine() -> Machine {
+    let mut machine = Machine::default();
+    let read = |path: &str| fs::read_to_string(path).unwrap_or_default();
+    machine.read_softnet(&read("/proc/net/softnet_stat"));
+    for table in ["arp_cache", "ndisc_cache"] {
+        let text = read(&format!("/proc/net/stat/{table}"));
+        machine.counters.read_per_cpu(table, &text);
+    }
+    if let Ok(text) = fs::read_to_string("/etc/resolv.conf") {
+        machine.read_resolver(&text);
+    }
+    if let Ok(up) = clock_gettime(ClockId::CLOCK_BOOTTIME) {
+        let (seconds, nanos) = (up.tv_sec().unsigned_abs(), up.tv_nsec().unsigned_abs());
+        machine.up_ms = seconds
+            .saturating_mul(1000)
+            .saturating_add(nanos / 1_000_000);
+    }
+    machine
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::rtnetlink::RouteKind;
+
+    #[test]
+    fn our_own_namespace_has_a_loopback_interface_counters_and_a_route_to_itself() {
+        let own: IpAddr = [127, 0, 0, 1].into();
+        let network = network(&[own]);
+        let loopback = network.links.iter().find(|link| link.loopback).unwrap();
+        assert_eq!(&*loopback.name, "lo");
+        assert!(network.counters.get("TcpActiveOpens").is_some());
+        assert!(
+            network
+                .settings
+                .numbers("net.ipv4.ip_local_port_range")
+                .is_some()
+        );
+        let Some(RouteAnswer::Route(route)) = network.route(own) else {
+            panic!("{:?}", network.routes);
+        };
+        assert_eq!(route.kind, RouteKind::Local);
+        assert_eq!(route.interface, Some(loopback.index));
+    }
+
+    #[test]
+    fn the_machine_has_been_up_for_a_while() {
+        let machine = machine();
+        assert!(machine.up_ms > 0);
+        assert!(machine.counters.get("softnet.processed").is_some());
+    }
+}

@@ -1,0 +1,426 @@
+//! `sockdoc diagnose`: faults made on purpose, each with a healthy look-alike.
+
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpListener, TcpStream, UdpSocket};
+use std::os::fd::AsRawFd;
+use std::process::Stdio;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use serde_json::Value;
+use socket2::{Domain, Socket, Type};
+
+use crate::namespace::Namespace;
+use crate::routed::{Path, SERVER};
+use crate::support::{finish, launched_by, stdout, until};
+
+/// What `sockdoc diagnose --json ARGS...` says inside a namespace.
+struct Diagnosis(Value);
+
+impl Diagnosis {
+    fn of(namespace: &Namespace, args: &[&str]) -> Diagnosis {
+        let mut command = launched_by(&["nsenter", &format!("--net={}", namespace.file())]);
+        // Which name servers this machine has is no matter of these tests.
+        command.args(["diagnose", "--json", "--ignore", "no_nameserver"]);
+        command.args(args).stdin(Stdio::null());
+        let output = finish(command);
+        let text = stdout(&output);
+        let value: Value =
+            serde_json::from_str(&text).unwrap_or_else(|error| panic!("{error}: {output:?}"));
+        let found = value["findings"].as_array().expect("findings");
+        let bad = found.iter().any(|finding| finding["severity"] != "notice");
+        assert_eq!(output.status.code(), Some(i32::from(bad)), "{text}");
+        Diagnosis(value)
+    }
+
+    /// The first causes: rule and headline.
+    fn causes(&self) -> Vec<(String, String)> {
+        let found = self.0["findings"].as_array().expect("findings").iter();
+        let text = |finding: &Value, key: &str| finding[key].as_str().expect("text").to_owned();
+        found
+            .map(|finding| (text(finding, "id"), text(finding, "text")))
+            .collect()
+    }
+
+    /// The rules of the effects of a first cause.
+    fn effects(&self, rule: &str) -> Vec<String> {
+        let found = self.0["findings"].as_array().expect("findings");
+        let cause = found.iter().find(|finding| finding["id"] == rule);
+        let effects = cause.map_or(&[][..], |it| it["effects"].as_array().expect("effects"));
+        let id = |effect: &Value| effect["id"].as_str().expect("text").to_owned();
+        effects.iter().map(id).collect()
+    }
+
+    /// This is the one first cause, and its headline has these words.
+    #[track_caller]
+    fn is(&self, rule: &str, words: &str) {
+        let causes = self.causes();
+        assert_eq!(causes.len(), 1, "{:#}", self.0);
+        assert_eq!(causes[0].0, rule, "{:#}", self.0);
+        assert!(causes[0].1.contains(words), "{causes:?}");
+    }
+
+    #[track_caller]
+    fn is_healthy(&self) {
+        assert_eq!(self.causes(), [], "{:#}", self.0);
+    }
+}
+
+/// A connection that is begun, and does not wait for its end.
+fn connecting(from: &Namespace, to: &str) -> Socket {
+    let to: SocketAddr = to.parse().expect("an address");
+    from.inside(|| {
+        let socket = Socket::new(Domain::for_address(to), Type::STREAM, None).expect("a socket");
+        socket.set_nonblocking(true).expect("set");
+        let _ = socket.connect(&to.into());
+        socket
+    })
+}
+
+/// Waits until the SYN was sent again.
+fn until_sent_again(from: &Namespace) {
+    until("the SYN to be sent again", || {
+        let listed = from.run("ss", &["-tnoH", "state", "syn-sent"]);
+        let again = |line: &str| !line.contains(",0)") && line.contains("timer:(on,");
+        listed.lines().any(again).then_some(())
+    });
+}
+
+fn listener(at: &Namespace, port: u16) -> TcpListener {
+    at.inside(|| TcpListener::bind((SERVER[0], port)).expect("it listens"))
+}
+
+/// Work in a thread until this is dropped.
+struct Busy {
+    stop: Arc<AtomicBool>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Busy {
+    /// Repeats `step` until it says that it cannot go on.
+    fn with(mut step: impl FnMut() -> bool + Send + 'static) -> Busy {
+        let stop = Arc::new(AtomicBool::new(false));
+        let told = Arc::clone(&stop);
+        let thread = std::thread::spawn(move || while !told.load(Ordering::Relaxed) && step() {});
+        Busy {
+            stop,
+            thread: Some(thread),
+        }
+    }
+}
+
+impl Drop for Busy {
+    fn drop(&mut self) {
+        self.stop.store(true, Ordering::Relaxed);
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.join();
+        }
+    }
+}
+
+/// A connection from the client to the server, and the two ends of it.
+fn connection(path: &Path, port: u16) -> (TcpStream, TcpStream) {
+    let listener = listener(&path.server, port);
+    let to: SocketAddr = (
+        SERVER[0].parse::<std::net::IpAddr>().expect("an address"),
+        port,
+    )
+        .into();
+    let client = path
+        .client
+        .inside(|| TcpStream::connect(to).expect("connected"));
+    let (server, _) = listener.accept().expect("accepted");
+    (client, server)
+}
+
+/// Data from the client to the server, at most so many bytes a second.
+fn transfer(path: &Path, port: u16, bytes_per_second: usize) -> (Busy, Busy) {
+    let (mut client, mut server) = connection(path, port);
+    for stream in [&client, &server] {
+        let limit = Some(Duration::from_millis(100));
+        stream.set_read_timeout(limit).expect("set");
+        stream.set_write_timeout(limit).expect("set");
+    }
+    let piece = vec![7; bytes_per_second / 50];
+    let writing = Busy::with(move || {
+        std::thread::sleep(Duration::from_millis(20));
+        let _ = client.write(&piece);
+        true
+    });
+    let mut buffer = vec![0; 65_536];
+    let reading = Busy::with(move || !matches!(server.read(&mut buffer), Ok(0)));
+    (writing, reading)
+}
+
+#[test]
+fn an_output_rule_of_this_host_is_told_from_one_of_another_host() {
+    let Some(path) = Path::new("an_output_rule_of_this_host_is_told_from_one_of_another_host")
+    else {
+        return;
+    };
+    let _listener = listener(&path.server, 5432);
+    path.client.firewall_at("output", "tcp dport 5432 drop");
+    let own = connecting(&path.client, "10.77.2.1:5432");
+    until_sent_again(&path.client);
+    let diagnosis = Diagnosis::of(&path.client, &[]);
+    diagnosis.is("own_firewall_drops", "10.77.2.1:5432");
+    assert_eq!(
+        diagnosis.effects("own_firewall_drops"),
+        ["connecting_no_answer"]
+    );
+    // The same at the other host: sending succeeds here.
+    drop(own);
+    path.client.run("nft", &["flush", "ruleset"]);
+    path.server.firewall("tcp dport 5432 drop");
+    let _remote = connecting(&path.client, "10.77.2.1:5432");
+    until_sent_again(&path.client);
+    Diagnosis::of(&path.client, &[]).is("connecting_no_answer", "SYN sent");
+}
+
+#[test]
+fn a_next_hop_that_does_not_answer_is_the_cause_of_a_connection_that_waits() {
+    let Some(path) =
+        Path::new("a_next_hop_that_does_not_answer_is_the_cause_of_a_connection_that_waits")
+    else {
+        return;
+    };
+    let again = path.client.name.clone();
+    // connect() ends with EHOSTUNREACH after three seconds: it is begun again.
+    let file = path.client.file();
+    let _busy = Busy::with(move || {
+        let namespace = Namespace {
+            name: again.clone(),
+        };
+        let socket = connecting(&namespace, "10.77.1.77:80");
+        std::mem::forget(namespace);
+        std::thread::sleep(Duration::from_millis(2_900));
+        drop(socket);
+        std::path::Path::new(&file).exists()
+    });
+    until_sent_again(&path.client);
+    let diagnosis = Diagnosis::of(&path.client, &["--seconds", "1"]);
+    diagnosis.is(
+        "neighbour_failed",
+        "10.77.1.77 does not answer ARP on near0",
+    );
+    assert_eq!(
+        diagnosis.effects("neighbour_failed"),
+        ["connecting_no_answer"]
+    );
+}
+
+#[test]
+fn an_interface_without_carrier_is_a_finding_only_where_a_connection_waits_for_it() {
+    let Some(path) =
+        Path::new("an_interface_without_carrier_is_a_finding_only_where_a_connection_waits_for_it")
+    else {
+        return;
+    };
+    let (mut client, _server) = connection(&path, 9000);
+    path.router.ip(&["link set near1 down"]);
+    Diagnosis::of(&path.client, &["--seconds", "1"]).is_healthy();
+    client.write_all(b"hello").expect("taken by the kernel");
+    until("the data to be sent again", || {
+        let listed = path.client.run("ss", &["-tnoH"]);
+        (listed.contains("timer:(on,") && !listed.contains(",0)")).then_some(())
+    });
+    let diagnosis = Diagnosis::of(&path.client, &["--seconds", "3"]);
+    diagnosis.is("link_down", "interface near0 has no carrier");
+}
+
+#[test]
+fn clients_that_cannot_be_answered_are_told_from_a_full_queue() {
+    let Some(path) = Path::new("clients_that_cannot_be_answered_are_told_from_a_full_queue") else {
+        return;
+    };
+    let _listener = listener(&path.server, 8080);
+    Diagnosis::of(&path.server, &["--seconds", "1"]).is_healthy();
+    path.server.ip(&["route del default"]);
+    let _waiting: Vec<Socket> = (0..4)
+        .map(|_| connecting(&path.client, "10.77.2.1:8080"))
+        .collect();
+    Diagnosis::of(&path.server, &["--seconds", "3"])
+        .is("no_return_route", "no route back to clients");
+}
+
+#[test]
+fn sends_without_a_route_are_found_and_a_closed_network_is_healthy() {
+    let Some(path) = Path::new("sends_without_a_route_are_found_and_a_closed_network_is_healthy")
+    else {
+        return;
+    };
+    path.client.ip(&["route del default"]);
+    Diagnosis::of(&path.client, &["--seconds", "1"]).is_healthy();
+    let socket = path
+        .client
+        .inside(|| UdpSocket::bind("0.0.0.0:0").expect("a socket"));
+    let _busy = Busy::with(move || {
+        let _ = socket.send_to(b"x", "10.99.0.5:7");
+        std::thread::sleep(Duration::from_millis(50));
+        true
+    });
+    Diagnosis::of(&path.client, &["--seconds", "1"]).is("no_route", "could not be sent");
+}
+
+#[test]
+fn losses_are_found_and_one_in_a_thousand_is_healthy() {
+    let Some(path) = Path::new("losses_are_found_and_one_in_a_thousand_is_healthy") else {
+        return;
+    };
+    let rule = |permille: u32| format!("tcp dport 9000 numgen random mod 1000 < {permille} drop");
+    path.router.firewall_at("forward", &rule(1));
+    let _transfer = transfer(&path, 9000, 2_000_000);
+    Diagnosis::of(&path.client, &[]).is_healthy();
+    path.router.firewall_at("forward", &rule(60));
+    Diagnosis::of(&path.client, &[]).is("path_loss", "10.77.2.1");
+}
+
+#[test]
+fn a_black_hole_is_told_from_a_narrow_link_that_says_so() {
+    for icmp in [false, true] {
+        let Some(path) = Path::new("a_black_hole_is_told_from_a_narrow_link_that_says_so") else {
+            return;
+        };
+        if !icmp {
+            path.router.firewall_at("output", "meta l4proto icmp drop");
+        }
+        let (mut client, _server) = connection(&path, 9000);
+        path.router.ip(&["link set far0 mtu 1300"]);
+        client.write_all(&[7; 20_000]).expect("taken by the kernel");
+        if icmp {
+            Diagnosis::of(&path.client, &["--seconds", "1"]).is_healthy();
+            continue;
+        }
+        // Another connection to the same host is answered.
+        let small = TcpListener::bind("127.0.0.1:0").expect("a listener");
+        drop(small);
+        until("full segments to be sent three times", || {
+            let listed = path.client.run("ss", &["-tniH"]);
+            listed.contains("backoff:3").then_some(())
+        });
+        let (mut alive, _other) = connection(&path, 9001);
+        alive.write_all(b"small").expect("sent");
+        let diagnosis = Diagnosis::of(&path.client, &["--seconds", "1"]);
+        diagnosis.is(
+            "mtu_black_hole",
+            "large packets vanish on the path to 10.77.2.1",
+        );
+        assert_eq!(diagnosis.effects("mtu_black_hole"), ["peer_silent"]);
+    }
+}
+
+#[test]
+fn used_up_ports_are_found_and_half_of_them_are_healthy() {
+    let Some(path) = Path::new("used_up_ports_are_found_and_half_of_them_are_healthy") else {
+        return;
+    };
+    path.client
+        .sysctl(&["net.ipv4.ip_local_port_range=40000 40019"]);
+    let mut kept = Vec::new();
+    let listener = listener(&path.server, 9000);
+    let mut connect = |count: usize| {
+        for _ in 0..count {
+            let to = (SERVER[0], 9000);
+            let client = path
+                .client
+                .inside(|| TcpStream::connect(to).expect("connected"));
+            kept.push((client, listener.accept().expect("accepted").0));
+        }
+    };
+    connect(10);
+    Diagnosis::of(&path.client, &["--seconds", "1"]).is_healthy();
+    connect(10);
+    let found = Diagnosis::of(&path.client, &["--seconds", "1"]);
+    found.is("ports_used_up", "20 of 20 from 10.77.1.1 to 10.77.2.1:9000");
+    // It is kept in a file, and the file says the same.
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = folder.path().join("host.json");
+    let file = file.to_str().expect("text");
+    Diagnosis::of(&path.client, &["--seconds", "1", "--save", file]);
+    drop(kept);
+    Diagnosis::of(&path.server, &["--from", file]).is("ports_used_up", "20 of 20");
+}
+
+#[test]
+fn datagrams_to_a_closed_port_and_forged_sources_are_found() {
+    let Some(path) = Path::new("datagrams_to_a_closed_port_and_forged_sources_are_found") else {
+        return;
+    };
+    let to_closed = path
+        .client
+        .inside(|| UdpSocket::bind("10.77.1.1:0").expect("a socket"));
+    let closed = Busy::with(move || {
+        let _ = to_closed.send_to(b"x", "10.77.2.1:7777");
+        std::thread::sleep(Duration::from_millis(50));
+        true
+    });
+    Diagnosis::of(&path.server, &["--seconds", "1"]).is("udp_port_closed", "datagrams in");
+    drop(closed);
+    // The way back to this source leads elsewhere.
+    path.client.ip(&["addr add 10.88.0.1/32 dev near0"]);
+    path.server.ip(&[
+        "link add spare type veth peer name other",
+        "link set other up",
+        "link set spare up",
+        "route add 10.88.0.0/24 dev spare",
+    ]);
+    path.server.sysctl(&[
+        "net.ipv4.conf.all.rp_filter=1",
+        "net.ipv4.conf.far1.rp_filter=1",
+    ]);
+    let forged = path
+        .client
+        .inside(|| UdpSocket::bind("10.88.0.1:0").expect("a socket"));
+    let _open = path
+        .server
+        .inside(|| UdpSocket::bind("10.77.2.1:7777").expect("a socket"));
+    assert!(forged.as_raw_fd() >= 0);
+    let _busy = Busy::with(move || {
+        let _ = forged.send_to(b"x", "10.77.2.1:7777");
+        std::thread::sleep(Duration::from_millis(50));
+        true
+    });
+    Diagnosis::of(&path.server, &["--seconds", "1"]).is("reverse_path_filter", "packets dropped");
+}
+
+#[test]
+fn healthy_transfers_idle_connections_and_short_ones_give_no_finding() {
+    let Some(path) = Path::new("healthy_transfers_idle_connections_and_short_ones_give_no_finding")
+    else {
+        return;
+    };
+    let _bulk = transfer(&path, 9000, 20_000_000);
+    let _idle = connection(&path, 9001);
+    let listener = listener(&path.server, 9002);
+    let serving = Busy::with(move || {
+        let Ok((mut stream, _)) = listener.accept() else {
+            return false;
+        };
+        let mut byte = [0];
+        let _ = stream.read(&mut byte);
+        let _ = stream.write(&byte);
+        byte != [0xff]
+    });
+    let file = path.client.file();
+    let asking = Busy::with(move || {
+        let inside = std::fs::File::open(&file).expect("a namespace");
+        nix::sched::setns(inside, nix::sched::CloneFlags::CLONE_NEWNET).expect("entered");
+        let Ok(mut stream) = TcpStream::connect("10.77.2.1:9002") else {
+            return true;
+        };
+        let _ = stream.write(&[1]);
+        let _ = stream.read(&mut [0]);
+        true
+    });
+    Diagnosis::of(&path.client, &[]).is_healthy();
+    Diagnosis::of(&path.server, &[]).is_healthy();
+    drop(asking);
+    // The last request ends the server.
+    let mut last = path
+        .client
+        .inside(|| TcpStream::connect("10.77.2.1:9002").expect("connected"));
+    last.write_all(&[0xff]).expect("sent");
+    drop(serving);
+}
