@@ -59,8 +59,9 @@ fn messages_are_glued_or_sent_without_waiting() {
 #[test]
 fn a_message_is_cut_and_a_connection_reset_or_half_closed() {
     let (reads, end, output) = seen(&["--cut-after", "5", "--message", "Hello, world"]);
+    // If the echo has come meanwhile, it is unread, and the kernel closes with a reset (RFC 2525).
+    drop(end);
     assert_eq!(reads.concat(), b"Hello");
-    assert!(end.is_ok(), "{end:?}");
     assert_eq!(
         stderr(&output),
         "sockdoc: sent 5 of 12 bytes, then closed the connection\n"
@@ -319,7 +320,7 @@ fn a_refusal_or_a_silence_of_this_host_names_the_process() {
         "1.5s",
     ]));
     assert!(
-        said.contains("not accepted for 1") && said.contains(&me),
+        said.contains("has not read 12 bytes") && said.contains(&me),
         "{said}"
     );
 }
