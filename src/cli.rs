@@ -112,7 +112,7 @@ const OUTPUT_HELP: &[(&str, &str, Option<&str>)] = &[
     (
         "sockets",
         "Print one JSON document.",
-        Some("List every socket of a problem, and how processes were found."),
+        Some("Show all owners of each socket, what -e shows, and every socket of a problem."),
     ),
     (
         "decode",

@@ -103,7 +103,7 @@ pub struct HowArgs {
     #[arg(long, value_name = "LIST", value_parser = |text: &str| Column::list(text).map(Columns),
           help = format!("Show these columns, comma-separated: {}", Column::names()))]
     cols: Option<Columns>,
-    /// Count by process, peer, port, state, user or netns.
+    /// Count by process, peer, port, state, user, netns, unit or container.
     #[arg(long, value_name = "BY", conflicts_with_all = ["summary", "like", "csv"])]
     group: Option<GroupBy>,
     /// Count by protocol and state.

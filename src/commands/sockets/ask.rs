@@ -36,6 +36,10 @@ pub(super) struct Asked {
     pub(super) findings: bool,
     /// Whether the names of users are shown.
     pub(super) shows_users: bool,
+    /// Whether the paths of control groups are shown.
+    pub(super) shows_groups: bool,
+    /// Whether it is shown whose each socket is, below its row.
+    pub(super) extended: bool,
     /// Whether it is shown who is at the other end.
     shows_other_ends: bool,
     /// Whether connections that closed meanwhile are among what is shown.
@@ -75,7 +79,12 @@ pub(super) fn understand(args: &Args, context: &Context) -> Result<(Asked, Query
     let is_table = !context.json && how.like.is_none() && how.group.is_none() && !how.summary;
     let order = order_of(args)?;
     measuring::check(columns, &order, how.seconds)?;
-    let shows = |need| is_table && columns.iter().any(|column| column.needs(need));
+    let extended = is_table && (how.extended || context.verbose) && !args.which.problems;
+    let below = [Column::User, Column::Unit];
+    let shows = |need| {
+        let has_column = is_table && columns.iter().any(|column| column.needs(need));
+        has_column || (extended && below.iter().any(|column| column.needs(need)))
+    };
     let sorts = |need| order.iter().any(|(column, _)| column.needs(need));
     let whole = context.json && how.group.is_none() && !how.summary;
     let owners = whole
@@ -90,6 +99,7 @@ pub(super) fn understand(args: &Args, context: &Context) -> Result<(Asked, Query
     let deep = whole
         || how.like == Some(Like::Netstat)
         || filter.needs_command_lines()
+        || how.group.is_some_and(GroupBy::needs_groups)
         || shows(Need::CommandLines);
     let depth = if deep {
         Depth::Everything
@@ -98,6 +108,7 @@ pub(super) fn understand(args: &Args, context: &Context) -> Result<(Asked, Query
     };
     let details = whole
         || filter.needs_groups()
+        || how.group.is_some_and(GroupBy::needs_groups)
         || how.csv
         || how.info
         || how.memory
@@ -112,20 +123,10 @@ pub(super) fn understand(args: &Args, context: &Context) -> Result<(Asked, Query
         || shows(Need::Findings);
     let kernel_counts = counts_all(&filter) && !args.which.problems && !filter.show_time_wait;
     let hint = filter.kernel_hint();
-    let unwanted = u32::from(kernel_counts) * State::TimeWait.bit();
-    // A first cause may be at a socket that the filter leaves out.
-    let asked_of_tcp = if args.which.problems || how.seconds.is_some() {
-        // Also those that a listener accepts are looked at.
-        u32::MAX
-    } else if findings {
-        filter.state_mask_for(Proto::Tcp) | State::Listen.bit()
-    } else {
-        filter.state_mask_for(Proto::Tcp)
-    };
     let query = Query {
         protos,
         states: hint.states,
-        tcp_states: asked_of_tcp & !unwanted,
+        tcp_states: tcp_states(args, &filter, findings, kernel_counts),
         bytecode: hint
             .port
             .filter(|_| !args.which.problems && how.seconds.is_none())
@@ -147,6 +148,8 @@ pub(super) fn understand(args: &Args, context: &Context) -> Result<(Asked, Query
             || how.like == Some(Like::Lsof)
             || how.group == Some(GroupBy::User)
             || shows(Need::Users),
+        shows_groups: whole || how.group.is_some_and(GroupBy::needs_groups) || shows(Need::Groups),
+        extended,
         shows_other_ends: owners && (whole || shows(Need::OtherEnds)),
         seconds: how.seconds,
         shows_closed: args.what.shows_all() || how.group.is_some(),
@@ -156,6 +159,21 @@ pub(super) fn understand(args: &Args, context: &Context) -> Result<(Asked, Query
         kernel_counts,
     };
     Ok((asked, query))
+}
+
+/// The states of TCP that the kernel is asked for.
+fn tcp_states(args: &Args, filter: &Filter, findings: bool, kernel_counts: bool) -> u32 {
+    let unwanted = u32::from(kernel_counts) * State::TimeWait.bit();
+    // A first cause may be at a socket that the filter leaves out.
+    let asked_of_tcp = if args.which.problems || args.how.seconds.is_some() {
+        // Also those that a listener accepts are looked at.
+        u32::MAX
+    } else if findings {
+        filter.state_mask_for(Proto::Tcp) | State::Listen.bit()
+    } else {
+        filter.state_mask_for(Proto::Tcp)
+    };
+    asked_of_tcp & !unwanted
 }
 
 /// What sockets are sorted by; of groups, only whether there are such columns.
@@ -175,10 +193,13 @@ fn order_of(args: &Args) -> Result<Vec<(Column, SortOrder)>> {
 }
 
 /// The columns of a table.
-pub(super) fn columns<'a>(args: &'a Args, _context: &Context) -> &'a [Column] {
+pub(super) fn columns<'a>(args: &'a Args, context: &Context) -> &'a [Column] {
+    let on_terminal = context.width.is_some() && !args.how.csv;
     match &args.how.cols {
         Some(columns) => &columns.0,
         None if args.how.seconds.is_some() => Column::DEFAULT_OF_RATES,
+        None if args.what.all_netns && on_terminal => Column::ON_TERMINAL_OF_ALL_NETNS,
+        None if on_terminal => Column::ON_TERMINAL,
         None if args.what.all_netns => Column::DEFAULT_OF_ALL_NETNS,
         None => Column::DEFAULT,
     }

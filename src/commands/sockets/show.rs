@@ -61,7 +61,7 @@ pub(super) fn show(
     let open = shown.iter().filter(|at| !is_closed(index.socket(**at)));
     let open = open.count();
     let mut names = names(args, asked, &taken, &shown);
-    if context.json {
+    if asked.shows_groups {
         names.cgroups = cgroups::paths();
     }
     let sheet = Sheet {
@@ -78,7 +78,7 @@ pub(super) fn show(
         totals: totals.unwrap_or_default(),
     };
     let hidden = about.time_wait;
-    write_body(args, &sheet, about, looked_at, context, &mut out)
+    write_body(args, asked, &sheet, about, looked_at, context, &mut out)
         .and_then(|()| {
             let footer = Footer {
                 shown: open as u64,
@@ -204,6 +204,7 @@ const BUFFER: usize = 256 * 1024;
 
 fn write_body(
     args: &Args,
+    asked: &Asked,
     sheet: &Sheet<'_>,
     about: json::About,
     looked_at: usize,
@@ -226,7 +227,8 @@ fn write_body(
                 .map_or_else(Default::default, |delta| delta.change(sheet.shown[index])),
         };
         let all = &sheet.sample().sockets;
-        let mut rows = order::group(&sockets(), all, owners, &beside, by);
+        let group_of = |socket: &_| sheet.group_of(socket);
+        let mut rows = order::group(&sockets(), all, owners, &beside, &group_of, by);
         if sheet.delta.is_some() {
             summary::sort_by_rate(&mut rows);
         }
@@ -274,11 +276,13 @@ fn write_body(
         columns,
         header: !how.no_header,
         width: context.width.filter(|_| !how.wide),
+        all_owners: context.verbose,
         style: context.style,
         details: details::Wanted {
             tcp: how.info,
             memory: how.memory,
             timer: how.timers,
+            extended: asked.extended,
         },
     };
     text::write(out, sheet, &layout)

@@ -7,7 +7,7 @@ use crate::render::column::put;
 use crate::sockdiag::TcpInfoValues;
 use crate::sockets::change::{Rate, is_closed};
 use crate::sockets::order::{SortKey, SortOrder};
-use crate::sockets::{Address, Details, Owner, Owners, Socket, State};
+use crate::sockets::{Address, Details, Owner, Owners, Socket, State, cgroup};
 
 /// What must have been gathered for a column.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -26,6 +26,18 @@ pub enum Need {
     OtherEnds,
     /// Two samples.
     Rates,
+    /// The paths of control groups.
+    Groups,
+}
+
+impl Need {
+    /// For what is told by a control group.
+    const OF_GROUPS: &[Need] = &[
+        Need::Details,
+        Need::Owners,
+        Need::CommandLines,
+        Need::Groups,
+    ];
 }
 
 /// A socket, what is known beside it, and whether all owners are written, whatever the length.
@@ -246,9 +258,24 @@ columns! {
         .needs(&[Need::Details])
         .by(|it, _| it.details.as_ref()?.mark.map(u64::from));
     /// The control group.
-    Cgroup text("cgroup", |out, of| cgroup(out, &of.row, of.sheet))
-        .needs(&[Need::Details, Need::Owners, Need::CommandLines])
+    Cgroup text("cgroup", |out, of| group(out, &of.row, of.sheet))
+        .needs(Need::OF_GROUPS)
         .by(|it, _| it.details.as_ref()?.cgroup_id);
+    /// The systemd unit.
+    Unit text("unit", |out, of| {
+        let unit = of.sheet.group_of(&of.row).and_then(cgroup::unit);
+        cells::safe(out, unit.unwrap_or_default().as_bytes());
+    })
+    .needs(Need::OF_GROUPS);
+    /// The container: its runtime, and the front of its id as container tools show it.
+    Container text("container", |out, of| {
+        let container = of.sheet.group_of(&of.row).and_then(cgroup::container);
+        if let Some(container) = container {
+            let id: String = container.id.chars().take(12).collect();
+            cells::safe(out, format!("{}:{id}", container.runtime).as_bytes());
+        }
+    })
+    .needs(Need::OF_GROUPS);
     /// The round trip in milliseconds.
     Rtt Spec::tcp("rtt", |out, of| {
         let rtt = of.tcp().and_then(|tcp| tcp.rtt_us);
@@ -334,6 +361,22 @@ impl Column {
         Column::Process,
         Column::Why,
     ];
+
+    /// The same on a terminal, where a row may take several lines: first the state and the process.
+    pub const ON_TERMINAL_OF_ALL_NETNS: &[Column] = &[
+        Column::Netns,
+        Column::Proto,
+        Column::State,
+        Column::Process,
+        Column::RecvQ,
+        Column::SendQ,
+        Column::Local,
+        Column::Peer,
+        Column::Why,
+    ];
+
+    /// What is shown on a terminal if nothing else is asked for.
+    pub const ON_TERMINAL: &[Column] = Column::ON_TERMINAL_OF_ALL_NETNS.split_at(1).1;
 
     /// What is shown if nothing else is asked for.
     pub const DEFAULT: &[Column] = Column::DEFAULT_OF_ALL_NETNS.split_at(1).1;
@@ -467,19 +510,16 @@ fn netns(out: &mut String, socket: &Socket, sheet: &Sheet<'_>) {
     }
 }
 
-fn cgroup(out: &mut String, socket: &Socket, sheet: &Sheet<'_>) {
-    let path = sheet
-        .owners(socket)
-        .first()
-        .and_then(|owner| sheet.sample().owners.process(owner).cgroup.as_ref());
-    if let Some(path) = path {
-        cells::safe(out, path.as_bytes());
-    } else {
-        let id = socket
-            .details
-            .as_ref()
-            .and_then(|details| details.cgroup_id);
-        put(out, id);
+fn group(out: &mut String, socket: &Socket, sheet: &Sheet<'_>) {
+    match sheet.group_of(socket) {
+        Some(path) => cells::safe(out, path.as_bytes()),
+        None => put(
+            out,
+            socket
+                .details
+                .as_ref()
+                .and_then(|details| details.cgroup_id),
+        ),
     }
 }
 

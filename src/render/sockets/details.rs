@@ -1,11 +1,11 @@
-//! The lines below a row: TCP (`-i`), memory (`-m`), timers (`-o`).
+//! The lines below a row: whose it is (`-e`), TCP (`-i`), memory (`-m`), timers (`-o`).
 
 use std::fmt::Write as _;
 
 use super::{Sheet, cells};
 use crate::diagnose::words::age;
 use crate::sockdiag::{SkMemInfo, TcpInfoValues};
-use crate::sockets::{Details, Socket, State, Timer, TimerKind};
+use crate::sockets::{Details, Socket, State, Timer, TimerKind, cgroup};
 
 /// The requested lines.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -16,6 +16,8 @@ pub struct Wanted {
     pub memory: bool,
     /// The running timer.
     pub timer: bool,
+    /// User, inode, cookie, unit and container.
+    pub extended: bool,
 }
 
 /// The lines of a socket, without their indent.
@@ -34,8 +36,10 @@ pub fn lines(socket: &Socket, sheet: &Sheet<'_>, wanted: Wanted) -> Vec<String> 
     {
         lines.push(self::memory(&memory));
     }
-    if wanted.tcp {
+    if wanted.tcp || wanted.extended {
         lines.push(kernel(socket, details, sheet));
+    }
+    if wanted.tcp {
         let tcp = details.and_then(|details| details.tcp.as_deref());
         let congestion = details.and_then(|details| details.congestion.as_deref());
         let tcp = self::tcp(tcp.filter(|_| socket.state != State::Listen), congestion);
@@ -85,6 +89,13 @@ fn kernel(socket: &Socket, details: Option<&Details>, sheet: &Sheet<'_>) -> Stri
     items.add("inode", Some(socket.inode).filter(|inode| *inode != 0));
     items.add("cookie", socket.cookie.map(|cookie| format!("{cookie:x}")));
     items.add("uid", socket.uid);
+    let user = socket.uid.and_then(|uid| sheet.names.users.get(&uid));
+    items.add("user", user.map(|name| escaped(name)));
+    let group = sheet.group_of(socket);
+    items.add("unit", group.and_then(cgroup::unit).map(escaped));
+    let container = group.and_then(cgroup::container);
+    let container = container.map(|found| format!("{}:{}", found.runtime, found.id));
+    items.add("container", container.as_deref().map(escaped));
     if socket.interface != 0 {
         let mut name = String::new();
         cells::interface(&mut name, socket.interface, socket.netns, sheet.names);
@@ -107,6 +118,12 @@ fn kernel(socket: &Socket, details: Option<&Details>, sheet: &Sheet<'_>) -> Stri
         items.add("shut down", sides);
     }
     format!("socket: {}", items.0)
+}
+
+fn escaped(text: &str) -> String {
+    let mut out = String::new();
+    cells::safe(&mut out, text.as_bytes());
+    out
 }
 
 fn tcp(info: Option<&TcpInfoValues>, congestion: Option<&str>) -> String {
@@ -148,7 +165,7 @@ fn path(items: &mut Items, info: &TcpInfoValues) {
     );
     items.add(
         "pacing rate",
-        info.pacing_rate_bytes_per_second.filter(some).map(rate),
+        info.pacing_rate_bytes_per_second.filter(is_paced).map(rate),
     );
 }
 
@@ -193,6 +210,11 @@ fn windows(items: &mut Items, info: &TcpInfoValues) {
 
 fn some<T: Default + PartialEq>(value: &T) -> bool {
     *value != T::default()
+}
+
+/// The highest value stands for no limit.
+fn is_paced(rate: &u64) -> bool {
+    some(rate) && *rate < u64::from(u32::MAX) << 16
 }
 
 fn rate(bytes_per_second: u64) -> String {
@@ -247,6 +269,7 @@ mod tests {
             tcp: true,
             memory: true,
             timer: true,
+            extended: false,
         };
         let sockets = fixture.all();
         let sheet = fixture.sheet(&sockets);
@@ -258,10 +281,10 @@ mod tests {
             "timer: retransmit in 1.2 s, 4 tries",
             "memory: received 832 of 131072 bytes, to send 0 of 16384 bytes, queued 0, \
              reserved 3264, options 0, backlog 0, dropped 3",
-            "socket: inode 104, cookie 4, uid 33, mark 0x10",
+            "socket: inode 104, cookie 4, uid 33, user www-data, mark 0x10",
             "tcp: cubic, rtt 0.050 ms ± 0.020, rto 204 ms, cwnd 10, mss 1448, wscale 7/9, \
              delivery rate 12.0 Mbit/s, received 1234, peer's window 65536",
-            "socket: inode 102, cookie 2, uid 0",
+            "socket: inode 102, cookie 2, uid 0, user root",
         ] {
             assert!(lines.iter().any(|got| got == line), "{line}\n{lines:#?}");
         }

@@ -154,6 +154,7 @@ fn groups_and_the_summary_have_the_same_head() {
         &fixture.sample.sockets,
         &fixture.sample.owners,
         &|_| 0usize,
+        &|_| None,
         by,
     );
     let mut out = Vec::new();

@@ -9,6 +9,7 @@
 //! | [`plan`] | where the columns of our table go on a terminal of some width |
 //! | [`rates`] | rates as they stand in a cell |
 //! | [`details`] | the lines below a row: TCP, memory, timers |
+//! | `marks` | what is said of an address beside it |
 //! | [`problems`] | the findings of the sockets, or that there are none |
 //! | [`netstat`], [`lsof`], [`ss`] | the same columns, header and words as those tools |
 //! | [`json`] | one document, schema `sockdoc.sockets/1` |
@@ -24,6 +25,7 @@ pub mod csv;
 pub mod details;
 pub mod json;
 pub mod lsof;
+mod marks;
 pub mod netstat;
 pub mod plan;
 pub mod problems;
@@ -107,6 +109,17 @@ impl<'a> Sheet<'a> {
     /// The descriptors that hold a socket, by process and number.
     pub fn owners(&self, socket: &Socket) -> &'a [Owner] {
         self.sample().owners.of(socket.inode)
+    }
+
+    /// The path of the control group of a socket's first owner, or else of the socket itself.
+    pub fn group_of(&self, socket: &Socket) -> Option<&'a str> {
+        let owner = self.owners(socket).first();
+        let of_owner =
+            owner.and_then(|owner| self.sample().owners.process(owner).cgroup.as_deref());
+        of_owner.or_else(|| {
+            let id = socket.details.as_deref()?.cgroup_id?;
+            self.names.cgroups.get(&id).map(String::as_str)
+        })
     }
 
     /// Why a socket has no owner; `None` if it has one.

@@ -6,8 +6,8 @@
 //! 1. one line, columns two blanks apart;
 //! 2. one line, and the findings on a line of their own below their row;
 //! 3. the same with columns one blank apart;
-//! 4. the same with long addresses and process names shortened in the middle, but not below what an
-//!    IPv4 address with its port needs;
+//! 4. the same with process names shortened in the middle, and columns as wide as the short addresses: a
+//!    socket with a longer address, which is never cut, takes more lines;
 //! 5. several lines a socket, each with as many such columns as fit.
 
 use super::column::Column;
@@ -29,8 +29,14 @@ pub struct Plan {
 pub const INDENT: usize = 4;
 
 impl Plan {
-    /// A plan for columns whose widest cells are `widths`, for a terminal of `terminal` columns.
-    pub fn new(columns: &[Column], widths: &[usize], terminal: Option<usize>) -> Plan {
+    /// A plan for columns whose widest cells are `widths`, and whose short addresses are up to `short`, for a
+    /// terminal of `terminal` columns.
+    pub fn new(
+        columns: &[Column],
+        widths: &[usize],
+        short: &[usize],
+        terminal: Option<usize>,
+    ) -> Plan {
         let all: Vec<usize> = (0..columns.len()).collect();
         let plan = |shown: &[usize], gap, below| Plan {
             lines: vec![shown.to_vec()],
@@ -60,8 +66,11 @@ impl Plan {
         }
         let least: Vec<usize> = columns
             .iter()
-            .zip(widths)
-            .map(|(column, width)| least(*column).map_or(*width, |least| least.min(*width)))
+            .zip(widths.iter().zip(short))
+            .map(|(column, (width, short))| match column {
+                Column::Local | Column::Peer => *short,
+                column => least(*column).map_or(*width, |least| least.min(*width)),
+            })
             .collect();
         let lines = fill(&rows, &least, terminal);
         let mut plan = Plan {
@@ -69,23 +78,28 @@ impl Plan {
             ..plan(&rows, 1, below)
         };
         for (at, line) in lines.iter().enumerate() {
-            plan.widen(line, widths, terminal - indent(at).min(terminal));
+            plan.widen(columns, line, widths, terminal - indent(at).min(terminal));
         }
         Plan { lines, ..plan }
     }
 
-    /// Gives what is left of a line to the columns that are shortened, the narrowest first.
-    fn widen(&mut self, line: &[usize], wanted: &[usize], room: usize) {
+    /// Gives what is left of a line to the columns that are shortened, the narrowest first; to addresses last,
+    /// since they are not shortened.
+    fn widen(&mut self, columns: &[Column], line: &[usize], wanted: &[usize], room: usize) {
         let taken: usize = line.iter().map(|&index| self.widths[index] + 1).sum();
         if let &[alone] = line {
             self.widths[alone] = wanted[alone].min(room).max(1);
             return;
         }
+        let is_address = |column: &Column| matches!(column, Column::Local | Column::Peer);
+        let addresses: Vec<usize> = (0..columns.len())
+            .filter(|&index| is_address(&columns[index]))
+            .collect();
         for _ in taken..=room {
             let next = line
                 .iter()
                 .filter(|&&index| self.widths[index] < wanted[index])
-                .min_by_key(|&&index| self.widths[index]);
+                .min_by_key(|&&index| (addresses.contains(&index), self.widths[index]));
             match next {
                 None => break,
                 Some(&index) => self.widths[index] += 1,
@@ -99,11 +113,12 @@ fn indent(line: usize) -> usize {
     if line == 0 { 0 } else { INDENT }
 }
 
+/// The longest IPv4 address with its port: 255.255.255.255:65535.
+pub const SHORT_ADDRESS: usize = 21;
+
 /// What a column that may be shortened needs to be of use.
 fn least(column: Column) -> Option<usize> {
     match column {
-        // 255.255.255.255:65535
-        Column::Local | Column::Peer => Some(21),
         // (no permission)
         Column::Process | Column::Command | Column::Cgroup => Some(15),
         _ => None,
@@ -131,9 +146,14 @@ fn fill(rows: &[usize], widths: &[usize], terminal: usize) -> Vec<Vec<usize>> {
 mod tests {
     use super::*;
 
+    fn plan(widths: &[usize], terminal: Option<usize>) -> Plan {
+        let short: Vec<usize> = widths.iter().map(|it| *it.min(&SHORT_ADDRESS)).collect();
+        Plan::new(Column::DEFAULT, widths, &short, terminal)
+    }
+
     #[test]
     fn a_pipe_gets_one_line_of_any_length() {
-        let plan = Plan::new(Column::DEFAULT, &[5, 6, 6, 6, 90, 90, 900, 400], None);
+        let plan = plan(&[5, 6, 6, 6, 90, 90, 900, 400], None);
         assert_eq!((plan.lines.len(), plan.gap, plan.below), (1, 2, None));
         assert_eq!(plan.widths[6], 900);
     }
@@ -143,7 +163,7 @@ mod tests {
         for terminal in [1, 10, 40, 60, 80, 132, 200] {
             for long in [5, 21, 47, 140] {
                 let widths = [7, 14, 6, 6, long, long, 60, 200];
-                let plan = Plan::new(Column::DEFAULT, &widths, Some(terminal));
+                let plan = plan(&widths, Some(terminal));
                 for (at, line) in plan.lines.iter().enumerate() {
                     let width: usize = line
                         .iter()
@@ -161,7 +181,7 @@ mod tests {
     #[test]
     fn ipv4_connections_stay_on_one_line_of_80_columns() {
         let widths = [5, 6, 6, 6, 16, 20, 14, 0];
-        let plan = Plan::new(Column::DEFAULT, &widths, Some(80));
+        let plan = plan(&widths, Some(80));
         assert_eq!((plan.lines.len(), plan.gap), (1, 1));
         assert_eq!(plan.widths, widths);
     }

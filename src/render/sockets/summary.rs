@@ -226,6 +226,11 @@ fn key(out: &mut String, key: &GroupKey, sheet: &Sheet<'_>) {
             Some(namespace) => out.push_str(&namespace.inode.to_string()),
             None => out.push('-'),
         },
+        GroupKey::Unit(unit) => cells::safe(out, unit.as_bytes()),
+        GroupKey::Container(runtime, id) => {
+            let id: String = id.chars().take(12).collect();
+            cells::safe(out, format!("{runtime}:{id}").as_bytes());
+        }
         GroupKey::Nothing => out.push('-'),
     }
 }
@@ -265,6 +270,13 @@ pub fn group_json(row: &GroupRow, sheet: &Sheet<'_>) -> Value {
                 "netns".to_owned(),
                 json!(namespace.map(|space| space.inode)),
             );
+        }
+        GroupKey::Unit(unit) => {
+            object.insert("unit".to_owned(), json!(unit));
+        }
+        GroupKey::Container(runtime, id) => {
+            let container = format!("{runtime}:{id}");
+            object.insert("container".to_owned(), json!(container));
         }
         GroupKey::Nothing => {}
     }

@@ -9,6 +9,7 @@ fn rows(fixture: &Fixture, sheet: &Sheet<'_>, by: GroupBy) -> Vec<GroupRow> {
         &fixture.sample.sockets,
         &fixture.sample.owners,
         &findings,
+        &|_| None,
         by,
     )
 }

@@ -4,8 +4,8 @@ use std::fmt::Write as _;
 use std::io::{self, Write};
 
 use super::column::{self, Column};
-use super::plan::{INDENT, Plan};
-use super::{Lines, Row, Sheet, cells, details};
+use super::plan::{INDENT, Plan, SHORT_ADDRESS};
+use super::{Lines, Row, Sheet, cells, details, marks};
 use crate::diagnose::Severity;
 use crate::host::Note;
 use crate::render::finding;
@@ -20,6 +20,8 @@ pub struct Layout<'a> {
     pub header: bool,
     /// The terminal's width. `None` for a pipe or a file: nothing is wrapped or shortened.
     pub width: Option<u16>,
+    /// Whether all owners are written on a terminal, too.
+    pub all_owners: bool,
     /// Colours.
     pub style: Style,
     /// The lines below each row.
@@ -32,6 +34,7 @@ impl Default for Layout<'_> {
             columns: Column::DEFAULT,
             header: true,
             width: None,
+            all_owners: false,
             style: Style::new(false),
             details: details::Wanted::default(),
         }
@@ -45,21 +48,21 @@ pub fn write(
     layout: &Layout<'_>,
 ) -> io::Result<()> {
     let terminal = layout.width.map(usize::from);
-    let widths = widths(sheet, layout);
+    let (widths, short) = widths(sheet, layout);
     let mut table = Table {
         lines: Lines::new(out),
-        plan: Plan::new(layout.columns, &widths, terminal),
+        plan: Plan::new(layout.columns, &widths, &short, terminal),
         cells: vec![String::new(); widths.len()],
         layout,
         terminal,
+        names: false,
     };
     if layout.header {
         table.header()?;
     }
     for row in sheet.rows() {
         for (cell, column) in table.cells.iter_mut().zip(layout.columns) {
-            cell.clear();
-            column.cell(cell, row, sheet, terminal.is_none());
+            fill(cell, *column, row, sheet, layout);
         }
         table.row(row, sheet)?;
         table.below(row, sheet)?;
@@ -67,19 +70,49 @@ pub fn write(
     table.lines.flush()
 }
 
-/// The first pass: how wide each column is.
-fn widths(sheet: &Sheet<'_>, layout: &Layout<'_>) -> Vec<usize> {
+/// The text of a cell.
+fn fill(cell: &mut String, column: Column, row: Row<'_>, sheet: &Sheet<'_>, layout: &Layout<'_>) {
+    cell.clear();
+    column.cell(
+        cell,
+        row,
+        sheet,
+        layout.width.is_none() || layout.all_owners,
+    );
+    if column == Column::Local {
+        marks::write(cell, row, sheet);
+    }
+}
+
+/// In a pipe, a list of owners that is wider than this does not push the columns after it to the right in
+/// the other rows.
+const WIDEST_OWNERS: usize = 40;
+
+/// The first pass: how wide each column is, and how wide with short addresses alone.
+fn widths(sheet: &Sheet<'_>, layout: &Layout<'_>) -> (Vec<usize>, Vec<usize>) {
     let title = |column: &Column| {
         let shown = layout.header && (*column != Column::Why || layout.width.is_none());
         if shown { column.name().len() } else { 0 }
     };
     let mut widths: Vec<usize> = layout.columns.iter().map(title).collect();
+    let mut short = widths.clone();
     let mut cell = String::new();
     for row in sheet.rows() {
-        for (width, column) in widths.iter_mut().zip(layout.columns) {
-            cell.clear();
-            column.cell(&mut cell, row, sheet, layout.width.is_none());
-            *width = cells::width(&cell).max(*width);
+        for ((width, short), column) in widths.iter_mut().zip(&mut short).zip(layout.columns) {
+            fill(&mut cell, *column, row, sheet, layout);
+            let is_list = matches!(column, Column::Process | Column::Pid | Column::Fd);
+            match cells::width(&cell) {
+                WIDEST_OWNERS.. if is_list && layout.width.is_none() => {}
+                wide => *width = wide.max(*width),
+            }
+            let bare = match cell.find(' ') {
+                Some(at) if *column == Column::Peer && !has_names(row) => &cell[..at],
+                _ => &cell,
+            };
+            let wide = cells::width(bare);
+            if wide <= SHORT_ADDRESS {
+                *short = wide.max(*short);
+            }
         }
     }
     // On a terminal the column for findings is omitted if there are none.
@@ -88,7 +121,7 @@ fn widths(sheet: &Sheet<'_>, layout: &Layout<'_>) -> Vec<usize> {
             *width = (*width).max(column.name().len());
         }
     }
-    widths
+    (widths, short)
 }
 
 struct Table<'a, 'b, W: ?Sized> {
@@ -98,6 +131,8 @@ struct Table<'a, 'b, W: ?Sized> {
     cells: Vec<String>,
     layout: &'b Layout<'b>,
     terminal: Option<usize>,
+    /// Whether the addresses of the row are names.
+    names: bool,
 }
 
 impl<W: Write + ?Sized> Table<'_, '_, W> {
@@ -113,11 +148,19 @@ impl<W: Write + ?Sized> Table<'_, '_, W> {
                 column.title()
             };
         }
-        self.lines_of_row(|_| Some(Paint::Bold))
+        self.lines_of_row(|_| Some(Paint::Bold))?;
+        match self.plan.below {
+            Some(at) if self.plan.widths[at] > 0 => {
+                let title = self.layout.columns[at].title();
+                self.wrapped(&title, Some(Paint::Bold))
+            }
+            _ => Ok(()),
+        }
     }
 
     fn row(&mut self, row: Row<'_>, sheet: &Sheet<'_>) -> io::Result<()> {
         let worst = worst(row, sheet);
+        self.names = has_names(row);
         self.lines_of_row(|column| match column {
             Column::Why => worst.and_then(paint),
             _ => None,
@@ -130,15 +173,41 @@ impl<W: Write + ?Sized> Table<'_, '_, W> {
                 continue;
             }
             let mut blanks = if at == 0 { 0 } else { INDENT };
-            for &index in line {
+            // How much of the line is taken, and whether cells stand where they fit, not in their columns.
+            let (mut used, mut broken) = (0, false);
+            for (place, &index) in line.iter().enumerate() {
                 let column = self.layout.columns[index];
+                let is_last = place + 1 == line.len();
                 let most = self.plan.widths[index];
-                if column == Column::Peer && self.terminal.is_some() {
-                    drop_other_end(&mut self.cells[index], most);
+                let cell = &mut self.cells[index];
+                if let Some(terminal) = self.terminal {
+                    let free = terminal.saturating_sub(used + blanks);
+                    let most = if is_last || broken {
+                        free
+                    } else {
+                        most.min(free)
+                    };
+                    let shorter = is_address(column) && fit_address(cell, column, most, self.names);
+                    if broken && cell == "-" {
+                        continue;
+                    }
+                    if !shorter && (is_address(column) || broken) && cells::width(cell) > most {
+                        if used > 0 {
+                            self.lines.end()?;
+                        }
+                        (blanks, used, broken) = (INDENT, 0, true);
+                    }
+                    let own_line = terminal.saturating_sub(INDENT).max(1);
+                    match column {
+                        Column::Local | Column::Peer if !self.names => {}
+                        _ if broken => shorten(cell, own_line, self.terminal),
+                        Column::Local | Column::Peer => shorten(cell, own_line, self.terminal),
+                        _ => shorten(cell, self.plan.widths[index], self.terminal),
+                    }
                 }
-                shorten(&mut self.cells[index], most, self.terminal);
                 let cell = &self.cells[index];
-                let pad = most.saturating_sub(cells::width(cell));
+                let wide = cells::width(cell);
+                let pad = if broken { 0 } else { most.saturating_sub(wide) };
                 let (before, after) = if column.is_right() {
                     (pad, 0)
                 } else {
@@ -148,6 +217,7 @@ impl<W: Write + ?Sized> Table<'_, '_, W> {
                 if !cell.is_empty() {
                     text.extend(std::iter::repeat_n(' ', blanks + before));
                     push(text, self.layout.style, paint(column), cell);
+                    used += blanks + before + wide;
                     blanks = 0;
                 }
                 blanks += after + self.plan.gap;
@@ -207,15 +277,26 @@ fn paint(severity: Severity) -> Option<Paint> {
     }
 }
 
-/// Removes the process from an internet peer that is too wide for its column.
-fn drop_other_end(cell: &mut String, most: usize) {
-    let may_have_blanks = cell.starts_with(['/', '@']);
+fn is_address(column: Column) -> bool {
+    matches!(column, Column::Local | Column::Peer)
+}
+
+/// Whether the addresses are names, which may be of any length and have blanks.
+fn has_names(row: Row<'_>) -> bool {
+    row.proto.is_unix()
+}
+
+/// Whether an address fits, if need be without the process at the other end.
+fn fit_address(cell: &mut String, column: Column, most: usize, names: bool) -> bool {
     if cells::width(cell) > most
-        && !may_have_blanks
+        && column == Column::Peer
+        && !names
         && let Some(at) = cell.find(' ')
+        && cells::width(&cell[..at]) <= most
     {
         cell.truncate(at);
     }
+    cells::width(cell) <= most
 }
 
 /// Removes the middle of a cell that is too wide for its column on a terminal.

@@ -6,7 +6,7 @@ use std::net::IpAddr;
 use std::str::FromStr;
 
 use crate::sockets::change::{Change, is_closed};
-use crate::sockets::{Address, Owners, Proto, Socket, State};
+use crate::sockets::{Address, Owners, Proto, Socket, State, cgroup};
 
 /// What sockets are grouped by.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -23,6 +23,10 @@ pub enum GroupBy {
     User,
     /// The network namespace.
     Netns,
+    /// The systemd unit.
+    Unit,
+    /// The container.
+    Container,
 }
 
 /// What the sockets of a row have in common.
@@ -44,6 +48,10 @@ pub enum GroupKey {
     User(u32),
     /// A network namespace, by its index in the snapshot.
     Netns(u16),
+    /// A systemd unit.
+    Unit(Box<str>),
+    /// A container: its runtime and its id.
+    Container(&'static str, Box<str>),
     /// The sockets that have no owner, peer, port or user.
     Nothing,
 }
@@ -82,13 +90,15 @@ pub struct Beside {
 
 impl GroupBy {
     /// All of them with their words.
-    pub const ALL: [(GroupBy, &'static str); 6] = [
+    pub const ALL: [(GroupBy, &'static str); 8] = [
         (GroupBy::Process, "process"),
         (GroupBy::Peer, "peer"),
         (GroupBy::Port, "port"),
         (GroupBy::State, "state"),
         (GroupBy::User, "user"),
         (GroupBy::Netns, "netns"),
+        (GroupBy::Unit, "unit"),
+        (GroupBy::Container, "container"),
     ];
 
     /// The word.
@@ -101,7 +111,12 @@ impl GroupBy {
 impl GroupBy {
     /// Whether the owners must be known.
     pub fn needs_owners(self) -> bool {
-        self == GroupBy::Process
+        self == GroupBy::Process || self.needs_groups()
+    }
+
+    /// Whether the control groups must be known.
+    pub fn needs_groups(self) -> bool {
+        matches!(self, GroupBy::Unit | GroupBy::Container)
     }
 }
 
@@ -146,12 +161,14 @@ impl From<usize> for Beside {
 
 /// One row for each group, the one with the most sockets first. A socket that several processes
 /// share counts for each of them, so the counts may add up to more than there are. `beside` tells what is
-/// known beside a socket, by its place in the list; `all`: the sockets among which there may be listeners.
-pub fn group<B: Into<Beside>>(
+/// known beside a socket, by its place in the list, and `group_of` the path of its control group; `all`: the
+/// sockets among which there may be listeners.
+pub fn group<'a, B: Into<Beside>>(
     sockets: &[&Socket],
     all: &[Socket],
     owners: &Owners,
     beside: &dyn Fn(usize) -> B,
+    group_of: &dyn Fn(&Socket) -> Option<&'a str>,
     by: GroupBy,
 ) -> Vec<GroupRow> {
     let mut groups: HashMap<GroupKey, GroupRow> = HashMap::new();
@@ -189,6 +206,17 @@ pub fn group<B: Into<Beside>>(
             GroupBy::State => count(GroupKey::State(socket.state), socket),
             GroupBy::User => count(socket.uid.map_or(GroupKey::Nothing, GroupKey::User), socket),
             GroupBy::Netns => count(GroupKey::Netns(socket.netns), socket),
+            GroupBy::Unit | GroupBy::Container => {
+                let path = group_of(socket);
+                let key = if by == GroupBy::Unit {
+                    path.and_then(cgroup::unit)
+                        .map(|unit| GroupKey::Unit(unit.into()))
+                } else {
+                    let container = path.and_then(cgroup::container);
+                    container.map(|it| GroupKey::Container(it.runtime, it.id.into()))
+                };
+                count(key.unwrap_or(GroupKey::Nothing), socket);
+            }
         }
     }
     let mut rows: Vec<GroupRow> = groups.into_values().collect();

@@ -118,7 +118,7 @@ fn processes_are_sorted_by_name_and_then_by_number() {
 fn a_wrong_group_lists_the_right_ones() {
     let error = "bogus".parse::<GroupBy>().unwrap_err().to_string();
     assert!(
-        error.ends_with("by: process, peer, port, state, user, netns"),
+        error.ends_with("by: process, peer, port, state, user, netns, unit, container"),
         "{error}"
     );
     for (by, name) in GroupBy::ALL {
@@ -147,7 +147,7 @@ fn a_process_has_a_row_with_what_its_sockets_amount_to() {
     let old = socket(Proto::Tcp, State::TimeWait, "10.0.0.1:80", "10.0.0.2:7");
     let sockets = [&listener, &connection, &leak, &old];
     let findings = |index: usize| usize::from(index == 2);
-    let rows = group(&sockets, &[], &all, &findings, GroupBy::Process);
+    let rows = group(&sockets, &[], &all, &findings, &|_| None, GroupBy::Process);
     let web = GroupRow {
         change: Change::default(),
         key: GroupKey::Process(0),
@@ -188,6 +188,7 @@ fn a_port_is_that_of_the_service_on_whichever_end_it_is() {
         all,
         &Owners::default(),
         &|_| 0usize,
+        &|_| None,
         GroupBy::Port,
     );
     let counts: Vec<_> = rows
@@ -213,7 +214,14 @@ fn connections_of_a_server_are_under_its_port_although_the_listener_is_not_shown
         .collect();
     let ports = |all: &[Socket], shown: usize| -> Vec<(GroupKey, usize)> {
         let shown: Vec<&Socket> = all.iter().take(shown).collect();
-        let rows = group(&shown, all, &Owners::default(), &|_| 0, GroupBy::Port);
+        let rows = group(
+            &shown,
+            all,
+            &Owners::default(),
+            &|_| 0,
+            &|_| None,
+            GroupBy::Port,
+        );
         rows.into_iter().map(|row| (row.key, row.sockets)).collect()
     };
     assert_eq!(ports(&all, 20), [(GroupKey::Port(Proto::Tcp, 7602), 20)]);
@@ -236,6 +244,7 @@ fn a_peer_is_one_host_whatever_its_ports_and_its_way_of_writing() {
         &[],
         &Owners::default(),
         &|_| 0usize,
+        &|_| None,
         GroupBy::Peer,
     );
     assert_eq!(rows[0].key, GroupKey::Peer("10.0.0.2".parse().unwrap()));
@@ -344,9 +353,40 @@ fn a_group_sums_what_changed_and_counts_no_closed_connection_as_a_socket() {
         &[],
         &Owners::default(),
         &beside,
+        &|_| None,
         GroupBy::Peer,
     );
     assert_eq!(rows.len(), 1);
     assert_eq!((rows[0].sockets, rows[0].change.closed), (1, 1));
     assert_eq!(rows[0].change.in_bytes, Some(200));
+}
+
+#[test]
+fn a_unit_and_a_container_are_those_of_the_control_group() {
+    let id = "3f4e8a90c1d2b3a4".repeat(4);
+    let docker = format!("/system.slice/docker-{id}.scope");
+    let mut all = vec![
+        listener("0.0.0.0:80"),
+        listener("0.0.0.0:81"),
+        listener("0.0.0.0:82"),
+    ];
+    (0..)
+        .zip(&mut all)
+        .for_each(|(inode, socket)| socket.inode = inode);
+    let shown: Vec<&Socket> = all.iter().collect();
+    let path = |socket: &Socket| match socket.inode {
+        0 => Some("/system.slice/nginx.service"),
+        1 => Some(&*docker),
+        _ => None,
+    };
+    let keys = |by| -> Vec<GroupKey> {
+        let rows = group(&shown, &[], &Owners::default(), &|_| 0usize, &path, by);
+        rows.into_iter().map(|row| row.key).collect()
+    };
+    let scope = format!("docker-{id}.scope");
+    let units = keys(GroupBy::Unit);
+    assert!(units.contains(&GroupKey::Unit("nginx.service".into())));
+    assert!(units.contains(&GroupKey::Unit(scope.into())) && units.len() == 3);
+    let container = GroupKey::Container("docker", id.into());
+    assert_eq!(keys(GroupBy::Container), [GroupKey::Nothing, container]);
 }

@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use serde::ser::SerializeMap;
 use serde::{Serialize, Serializer};
 
-use super::super::{Names, Row, Sheet, cells};
+use super::super::{Names, Row, Sheet, cells, marks};
 use super::RatesOut;
 use crate::render::finding::{self, FindingJson};
 use crate::render::json::hex;
@@ -37,6 +37,8 @@ pub(super) struct RowOut<'a> {
     cgroup_id: Option<u64>,
     cgroup: Option<&'a str>,
     unit: Option<&'a str>,
+    container: Option<String>,
+    same_address_sockets: Option<usize>,
     v6_only: Option<bool>,
     shutdown: Option<Shutdown>,
     tos: Option<u8>,
@@ -93,6 +95,8 @@ pub(super) fn row<'a>(row: Row<'a>, sheet: &Sheet<'a>) -> RowOut<'a> {
         cgroup_id: details.and_then(|details| details.cgroup_id),
         cgroup: group,
         unit: group.and_then(cgroup::unit),
+        container: group.and_then(container),
+        same_address_sockets: marks::sharing(row, sheet),
         v6_only: socket.v6_only,
         shutdown: details
             .and_then(|details| details.shutdown)
@@ -112,6 +116,12 @@ pub(super) fn row<'a>(row: Row<'a>, sheet: &Sheet<'a>) -> RowOut<'a> {
             .map(|finding| finding::json(finding, sheet))
             .collect(),
     }
+}
+
+/// `docker:3f4e...`.
+fn container(group: &str) -> Option<String> {
+    let found = cgroup::container(group)?;
+    Some(format!("{}:{}", found.runtime, found.id))
 }
 
 fn interface(index: u32, socket: &Socket, names: &Names) -> Option<String> {
@@ -252,9 +262,7 @@ impl Serialize for OwnerOut<'_> {
         let group = self.process.cgroup.as_deref();
         map.serialize_entry("cgroup", &group)?;
         map.serialize_entry("unit", &group.and_then(cgroup::unit))?;
-        let container = group.and_then(cgroup::container);
-        let container = container.map(|found| format!("{}:{}", found.runtime, found.id));
-        map.serialize_entry("container", &container)?;
+        map.serialize_entry("container", &group.and_then(container))?;
         map.end()
     }
 }
