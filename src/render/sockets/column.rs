@@ -1,5 +1,7 @@
 //! The columns of our table, of CSV and of `--sort`: one list.
 
+mod values;
+
 use std::fmt::Write as _;
 
 use super::{Row, Sheet, cells, details, rates};
@@ -7,7 +9,10 @@ use crate::render::column::put;
 use crate::sockdiag::TcpInfoValues;
 use crate::sockets::change::{Rate, is_closed};
 use crate::sockets::order::{SortKey, SortOrder};
-use crate::sockets::{Address, Details, Owner, Owners, Socket, State, cgroup};
+use crate::sockets::{Details, Owner, Owners, Socket, cgroup};
+
+pub use values::why;
+use values::{group, host, inode, netns, port, tcp};
 
 /// What must have been gathered for a column.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -466,60 +471,6 @@ impl Column {
         if out.len() == start && self != Column::Why {
             out.push('-');
         }
-    }
-}
-
-fn inode(socket: &Socket) -> Option<u64> {
-    Some(socket.inode.into()).filter(|inode| *inode != 0)
-}
-
-fn port(end: &Address) -> Option<u64> {
-    end.port().filter(|&port| port != 0).map(u64::from)
-}
-
-fn host(out: &mut String, address: &Address) {
-    if let Address::Ip { addr, .. } = address {
-        cells::ip(out, *addr);
-    }
-}
-
-/// Of a listener the structure has other values.
-fn tcp(socket: &Socket) -> Option<&TcpInfoValues> {
-    match socket.state {
-        State::Listen => None,
-        _ => socket.details.as_ref()?.tcp.as_deref(),
-    }
-}
-
-/// All findings, the worst first, on one line.
-pub fn why(out: &mut String, row: Row<'_>, sheet: &Sheet<'_>) {
-    for (index, finding) in sheet.findings.of(row.at).enumerate() {
-        if index > 0 {
-            out.push_str("; ");
-        }
-        cells::safe(out, finding.headline.as_bytes());
-    }
-}
-
-fn netns(out: &mut String, socket: &Socket, sheet: &Sheet<'_>) {
-    if let Some(namespace) = sheet.sample().namespaces.get(usize::from(socket.netns)) {
-        match namespace.label.as_str() {
-            "" => put(out, Some(namespace.inode)),
-            label => cells::safe(out, label.as_bytes()),
-        }
-    }
-}
-
-fn group(out: &mut String, socket: &Socket, sheet: &Sheet<'_>) {
-    match sheet.group_of(socket) {
-        Some(path) => cells::safe(out, path.as_bytes()),
-        None => put(
-            out,
-            socket
-                .details
-                .as_ref()
-                .and_then(|details| details.cgroup_id),
-        ),
     }
 }
 
