@@ -225,8 +225,8 @@ fn show(args: &Args, filter: &Filter, looked: &Looked, context: &Context) -> Res
         .filter(|at| index.socket(*at).state != State::TimeWait || args.words.is_empty())
         .collect();
     if shown.is_empty() && !args.words.is_empty() {
-        let cause = "no socket matches the filter, so nothing was checked";
-        return Err(Error::new(Kind::CannotRun, "diagnose", cause).next("sockdoc sockets -a"));
+        let why = "no socket matches the filter, so nothing was checked";
+        return Err(Error::new(Kind::CannotRun, "diagnose", why).next("sockdoc sockets -a"));
     }
     let names = names(&looked.after);
     let sheet = Sheet {

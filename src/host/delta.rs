@@ -95,11 +95,6 @@ impl<'a> Delta<'a> {
         self.elapsed
     }
 
-    /// The time between the samples.
-    pub fn elapsed(&self) -> Duration {
-        self.elapsed
-    }
-
     /// The earlier sample.
     pub fn before(&self) -> &Index<'a> {
         &self.before

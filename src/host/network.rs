@@ -127,7 +127,7 @@ impl Network {
 }
 
 impl Machine {
-    /// Reads /proc/net/softnet_stat, one line of hexadecimal numbers for each CPU: packets processed, packets
+    /// Reads `/proc/net/softnet_stat`, one line of hexadecimal numbers for each CPU: packets processed, packets
     /// dropped, times out of budget.
     pub fn read_softnet(&mut self, text: &str) {
         let columns = "processed dropped squeezed";

@@ -44,7 +44,7 @@ pub fn write(
     let mut part = |title: &str, text: &str| -> io::Result<()> {
         let mut title = title;
         for line in wrap::lines(&escape::text(text), layout.width, MARGIN) {
-            writeln!(out, "{title:<width$}{line}", width = MARGIN)?;
+            writeln!(out, "{title:<MARGIN$}{line}")?;
             title = "";
         }
         Ok(())

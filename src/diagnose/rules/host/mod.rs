@@ -28,6 +28,7 @@ pub use tables::{CONNTRACK_TABLE_FULL, NEIGHBOUR_TABLE_FULL, TIME_WAIT_TABLE_FUL
 
 use super::{Check, Rule};
 use crate::diagnose::{Case, Fact, Finding, Severity, Subject, Value};
+use crate::host::Delta;
 
 /// A finding for each namespace in which a counter, or several together, grew by at least `least`.
 /// `headline` gets the growth and the seconds between the samples.
@@ -79,6 +80,6 @@ fn counted(source: &'static str, name: &'static str, before: u64, now: u64) -> F
 
 /// `2.0 s`: the time between the samples.
 fn seconds(case: &Case<'_>) -> String {
-    let elapsed = case.before.map(|before| before.elapsed());
+    let elapsed = case.before.map(Delta::span);
     format!("{:.1} s", elapsed.unwrap_or_default().as_secs_f64())
 }

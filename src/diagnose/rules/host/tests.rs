@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::diagnose::testing::{sample, socket};
-use crate::diagnose::{Case, Finding, diagnose};
+use crate::diagnose::{Case, Finding, Value, diagnose};
 use crate::host::{Delta, Index, Machine, Network, Sample};
 use crate::rtnetlink::{InterfaceAddress, Link, Qdisc};
 use crate::sockets::{Address, Family, Proto, Socket, State};
@@ -62,7 +62,7 @@ fn counters_that_grow_fire_and_those_of_the_past_stay_silent() {
         assert_eq!(ids, [rule], "{counter}");
         let fact = found[0].facts.last().unwrap();
         assert_eq!(fact.value.number(), Some(500 + least), "{counter}");
-        assert_eq!(fact.before.as_ref().and_then(|it| it.number()), Some(500));
+        assert_eq!(fact.before.as_ref().and_then(Value::number), Some(500));
         assert_eq!(said(&at(0), &at(least - 1)), [], "{counter}");
         // A counter that began again says nothing.
         assert_eq!(said(&at(least), &at(0)), [], "{counter}");

@@ -72,7 +72,7 @@ fn sends_without_route(case: &Case<'_>) -> Vec<Finding> {
             continue;
         }
         let now = network.counters.get(NAME).unwrap_or(grown);
-        let elapsed = case.before.map(|before| before.elapsed().as_secs_f64());
+        let elapsed = case.before.map(|before| before.span().as_secs_f64());
         let headline = format!(
             "no route: {grown} packets could not be sent in {:.1} s",
             elapsed.unwrap_or_default()
@@ -131,7 +131,7 @@ fn link_down(case: &Case<'_>) -> Vec<Finding> {
         };
         let is_down = network
             .link(interface)
-            .is_some_and(|link| !(link.up && link.carrier) && !link.loopback);
+            .is_some_and(|link| !(link.loopback || link.up && link.carrier));
         if !is_down {
             continue;
         }
@@ -190,67 +190,81 @@ pub static NEIGHBOUR_FAILED: Rule = Rule::new(
     Check::Host(neighbour_failed),
 );
 
+/// A next hop that does not answer.
+struct Failed {
+    netns: u16,
+    interface: u32,
+    hop: IpAddr,
+    reachability: Reachability,
+    /// The connections that wait for it.
+    sockets: Vec<SocketAt>,
+    /// To whom they go.
+    peers: Vec<IpAddr>,
+}
+
 fn neighbour_failed(case: &Case<'_>) -> Vec<Finding> {
-    let mut failed: Vec<(u16, u32, IpAddr, Vec<SocketAt>, Vec<IpAddr>)> = Vec::new();
+    let mut failed: Vec<Failed> = Vec::new();
     for ((netns, to), sockets) in waiting(case.sample) {
-        let Some((network, interface)) = way(case, netns, to) else {
+        let Some((hop, interface, reachability)) = failed_hop(case, netns, to) else {
             continue;
         };
-        let Some(RouteAnswer::Route(route)) = network.route(to) else {
-            continue;
-        };
-        let hop = route.gateway.unwrap_or(to);
-        let reachability = network.reachability(interface, hop);
-        let has_carrier = network
-            .link(interface)
-            .is_none_or(|link| link.up && link.carrier);
-        if !has_carrier
-            || !matches!(
-                reachability,
-                Some(Reachability::Failed | Reachability::Incomplete)
-            )
-        {
-            continue;
-        }
-        match failed
-            .iter_mut()
-            .find(|it| (it.0, it.1, it.2) == (netns, interface, hop))
-        {
-            Some((.., known, peers)) => {
-                known.extend(sockets);
-                peers.push(to);
+        let same = |it: &&mut Failed| (it.netns, it.interface, it.hop) == (netns, interface, hop);
+        match failed.iter_mut().find(same) {
+            Some(known) => {
+                known.sockets.extend(sockets);
+                known.peers.push(to);
             }
-            None => failed.push((netns, interface, hop, sockets, vec![to])),
+            None => failed.push(Failed {
+                netns,
+                interface,
+                hop,
+                reachability,
+                sockets,
+                peers: vec![to],
+            }),
         }
     }
-    let finding = |(netns, interface, hop, sockets, peers): (
-        u16,
-        u32,
-        IpAddr,
-        Vec<SocketAt>,
-        Vec<IpAddr>,
-    )| {
-        let name = network(case, netns)?
-            .link(interface)
-            .map(|link| link.name.clone())?;
+    let findings = failed.iter().filter_map(|failed| failed.finding(case));
+    findings.collect()
+}
+
+/// The next hop to an address, and the interface to it, if it does not answer there.
+fn failed_hop(case: &Case<'_>, netns: u16, to: IpAddr) -> Option<(IpAddr, u32, Reachability)> {
+    let (network, interface) = way(case, netns, to)?;
+    let RouteAnswer::Route(route) = network.route(to)? else {
+        return None;
+    };
+    let hop = route.gateway.unwrap_or(to);
+    let reachability = network.reachability(interface, hop)?;
+    let link = network.link(interface)?;
+    let fails = link.up && link.carrier && reachability != Reachability::Known;
+    fails.then_some((hop, interface, reachability))
+}
+
+impl Failed {
+    fn finding(&self, case: &Case<'_>) -> Option<Finding> {
+        let (netns, hop) = (self.netns, self.hop);
+        let name = &network(case, netns)?.link(self.interface)?.name;
         let protocol = if hop.is_ipv4() {
             "ARP"
         } else {
             "neighbour discovery"
         };
-        let role = if peers[..] == [hop] {
-            format!("{hop} does not answer {protocol} on {name}")
+        let role = if self.peers[..] == [hop] {
+            ""
         } else {
-            format!("the router {hop} does not answer {protocol} on {name}")
+            "the router "
         };
-        let reachability = network(case, netns)?.reachability(interface, hop)?;
-        let state = if reachability == Reachability::Failed {
+        let state = if self.reachability == Reachability::Failed {
             "FAILED"
         } else {
             "INCOMPLETE"
         };
+        let waits = waits_text(self.sockets.len());
+        let headline = format!("{role}{hop} does not answer {protocol} on {name}; {waits}");
+        let subject = Subject::Path { netns, to: hop };
         Some(Finding {
-            others: affecting(&sockets),
+            others: affecting(&self.sockets),
             facts: vec![Fact::new(
                 "rtnetlink",
                 "ndm_state",
@@ -260,19 +274,13 @@ fn neighbour_failed(case: &Case<'_>) -> Vec<Finding> {
                 carrier.",
             next: vec![
                 Command::of("ip neigh show to").with(hop).into(),
-                Command::of("ip address show dev").with(&name).into(),
+                Command::of("ip address show dev").with(name).into(),
                 "Check that the prefix length is right: only addresses in it are neighbours."
                     .into(),
             ],
-            ..Finding::new(
-                &NEIGHBOUR_FAILED,
-                Severity::Error,
-                Subject::Path { netns, to: hop },
-                format!("{role}; {}", waits_text(sockets.len())),
-            )
+            ..Finding::new(&NEIGHBOUR_FAILED, Severity::Error, subject, headline)
         })
-    };
-    failed.into_iter().filter_map(finding).collect()
+    }
 }
 
 fn waits_text(count: usize) -> String {

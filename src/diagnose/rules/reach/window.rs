@@ -2,6 +2,7 @@
 
 use super::{Check, Finding, Rule, affecting, both, grown};
 use crate::diagnose::{Case, Command, Fact, Severity, Subject, Value, words};
+use crate::host::Delta;
 use crate::sockets::State;
 
 /// A window too small for the path.
@@ -30,8 +31,7 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
         if !matches!(socket.state, State::Established | State::CloseWait) {
             continue;
         }
-        let (Some((before, now)), Some(elapsed)) =
-            (both(case, at), case.before.map(|it| it.elapsed()))
+        let (Some((before, now)), Some(elapsed)) = (both(case, at), case.before.map(Delta::span))
         else {
             continue;
         };
