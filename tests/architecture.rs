@@ -51,7 +51,13 @@ const CRATES: &[(&str, &[&str])] = &[
     (
         "serde",
         &[
-            "commands", "host", "message", "render", "sockdiag", "sockets",
+            "commands",
+            "host",
+            "message",
+            "render",
+            "rtnetlink",
+            "sockdiag",
+            "sockets",
         ],
     ),
     // In sockdiag only to look at what serde makes, in tests.

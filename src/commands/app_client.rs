@@ -99,6 +99,7 @@ pub fn run(args: &Args, context: &Context) -> Result<Status> {
         let plan = args
             .load
             .plan(args.pipeline as usize, keep_open, args.reach.timeout);
+        privilege::drop_all()?;
         let client = AppClient::new(request, args.max_message);
         let target = Target::Tcp(endpoint.name(), addresses);
         let hint = keep_open.then_some(
@@ -122,6 +123,7 @@ pub fn run(args: &Args, context: &Context) -> Result<Status> {
     transcript.tell(|out, server| writeln!(out, "Starting connection to {server}"))?;
     let mut connection =
         Connection::tcp(&endpoint.name(), &addresses, &options, args.reach.timeout)?;
+    privilege::drop_all()?;
     if context.verbose {
         tell_tried(&connection);
     }

@@ -171,6 +171,8 @@ impl Server<'_> {
     fn drop_privileges(&self) -> Result<()> {
         match self.args.unix {
             Some(_) => privilege::keep(&[Need::UnixSocket]),
+            None if self.args.udp || self.args.load.wanted() => privilege::drop_all(),
+            // Who is in the way of a connection that fails.
             None => privilege::keep(&[Need::Owners, Need::Namespaces]),
         }
     }
@@ -183,6 +185,7 @@ impl Server<'_> {
             let addresses = self.resolve()?;
             let connection =
                 Connection::tcp(&self.endpoint.name(), &addresses, self.options, timeout)?;
+            privilege::drop_all()?;
             if self.verbose {
                 tell_tried(&connection);
             }

@@ -16,7 +16,7 @@ const NONE: u32 = u32::MAX;
 ///
 /// A socket is the same if its cookie is, which the kernel gives once; from /proc/net, which has none, if
 /// its inode and protocol are. A connection that closed in between is in the later sample as a TCP socket
-/// without a state, with the figures that it had in the end: see [`is_closed`](crate::sockets::change::is_closed).
+/// without a state, with the figures that it had in the end: see [`is_closed`].
 #[derive(Debug)]
 pub struct Delta<'a> {
     before: Index<'a>,

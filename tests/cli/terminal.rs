@@ -8,11 +8,12 @@ use crate::ping::may_ping;
 use crate::speak;
 use crate::support::{self, Server, fake_server, run, skip, sockdoc, stderr, stdout};
 
-const COMMANDS: [&str; 10] = [
+const COMMANDS: [&str; 11] = [
     "app-server",
     "app-client",
     "echo-server",
     "echo-client",
+    "diagnose",
     "fill-buffers",
     "sockets",
     "decode",

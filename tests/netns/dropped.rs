@@ -206,6 +206,7 @@ const SHORT: &[&[&str]] = &[
     &["sockets"],
     &["sockets", "--all-netns", "--json"],
     &["fill-buffers"],
+    &["diagnose", "--seconds", "0.1"],
 ];
 
 #[test]

@@ -17,7 +17,7 @@ use crate::sys::around;
 use crate::sys::clock;
 use crate::sys::handshake::{Outcome, handshake};
 use crate::sys::icmp::{Options, source_for};
-use crate::sys::privilege::{self, Need};
+use crate::sys::privilege;
 use crate::sys::signals::Signals;
 
 /// How long a handshake is waited for, unless `-W` says otherwise: a SYN that was lost is sent again
@@ -39,7 +39,7 @@ pub(super) fn run(
     let mut monitor = Monitor::new(flags, context, ports.collect());
     // Each socket takes the mark anew, which needs a capability.
     if options.mark.is_none() {
-        privilege::keep(&[Need::Owners, Need::Namespaces])?;
+        privilege::drop_all()?;
     }
     let plan = flags.plan(monitor.ports.len() > 1);
     let timeout = flags.when.timeout.unwrap_or(TIMEOUT);
