@@ -234,7 +234,13 @@ fn trace(index: &Index<'_>, sockets: &[SocketAt]) -> String {
             "see what it does: strace -f -p {}",
             index.sample().process(*at).pid
         ),
-        None => "see its log".to_owned(),
+        None => match sockets
+            .first()
+            .and_then(|at| index.socket(*at).local.port())
+        {
+            Some(port) => format!("find the process, as root: sockdoc sockets :{port}"),
+            None => "find the process, as root: sockdoc sockets -a".to_owned(),
+        },
     }
 }
 
@@ -254,7 +260,7 @@ pub fn who(index: &Index<'_>, sockets: &[SocketAt]) -> String {
         })
         .collect();
     match named.len() {
-        0 => "a process that is not visible (run as root to see it)".to_owned(),
+        0 => "a process that is not visible from here".to_owned(),
         _ => named.join(", "),
     }
 }
