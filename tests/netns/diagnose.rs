@@ -186,7 +186,8 @@ fn a_next_hop_that_does_not_answer_is_the_cause_of_a_connection_that_waits() {
         return;
     };
     let again = path.client.name.clone();
-    // connect() ends with EHOSTUNREACH after three seconds: it is begun again.
+    // connect() ends with EHOSTUNREACH after three seconds: it is begun again. The look is short, so that
+    // both samples see the same attempt.
     let file = path.client.file();
     let _busy = Busy::with(move || {
         let namespace = Namespace {
@@ -199,7 +200,7 @@ fn a_next_hop_that_does_not_answer_is_the_cause_of_a_connection_that_waits() {
         std::path::Path::new(&file).exists()
     });
     until_sent_again(&path.client);
-    let diagnosis = Diagnosis::of(&path.client, &["--seconds", "1"]);
+    let diagnosis = Diagnosis::of(&path.client, &["--seconds", "0.2"]);
     diagnosis.is(
         "neighbour_failed",
         "10.77.1.77 does not answer ARP on near0",
