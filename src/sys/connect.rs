@@ -184,7 +184,15 @@ impl Race<'_> {
 /// A connection to a port of this host without a listener can meet itself, when the kernel takes
 /// that very port for our end (a simultaneous open, RFC 9293 section 3.5). No server is there.
 fn not_to_itself(socket: &Socket) -> io::Result<()> {
-    let ends = (socket.local_addr()?, socket.peer_addr()?);
+    let peer = match socket.peer_addr() {
+        // It was reset since: the socket knows by what.
+        Err(error) if error.raw_os_error() == Some(libc::ENOTCONN) => {
+            let reset = || io::Error::from_raw_os_error(libc::ECONNRESET);
+            return Err(socket.take_error()?.unwrap_or_else(reset));
+        }
+        peer => peer?,
+    };
+    let ends = (socket.local_addr()?, peer);
     if ends.0.as_socket() == ends.1.as_socket() {
         return Err(io::Error::from_raw_os_error(libc::ECONNREFUSED));
     }
@@ -259,6 +267,21 @@ mod tests {
             })
             .collect();
         (listener, fillers, address)
+    }
+
+    #[test]
+    fn a_connection_that_is_reset_at_once_is_said_to_be_reset() {
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let client = std::net::TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+        let server = Socket::from(listener.accept().unwrap().0);
+        server.set_linger(Some(Duration::ZERO)).unwrap();
+        drop(server);
+        let client = Socket::from(client);
+        let mut fds = [PollFd::new(client.as_fd(), PollFlags::POLLOUT)];
+        ready_by(&mut fds, Some(Instant::now() + Duration::from_secs(5))).unwrap();
+        while client.peer_addr().is_ok() {}
+        let error = not_to_itself(&client).unwrap_err();
+        assert_eq!(error.raw_os_error(), Some(libc::ECONNRESET));
     }
 
     #[test]
