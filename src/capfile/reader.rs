@@ -27,7 +27,7 @@ impl<'a> SliceReader<'a> {
         self.walk.next(&mut self.rest, true, &mut |_| {})
     }
 
-    /// The next frame, and the interface that it was captured on. The blocks of pcapng in front of it that have
+    /// The next frame, and the interface that it was captured on. The blocks of pcapng before it that have
     /// no frame go to `passed`.
     #[inline]
     pub fn next_with_interface(
@@ -123,7 +123,7 @@ impl StreamReader {
         next
     }
 
-    /// The next frame, and the interface that it was captured on. The blocks of pcapng in front of it that have
+    /// The next frame, and the interface that it was captured on. The blocks of pcapng before it that have
     /// no frame go to `passed`.
     #[inline]
     pub fn next_with_interface(

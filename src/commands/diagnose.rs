@@ -8,7 +8,7 @@ use std::time::Duration;
 use crate::commands::sockets::filter_of_words;
 use crate::commands::values::positive_duration;
 use crate::commands::{Context, Status};
-use crate::diagnose::rules::{self, reach};
+use crate::diagnose::rules;
 use crate::diagnose::{Case, Rule, Severity, diagnose};
 use crate::error::{Error, Kind, Result};
 use crate::host::{Delta, Index, Sample, SocketAt};
@@ -17,7 +17,7 @@ use crate::render::finding::Layout;
 use crate::render::sockets::{Names, Sheet};
 use crate::sockets::filter::Filter;
 use crate::sockets::{Proto, State};
-use crate::sys::sockets::namespaces::{Place, Unseen};
+use crate::sys::sockets::namespaces::Place;
 use crate::sys::sockets::processes::Depth;
 use crate::sys::sockets::{Query, notes, statuses};
 use crate::sys::{clock, files, network, privilege, sockets};
@@ -109,12 +109,7 @@ pub fn run(args: &Args, context: &Context) -> Result<Status> {
 
 /// Looks at this host twice.
 fn look(args: &Args) -> Result<Looked> {
-    let one = |place| (vec![place], Unseen::default());
-    let (places, unseen) = match &args.netns {
-        Some(word) => one(Place::named(word)?),
-        None if args.all_netns => Place::all(),
-        None => one(Place::own()),
-    };
+    let (places, unseen) = Place::chosen(args.netns.as_deref(), args.all_netns)?;
     let query = Query {
         protos: Proto::ALL.to_vec(),
         states: u32::MAX,
@@ -146,7 +141,7 @@ fn look(args: &Args) -> Result<Looked> {
 /// One sample: the sockets, then the network stacks, since those tell about the peers of the sockets.
 fn sample(query: &Query) -> Result<Sample> {
     let mut sample = sockets::sample(query, &|_| true)?.sample;
-    let waiting = reach::waiting(&sample);
+    let waiting = Index::new(&sample).waiting().clone();
     for (netns, place) in (0..).zip(&query.places) {
         let routes: Vec<_> = waiting
             .keys()

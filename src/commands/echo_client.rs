@@ -319,7 +319,7 @@ fn say_together(server: &Server<'_>, messages: Messages, printer: &Printer<'_>) 
 struct Printer<'a> {
     args: &'a Args,
     context: &'a Context,
-    /// How bytes are written when nobody reads them as text.
+    /// How bytes are written when the output is not a terminal.
     exact: Option<&'static [u8]>,
 }
 

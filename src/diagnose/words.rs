@@ -38,14 +38,6 @@ pub fn count(number: u32, thing: &str) -> String {
     }
 }
 
-/// An errno as people know it: `Network is unreachable (ENETUNREACH)`.
-pub fn errno(number: i32) -> String {
-    match crate::reference::errno::by_number(number) {
-        Some(entry) => format!("{} ({})", entry.message, entry.name),
-        None => format!("errno {number}"),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;

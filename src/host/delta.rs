@@ -62,7 +62,7 @@ fn tcp_is_known(socket: &Socket) -> bool {
 }
 
 impl<'a> Delta<'a> {
-    /// Joins two samples. `elapsed`: the time between them by a clock that nobody sets.
+    /// Joins two samples. `elapsed`: the time between them by a monotonic clock.
     pub fn new(before: Index<'a>, after: &'a Index<'a>, elapsed: Duration) -> Delta<'a> {
         let netns = namespaces(&before, after);
         let mut places: NumberMap<u64, u32> = NumberMap::default();

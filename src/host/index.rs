@@ -1,13 +1,13 @@
 //! The questions that are asked of a sample, each answered in this one place.
 
 use std::cell::OnceCell;
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::net::{IpAddr, SocketAddr};
 
 use super::pairs::{self, Pairs};
 use super::sample::{ProcessAt, Sample, SocketAt};
 use crate::sockets::filter::is_listening;
-use crate::sockets::{Address, Owner, Proto, Socket, State, TcpFigures};
+use crate::sockets::{Address, Owner, Proto, Socket, State, TcpFigures, TimerKind};
 
 /// Answers about a sample. What a question needs is put together when it is asked for the first time.
 #[derive(Debug)]
@@ -18,7 +18,14 @@ pub struct Index<'a> {
     held: OnceCell<HashMap<ProcessAt, Vec<SocketAt>>>,
     unaccepted: OnceCell<HashMap<SocketAt, Vec<SocketAt>>>,
     closing: OnceCell<HashMap<Closer, Vec<u32>>>,
+    waiting: OnceCell<Waiting>,
 }
+
+/// The connections that wait, by the network namespace that they are in and the address of their peer.
+pub type Waiting = BTreeMap<(u16, IpAddr), Vec<SocketAt>>;
+
+/// No more peers than these are told apart as waited for.
+const MOST_PEERS: usize = 256;
 
 /// Who has to close a connection: the first process that holds it, or otherwise that of a port.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -48,6 +55,7 @@ impl<'a> Index<'a> {
             held: OnceCell::new(),
             unaccepted: OnceCell::new(),
             closing: OnceCell::new(),
+            waiting: OnceCell::new(),
         }
     }
 
@@ -244,6 +252,25 @@ impl Index<'_> {
         (peer.state == State::FinWait2 && peer.inode != 0).then_some(other)
     }
 
+    /// The peers whose connections wait for an answer: nothing came back for what was sent, and it was sent
+    /// again. Not those at a loopback address.
+    pub fn waiting(&self) -> &Waiting {
+        self.waiting.get_or_init(|| {
+            let mut waiting = Waiting::new();
+            for (at, socket) in self.sample.places().zip(&self.sample.sockets) {
+                let Some(to) = socket.peer.ip() else { continue };
+                if !waits_for_an_answer(socket) || to.is_loopback() {
+                    continue;
+                }
+                let key = (socket.netns, to);
+                if waiting.len() < MOST_PEERS || waiting.contains_key(&key) {
+                    waiting.entry(key).or_default().push(at);
+                }
+            }
+            waiting
+        })
+    }
+
     /// The processes that may keep others waiting: a connection waits at one of their listeners, or data
     /// that is older than a second is unread. In order, and at most `most` of them.
     pub fn in_trouble(&self, most: usize) -> Vec<ProcessAt> {
@@ -265,6 +292,26 @@ impl Index<'_> {
         processes.truncate(most);
         processes
     }
+}
+
+/// Whether what a connection sent was sent again and not answered.
+fn waits_for_an_answer(socket: &Socket) -> bool {
+    let figures = TcpFigures::from(socket.tcp);
+    let timer = socket.timer;
+    let repeated = timer
+        .map(|timer| timer.retransmits)
+        .max(figures.retransmits)
+        >= Some(1);
+    let is_probing = timer.is_some_and(|timer| {
+        timer.retransmits >= 2 && matches!(timer.kind, TimerKind::Persist | TimerKind::Keepalive)
+    });
+    let is_sending = timer.is_some_and(|timer| timer.kind == TimerKind::Retransmit);
+    socket.proto == Proto::Tcp
+        && !matches!(
+            socket.state,
+            State::Listen | State::TimeWait | State::SynRecv
+        )
+        && (is_probing || (is_sending && repeated))
 }
 
 /// Whether it is a connection that no program has accepted yet: it has no inode.

@@ -66,7 +66,7 @@ pub struct RouteTo {
 pub enum RouteAnswer {
     /// Packets go this way.
     Route(Route),
-    /// There is none, or it refuses: an errno, `ENETUNREACH` and others.
+    /// No route exists, or the route refuses the packet: an errno, such as `ENETUNREACH`.
     Refused(i32),
 }
 

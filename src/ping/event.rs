@@ -33,7 +33,7 @@ pub enum Event {
         /// Which of the requests to this target.
         sequence: u64,
     },
-    /// A target is down: so many requests in a row were lost.
+    /// A target is down: this many requests in a row were lost.
     Down {
         /// Which.
         target: usize,

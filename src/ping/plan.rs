@@ -76,6 +76,6 @@ pub enum Until {
     End,
     /// The first good reply.
     Up,
-    /// So many requests in a row without one.
+    /// This many requests in a row without a reply.
     Down(u64),
 }

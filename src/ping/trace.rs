@@ -6,7 +6,7 @@ use super::figures::Times;
 use super::hops::{End, Hop};
 use super::losses::Refusal;
 
-/// A path ends where so many hops in a row have never answered.
+/// A path ends where this many hops in a row have never answered.
 pub const MOST_SILENT: u8 = 5;
 /// Routers of one hop that are told apart.
 const MOST_ROUTERS: usize = 16;

@@ -63,6 +63,14 @@ pub fn by_number(number: i32) -> Option<&'static Errno> {
     tables().find(|entry| entry.number == number)
 }
 
+/// A number in words: `Network is unreachable (ENETUNREACH)`.
+pub fn words(number: i32) -> String {
+    match by_number(number) {
+        Some(entry) => format!("{} ({})", entry.message, entry.name),
+        None => format!("errno {number}"),
+    }
+}
+
 /// The entry of a name or of another name of the same number, in any case.
 pub fn by_name(name: &str) -> Option<&'static Errno> {
     tables().find(|entry| {

@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use super::finding::{self, BlockJson, Layout};
 use super::sockets::Sheet;
-use super::{escape, thousands, wrap};
+use super::{counted, escape, wrap};
 use crate::diagnose::{Block, Severity, rules};
 use crate::host::Note;
 
@@ -61,14 +61,11 @@ pub fn write(
 /// `1 cause with 3 effects; examined 412 sockets of 38 processes for 2.0 s`.
 fn verdict(diagnosis: &Diagnosis<'_>) -> String {
     let sheet = diagnosis.sheet;
+    let processes = sheet.sample().owners.processes().len();
     let looked = format!(
         "{} of {}{}",
-        counted(sheet.shown.len(), "socket", "sockets"),
-        counted(
-            sheet.sample().owners.processes().len(),
-            "process",
-            "processes"
-        ),
+        counted(sheet.shown.len() as u64, "socket"),
+        counted(processes as u64, "process"),
         if diagnosis.whole {
             " and the host's counters"
         } else {
@@ -80,31 +77,26 @@ fn verdict(diagnosis: &Diagnosis<'_>) -> String {
     } else {
         String::new()
     };
-    let causes = diagnosis.blocks.len();
+    let causes = diagnosis.blocks.len() as u64;
     if causes == 0 {
         return format!("nothing wrong found; examined {looked}{time}");
     }
-    let effects = diagnosis.blocks.iter().map(effects).sum();
+    let effects: u64 = diagnosis.blocks.iter().map(effects).sum();
     let with = if effects == 0 {
         String::new()
     } else {
-        format!(" with {}", counted(effects, "effect", "effects"))
+        format!(" with {}", counted(effects, "effect"))
     };
     let what = if effects == 0 {
-        counted(causes, "finding", "findings")
+        counted(causes, "finding")
     } else {
-        counted(causes, "cause", "causes")
+        counted(causes, "cause")
     };
     format!("{what}{with}; examined {looked}{time}")
 }
 
-fn effects(block: &Block) -> usize {
+fn effects(block: &Block) -> u64 {
     block.effects.iter().map(|effect| 1 + effects(effect)).sum()
-}
-
-fn counted(count: usize, one: &str, many: &str) -> String {
-    let word = if count == 1 { one } else { many };
-    format!("{} {word}", thousands(count as u64))
 }
 
 /// What the rules had to go by.
@@ -178,22 +170,18 @@ pub fn metrics(out: &mut (impl Write + ?Sized), diagnosis: &Diagnosis<'_>) -> io
         "# HELP sockdoc_findings What sockdoc diagnose found, by rule."
     )?;
     for rule in rules::ALL.iter().filter(|rule| rule.is_about_a_host()) {
-        for severity in [Severity::Notice, Severity::Warning, Severity::Error] {
-            let found = counts.get(&(rule.id, severity)).copied();
-            // A rule that was not found has one line, with the severity left out.
-            if let Some(found) = found {
-                let word = severity.word();
-                writeln!(
-                    out,
-                    "sockdoc_findings{{rule=\"{}\",severity=\"{word}\"}} {found}",
-                    rule.id
-                )?;
-            }
+        let range = (rule.id, Severity::Notice)..=(rule.id, Severity::Error);
+        let mut found: Vec<(&str, usize)> = counts
+            .range(range)
+            .map(|((_, severity), count)| (severity.word(), *count))
+            .collect();
+        if found.is_empty() {
+            found.push(("", 0));
         }
-        if !counts.keys().any(|(id, _)| *id == rule.id) {
+        for (severity, count) in found {
             writeln!(
                 out,
-                "sockdoc_findings{{rule=\"{}\",severity=\"\"}} 0",
+                "sockdoc_findings{{rule=\"{}\",severity=\"{severity}\"}} {count}",
                 rule.id
             )?;
         }

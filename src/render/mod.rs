@@ -121,10 +121,14 @@ pub fn thousands(number: u64) -> String {
     out
 }
 
-/// `1 connection`, `2,000 connections`.
+/// `1 connection`, `2,000 connections`, `3 processes`.
 pub fn counted(number: u64, thing: &str) -> String {
-    let s = if number == 1 { "" } else { "s" };
-    format!("{} {thing}{s}", thousands(number))
+    let ending = match number {
+        1 => "",
+        _ if thing.ends_with('s') => "es",
+        _ => "s",
+    };
+    format!("{} {thing}{ending}", thousands(number))
 }
 
 #[cfg(test)]
@@ -133,6 +137,8 @@ mod tests {
 
     #[test]
     fn thousands_have_commas() {
+        assert_eq!(counted(1, "process"), "1 process");
+        assert_eq!(counted(2_000, "process"), "2,000 processes");
         assert_eq!(thousands(0), "0");
         assert_eq!(thousands(999), "999");
         assert_eq!(thousands(1_000), "1,000");

@@ -22,18 +22,18 @@ const DESTINATION: u16 = 1;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Reachability {
-    /// It is being asked for, and nobody answered yet.
+    /// It is being resolved; no answer has arrived yet.
     Incomplete,
     /// It is known; perhaps not confirmed lately.
     Known,
-    /// Nobody answered.
+    /// No answer arrived.
     Failed,
 }
 
 /// A neighbour.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Neighbour {
-    /// The interface behind which it is.
+    /// The interface that leads to it.
     pub interface: u32,
     /// Its address.
     pub address: IpAddr,

@@ -10,7 +10,7 @@ pub const DEFAULT_RATE: u32 = 10_000;
 /// Ports of services that answer whatever they are sent: echo, daytime, quotd, chargen, time.
 const ANSWERING: [u16; 5] = [7, 13, 17, 19, 37];
 
-/// The sources that are counted; their addresses can be forged, so there is no end of them.
+/// The sources that are counted; their addresses can be forged, so their number is not limited by itself.
 const MOST_SOURCES: usize = 4_096;
 
 /// Why a datagram is not answered.

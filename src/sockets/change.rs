@@ -1,7 +1,5 @@
 //! How far the counters of sockets went between two samples.
 
-use crate::sockdiag::TcpInfoValues;
-
 use super::{Proto, Socket, State};
 
 /// How far the counters of a socket, or of several, went in the time between. `None`: there is no such counter.
@@ -64,9 +62,9 @@ impl Change {
         Change {
             in_bytes: figure(received),
             out_bytes: figure(sent),
-            in_segments: figure(|it| tcp(it)?.segs_in.map(u64::from)),
-            out_segments: figure(|it| tcp(it)?.segs_out.map(u64::from)),
-            retransmits: figure(|it| tcp(it)?.total_retrans.map(u64::from)),
+            in_segments: figure(|it| it.tcp_info()?.segs_in.map(u64::from)),
+            out_segments: figure(|it| it.tcp_info()?.segs_out.map(u64::from)),
+            retransmits: figure(|it| it.tcp_info()?.total_retrans.map(u64::from)),
             drops: figure(|it| it.memory()?.drops.map(u64::from)),
             accepts: None,
             opened: u64::from(before.is_none()),
@@ -117,17 +115,9 @@ fn grown(before: u64, after: u64) -> u64 {
     after.checked_sub(before).unwrap_or(after)
 }
 
-/// Of a listener the structure has other values.
-fn tcp(socket: &Socket) -> Option<&TcpInfoValues> {
-    if socket.state == State::Listen {
-        return None;
-    }
-    socket.details.as_ref()?.tcp.as_deref()
-}
-
 /// Payload received: the kernel counts the FIN of the peer as a byte.
 fn received(socket: &Socket) -> Option<u64> {
-    let bytes = tcp(socket)?.bytes_received?;
+    let bytes = socket.tcp_info()?.bytes_received?;
     let fin = matches!(
         socket.state,
         State::CloseWait | State::Closing | State::LastAck | State::Unconnected
@@ -137,7 +127,7 @@ fn received(socket: &Socket) -> Option<u64> {
 
 /// Payload sent once. Before Linux 4.19: that was acknowledged, the SYN included.
 fn sent(socket: &Socket) -> Option<u64> {
-    let info = tcp(socket)?;
+    let info = socket.tcp_info()?;
     match info.bytes_sent {
         Some(sent) => Some(sent.saturating_sub(info.bytes_retrans.unwrap_or(0))),
         None => info.bytes_acked,

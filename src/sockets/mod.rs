@@ -104,6 +104,14 @@ impl Socket {
         self.details.as_ref()?.memory
     }
 
+    /// What TCP reports about a connection, if requested. For a listener the same structure has other contents.
+    pub fn tcp_info(&self) -> Option<&TcpInfoValues> {
+        match self.state {
+            State::Listen => None,
+            _ => self.details.as_ref()?.tcp.as_deref(),
+        }
+    }
+
     /// A socket of which nothing but this is known.
     pub fn blank(proto: Proto, family: Family, state: State) -> Socket {
         Socket {

@@ -62,7 +62,7 @@ pub fn probe(
     Ok((outcome, took))
 }
 
-/// The target itself says that nobody reads at this port (`ICMP` 3/3, `ICMPv6` 1/4).
+/// The target itself says that the port is closed (`ICMP` 3/3, `ICMPv6` 1/4).
 fn is_closed_port(refusal: &Refusal, target: SocketAddr) -> bool {
     let is_port = matches!((refusal.r#type, refusal.code), (3, 3) | (1, 4));
     is_port && refusal.by == Some(target.ip())

@@ -107,7 +107,7 @@ fn in_ascii(name: &str) -> Cow<'_, str> {
     idna::domain_to_ascii(name).map_or(Cow::Borrowed(name), Cow::Owned)
 }
 
-/// What is wrong with a word that looks like an address and is none: no host name has a colon, and none
+/// What is wrong with a word that looks like an address but is not one: no host name has a colon, and none
 /// consists of numbers (RFC 1123 section 2.1). `None` of a name, and of an address in any form that
 /// `inet_aton(3)` knows.
 fn malformed(name: &str) -> Option<&'static str> {

@@ -6,7 +6,7 @@
 //! - Frames go through each stage in their order, in batches: what is printed does not depend on the number of
 //!   threads.
 //! - There are [`BATCHES`] batches at most, which come back, so memory does not grow with the capture.
-//! - A stage that fails ends; the stage in front of it notices when it hands on the next batch.
+//! - A stage that fails ends; the stage before it notices when it hands on the next batch.
 
 use std::panic::resume_unwind;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
@@ -170,7 +170,7 @@ impl Analysis {
             });
             packet.text_end = text.len();
             if let Err(error) = done {
-                // What is in front of it is shown.
+                // The frames before it are shown.
                 packets.truncate(index);
                 return Err(filter_error(&error));
             }

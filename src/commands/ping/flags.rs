@@ -105,7 +105,7 @@ pub(super) struct ModeArgs {
     /// With --hops: go on round after round (-c of them), with a live table and a report.
     #[arg(long, requires = "hops")]
     pub(super) watch: bool,
-    /// With --hops: send UDP packets to this port; one that nobody reads gives an answer.
+    /// With --hops: send UDP packets to this port; choose a closed port, which answers.
     #[arg(long, value_name = "PORT", requires = "hops", conflicts_with = "tcp",
           value_parser = clap::value_parser!(u16).range(1..))]
     pub(super) udp: Option<u16>,
@@ -246,7 +246,7 @@ impl ShowArgs {
         }
     }
 
-    /// The form of the time in front of each line, if one is wanted.
+    /// The format of the time at the start of each line, if it is printed.
     pub(super) fn time_form(&self) -> Option<TimeForm> {
         match self.time {
             Some(Time::Iso) => Some(TimeForm::Iso),

@@ -61,7 +61,7 @@ pub(super) fn understand(args: &Args, context: &Context) -> Result<(Asked, Query
     let how = &args.how;
     let mut filter = filter_of(args)?;
     let read_as = filter.to_string();
-    let (places, unseen) = places_of(args)?;
+    let (places, unseen) = Place::chosen(args.what.netns.as_deref(), args.what.all_netns)?;
     resolve_names(&mut filter, &places)?;
     let protos = protos_of(args, &filter);
     filter.protos.clone_from(&protos);
@@ -340,15 +340,6 @@ fn port_bytecode(port: u16) -> Option<Bytecode> {
         KernelFilter::PeerPort(range),
     ]);
     filter.compile(PortTest::Range).ok()
-}
-
-fn places_of(args: &Args) -> Result<(Vec<Place>, Unseen)> {
-    let one = |place| (vec![place], Unseen::default());
-    match &args.what.netns {
-        Some(word) => Ok(one(Place::named(word)?)),
-        None if args.what.all_netns => Ok(Place::all()),
-        None => Ok(one(Place::own())),
-    }
 }
 
 #[cfg(test)]

@@ -99,12 +99,8 @@ pub struct Cause {
 }
 
 impl Cause {
-    /// A finding of this rule that names the subject among what it affects.
-    const fn of_itself(rule: &'static Rule) -> Cause {
-        Cause {
-            rule,
-            at: Role::Itself,
-        }
+    const fn at(rule: &'static Rule, at: Role) -> Cause {
+        Cause { rule, at }
     }
 }
 
@@ -273,6 +269,12 @@ fn watch_program(case: &Case<'_>, sockets: &[SocketAt], tells: &'static str) -> 
 /// What `strace` shows, if the process is not known yet.
 fn tells_then(tells: &'static str) -> NextStep {
     format!("Then trace that process with strace -f -p. {tells}").into()
+}
+
+/// The sockets, as those that a finding about something else is about as well.
+fn affected(sockets: &[SocketAt]) -> Vec<(Role, Subject)> {
+    let role = |at: &SocketAt| (Role::Affected, Subject::Socket(*at));
+    sockets.iter().map(role).collect()
 }
 
 /// The processes that hold these sockets, as far as their state may be what keeps the sockets waiting.

@@ -132,7 +132,7 @@ pub enum TimeForm {
 }
 
 impl DayTime {
-    /// A time in front of a line.
+    /// A time at the start of a line.
     pub fn show(self, at: Realtime) -> String {
         match self.form {
             TimeForm::Epoch => at.to_string(),

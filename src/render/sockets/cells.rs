@@ -8,9 +8,8 @@ use std::net::{IpAddr, Ipv4Addr};
 
 use super::{Names, Row, Sheet};
 use crate::render::escape;
-use crate::sockdiag::TcpInfoValues;
 use crate::sockets::owners::Process;
-use crate::sockets::{Address, OwnerReason, Socket, State};
+use crate::sockets::{Address, OwnerReason, Socket};
 
 /// Text of any origin.
 pub fn safe(out: &mut String, bytes: &[u8]) {
@@ -333,14 +332,6 @@ pub fn command_line(out: &mut String, bytes: &[u8]) {
     }
 }
 
-/// What TCP reports about a connection. For a listener the same structure has other contents.
-pub fn tcp_info(socket: &Socket) -> Option<&TcpInfoValues> {
-    match socket.state {
-        State::Listen => None,
-        _ => socket.details.as_deref()?.tcp.as_deref(),
-    }
-}
-
 /// How many columns of a terminal a text takes.
 pub fn width(text: &str) -> usize {
     if text.is_ascii() {
@@ -355,6 +346,7 @@ mod tests {
     use super::super::fixture;
     use super::*;
     use crate::sockets::Proto;
+    use crate::sockets::State;
 
     fn cell(bytes: &[u8]) -> String {
         let mut out = String::new();

@@ -62,7 +62,7 @@ impl Of<'_> {
     }
 
     fn tcp(&self) -> Option<&TcpInfoValues> {
-        cells::tcp_info(&self.row)
+        self.row.tcp_info()
     }
 
     /// A number of each owner, or of the first and how many more there are.

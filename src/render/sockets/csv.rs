@@ -5,7 +5,7 @@
 use std::io::{self, Write};
 
 use super::column::Column;
-use super::{Lines, Row, Sheet, cells};
+use super::{Lines, Row, Sheet};
 use crate::render::column::put;
 use crate::render::csv::field;
 
@@ -43,11 +43,11 @@ const RAW: [(&str, Raw); 17] = [
     ),
     (
         "rtt_us",
-        Raw::Number(|row, _| cells::tcp_info(row)?.rtt_us.map(u64::from)),
+        Raw::Number(|row, _| row.tcp_info()?.rtt_us.map(u64::from)),
     ),
     (
         "rto_us",
-        Raw::Number(|row, _| cells::tcp_info(row)?.rto_us.map(u64::from)),
+        Raw::Number(|row, _| row.tcp_info()?.rto_us.map(u64::from)),
     ),
     ("cwnd", Raw::Column(Column::Cwnd)),
     ("bytes_acked", Raw::Column(Column::Acked)),

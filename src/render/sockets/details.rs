@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use super::{Sheet, cells};
 use crate::diagnose::words::age;
 use crate::sockdiag::{SkMemInfo, TcpInfoValues};
-use crate::sockets::{Details, Socket, State, Timer, TimerKind, cgroup};
+use crate::sockets::{Details, Socket, Timer, TimerKind, cgroup};
 
 /// The requested lines.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -40,9 +40,8 @@ pub fn lines(socket: &Socket, sheet: &Sheet<'_>, wanted: Wanted) -> Vec<String> 
         lines.push(kernel(socket, details, sheet));
     }
     if wanted.tcp {
-        let tcp = details.and_then(|details| details.tcp.as_deref());
         let congestion = details.and_then(|details| details.congestion.as_deref());
-        let tcp = self::tcp(tcp.filter(|_| socket.state != State::Listen), congestion);
+        let tcp = self::tcp(socket.tcp_info(), congestion);
         if !tcp.is_empty() {
             lines.push(format!("tcp: {tcp}"));
         }

@@ -47,7 +47,7 @@ const KEYS: [(&str, Key); 7] = [
     ("dev", Key::Dev),
 ];
 
-/// The longer ones first, so that none is taken for the front of another.
+/// The longer ones first, so that no shorter one is read at the start of a longer one.
 const COMPARES: [(&str, Compare); 7] = [
     ("==", Compare::Equal),
     ("!=", Compare::NotEqual),

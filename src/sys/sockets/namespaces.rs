@@ -50,6 +50,19 @@ impl Place {
         }
     }
 
+    /// Those that flags choose: one by its name, all, or otherwise our own; and what could not be seen.
+    ///
+    /// # Errors
+    /// When there is none of that name.
+    pub fn chosen(name: Option<&str>, all: bool) -> Result<(Vec<Place>, Unseen)> {
+        let one = |place| (vec![place], Unseen::default());
+        match name {
+            Some(name) => Ok(one(Place::named(name)?)),
+            None if all => Ok(Place::all()),
+            None => Ok(one(Place::own())),
+        }
+    }
+
     /// Whether it is another one than our own.
     pub fn must_be_entered(&self) -> bool {
         !matches!(self.entry, Entry::Own)

@@ -1,6 +1,6 @@
 //! Packets that this host received or wanted to send, and dropped.
 
-use super::{Check, Rule, counted, grown, seconds};
+use super::{Check, Growth, Rule, counted, seconds};
 use crate::diagnose::{Case, Command, Finding, Severity, Subject};
 
 /// The backlog of a CPU.
@@ -64,25 +64,25 @@ pub static REVERSE_PATH_FILTER: Rule = Rule::new(
 );
 
 fn reverse_path(case: &Case<'_>) -> Vec<Finding> {
-    let counters = &["TcpExtIPReversePathFilter"];
-    let found = grown(
-        case,
-        &REVERSE_PATH_FILTER,
-        Severity::Warning,
-        counters,
-        3,
-        |count, time| format!("reverse path filter: {count} packets dropped in {time} (rp_filter)"),
-    );
-    let with_next = |finding| Finding {
-        next: vec![
-            Command::of("sysctl -ar net\\.ipv4\\.conf\\..*\\.rp_filter").into(),
-            "The larger of all and the interface's own value applies: 1 strict, 2 loose.".into(),
-            Command::of("ip route").into(),
-            "The route back to the source leads to another interface.".into(),
-        ],
-        ..finding
+    let growth = Growth {
+        rule: &REVERSE_PATH_FILTER,
+        severity: Severity::Warning,
+        counters: &["TcpExtIPReversePathFilter"],
+        least: 3,
+        headline: |count, time| {
+            format!("reverse path filter: {count} packets dropped in {time} (rp_filter)")
+        },
+        next: || {
+            vec![
+                Command::of("sysctl -ar net\\.ipv4\\.conf\\..*\\.rp_filter").into(),
+                "The larger of all and the interface's own value applies: 1 strict, 2 loose."
+                    .into(),
+                Command::of("ip route").into(),
+                "The route back to the source leads to another interface.".into(),
+            ]
+        },
     };
-    found.into_iter().map(with_next).collect()
+    growth.found(case)
 }
 
 /// Checksums.
@@ -102,36 +102,33 @@ pub static CHECKSUM_ERRORS: Rule = Rule::new(
 );
 
 fn checksums(case: &Case<'_>) -> Vec<Finding> {
-    let counters = &[
-        "TcpInCsumErrors",
-        "UdpInCsumErrors",
-        "IcmpInCsumErrors",
-        "Udp6InCsumErrors",
-    ];
-    let found = grown(
-        case,
-        &CHECKSUM_ERRORS,
-        Severity::Warning,
-        counters,
-        3,
-        |count, time| format!("damaged packets: {count} with a wrong checksum in {time}"),
-    );
-    let with_next = |finding| Finding {
-        next: vec![
-            Command::of("ip -s -s link").into(),
-            "The error counters of the interfaces.".into(),
-            "Then switch checksum offload off to see whether it is the cause: ethtool -K IF rx off"
-                .into(),
+    let growth = Growth {
+        rule: &CHECKSUM_ERRORS,
+        severity: Severity::Warning,
+        counters: &[
+            "TcpInCsumErrors",
+            "UdpInCsumErrors",
+            "IcmpInCsumErrors",
+            "Udp6InCsumErrors",
         ],
-        ..finding
+        least: 3,
+        headline: |count, time| format!("damaged packets: {count} with a wrong checksum in {time}"),
+        next: || {
+            vec![
+                Command::of("ip -s -s link").into(),
+                "The error counters of the interfaces.".into(),
+                "Then switch checksum offload off to see whether it is the cause: ethtool -K IF rx off"
+                    .into(),
+            ]
+        },
     };
-    found.into_iter().map(with_next).collect()
+    growth.found(case)
 }
 
 /// Fragments.
 pub static FRAGMENTS_LOST: Rule = Rule::new(
     "fragments_lost",
-    "fragments without their rest",
+    "datagrams with missing fragments",
     [
         "Datagrams arrive in fragments, and some fragments never come. Often a firewall on the way drops \
          fragments, or one of many is lost. The datagram is given up after 30 seconds.",
@@ -143,15 +140,15 @@ pub static FRAGMENTS_LOST: Rule = Rule::new(
 );
 
 fn fragments(case: &Case<'_>) -> Vec<Finding> {
-    let counters = &["IpReasmFails", "Ip6ReasmFails"];
-    grown(
-        case,
-        &FRAGMENTS_LOST,
-        Severity::Warning,
-        counters,
-        2,
-        |count, time| format!("fragments without their rest: {count} in {time}"),
-    )
+    let growth = Growth {
+        rule: &FRAGMENTS_LOST,
+        severity: Severity::Warning,
+        counters: &["IpReasmFails", "Ip6ReasmFails"],
+        least: 2,
+        headline: |count, time| format!("datagrams with missing fragments: {count} in {time}"),
+        next: Vec::new,
+    };
+    growth.found(case)
 }
 
 /// UDP without a listener.
@@ -168,27 +165,24 @@ pub static UDP_PORT_CLOSED: Rule = Rule::new(
 );
 
 fn udp_closed(case: &Case<'_>) -> Vec<Finding> {
-    let counters = &["UdpNoPorts", "Udp6NoPorts"];
-    let found = grown(
-        case,
-        &UDP_PORT_CLOSED,
-        Severity::Warning,
-        counters,
-        5,
-        |count, time| format!("UDP to a closed port: {count} datagrams in {time}"),
-    );
-    let with_next = |finding| Finding {
-        next: vec![
-            Command::of("sockdoc sockets -ul").into(),
-            "It lists the UDP ports that are open.".into(),
-            Command::of("tcpdump -ni any -c 5")
-                .with("icmp[0] == 3 and icmp[1] == 3")
-                .into(),
-            "It shows which port is asked for, and by whom.".into(),
-        ],
-        ..finding
+    let growth = Growth {
+        rule: &UDP_PORT_CLOSED,
+        severity: Severity::Warning,
+        counters: &["UdpNoPorts", "Udp6NoPorts"],
+        least: 5,
+        headline: |count, time| format!("UDP to a closed port: {count} datagrams in {time}"),
+        next: || {
+            vec![
+                Command::of("sockdoc sockets -ul").into(),
+                "It lists the UDP ports that are open.".into(),
+                Command::of("tcpdump -ni any -c 5")
+                    .with("icmp[0] == 3 and icmp[1] == 3")
+                    .into(),
+                "It shows the destination port and the sender.".into(),
+            ]
+        },
     };
-    found.into_iter().map(with_next).collect()
+    growth.found(case)
 }
 
 /// UDP send buffer.
@@ -205,13 +199,13 @@ pub static UDP_SEND_ERRORS: Rule = Rule::new(
 );
 
 fn udp_send(case: &Case<'_>) -> Vec<Finding> {
-    let counters = &["UdpSndbufErrors", "Udp6SndbufErrors"];
-    grown(
-        case,
-        &UDP_SEND_ERRORS,
-        Severity::Warning,
-        counters,
-        3,
-        |count, time| format!("UDP datagrams not sent: {count} in {time}"),
-    )
+    let growth = Growth {
+        rule: &UDP_SEND_ERRORS,
+        severity: Severity::Warning,
+        counters: &["UdpSndbufErrors", "Udp6SndbufErrors"],
+        least: 3,
+        headline: |count, time| format!("UDP datagrams not sent: {count} in {time}"),
+        next: Vec::new,
+    };
+    growth.found(case)
 }

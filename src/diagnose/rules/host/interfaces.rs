@@ -11,7 +11,7 @@ pub static INTERFACE_ERRORS: Rule = Rule::new(
         "The interface counts errors: packets that arrived damaged or could not be sent. The cable, the plug, \
          the card or its driver is at fault, or the ends disagree about the duplex mode.",
         "rx_errors, tx_errors or tx_dropped of the interface grew by at least 3 between two samples.",
-        "rx_dropped also counts packets of protocols that nobody takes, and is not looked at.",
+        "rx_dropped also counts packets of protocols without a handler, so it is not used.",
         "Change the cable and the port; ethtool shows speed, duplex and the card's own counters.",
     ],
     Check::Host(errors),

@@ -1,7 +1,7 @@
 //! SYNs that reached this host and were not answered, counted for all listeners together.
 
-use super::{Check, Rule, grown, growth, seconds};
-use crate::diagnose::rules::reach::affecting;
+use super::{Check, Growth, Rule, growth, seconds};
+use crate::diagnose::rules::affected;
 use crate::diagnose::rules::socket::dropped;
 use crate::diagnose::{Case, Command, Finding, Severity, Subject};
 use crate::host::SocketAt;
@@ -24,23 +24,20 @@ pub static SYN_QUEUE_FULL: Rule = Rule::new(
 );
 
 fn syn_queue(case: &Case<'_>) -> Vec<Finding> {
-    let counters = &["TcpExtTCPReqQFullDoCookies", "TcpExtTCPReqQFullDrop"];
-    let found = grown(
-        case,
-        &SYN_QUEUE_FULL,
-        Severity::Error,
-        counters,
-        1,
-        |count, time| format!("SYN queue full: {count} times in {time}"),
-    );
-    let with_next = |finding| Finding {
-        next: vec![
-            Command::of("sockdoc sockets --state syn-recv --group peer").into(),
-            "It shows who begins the handshakes.".into(),
-        ],
-        ..finding
+    let growth = Growth {
+        rule: &SYN_QUEUE_FULL,
+        severity: Severity::Error,
+        counters: &["TcpExtTCPReqQFullDoCookies", "TcpExtTCPReqQFullDrop"],
+        least: 1,
+        headline: |count, time| format!("SYN queue full: {count} times in {time}"),
+        next: || {
+            vec![
+                Command::of("sockdoc sockets --state syn-recv --group peer").into(),
+                "It shows who begins the handshakes.".into(),
+            ]
+        },
     };
-    found.into_iter().map(with_next).collect()
+    growth.found(case)
 }
 
 /// The listeners of a namespace whose own count of drops rose.
@@ -90,7 +87,7 @@ fn no_return(case: &Case<'_>) -> Vec<Finding> {
         let facts = growth(case, netns, counters);
         let subject = Subject::Network { netns };
         found.push(Finding {
-            others: affecting(&dropping),
+            others: affected(&dropping),
             facts: facts.into_iter().map(|(_, fact)| fact).collect(),
             ruled_out: "Not a full accept queue: TcpExtListenOverflows did not grow.",
             next: vec![

@@ -27,35 +27,42 @@ pub use resolver::NO_NAMESERVER;
 pub use tables::{CONNTRACK_TABLE_FULL, NEIGHBOUR_TABLE_FULL, TIME_WAIT_TABLE_FULL};
 
 use super::{Check, Rule};
-use crate::diagnose::{Case, Fact, Finding, Severity, Subject, Value};
+use crate::diagnose::{Case, Fact, Finding, NextStep, Severity, Subject, Value};
 use crate::host::Delta;
 
-/// A finding for each namespace in which a counter, or several together, grew by at least `least`.
-/// `headline` gets the growth and the seconds between the samples.
-fn grown(
-    case: &Case<'_>,
+/// Counters whose growth between two samples is a finding about their namespace.
+struct Growth {
     rule: &'static Rule,
     severity: Severity,
-    counters: &[&'static str],
+    counters: &'static [&'static str],
+    /// How far they have to grow together.
     least: u64,
-    headline: impl Fn(u64, &str) -> String,
-) -> Vec<Finding> {
-    let networks = case.networks();
-    networks
-        .filter_map(|(netns, _)| {
-            let facts = growth(case, netns, counters);
-            let sum = facts.iter().map(|(grown, _)| grown).sum();
-            if sum < least {
-                return None;
-            }
-            let headline = headline(sum, &seconds(case));
-            let finding = Finding::new(rule, severity, Subject::Network { netns }, headline);
-            Some(Finding {
-                facts: facts.into_iter().map(|(_, fact)| fact).collect(),
-                ..finding
-            })
+    /// The headline, of the growth and the time between the samples.
+    headline: fn(u64, &str) -> String,
+    next: fn() -> Vec<NextStep>,
+}
+
+impl Growth {
+    fn found(&self, case: &Case<'_>) -> Vec<Finding> {
+        let networks = case.networks();
+        let found = networks.filter_map(|(netns, _)| self.found_in(case, netns));
+        found.collect()
+    }
+
+    fn found_in(&self, case: &Case<'_>, netns: u16) -> Option<Finding> {
+        let facts = growth(case, netns, self.counters);
+        let sum = facts.iter().map(|(grown, _)| grown).sum();
+        if sum < self.least {
+            return None;
+        }
+        let headline = (self.headline)(sum, &seconds(case));
+        let subject = Subject::Network { netns };
+        Some(Finding {
+            facts: facts.into_iter().map(|(_, fact)| fact).collect(),
+            next: (self.next)(),
+            ..Finding::new(self.rule, self.severity, subject, headline)
         })
-        .collect()
+    }
 }
 
 /// Which of these counters grew, and how far.

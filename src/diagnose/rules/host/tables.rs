@@ -1,6 +1,6 @@
 //! Tables of the kernel that have a limit.
 
-use super::{Check, Rule, counted, grown, growth, seconds};
+use super::{Check, Growth, Rule, counted, growth, seconds};
 use crate::diagnose::{Case, Command, Fact, Finding, Severity, Subject, Value};
 
 /// conntrack.
@@ -162,22 +162,21 @@ pub static TIME_WAIT_TABLE_FULL: Rule = Rule::new(
 );
 
 fn time_wait(case: &Case<'_>) -> Vec<Finding> {
-    let counters = &["TcpExtTCPTimeWaitOverflow"];
-    let found = grown(
-        case,
-        &TIME_WAIT_TABLE_FULL,
-        Severity::Warning,
-        counters,
-        1,
-        |count, time| format!("too many connections in TIME-WAIT: {count} not kept in {time}"),
-    );
-    let with_next = |finding| Finding {
-        next: vec![
-            Command::of("sysctl net.ipv4.tcp_max_tw_buckets").into(),
-            Command::of("sockdoc sockets -a --state time-wait --group peer").into(),
-            "It shows to which peers the connections went.".into(),
-        ],
-        ..finding
+    let growth = Growth {
+        rule: &TIME_WAIT_TABLE_FULL,
+        severity: Severity::Warning,
+        counters: &["TcpExtTCPTimeWaitOverflow"],
+        least: 1,
+        headline: |count, time| {
+            format!("too many connections in TIME-WAIT: {count} not kept in {time}")
+        },
+        next: || {
+            vec![
+                Command::of("sysctl net.ipv4.tcp_max_tw_buckets").into(),
+                Command::of("sockdoc sockets -a --state time-wait --group peer").into(),
+                "It shows to which peers the connections went.".into(),
+            ]
+        },
     };
-    found.into_iter().map(with_next).collect()
+    growth.found(case)
 }

@@ -1,7 +1,7 @@
 //! A server has as many descriptors as it may have, so `accept()` fails.
 
-use super::super::{Check, Rule};
-use super::{affected, named, waited_for};
+use super::super::{Check, Rule, affected};
+use super::{named, waited_for};
 use crate::diagnose::{Case, Command, Fact, Finding, Severity, Subject, Value, words};
 use crate::host::ProcessStatus;
 
@@ -37,7 +37,7 @@ fn check(case: &Case<'_>, status: &ProcessStatus) -> Option<Finding> {
         words::count(waiting, "connection"),
     );
     Some(Finding {
-        others: affected(listeners),
+        others: affected(&listeners),
         facts: vec![
             Fact::new("/proc/PID/fd", "entries", Value::Count(open.into())),
             Fact::new("/proc/PID/limits", "Max open files", Value::Count(limit)),

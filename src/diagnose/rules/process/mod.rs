@@ -6,7 +6,7 @@ mod stopped;
 pub use descriptor_limit::RULE as DESCRIPTOR_LIMIT;
 pub use stopped::RULE as STOPPED;
 
-use super::{Case, Role, Subject};
+use super::Case;
 use crate::host::{ProcessAt, ProcessStatus, SocketAt};
 use crate::sockets::{Socket, State};
 
@@ -26,12 +26,6 @@ fn waited_for(case: &Case<'_>, process: ProcessAt) -> (Vec<SocketAt>, u32) {
 pub(super) fn is_held_up(status: &ProcessStatus) -> bool {
     let limit = status.descriptors.zip(status.descriptor_limit);
     stopped::is_stopped(status) || limit.is_some_and(|(open, limit)| u64::from(open) >= limit)
-}
-
-/// The sockets, as those that a finding about their process is about as well.
-fn affected(sockets: Vec<SocketAt>) -> Vec<(Role, Subject)> {
-    let role = |at| (Role::Affected, Subject::Socket(at));
-    sockets.into_iter().map(role).collect()
 }
 
 /// `nginx (pid 812)`.

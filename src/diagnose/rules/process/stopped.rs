@@ -1,7 +1,7 @@
 //! A process is stopped by a signal while others wait for it.
 
-use super::super::{Check, Rule};
-use super::{affected, named, waited_for};
+use super::super::{Check, Rule, affected};
+use super::{named, waited_for};
 use crate::diagnose::{Case, Command, Fact, Finding, Severity, Subject, Value, words};
 use crate::host::{ProcessStatus, SocketAt};
 use crate::sockets::State;
@@ -74,7 +74,7 @@ fn check(case: &Case<'_>, status: &ProcessStatus) -> Option<Finding> {
         effects.join(", ")
     );
     Some(Finding {
-        others: affected(sockets),
+        others: affected(&sockets),
         facts: vec![Fact::new(
             "/proc/PID/stat",
             "state",

@@ -1,7 +1,8 @@
 //! This host's own firewall, on the way out.
 
-use super::{Check, Finding, Rule, affecting, waiting};
-use crate::diagnose::{Case, Command, Fact, Role, Severity, Subject, Value};
+use super::route::is_cut_off;
+use super::{Check, Finding, Rule, affected};
+use crate::diagnose::{Case, Command, Fact, Severity, Subject, Value};
 use crate::host::SocketAt;
 use crate::sockets::State;
 
@@ -40,7 +41,7 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
             .collect();
         let to = case.socket(first).peer.ip();
         let one = peers.iter().all(|peer| *peer == peers[0]);
-        let whom = match (one, peers.first()) {
+        let of_these = match (one, peers.first()) {
             (true, Some((ip, port))) => format!("to {}", std::net::SocketAddr::new(*ip, *port)),
             _ => format!("of {} connections", sockets.len()),
         };
@@ -49,7 +50,7 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
             _ => Subject::Network { netns },
         };
         found.push(Finding {
-            others: affecting(&sockets),
+            others: affected(&sockets),
             facts: vec![fact],
             ruled_out: "Not a firewall elsewhere: sending fails in this host. Not the route, the link or the \
                 next hop: those are as they should be.",
@@ -61,32 +62,20 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
                 &OWN_FIREWALL_DROPS,
                 Severity::Error,
                 subject,
-                format!("this host's firewall drops the packets {whom}"),
+                format!("this host's firewall drops the packets {of_these}"),
             )
         });
     }
     found
 }
 
-/// The connections that wait and whose packets nothing else holds up.
+/// The connections that wait although their packets could leave this host.
 fn blocked(case: &Case<'_>, netns: u16) -> Vec<SocketAt> {
-    let mut explained: Vec<SocketAt> = Vec::new();
-    for rule in [
-        &super::NO_ROUTE,
-        &super::LINK_DOWN,
-        &super::NEIGHBOUR_FAILED,
-    ] {
-        if let Check::Host(check) = rule.check {
-            let findings = check(case);
-            explained.extend(findings.iter().flat_map(|it| it.sockets_as(Role::Affected)));
-        }
-    }
-    let waiting = waiting(case.sample);
-    let here = waiting.iter().filter(|((of, _), _)| *of == netns);
+    let waiting = case.index.waiting().iter();
+    let here = waiting.filter(|((of, to), _)| *of == netns && !is_cut_off(case, netns, *to));
     let mut sockets: Vec<SocketAt> = here
         .flat_map(|(_, sockets)| sockets.iter().copied())
         .collect();
-    sockets.retain(|at| !explained.contains(at));
     // Those that have never heard of their peer come first; if there are any, they are meant.
     let connecting = |at: &SocketAt| case.socket(*at).state == State::SynSent;
     if sockets.iter().any(connecting) {

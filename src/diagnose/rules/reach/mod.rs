@@ -1,8 +1,10 @@
 //! Rules about the way to a peer: the route, the link, the next hop, this host's own firewall, losses, the
 //! largest packet, the window.
 //!
-//! Only the ways of connections that wait are looked at ([`waiting`]): a route that leads nowhere is no
-//! trouble while nobody takes it.
+//! Only the paths of connections that wait are looked at ([`Index::waiting`]): a route that leads nowhere is no
+//! trouble while it is not used.
+//!
+//! [`Index::waiting`]: crate::host::Index::waiting
 
 mod firewall;
 mod loss;
@@ -18,68 +20,15 @@ pub use mtu::black_holes;
 pub use route::{LINK_DOWN, NEIGHBOUR_FAILED, NO_ROUTE};
 pub use window::RECEIVE_WINDOW_SMALL;
 
-use std::collections::BTreeMap;
-use std::net::IpAddr;
-
-use super::{Check, Rule};
-use crate::diagnose::{Case, Finding, Role, Subject};
-use crate::host::{Sample, SocketAt};
+use super::{Check, Rule, affected};
+use crate::diagnose::{Case, Finding};
+use crate::host::SocketAt;
 use crate::sockdiag::TcpInfoValues;
-use crate::sockets::{Proto, Socket, State, TcpFigures, TimerKind};
-
-/// No more paths than these are asked for.
-const MOST_PATHS: usize = 256;
-
-/// The peers whose connections wait for an answer: nothing came back for what was sent, and it was sent again.
-pub fn waiting(sample: &Sample) -> BTreeMap<(u16, IpAddr), Vec<SocketAt>> {
-    let mut paths: BTreeMap<(u16, IpAddr), Vec<SocketAt>> = BTreeMap::new();
-    for (at, socket) in sample.places().zip(&sample.sockets) {
-        let Some(to) = socket.peer.ip() else { continue };
-        if !waits(socket) || to.is_loopback() {
-            continue;
-        }
-        let key = (socket.netns, to);
-        if paths.len() < MOST_PATHS || paths.contains_key(&key) {
-            paths.entry(key).or_default().push(at);
-        }
-    }
-    paths
-}
-
-fn waits(socket: &Socket) -> bool {
-    let figures = TcpFigures::from(socket.tcp);
-    let timer = socket.timer;
-    let repeated = timer
-        .map(|timer| timer.retransmits)
-        .max(figures.retransmits)
-        >= Some(1);
-    let is_probing = timer.is_some_and(|timer| {
-        timer.retransmits >= 2 && matches!(timer.kind, TimerKind::Persist | TimerKind::Keepalive)
-    });
-    let is_sending = timer.is_some_and(|timer| timer.kind == TimerKind::Retransmit);
-    socket.proto == Proto::Tcp
-        && !matches!(
-            socket.state,
-            State::Listen | State::TimeWait | State::SynRecv
-        )
-        && (is_probing || (is_sending && repeated))
-}
-
-/// The sockets that a finding explains, as its others.
-pub(super) fn affecting(sockets: &[SocketAt]) -> Vec<(Role, Subject)> {
-    let sockets = sockets.iter();
-    sockets
-        .map(|at| (Role::Affected, Subject::Socket(*at)))
-        .collect()
-}
 
 /// Its `tcp_info` in both samples.
 fn both<'a>(case: &Case<'a>, at: SocketAt) -> Option<(&'a TcpInfoValues, &'a TcpInfoValues)> {
-    fn info(socket: &Socket) -> Option<&TcpInfoValues> {
-        socket.details.as_ref()?.tcp.as_deref()
-    }
     let before = case.before?.earlier(at)?;
-    info(before).zip(info(case.socket(at)))
+    before.tcp_info().zip(case.socket(at).tcp_info())
 }
 
 /// How far a counter went.

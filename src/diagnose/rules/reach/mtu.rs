@@ -1,16 +1,15 @@
 //! Packets that are too large for a link on the way.
 
 use super::super::path::MTU_BLACK_HOLE;
-use super::{Finding, affecting, waiting};
+use super::{Finding, affected};
 use crate::diagnose::{Case, Command, Fact, Severity, Subject, Value};
 use crate::host::SocketAt;
-use crate::sockdiag::TcpInfoValues;
 use crate::sockets::{Proto, State};
 
 /// The paths of which that is proven, as findings of the rule.
 pub fn black_holes(case: &Case<'_>) -> Vec<Finding> {
     let mut found = Vec::new();
-    for ((netns, to), sockets) in waiting(case.sample) {
+    for (&(netns, to), sockets) in case.index.waiting() {
         let stuck: Vec<SocketAt> = sockets
             .iter()
             .copied()
@@ -19,13 +18,15 @@ pub fn black_holes(case: &Case<'_>) -> Vec<Finding> {
         let Some(&first) = stuck.first() else {
             continue;
         };
-        let Some(info) = info(case, first) else {
+        let Some(info) = case.socket(first).tcp_info() else {
             continue;
         };
-        let sacked = stuck
-            .iter()
-            .any(|at| self::info(case, *at).is_some_and(|it| it.sacked > Some(0)));
-        if !sacked && !others_are_answered(case, netns, to, &sockets) {
+        let sacked = stuck.iter().any(|at| {
+            case.socket(*at)
+                .tcp_info()
+                .is_some_and(|it| it.sacked > Some(0))
+        });
+        if !sacked && !others_are_answered(case, netns, to, sockets) {
             continue;
         }
         let figure = |name, value: Option<u32>| {
@@ -33,7 +34,7 @@ pub fn black_holes(case: &Case<'_>) -> Vec<Finding> {
         };
         let mtu = info.pmtu_bytes.unwrap_or(0);
         found.push(Finding {
-            others: affecting(&stuck),
+            others: affected(&stuck),
             facts: vec![
                 figure("tcpi_pmtu", info.pmtu_bytes),
                 figure("tcpi_snd_mss", info.snd_mss_bytes),
@@ -56,13 +57,9 @@ pub fn black_holes(case: &Case<'_>) -> Vec<Finding> {
     found
 }
 
-fn info<'a>(case: &Case<'a>, at: SocketAt) -> Option<&'a TcpInfoValues> {
-    case.socket(at).details.as_ref()?.tcp.as_deref()
-}
-
 /// Whether a full-size segment was sent again at least twice, after something was acknowledged.
 fn is_stuck(case: &Case<'_>, at: SocketAt) -> bool {
-    let Some(info) = info(case, at) else {
+    let Some(info) = case.socket(at).tcp_info() else {
         return false;
     };
     let is_large = info

@@ -2,10 +2,11 @@
 
 use std::net::IpAddr;
 
-use super::{Check, Finding, Rule, affecting, waiting};
+use super::{Check, Finding, Rule, affected};
 use crate::diagnose::{Case, Command, Fact, Severity, Subject, Value};
 use crate::host::{Network, RouteAnswer, SocketAt};
-use crate::rtnetlink::{Reachability, Route, RouteKind};
+use crate::reference::errno;
+use crate::rtnetlink::{Reachability, RouteKind};
 
 /// No route.
 pub static NO_ROUTE: Rule = Rule::new(
@@ -25,20 +26,13 @@ pub static NO_ROUTE: Rule = Rule::new(
 
 fn no_route(case: &Case<'_>) -> Vec<Finding> {
     let mut found = Vec::new();
-    for ((netns, to), sockets) in waiting(case.sample) {
-        let refusal = match network(case, netns).and_then(|network| network.route(to)) {
-            Some(RouteAnswer::Refused(errno)) => {
-                let entry = crate::diagnose::words::errno(errno);
-                format!("no route to {to}: {entry}")
-            }
-            Some(RouteAnswer::Route(route)) => match refusing(route) {
-                Some(kind) => format!("no route to {to}: a route of type {kind} covers it"),
-                None => continue,
-            },
-            None => continue,
+    for (&(netns, to), sockets) in case.index.waiting() {
+        let Some(why) = refusal(case, netns, to) else {
+            continue;
         };
+        let headline = format!("no route to {to}: {why}");
         found.push(Finding {
-            others: affecting(&sockets),
+            others: affected(sockets),
             facts: vec![Fact::new(
                 "rtnetlink",
                 "RTM_GETROUTE",
@@ -52,7 +46,7 @@ fn no_route(case: &Case<'_>) -> Vec<Finding> {
                 &NO_ROUTE,
                 Severity::Error,
                 Subject::Path { netns, to },
-                refusal,
+                headline,
             )
         });
     }
@@ -99,13 +93,33 @@ fn sends_without_route(case: &Case<'_>) -> Vec<Finding> {
     found
 }
 
-fn refusing(route: Route) -> Option<&'static str> {
-    match route.kind {
-        RouteKind::Blackhole => Some("blackhole"),
-        RouteKind::Unreachable => Some("unreachable"),
-        RouteKind::Prohibit => Some("prohibit"),
-        _ => None,
-    }
+/// Whether the route, the link or the next hop keeps this host from sending to an address.
+pub(super) fn is_cut_off(case: &Case<'_>, netns: u16, to: IpAddr) -> bool {
+    refusal(case, netns, to).is_some()
+        || link_that_is_down(case, netns, to).is_some()
+        || failed_hop(case, netns, to).is_some()
+}
+
+/// Why this host has no route to an address, if it has none.
+fn refusal(case: &Case<'_>, netns: u16, to: IpAddr) -> Option<String> {
+    let route = match network(case, netns)?.route(to)? {
+        RouteAnswer::Refused(number) => return Some(errno::words(number)),
+        RouteAnswer::Route(route) => route,
+    };
+    let kind = match route.kind {
+        RouteKind::Blackhole => "blackhole",
+        RouteKind::Unreachable => "unreachable",
+        RouteKind::Prohibit => "prohibit",
+        _ => return None,
+    };
+    Some(format!("a route of type {kind} covers it"))
+}
+
+/// The interface to an address, if it is down or has no carrier.
+fn link_that_is_down(case: &Case<'_>, netns: u16, to: IpAddr) -> Option<u32> {
+    let (network, interface) = way(case, netns, to)?;
+    let link = network.link(interface)?;
+    (!(link.loopback || link.up && link.carrier)).then_some(interface)
 }
 
 /// The link.
@@ -125,22 +139,16 @@ pub static LINK_DOWN: Rule = Rule::new(
 
 fn link_down(case: &Case<'_>) -> Vec<Finding> {
     let mut down: Vec<(u16, u32, Vec<SocketAt>)> = Vec::new();
-    for ((netns, to), sockets) in waiting(case.sample) {
-        let Some((network, interface)) = way(case, netns, to) else {
+    for (&(netns, to), sockets) in case.index.waiting() {
+        let Some(interface) = link_that_is_down(case, netns, to) else {
             continue;
         };
-        let is_down = network
-            .link(interface)
-            .is_some_and(|link| !(link.loopback || link.up && link.carrier));
-        if !is_down {
-            continue;
-        }
         match down
             .iter_mut()
             .find(|it| (it.0, it.1) == (netns, interface))
         {
             Some((_, _, known)) => known.extend(sockets),
-            None => down.push((netns, interface, sockets)),
+            None => down.push((netns, interface, sockets.clone())),
         }
     }
     let with_link = |(netns, index, sockets): (u16, u32, Vec<SocketAt>)| {
@@ -156,7 +164,7 @@ fn link_down(case: &Case<'_>) -> Vec<Finding> {
             vec![Command::of("ip link set up dev").with(&link.name).into()]
         };
         Some(Finding {
-            others: affecting(&sockets),
+            others: affected(&sockets),
             facts: vec![flag("IFF_UP", link.up), flag("IFF_LOWER_UP", link.carrier)],
             ruled_out: "Not the peer: nothing leaves this host.",
             next,
@@ -198,13 +206,13 @@ struct Failed {
     reachability: Reachability,
     /// The connections that wait for it.
     sockets: Vec<SocketAt>,
-    /// To whom they go.
+    /// Their peers.
     peers: Vec<IpAddr>,
 }
 
 fn neighbour_failed(case: &Case<'_>) -> Vec<Finding> {
     let mut failed: Vec<Failed> = Vec::new();
-    for ((netns, to), sockets) in waiting(case.sample) {
+    for (&(netns, to), sockets) in case.index.waiting() {
         let Some((hop, interface, reachability)) = failed_hop(case, netns, to) else {
             continue;
         };
@@ -219,7 +227,7 @@ fn neighbour_failed(case: &Case<'_>) -> Vec<Finding> {
                 interface,
                 hop,
                 reachability,
-                sockets,
+                sockets: sockets.clone(),
                 peers: vec![to],
             }),
         }
@@ -264,7 +272,7 @@ impl Failed {
         let headline = format!("{role}{hop} does not answer {protocol} on {name}; {waits}");
         let subject = Subject::Path { netns, to: hop };
         Some(Finding {
-            others: affecting(&self.sockets),
+            others: affected(&self.sockets),
             facts: vec![Fact::new(
                 "rtnetlink",
                 "ndm_state",

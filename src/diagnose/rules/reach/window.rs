@@ -1,6 +1,6 @@
 //! The peer's window against the length of the path.
 
-use super::{Check, Finding, Rule, affecting, both, grown};
+use super::{Check, Finding, Rule, affected, both, grown};
 use crate::diagnose::{Case, Command, Fact, Severity, Subject, Value, words};
 use crate::host::Delta;
 use crate::sockets::State;
@@ -62,7 +62,7 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
             words::age(rtt / 1000)
         );
         found.push(Finding {
-            others: affecting(&[at]),
+            others: affected(&[at]),
             facts: vec![
                 Fact::new("tcp_info", "tcpi_snd_wnd", Value::Bytes(window.into())),
                 Fact::new("tcp_info", "tcpi_rtt", Value::Millis((rtt / 1000).into())),

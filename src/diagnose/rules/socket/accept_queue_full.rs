@@ -23,14 +23,8 @@ pub static RULE: Rule = Rule {
     next: "See what the program does instead of accept(). If it keeps up and only bursts overflow the \
         queue, raise the listen() backlog and net.core.somaxconn.",
     because: &[
-        Cause {
-            rule: &STOPPED,
-            at: Role::Owner,
-        },
-        Cause {
-            rule: &DESCRIPTOR_LIMIT,
-            at: Role::Owner,
-        },
+        Cause::at(&STOPPED, Role::Owner),
+        Cause::at(&DESCRIPTOR_LIMIT, Role::Owner),
     ],
     check: Check::Socket(check),
 };

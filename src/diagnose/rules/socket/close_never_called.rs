@@ -21,10 +21,7 @@ pub static RULE: Rule = Rule {
         could close it.",
     next: "Find the code path that never calls close(), or see where the program hangs before it reads to \
         the end.",
-    because: &[Cause {
-        rule: &STOPPED,
-        at: Role::Owner,
-    }],
+    because: &[Cause::at(&STOPPED, Role::Owner)],
     check: Check::Socket(check),
 };
 

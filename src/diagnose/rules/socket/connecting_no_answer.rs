@@ -19,14 +19,11 @@ pub static RULE: Rule = Rule {
         came. One that a router calls unreachable (ICMP) ends with EHOSTUNREACH or ENETUNREACH.",
     next: "Check the host, the route, and on the other host the listener and its firewall.",
     because: &[
-        Cause {
-            rule: &ACCEPT_QUEUE_FULL,
-            at: Role::Listener,
-        },
-        Cause::of_itself(&reach::NO_ROUTE),
-        Cause::of_itself(&reach::LINK_DOWN),
-        Cause::of_itself(&reach::NEIGHBOUR_FAILED),
-        Cause::of_itself(&reach::OWN_FIREWALL_DROPS),
+        Cause::at(&ACCEPT_QUEUE_FULL, Role::Listener),
+        Cause::at(&reach::NO_ROUTE, Role::Itself),
+        Cause::at(&reach::LINK_DOWN, Role::Itself),
+        Cause::at(&reach::NEIGHBOUR_FAILED, Role::Itself),
+        Cause::at(&reach::OWN_FIREWALL_DROPS, Role::Itself),
     ],
     check: Check::Socket(check),
 };

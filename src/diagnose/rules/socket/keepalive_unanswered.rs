@@ -2,7 +2,7 @@
 
 use super::super::{Cause, Check, Rule, ask_for_the_host, diag, diag_count, reach, tcp_age};
 use super::peer_silent::OLD_ACK_MS;
-use crate::diagnose::{Case, Finding, Severity, Subject, Value, words};
+use crate::diagnose::{Case, Finding, Role, Severity, Subject, Value, words};
 use crate::host::SocketAt;
 use crate::sockets::{State, TimerKind};
 
@@ -18,10 +18,10 @@ pub static RULE: Rule = Rule {
         a lost packet. A connection with unacknowledged data has the retransmission timer instead.",
     next: "Check the host and the route.",
     because: &[
-        Cause::of_itself(&reach::NO_ROUTE),
-        Cause::of_itself(&reach::LINK_DOWN),
-        Cause::of_itself(&reach::NEIGHBOUR_FAILED),
-        Cause::of_itself(&reach::OWN_FIREWALL_DROPS),
+        Cause::at(&reach::NO_ROUTE, Role::Itself),
+        Cause::at(&reach::LINK_DOWN, Role::Itself),
+        Cause::at(&reach::NEIGHBOUR_FAILED, Role::Itself),
+        Cause::at(&reach::OWN_FIREWALL_DROPS, Role::Itself),
     ],
     check: Check::Socket(check),
 };

@@ -2,7 +2,7 @@
 
 use super::super::{Cause, Check, Rule, host, meminfo, watch_program};
 use super::accept_queue_full::is_full;
-use crate::diagnose::{Case, Finding, Severity, Subject, Value, words};
+use crate::diagnose::{Case, Finding, Role, Severity, Subject, Value, words};
 use crate::host::SocketAt;
 use crate::sockets::State;
 
@@ -18,7 +18,7 @@ pub static RULE: Rule = Rule {
         counts here too what it cannot answer, for want of a route back or of memory.",
     next: "Raise the listen() backlog and net.core.somaxconn if bursts overflow the queue; otherwise see \
         what the program does between two calls of accept().",
-    because: &[Cause::of_itself(&host::NO_RETURN_ROUTE)],
+    because: &[Cause::at(&host::NO_RETURN_ROUTE, Role::Itself)],
     check: Check::Socket(check),
 };
 

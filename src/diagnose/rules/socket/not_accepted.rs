@@ -23,22 +23,10 @@ pub static RULE: Rule = Rule {
         program has closed has inode 0 too, but is in FIN-WAIT, CLOSING or LAST-ACK.",
     next: "Find the program that listens and see what it does instead of accept().",
     because: &[
-        Cause {
-            rule: &ACCEPT_QUEUE_FULL,
-            at: Role::Listener,
-        },
-        Cause {
-            rule: &REUSEPORT_STUCK,
-            at: Role::Listener,
-        },
-        Cause {
-            rule: &STOPPED,
-            at: Role::Owner,
-        },
-        Cause {
-            rule: &DESCRIPTOR_LIMIT,
-            at: Role::Owner,
-        },
+        Cause::at(&ACCEPT_QUEUE_FULL, Role::Listener),
+        Cause::at(&REUSEPORT_STUCK, Role::Listener),
+        Cause::at(&STOPPED, Role::Owner),
+        Cause::at(&DESCRIPTOR_LIMIT, Role::Owner),
     ],
     check: Check::Socket(check),
 };

@@ -22,10 +22,7 @@ pub static RULE: Rule = Rule {
         the session tickets of TLS 1.3: its window stays open. A connection that was not accepted has no \
         program to read it.",
     next: "See where the program hangs.",
-    because: &[Cause {
-        rule: &STOPPED,
-        at: Role::Owner,
-    }],
+    because: &[Cause::at(&STOPPED, Role::Owner)],
     check: Check::Socket(check),
 };
 

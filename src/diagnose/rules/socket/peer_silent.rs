@@ -1,7 +1,7 @@
 //! What we sent is not acknowledged: the peer, or the path to it, is gone.
 
 use super::super::{Cause, Check, Rule, ask_for_the_host, diag, diag_count, path, reach, tcp_age};
-use crate::diagnose::{Case, Finding, Severity, Subject, Value, words};
+use crate::diagnose::{Case, Finding, Role, Severity, Subject, Value, words};
 use crate::host::SocketAt;
 use crate::sockets::{State, TimerKind};
 
@@ -19,11 +19,11 @@ pub static RULE: Rule = Rule {
         unreachable messages arrive: the kernel takes a doubling back for each.",
     next: "Check the host and the route.",
     because: &[
-        Cause::of_itself(&reach::NO_ROUTE),
-        Cause::of_itself(&reach::LINK_DOWN),
-        Cause::of_itself(&reach::NEIGHBOUR_FAILED),
-        Cause::of_itself(&reach::OWN_FIREWALL_DROPS),
-        Cause::of_itself(&path::MTU_BLACK_HOLE),
+        Cause::at(&reach::NO_ROUTE, Role::Itself),
+        Cause::at(&reach::LINK_DOWN, Role::Itself),
+        Cause::at(&reach::NEIGHBOUR_FAILED, Role::Itself),
+        Cause::at(&reach::OWN_FIREWALL_DROPS, Role::Itself),
+        Cause::at(&path::MTU_BLACK_HOLE, Role::Itself),
     ],
     check: Check::Socket(check),
 };

@@ -22,14 +22,8 @@ pub static RULE: Rule = Rule {
         probes and an old ACK are a peer that is gone.",
     next: "Look at the other end for a program that does not read.",
     because: &[
-        Cause {
-            rule: &NOT_READING,
-            at: Role::OtherEnd,
-        },
-        Cause {
-            rule: &NOT_ACCEPTED,
-            at: Role::OtherEnd,
-        },
+        Cause::at(&NOT_READING, Role::OtherEnd),
+        Cause::at(&NOT_ACCEPTED, Role::OtherEnd),
     ],
     check: Check::Socket(unless_both_wait),
 };

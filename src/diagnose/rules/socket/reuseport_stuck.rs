@@ -19,10 +19,7 @@ pub static RULE: Rule = Rule {
     look_alikes: "If connections wait at all of them, the program as a whole does not accept. A queue that is \
         emptied within seconds is no finding.",
     next: "See what the process or thread of this listener does, or end it: the kernel then uses the others.",
-    because: &[Cause {
-        rule: &STOPPED,
-        at: Role::Owner,
-    }],
+    because: &[Cause::at(&STOPPED, Role::Owner)],
     check: Check::Socket(check),
 };
 

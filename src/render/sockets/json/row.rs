@@ -105,7 +105,7 @@ pub(super) fn row<'a>(row: Row<'a>, sheet: &Sheet<'a>) -> RowOut<'a> {
                 sending: sides & 2 != 0,
             }),
         tos: details.and_then(|details| details.tos),
-        tcp: cells::tcp_info(socket),
+        tcp: socket.tcp_info(),
         mem: details.and_then(|details| details.memory),
         drops: details.and_then(Details::dropped),
         timer: socket.timer.as_ref().map(timer),
