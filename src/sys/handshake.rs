@@ -6,6 +6,8 @@ use std::os::fd::AsFd;
 use std::time::Duration;
 
 use nix::poll::{PollFd, PollFlags};
+use nix::sys::socket::setsockopt;
+use nix::{setsockopt_impl, sockopt_impl};
 use socket2::{Domain, Socket, Type};
 
 use crate::error::{Error, Kind, Result};
@@ -20,6 +22,15 @@ use crate::sys::refusals;
 use crate::sys::signals::Signals;
 use crate::sys::socket::{Options, client};
 use crate::sys::waiting::ready_within;
+
+sockopt_impl!(
+    /// Whether the kernel makes up a flow label for each socket (RFC 6438), by a random number.
+    AutoFlowLabel,
+    SetOnly,
+    libc::IPPROTO_IPV6,
+    libc::IPV6_AUTOFLOWLABEL,
+    bool
+);
 
 /// What a port answers to a SYN.
 #[derive(Debug)]
@@ -94,6 +105,10 @@ pub(super) fn prepare(
     if let Some(source) = options.source {
         socket.set_reuse_address(true)?;
         socket.bind(&source.into())?;
+        // Probes of one source port are one flow: routers that balance by flow labels see one, too.
+        if source.is_ipv6() && source.port() != 0 {
+            setsockopt(socket, AutoFlowLabel, &false)?;
+        }
     }
     refusals::hear(socket, address)?;
     let is_v4 = socket.domain()? == Domain::IPV4;

@@ -233,3 +233,62 @@ fn a_router_that_limits_its_answers_is_no_loss_and_one_that_drops_is() {
     let verdict = end["verdict"].as_str().unwrap_or_default();
     assert!(verdict.contains(": the loss begins at hop 2"), "{run}");
 }
+
+#[test]
+fn a_trace_by_ports_is_one_flow_for_routers_that_balance() {
+    let test = "--hops, one flow";
+    if program("nft").is_none() {
+        return skip(test, "nft is not installed");
+    }
+    let Some(path) = Path::new(test) else {
+        return;
+    };
+    let table = "table inet flows {
+      set ports { type inet_service; flags dynamic; size 99; }
+      set labels { typeof ip6 flowlabel; flags dynamic; size 99; }
+      chain in {
+        type filter hook prerouting priority 0;
+        iifname near1 th dport 7001 update @ports { th sport } counter
+        iifname near1 ip6 nexthdr { tcp, udp } update @labels { ip6 flowlabel }
+      }
+    }";
+    let elements = |set: &str| {
+        let shown = ["list", "set", "inet", "flows", set];
+        let shown = path.router.run("nft", &shown);
+        let inside = shown.split("elements = {").nth(1).unwrap_or_default();
+        let inside = inside.split('}').next().unwrap_or_default();
+        inside.split(',').filter(|it| !it.trim().is_empty()).count()
+    };
+    for target in SERVER {
+        for kind in ["--udp", "--tcp"] {
+            path.router.fed("nft", &["-f", "-"], table);
+            let words = format!("--hops {kind} 7001 --watch -c 8 -i 0.02 -W 1 {target}");
+            let run = Run::words(&path.client, &words);
+            assert_eq!(run.status, Some(0), "{kind}: {run}");
+            assert!(path.router.counted_by_the_firewall() >= 16, "{run}");
+            assert_eq!(elements("ports"), 1, "{kind} to {target}");
+            let labels = usize::from(target.contains(':'));
+            assert_eq!(elements("labels"), labels, "{kind} to {target}");
+            path.router.run("nft", &["delete", "table", "inet", "flows"]);
+        }
+    }
+}
+
+#[test]
+fn a_trace_that_is_over_at_once_names_what_it_found() {
+    let test = "--hops, findings";
+    if program("nft").is_none() {
+        return skip(test, "nft is not installed");
+    }
+    let Some(path) = Path::new(test) else {
+        return;
+    };
+    let dropped = "icmp type echo-request reject with icmp type admin-prohibited";
+    path.router.firewall_at("forward", dropped);
+    let run = Run::words(&path.client, &format!("--hops -W 1 {}", SERVER[0]));
+    assert_eq!(run.status, Some(1), "{run}");
+    let headline = format!("ERROR {} does not let it through: Packet filtered", ROUTER[0]);
+    assert!(run.says(&headline), "{run}");
+    let run = Run::words(&path.client, &format!("--json --hops -W 1 {}", SERVER[0]));
+    assert_eq!(run.summary()["findings"][0]["id"], "path_filtered", "{run}");
+}

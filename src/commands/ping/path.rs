@@ -9,6 +9,7 @@ use super::send_mode;
 use super::trace::Probes;
 use crate::commands::serving::print;
 use crate::commands::{Context, Status};
+use crate::diagnose::rules::path as rules;
 use crate::error::{Error, Kind, Result};
 use crate::ping::clock::Monotonic;
 use crate::ping::event::Event;
@@ -20,6 +21,7 @@ use crate::ping::plan::Plan;
 use crate::ping::session::{Request, Session};
 use crate::ping::target::Target;
 use crate::ping::trace::{MOST_SILENT, Trace};
+use crate::render::finding::{self, Layout};
 use crate::render::ping::path as shown;
 use crate::render::ping::trace::verdict_words;
 use crate::sys::clock;
@@ -72,16 +74,27 @@ pub(super) fn hops(
         }
     }
     let trace = Trace::of(most, &hops);
+    let findings: Vec<_> = rules::of_trace(target.address, &trace).into_iter().collect();
     say(|out| {
         if context.json {
-            shown::hops_json(out, target, &hops, &verdict_words(&trace))
+            shown::hops_json(out, target, &hops, &verdict_words(&trace), &findings)
         } else {
             shown::write_hops_table(out, &hops, context.width)?;
-            writeln!(out, "\n{}", verdict_words(&trace))
+            writeln!(out, "\n{}", verdict_words(&trace))?;
+            finding::write_all(out, findings, layout(context))
         }
     })?;
     let end = hops.last().and_then(|hop| hop.end);
     Ok(Status::of(end == Some(End::Reached)))
+}
+
+/// How findings are written below a trace.
+pub(super) fn layout(context: &Context) -> Layout {
+    Layout {
+        style: context.style,
+        width: context.width,
+        verbose: false,
+    }
 }
 
 /// Finds the MTU of the way.

@@ -199,7 +199,8 @@ impl<'a> Monitor<'a> {
 /// Says why a port of this host was never open, as its own sockets show.
 fn explain(port: &Port<'_>) {
     let was_refused = port.all.refused > 0;
-    if port.all.open > 0 || (!was_refused && port.all.filtered == 0) {
+    let was_silent = port.all.filtered > 0 || port.dropped_here > 0;
+    if port.all.open > 0 || !(was_refused || was_silent) {
         return;
     }
     let to = port.target.at(port.number);

@@ -6,7 +6,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::time::{Duration, Instant};
 
 use super::flags::Flags;
-use super::path::{Prober, say};
+use super::path::{Prober, layout, say};
 use crate::commands::{Context, Status};
 use crate::diagnose::rules::path as rules;
 use crate::error::{Error, Kind, Result};
@@ -14,7 +14,6 @@ use crate::ping::hops::{Answer, End, Hop};
 use crate::ping::plan::Plan;
 use crate::ping::target::Target;
 use crate::ping::trace::Trace;
-use crate::render::finding::Layout;
 use crate::render::ping::table::{ASIDE, BACK};
 use crate::render::ping::trace as shown;
 use crate::sys::datagram_probe;
@@ -221,12 +220,7 @@ impl Screen<'_> {
             if self.context.json {
                 return shown::report_json(out, self.target, trace, &findings, &named);
             }
-            let layout = Layout {
-                style: self.context.style,
-                width: self.context.width,
-                verbose: false,
-            };
-            shown::write_report(out, trace, findings, layout, &named)
+            shown::write_report(out, trace, findings, layout(self.context), &named)
         })
     }
 }

@@ -18,6 +18,8 @@ use crate::render::{finding, thousands};
 const BAR: u64 = 40;
 /// Bars of a histogram.
 const BARS: u32 = 12;
+/// Findings that are written in full; a sweep of a block could have thousands.
+const MOST_FINDINGS: usize = 8;
 
 /// Writes all of it.
 ///
@@ -28,7 +30,7 @@ pub fn write(out: &mut impl Write, session: &Session, extras: &Extras) -> io::Re
     write_outages(out, session)?;
     write_not_counted(out, session)?;
     write_notes(out, session)?;
-    finding::write_all(out, rules::of_session(session), extras.layout)?;
+    write_findings(out, session, extras)?;
     if extras.hist {
         write_histogram(out, &session.times)?;
     }
@@ -39,6 +41,17 @@ pub fn write(out: &mut impl Write, session: &Session, extras: &Extras) -> io::Re
         "timing: {}",
         timing.as_deref().unwrap_or("not measured")
     )
+}
+
+fn write_findings(out: &mut impl Write, session: &Session, extras: &Extras) -> io::Result<()> {
+    let mut findings = rules::of_session(session);
+    let more = findings.split_off(findings.len().min(MOST_FINDINGS));
+    finding::write_all(out, findings, extras.layout)?;
+    if more.is_empty() {
+        return Ok(());
+    }
+    let count = thousands(more.len() as u64);
+    writeln!(out, "note: {count} more findings about other targets; --json lists all")
 }
 
 fn write_percentiles(

@@ -87,6 +87,8 @@ pub struct Port<'a> {
     pub times: Distribution,
     /// Attempts in a row that found the port not open.
     pub down: u64,
+    /// Attempts that this host itself dropped.
+    pub dropped_here: u64,
 }
 
 impl<'a> Port<'a> {
@@ -99,6 +101,7 @@ impl<'a> Port<'a> {
             interval: Attempts::default(),
             times: Distribution::new(),
             down: 0,
+            dropped_here: 0,
         }
     }
 
@@ -109,6 +112,7 @@ impl<'a> Port<'a> {
         if let Some(time) = attempt.time() {
             self.times.add(time);
         }
+        self.dropped_here += u64::from(attempt.answer == Answer::DroppedHere);
         let is_open = attempt.answer == Answer::Open;
         self.down = if is_open { 0 } else { self.down + 1 };
     }
@@ -185,8 +189,7 @@ pub fn write_attempt(
         Answer::Filtered => writeln!(out, "no reply from {at}: filtered or lost"),
         Answer::DroppedHere => writeln!(
             out,
-            "no reply from {at}: this host itself drops it: the accept queue of the listener is full, or by \
-             its firewall; see sockdoc sockets --problems :{port}"
+            "no reply from {at}: dropped by this host (full accept queue, or its firewall)"
         ),
         Answer::Rejected(refusal) => writeln!(
             out,

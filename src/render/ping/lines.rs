@@ -431,7 +431,10 @@ fn short_of(tally: &Tally) -> String {
 pub fn interval(session: &Session, now: &str) -> String {
     let count = session.target_count();
     let lines = (0..count).filter_map(|index| {
-        let figures = short_of(session.interval(Some(index))?);
+        let tally = session.interval(Some(index))?;
+        // The requests whose fate was decided in the interval, whenever they were sent.
+        let sent = tally.received + tally.lost;
+        let figures = short_of(&Tally { sent, ..*tally });
         let name = escape::text(&session.target(index).name);
         Some(match count {
             1 => format!("[{now}] {figures}\n"),

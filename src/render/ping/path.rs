@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 
 use super::number::short_millis;
 use super::words;
+use crate::diagnose::Finding;
 use crate::diagnose::rules::path as rules;
 use crate::ping::hops::{Answer, End, Hop};
 use crate::ping::mtu::{Found, Outcome, headers};
@@ -119,6 +120,7 @@ pub fn hops_json(
     target: &Target,
     hops: &[Hop],
     verdict: &str,
+    findings: &[Finding],
 ) -> io::Result<()> {
     let reached = hops.iter().find(|hop| hop.end == Some(End::Reached));
     let distance = reached.map(|hop| hop.distance);
@@ -126,7 +128,12 @@ pub fn hops_json(
         out,
         "hops",
         target,
-        json!({ "reached": reached.is_some(), "hops": distance, "verdict": verdict }),
+        json!({
+            "reached": reached.is_some(),
+            "hops": distance,
+            "verdict": verdict,
+            "findings": finding::values(findings),
+        }),
     )
 }
 

@@ -102,9 +102,10 @@ pub fn change_words(change: &PathChange) -> String {
 /// What the figures say, in one line.
 pub fn verdict_words(trace: &Trace) -> String {
     let hops = trace.hops().len();
+    let s = if hops == 1 { "" } else { "s" };
     match trace.verdict() {
         Verdict::Unknown => "nothing was asked".to_owned(),
-        Verdict::Clean => format!("reached in {hops} hops, nothing is lost"),
+        Verdict::Clean => format!("reached in {hops} hop{s}, nothing is lost"),
         Verdict::Limits {
             distance,
             answered,
@@ -121,7 +122,7 @@ pub fn verdict_words(trace: &Trace) -> String {
         } => {
             let who = router.map_or(String::new(), |router| format!(" ({router})"));
             format!(
-                "reached in {hops} hops, {lost} of {sent} lost: the loss begins at hop {distance}{who}"
+                "reached in {hops} hop{s}, {lost} of {sent} lost: the loss begins at hop {distance}{who}"
             )
         }
         Verdict::Refused(refusal) => {

@@ -52,8 +52,11 @@ fn shown(time: Duration) -> String {
 /// What a session of pings proves.
 pub fn of_session(session: &Session) -> Vec<Finding> {
     let mut found: Vec<Finding> = local_queue(session).into_iter().collect();
-    for index in 0..session.target_count().min(1) {
+    for index in 0..session.target_count() {
         let losses = session.losses_of(index);
+        if losses.total() == 0 {
+            continue;
+        }
         let path = Subject::Path {
             netns: 0,
             to: session.target(index).address,
@@ -210,7 +213,8 @@ pub fn of_trace(target: IpAddr, trace: &Trace) -> Option<Finding> {
 
 /// The path changed while it was traced.
 pub fn of_changes(target: IpAddr, changes: u64) -> Option<Finding> {
-    let headline = format!("the path changed {changes} times during the trace");
+    let times = if changes == 1 { "once".to_owned() } else { format!("{changes} times") };
+    let headline = format!("the path changed {times} during the trace");
     let facts = vec![Fact::new("trace", "changes", Value::Count(changes))];
     let path = Subject::Path {
         netns: 0,
