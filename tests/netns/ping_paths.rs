@@ -269,7 +269,8 @@ fn a_trace_by_ports_is_one_flow_for_routers_that_balance() {
             assert_eq!(elements("ports"), 1, "{kind} to {target}");
             let labels = usize::from(target.contains(':'));
             assert_eq!(elements("labels"), labels, "{kind} to {target}");
-            path.router.run("nft", &["delete", "table", "inet", "flows"]);
+            path.router
+                .run("nft", &["delete", "table", "inet", "flows"]);
         }
     }
 }
@@ -287,7 +288,10 @@ fn a_trace_that_is_over_at_once_names_what_it_found() {
     path.router.firewall_at("forward", dropped);
     let run = Run::words(&path.client, &format!("--hops -W 1 {}", SERVER[0]));
     assert_eq!(run.status, Some(1), "{run}");
-    let headline = format!("ERROR {} does not let it through: Packet filtered", ROUTER[0]);
+    let headline = format!(
+        "ERROR {} does not let it through: Packet filtered",
+        ROUTER[0]
+    );
     assert!(run.says(&headline), "{run}");
     let run = Run::words(&path.client, &format!("--json --hops -W 1 {}", SERVER[0]));
     assert_eq!(run.summary()["findings"][0]["id"], "path_filtered", "{run}");

@@ -74,7 +74,9 @@ pub(super) fn hops(
         }
     }
     let trace = Trace::of(most, &hops);
-    let findings: Vec<_> = rules::of_trace(target.address, &trace).into_iter().collect();
+    let findings: Vec<_> = rules::of_trace(target.address, &trace)
+        .into_iter()
+        .collect();
     say(|out| {
         if context.json {
             shown::hops_json(out, target, &hops, &verdict_words(&trace), &findings)

@@ -51,7 +51,10 @@ fn write_findings(out: &mut impl Write, session: &Session, extras: &Extras) -> i
         return Ok(());
     }
     let count = thousands(more.len() as u64);
-    writeln!(out, "note: {count} more findings about other targets; --json lists all")
+    writeln!(
+        out,
+        "note: {count} more findings about other targets; --json lists all"
+    )
 }
 
 fn write_percentiles(

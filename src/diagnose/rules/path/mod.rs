@@ -213,7 +213,11 @@ pub fn of_trace(target: IpAddr, trace: &Trace) -> Option<Finding> {
 
 /// The path changed while it was traced.
 pub fn of_changes(target: IpAddr, changes: u64) -> Option<Finding> {
-    let times = if changes == 1 { "once".to_owned() } else { format!("{changes} times") };
+    let times = if changes == 1 {
+        "once".to_owned()
+    } else {
+        format!("{changes} times")
+    };
     let headline = format!("the path changed {times} during the trace");
     let facts = vec![Fact::new("trace", "changes", Value::Count(changes))];
     let path = Subject::Path {
