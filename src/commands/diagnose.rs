@@ -120,6 +120,7 @@ fn look(args: &Args) -> Result<Looked> {
         drops: true,
         owners: Some(Depth::Names),
         places,
+        pids: Vec::new(),
     };
     privilege::keep(&query.needs())?;
     let start = clock::monotonic();

@@ -59,6 +59,19 @@ pub struct Namespace {
     pub label: String,
 }
 
+impl Namespace {
+    /// The word for it after `--netns`; `None` for our own.
+    pub fn word(&self) -> Option<String> {
+        let after = self.label.strip_prefix("pid ");
+        let pid = after.map(|rest| rest.split(' ').next().unwrap_or_default());
+        match pid {
+            Some(pid) => Some(format!("pid:{pid}")),
+            None if self.label.is_empty() => None,
+            None => Some(self.label.clone()),
+        }
+    }
+}
+
 /// Something that a sample does not hold, and how to see it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Note {

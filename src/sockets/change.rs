@@ -1,6 +1,6 @@
 //! How far the counters of sockets went between two samples.
 
-use super::{Proto, Socket, State};
+use super::{Address, Proto, Socket, State};
 
 /// How far the counters of a socket, or of several, went in the time between. `None`: there is no such counter.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -46,7 +46,10 @@ pub enum Rate {
 
 /// Whether it is a connection that closed between two samples.
 pub fn is_closed(socket: &Socket) -> bool {
-    socket.proto == Proto::Tcp && socket.state == State::Unconnected
+    // One that was never bound has no address.
+    socket.proto == Proto::Tcp
+        && socket.state == State::Unconnected
+        && socket.local != Address::None
 }
 
 impl Change {

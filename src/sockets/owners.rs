@@ -202,8 +202,7 @@ impl Owners {
     }
 
     /// All links, sorted.
-    #[cfg(test)]
-    pub(crate) fn links(&self) -> &[Owner] {
+    pub fn links(&self) -> &[Owner] {
         &self.links
     }
 

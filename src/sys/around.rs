@@ -166,6 +166,7 @@ fn take(protos: Vec<Proto>, states: u32, places: Vec<Place>, port: u16) -> Optio
         drops: false,
         owners: Some(Depth::Names),
         places,
+        pids: Vec::new(),
     };
     let port = Some(u32::from(port));
     let keep = |socket: &Socket| socket.local.port() == port || socket.peer.port() == port;

@@ -34,6 +34,7 @@ mod sockets_causes;
 mod sockets_filters;
 mod sockets_names;
 mod sockets_output;
+mod sockets_pid;
 mod sockets_rates;
 mod sockets_why;
 mod speak;

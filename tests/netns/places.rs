@@ -241,3 +241,48 @@ fn a_namespace_without_a_process_or_a_name_is_found_by_its_mount_path_and_inode(
     assert_eq!(shown.matches("0.0.0.0:4789").count(), 4, "{shown}");
     assert_eq!(shown.matches("/mnt/kept").count(), 4, "{shown}");
 }
+
+#[test]
+fn sockets_that_a_process_has_in_another_namespace_are_counted_with_the_command_that_lists_them() {
+    let Some(namespace) = Namespace::new("--pid in another namespace") else {
+        return;
+    };
+    let socket = listen(&namespace);
+    let (pid, net) = (
+        std::process::id().to_string(),
+        format!("--net={}", namespace.file()),
+    );
+    let notes = Listing::take(&["--pid", &pid]).note_texts();
+    let command = format!(
+        " in another network namespace not shown: sockdoc sockets --netns {} --pid {pid}",
+        namespace.name
+    );
+    assert!(notes.contains(&command), "{notes}");
+    let listing = Listing::take(&["--netns", &namespace.name, "--pid", &pid]);
+    let row = listing.with_inode(inode(&socket));
+    assert_eq!(row["state"], "listen");
+    // A namespace that only a descriptor keeps.
+    let script = "import ctypes, os, socket, sys\n\
+        libc = ctypes.CDLL(None)\n\
+        own = os.open('/proc/self/ns/net', os.O_RDONLY)\n\
+        assert libc.unshare(0x40000000) == 0\n\
+        kept = socket.socket(); kept.bind(('0.0.0.0', 7802)); kept.listen()\n\
+        assert libc.setns(own, 0) == 0\n\
+        print('ready', flush=True)\n\
+        sys.stdin.read()\n";
+    let mut command = Command::new("nsenter");
+    command.args([&net, "python3", "-c", script]);
+    let holder = Holder::spawn(command);
+    assert_eq!(holder.line(), "ready");
+    let notes = Listing::take(&[
+        "--netns",
+        &namespace.name,
+        "--pid",
+        &holder.pid().to_string(),
+    ]);
+    let notes = notes.note_texts();
+    assert!(
+        notes.contains("1 socket in the network namespace net:["),
+        "{notes}"
+    );
+}

@@ -64,6 +64,13 @@ impl Listing {
             .find(|row| is(&row["local"], local) && is(&row["peer"], peer))
     }
 
+    /// The words of its notes, a line each.
+    pub fn note_texts(&self) -> String {
+        let notes = self.document["notes"].as_array().expect("a list");
+        let texts = notes.iter().filter_map(|note| note["text"].as_str());
+        texts.collect::<Vec<_>>().join("\n")
+    }
+
     /// The ids of the notes.
     pub fn notes(&self) -> Vec<&str> {
         let notes = self.document["notes"].as_array().expect("a list");

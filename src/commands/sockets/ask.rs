@@ -135,6 +135,7 @@ pub(super) fn understand(args: &Args, context: &Context) -> Result<(Asked, Query
         evidence: findings,
         drops: args.which.problems || how.seconds.is_some(),
         owners: owners.then_some(depth),
+        pids: filter.pids.clone(),
         places,
     };
     let asked = Asked {

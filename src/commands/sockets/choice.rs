@@ -123,7 +123,7 @@ pub(super) struct WhichArgs {
     /// Only of processes whose name or command line matches this regular expression.
     #[arg(long, value_name = "RE")]
     process: Option<String>,
-    /// Only of these processes, comma-separated.
+    /// Only of these processes, comma-separated; every socket that they hold is listed or counted.
     #[arg(long, value_name = "N", value_delimiter = ',')]
     pid: Vec<u32>,
     /// Only created by these users, by name or number, comma-separated.

@@ -54,6 +54,7 @@ pub fn rows(ends: &Ends) -> Result<Rows> {
         drops: false,
         owners: Some(Depth::Names),
         places: vec![Place::own()],
+        pids: Vec::new(),
     };
     let inodes = ends.inodes();
     let addresses = ends.addresses();

@@ -490,6 +490,7 @@ mod tests {
             drops: false,
             owners: None,
             places: Vec::new(),
+            pids: Vec::new(),
         }
     }
 

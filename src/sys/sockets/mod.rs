@@ -7,6 +7,7 @@
 //! | [`cgroups`] | the paths of control groups |
 //! | [`closings`] | connections that close while one waits |
 //! | `counts` | how many there are by the kernel's own counts |
+//! | `descriptors` | sockets that some processes hold and no table lists |
 //! | [`families`] | one dump for each family, and its fallback |
 //! | [`namespaces`] | network namespaces |
 //! | [`notes`] | what could not be seen, in words |
@@ -18,6 +19,7 @@
 pub mod cgroups;
 pub mod closings;
 mod counts;
+mod descriptors;
 pub mod families;
 pub mod namespaces;
 pub mod notes;
@@ -42,7 +44,7 @@ use owners::{Source, Wanted};
 use processes::{Depth, FoundOwners};
 
 /// What is wanted.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Query {
     /// These protocols.
     pub protos: Vec<Proto>,
@@ -63,9 +65,17 @@ pub struct Query {
     pub owners: Option<Depth>,
     /// In these namespaces.
     pub places: Vec<Place>,
+    /// Account for each socket that these processes hold, in a table or not; needs owners.
+    pub pids: Vec<u32>,
 }
 
 impl Query {
+    /// Whether processes are named and hold sockets that can be read: that others hide theirs is no loss.
+    fn are_found(&self, owners: &Owners) -> bool {
+        let is_found = |pid: &u32| owners.processes().iter().any(|it| it.pid == *pid);
+        !self.pids.is_empty() && self.pids.iter().all(is_found)
+    }
+
     /// What it needs privileges for.
     pub fn needs(&self) -> Vec<Need> {
         let elsewhere = self.places.iter().any(Place::must_be_entered);
@@ -136,15 +146,23 @@ pub fn sample(query: &Query, keep: &Keep<'_>) -> Result<Taken> {
             taken.evident &= part.evident;
             open.extend(part.diag);
         }
-        wanted.these(&taken.sample.sockets);
+        // Others than those of the tables, too.
+        if query.pids.is_empty() {
+            wanted.these(&taken.sample.sockets);
+        }
         if let Some((depth, walk)) = walk
             && let Ok((found, source)) = walk.join()
         {
             taken.owner_source = Some(source);
             let found = walk_again(found, depth, wanted, &taken.sample.sockets);
             let missing = without_owner(&taken.sample.sockets, &found.owners);
-            note_hidden(&found, missing, &mut taken.sample.notes);
+            if !query.are_found(&found.owners) {
+                note_hidden(&found, missing, &mut taken.sample.notes);
+            }
             taken.sample.owners = found.owners;
+            if !query.pids.is_empty() {
+                descriptors::account(query, keep, &mut taken);
+            }
         }
         drop(open);
         merge_notes(&mut taken.sample.notes);
