@@ -205,7 +205,7 @@ fn note_namespaces(query: &Query, elsewhere: &BTreeMap<u64, usize>, taken: &mut 
     }
 }
 
-/// A copy of another process's descriptor (pidfd_getfd(2)): the socket itself, which tells what no table
+/// A copy of another process's descriptor (`pidfd_getfd(2)`): the socket itself, which tells what no table
 /// does. It is closed at once; should the process close its own in that time, the socket lives on until then.
 struct Copied(Socket2);
 
@@ -297,7 +297,7 @@ fn proto_of(name: &str) -> Option<(Proto, Family)> {
 }
 
 /// Notes descriptors that were sent to a process over its Unix sockets and that it has not received: they are
-/// in no table of descriptors (`scm_fds` of /proc/PID/fdinfo/FD, proc_pid_fdinfo(5)).
+/// in no table of descriptors (`scm_fds` of /proc/PID/fdinfo/FD, `proc_pid_fdinfo(5)`).
 fn note_in_flight(query: &Query, taken: &mut Taken) {
     let counts = links(query, taken).filter_map(|link| {
         let pid = taken.sample.owners.process(link).pid;
