@@ -21,6 +21,10 @@ mod attribute {
     pub(super) const INFO: u16 = 18;
     /// Inside of `INFO`: `IFLA_INFO_KIND`.
     pub(super) const KIND: u16 = 1;
+    /// Inside of `INFO`: `IFLA_INFO_DATA`; in it `IFLA_VXLAN_PORT` and `IFLA_GENEVE_PORT`, big-endian.
+    pub(super) const DATA: u16 = 2;
+    pub(super) const VXLAN_PORT: u16 = 15;
+    pub(super) const GENEVE_PORT: u16 = 5;
     pub(super) const STATS64: u16 = 23;
     pub(super) const CARRIER_CHANGES: u16 = 35;
 }
@@ -41,6 +45,9 @@ pub struct Link {
     pub name: Box<str>,
     /// `veth`, `bridge`, `vlan` ...; `None` for hardware.
     pub kind: Option<Box<str>>,
+    /// The UDP port on which the kernel itself receives for a tunnel: VXLAN and Geneve.
+    #[serde(default)]
+    pub tunnel_port: Option<u16>,
     /// Whether the administrator set it up (`IFF_UP`).
     pub up: bool,
     /// Whether there is a carrier: a cable, an access point, the other end of a veth (`IFF_LOWER_UP`).
@@ -93,17 +100,30 @@ impl Link {
                 attribute::CARRIER_CHANGES => {
                     link.carrier_changes = attribute.u32().unwrap_or_default();
                 }
-                attribute::INFO => {
-                    link.kind = Attributes::new(attribute.payload, 0)
-                        .map_while(Result::ok)
-                        .find(|inner| inner.kind == attribute::KIND)
-                        .map(|inner| text(inner.payload));
-                }
+                attribute::INFO => link.read_info(attribute.payload),
                 attribute::STATS64 => link.read_counters(attribute.payload),
                 _ => {}
             }
         }
         Ok(link)
+    }
+
+    /// What kind it is, and of a tunnel its port.
+    fn read_info(&mut self, bytes: &[u8]) {
+        let attributes = || Attributes::new(bytes, 0).map_while(Result::ok);
+        let find = |kind| attributes().find(|inner| inner.kind == kind);
+        self.kind = find(attribute::KIND).map(|kind| text(kind.payload));
+        let port = match self.kind.as_deref() {
+            Some("vxlan") => attribute::VXLAN_PORT,
+            Some("geneve") => attribute::GENEVE_PORT,
+            _ => return,
+        };
+        let data = find(attribute::DATA).map_or(&[][..], |data| data.payload);
+        let mut data = Attributes::new(data, 0).map_while(Result::ok);
+        let bytes = data.find(|inner| inner.kind == port);
+        self.tunnel_port = bytes
+            .and_then(|port| port.payload.try_into().ok())
+            .map(u16::from_be_bytes);
     }
 
     /// The first eight numbers of `struct rtnl_link_stats64`.

@@ -99,6 +99,14 @@ impl Socket {
             }
     }
 
+    /// The name of a Unix socket.
+    pub fn local_name(&self) -> Option<&[u8]> {
+        match &self.local {
+            Address::Unix { name, .. } => Some(name),
+            _ => None,
+        }
+    }
+
     /// The memory of its buffers, if requested.
     pub fn memory(&self) -> Option<SkMemInfo> {
         self.details.as_ref()?.memory
@@ -224,6 +232,25 @@ impl Address {
         match self {
             Address::Ip { addr, .. } => Some(addr.to_canonical()),
             _ => None,
+        }
+    }
+}
+
+/// What became of the path of a Unix socket, if it is not the socket's any more: new clients do not reach it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PathState {
+    /// There is no such file.
+    Deleted,
+    /// The path is another file, most often the socket of a later process.
+    Replaced,
+}
+
+impl PathState {
+    /// The word for people and programs.
+    pub fn word(self) -> &'static str {
+        match self {
+            PathState::Deleted => "deleted",
+            PathState::Replaced => "replaced",
         }
     }
 }

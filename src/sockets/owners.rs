@@ -1,5 +1,7 @@
 //! The processes that own the sockets, or the reason why none is known.
 
+use std::net::IpAddr;
+
 use serde::{Deserialize, Serialize};
 
 use super::number_hash::NumberMap;
@@ -17,6 +19,36 @@ pub struct Owners {
     first: NumberMap<u32, u32>,
     complete: bool,
     sought: bool,
+    kernel: Vec<KernelEnd>,
+}
+
+/// An end of sockets that the kernel itself uses.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum KernelEnd {
+    /// A tunnel receives at this UDP port, in this network namespace ([`Socket::netns`]).
+    Tunnel(u16, u16),
+    /// A file system is mounted from this address and TCP port.
+    Mount(IpAddr, u16),
+    /// The file server of the kernel listens at this port.
+    Server(Proto, u16),
+}
+
+impl KernelEnd {
+    fn is_of(self, socket: &Socket) -> bool {
+        match self {
+            KernelEnd::Tunnel(netns, port) => {
+                socket.proto == Proto::Udp
+                    && socket.netns == netns
+                    && socket.local.port() == Some(port.into())
+            }
+            KernelEnd::Mount(ip, port) => {
+                socket.proto == Proto::Tcp && socket.peer.end() == Some((ip.to_canonical(), port))
+            }
+            KernelEnd::Server(proto, port) => {
+                socket.proto == proto && socket.local.port() == Some(port.into())
+            }
+        }
+    }
 }
 
 /// As a file has them.
@@ -27,6 +59,8 @@ struct Stored {
     #[serde(deserialize_with = "stored::list")]
     links: Vec<Owner>,
     complete: bool,
+    #[serde(default, deserialize_with = "stored::list")]
+    kernel: Vec<KernelEnd>,
 }
 
 impl From<Owners> for Stored {
@@ -35,6 +69,7 @@ impl From<Owners> for Stored {
             processes: owners.processes,
             links: owners.links,
             complete: owners.complete,
+            kernel: owners.kernel,
         }
     }
 }
@@ -47,7 +82,8 @@ impl TryFrom<Stored> for Owners {
         if !stored.links.iter().all(known) {
             return Err("a descriptor is of a process that is not listed");
         }
-        Ok(Owners::new(stored.processes, stored.links, stored.complete))
+        let owners = Owners::new(stored.processes, stored.links, stored.complete);
+        Ok(owners.and_kernel(stored.kernel))
     }
 }
 
@@ -154,7 +190,15 @@ impl Owners {
             first,
             complete,
             sought: true,
+            kernel: Vec::new(),
         }
+    }
+
+    /// Adds what the kernel itself uses.
+    #[must_use]
+    pub fn and_kernel(mut self, ends: Vec<KernelEnd>) -> Self {
+        self.kernel.extend(ends);
+        self
     }
 
     /// Puts what a later walk found together with this one. Where both know a socket, the later one
@@ -178,7 +222,7 @@ impl Owners {
             });
             links.push(Owner { process, ..link });
         }
-        Owners::new(processes, links, self.complete && later.complete)
+        Owners::new(processes, links, self.complete && later.complete).and_kernel(self.kernel)
     }
 
     /// The descriptors that hold the socket of this inode; none for inode 0.
@@ -243,7 +287,9 @@ impl Owners {
                 _ => OwnerReason::Kernel,
             };
         }
-        if matches!(socket.local, super::Address::Netlink { port_id: 0, .. }) {
+        if matches!(socket.local, super::Address::Netlink { port_id: 0, .. })
+            || self.kernel.iter().any(|end| end.is_of(socket))
+        {
             return OwnerReason::Kernel;
         }
         if self.complete {

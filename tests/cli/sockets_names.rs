@@ -167,3 +167,27 @@ fn a_process_called_like_the_end_of_its_own_stat_line_is_known_by_its_name() {
         assert_eq!(text.lines().count(), 2, "{text}");
     }
 }
+
+#[test]
+fn a_path_that_is_gone_or_taken_over_is_marked_and_one_that_stands_is_not() {
+    // On a file system whose files have the inodes that the kernel knows.
+    let folder = tempfile::tempdir_in("/dev/shm").or_else(|_| tempfile::tempdir());
+    let folder = folder.expect("a folder");
+    let path = |name: &str| folder.path().join(name);
+    let bind = |name: &str| UnixListener::bind(path(name)).expect("binds");
+    let unlink = |name: &str| std::fs::remove_file(path(name)).expect("unlinked");
+    let deleted = bind("deleted");
+    unlink("deleted");
+    let first = bind("twice");
+    unlink("twice");
+    let second = bind("twice");
+    let word = folder.path().to_str().expect("text");
+    let listing = Listing::take(&["-x", word]);
+    let state = |listener: &UnixListener| listing.with_inode(inode(listener))["path_state"].clone();
+    assert_eq!(state(&deleted), "deleted");
+    assert_eq!(state(&first), "replaced");
+    assert_eq!(state(&second), serde_json::Value::Null);
+    let text = stdout(&run(&["sockets", "-x", word]));
+    assert_eq!(text.matches("/deleted (deleted) ").count(), 1, "{text}");
+    assert_eq!(text.matches("/twice (replaced) ").count(), 1, "{text}");
+}

@@ -87,3 +87,39 @@ fn a_busy_host_has_the_same_owners_from_bpf_and_from_proc() {
         assert_eq!(from_bpf, from_proc, "{why}");
     }
 }
+
+#[test]
+fn the_socket_of_a_tunnel_is_the_kernels_and_no_right_is_missing_for_it() {
+    let test = "the owner of a VXLAN port";
+    let Some(namespace) = Namespace::new(test) else {
+        return;
+    };
+    let add = [
+        "link",
+        "add",
+        "vx",
+        "type",
+        "vxlan",
+        "id",
+        "5",
+        "dstport",
+        "8472",
+        "local",
+        "127.0.0.1",
+    ];
+    let mut command = namespace.command("ip");
+    if !finish_quietly(command.args(add)) {
+        return skip(test, "this kernel has no VXLAN");
+    }
+    namespace.run("ip", &["link", "set", "vx", "up"]);
+    let listing = namespace.listing(&["-u", ":8472"]);
+    assert_eq!(listing.only()["owner_reason"], "kernel");
+    let notes = listing.notes();
+    assert!(!notes.contains(&"owners_not_seen"), "{notes:?}");
+}
+
+/// Whether a command succeeds.
+fn finish_quietly(command: &mut Command) -> bool {
+    let status = command.stdout(Stdio::null()).stderr(Stdio::null()).status();
+    status.is_ok_and(|status| status.success())
+}

@@ -6,7 +6,7 @@ const ANSWERS: [(&str, &str); 11] = [
     ("--kill", "sockdoc closes no sockets; ss -K does"),
     (
         "-c",
-        "to list again and again, run: watch -n1 sockdoc sockets",
+        "to measure over time: --seconds 2; to list again and again: watch -n1 sockdoc sockets",
     ),
     ("-E", "ss -E prints sockets as they are closed"),
     ("-N", "the network namespace is --netns NAME"),

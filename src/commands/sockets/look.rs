@@ -8,7 +8,7 @@ use crate::error::Result;
 use crate::host::{Index, Note, Sample, join_closed};
 use crate::sys::clock;
 use crate::sys::sockets::closings::Closings;
-use crate::sys::sockets::{Query, Taken, sample, statuses};
+use crate::sys::sockets::{Query, Taken, paths, sample, statuses};
 
 /// How long a second sample is waited for if the first one asks for it.
 const SECOND_LOOK: Duration = Duration::from_millis(1_500);
@@ -53,6 +53,7 @@ pub(super) fn look(asked: &Asked, query: &Query) -> Result<Looked> {
         let processes = Index::new(&taken.sample).in_trouble(MOST_PROCESSES);
         taken.sample.processes = statuses::read(&taken.sample, &processes);
     }
+    taken.paths = paths::states(&taken);
     Ok(Looked { taken, before })
 }
 

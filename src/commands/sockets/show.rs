@@ -61,6 +61,7 @@ pub(super) fn show(
     let open = shown.iter().filter(|at| !is_closed(index.socket(**at)));
     let open = open.count();
     let mut names = names(args, asked, &taken, &shown);
+    names.paths = taken.paths.clone();
     if asked.shows_groups {
         names.cgroups = cgroups::paths();
     }

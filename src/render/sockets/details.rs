@@ -37,7 +37,7 @@ pub fn lines(socket: &Socket, sheet: &Sheet<'_>, wanted: Wanted) -> Vec<String> 
         lines.push(self::memory(&memory));
     }
     if wanted.tcp || wanted.extended {
-        lines.push(kernel(socket, details, sheet));
+        lines.push(kernel(socket, details, sheet, wanted));
     }
     if wanted.tcp {
         let congestion = details.and_then(|details| details.congestion.as_deref());
@@ -83,7 +83,7 @@ fn memory(memory: &SkMemInfo) -> String {
     format!("memory: {}", items.0)
 }
 
-fn kernel(socket: &Socket, details: Option<&Details>, sheet: &Sheet<'_>) -> String {
+fn kernel(socket: &Socket, details: Option<&Details>, sheet: &Sheet<'_>, wanted: Wanted) -> String {
     let mut items = Items::default();
     items.add("inode", Some(socket.inode).filter(|inode| *inode != 0));
     items.add("cookie", socket.cookie.map(|cookie| format!("{cookie:x}")));
@@ -115,6 +115,10 @@ fn kernel(socket: &Socket, details: Option<&Details>, sheet: &Sheet<'_>) -> Stri
             _ => None,
         };
         items.add("shut down", sides);
+        let dropped = details
+            .dropped()
+            .filter(|count| *count > 0 && !wanted.memory);
+        items.add("dropped so far", dropped);
     }
     format!("socket: {}", items.0)
 }

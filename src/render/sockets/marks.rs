@@ -1,5 +1,5 @@
-//! What is said of an address beside it: which IP versions a wildcard listener takes and how many sockets
-//! share it.
+//! What is said of an address beside it: which IP versions a wildcard listener takes, how many sockets share
+//! it, and whether a path is still that of its socket.
 
 use std::fmt::Write as _;
 
@@ -7,7 +7,7 @@ use super::{Row, Sheet};
 use crate::sockets::Address;
 use crate::sockets::filter::is_listening;
 
-/// Appends the marks: ` (IPv6 only)`, ` (IPv4 too)`, ` (1 of 3)`.
+/// Appends the marks: ` (IPv6 only)`, ` (IPv4 too)`, ` (1 of 3)`, ` (deleted)`.
 pub(super) fn write(out: &mut String, row: Row<'_>, sheet: &Sheet<'_>) {
     let is_any =
         matches!(row.local, Address::Ip { addr, .. } if addr.is_ipv6() && addr.is_unspecified());
@@ -15,6 +15,9 @@ pub(super) fn write(out: &mut String, row: Row<'_>, sheet: &Sheet<'_>) {
         Some(true) => out.push_str(" (IPv6 only)"),
         Some(false) => out.push_str(" (IPv4 too)"),
         None => {}
+    }
+    if let Some(state) = sheet.names.paths.get(&row.inode) {
+        let _ = write!(out, " ({})", state.word());
     }
     if let Some(count) = sharing(row, sheet) {
         let _ = write!(out, " (1 of {count})");

@@ -44,7 +44,7 @@ use std::ops::Deref;
 
 use crate::diagnose::Findings;
 use crate::host::{Delta, Index, Sample, SocketAt};
-use crate::sockets::{Owner, OwnerReason, Proto, Socket};
+use crate::sockets::{Owner, OwnerReason, PathState, Proto, Socket};
 
 /// What every style is given.
 #[derive(Debug, Clone, Copy)]
@@ -143,6 +143,8 @@ pub struct Names {
     pub ports: HashMap<(Proto, u16), String>,
     /// Control groups: their paths by id.
     pub cgroups: HashMap<u64, String>,
+    /// What became of the paths of Unix sockets, by inode.
+    pub paths: HashMap<u32, PathState>,
     /// Hosts.
     pub hosts: HashMap<IpAddr, String>,
 }

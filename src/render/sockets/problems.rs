@@ -2,7 +2,7 @@
 
 use std::io::{self, Write};
 
-use super::Sheet;
+use super::{Sheet, cells};
 use crate::diagnose::Case;
 use crate::render::finding::{self, Layout};
 use crate::render::thousands;
@@ -22,6 +22,9 @@ pub fn write(
         finding::write(out, block, sheet, layout)?;
         writeln!(out)?;
     }
+    if layout.verbose {
+        write_past(out, sheet)?;
+    }
     if !blocks.is_empty() {
         return Ok(());
     }
@@ -37,6 +40,28 @@ pub fn write(
             )
         }
     }
+}
+
+/// Drops that did not go on: a fact, and no finding.
+fn write_past(out: &mut (impl Write + ?Sized), sheet: &Sheet<'_>) -> io::Result<()> {
+    for at in sheet.sample().places() {
+        let row = sheet.row(at);
+        let drops = row.memory().and_then(|memory| memory.drops);
+        if let Some(count @ 1..) = drops
+            && sheet.findings.of(at).next().is_none()
+        {
+            let (mut local, mut process) = (String::new(), String::new());
+            cells::local(&mut local, &row, sheet.names);
+            cells::process(&mut process, &row, sheet, false);
+            writeln!(
+                out,
+                "in the past: {} {local} {process} dropped {}",
+                row.proto.name(),
+                thousands(count.into())
+            )?;
+        }
+    }
+    Ok(())
 }
 
 #[cfg(test)]

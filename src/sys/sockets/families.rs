@@ -14,7 +14,7 @@ use crate::sockdiag::{
     self, InetMessage, InetRequest, NetlinkMessage, NetlinkRequest, PacketMessage, PacketRequest,
     TcpRequest, UnixMessage, UnixRequest, VsockMessage, VsockRequest,
 };
-use crate::sockets::number_hash::NumberSet;
+use crate::sockets::number_hash::{NumberMap, NumberSet};
 use crate::sockets::proc_net::Table;
 use crate::sockets::{Address, Proto, Socket, State, from_diag, proc_net};
 use crate::sys::netlink::{Dumped, Netlink};
@@ -30,6 +30,8 @@ pub(super) struct Part {
     pub(super) notes: Vec<Note>,
     pub(super) interfaces: HashMap<u32, String>,
     pub(super) time_wait: u64,
+    /// The files that the paths of Unix sockets were, by the inodes of the sockets.
+    pub(super) files: NumberMap<u32, u32>,
     /// Whether all that a diagnosis looks at was there.
     pub(super) evident: bool,
     /// Our own socket, which is in the dump too: open until its owner has been looked for.
@@ -287,10 +289,10 @@ impl<'a> Collector<'a> {
         let memory = if self.query.details { show::MEMINFO } else { 0 };
         let request = UnixRequest {
             states: self.query.states,
-            show: show::NAME | show::PEER | show::RQLEN | show::UID | memory,
+            show: show::NAME | show::VFS | show::PEER | show::RQLEN | show::UID | memory,
         };
         let (query, keep, netns) = (self.query, self.keep, self.netns);
-        let sockets = &mut self.part.sockets;
+        let Part { sockets, files, .. } = &mut self.part;
         diag.dump(
             |sequence, out| request.write_dump(sequence, out),
             &mut |payload| {
@@ -301,6 +303,8 @@ impl<'a> Collector<'a> {
                     return;
                 };
                 if query.protos.contains(&socket.proto) && keep(&socket) {
+                    let file = message.attributes().file;
+                    files.extend(file.map(|file| (socket.inode, file.inode)));
                     sockets.push(socket);
                 }
             },

@@ -9,10 +9,12 @@
 //! | `counts` | how many there are by the kernel's own counts |
 //! | `descriptors` | sockets that some processes hold and no table lists |
 //! | [`families`] | one dump for each family, and its fallback |
+//! | `kernel` | sockets that the kernel itself uses |
 //! | [`namespaces`] | network namespaces |
 //! | [`notes`] | what could not be seen, in words |
 //! | [`owners`] | who holds which socket: which of two sources tells |
 //! | [`statuses`] | what a few processes do, and what they may do |
+//! | [`paths`] | whether the path of a Unix socket still leads to it |
 //! | [`processes`] | one of them: /proc |
 //! | `threads` | threads that do not share the descriptors of their process |
 
@@ -21,9 +23,11 @@ pub mod closings;
 mod counts;
 mod descriptors;
 pub mod families;
+mod kernel;
 pub mod namespaces;
 pub mod notes;
 pub mod owners;
+pub mod paths;
 pub mod processes;
 pub mod statuses;
 mod threads;
@@ -34,7 +38,8 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use crate::error::{Error, Result};
 use crate::host::{Note, Sample};
 use crate::sockdiag::Bytecode;
-use crate::sockets::{Address, Owners, Proto, Socket};
+use crate::sockets::number_hash::NumberMap;
+use crate::sockets::{OwnerReason, Owners, PathState, Proto, Socket};
 
 use crate::sys::privilege::{self, Capability, Need};
 
@@ -105,6 +110,10 @@ pub struct Taken {
     /// Whether all that a diagnosis looks at was there: not where /proc/net stood in for `sock_diag`. No
     /// finding then does not mean that nothing is wrong.
     pub evident: bool,
+    /// The inodes of the files that the paths of Unix sockets were, by the inodes of the sockets.
+    pub files: NumberMap<u32, u32>,
+    /// What became of the paths of Unix sockets, as far as that was looked for: see [`paths::states`].
+    pub paths: HashMap<u32, PathState>,
     /// Where the owners were read; `None` when none were looked for.
     pub owner_source: Option<Source>,
 }
@@ -144,6 +153,7 @@ pub fn sample(query: &Query, keep: &Keep<'_>) -> Result<Taken> {
             taken.interfaces.push(part.interfaces);
             taken.time_wait += part.time_wait;
             taken.evident &= part.evident;
+            taken.files.extend(part.files);
             open.extend(part.diag);
         }
         // Others than those of the tables, too.
@@ -154,6 +164,11 @@ pub fn sample(query: &Query, keep: &Keep<'_>) -> Result<Taken> {
             && let Ok((found, source)) = walk.join()
         {
             taken.owner_source = Some(source);
+            let ends = kernel::ends(&query.places, &taken.sample.sockets, &found.owners);
+            let found = FoundOwners {
+                owners: found.owners.and_kernel(ends),
+                ..found
+            };
             let found = walk_again(found, depth, wanted, &taken.sample.sockets);
             let missing = without_owner(&taken.sample.sockets, &found.owners);
             if !query.are_found(&found.owners) {
@@ -217,14 +232,12 @@ fn walk_again(
 
 /// How many sockets should have an owner, and have none.
 fn without_owner(sockets: &[Socket], owners: &Owners) -> usize {
-    let of_the_kernel =
-        |socket: &Socket| matches!(socket.local, Address::Netlink { port_id: 0, .. });
-    sockets
-        .iter()
-        .filter(|socket| {
-            socket.inode != 0 && !of_the_kernel(socket) && owners.of(socket.inode).is_empty()
-        })
-        .count()
+    let open = sockets.iter().filter(|socket| {
+        socket.inode != 0
+            && owners.of(socket.inode).is_empty()
+            && owners.reason(socket) != OwnerReason::Kernel
+    });
+    open.count()
 }
 
 fn note_hidden(found: &FoundOwners, missing: usize, out: &mut Vec<Note>) {

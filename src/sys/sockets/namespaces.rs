@@ -115,6 +115,12 @@ const LIST: &str =
 /// The file of a namespace cannot be looked at or opened. What an errno means in general (a port, an
 /// address) is not what it means here.
 fn look_failure(error: &io::Error, by_pid: bool, on: &str) -> Error {
+    let is_root = privilege::holds(&[Capability::SysPtrace, Capability::SysAdmin]);
+    look_failure_for(is_root, error, by_pid, on)
+}
+
+/// `is_root`: no right is missing.
+fn look_failure_for(is_root: bool, error: &io::Error, by_pid: bool, on: &str) -> Error {
     let failure = Error::os(Kind::CannotRun, ENTER, error).on(on);
     match error.raw_os_error() {
         Some(libc::ENOENT | libc::ESRCH) if by_pid => because(
@@ -126,6 +132,11 @@ fn look_failure(error: &io::Error, by_pid: bool, on: &str) -> Error {
             failure,
             "no network namespace of this name exists in /run/netns",
             LIST,
+        ),
+        Some(libc::EACCES | libc::EPERM) if is_root => because(
+            failure,
+            "the process is protected, even from root",
+            "name another process of the namespace: lsns -t net",
         ),
         Some(libc::EACCES | libc::EPERM) => because(
             failure,
@@ -215,7 +226,9 @@ mod tests {
     #[test]
     fn a_refusal_names_the_right_that_is_missing() {
         let error = |errno| io::Error::from_raw_os_error(errno);
-        let text = look_failure(&error(libc::EACCES), true, "pid 1").to_string();
+        let text = look_failure_for(true, &error(libc::EACCES), true, "pid 1").to_string();
+        assert!(text.contains("protected, even from root"), "{text}");
+        let text = look_failure_for(false, &error(libc::EACCES), true, "pid 1").to_string();
         assert!(text.contains("CAP_SYS_PTRACE"), "{text}");
         assert!(!text.contains("port"), "{text}");
         let text = enter_failure(&error(libc::EPERM), "blue").to_string();

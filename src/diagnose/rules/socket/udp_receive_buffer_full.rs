@@ -13,7 +13,8 @@ pub static RULE: Rule = Rule {
     meaning: "Datagrams arrive faster than the program reads them, or it does not read at all. Datagrams that \
         arrive while the buffer is full are dropped silently.",
     proof: "Received and unread datagrams take (nearly) all of SO_RCVBUF: 95 %, or enough that not even the \
-        smallest datagram fits. The kernel counts memory (truesize), not payload.",
+        smallest datagram fits, or, if some were dropped, one of ordinary size. The kernel counts memory \
+        (truesize), not payload.",
     look_alikes: "A Recv-Q above 0, and a half-full buffer, are everyday. Drops so far are evidence, but \
         prove nothing by themselves: they count since the socket was made. Only a count that rises between \
         two samples does.",
@@ -27,6 +28,10 @@ pub static RULE: Rule = Rule {
 /// that a driver hands up.
 const SMALLEST_TRUESIZE: u32 = 768;
 
+/// What it counts for a datagram of 500 bytes: its `sk_buff` and 1 KiB. In the smallest buffers it is a
+/// quarter of the limit.
+const ORDINARY_TRUESIZE: u32 = 1_280;
+
 pub(in crate::diagnose::rules) fn check(case: &Case<'_>, at: SocketAt) -> Option<Finding> {
     let socket = case.socket(at);
     if !matches!(socket.proto, Proto::Udp | Proto::Udplite) {
@@ -35,7 +40,11 @@ pub(in crate::diagnose::rules) fn check(case: &Case<'_>, at: SocketAt) -> Option
     let memory = socket.memory()?;
     let (used, limit) = (memory.rmem_alloc_bytes?, memory.rcvbuf_bytes?);
     let nearly = u64::from(used) * 100 >= u64::from(limit) * 95;
-    let full = nearly || used.saturating_add(SMALLEST_TRUESIZE) > limit;
+    let next = match memory.drops {
+        Some(1..) => ORDINARY_TRUESIZE,
+        _ => SMALLEST_TRUESIZE,
+    };
+    let full = nearly || used.saturating_add(next) > limit;
     let mut finding = found(case, at)?;
     if let Some((before, now)) = dropped(case, at) {
         let elapsed = case.before?.span().as_millis();
@@ -82,7 +91,8 @@ pub(in crate::diagnose::rules) fn found(case: &Case<'_>, at: SocketAt) -> Option
     );
     Some(Finding {
         facts,
-        ruled_out: "Not a queue that merely has something in it: another datagram does not fit.",
+        ruled_out: "Not a queue that merely has something in it: another datagram of ordinary size does not \
+            fit.",
         next,
         ..Finding::new(&RULE, Severity::Warning, Subject::Socket(at), headline)
     })
@@ -119,6 +129,9 @@ mod tests {
         // The smallest buffer there is: one datagram of a network card.
         assert!(held(&udp(2_304), 2_304, 2_304, 0).is_some());
         assert!(held(&udp(1_600), 1_600, 2_304, 0).is_some());
+        // Three datagrams of 500 bytes; the others were dropped.
+        let finding = held(&udp(3_840), 3_840, 4_608, 497).unwrap();
+        assert!(finding.headline.ends_with("497 dropped so far"));
     }
 
     #[test]
@@ -127,6 +140,8 @@ mod tests {
             assert_eq!(held(&udp(used), used, 212_992, 900), None);
         }
         assert_eq!(held(&udp(0), 0, 0, 0), None);
+        assert_eq!(held(&udp(2_560), 2_560, 4_608, 497), None);
+        assert_eq!(held(&udp(3_840), 3_840, 4_608, 0), None);
     }
 
     #[test]

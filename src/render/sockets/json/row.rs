@@ -40,6 +40,7 @@ pub(super) struct RowOut<'a> {
     container: Option<String>,
     same_address_sockets: Option<usize>,
     v6_only: Option<bool>,
+    path_state: Option<&'static str>,
     shutdown: Option<Shutdown>,
     tos: Option<u8>,
     tcp: Option<&'a TcpInfoValues>,
@@ -98,6 +99,7 @@ pub(super) fn row<'a>(row: Row<'a>, sheet: &Sheet<'a>) -> RowOut<'a> {
         container: group.and_then(container),
         same_address_sockets: marks::sharing(row, sheet),
         v6_only: socket.v6_only,
+        path_state: names.paths.get(&socket.inode).map(|it| it.word()),
         shutdown: details
             .and_then(|details| details.shutdown)
             .map(|sides| Shutdown {
