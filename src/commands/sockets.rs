@@ -3,6 +3,7 @@
 mod ask;
 mod choice;
 mod elsewhere;
+mod groups;
 mod habits;
 mod look;
 mod measuring;
@@ -109,6 +110,10 @@ pub struct HowArgs {
     /// Count by protocol and state.
     #[arg(short = 's', long, conflicts_with_all = ["like", "csv"])]
     summary: bool,
+    /// List multicast memberships; the kernel does not tell which sockets joined.
+    #[arg(short = 'g', long, conflicts_with_all = ["words", "listening", "problems", "seconds", "group",
+          "summary", "like", "csv", "cols", "sort", "port", "pid", "process", "state"])]
+    groups: bool,
     /// Print the columns of netstat -antup, lsof -i -n -P or ss -tunap.
     #[arg(long, value_name = "TOOL", conflicts_with_all = ["json", "csv", "cols"])]
     like: Option<Like>,
@@ -143,6 +148,9 @@ enum Like {
 
 /// Runs the command.
 pub fn run(args: &Args, context: &Context) -> Result<Status> {
+    if args.how.groups {
+        return groups::run(args, context);
+    }
     let (asked, query) = ask::understand(args, context)?;
     privilege::keep(&query.needs())?;
     let mut looked = look::look(&asked, &query)?;

@@ -22,4 +22,4 @@ pub use counters::Counters;
 pub use delta::{Delta, join_closed};
 pub use index::{Index, answers_about_others};
 pub use network::{Machine, Network, RouteAnswer, RouteTo};
-pub use sample::{Namespace, Note, ProcessAt, ProcessStatus, Sample, SocketAt};
+pub use sample::{Forward, Namespace, Note, ProcessAt, ProcessStatus, Sample, SocketAt};

@@ -1,6 +1,7 @@
 //! The sample itself.
 
 use std::borrow::Cow;
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -70,6 +71,15 @@ impl Namespace {
             None => Some(self.label.clone()),
         }
     }
+}
+
+/// Where a listener forwards connections or datagrams to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Forward {
+    /// The address in the container.
+    pub to: SocketAddr,
+    /// The socket that listens there, if it is in the sample.
+    pub listener: Option<SocketAt>,
 }
 
 /// Something that a sample does not hold, and how to see it.

@@ -10,9 +10,11 @@
 //! | [`change`] | how far the counters went between two samples |
 //! | [`cgroup`] | the systemd unit and the container in a control group's path |
 //! | [`filter`] | what the user wants to see |
+//! | [`multicast`] | the groups that a host receives |
 //! | [`number_hash`] | maps by inode and cookie |
 //! | [`owners`] | the processes that own the sockets, or the reason why none is known |
 //! | [`order`] | sorting, grouping, summing up |
+//! | [`proxy`] | where a relay of container engines forwards to |
 //! | [`stored`] | how all this is written to a file, and read within bounds |
 
 use std::net::IpAddr;
@@ -24,10 +26,12 @@ pub mod change;
 pub mod evidence;
 pub mod filter;
 pub mod from_diag;
+pub mod multicast;
 pub mod number_hash;
 pub mod order;
 pub mod owners;
 pub mod proc_net;
+pub mod proxy;
 pub mod state;
 pub mod stored;
 #[cfg(test)]

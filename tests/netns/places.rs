@@ -286,3 +286,39 @@ fn sockets_that_a_process_has_in_another_namespace_are_counted_with_the_command_
         "{notes}"
     );
 }
+
+#[test]
+fn multicast_memberships_are_listed_with_their_interface_and_how_often_they_were_joined() {
+    let Some(namespace) = Namespace::new("--groups") else {
+        return;
+    };
+    let group = [239, 1, 2, 3].into();
+    let join = || {
+        let socket = std::net::UdpSocket::bind("0.0.0.0:0").expect("binds");
+        socket
+            .join_multicast_v4(&group, &[127, 0, 0, 1].into())
+            .expect("joined");
+        socket
+    };
+    let _both = namespace.inside(|| (join(), join()));
+    let run = |args: &[&str]| {
+        let output = finish(namespace.sockdoc(args));
+        assert_eq!(output.status.code(), Some(0), "{output:?}");
+        support::stdout(&output)
+    };
+    let text = run(&["--groups"]);
+    let row = text.lines().find(|line| line.contains("239.1.2.3"));
+    let row: Vec<&str> = row.expect("a row").split_whitespace().collect();
+    assert_eq!(row, ["lo", "239.1.2.3", "2"]);
+    assert!(text.contains("ff02::1"), "{text}");
+    assert!(!run(&["--groups", "-4"]).contains("ff02::1"));
+    let document: Value = serde_json::from_str(&run(&["-g", "-4", "--json"])).expect("a document");
+    let rows = document["memberships"].as_array().expect("a list");
+    let row = rows.iter().find(|row| row["group"] == "239.1.2.3");
+    let row = row.expect("a row");
+    assert_eq!(
+        (&row["interface"], &row["users"]),
+        (&"lo".into(), &2.into())
+    );
+    assert_eq!(row["netns"], namespace.inode());
+}

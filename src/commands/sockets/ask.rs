@@ -98,6 +98,7 @@ pub(super) fn understand(args: &Args, context: &Context) -> Result<(Asked, Query
         || shows(Need::Owners);
     let deep = whole
         || how.like == Some(Like::Netstat)
+        || args.what.all_netns
         || filter.needs_command_lines()
         || how.group.is_some_and(GroupBy::needs_groups)
         || shows(Need::CommandLines);

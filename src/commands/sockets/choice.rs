@@ -11,6 +11,7 @@ use crate::sockets::{Family, Proto};
 use crate::sys::{services, users};
 
 use super::Args;
+use super::groups::Version;
 
 /// Told of a flag: whether it is given, how it is typed, and how it is taken out again.
 type Tell<'a> = dyn FnMut(bool, String, &dyn Fn(&mut Args)) + 'a;
@@ -61,6 +62,14 @@ pub(super) struct WhatArgs {
 }
 
 impl WhatArgs {
+    /// Whether -4 or -6 leaves this version in.
+    pub(super) fn allows(&self, version: Version) -> bool {
+        match version {
+            Version::V4 => self.ipv4 || !self.ipv6,
+            Version::V6 => self.ipv6 || !self.ipv4,
+        }
+    }
+
     /// Whether only listeners are asked for.
     pub(super) fn listens(&self) -> bool {
         self.listening

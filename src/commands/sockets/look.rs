@@ -8,7 +8,7 @@ use crate::error::Result;
 use crate::host::{Index, Note, Sample, join_closed};
 use crate::sys::clock;
 use crate::sys::sockets::closings::Closings;
-use crate::sys::sockets::{Query, Taken, paths, sample, statuses};
+use crate::sys::sockets::{Query, Taken, forwards, paths, sample, statuses};
 
 /// How long a second sample is waited for if the first one asks for it.
 const SECOND_LOOK: Duration = Duration::from_millis(1_500);
@@ -54,6 +54,7 @@ pub(super) fn look(asked: &Asked, query: &Query) -> Result<Looked> {
         taken.sample.processes = statuses::read(&taken.sample, &processes);
     }
     taken.paths = paths::states(&taken);
+    taken.forwards = forwards::find(&taken, &query.places);
     Ok(Looked { taken, before })
 }
 

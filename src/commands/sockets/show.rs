@@ -61,7 +61,8 @@ pub(super) fn show(
     let open = shown.iter().filter(|at| !is_closed(index.socket(**at)));
     let open = open.count();
     let mut names = names(args, asked, &taken, &shown);
-    names.paths = taken.paths.clone();
+    names.paths.clone_from(&taken.paths);
+    names.forwards.clone_from(&taken.forwards);
     if asked.shows_groups {
         names.cgroups = cgroups::paths();
     }

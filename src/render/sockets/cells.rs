@@ -64,12 +64,21 @@ pub fn peer(out: &mut String, socket: &Socket, names: &Names) {
     address(out, &socket.peer, socket, 0, names);
 }
 
-/// The other end, and its process if that is on this host: `127.0.0.1:5432 postgres(812)`.
+/// The other end, and its process if that is on this host: `127.0.0.1:5432 postgres(812)`. Of a listener that
+/// forwards: `->172.17.0.2:80 nginx(77)`.
 pub fn peer_and_process(out: &mut String, row: Row<'_>, sheet: &Sheet<'_>) {
+    let forward = sheet.names.forwards.get(&row.at);
+    if let Some(forward) = forward {
+        let _ = write!(out, "->{}", forward.to);
+    }
     let Some(other) = sheet.other_end(row.at) else {
-        return peer(out, &row, sheet.names);
+        if forward.is_none() {
+            peer(out, &row, sheet.names);
+        }
+        return;
     };
     match (&row.peer, &other.local) {
+        _ if forward.is_some() => {}
         (Address::Unix { inode, .. }, Address::Unix { name, .. }) => unix(out, name, *inode),
         _ => peer(out, &row, sheet.names),
     }

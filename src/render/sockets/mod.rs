@@ -14,6 +14,7 @@
 //! | [`netstat`], [`lsof`], [`ss`] | the same columns, header and words as those tools |
 //! | [`json`] | one document, schema `sockdoc.sockets/1` |
 //! | [`summary`] | groups and the summary |
+//! | [`groups`] | multicast memberships |
 //! | [`csv`] | one line a socket for spreadsheets |
 //!
 //! A host may have a hundred thousand sockets. Nothing here holds more than one row as text: the
@@ -23,6 +24,7 @@ pub mod cells;
 pub mod column;
 pub mod csv;
 pub mod details;
+pub mod groups;
 pub mod json;
 pub mod lsof;
 mod marks;
@@ -43,7 +45,7 @@ use std::net::IpAddr;
 use std::ops::Deref;
 
 use crate::diagnose::Findings;
-use crate::host::{Delta, Index, Sample, SocketAt};
+use crate::host::{Delta, Forward, Index, Sample, SocketAt};
 use crate::sockets::{Owner, OwnerReason, PathState, Proto, Socket};
 
 /// What every style is given.
@@ -98,11 +100,12 @@ impl<'a> Sheet<'a> {
         Row { at, socket }
     }
 
-    /// What is at the other end, if that is on this host. Who it is matters, so it is only looked for
+    /// What is at the other end, or where a listener forwards to, if that is on this host. Who it is matters, so it is only looked for
     /// where owners were.
     pub fn other_end(&self, at: SocketAt) -> Option<Row<'a>> {
         let sought = self.sample().owners.were_sought();
-        let other = sought.then(|| self.index.other_end(at))??;
+        let forward = || self.names.forwards.get(&at)?.listener;
+        let other = sought.then(|| self.index.other_end(at).or_else(forward))??;
         Some(self.row(other))
     }
 
@@ -145,6 +148,8 @@ pub struct Names {
     pub cgroups: HashMap<u64, String>,
     /// What became of the paths of Unix sockets, by inode.
     pub paths: HashMap<u32, PathState>,
+    /// Where listeners forward to.
+    pub forwards: HashMap<SocketAt, Forward>,
     /// Hosts.
     pub hosts: HashMap<IpAddr, String>,
 }

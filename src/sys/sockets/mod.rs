@@ -9,6 +9,7 @@
 //! | `counts` | how many there are by the kernel's own counts |
 //! | `descriptors` | sockets that some processes hold and no table lists |
 //! | [`families`] | one dump for each family, and its fallback |
+//! | [`forwards`] | listeners that forward into a container |
 //! | `kernel` | sockets that the kernel itself uses |
 //! | [`namespaces`] | network namespaces |
 //! | [`notes`] | what could not be seen, in words |
@@ -23,6 +24,7 @@ pub mod closings;
 mod counts;
 mod descriptors;
 pub mod families;
+pub mod forwards;
 mod kernel;
 pub mod namespaces;
 pub mod notes;
@@ -36,7 +38,7 @@ use std::collections::HashMap;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use crate::error::{Error, Result};
-use crate::host::{Note, Sample};
+use crate::host::{Forward, Note, Sample, SocketAt};
 use crate::sockdiag::Bytecode;
 use crate::sockets::number_hash::NumberMap;
 use crate::sockets::{OwnerReason, Owners, PathState, Proto, Socket};
@@ -114,6 +116,8 @@ pub struct Taken {
     pub files: NumberMap<u32, u32>,
     /// What became of the paths of Unix sockets, as far as that was looked for: see [`paths::states`].
     pub paths: HashMap<u32, PathState>,
+    /// Where listeners forward to, as far as that was looked for: see [`forwards::find`].
+    pub forwards: HashMap<SocketAt, Forward>,
     /// Where the owners were read; `None` when none were looked for.
     pub owner_source: Option<Source>,
 }

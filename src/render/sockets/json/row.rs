@@ -1,6 +1,7 @@
 //! One socket as a JSON object.
 
 use std::borrow::Cow;
+use std::net::SocketAddr;
 
 use serde::ser::SerializeMap;
 use serde::{Serialize, Serializer};
@@ -32,6 +33,7 @@ pub(super) struct RowOut<'a> {
     owners: Vec<OwnerOut<'a>>,
     owner_reason: Option<&'static str>,
     other_end: Option<OtherEndOut<'a>>,
+    forwards_to: Option<SocketAddr>,
     congestion: Option<&'a str>,
     mark: Option<u32>,
     cgroup_id: Option<u64>,
@@ -91,6 +93,7 @@ pub(super) fn row<'a>(row: Row<'a>, sheet: &Sheet<'a>) -> RowOut<'a> {
         owners: sheet.owners(socket).iter().map(owner).collect(),
         owner_reason: sheet.owner_reason(socket).map(OwnerReason::key),
         other_end: sheet.other_end(row.at).map(|other| other_end(other, sheet)),
+        forwards_to: names.forwards.get(&row.at).map(|it| it.to),
         congestion: details.and_then(|details| details.congestion.as_deref()),
         mark: details.and_then(|details| details.mark),
         cgroup_id: details.and_then(|details| details.cgroup_id),
