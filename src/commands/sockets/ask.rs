@@ -102,11 +102,6 @@ pub(super) fn understand(args: &Args, context: &Context) -> Result<(Asked, Query
         || filter.needs_command_lines()
         || how.group.is_some_and(GroupBy::needs_groups)
         || shows(Need::CommandLines);
-    let depth = if deep {
-        Depth::Everything
-    } else {
-        Depth::Names
-    };
     let details = whole
         || filter.needs_groups()
         || how.group.is_some_and(GroupBy::needs_groups)
@@ -135,7 +130,7 @@ pub(super) fn understand(args: &Args, context: &Context) -> Result<(Asked, Query
         details,
         evidence: findings,
         drops: args.which.problems || how.seconds.is_some(),
-        owners: owners.then_some(depth),
+        owners: owners.then_some(depth(deep)),
         pids: filter.pids.clone(),
         places,
     };
@@ -161,6 +156,15 @@ pub(super) fn understand(args: &Args, context: &Context) -> Result<(Asked, Query
         kernel_counts,
     };
     Ok((asked, query))
+}
+
+/// How much is read about processes; `deep`: command lines and control groups too.
+fn depth(deep: bool) -> Depth {
+    if deep {
+        Depth::Everything
+    } else {
+        Depth::Names
+    }
 }
 
 /// The states of TCP that the kernel is asked for.

@@ -23,15 +23,18 @@ struct Row<'a> {
     users: u32,
 }
 
-const COLUMNS: &[Column<Row<'_>>] = &[
-    Column::text("netns", |out, row| match row.label {
-        "" => put(out, Some(row.netns)),
-        label => out.push_str(label),
-    }),
-    Column::text("interface", |out, row| out.push_str(row.interface)),
-    Column::text("group", |out, row| put(out, Some(row.group))),
-    Column::number("users", |out, row| put(out, Some(row.users))),
-];
+/// The columns; the first one only for several namespaces.
+fn columns<'a>() -> [Column<Row<'a>>; 4] {
+    [
+        Column::text("netns", |out, row| match row.label {
+            "" => put(out, Some(row.netns)),
+            label => out.push_str(label),
+        }),
+        Column::text("interface", |out, row| out.push_str(row.interface)),
+        Column::text("group", |out, row| put(out, Some(row.group))),
+        Column::number("users", |out, row| put(out, Some(row.users))),
+    ]
+}
 
 fn rows(groups: &Groups) -> Vec<Row<'_>> {
     let rows = groups.iter().flat_map(|(namespace, groups)| {
@@ -55,7 +58,8 @@ pub fn write(
     width: Option<u16>,
 ) -> io::Result<()> {
     let rows = rows(groups);
-    let columns = if all { COLUMNS } else { &COLUMNS[1..] };
+    let columns = columns();
+    let columns = &columns[usize::from(!all)..];
     column::table(columns, &rows).write(out, width)?;
     let plural = if rows.len() == 1 { "" } else { "s" };
     writeln!(out, "{} membership{plural}", rows.len())?;
