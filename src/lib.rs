@@ -26,10 +26,11 @@
 //! | [`capfile`] | pure: capture files, pcap and pcapng, read from a slice or in pieces, and written; unpacking | - |
 //! | [`filter`] | pure: the capture filter language: tcpdump's syntax, one syntax tree, tests on the bytes of a frame | `capfile` |
 //! | [`sockets`] | pure: the sockets of a host as values: the model, filters, sorting, the join with owners | `sockdiag` |
-//! | [`host`] | pure: what a host looks like at one moment: who listens, who is at the other end, who owns | `rtnetlink`, `sockets` |
-//! | [`diagnose`] | pure: a sample of a host, or a fact of a capture, in; findings out; `rules/`, one file each | `capfile`, `host`, `ping`, `reference`, `rtnetlink`, `sockdiag`, `sockets`, `stream` |
+//! | [`host`] | pure: what a host looks like at one moment: who listens, who is at the other end, who owns | `nftables`, `rtnetlink`, `sockets` |
+//! | [`diagnose`] | pure: a sample of a host, or a fact of a capture, in; findings out; `rules/`, one file each | `capfile`, `host`, `nftables`, `ping`, `reference`, `rtnetlink`, `sockdiag`, `sockets`, `stream` |
 //! | [`sockdiag`] | pure: codecs of the kernel's socket listings: netlink `sock_diag` messages, `struct tcp_info` | `netlink` |
 //! | [`netlink`] | pure: netlink's framing: messages, attributes, acknowledgements, requests | - |
+//! | [`nftables`] | pure: the packet filter: chains, rules and sets of `nf_tables`, and what becomes of a packet | `netlink` |
 //! | [`rtnetlink`] | pure: messages of rtnetlink(7): interfaces, addresses, neighbours, routes, queues | `netlink` |
 //! | [`mod@reference`] | pure: errno, ICMP, TCP-state and resolver tables, with cause and next step | - |
 //! | [`render`] | tables, JSON lines, Python literals, hex dumps, escaping; writes to an `io::Write` | pure rooms, `error` |
@@ -65,6 +66,7 @@ pub mod host;
 pub mod load;
 pub mod message;
 pub mod netlink;
+pub mod nftables;
 pub mod packet;
 pub mod ping;
 pub mod reference;

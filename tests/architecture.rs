@@ -54,6 +54,7 @@ const CRATES: &[(&str, &[&str])] = &[
             "commands",
             "host",
             "message",
+            "nftables",
             "render",
             "rtnetlink",
             "sockdiag",

@@ -20,10 +20,14 @@ mod filter;
 mod framing;
 #[path = "fuzz/bodies/message.rs"]
 mod message;
+#[path = "fuzz/bodies/nftables.rs"]
+mod nftables;
 #[path = "fuzz/bodies/packet.rs"]
 mod packet;
 #[path = "fuzz/bodies/ping.rs"]
 mod ping;
+#[path = "fuzz/bodies/rtnetlink.rs"]
+mod rtnetlink;
 #[path = "fuzz/bodies/sample.rs"]
 mod sample;
 #[path = "fuzz/bodies/sockdiag.rs"]
@@ -44,8 +48,10 @@ const TARGETS: &[(&str, Body)] = &[
     ("framing", framing::framing),
     ("message_deframer", message::message_deframer),
     ("message_json", message::message_json),
+    ("nftables", nftables::nftables),
     ("packet", packet::packet),
     ("ping", ping::ping),
+    ("rtnetlink", rtnetlink::rtnetlink),
     ("sample", sample::sample),
     ("sockdiag", sockdiag::sockdiag),
     ("stream", stream::stream),
@@ -211,6 +217,11 @@ fn the_corpus_of_message_json_holds() {
 }
 
 #[test]
+fn the_corpus_of_nftables_holds() {
+    replay("nftables");
+}
+
+#[test]
 fn the_corpus_of_packet_holds() {
     replay("packet");
 }
@@ -218,6 +229,11 @@ fn the_corpus_of_packet_holds() {
 #[test]
 fn the_corpus_of_ping_holds() {
     replay("ping");
+}
+
+#[test]
+fn the_corpus_of_rtnetlink_holds() {
+    replay("rtnetlink");
 }
 
 #[test]

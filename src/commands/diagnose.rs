@@ -122,7 +122,9 @@ fn look(args: &Args) -> Result<Looked> {
         places,
         pids: Vec::new(),
     };
-    privilege::keep(&query.needs())?;
+    let mut needs = query.needs();
+    needs.push(privilege::Need::Firewall);
+    privilege::keep(&needs)?;
     let start = clock::monotonic();
     let before = sample(&query)?;
     std::thread::sleep(args.seconds);
@@ -154,6 +156,7 @@ fn sample(query: &Query) -> Result<Sample> {
         sample.networks.push(network.unwrap_or_default());
     }
     sample.machine = Some(network::machine());
+    network::add_unseen(&mut sample);
     Ok(sample)
 }
 

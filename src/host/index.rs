@@ -271,6 +271,11 @@ impl Index<'_> {
         })
     }
 
+    /// Whether what a connection sent was sent again and not answered.
+    pub fn waits(&self, at: SocketAt) -> bool {
+        waits_for_an_answer(self.socket(at))
+    }
+
     /// The processes that may keep others waiting: a connection waits at one of their listeners, or data
     /// that is older than a second is unread. In order, and at most `most` of them.
     pub fn in_trouble(&self, most: usize) -> Vec<ProcessAt> {

@@ -6,6 +6,7 @@ use std::net::IpAddr;
 use serde::{Deserialize, Serialize};
 
 use super::counters::Counters;
+use crate::nftables::Firewall;
 use crate::rtnetlink::{InterfaceAddress, Link, Neighbour, Qdisc, Reachability, Route};
 use crate::sockets::stored;
 
@@ -36,6 +37,12 @@ pub struct Network {
     /// Protocols whose sockets use more memory than they should (`press` of /proc/net/protocols).
     #[serde(default, deserialize_with = "stored::list")]
     pub pressed: Vec<Box<str>>,
+    /// Its packet filter; `None`: it could not be read.
+    #[serde(default)]
+    pub firewall: Option<Firewall>,
+    /// Tables of iptables-legacy, whose rules cannot be read.
+    #[serde(default, deserialize_with = "stored::list")]
+    pub legacy_tables: Vec<Box<str>>,
 }
 
 /// What all network namespaces of a host share.

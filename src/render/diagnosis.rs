@@ -111,6 +111,7 @@ fn examined(diagnosis: &Diagnosis<'_>) -> Vec<&'static str> {
         (any(|network| !network.links.is_empty()), "neighbours"),
         (any(|network| !network.links.is_empty()), "routes"),
         (any(|network| !network.qdiscs.is_empty()), "sending queues"),
+        (any(|network| network.firewall.is_some()), "firewall rules"),
         (sample.machine.is_some(), "limits"),
     ];
     parts

@@ -2,15 +2,18 @@
 //! nothing and sends no packet.
 
 use std::fs;
+use std::io;
 use std::net::IpAddr;
 
 use nix::sys::socket::SockProtocol;
 use nix::time::{ClockId, clock_gettime};
 
 use super::limits::sysctl;
-use super::netlink::Netlink;
-use crate::host::{Machine, Network, RouteAnswer, RouteTo};
+use super::netlink::{Dumped, Netlink};
+use super::privilege::{self, Capability};
+use crate::host::{Machine, Network, Note, RouteAnswer, RouteTo, Sample};
 use crate::netlink::Malformed;
+use crate::nftables::{self, Chain, Firewall, Rule, Set};
 use crate::rtnetlink::{InterfaceAddress, Link, Neighbour, Qdisc, Route};
 
 /// More of a kind than this is not kept: a table of neighbours has 1,024 entries by default.
@@ -67,7 +70,70 @@ pub fn network(routes_to: &[IpAddr]) -> Network {
             .filter_map(|to| route(netlink, *to))
             .collect();
     }
+    network.firewall = privilege::with(&[Capability::NetAdmin], || firewall().ok());
+    for name in ["ip_tables_names", "ip6_tables_names"] {
+        let tables = read(name).unwrap_or_default();
+        let tables = tables.split_whitespace().take(16).map(Into::into);
+        network.legacy_tables.extend(tables);
+    }
+    network.legacy_tables.sort();
+    network.legacy_tables.dedup();
     network
+}
+
+/// The packet filter of `nf_tables`.
+fn firewall() -> io::Result<Firewall> {
+    let mut netlink = Netlink::open(SockProtocol::NetlinkNetFilter)?;
+    let mut firewall = Firewall::default();
+    let complete = [
+        kept(
+            &mut netlink,
+            Firewall::chains_request,
+            Chain::read,
+            &mut firewall.chains,
+        )?,
+        kept(
+            &mut netlink,
+            Firewall::rules_request,
+            Rule::read,
+            &mut firewall.rules,
+        )?,
+        kept(
+            &mut netlink,
+            Firewall::sets_request,
+            Set::read,
+            &mut firewall.sets,
+        )?,
+    ];
+    firewall.incomplete = complete.contains(&false);
+    let mut left = nftables::MOST;
+    for set in &mut firewall.sets {
+        let request = set.clone();
+        let request = |sequence, out: &mut Vec<u8>| {
+            Firewall::elements_request(&request, sequence, out);
+        };
+        let read = netlink.dump(request, &mut |payload| set.read_elements(payload, left));
+        set.incomplete |= read.ok() != Some(Dumped::Complete);
+        set.sort();
+        left -= set.elements.len().min(left);
+    }
+    Ok(firewall)
+}
+
+/// Lists all objects of a kind of the packet filter, but no more than are kept; whether those are all.
+fn kept<T>(
+    netlink: &mut Netlink,
+    request: fn(u32, &mut Vec<u8>),
+    read: fn(&[u8]) -> Result<Option<T>, Malformed>,
+    kept: &mut Vec<T>,
+) -> io::Result<bool> {
+    let mut complete = true;
+    let dumped = netlink.dump(request, &mut |payload| match read(payload) {
+        Ok(Some(value)) if kept.len() < nftables::MOST => kept.push(value),
+        Ok(None) => {}
+        _ => complete = false,
+    })?;
+    Ok(complete && dumped == Dumped::Complete)
 }
 
 /// All objects of a kind; an empty list where the kernel does not list them.
@@ -97,6 +163,35 @@ fn route(netlink: &mut Netlink, to: IpAddr) -> Option<RouteTo> {
         Err(error) => RouteAnswer::Refused(error.raw_os_error()?),
     };
     Some(RouteTo { to, answer })
+}
+
+/// Adds what could not be seen of the packet filters.
+pub fn add_unseen(sample: &mut Sample) {
+    let networks = &sample.networks;
+    let hidden = networks.iter().any(|network| network.firewall.is_none());
+    let mut legacy: Vec<&str> = networks
+        .iter()
+        .flat_map(|network| network.legacy_tables.iter().map(|name| &**name))
+        .collect();
+    legacy.sort_unstable();
+    legacy.dedup();
+    let hidden = hidden.then(|| {
+        let text = "firewall rules (nftables); run as root (needs CAP_NET_ADMIN)";
+        ("firewall_hidden", text.to_owned())
+    });
+    let legacy = (!legacy.is_empty()).then(|| {
+        let tables = legacy.join(", ");
+        let text = format!(
+            "firewall rules of iptables-legacy (tables {tables}): sockdoc reads nftables only"
+        );
+        ("iptables_legacy", text)
+    });
+    let notes = hidden.into_iter().chain(legacy);
+    sample.notes.extend(notes.map(|(id, text)| Note {
+        id: id.into(),
+        text,
+        incomplete: true,
+    }));
 }
 
 /// Looks at what all namespaces share.

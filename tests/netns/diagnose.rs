@@ -16,10 +16,10 @@ use crate::routed::{Path, SERVER};
 use crate::support::{DEADLINE, finish, launched_by, stdout, until};
 
 /// What `sockdoc diagnose --json ARGS...` says inside a namespace.
-struct Diagnosis(Value);
+pub(crate) struct Diagnosis(Value);
 
 impl Diagnosis {
-    fn of(namespace: &Namespace, args: &[&str]) -> Diagnosis {
+    pub(crate) fn of(namespace: &Namespace, args: &[&str]) -> Diagnosis {
         let mut command = launched_by(&["nsenter", &format!("--net={}", namespace.file())]);
         // Which name servers this machine has is no matter of these tests.
         command.args(["diagnose", "--json", "--ignore", "no_nameserver"]);
@@ -54,7 +54,7 @@ impl Diagnosis {
 
     /// This is the one first cause, and its headline has these words.
     #[track_caller]
-    fn is(&self, rule: &str, words: &str) {
+    pub(crate) fn is(&self, rule: &str, words: &str) {
         let causes = self.causes();
         assert_eq!(causes.len(), 1, "{:#}", self.0);
         assert_eq!(causes[0].0, rule, "{:#}", self.0);
@@ -64,7 +64,12 @@ impl Diagnosis {
     /// Looks until this is the one first cause: most findings need something that happens during the look,
     /// and on a slow machine little happens in one.
     #[track_caller]
-    fn until(namespace: &Namespace, args: &[&str], rule: &str, words: &str) -> Diagnosis {
+    pub(crate) fn until(
+        namespace: &Namespace,
+        args: &[&str],
+        rule: &str,
+        words: &str,
+    ) -> Diagnosis {
         Diagnosis::until_effects(namespace, args, (rule, words), None)
     }
 
@@ -93,13 +98,13 @@ impl Diagnosis {
     }
 
     #[track_caller]
-    fn is_healthy(&self) {
+    pub(crate) fn is_healthy(&self) {
         assert_eq!(self.causes(), [], "{:#}", self.0);
     }
 }
 
 /// A connection that is begun, and does not wait for its end.
-fn connecting(from: &Namespace, to: &str) -> Socket {
+pub(crate) fn connecting(from: &Namespace, to: &str) -> Socket {
     let to: SocketAddr = to.parse().expect("an address");
     from.inside(|| {
         let socket = Socket::new(Domain::for_address(to), Type::STREAM, None).expect("a socket");
@@ -110,7 +115,7 @@ fn connecting(from: &Namespace, to: &str) -> Socket {
 }
 
 /// Waits until the SYN was sent again.
-fn until_sent_again(from: &Namespace) {
+pub(crate) fn until_sent_again(from: &Namespace) {
     until("the SYN to be sent again", || {
         let listed = from.run("ss", &["-tnoH", "state", "syn-sent"]);
         let again = |line: &str| !line.contains(",0)") && line.contains("timer:(on,");
@@ -118,19 +123,19 @@ fn until_sent_again(from: &Namespace) {
     });
 }
 
-fn listener(at: &Namespace, port: u16) -> TcpListener {
+pub(crate) fn listener(at: &Namespace, port: u16) -> TcpListener {
     at.inside(|| TcpListener::bind((SERVER[0], port)).expect("it listens"))
 }
 
 /// Work in a thread until this is dropped.
-struct Busy {
+pub(crate) struct Busy {
     stop: Arc<AtomicBool>,
     thread: Option<JoinHandle<()>>,
 }
 
 impl Busy {
     /// Repeats `step` until it says that it cannot go on.
-    fn with(mut step: impl FnMut() -> bool + Send + 'static) -> Busy {
+    pub(crate) fn with(mut step: impl FnMut() -> bool + Send + 'static) -> Busy {
         let end = Arc::new(AtomicBool::new(false));
         let told = Arc::clone(&end);
         let thread = std::thread::spawn(move || while !told.load(Ordering::Relaxed) && step() {});
@@ -166,7 +171,7 @@ fn connection(path: &Path, port: u16) -> (TcpStream, TcpStream) {
 }
 
 /// Data from the client to the server, at most so many bytes a second.
-fn transfer(path: &Path, port: u16, bytes_per_second: usize) -> (Busy, Busy) {
+pub(crate) fn transfer(path: &Path, port: u16, bytes_per_second: usize) -> (Busy, Busy) {
     let (mut client, mut server) = connection(path, port);
     for stream in [&client, &server] {
         let limit = Some(Duration::from_millis(100));

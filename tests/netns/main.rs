@@ -5,6 +5,7 @@
 //! | [`namespace`] | a namespace that ends with its test |
 //! | [`compare`] | the same sockets in ss, netstat and lsof |
 //! | [`diagnose`] | faults made on purpose, each with a healthy look-alike |
+//! | [`diagnose_firewall`] | this host's own firewall as the cause, and as it should be |
 //! | [`dropped`] | privileges that are dropped, kept for a time, or not used for files |
 //! | [`families`] | raw, ping and packet sockets; scopes of IPv6 |
 //! | [`fill`] | full buffers over a slow path, and as an ordinary user |
@@ -35,6 +36,7 @@ mod support;
 
 mod compare;
 mod diagnose;
+mod diagnose_firewall;
 mod dropped;
 mod families;
 mod fill;

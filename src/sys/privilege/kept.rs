@@ -11,6 +11,8 @@ pub enum Need {
     Namespaces,
     /// To list all that the kernel knows of a socket.
     Details,
+    /// To read the rules of the packet filter.
+    Firewall,
     /// To connect to a Unix socket more than once.
     UnixSocket,
 }
@@ -80,6 +82,13 @@ pub const KEPT: &[Kept] = &[
         capability: Capability::NetAdmin,
         until: "the sockets are listed",
         why: "sock_diag(7) tells the mark of a socket and the state of TLS",
+    },
+    Kept {
+        command: "diagnose",
+        need: Need::Firewall,
+        capability: Capability::NetAdmin,
+        until: "the host has been looked at twice",
+        why: "nf_tables lists its rules only with it",
     },
     Kept {
         command: "echo-client --unix",

@@ -14,7 +14,7 @@ mod route;
 mod tests;
 mod window;
 
-pub use firewall::OWN_FIREWALL_DROPS;
+pub use firewall::{LISTENER_FIREWALLED, OUTPUT_STOPPED, OWN_FIREWALL_DROPS};
 pub use loss::losses;
 pub use mtu::black_holes;
 pub use route::{LINK_DOWN, NEIGHBOUR_FAILED, NO_ROUTE};

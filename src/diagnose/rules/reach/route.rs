@@ -304,7 +304,7 @@ fn network<'a>(case: &Case<'a>, netns: u16) -> Option<&'a Network> {
 }
 
 /// The interface that packets to an address leave by.
-fn way<'a>(case: &Case<'a>, netns: u16, to: IpAddr) -> Option<(&'a Network, u32)> {
+pub(super) fn way<'a>(case: &Case<'a>, netns: u16, to: IpAddr) -> Option<(&'a Network, u32)> {
     let network = network(case, netns)?;
     let Some(RouteAnswer::Route(route)) = network.route(to) else {
         return None;
