@@ -96,9 +96,10 @@ fn a_rule_against_all_clients_of_a_listener_is_found_and_one_against_some_is_hea
     let test = "a_rule_against_all_clients_of_a_listener_is_found_and_one_against_some_is_healthy";
     let Some(path) = Path::new(test) else { return };
     let _listener = listener(&path.server, 8080);
-    let _knocking = knocking(&path.client, "10.77.2.1:8080");
     path.server
         .firewall("ip saddr 10.77.1.1 tcp dport 8080 counter drop");
+    // Each ruleset takes the place of the one before in one step.
+    let _knocking = knocking(&path.client, "10.77.2.1:8080");
     Diagnosis::of(&path.server, &[]).is_healthy();
     closed_but_for(&path.server, "tcp dport 22 counter accept; counter;");
     Diagnosis::of(&path.server, &[]).is_healthy();

@@ -6,7 +6,9 @@ use std::time::Duration;
 use crate::diagnose::testing::{figures, sample, timer};
 use crate::diagnose::{Case, Findings, diagnose};
 use crate::host::{Delta, Index, Network, RouteAnswer, RouteTo, Sample};
-use crate::rtnetlink::{Link, Neighbour, Reachability, Route, RouteKind};
+use crate::nftables::rule::{Comparison, Condition, Field};
+use crate::nftables::{self, Chain, Firewall, Hook, Verdict};
+use crate::rtnetlink::{InterfaceAddress, Link, Neighbour, Reachability, Route, RouteKind};
 use crate::sockdiag::TcpInfoValues;
 use crate::sockets::{Address, Details, Family, Proto, Socket, State, TcpFigures, TimerKind};
 
@@ -241,4 +243,108 @@ fn a_black_hole_swallows_full_segments_and_a_dead_peer_all() {
     let expected = [(rule, None), ("peer_silent", Some(rule))];
     assert_eq!(said(&at(1), &at(1)), expected);
     assert_eq!(said(&at(0), &at(0)), [("peer_silent", None)]);
+}
+
+/// A chain at a hook with one rule for a TCP destination port, which counted this many packets.
+fn chain_with_rule(hook: Hook, port: u16, verdict: Verdict, packets: u64) -> Firewall {
+    let (table, name): (Box<str>, Box<str>) = ("q".into(), "here".into());
+    let compare = |field, value: &[u8]| Condition::Compare {
+        field,
+        mask: Vec::new(),
+        comparison: Comparison::Equal,
+        value: value.to_vec(),
+    };
+    Firewall {
+        chains: vec![Chain {
+            family: nftables::Family::Inet,
+            table: table.clone(),
+            name: name.clone(),
+            hook: Some(hook),
+            priority: 0,
+            drops: false,
+            packets: None,
+        }],
+        rules: vec![nftables::Rule {
+            family: nftables::Family::Inet,
+            table,
+            chain: name,
+            handle: 4,
+            conditions: vec![
+                compare(Field::Meta(16), &[6]),
+                compare(Field::Header(2, 2, 2), &port.to_be_bytes()),
+            ],
+            verdict,
+            packets: Some(packets),
+        }],
+        ..Firewall::default()
+    }
+}
+
+fn with_firewall(firewall: Firewall, sockets: Vec<Socket>) -> Sample {
+    let mut network = reaching(route(RouteKind::Unicast), Reachability::Known, true);
+    network.addresses = vec![InterfaceAddress {
+        interface: 2,
+        address: [10, 9, 1, 1].into(),
+        prefix: 24,
+        duplicate: false,
+    }];
+    network.firewall = Some(firewall);
+    with(network, sockets)
+}
+
+#[test]
+fn a_rule_that_drops_what_a_waiting_connection_sends_or_is_sent_is_its_cause() {
+    let said = |hook, port, verdict: Verdict| {
+        let sample = |packets| {
+            let firewall = chain_with_rule(hook, port, verdict.clone(), packets);
+            with_firewall(firewall, vec![connecting()])
+        };
+        said(&sample(1), &sample(4))
+    };
+    let rule = "own_firewall_drops";
+    let caused = [(rule, None), ("connecting_no_answer", Some(rule))];
+    let not_caused = [("connecting_no_answer", None)];
+    assert_eq!(said(Hook::Output, 9000, Verdict::Drop), caused);
+    assert_eq!(said(Hook::Postrouting, 9000, Verdict::Drop), caused);
+    // The reply is to port 40000.
+    assert_eq!(said(Hook::Input, 40_000, Verdict::Drop), caused);
+    assert_eq!(said(Hook::Input, 9000, Verdict::Drop), not_caused);
+    assert_eq!(said(Hook::Output, 9000, Verdict::Accept), not_caused);
+    assert_eq!(said(Hook::Forward, 9000, Verdict::Drop), not_caused);
+}
+
+#[test]
+fn what_programs_send_is_stopped_where_the_counter_of_an_output_rule_rises() {
+    let said = |hook, before, after| {
+        let sample =
+            |packets| with_firewall(chain_with_rule(hook, 25, Verdict::Reject, packets), vec![]);
+        said(&sample(before), &sample(after))
+    };
+    assert_eq!(said(Hook::Output, 3, 5), [("output_stopped", None)]);
+    assert_eq!(said(Hook::Output, 3, 4), []);
+    assert_eq!(said(Hook::Output, 500, 500), []);
+    assert_eq!(said(Hook::Input, 3, 500), []);
+}
+
+#[test]
+fn clients_are_stopped_where_a_program_listens_on_the_port_of_a_rule() {
+    let said = |port, of: [u8; 4], rises: u64| {
+        let listener = Socket {
+            local: end(of, 8080),
+            peer: Address::None,
+            ..Socket::blank(Proto::Tcp, Family::Inet, State::Listen)
+        };
+        let sample = |packets| {
+            let firewall = chain_with_rule(Hook::Input, port, Verdict::Drop, packets);
+            with_firewall(firewall, vec![listener.clone()])
+        };
+        said(&sample(3), &sample(3 + rises))
+    };
+    let found = [("listener_firewalled", None)];
+    assert_eq!(said(8080, [0; 4], 1), found);
+    assert_eq!(said(8080, [10, 9, 1, 1], 1), found);
+    // Nobody knocks; it is open to this host only; nobody listens there.
+    assert_eq!(said(8080, [0; 4], 0), []);
+    assert_eq!(said(8080, [127, 0, 0, 1], 1), []);
+    assert_eq!(said(23, [0; 4], 1), []);
 }
