@@ -12,7 +12,7 @@ use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 
 use crate::commands::{
     Context, Status, app_client, app_server, completions, decode, diagnose, echo_client,
-    echo_server, explain, fill_buffers, ping, sockets,
+    echo_server, explain, fill_buffers, ping, sockets, watch,
 };
 use crate::error::{Error, Kind, Result};
 use crate::render::{failure, overview};
@@ -69,6 +69,7 @@ enum Command {
     EchoServer(echo_server::Args),
     EchoClient(echo_client::Args),
     Diagnose(diagnose::Args),
+    Watch(watch::Args),
     FillBuffers(fill_buffers::Args),
     Sockets(sockets::Args),
     Decode(decode::Args),
@@ -103,6 +104,11 @@ const OUTPUT_HELP: &[(&str, &str, Option<&str>)] = &[
         "diagnose",
         "Print one JSON document.",
         Some("List every socket of a problem, and the evidence of each effect."),
+    ),
+    (
+        "watch",
+        "Print one JSON object per event (JSON Lines).",
+        Some("Print each finding as sockdoc diagnose does."),
     ),
     (
         "fill-buffers",
@@ -216,6 +222,7 @@ fn run(command: Option<Command>, context: &Context) -> Result<Status> {
         Some(Command::EchoServer(args)) => echo_server::run(&args, context),
         Some(Command::EchoClient(args)) => echo_client::run(&args, context),
         Some(Command::Diagnose(args)) => diagnose::run(&args, context),
+        Some(Command::Watch(args)) => watch::run(&args, context),
         Some(Command::FillBuffers(args)) => fill_buffers::run(&args, context),
         Some(Command::Sockets(args)) => sockets::run(&args, context),
         Some(Command::Decode(args)) => decode::run(&args, context),

@@ -5,22 +5,19 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use crate::commands::looking::{self, Look};
 use crate::commands::sockets::filter_of_words;
 use crate::commands::values::positive_duration;
 use crate::commands::{Context, Status};
 use crate::diagnose::rules;
 use crate::diagnose::{Case, Rule, Severity, diagnose};
 use crate::error::{Error, Kind, Result};
-use crate::host::{Delta, Index, Sample, SocketAt};
+use crate::host::{Delta, Index, Sample};
 use crate::render::diagnosis::{self, Diagnosis};
 use crate::render::finding::Layout;
-use crate::render::sockets::{Names, Sheet};
+use crate::render::sockets::Sheet;
 use crate::sockets::filter::Filter;
-use crate::sockets::{Proto, State};
-use crate::sys::sockets::namespaces::Place;
-use crate::sys::sockets::processes::Depth;
-use crate::sys::sockets::{Query, notes, statuses};
-use crate::sys::{clock, files, network, privilege, sockets};
+use crate::sys::{clock, files, privilege};
 
 /// Find out what is wrong with this host's connections, and why.
 ///
@@ -70,12 +67,10 @@ pub struct Args {
     prometheus: bool,
 }
 
-fn rule(name: &str) -> std::result::Result<&'static Rule, String> {
+/// The rule of a name.
+pub fn rule(name: &str) -> std::result::Result<&'static Rule, String> {
     rules::named(name).ok_or_else(|| "no rule has this name; sockdoc explain lists them".to_owned())
 }
-
-/// More processes than these are not asked what they do.
-const MOST_PROCESSES: usize = 256;
 
 /// The longest file of samples, in bytes.
 const MOST_BYTES: u64 = 2 * crate::host::file::MOST_BYTES as u64;
@@ -100,7 +95,8 @@ pub fn run(args: &Args, context: &Context) -> Result<Status> {
         None => look(args)?,
     };
     if let (Some(file), Some(path)) = (&mut save, &args.save) {
-        write_samples(file, &looked).map_err(|error| {
+        let samples = looked.before.iter().chain([&looked.after]);
+        looking::write_samples(file, samples).map_err(|error| {
             Error::os(Kind::CannotRun, "write", &error).on(path.display().to_string())
         })?;
     }
@@ -109,55 +105,18 @@ pub fn run(args: &Args, context: &Context) -> Result<Status> {
 
 /// Looks at this host twice.
 fn look(args: &Args) -> Result<Looked> {
-    let (places, unseen) = Place::chosen(args.netns.as_deref(), args.all_netns)?;
-    let query = Query {
-        protos: Proto::ALL.to_vec(),
-        states: u32::MAX,
-        tcp_states: u32::MAX,
-        bytecode: None,
-        details: true,
-        evidence: true,
-        drops: true,
-        owners: Some(Depth::Names),
-        places,
-        pids: Vec::new(),
-    };
-    let mut needs = query.needs();
-    needs.push(privilege::Need::Firewall);
-    privilege::keep(&needs)?;
+    let look = Look::open(args.netns.as_deref(), args.all_netns)?;
     let start = clock::monotonic();
-    let before = sample(&query)?;
+    let before = look.sample()?;
     std::thread::sleep(args.seconds);
     let later = clock::monotonic();
-    let mut after = sample(&query)?;
-    let processes = Index::new(&after).in_trouble(MOST_PROCESSES);
-    after.processes = statuses::read(&after, &processes);
+    let after = look.whole_sample()?;
     privilege::drop_all()?;
-    notes::add_unseen(&mut after.notes, &unseen);
     Ok(Looked {
         before: Some(before),
         after,
         elapsed: Duration::from_nanos(later.0.saturating_sub(start.0)),
     })
-}
-
-/// One sample: the sockets, then the network stacks, since those tell about the peers of the sockets.
-fn sample(query: &Query) -> Result<Sample> {
-    let mut sample = sockets::sample(query, &|_| true)?.sample;
-    let waiting = Index::new(&sample).waiting().clone();
-    for (netns, place) in (0..).zip(&query.places) {
-        let routes: Vec<_> = waiting
-            .keys()
-            .filter(|(of, _)| *of == netns)
-            .map(|(_, to)| *to)
-            .collect();
-        // One that cannot be entered is noted with its sockets.
-        let network = place.inside(|| network::network(&routes));
-        sample.networks.push(network.unwrap_or_default());
-    }
-    sample.machine = Some(network::machine());
-    network::add_unseen(&mut sample);
-    Ok(sample)
 }
 
 /// A file of one sample, or of two.
@@ -196,14 +155,6 @@ fn read(path: &Path) -> Result<Looked> {
     })
 }
 
-fn write_samples(file: &mut std::fs::File, looked: &Looked) -> io::Result<()> {
-    let mut out = io::BufWriter::new(file);
-    for sample in looked.before.iter().chain([&looked.after]) {
-        sample.write(&mut out)?;
-    }
-    out.flush()
-}
-
 fn show(args: &Args, filter: &Filter, looked: &Looked, context: &Context) -> Result<Status> {
     let index = Index::new(&looked.after);
     let before = looked.before.as_ref();
@@ -213,21 +164,12 @@ fn show(args: &Args, filter: &Filter, looked: &Looked, context: &Context) -> Res
         ..Case::new(&index).since(delta.as_ref())
     };
     let findings = diagnose(&case);
-    let owners = filter.for_owners(&looked.after.owners);
-    let shown: Vec<SocketAt> = looked
-        .after
-        .places()
-        .filter(|at| {
-            let socket = index.socket(*at);
-            filter.matches_socket(socket) && (!filter.needs_owners() || owners.matches(socket))
-        })
-        .filter(|at| index.socket(*at).state != State::TimeWait || args.words.is_empty())
-        .collect();
+    let shown = looking::shown(&index, filter, !args.words.is_empty());
     if shown.is_empty() && !args.words.is_empty() {
         let why = "no socket matches the filter, so nothing was checked";
         return Err(Error::new(Kind::CannotRun, "diagnose", why).next("sockdoc sockets -a"));
     }
-    let names = names(&looked.after);
+    let names = looking::names(&looked.after);
     let sheet = Sheet {
         index: &index,
         delta: delta.as_ref(),
@@ -262,17 +204,4 @@ fn show(args: &Args, filter: &Filter, looked: &Looked, context: &Context) -> Res
     };
     written.and_then(|()| out.flush()).map_err(Error::output)?;
     Ok(Status::of(worst < Some(Severity::Warning)))
-}
-
-/// The names of the interfaces.
-fn names(sample: &Sample) -> Names {
-    let mut names = Names::default();
-    for (netns, network) in (0..).zip(&sample.networks) {
-        for link in &network.links {
-            names
-                .interfaces
-                .insert((netns, link.index), link.name.to_string());
-        }
-    }
-    names
 }

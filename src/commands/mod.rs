@@ -3,7 +3,7 @@
 //!
 //! Shared by several: [`endpoint`] (host and port as people type them), [`values`] (durations and
 //! sizes), [`options`] (groups of flags), [`serving`] (a server from its first line to its last),
-//! [`loading`] (a load run and its report).
+//! [`loading`] (a load run and its report), [`looking`] (samples of the whole host).
 
 // The doc comments of arguments are their help, printed as they stand.
 #![allow(clippy::doc_markdown, rustdoc::broken_intra_doc_links)]
@@ -19,11 +19,13 @@ pub mod endpoint;
 pub mod explain;
 pub mod fill_buffers;
 pub mod loading;
+pub mod looking;
 pub mod options;
 pub mod ping;
 pub mod serving;
 pub mod sockets;
 pub mod values;
+pub mod watch;
 
 use crate::render::Style;
 

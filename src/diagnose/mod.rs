@@ -11,6 +11,7 @@
 //! | [`findings`] | all of a case: by socket, first causes before their effects, like ones as one |
 //! | [`reach`] | what the host's own sockets say about a connection or a bind that failed |
 //! | [`rules`] | the rules, one file each |
+//! | [`watch`] | what changed from one diagnosis to the next |
 //! | [`words`] | ages and sizes as people say them |
 
 pub mod finding;
@@ -19,6 +20,7 @@ pub mod reach;
 pub mod rules;
 #[cfg(test)]
 pub(crate) mod testing;
+pub mod watch;
 pub mod words;
 
 pub use finding::{Command, Fact, Finding, FindingAt, NextStep, Role, Severity, Subject, Value};

@@ -33,6 +33,29 @@ pub fn time_of_day(at: Realtime) -> String {
     format!("{hours:02}:{minutes:02}:{:02}.{millis:03}Z", seconds % 60)
 }
 
+/// A time since 1970 for the name of a file: `20260131T140359Z`.
+pub fn compact(at: std::time::Duration) -> String {
+    let day = i64::try_from(at.as_secs()).unwrap_or(0) / SECONDS;
+    let (date, time) = (of_day(day), time_of_day(Realtime(nanos(at))));
+    let time = time.split('.').next().unwrap_or_default();
+    format!("{}T{}Z", date.replace('-', ""), time.replace(':', ""))
+}
+
+/// A time since 1970 for people: `2026-01-31 14:03:59Z`.
+pub fn and_time(at: std::time::Duration) -> String {
+    let day = i64::try_from(at.as_secs()).unwrap_or(0) / SECONDS;
+    let time = time_of_day(Realtime(nanos(at)));
+    format!(
+        "{} {}Z",
+        of_day(day),
+        time.split('.').next().unwrap_or_default()
+    )
+}
+
+fn nanos(at: std::time::Duration) -> u64 {
+    u64::try_from(at.as_nanos()).unwrap_or(u64::MAX)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -42,6 +65,13 @@ mod tests {
         let at = Realtime((86_400 * 3 + 14 * 3600 + 3 * 60 + 59) * 1_000_000_000 + 120_999_999);
         assert_eq!(time_of_day(at), "14:03:59.120Z");
         assert_eq!(time_of_day(Realtime(0)), "00:00:00.000Z");
+    }
+
+    #[test]
+    fn a_time_has_a_form_for_people_and_one_for_files() {
+        let at = std::time::Duration::from_millis(1_769_868_239_120);
+        assert_eq!(and_time(at), "2026-01-31 14:03:59Z");
+        assert_eq!(compact(at), "20260131T140359Z");
     }
 
     #[test]

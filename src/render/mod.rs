@@ -24,6 +24,7 @@
 //! | [`sockets`] | the sockets of a host: our table, netstat's, lsof's and ss's columns, JSON, CSV |
 //! | [`table`] | aligned tables |
 //! | [`transcript`] | the tutorial's lines, word for word |
+//! | [`watch`] | findings that begin, change and end, line by line |
 //! | [`wrap`] | long lines, broken between words |
 
 pub mod clients;
@@ -47,6 +48,7 @@ pub mod serving;
 pub mod sockets;
 pub mod table;
 pub mod transcript;
+pub mod watch;
 pub mod wrap;
 
 use std::fmt;

@@ -15,6 +15,7 @@ const GROUPS: &[Group] = &[
                 "sockdoc diagnose",
                 "what is wrong with this host's connections",
             ),
+            ("sockdoc watch", "report problems when they begin and end"),
             (
                 "sockdoc sockets --problems",
                 "connections with a problem, and why",

@@ -1,9 +1,9 @@
 //! Files that a command reads as a whole, or streams.
 
-use std::fs::File;
+use std::fs::{self, File};
 use std::io::{self, Read as _};
 use std::os::fd::AsFd;
-use std::os::unix::fs::FileTypeExt as _;
+use std::os::unix::fs::{FileTypeExt as _, OpenOptionsExt as _};
 use std::path::Path;
 
 use crate::error::{Error, Kind, Result};
@@ -100,6 +100,71 @@ pub fn create(path: &Path) -> Result<File> {
     file.map_err(|error| failure("create", path, &error))
 }
 
+/// The bytes of the files in a folder whose names begin and end like this.
+///
+/// # Errors
+/// When the folder cannot be listed.
+pub fn used(folder: &Path, start: &str, end: &str) -> Result<u64> {
+    let entries = fs::read_dir(folder).map_err(|error| failure("list", folder, &error))?;
+    let files = entries.filter_map(io::Result::ok).filter(|entry| {
+        let name = entry.file_name();
+        let name = name.to_string_lossy();
+        name.starts_with(start) && name.ends_with(end)
+    });
+    Ok(files
+        .filter_map(|entry| entry.metadata().ok())
+        .map(|metadata| metadata.len())
+        .sum())
+}
+
+/// Writes a new file that only its owner may read, of at most so many bytes. Where that fails no file is
+/// left.
+///
+/// # Errors
+/// When there is such a file, or it cannot be written, or it would be longer.
+pub fn create_bounded(
+    path: &Path,
+    most: u64,
+    write: impl FnOnce(&mut Bounded) -> io::Result<()>,
+) -> Result<()> {
+    let mut options = File::options();
+    let file = options.write(true).create_new(true).mode(0o600).open(path);
+    let file = file.map_err(|error| failure("create", path, &error))?;
+    let mut bounded = Bounded { file, left: most };
+    write(&mut bounded).map_err(|error| {
+        let _ = fs::remove_file(path);
+        match error.kind() {
+            io::ErrorKind::QuotaExceeded => {
+                let cause = format!("it would take more than the {most} bytes that are left");
+                Error::new(Kind::CannotRun, "write", cause).on(path.display().to_string())
+            }
+            _ => failure("write", path, &error),
+        }
+    })
+}
+
+/// A file that takes so many bytes and no more.
+#[derive(Debug)]
+pub struct Bounded {
+    file: File,
+    left: u64,
+}
+
+impl io::Write for Bounded {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        if bytes.len() as u64 > self.left {
+            return Err(io::ErrorKind::QuotaExceeded.into());
+        }
+        let written = self.file.write(bytes)?;
+        self.left -= written as u64;
+        Ok(written)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.file.flush()
+    }
+}
+
 /// Standard input without a buffer of its own.
 fn standard_input() -> io::Result<File> {
     io::stdin().as_fd().try_clone_to_owned().map(File::from)
@@ -113,7 +178,25 @@ fn failure(operation: &str, path: &Path, error: &io::Error) -> Error {
 
 #[cfg(test)]
 mod tests {
+    use std::io::Write as _;
+
     use super::*;
+
+    #[test]
+    fn a_bounded_file_is_whole_or_not_there() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("sockdoc-a.json");
+        let ten = |file: &mut Bounded| file.write_all(b"0123456789");
+        assert!(create_bounded(&path, 9, ten).is_err());
+        assert!(!path.exists());
+        create_bounded(&path, 10, ten).unwrap();
+        assert_eq!(fs::read(&path).unwrap(), b"0123456789");
+        // It is not written over.
+        assert!(create_bounded(&path, 10, ten).is_err());
+        fs::write(folder.path().join("other"), b"x").unwrap();
+        assert_eq!(used(folder.path(), "sockdoc-", ".json").unwrap(), 10);
+        assert!(used(&path, "", "").is_err());
+    }
 
     #[test]
     fn of_a_long_input_the_front_and_the_end_are_kept_and_an_endless_one_is_cut_off() {

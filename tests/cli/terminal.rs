@@ -8,12 +8,13 @@ use crate::ping::may_ping;
 use crate::speak;
 use crate::support::{self, Server, fake_server, run, skip, sockdoc, stderr, stdout};
 
-const COMMANDS: [&str; 11] = [
+const COMMANDS: [&str; 12] = [
     "app-server",
     "app-client",
     "echo-server",
     "echo-client",
     "diagnose",
+    "watch",
     "fill-buffers",
     "sockets",
     "decode",

@@ -215,7 +215,7 @@ fn no_command_is_left_out() {
     let tried: Vec<&str> = long
         .chain(SHORT)
         .filter_map(|args| args.first().copied())
-        .chain(["echo-client", "app-client", "decode"])
+        .chain(["echo-client", "app-client", "decode", "watch"])
         .collect();
     for command in sockdoc::cli::command().get_subcommands() {
         assert!(
@@ -305,6 +305,9 @@ fn a_listing_keeps_what_the_table_has_until_it_is_done() {
         command.args(["sockets", "--netns", "trap"]).args(args);
         Running::silenced(command).keeps(kept, &format!("{args:?}"));
     }
+    // It looks again until it ends.
+    let mut watch = scene.silenced(Who::Root, &["watch"]);
+    watch.keeps(OWNERS | NET_ADMIN, "watch");
 }
 
 #[test]

@@ -5,6 +5,7 @@
 //! | [`namespace`] | a namespace that ends with its test |
 //! | [`compare`] | the same sockets in ss, netstat and lsof |
 //! | [`diagnose`] | faults made on purpose, each with a healthy look-alike |
+//! | [`watch`] | findings that begin and end |
 //! | [`diagnose_firewall`] | this host's own firewall as the cause, and as it should be |
 //! | [`dropped`] | privileges that are dropped, kept for a time, or not used for files |
 //! | [`families`] | raw, ping and packet sockets; scopes of IPv6 |
@@ -63,3 +64,4 @@ mod privilege;
 mod responder;
 mod routed;
 mod states;
+mod watch;

@@ -1,0 +1,124 @@
+//! What the commands share that look at a whole host: `diagnose` and `watch`.
+
+use std::io::{self, Write};
+use std::net::IpAddr;
+
+use crate::error::Result;
+use crate::host::{Index, Sample, SocketAt};
+use crate::render::sockets::Names;
+use crate::sockets::filter::Filter;
+use crate::sockets::{Proto, State};
+use crate::sys::sockets::namespaces::{Place, Unseen};
+use crate::sys::sockets::processes::Depth;
+use crate::sys::sockets::{Query, notes, statuses};
+use crate::sys::{network, privilege, sockets};
+
+/// More processes than these are not asked what they do.
+const MOST_PROCESSES: usize = 256;
+
+/// Looks at the whole host, or at some of its network namespaces.
+pub struct Look {
+    query: Query,
+    unseen: Unseen,
+}
+
+impl Look {
+    /// Opens the namespaces, and keeps the privileges that looking needs until they are dropped.
+    ///
+    /// # Errors
+    /// When a namespace cannot be found or entered.
+    pub fn open(netns: Option<&str>, all_netns: bool) -> Result<Look> {
+        let (places, unseen) = Place::chosen(netns, all_netns)?;
+        let query = Query {
+            protos: Proto::ALL.to_vec(),
+            states: u32::MAX,
+            tcp_states: u32::MAX,
+            bytecode: None,
+            details: true,
+            evidence: true,
+            drops: true,
+            owners: Some(Depth::Names),
+            places,
+            pids: Vec::new(),
+        };
+        let mut needs = query.needs();
+        needs.push(privilege::Need::Firewall);
+        privilege::keep(&needs)?;
+        Ok(Look { query, unseen })
+    }
+
+    /// One sample: the sockets, then the network stacks, since those tell about the peers of the sockets.
+    ///
+    /// # Errors
+    /// When the sockets cannot be listed.
+    pub fn sample(&self) -> Result<Sample> {
+        let mut sample = sockets::sample(&self.query, &|_| true)?.sample;
+        let waiting = Index::new(&sample).waiting().clone();
+        for (netns, place) in (0..).zip(&self.query.places) {
+            let routes: Vec<IpAddr> = waiting
+                .keys()
+                .filter(|(of, _)| *of == netns)
+                .map(|(_, to)| *to)
+                .collect();
+            // One that cannot be entered is noted with its sockets.
+            let network = place.inside(|| network::network(&routes));
+            sample.networks.push(network.unwrap_or_default());
+        }
+        sample.machine = Some(network::machine());
+        network::add_unseen(&mut sample);
+        Ok(sample)
+    }
+
+    /// One sample with what the processes do that may keep others waiting.
+    ///
+    /// # Errors
+    /// As [`Look::sample`].
+    pub fn whole_sample(&self) -> Result<Sample> {
+        let mut sample = self.sample()?;
+        let processes = Index::new(&sample).in_trouble(MOST_PROCESSES);
+        sample.processes = statuses::read(&sample, &processes);
+        notes::add_unseen(&mut sample.notes, &self.unseen);
+        Ok(sample)
+    }
+}
+
+/// The sockets that a filter selects; without one all.
+pub fn shown(index: &Index<'_>, filter: &Filter, filtered: bool) -> Vec<SocketAt> {
+    let owners = filter.for_owners(&index.sample().owners);
+    let places = index.sample().places();
+    places
+        .filter(|at| {
+            let socket = index.socket(*at);
+            filter.matches_socket(socket) && (!filter.needs_owners() || owners.matches(socket))
+        })
+        .filter(|at| index.socket(*at).state != State::TimeWait || !filtered)
+        .collect()
+}
+
+/// The names of the interfaces.
+pub fn names(sample: &Sample) -> Names {
+    let mut names = Names::default();
+    for (netns, network) in (0..).zip(&sample.networks) {
+        for link in &network.links {
+            names
+                .interfaces
+                .insert((netns, link.index), link.name.to_string());
+        }
+    }
+    names
+}
+
+/// Writes samples as `diagnose --from` reads them.
+///
+/// # Errors
+/// Those of `out`.
+pub fn write_samples<'a>(
+    out: impl Write,
+    samples: impl IntoIterator<Item = &'a Sample>,
+) -> io::Result<()> {
+    let mut out = io::BufWriter::new(out);
+    for sample in samples {
+        sample.write(&mut out)?;
+    }
+    out.flush()
+}
