@@ -5,13 +5,14 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use crate::commands::looking::{self, Look};
+use crate::commands::looking::{self, Look, Where};
 use crate::commands::sockets::filter_of_words;
 use crate::commands::values::positive_duration;
 use crate::commands::{Context, Status};
 use crate::diagnose::rules;
 use crate::diagnose::{Case, Rule, Severity, diagnose};
 use crate::error::{Error, Kind, Result};
+use crate::host::redact::Redactor;
 use crate::host::{Delta, Index, Sample};
 use crate::render::diagnosis::{self, Diagnosis};
 use crate::render::finding::Layout;
@@ -30,7 +31,9 @@ use crate::sys::{clock, files, privilege};
 /// what causes them.
 ///
 /// --save writes what was seen to a file, with addresses and command names; --from diagnoses such a file,
-/// on any host. The exit status is 1 if there is a warning or an error.
+/// on any host. With --redact each address is replaced by another one, always the same; the addresses in
+/// firewall rules, command lines and the names of control groups are left out. Ports, interfaces and names of
+/// programs stay. A FILTER then sees the replaced addresses. The exit status is 1 if there is a warning or an error.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:\n  \
     sockdoc diagnose                       what is wrong with this host's connections\n  \
@@ -38,6 +41,7 @@ use crate::sys::{clock, files, privilege};
     sockdoc diagnose --netns blue          in the network namespace blue\n  \
     sockdoc diagnose --save host.json      keep what was seen\n  \
     sockdoc diagnose --from host.json      diagnose it later, or elsewhere\n  \
+    sockdoc diagnose --container 4f5e6d    in the network namespace of a container\n  \
     sockdoc diagnose --prometheus          metrics for node_exporter's textfile collector")]
 pub struct Args {
     /// Only problems of the sockets that match: a port, an address, a part of a process name.
@@ -47,21 +51,20 @@ pub struct Args {
     #[arg(long, value_name = "S", default_value = "2", conflicts_with = "from",
           value_parser = positive_duration)]
     seconds: Duration,
-    /// Diagnose this network namespace: an ip-netns(8) name or a process id.
-    #[arg(long, value_name = "NAME|PID", conflicts_with_all = ["all_netns", "from"])]
-    netns: Option<String>,
-    /// Diagnose every network namespace.
-    #[arg(long, conflicts_with = "from")]
-    all_netns: bool,
+    #[command(flatten)]
+    place: Where,
     /// Leave out these rules, comma-separated; `sockdoc explain` lists them.
     #[arg(long, value_name = "RULE", value_delimiter = ',', value_parser = rule)]
     ignore: Vec<&'static Rule>,
     /// Diagnose the samples in this file instead of this host.
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", conflicts_with = "Where")]
     from: Option<PathBuf>,
     /// Write the samples to this file.
     #[arg(long, value_name = "FILE", conflicts_with = "from")]
     save: Option<PathBuf>,
+    /// Replace addresses and the names of Unix sockets, in the output and in what is saved.
+    #[arg(long)]
+    redact: bool,
     /// Print metrics in the OpenMetrics text format.
     #[arg(long, conflicts_with = "json")]
     prometheus: bool,
@@ -87,13 +90,19 @@ pub fn run(args: &Args, context: &Context) -> Result<Status> {
     // Named files are opened with the caller's rights, before anything else.
     let mut save = args.save.as_deref().map(files::create).transpose()?;
     let filter = filter_of_words(&args.words)?;
-    let looked = match &args.from {
+    let mut looked = match &args.from {
         Some(path) => {
             privilege::drop_all()?;
             read(path)?
         }
         None => look(args)?,
     };
+    if args.redact {
+        let mut redactor = Redactor::default();
+        for sample in looked.before.iter_mut().chain([&mut looked.after]) {
+            redactor.redact(sample);
+        }
+    }
     if let (Some(file), Some(path)) = (&mut save, &args.save) {
         let samples = looked.before.iter().chain([&looked.after]);
         looking::write_samples(file, samples).map_err(|error| {
@@ -105,7 +114,7 @@ pub fn run(args: &Args, context: &Context) -> Result<Status> {
 
 /// Looks at this host twice.
 fn look(args: &Args) -> Result<Looked> {
-    let look = Look::open(args.netns.as_deref(), args.all_netns)?;
+    let look = Look::open(&args.place)?;
     let start = clock::monotonic();
     let before = look.sample()?;
     std::thread::sleep(args.seconds);

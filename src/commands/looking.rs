@@ -10,8 +10,38 @@ use crate::sockets::filter::Filter;
 use crate::sockets::{Proto, State};
 use crate::sys::sockets::namespaces::{Place, Unseen};
 use crate::sys::sockets::processes::Depth;
-use crate::sys::sockets::{Query, notes, statuses};
+use crate::sys::sockets::{Query, containers, notes, statuses};
 use crate::sys::{network, privilege, sockets};
+
+/// Which network namespaces are looked at.
+#[derive(Debug, clap::Args)]
+#[group(multiple = false)]
+pub struct Where {
+    /// Look at this network namespace: an ip-netns(8) name, a path, an inode number, or pid:N.
+    #[arg(long, value_name = "NS")]
+    netns: Option<String>,
+    /// Look at the network namespace of this process.
+    #[arg(long, value_name = "PID", value_parser = clap::value_parser!(u32).range(1..))]
+    pid: Option<u32>,
+    /// Look at the network namespace of this container: its id or the start of it, as in its control group.
+    #[arg(long, value_name = "ID")]
+    container: Option<String>,
+    /// Look at every network namespace.
+    #[arg(long)]
+    all_netns: bool,
+}
+
+impl Where {
+    fn places(&self) -> Result<(Vec<Place>, Unseen)> {
+        let pid = match &self.container {
+            Some(id) => Some(containers::process_of(id)?),
+            None => self.pid,
+        };
+        let of_process = pid.map(|pid| format!("pid:{pid}"));
+        let name = of_process.as_deref().or(self.netns.as_deref());
+        Place::chosen(name, self.all_netns)
+    }
+}
 
 /// More processes than these are not asked what they do.
 const MOST_PROCESSES: usize = 256;
@@ -27,8 +57,8 @@ impl Look {
     ///
     /// # Errors
     /// When a namespace cannot be found or entered.
-    pub fn open(netns: Option<&str>, all_netns: bool) -> Result<Look> {
-        let (places, unseen) = Place::chosen(netns, all_netns)?;
+    pub fn open(wanted: &Where) -> Result<Look> {
+        let (places, unseen) = wanted.places()?;
         let query = Query {
             protos: Proto::ALL.to_vec(),
             states: u32::MAX,

@@ -6,13 +6,14 @@ use std::io::{self, Write as _};
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-use crate::commands::looking::{self, Look};
+use crate::commands::looking::{self, Look, Where};
 use crate::commands::sockets::filter_of_words;
 use crate::commands::values::{positive_duration, size};
 use crate::commands::{Context, Status, diagnose};
 use crate::diagnose::watch::{Event, Watcher};
 use crate::diagnose::{Case, Rule, Severity};
 use crate::error::{Error, Kind, Result};
+use crate::host::redact::Redactor;
 use crate::host::{Delta, Index, Sample};
 use crate::render::date;
 use crate::render::finding::Layout;
@@ -51,12 +52,8 @@ pub struct Args {
     /// End after this time.
     #[arg(long = "for", value_name = "TIME", value_parser = positive_duration)]
     time: Option<Duration>,
-    /// Watch this network namespace: an ip-netns(8) name or a process id.
-    #[arg(long, value_name = "NAME|PID", conflicts_with = "all_netns")]
-    netns: Option<String>,
-    /// Watch every network namespace.
-    #[arg(long)]
-    all_netns: bool,
+    #[command(flatten)]
+    place: Where,
     /// Leave out these rules, comma-separated; `sockdoc explain` lists them.
     #[arg(long, value_name = "RULE", value_delimiter = ',', value_parser = diagnose::rule)]
     ignore: Vec<&'static Rule>,
@@ -71,6 +68,9 @@ pub struct Args {
     #[arg(long, value_name = "SIZE", default_value = "256M", value_parser = size,
           requires = "bundle")]
     bundle_max: usize,
+    /// Replace addresses and the names of Unix sockets in what is saved.
+    #[arg(long, requires = "bundle")]
+    redact: bool,
 }
 
 /// The time between two files for one rule.
@@ -86,7 +86,7 @@ pub fn run(args: &Args, context: &Context) -> Result<Status> {
         files::used(folder, PREFIX, SUFFIX)?;
     }
     let signals = Signals::open()?;
-    let look = Look::open(args.netns.as_deref(), args.all_netns)?;
+    let look = Look::open(&args.place)?;
     let mut watch = Watch {
         args,
         context,
@@ -227,7 +227,16 @@ impl Watch<'_> {
         let most = self.args.bundle_max as u64;
         let saved = files::used(folder, PREFIX, SUFFIX).and_then(|used| {
             files::create_bounded(&path, most.saturating_sub(used), |file| {
-                looking::write_samples(file, [before, after])
+                if self.args.redact {
+                    let mut samples = [before.clone(), after.clone()];
+                    let mut redactor = Redactor::default();
+                    for sample in &mut samples {
+                        redactor.redact(sample);
+                    }
+                    looking::write_samples(file, &samples)
+                } else {
+                    looking::write_samples(file, [before, after])
+                }
             })
         });
         let path = path.display().to_string();

@@ -8,6 +8,7 @@
 //! | [`counters`] | the kernel's counters of a network namespace |
 //! | [`network`] | the network stack of a namespace: interfaces, neighbours, routes, settings |
 //! | [`mod@file`] | a sample as a file |
+//! | [`redact`] | addresses and names taken out of a sample |
 //! | `pairs` | the two ends of each connection |
 
 pub mod counters;
@@ -16,6 +17,7 @@ pub mod file;
 pub mod index;
 pub mod network;
 mod pairs;
+pub mod redact;
 pub mod sample;
 
 pub use counters::Counters;

@@ -63,6 +63,15 @@ struct Stored {
     kernel: Vec<KernelEnd>,
 }
 
+impl Owners {
+    /// Takes out command lines and control groups.
+    pub fn forget_command_lines(&mut self) {
+        for process in &mut self.processes {
+            (process.cmdline, process.cgroup) = (None, None);
+        }
+    }
+}
+
 impl From<Owners> for Stored {
     fn from(owners: Owners) -> Self {
         Stored {

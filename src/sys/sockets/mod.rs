@@ -21,6 +21,7 @@
 
 pub mod cgroups;
 pub mod closings;
+pub mod containers;
 mod counts;
 mod descriptors;
 pub mod families;
