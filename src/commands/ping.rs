@@ -1,6 +1,7 @@
 //! `sockdoc ping`.
 
 mod flags;
+mod follow;
 mod path;
 mod show;
 mod targets;

@@ -6,7 +6,7 @@ mod judge;
 mod tests;
 
 use std::collections::{HashSet, VecDeque};
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use super::clock::{ClockWatch, Monotonic, Reading, Realtime};
@@ -95,6 +95,8 @@ struct Asked {
     run: Run,
     /// The latest request that was answered.
     answered: u64,
+    /// The address that it had before, and the last request that went there.
+    before: Option<(IpAddr, u64)>,
     is_active: bool,
 }
 
@@ -448,9 +450,26 @@ impl Session {
         self.schedule.start()
     }
 
-    /// The address that a request went to.
-    fn address_of(&self, target: usize) -> IpAddr {
-        self.targets[target].target.address
+    /// The name of a target has another address now. What is under way is answered from the one before.
+    ///
+    /// # Panics
+    /// If there are fewer targets.
+    pub fn move_target(&mut self, index: usize, address: SocketAddr) {
+        let last = self.window.next_number() - 1;
+        let asked = &mut self.targets[index];
+        let from = asked.target.move_to(address);
+        asked.before = Some((from, last));
+        let target = index;
+        self.changes.push_back(Event::Moved { target, from });
+    }
+
+    /// The address that a request to a target went to.
+    fn address_of(&self, target: usize, number: u64) -> IpAddr {
+        let asked = &self.targets[target];
+        match asked.before {
+            Some((address, last)) if number <= last => address,
+            _ => asked.target.address,
+        }
     }
 }
 
@@ -463,6 +482,7 @@ impl Asked {
             times: None,
             run: Run::default(),
             answered: 0,
+            before: None,
             is_active: true,
         }
     }

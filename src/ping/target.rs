@@ -45,6 +45,23 @@ impl Target {
         }
     }
 
+    /// Whether it was given by a name, not by an address.
+    pub fn is_named(&self) -> bool {
+        !self.name.contains('%') && self.name.parse::<IpAddr>().is_err()
+    }
+
+    /// Its name has another address now; gives the one that it had.
+    pub fn move_to(&mut self, address: SocketAddr) -> IpAddr {
+        let from = std::mem::replace(&mut self.address, address.ip());
+        self.scope = match address {
+            SocketAddr::V4(_) => 0,
+            SocketAddr::V6(address) => address.scope_id(),
+        };
+        self.shown = address.ip().to_string();
+        self.is_broadcast = false;
+        from
+    }
+
     /// Whether the reply rightly comes from another address: of a member of a group, or of the one that an
     /// anycast address leads to. Of those, the addresses of all routers of a subnet (RFC 4291 section 2.6.1)
     /// and the reserved ones (RFC 2526) are known by their bits.

@@ -57,6 +57,25 @@ pub fn handshake(
     timeout: Duration,
     signals: &Signals,
 ) -> Result<(Outcome, Duration, u32)> {
+    handshake_or_early(address, options, timeout, signals, None)
+}
+
+/// A notice for a handshake that is still under way.
+pub struct Early<'a> {
+    /// After this time.
+    pub after: Duration,
+    /// What is done then.
+    pub notice: &'a mut dyn FnMut(),
+}
+
+/// The same, with a notice if the answer has not come after a part of the time.
+pub fn handshake_or_early(
+    address: SocketAddr,
+    options: &icmp::Options,
+    timeout: Duration,
+    signals: &Signals,
+    early: Option<Early<'_>>,
+) -> Result<(Outcome, Duration, u32)> {
     let fail = |operation: &str, error: &io::Error| {
         Error::os(Kind::CannotRun, operation, error).on(address.to_string())
     };
@@ -68,7 +87,7 @@ pub fn handshake(
     let start = clock::monotonic();
     let answer = match connect_started(&socket, address) {
         Ok(true) => Outcome::Open,
-        Ok(false) => answer_within(&socket, timeout, signals)
+        Ok(false) => answer_within(&socket, timeout, signals, early)
             .map_err(|errno| fail("wait for", &errno.into()))?,
         Err(error) => of(error),
     };
@@ -127,12 +146,29 @@ pub(super) fn prepare(
     options.mark.map_or(Ok(()), mark)
 }
 
-fn answer_within(socket: &Socket, timeout: Duration, signals: &Signals) -> nix::Result<Outcome> {
+fn answer_within(
+    socket: &Socket,
+    timeout: Duration,
+    signals: &Signals,
+    early: Option<Early<'_>>,
+) -> nix::Result<Outcome> {
     let mut fds = [
         PollFd::new(socket.as_fd(), PollFlags::POLLOUT),
         PollFd::new(signals.as_fd(), PollFlags::POLLIN),
     ];
-    match ready_within(&mut fds, Some(timeout)) {
+    let mut wait = |time| ready_within(&mut fds, Some(time));
+    let is_early = |it: &Early<'_>| !it.after.is_zero() && it.after < timeout;
+    let ready = match early.filter(is_early) {
+        None => wait(timeout),
+        Some(early) => match wait(early.after) {
+            Ok(false) => {
+                (early.notice)();
+                wait(timeout - early.after)
+            }
+            ready => ready,
+        },
+    };
+    match ready {
         Ok(true) | Err(nix::Error::EINTR) => {}
         Ok(false) => return Ok(Outcome::Silent),
         Err(errno) => return Err(errno),

@@ -22,6 +22,7 @@
 //! | [`files`] | files read whole, or streamed |
 //! | [`clock`] | both clocks, read together |
 //! | [`icmp`] | ICMP sockets, and the loop that drives a [`Session`](crate::ping::session::Session) |
+//! | [`follow`] | names that are looked up again and again |
 //! | [`handshake`] | the time of a TCP handshake |
 //! | [`limits`] | the descriptor limit, and sysctls |
 //! | [`signals`] | SIGINT and SIGTERM as a readable descriptor |
@@ -42,6 +43,7 @@ pub mod datagram_probe;
 pub mod exchange;
 pub mod files;
 pub mod fill;
+pub mod follow;
 pub mod handshake;
 pub mod icmp;
 pub mod limits;

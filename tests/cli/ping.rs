@@ -608,3 +608,70 @@ fn a_handshake_is_open_or_refused() {
         serde_json::from_str(text.lines().next().expect("a line")).expect("an object");
     assert_eq!(first["answer"], "refused");
 }
+
+#[test]
+fn handshakes_as_csv_have_as_many_fields_as_the_header_and_a_closed_port_is_down() {
+    // Nothing listens on port 1 of this address.
+    let words = ["--tcp", "1", "--csv", "--until-down", "3", "-i", "0.01"];
+    let output = ping(&[&words[..], &["127.0.0.7"]].concat());
+    assert_eq!(output.status.code(), Some(1));
+    let text = stdout(&output);
+    let lines: Vec<&str> = text.lines().collect();
+    let header = "time,target,address,port,event,seq,answer,rtt_us,took_us,lost_syns,from,message";
+    assert_eq!(lines[0], header);
+    let events: Vec<&str> = lines[1..]
+        .iter()
+        .map(|line| line.split(',').nth(4).expect("an event"))
+        .collect();
+    assert_eq!(
+        events,
+        ["handshake", "handshake", "handshake", "down"],
+        "{text}"
+    );
+    for line in &lines[1..4] {
+        assert_eq!(line.split(',').count(), 12, "{line}");
+        assert!(line.contains(",refused,"), "{line}");
+    }
+    assert!(lines[4].ends_with("3 lost in a row\""), "{text}");
+}
+
+#[test]
+fn a_port_of_this_host_that_does_not_accept_is_explained_at_its_first_failure() {
+    let (_listener, _waiting, address) = crate::waits::silent_listener();
+    let port = address.port().to_string();
+    let words = [
+        "--tcp",
+        &port,
+        "-O",
+        "-c",
+        "1",
+        "-i",
+        "0.1",
+        "-W",
+        "1",
+        "127.0.0.1",
+    ];
+    let output = ping(&words);
+    assert_eq!(output.status.code(), Some(1));
+    let text = stdout(&output);
+    let early = format!("no answer yet from 127.0.0.1 port {port}: tcp_seq=1\n");
+    assert!(text.starts_with(&early), "{text}");
+    assert!(
+        text.contains(": dropped by this host (full accept queue, or "),
+        "{text}"
+    );
+    let errors = stderr(&output);
+    assert!(errors.contains(": accept queue full: "), "{errors}");
+    let me = format!("(pid {})", std::process::id());
+    assert!(errors.contains(&me), "{errors}");
+    let output = ping(&["--json", "--tcp", &port, "-c", "1", "-W", "1", "127.0.0.1"]);
+    let text = stdout(&output);
+    let last: Value = serde_json::from_str(text.lines().last().expect("a line")).expect("json");
+    assert!(
+        last["cause"]
+            .as_str()
+            .expect("a cause")
+            .contains("accept queue full"),
+        "{text}"
+    );
+}

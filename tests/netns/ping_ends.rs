@@ -284,3 +284,48 @@ fn all_addresses_of_a_name_are_pinged() {
     assert_eq!(run.status, Some(2), "{run}");
     assert!(run.errors.contains("nobody-has-this-name"), "{run}");
 }
+
+#[test]
+fn a_name_that_gets_another_address_is_followed() {
+    let test = "--follow-dns";
+    if program("unshare").is_none() {
+        return skip(test, "unshare is not installed");
+    }
+    let Some(namespace) = Namespace::new(test) else {
+        return;
+    };
+    let folder = tempfile::tempdir().expect("a folder");
+    let hosts = folder.path().join("hosts");
+    let be_at = |address: &str| {
+        std::fs::write(&hosts, format!("{address} moves.test\n")).expect("written");
+    };
+    be_at("127.0.0.2");
+    let mut command = namespace.command("unshare");
+    let script = "mount --bind \"$0\" /etc/hosts && exec \"$@\"";
+    command.args(["--mount", "sh", "-c", script]).arg(&hosts);
+    let words = "ping --json -4 -i 0.05 --follow-dns=0.1 moves.test";
+    command.arg(BINARY).args(words.split(' '));
+    command.stdin(Stdio::null());
+    command.stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = Running::from(command.spawn().expect("it starts"));
+    let out = BufReader::new(child.stdout.take().expect("piped"));
+    let mut ping = Endless { child, out };
+    let mut reply_from = |address: &str| {
+        loop {
+            let line = ping.line();
+            if line.contains("\"event\":\"moved\"") {
+                assert!(line.contains("\"from\":\"127.0.0.2\""), "{line}");
+            }
+            assert!(!line.contains("\"event\":\"lost\""), "{line}");
+            if line.contains(&format!("\"from\":\"{address}\"")) && line.contains("\"rtt_us\"") {
+                break;
+            }
+        }
+    };
+    reply_from("127.0.0.2");
+    be_at("127.0.0.3");
+    reply_from("127.0.0.3");
+    ping.signal("INT");
+    let run = ping.end();
+    assert_eq!(run.summary()["targets"][0]["address"], "127.0.0.3", "{run}");
+}

@@ -76,6 +76,12 @@ pub(super) struct TargetArgs {
     /// Ping every address of a name, not only the first.
     #[arg(long)]
     pub(super) all_addresses: bool,
+    /// Look names up again at this interval [default: 10s], and follow them to another address of the
+    /// same family.
+    #[arg(long, value_name = "TIME", num_args = 0..=1, require_equals = true,
+          default_missing_value = "10s", value_parser = values::positive_duration,
+          conflicts_with_all = ["all_addresses", "hops", "mtu"])]
+    pub(super) follow_dns: Option<Duration>,
     /// Show addresses as numbers, without looking up names.
     #[arg(short = 'n', long)]
     pub(super) numeric: bool,
@@ -95,7 +101,7 @@ pub(super) struct ModeArgs {
     /// Time TCP handshakes with these ports, for hosts that drop ICMP: open, refused or filtered.
     #[arg(long, value_name = "PORTS", value_delimiter = ',',
           conflicts_with_all = ["size", "pattern", "pmtudisc", "preload", "adaptive", "flood",
-          "lenient", "timing", "outstanding", "audible", "format", "csv", "broadcast"],
+          "lenient", "timing", "audible", "format", "broadcast"],
           value_parser = clap::value_parser!(u16).range(1..))]
     pub(super) tcp: Vec<u16>,
     /// Find the routers on the path: three requests to each hop (-c), at most 30 hops (-t); by ICMP, or

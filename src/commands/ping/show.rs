@@ -5,6 +5,7 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use super::flags::{Flags, Format};
+use super::follow::Follower;
 use crate::commands::Context;
 use crate::commands::serving::{print, tell};
 use crate::error::{Error, Result};
@@ -40,7 +41,11 @@ pub(super) struct Show {
     /// Why requests were not sent, each reason reported once.
     told: Vec<Unsent>,
     clock: DayTime,
+    follower: Follower,
 }
+
+/// Moves of names are looked at this often.
+const LOOK: Duration = Duration::from_millis(500);
 
 /// Something that is due every so often.
 struct Every {
@@ -79,6 +84,10 @@ impl Show {
             clock: DayTime {
                 form: TimeForm::Local,
                 offset: clock::local_offset(),
+            },
+            follower: {
+                let targets = (0..session.target_count()).map(|index| session.target(index));
+                Follower::start(flags.targets.follow_dns, targets)
             },
         };
         let names = &mut this.names;
@@ -193,6 +202,10 @@ impl Handler for Show {
             self.writer.resize(size.0, size.1);
         }
         let wish = self.writer.turn(&mut self.output, session, now);
+        for (index, address) in self.follower.moves() {
+            session.move_target(index, address);
+        }
+        let look = self.follower.is_started().then(|| now + LOOK);
         self.flush()?;
         let summary = self.summary.as_mut().map(|every| {
             while every.next <= now {
@@ -200,7 +213,7 @@ impl Handler for Show {
             }
             every.next
         });
-        Ok(summary.into_iter().chain(wish).min())
+        Ok(summary.into_iter().chain(wish).chain(look).min())
     }
 }
 

@@ -3,6 +3,7 @@
 use std::time::{Duration, Instant};
 
 use super::flags::Flags;
+use super::follow::Follower;
 use super::path::say;
 use crate::commands::serving::tell;
 use crate::commands::{Context, Status};
@@ -11,18 +12,20 @@ use crate::ping::clock::Monotonic;
 use crate::ping::plan::{Plan, Until};
 use crate::ping::schedule::{Schedule, Traffic};
 use crate::ping::target::Target;
-use crate::render::ping::handshakes::{self as shown, Attempt, Attempts, Port};
+use crate::render::ping::handshakes::{self as shown, Attempt, Attempts, Outage, Port};
 use crate::render::ping::{DayTime, Extras, TimeForm};
 use crate::sys::around;
 use crate::sys::clock;
-use crate::sys::handshake::{Outcome, handshake};
+use crate::sys::handshake::{Early, Outcome, handshake_or_early};
 use crate::sys::icmp::{Options, source_for};
-use crate::sys::privilege;
+use crate::sys::privilege::{self, Need};
 use crate::sys::signals::Signals;
 
 /// How long a handshake is waited for, unless `-W` says otherwise: a SYN that was lost is sent again
 /// after one second (RFC 6298).
 const TIMEOUT: Duration = Duration::from_secs(3);
+/// Ports that this host's sockets are searched for, to explain their first failure.
+const MOST_EXPLAINED: usize = 8;
 
 /// Tries each port of each target in turn; good if every one was open at least once.
 pub(super) fn run(
@@ -32,22 +35,28 @@ pub(super) fn run(
     options: &Options,
 ) -> Result<Status> {
     let signals = Signals::open_with_quit()?;
+    // Who listens on a port of this host is looked for when it fails at first. Each socket takes the mark
+    // anew, which needs a capability.
+    if options.mark.is_none() {
+        privilege::keep(&[Need::Owners, Need::Namespaces])?;
+    }
     let ports = targets.iter().flat_map(|target| {
         let ports = flags.mode.tcp.iter();
-        ports.map(move |port| Port::new(target, *port))
+        ports.map(move |port| Port::new(target.clone(), *port))
     });
-    let mut monitor = Monitor::new(flags, context, ports.collect());
-    // Each socket takes the mark anew, which needs a capability.
-    if options.mark.is_none() {
-        privilege::drop_all()?;
-    }
+    let mut monitor = Monitor::new(flags, context, ports.collect())?;
     let plan = flags.plan(monitor.ports.len() > 1);
     let timeout = flags.when.timeout.unwrap_or(TIMEOUT);
     let mut schedule = Schedule::new(&plan, monitor.ports.len());
     let end = plan.deadline.map(|time| clock::monotonic() + time);
     let is_over = |now: Monotonic| end.is_some_and(|end| end <= now);
+    let mut follower = None;
+    let mut has_rights = options.mark.is_none();
     while !monitor.is_over(&plan) {
         let index = schedule.target();
+        if index == 0 && monitor.ports[0].all.tried > 0 && std::mem::take(&mut has_rights) {
+            privilege::drop_all()?;
+        }
         if plan.count == Some(monitor.ports[index].all.tried) {
             break;
         }
@@ -57,25 +66,37 @@ pub(super) fn run(
         if monitor.ends_before(due, &signals)? || is_over(clock::monotonic()) {
             break;
         }
+        // A thread starts with the rights of this one.
+        if !has_rights && follower.is_none() {
+            let targets = monitor.ports.iter().map(|port| &port.target);
+            follower = Some(Follower::start(flags.targets.follow_dns, targets));
+        }
+        monitor.follow(follower.as_ref());
         schedule.advance();
         let port = &monitor.ports[index];
         let to = port.target.at(port.number);
-        let at = clock::both().realtime;
-        let (answer, took, lost_syns) = handshake(to, options, timeout, &signals)?;
+        let (started, at) = (clock::monotonic(), clock::both().realtime);
+        let mut said = Ok(());
+        let mut notice = || said = monitor.unanswered(index);
+        let early = flags.show.outstanding.then_some(Early {
+            after: plan.interval,
+            notice: &mut notice,
+        });
+        let (answer, took, lost_syns) = handshake_or_early(to, options, timeout, &signals, early)?;
+        said?;
         let Some(mut answer) = shown_as(answer) else {
             continue;
         };
-        let is_here = source_for(to, options).is_ok_and(|source| source == port.target.address);
+        let is_here = source_for(to, options).is_ok_and(|source| source == to.ip());
         if is_here && answer == shown::Answer::Filtered {
             answer = shown::Answer::DroppedHere;
         }
         let attempt = Attempt {
-            target: port.target,
-            port: port.number,
             sequence: port.all.tried + 1,
             answer,
             took,
             lost_syns,
+            started,
             at,
         };
         monitor.add(index, &attempt)?;
@@ -85,26 +106,44 @@ pub(super) fn run(
     Ok(Status::of(ports.all(|port| port.all.open > 0)))
 }
 
+/// In which form it is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Form {
+    Text,
+    Json,
+    Csv,
+}
+
 /// The ports, and what is said of them.
 struct Monitor<'a> {
-    ports: Vec<Port<'a>>,
+    ports: Vec<Port>,
     flags: &'a Flags,
-    is_json: bool,
+    form: Form,
     extras: Extras,
     with_time: Option<DayTime>,
     clock: DayTime,
     /// When the next summary is due.
     next: Option<Monotonic>,
+    /// Ports that this host's sockets were searched for.
+    explained: usize,
 }
 
 impl<'a> Monitor<'a> {
-    fn new(flags: &'a Flags, context: &Context, ports: Vec<Port<'a>>) -> Monitor<'a> {
+    fn new(flags: &'a Flags, context: &Context, ports: Vec<Port>) -> Result<Monitor<'a>> {
         let offset = clock::local_offset();
         let every = flags.show.summary_every;
-        Monitor {
+        let form = match () {
+            () if context.json => Form::Json,
+            () if flags.show.csv => Form::Csv,
+            () => Form::Text,
+        };
+        if form == Form::Csv {
+            say(|out| shown::csv::write_header(out))?;
+        }
+        Ok(Monitor {
             ports,
             flags,
-            is_json: context.json,
+            form,
             extras: flags.show.extras(context),
             with_time: flags.show.time_form().map(|form| DayTime { form, offset }),
             clock: DayTime {
@@ -112,7 +151,8 @@ impl<'a> Monitor<'a> {
                 offset,
             },
             next: every.map(|every| clock::monotonic() + every),
-        }
+            explained: 0,
+        })
     }
 
     /// Whether what was waited for is there: every port open, or one of them down for long enough.
@@ -120,33 +160,98 @@ impl<'a> Monitor<'a> {
         let mut ports = self.ports.iter();
         match plan.until {
             Until::Up => ports.all(|port| port.all.open > 0),
-            Until::Down(most) => ports.any(|port| port.down >= most),
+            Until::Down(most) => ports.any(|port| port.run.length() >= most),
             Until::End => false,
         }
     }
 
-    fn add(&mut self, index: usize, attempt: &Attempt<'_>) -> Result<()> {
-        self.ports[index].add(attempt);
-        if self.is_json {
-            say(|out| shown::attempt_json(out, attempt))
-        } else if self.flags.show.quiet {
-            Ok(())
-        } else {
-            say(|out| shown::write_attempt(out, attempt, self.with_time))
+    /// A handshake is under way for longer than an interval.
+    fn unanswered(&self, index: usize) -> Result<()> {
+        if self.flags.show.quiet {
+            return Ok(());
+        }
+        let port = &self.ports[index];
+        let (sequence, now) = (port.all.tried + 1, clock::both().realtime);
+        say(|out| match self.form {
+            Form::Text => shown::write_unanswered(out, port, sequence, now, self.with_time),
+            Form::Json => shown::json::unanswered(out, port, sequence, now),
+            Form::Csv => shown::csv::unanswered(out, port, sequence, now),
+        })
+    }
+
+    fn add(&mut self, index: usize, attempt: &Attempt) -> Result<()> {
+        let outage = self.ports[index].add(attempt);
+        let port = &self.ports[index];
+        if !self.flags.show.quiet {
+            say(|out| match self.form {
+                Form::Text => shown::write_attempt(out, port, attempt, self.with_time),
+                Form::Json => shown::json::attempt(out, port, attempt),
+                Form::Csv => shown::csv::attempt(out, port, attempt),
+            })?;
+        }
+        if let Some(outage) = outage {
+            self.tell_outage(port, &outage)?;
+        }
+        self.explain(index, &attempt.answer);
+        Ok(())
+    }
+
+    fn tell_outage(&self, port: &Port, outage: &Outage) -> Result<()> {
+        match self.form {
+            Form::Text => {
+                tell(&shown::outage_words(port, outage, self.clock));
+                Ok(())
+            }
+            Form::Json if !self.flags.show.quiet => {
+                say(|out| shown::json::outage(out, port, outage, clock::both().realtime))
+            }
+            Form::Csv if !self.flags.show.quiet => {
+                say(|out| shown::csv::outage(out, port, outage, clock::both().realtime))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Says at its first failure why a port of this host is not open, as its own sockets show.
+    fn explain(&mut self, index: usize, answer: &shown::Answer) {
+        let port = &mut self.ports[index];
+        let was_refused = *answer == shown::Answer::Refused;
+        let is_silent = matches!(answer, shown::Answer::Filtered | shown::Answer::DroppedHere);
+        let is_first = port.run.length() == 1 && port.told.is_none();
+        if !(was_refused || is_silent) || !is_first || self.explained >= MOST_EXPLAINED {
+            return;
+        }
+        self.explained += 1;
+        let to = port.target.at(port.number);
+        port.told = around::of_handshake(to, was_refused);
+        if let Some(told) = port.told.as_ref().filter(|_| self.form == Form::Text) {
+            tell(&format!("{to}: {}; next: {}", told.cause, told.next));
+        }
+    }
+
+    /// Names that have another address now.
+    fn follow(&mut self, follower: Option<&Follower>) {
+        let moves = follower.into_iter().flat_map(Follower::moves);
+        for (index, address) in moves {
+            let target = &mut self.ports[index].target;
+            let from = target.move_to(address);
+            let (name, to) = (&target.name, &target.shown);
+            tell(&format!(
+                "{name} has another address: {to}, no longer {from}"
+            ));
         }
     }
 
     fn finish(&self) -> Result<()> {
+        if self.form == Form::Csv {
+            return Ok(());
+        }
         for port in &self.ports {
-            say(|out| {
-                if self.is_json {
-                    shown::statistics_json(out, port, "handshakes", &self.extras)
-                } else {
-                    shown::write_statistics(out, port, &self.extras)
-                }
+            say(|out| match self.form {
+                Form::Json => shown::json::statistics(out, port, "handshakes", &self.extras),
+                _ => shown::write_statistics(out, port, &self.extras),
             })?;
         }
-        self.ports.iter().for_each(explain);
         Ok(())
     }
 
@@ -160,12 +265,10 @@ impl<'a> Monitor<'a> {
         }
         let at = self.clock.of_day(clock::both().realtime);
         for port in &mut self.ports {
-            say(|out| {
-                if self.is_json {
-                    shown::statistics_json(out, port, "interval", &self.extras)
-                } else {
-                    shown::write_interval(out, port, &at)
-                }
+            say(|out| match self.form {
+                Form::Text => shown::write_interval(out, port, &at),
+                Form::Json => shown::json::statistics(out, port, "interval", &self.extras),
+                Form::Csv => Ok(()),
             })?;
             port.interval = Attempts::default();
         }
@@ -193,19 +296,6 @@ impl<'a> Monitor<'a> {
                 .wait_until(Instant::now() + left)
                 .map_err(|error| Error::os(Kind::CannotRun, "wait for signals", &error))?;
         }
-    }
-}
-
-/// Says why a port of this host was never open, as its own sockets show.
-fn explain(port: &Port<'_>) {
-    let was_refused = port.all.refused > 0;
-    let was_silent = port.all.filtered > 0 || port.dropped_here > 0;
-    if port.all.open > 0 || !(was_refused || was_silent) {
-        return;
-    }
-    let to = port.target.at(port.number);
-    if let Some(told) = around::of_handshake(to, was_refused) {
-        tell(&format!("{to}: {}; next: {}", told.cause, told.next));
     }
 }
 

@@ -195,7 +195,7 @@ impl Session {
     /// A reply to a request that the window does not have: never sent, or let go long ago.
     fn without_request(&mut self, answer: &Answer<'_>, latest: Option<u64>) -> Event {
         let target = (0..self.targets.len())
-            .find(|&index| self.address_of(index) == answer.from)
+            .find(|&index| self.target(index).address == answer.from)
             .unwrap_or(0);
         let verdict = if latest.is_some() {
             Verdict::Late
@@ -231,7 +231,7 @@ impl Session {
     fn verdict(&mut self, answer: &Answer<'_>, slot: &Slot) -> Verdict {
         let payload = answer.echo.payload;
         let is_group = self.targets[slot.target as usize].target.is_group();
-        let address = self.address_of(slot.target as usize);
+        let address = self.address_of(slot.target as usize, slot.number);
         // A group answers from the addresses of its members.
         if answer.from != address && !is_group {
             return Verdict::Elsewhere;
@@ -388,7 +388,7 @@ impl Session {
         let number = self.window.number_of(echo.sequence)?;
         let slot = *self.window.slot(number)?;
         let target = slot.target as usize;
-        let is_ours = to.is_none_or(|to| to == self.address_of(target))
+        let is_ours = to.is_none_or(|to| to == self.address_of(target, number))
             && self.payloads.nonce_is_of(number, echo.payload);
         if !is_ours {
             return None;

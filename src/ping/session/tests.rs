@@ -977,3 +977,33 @@ fn whatever_comes_the_account_adds_up() {
         })
         .unwrap();
 }
+
+#[test]
+fn a_target_that_moves_is_answered_from_both_addresses_by_the_time_of_the_request() {
+    const THERE: [u8; 4] = [10, 0, 0, 77];
+    let mut world = World::new();
+    let mut session = session_of(plan(3), vec![target(HOST)], &world);
+    let mut send = |session: &mut Session| {
+        world.now += 100 * MS;
+        let request = session.poll_transmit(Monotonic(world.now), 0).unwrap();
+        good_reply(session, &request)
+    };
+    let before = send(&mut session);
+    session.move_target(0, (THERE, 0).into());
+    let moved = Event::Moved {
+        target: 0,
+        from: HOST.into(),
+    };
+    assert_eq!(session.poll_change(), Some(moved));
+    let after = send(&mut session);
+    let wrong = Packet {
+        from: HOST.into(),
+        ..send(&mut session)
+    };
+    for packet in [&before, &after, &wrong] {
+        world.deliver(&mut session, packet);
+    }
+    let expected = [Verdict::Good, Verdict::Good, Verdict::Elsewhere];
+    assert_eq!(world.verdicts(), expected);
+    assert_eq!(session.target(0).shown, "10.0.0.77");
+}

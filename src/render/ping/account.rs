@@ -9,15 +9,17 @@ use super::{Extras, words};
 use crate::diagnose::rules::path as rules;
 use crate::ping::event::Timings;
 use crate::ping::figures::Distribution;
-use crate::ping::losses::Refusal;
+use crate::ping::losses::{Losses, Refusal};
 use crate::ping::outage::Outages;
 use crate::ping::session::Session;
-use crate::render::{finding, thousands};
+use crate::render::{escape, finding, thousands};
 
 /// How wide the bars of a histogram are at most.
 const BAR: u64 = 40;
 /// Bars of a histogram.
 const BARS: u32 = 12;
+/// Targets whose times and losses are written for each.
+const MOST_TARGETS: usize = 16;
 /// Findings that are written in full; a sweep of a block could have thousands.
 const MOST_FINDINGS: usize = 8;
 
@@ -26,6 +28,7 @@ const MOST_FINDINGS: usize = 8;
 /// The last two lines are always those of the times, and the first of them holds the word `time`
 /// between blanks: parsers look for it there to know iputils' statistics from those of macOS.
 pub fn write(out: &mut impl Write, session: &Session, extras: &Extras) -> io::Result<()> {
+    write_targets(out, session, extras)?;
     write_losses(out, session)?;
     write_outages(out, session)?;
     write_not_counted(out, session)?;
@@ -65,16 +68,16 @@ fn write_percentiles(
     if session.totals.times.count == 0 {
         return writeln!(out, "round-trip time unknown: no valid replies");
     }
-    write_percentiles_of(out, &session.times, percentiles, session.jitter())
+    let words = percentile_words(&session.times, percentiles, session.jitter());
+    writeln!(out, "round-trip time {words}")
 }
 
-/// `round-trip time p50/p90 = 1.2/3.4 ms, jitter 0.1 ms`.
-pub(super) fn write_percentiles_of(
-    out: &mut impl Write,
+/// `p50/p90 = 1.2/3.4 ms, jitter 0.1 ms`.
+pub(super) fn percentile_words(
     times: &Distribution,
     percentiles: &[f64],
     jitter: Option<Duration>,
-) -> io::Result<()> {
+) -> String {
     let times: Vec<String> = percentiles
         .iter()
         .filter_map(|&percentile| times.percentile(percentile))
@@ -82,11 +85,33 @@ pub(super) fn write_percentiles_of(
         .collect();
     let names: Vec<String> = percentiles.iter().map(|p| format!("p{p}")).collect();
     let (names, times) = (names.join("/"), times.join("/"));
-    write!(out, "round-trip time {names} = {times} ms")?;
-    if let Some(jitter) = jitter {
-        write!(out, ", jitter {} ms", millis(jitter))?;
+    let jitter = jitter.map(|jitter| format!(", jitter {} ms", millis(jitter)));
+    format!("{names} = {times} ms{}", jitter.unwrap_or_default())
+}
+
+/// The times and the losses of each of several targets.
+fn write_targets(out: &mut impl Write, session: &Session, extras: &Extras) -> io::Result<()> {
+    if !(2..=MOST_TARGETS).contains(&session.target_count()) {
+        return Ok(());
     }
-    writeln!(out)
+    writeln!(out, "each target:")?;
+    for index in 0..session.target_count() {
+        let name = escape::text(&session.target(index).name);
+        let summary = session.tally(index).times.summary();
+        let jitter = summary.and_then(|times| times.jitter);
+        let times = session.times_of(index).filter(|_| summary.is_some());
+        let words = times.map(|times| percentile_words(times, &extras.percentiles, jitter));
+        writeln!(
+            out,
+            "  {name}: {}",
+            words.as_deref().unwrap_or("no valid replies")
+        )?;
+        let losses = session.losses_of(index);
+        for line in loss_lines(losses) {
+            writeln!(out, "    lost: {line}")?;
+        }
+    }
+    Ok(())
 }
 
 /// What the times were measured by; `None` if there are none.
@@ -137,14 +162,24 @@ fn write_losses(out: &mut impl Write, session: &Session) -> io::Result<()> {
         thousands(losses.total()),
         thousands(session.totals.sent)
     )?;
-    let mut line = |count: u64, words: &str| match count {
-        0 => Ok(()),
-        _ => writeln!(out, "  {} {words}", thousands(count)),
+    for line in loss_lines(losses) {
+        writeln!(out, "  {line}")?;
+    }
+    Ok(())
+}
+
+/// Each way to be lost, with its count.
+fn loss_lines(losses: &Losses) -> Vec<String> {
+    let mut lines = Vec::new();
+    let mut line = |count: u64, words: &str| {
+        if count > 0 {
+            lines.push(format!("{} {words}", thousands(count)));
+        }
     };
-    line(losses.silent, "no reply (no ICMP error received)")?;
+    line(losses.silent, "no reply (no ICMP error received)");
     let advice: Vec<String> = losses.advice().map(advice_words).collect();
     let advice = advice.join(", ");
-    line(losses.advised, &format!("no reply, only advice: {advice}"))?;
+    line(losses.advised, &format!("no reply, only advice: {advice}"));
     for (refusal, count) in losses.refused() {
         let who = words::by(refusal);
         let (kind, code) = (refusal.r#type, refusal.code);
@@ -153,14 +188,14 @@ fn write_losses(out: &mut impl Write, session: &Session) -> io::Result<()> {
         line(
             count,
             &format!("rejected: {who} sent {words} ({word} {kind}/{code})"),
-        )?;
+        );
     }
-    line(losses.late, "late: replied after the timeout")?;
-    line(losses.damaged, "corrupted: only a damaged reply arrived")?;
+    line(losses.late, "late: replied after the timeout");
+    line(losses.damaged, "corrupted: only a damaged reply arrived");
     for (why, count) in losses.unsent() {
-        line(count, &format!("dropped by {}", words::unsent_account(why)))?;
+        line(count, &format!("dropped by {}", words::unsent_account(why)));
     }
-    Ok(())
+    lines
 }
 
 /// `10.0.0.254 sent Redirect Host (icmp 5/1)`.
@@ -181,21 +216,27 @@ fn write_outages(out: &mut impl Write, session: &Session) -> io::Result<()> {
         all.lost += outages.lost;
         all.longest = all.longest.max(outages.longest);
     }
-    if all.count == 0 {
-        return Ok(());
-    }
     let scattered = session.losses.total().saturating_sub(all.lost);
-    write!(
-        out,
-        "outages: {} with {} lost in a row, {} lost outside of them",
-        thousands(all.count),
-        thousands(all.lost),
-        thousands(scattered)
-    )?;
-    if !all.longest.is_zero() {
-        write!(out, "; the longest {}", words::seconds(all.longest))?;
+    match outages_words(&all, scattered) {
+        Some(words) => writeln!(out, "{words}"),
+        None => Ok(()),
     }
-    writeln!(out)
+}
+
+/// The same of a port or of all targets; nothing without an outage.
+pub(super) fn outages_words(all: &Outages, scattered: u64) -> Option<String> {
+    let longest = match all.longest {
+        Duration::ZERO => String::new(),
+        longest => format!("; the longest {}", words::seconds(longest)),
+    };
+    (all.count > 0).then(|| {
+        format!(
+            "outages: {} with {} lost in a row, {} lost outside of them{longest}",
+            thousands(all.count),
+            thousands(all.lost),
+            thousands(scattered)
+        )
+    })
 }
 
 /// Replies that came and are none.

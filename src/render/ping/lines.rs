@@ -298,8 +298,8 @@ pub fn complaint(session: &Session, event: &Event, clock: DayTime) -> Option<Str
             since,
             lost,
         } => {
-            let (of, since) = (of(target), clock.of_day(*since));
-            Some(format!("{of}down since {since}, {lost} lost in a row"))
+            let words = words::down(&clock.of_day(*since), *lost);
+            Some(format!("{}{words}", of(target)))
         }
         Event::Up {
             target,
@@ -307,8 +307,8 @@ pub fn complaint(session: &Session, event: &Event, clock: DayTime) -> Option<Str
             lost,
             after,
         } => {
-            let (of, after) = (of(target), words::seconds(*after));
-            Some(format!("{of}up again after {after}, {lost} lost in a row"))
+            let words = words::up(*after, *lost);
+            Some(format!("{}{words}", of(target)))
         }
         Event::Moved { target, from } => {
             let target = session.target(*target);

@@ -160,6 +160,7 @@ impl Writer for LiveTable {
                 )
             }
             Event::Lost { target, .. } => (*target, "no reply".to_owned()),
+            Event::Moved { target, from } => (*target, format!("moved, no longer {from}")),
             Event::Unsent { target, why, .. } => (*target, words::unsent(*why)),
             _ => return,
         };

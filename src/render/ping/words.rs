@@ -102,6 +102,16 @@ pub fn unsent_word(why: Unsent) -> &'static str {
     }
 }
 
+/// An outage has begun.
+pub fn down(since: &str, lost: u64) -> String {
+    format!("down since {since}, {lost} lost in a row")
+}
+
+/// An outage is over.
+pub fn up(after: Duration, lost: u64) -> String {
+    format!("up again after {}, {lost} lost in a row", seconds(after))
+}
+
 /// `1.0 s`, `850 ms`: how long an outage was.
 pub fn seconds(time: Duration) -> String {
     match time.as_millis() {

@@ -157,6 +157,30 @@ fn scattered(session: &Session, index: usize) -> Finding {
     Finding { next, ..found }
 }
 
+/// What TCP handshakes with a port prove: of all SYNs, the lost ones; the latest rejection by ICMP.
+pub fn of_handshakes(
+    target: IpAddr,
+    (lost, sent): (u64, u64),
+    rejected: Option<&Refusal>,
+) -> Vec<Finding> {
+    let path = Subject::Path {
+        netns: 0,
+        to: target,
+    };
+    let filter = rejected.filter(|refusal| is_filter(refusal));
+    let filter = filter.map(|refusal| filtered(path, refusal, None));
+    let loss = (lost > 0 && sent >= ENOUGH).then(|| {
+        let headline = format!("{lost} of {sent} SYNs were lost on the path and sent again");
+        let facts = vec![Fact::new(
+            "tcpi_total_retrans",
+            "SYNs sent again",
+            Value::Share(lost, sent),
+        )];
+        finding(&PATH_LOSS, Severity::Warning, path, headline, facts)
+    });
+    filter.into_iter().chain(loss).collect()
+}
+
 /// What a trace proves.
 pub fn of_trace(target: IpAddr, trace: &Trace) -> Option<Finding> {
     let path = Subject::Path {
@@ -285,6 +309,13 @@ mod tests {
         };
         assert!(is_filter(&refusal(13)));
         assert!(!is_filter(&refusal(1)));
+        let found = |sent, refusal| of_handshakes(TARGET.into(), (2, sent), refusal);
+        assert_eq!(found(9, Some(&refusal(1))), []);
+        let rules: Vec<_> = found(20, Some(&refusal(13)))
+            .iter()
+            .map(|it| it.rule)
+            .collect();
+        assert_eq!(rules, [&PATH_FILTERED, &PATH_LOSS]);
         assert_eq!(of_changes(TARGET.into(), 0), None);
         assert_eq!(of_changes(TARGET.into(), 2).unwrap().rule, &PATH_CHANGES);
     }
