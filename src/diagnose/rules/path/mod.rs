@@ -309,12 +309,9 @@ mod tests {
         };
         assert!(is_filter(&refusal(13)));
         assert!(!is_filter(&refusal(1)));
-        let found = |sent, refusal| of_handshakes(TARGET.into(), (2, sent), refusal);
-        assert_eq!(found(9, Some(&refusal(1))), []);
-        let rules: Vec<_> = found(20, Some(&refusal(13)))
-            .iter()
-            .map(|it| it.rule)
-            .collect();
+        let found = |sent, code| of_handshakes(TARGET.into(), (2, sent), Some(&refusal(code)));
+        assert_eq!(found(9, 1), []);
+        let rules: Vec<_> = found(20, 13).iter().map(|it| it.rule).collect();
         assert_eq!(rules, [&PATH_FILTERED, &PATH_LOSS]);
         assert_eq!(of_changes(TARGET.into(), 0), None);
         assert_eq!(of_changes(TARGET.into(), 2).unwrap().rule, &PATH_CHANGES);
