@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use super::clock::Realtime;
 use super::losses::{Refusal, Unsent};
+use super::mpls::Labels;
 use super::payload::Damage;
 use super::window::Local;
 
@@ -234,4 +235,6 @@ pub struct Refused {
     pub rtt: Option<Duration>,
     /// When it came, by the wall clock.
     pub at: Realtime,
+    /// The MPLS labels that the request had where it was refused.
+    pub labels: Labels,
 }

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use super::event::Event;
 use super::losses::Refusal;
+use super::mpls::Labels;
 
 /// What came back from this many hops away.
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -24,6 +25,8 @@ pub struct Answer {
     pub from: IpAddr,
     /// From the request to it.
     pub rtt: Option<Duration>,
+    /// The MPLS labels that the request had there.
+    pub labels: Labels,
 }
 
 /// Why a way ends.
@@ -57,6 +60,7 @@ impl Hop {
                 self.answers.push(Some(Answer {
                     from: reply.from,
                     rtt: reply.rtt,
+                    labels: Labels::default(),
                 }));
             }
             Event::Refused(refused) if !refused.refusal.is_advice() => {
@@ -66,6 +70,7 @@ impl Hop {
                 self.answers.push(Some(Answer {
                     from,
                     rtt: refused.rtt,
+                    labels: refused.labels,
                 }));
                 // One answer of the target outweighs what a router says.
                 if !refused.refusal.is_hop_limit() && self.end.is_none() {
@@ -119,6 +124,7 @@ mod tests {
             detail: 0,
             rtt: Some(Duration::from_millis(u64::from(last))),
             at: Realtime(0),
+            labels: Labels::default(),
         })
     }
 

@@ -14,6 +14,7 @@
 //! | [`losses`] | the account of lost packets |
 //! | [`mtu`] | the search for the MTU of a path |
 //! | [`hops`] | the routers on the way |
+//! | [`mpls`] | the labels that packets had on the way |
 //! | [`trace`] | the routers on the way, round after round |
 //! | [`tally`] | counts |
 //! | [`outage`] | losses in a row |
@@ -27,6 +28,7 @@ pub mod event;
 pub mod figures;
 pub mod hops;
 pub mod losses;
+pub mod mpls;
 pub mod mtu;
 pub mod outage;
 pub mod payload;

@@ -5,6 +5,7 @@ use std::net::IpAddr;
 use super::figures::Times;
 use super::hops::{End, Hop};
 use super::losses::Refusal;
+use super::mpls::Labels;
 
 /// A path ends where this many hops in a row have never answered.
 pub const MOST_SILENT: u8 = 5;
@@ -55,6 +56,8 @@ pub struct Router {
     pub answers: u64,
     /// Their times.
     pub times: Times,
+    /// The MPLS labels of the latest that had some.
+    pub labels: Labels,
 }
 
 /// A hop is answered by a router that was not there before.
@@ -225,12 +228,16 @@ impl Traced {
                     address: answer.from,
                     answers: 0,
                     times: Times::default(),
+                    labels: Labels::default(),
                 });
             }
             self.last = Some(answer.from);
             let at = known.unwrap_or(self.routers.len() - 1);
             let router = &mut self.routers[at];
             router.answers += 1;
+            if !answer.labels.as_slice().is_empty() {
+                router.labels = answer.labels;
+            }
             if let Some(rtt) = answer.rtt {
                 router.times.add(rtt);
             }
@@ -306,6 +313,7 @@ mod tests {
             answers: vec![from.map(|last| Answer {
                 from: router(last),
                 rtt: Some(Duration::from_millis(1)),
+                labels: Labels::default(),
             })],
             end: is_target.then_some(End::Reached),
         }

@@ -53,9 +53,9 @@ pub fn probe(
         Err(nix::Error::EINTR) => Outcome::Interrupted,
         Err(errno) => return Err(fail("wait for", &errno.into())),
         Ok(true) if !fds[0].any().unwrap_or(false) => Outcome::Interrupted,
-        Ok(true) => match refusals::take(&socket) {
-            Some(refusal) if is_closed_port(&refusal, address) => Outcome::Refused,
-            Some(refusal) => Outcome::Rejected(refusal),
+        Ok(true) => match refusals::take_labelled(&socket) {
+            Some((refusal, _)) if is_closed_port(&refusal, address) => Outcome::Refused,
+            Some((refusal, labels)) => Outcome::Rejected(refusal, labels),
             None => Outcome::Open,
         },
     };

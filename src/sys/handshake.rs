@@ -12,6 +12,7 @@ use socket2::{Domain, Socket, Type};
 
 use crate::error::{Error, Kind, Result};
 use crate::ping::losses::Refusal;
+use crate::ping::mpls::Labels;
 use crate::sockdiag::TcpInfo;
 use crate::sys::clock;
 use crate::sys::connect::connect_started;
@@ -39,8 +40,9 @@ pub enum Outcome {
     Open,
     /// It resets: the host is up, and nothing listens.
     Refused,
-    /// A router or a firewall on the way reports by ICMP that it forbids it, or that it has no route.
-    Rejected(Refusal),
+    /// A router or a firewall on the way reports by ICMP that it forbids it, or that it has no route; with the
+    /// MPLS labels that the packet had there.
+    Rejected(Refusal, Labels),
     /// This host says why not.
     Failed(io::Error),
     /// Nothing came in time: filtered, or lost.
@@ -93,9 +95,10 @@ pub fn handshake_or_early(
     };
     let took = clock::monotonic().since(start);
     let answer = match answer {
-        Outcome::Failed(error) => {
-            refusals::take(&socket).map_or(Outcome::Failed(error), Outcome::Rejected)
-        }
+        Outcome::Failed(error) => match refusals::take_labelled(&socket) {
+            Some((refusal, labels)) => Outcome::Rejected(refusal, labels),
+            None => Outcome::Failed(error),
+        },
         answer => answer,
     };
     let resent = match answer {
@@ -163,7 +166,7 @@ fn answer_within(
         Some(early) => match wait(early.after) {
             Ok(false) => {
                 (early.notice)();
-                wait(timeout - early.after)
+                wait(timeout.saturating_sub(early.after))
             }
             ready => ready,
         },

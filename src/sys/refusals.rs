@@ -4,10 +4,12 @@ use std::io;
 use std::net::SocketAddr;
 
 use nix::sys::socket::{setsockopt, sockopt};
+use nix::{setsockopt_impl, sockopt_impl};
 use socket2::Socket;
 
 use crate::error::Error;
 use crate::ping::losses::Refusal;
+use crate::ping::mpls::Labels;
 use crate::reference::icmp;
 use crate::sys::around::is_here;
 use crate::sys::icmp::batch::{Inbox, Queue};
@@ -25,21 +27,63 @@ pub(crate) fn ignore(socket: &Socket, address: SocketAddr) {
 
 fn set(socket: &Socket, address: SocketAddr, on: bool) -> io::Result<()> {
     match address {
-        SocketAddr::V4(_) => setsockopt(socket, sockopt::Ipv4RecvErr, &on)?,
-        SocketAddr::V6(_) => setsockopt(socket, sockopt::Ipv6RecvErr, &on)?,
+        SocketAddr::V4(_) => {
+            setsockopt(socket, sockopt::Ipv4RecvErr, &on)?;
+            // Since Linux 5.9; without it no labels are known.
+            let _ = setsockopt(socket, ExtensionV4, &on);
+        }
+        SocketAddr::V6(_) => {
+            setsockopt(socket, sockopt::Ipv6RecvErr, &on)?;
+            let _ = setsockopt(socket, ExtensionV6, &on);
+        }
     }
     Ok(())
 }
 
+/// `linux/in.h`.
+pub(crate) const IP_RECVERR_RFC4884: libc::c_int = 26;
+/// `linux/in6.h`.
+pub(crate) const IPV6_RECVERR_RFC4884: libc::c_int = 31;
+
+sockopt_impl!(
+    /// Whether the extension of an ICMP error comes with it (RFC 4884).
+    ExtensionV4,
+    SetOnly,
+    libc::IPPROTO_IP,
+    IP_RECVERR_RFC4884,
+    bool
+);
+
+sockopt_impl!(
+    /// The same of IPv6.
+    ExtensionV6,
+    SetOnly,
+    libc::IPPROTO_IPV6,
+    IPV6_RECVERR_RFC4884,
+    bool
+);
+
+/// A whole ICMP error, without its headers (RFC 1812 section 4.3.2.3).
+const LONGEST: usize = 576;
+
 /// The ICMP error in the error queue.
 pub(crate) fn take(socket: &Socket) -> Option<Refusal> {
-    // What was sent is of no interest.
-    let mut inbox = Inbox::new(64);
+    Some(take_labelled(socket)?.0)
+}
+
+/// The same, with the MPLS labels that the packet had.
+pub(crate) fn take_labelled(socket: &Socket) -> Option<(Refusal, Labels)> {
+    let mut inbox = Inbox::new(LONGEST);
     inbox.receive(socket, Queue::Errors).ok()?;
     inbox
         .messages()
         .find_map(|message| match message.control.queued {
-            Some(Queued::Refusal { refusal, .. }) => Some(refusal),
+            Some(Queued::Refusal {
+                refusal, extension, ..
+            }) => {
+                let extension = extension.and_then(|at| message.bytes.get(at..));
+                Some((refusal, extension.map(Labels::of).unwrap_or_default()))
+            }
             _ => None,
         })
 }

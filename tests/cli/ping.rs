@@ -632,7 +632,7 @@ fn handshakes_as_csv_have_as_many_fields_as_the_header_and_a_closed_port_is_down
         assert_eq!(line.split(',').count(), 12, "{line}");
         assert!(line.contains(",refused,"), "{line}");
     }
-    assert!(lines[4].ends_with("3 lost in a row\""), "{text}");
+    assert!(lines[4].ends_with("3 failed in a row\""), "{text}");
 }
 
 #[test]

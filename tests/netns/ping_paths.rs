@@ -296,3 +296,53 @@ fn a_trace_that_is_over_at_once_names_what_it_found() {
     let run = Run::words(&path.client, &format!("--json --hops -W 1 {}", SERVER[0]));
     assert_eq!(run.summary()["findings"][0]["id"], "path_filtered", "{run}");
 }
+
+#[test]
+fn the_labels_that_a_router_quotes_are_shown_and_damaged_ones_are_not() {
+    let test = "MPLS labels";
+    let Some(namespace) = Namespace::new(test) else {
+        return;
+    };
+    // Labels 16004 and 24015, the second at the bottom; both with one hop left.
+    let stack = [
+        0x20, 0, 0, 0, 0, 12, 1, 1, 0x03, 0xe8, 0x40, 1, 0x05, 0xdc, 0xf1, 1,
+    ];
+    let host = Responder::start(test, &namespace, move |echo| {
+        let is_v6 = echo.destination.is_ipv6();
+        let hops = echo.packet[if is_v6 { 7 } else { 8 }];
+        let (kind, router) = if is_v6 {
+            (3, "fd99::ee")
+        } else {
+            (11, "10.99.0.254")
+        };
+        let error = Answer::error(kind, 0).sent_by(router);
+        let mut damaged = stack;
+        damaged[4] = 0xff;
+        match hops {
+            1 => vec![error.extended(&stack)],
+            2 => vec![error.extended(&damaged)],
+            _ => vec![Answer::right()],
+        }
+    });
+    let Some(_host) = host else {
+        return;
+    };
+    for is_v6 in [false, true] {
+        let target = address(is_v6, 7);
+        for words in ["--hops -c 1", "--hops --watch -c 2 -i 0.05"] {
+            let run = Run::words(&namespace, &format!("{words} -W 5 {target}"));
+            assert_eq!(run.status, Some(0), "{run}");
+            run.line_with(" MPLS label 16004 TC 0 S 0 TTL 1");
+            run.line_with(" MPLS label 24015 TC 0 S 1 TTL 1");
+        }
+        let run = Run::words(&namespace, &format!("--json --hops -c 1 -W 5 {target}"));
+        let hops = run.objects();
+        let labels = |hop: usize| hops[hop]["answers"][0]["mpls"].as_array().map(Vec::len);
+        assert_eq!(
+            [labels(0), labels(1), labels(2)],
+            [Some(2), Some(0), Some(0)],
+            "{run}"
+        );
+        assert_eq!(hops[0]["answers"][0]["mpls"][1]["bottom"], true, "{run}");
+    }
+}

@@ -71,7 +71,7 @@ pub(super) fn run(
             let targets = monitor.ports.iter().map(|port| &port.target);
             follower = Some(Follower::start(flags.targets.follow_dns, targets));
         }
-        monitor.follow(follower.as_ref());
+        monitor.follow(follower.as_ref())?;
         schedule.advance();
         let port = &monitor.ports[index];
         let to = port.target.at(port.number);
@@ -138,7 +138,7 @@ impl<'a> Monitor<'a> {
             () => Form::Text,
         };
         if form == Form::Csv {
-            say(|out| shown::csv::write_header(out))?;
+            say(shown::csv::write_header)?;
         }
         Ok(Monitor {
             ports,
@@ -230,16 +230,18 @@ impl<'a> Monitor<'a> {
     }
 
     /// Names that have another address now.
-    fn follow(&mut self, follower: Option<&Follower>) {
+    fn follow(&mut self, follower: Option<&Follower>) -> Result<()> {
         let moves = follower.into_iter().flat_map(Follower::moves);
         for (index, address) in moves {
-            let target = &mut self.ports[index].target;
-            let from = target.move_to(address);
-            let (name, to) = (&target.name, &target.shown);
-            tell(&format!(
-                "{name} has another address: {to}, no longer {from}"
-            ));
+            let from = self.ports[index].target.move_to(address);
+            let (port, now) = (&self.ports[index], clock::both().realtime);
+            match self.form {
+                Form::Text => tell(&shown::moved_words(port, from)),
+                Form::Json => say(|out| shown::json::moved(out, port, from, now))?,
+                Form::Csv => say(|out| shown::csv::moved(out, port, from, now))?,
+            }
         }
+        Ok(())
     }
 
     fn finish(&self) -> Result<()> {
@@ -305,7 +307,7 @@ fn shown_as(answer: Outcome) -> Option<shown::Answer> {
         Outcome::Open => shown::Answer::Open,
         Outcome::Refused => shown::Answer::Refused,
         Outcome::Silent => shown::Answer::Filtered,
-        Outcome::Rejected(refusal) => shown::Answer::Rejected(refusal),
+        Outcome::Rejected(refusal, _) => shown::Answer::Rejected(refusal),
         Outcome::Failed(error) => {
             shown::Answer::Failed(Error::os(Kind::BadAnswer, "connect", &error).cause)
         }

@@ -11,6 +11,7 @@ use crate::commands::{Context, Status};
 use crate::diagnose::rules::path as rules;
 use crate::error::{Error, Kind, Result};
 use crate::ping::hops::{Answer, End, Hop};
+use crate::ping::mpls::Labels;
 use crate::ping::plan::Plan;
 use crate::ping::target::Target;
 use crate::ping::trace::Trace;
@@ -132,20 +133,22 @@ impl<'a> Probes<'a> {
             }
             Kinds::Icmp => return Ok(true),
         };
-        let answer = |from| {
+        let answer = |from, labels| {
             Some(Answer {
                 from,
                 rtt: Some(took),
+                labels,
             })
         };
         match outcome {
             Outcome::Interrupted => return Ok(false),
             Outcome::Open | Outcome::Refused => {
                 hop.end = Some(End::Reached);
-                hop.answers.push(answer(target.address));
+                hop.answers.push(answer(target.address, Labels::default()));
             }
-            Outcome::Rejected(refusal) => {
-                hop.answers.push(refusal.by.and_then(answer));
+            Outcome::Rejected(refusal, labels) => {
+                let answer = refusal.by.and_then(|by| answer(by, labels));
+                hop.answers.push(answer);
                 if !refusal.is_hop_limit() {
                     hop.end.get_or_insert(End::Refused(refusal));
                 }

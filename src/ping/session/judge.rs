@@ -10,6 +10,7 @@ use crate::ping::clock::{Monotonic, Realtime};
 use crate::ping::event::{Event, Refused, Reply, Timing, Verdict};
 use crate::ping::figures::Distribution;
 use crate::ping::losses::Refusal;
+use crate::ping::mpls::Labels;
 use crate::ping::payload::Damage;
 use crate::ping::plan::Until;
 use crate::ping::tally::Tally;
@@ -44,8 +45,10 @@ pub struct Notice<'a> {
     pub detail: u32,
     /// The destination of the packet concerned.
     pub to: Option<IpAddr>,
-    /// The ICMP message that is quoted, from its own header on.
+    /// The ICMP message that is quoted, from its own header on, and what follows it.
     pub message: &'a [u8],
+    /// Where in that an extension structure begins (RFC 4884), if there is one.
+    pub extension: Option<usize>,
     /// When it came, by the kernel.
     pub stamp: Option<Realtime>,
 }
@@ -104,13 +107,10 @@ impl Session {
                 if !refusal.is_told_to_raw_sockets_only() {
                     return None;
                 }
-                self.refuse(
-                    refusal,
-                    u32::from_be_bytes(problem.detail),
-                    Some(quoted.head.destination),
-                    quoted.echo?,
-                    (came, at),
-                )
+                let detail = u32::from_be_bytes(problem.detail);
+                let to = Some(quoted.head.destination);
+                self.refuse(refusal, detail, to, quoted.echo?, (came, at))
+                    .map(Event::Refused)
             }
             _ => None,
         }
@@ -120,7 +120,10 @@ impl Session {
     pub fn handle_notice(&mut self, notice: &Notice<'_>, now: Monotonic) -> Option<Event> {
         let echo = icmp::quoted_echo(notice.refusal.version, notice.message)?;
         let (came, _, at) = self.arrival(notice.stamp, now);
-        self.refuse(notice.refusal, notice.detail, notice.to, echo, (came, at))
+        let extension = notice.extension.and_then(|at| notice.message.get(at..));
+        let labels = extension.map(Labels::of).unwrap_or_default();
+        let refused = self.refuse(notice.refusal, notice.detail, notice.to, echo, (came, at))?;
+        Some(Event::Refused(Refused { labels, ..refused }))
     }
 
     /// When something came: by the kernel's timestamp if it has one that can be true.
@@ -381,7 +384,7 @@ impl Session {
         to: Option<IpAddr>,
         echo: Echo<'_>,
         (came, at): (Monotonic, Realtime),
-    ) -> Option<Event> {
+    ) -> Option<Refused> {
         if echo.identifier != self.identifier(refusal.version) {
             return None;
         }
@@ -416,14 +419,15 @@ impl Session {
             }
         }
         let (began, _) = slot.began(came);
-        Some(Event::Refused(Refused {
+        Some(Refused {
             target,
             sequence: slot.sequence,
             refusal,
             detail,
             rtt: slot.timed.then(|| came.since(began)),
             at,
-        }))
+            labels: Labels::default(),
+        })
     }
 }
 

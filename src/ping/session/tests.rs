@@ -121,6 +121,7 @@ impl World {
                 detail: 0,
                 to: Some(HOST.into()),
                 message: &packet.message,
+                extension: None,
                 stamp,
             };
             session.handle_notice(&notice, now)

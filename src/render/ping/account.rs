@@ -223,8 +223,8 @@ fn write_outages(out: &mut impl Write, session: &Session) -> io::Result<()> {
     }
 }
 
-/// The same of a port or of all targets; nothing without an outage.
-pub(super) fn outages_words(all: &Outages, scattered: u64) -> Option<String> {
+/// The words for outages; nothing without one.
+fn outages_words(all: &Outages, scattered: u64) -> Option<String> {
     let longest = match all.longest {
         Duration::ZERO => String::new(),
         longest => format!("; the longest {}", words::seconds(longest)),

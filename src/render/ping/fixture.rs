@@ -74,6 +74,7 @@ fn answer(session: &mut Session, request: &Request, sent: Monotonic) -> Vec<Even
                 detail: 0,
                 to: None,
                 message: &[&[8], &message[1..]].concat(),
+                extension: None,
                 stamp: None,
             },
             now,

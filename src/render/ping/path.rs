@@ -12,6 +12,7 @@ use super::words;
 use crate::diagnose::Finding;
 use crate::diagnose::rules::path as rules;
 use crate::ping::hops::{Answer, End, Hop};
+use crate::ping::mpls::{Label, Labels};
 use crate::ping::mtu::{Found, Outcome, headers};
 use crate::ping::target::Target;
 use crate::reference::icmp::Version;
@@ -33,7 +34,7 @@ pub fn write_hop(out: &mut impl Write, hop: &Hop) -> io::Result<()> {
     for answer in &hop.answers {
         match answer {
             None => write!(out, " *")?,
-            Some(Answer { from, rtt }) => {
+            Some(Answer { from, rtt, .. }) => {
                 if last != Some(*from) {
                     write!(out, " {from}")?;
                     last = Some(*from);
@@ -48,7 +49,15 @@ pub fn write_hop(out: &mut impl Write, hop: &Hop) -> io::Result<()> {
     if let Some(end) = end_words(hop) {
         write!(out, "  {end}")?;
     }
-    writeln!(out)
+    writeln!(out)?;
+    let mut last = Labels::default();
+    for labels in hop.answers.iter().flatten().map(|answer| answer.labels) {
+        let is_new = labels != std::mem::replace(&mut last, labels);
+        for label in labels.as_slice().iter().filter(|_| is_new) {
+            writeln!(out, "    {}", words::label(label))?;
+        }
+    }
+    Ok(())
 }
 
 /// How the path ends; nothing for the target itself.
@@ -102,7 +111,10 @@ pub fn write_hops_table(
 /// A hop as an event.
 pub fn hop_json(out: &mut impl Write, target: &Target, hop: &Hop) -> io::Result<()> {
     let answers = hop.answers.iter().map(|answer| {
-        let fields = |it: &Answer| json!({ "from": it.from, "rtt_us": maybe_micros(it.rtt) });
+        let fields = |it: &Answer| {
+            let labels = labels_json(&it.labels);
+            json!({ "from": it.from, "rtt_us": maybe_micros(it.rtt), "mpls": labels })
+        };
         answer.as_ref().map_or(Value::Null, fields)
     });
     let fields = json!({
@@ -112,6 +124,12 @@ pub fn hop_json(out: &mut impl Write, target: &Target, hop: &Hop) -> io::Result<
         "message": end_words(hop),
     });
     event(out, "hop", target, fields)
+}
+
+/// MPLS labels, from the top of the stack.
+pub(super) fn labels_json(labels: &Labels) -> Value {
+    let fields = |it: &Label| json!({ "label": it.value, "traffic_class": it.class, "bottom": it.is_bottom, "ttl": it.ttl });
+    labels.as_slice().iter().map(fields).collect()
 }
 
 /// The end of `--hops` as an event.

@@ -8,10 +8,12 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::number::{general, short_millis};
-use super::path::event;
+use super::path::{event, labels_json};
+use super::words;
 use crate::diagnose::Finding;
 use crate::ping::figures::Summary;
 use crate::ping::hops::End;
+use crate::ping::mpls::Label;
 use crate::ping::target::Target;
 use crate::ping::trace::{PathChange, Router, Trace, Traced, Verdict};
 use crate::render::column::{self, Column, put};
@@ -21,10 +23,12 @@ use crate::render::json::maybe_micros;
 /// The name of an address, if one is known.
 pub type Named<'a> = &'a dyn Fn(IpAddr) -> Option<String>;
 
-/// A line of the table: a hop with one of its routers, or one that has never answered.
+/// A line of the table: a hop with one of its routers, or one that has never answered; or an MPLS label.
 struct Row<'a> {
     hop: &'a Traced,
     router: Option<&'a Router>,
+    /// A label that packets have at the router above.
+    label: Option<&'a Label>,
     /// The first line of its hop.
     is_first: bool,
     name: Option<String>,
@@ -43,7 +47,10 @@ const fn columns<'a>() -> [Column<Row<'a>>; 9] {
             put(out, row.is_first.then_some(row.hop.distance));
         }),
         Column::text("router", |out, row| match row.router {
-            Some(router) => out.push_str(&super::words::labelled(
+            _ if row.label.is_some() => {
+                put(out, row.label.map(|it| format!("  {}", words::label(it))));
+            }
+            Some(router) => out.push_str(&words::labelled(
                 row.name.as_deref(),
                 &router.address.to_string(),
             )),
@@ -82,11 +89,23 @@ pub fn write_table(
             let routers = hop.routers.iter().map(Some);
             let none = hop.routers.is_empty().then_some(None);
             let all = routers.chain(none).enumerate();
-            all.map(move |(at, router)| Row {
-                hop,
-                router,
-                is_first: at == 0,
-                name: router.and_then(|router| named(router.address)),
+            all.flat_map(move |(at, router)| {
+                let labels = router.map_or(&[][..], |router| router.labels.as_slice());
+                let row = Row {
+                    hop,
+                    router,
+                    label: None,
+                    is_first: at == 0,
+                    name: router.and_then(|router| named(router.address)),
+                };
+                let labels = labels.iter().map(move |label| Row {
+                    hop,
+                    router: None,
+                    label: Some(label),
+                    is_first: false,
+                    name: None,
+                });
+                std::iter::once(row).chain(labels)
             })
         })
         .collect();
@@ -126,7 +145,7 @@ pub fn verdict_words(trace: &Trace) -> String {
             )
         }
         Verdict::Refused(refusal) => {
-            let by = super::words::by(&refusal);
+            let by = words::by(&refusal);
             format!("not reached: {by} sent {}", refusal.words())
         }
         Verdict::Unsent => "not reached: this host does not send it".to_owned(),
@@ -171,6 +190,7 @@ struct RouterFields {
     address: IpAddr,
     name: Option<String>,
     answers: u64,
+    mpls: Value,
     rtt_min_us: Value,
     rtt_avg_us: Value,
     rtt_max_us: Value,
@@ -193,6 +213,7 @@ pub fn report_json(
                 address: router.address,
                 name: named(router.address),
                 answers: router.answers,
+                mpls: labels_json(&router.labels),
                 rtt_min_us: maybe_micros(times.map(|it| it.min)),
                 rtt_avg_us: maybe_micros(times.map(|it| it.mean)),
                 rtt_max_us: maybe_micros(times.map(|it| it.max)),

@@ -6,6 +6,7 @@ use std::time::Duration;
 use super::number::short_millis;
 use crate::ping::event::{Refused, Reply, Verdict};
 use crate::ping::losses::{Refusal, Unsent};
+use crate::ping::mpls::Label;
 use crate::ping::payload::Damage;
 use crate::ping::session::Session;
 use crate::reference::errno;
@@ -90,6 +91,20 @@ pub fn unsent_account(why: Unsent) -> String {
             format!("this host, {} ({name})", errno_message(number))
         }
     }
+}
+
+/// An MPLS label, in the words of traceroute and mtr.
+pub fn label(label: &Label) -> String {
+    let Label {
+        value,
+        class,
+        is_bottom,
+        ttl,
+    } = label;
+    format!(
+        "MPLS label {value} TC {class} S {} TTL {ttl}",
+        u8::from(*is_bottom)
+    )
 }
 
 /// In a word, for a program.
@@ -220,6 +235,7 @@ mod tests {
                 detail,
                 rtt: None,
                 at: Realtime(0),
+                labels: crate::ping::mpls::Labels::default(),
             })
         };
         for (version, kind, code, detail, words) in [

@@ -16,6 +16,9 @@ pub(super) const ROOM: usize = 256;
 const SCM_TSTAMP_SND: u32 = 0;
 const SCM_TSTAMP_SCHED: u32 = 1;
 
+/// The kernel found the extension structure damaged.
+const SO_EE_RFC4884_FLAG_INVALID: u8 = 1;
+
 /// What came beside a message.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Control {
@@ -45,6 +48,8 @@ pub enum Queued {
         refusal: Refusal,
         /// Its second word.
         detail: u32,
+        /// Where in the quoted message an extension structure begins, if there is a good one.
+        extension: Option<usize>,
     },
     /// This host refused it itself.
     Local {
@@ -151,6 +156,7 @@ fn queued(error: &libc::sock_extended_err, version: Version, by: Option<IpAddr>)
                 by,
             },
             detail: error.ee_info,
+            extension: extension(error.ee_data),
         }),
         libc::SO_EE_ORIGIN_LOCAL => Some(Queued::Local {
             errno: error.ee_errno.cast_signed(),
@@ -158,6 +164,14 @@ fn queued(error: &libc::sock_extended_err, version: Version, by: Option<IpAddr>)
         }),
         _ => None,
     }
+}
+
+/// Where the extension begins (`struct sock_ee_data_rfc4884`, linux/errqueue.h): sixteen bits of length, and
+/// flags.
+fn extension(data: u32) -> Option<usize> {
+    let [low, high, flags, _] = data.to_ne_bytes();
+    let length = u16::from_ne_bytes([low, high]);
+    (length > 0 && flags & SO_EE_RFC4884_FLAG_INVALID == 0).then_some(length.into())
 }
 
 fn realtime(stamp: &libc::timespec) -> Option<Realtime> {
@@ -246,7 +260,9 @@ mod tests {
             ),
         ] {
             let bytes = [error(origin), address].concat();
-            let Some(Queued::Refusal { refusal, detail }) = control(level, kind, &bytes).queued
+            let Some(Queued::Refusal {
+                refusal, detail, ..
+            }) = control(level, kind, &bytes).queued
             else {
                 panic!("an ICMP error of {by}");
             };

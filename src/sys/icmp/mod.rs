@@ -29,6 +29,7 @@ use crate::error::{Error, Kind, Result};
 use crate::reference::icmp::Version;
 use crate::sys::limits::sysctl;
 use crate::sys::privilege::{self, Capability};
+use crate::sys::refusals;
 
 /// The buffers that are asked for, in bytes: some thousand replies of a flood, and some ten of the
 /// largest requests.
@@ -159,6 +160,8 @@ impl IcmpSocket {
         match self.version {
             Version::V4 => {
                 self.set(libc::IPPROTO_IP, libc::IP_RECVERR, &on)?;
+                // Since Linux 5.9; without it no labels are known.
+                let _ = self.set(libc::IPPROTO_IP, refusals::IP_RECVERR_RFC4884, &on);
                 // A raw socket gets the whole header.
                 if !self.is_raw {
                     self.set(libc::IPPROTO_IP, libc::IP_RECVTTL, &on)?;
@@ -174,6 +177,7 @@ impl IcmpSocket {
             }
             Version::V6 => {
                 self.set(libc::IPPROTO_IPV6, libc::IPV6_RECVERR, &on)?;
+                let _ = self.set(libc::IPPROTO_IPV6, refusals::IPV6_RECVERR_RFC4884, &on);
                 self.set(libc::IPPROTO_IPV6, libc::IPV6_RECVHOPLIMIT, &on)?;
                 if let Some(hop_limit) = options.hop_limit {
                     self.socket.set_unicast_hops_v6(hop_limit.into())?;

@@ -21,6 +21,9 @@ use crate::sys::clock;
 /// Bytes that a reply may be longer than its request before the rest is cut: an IP header with all
 /// options, and enough to see that it is longer.
 const SLACK: usize = 128;
+/// Bytes of the error queue for what follows a quoted packet (RFC 4884): a whole ICMP error has 576 at most
+/// (RFC 1812 section 4.3.2.3).
+const EXTENSION: usize = 576;
 /// Batches that are taken from a queue before something else gets its turn.
 const ROUNDS: usize = 16;
 /// A request is tried so often when an older error of the socket or a full buffer is in the way.
@@ -58,7 +61,7 @@ impl SocketQueue {
         SocketQueue {
             socket,
             inbox: Inbox::new(room),
-            errors: Inbox::new(room),
+            errors: Inbox::new(room + EXTENSION),
             bunch: Bunch::new(&template),
             template,
             spare: Vec::new(),
@@ -81,7 +84,7 @@ impl SocketQueue {
         }
         let room = template.len() + SLACK;
         self.inbox = Inbox::new(room);
-        self.errors = Inbox::new(room);
+        self.errors = Inbox::new(room + EXTENSION);
         self.bunch = Bunch::new(&template);
         self.spare.clear();
         self.next_stamp = 0;
@@ -330,12 +333,17 @@ impl SocketQueue {
                             session.handle_stamp(request, stage, stamp, now);
                         }
                     }
-                    Some(Queued::Refusal { refusal, detail }) => {
+                    Some(Queued::Refusal {
+                        refusal,
+                        detail,
+                        extension,
+                    }) => {
                         let notice = Notice {
                             refusal,
                             detail,
                             to: message.address,
                             message: message.bytes,
+                            extension,
                             stamp: message.control.stamp,
                         };
                         if let Some(event) = session.handle_notice(&notice, now) {

@@ -6,6 +6,7 @@ use sockdoc::packet::{Malformed, icmp, ip};
 use sockdoc::ping::clock::{Monotonic, Reading, Realtime};
 use sockdoc::ping::event::Event;
 use sockdoc::ping::losses::Refusal;
+use sockdoc::ping::mpls::{self, Labels};
 use sockdoc::ping::payload::Payloads;
 use sockdoc::ping::plan::Plan;
 use sockdoc::ping::session::{Incoming, Notice, Session};
@@ -28,6 +29,7 @@ pub(crate) fn ping(data: &[u8]) {
         Version::V6
     };
     codecs(version, packet);
+    assert!(Labels::of(packet).as_slice().len() <= mpls::MOST);
     session(version, flags & 2 != 0, flags & 4 != 0, packet);
 }
 
@@ -101,6 +103,7 @@ fn session(version: Version, with_ip_header: bool, queued: bool, packet: &[u8]) 
             detail: 0,
             to: Some(address),
             message: packet,
+            extension: packet.get(2).map(|at| usize::from(*at)),
             stamp: None,
         };
         session.handle_notice(&notice, later)

@@ -6,6 +6,9 @@ use std::time::Duration;
 
 use super::wire::{self, Echo};
 
+/// Bytes of a quote before an extension.
+const QUOTED: usize = 128;
+
 /// An answer to one request.
 #[derive(Clone, Debug)]
 pub(crate) struct Answer {
@@ -35,6 +38,8 @@ enum What {
         word: u32,
         from: Option<IpAddr>,
         quote: Quote,
+        /// What follows the quote (RFC 4884).
+        extension: Vec<u8>,
     },
 }
 
@@ -99,6 +104,7 @@ impl Answer {
             word: 0,
             from: None,
             quote: Quote::Bytes(500),
+            extension: Vec::new(),
         };
         Answer {
             what,
@@ -130,6 +136,17 @@ impl Answer {
         self
     }
 
+    /// The error with this extension structure, whose checksum is added: the quote is filled up to 128 bytes
+    /// (RFC 4884 section 4).
+    pub(crate) fn extended(mut self, structure: &[u8]) -> Answer {
+        if let What::Error { extension, .. } = &mut self.what {
+            *extension = structure.to_vec();
+            let sum = wire::checksum(&[structure]);
+            extension[2..4].copy_from_slice(&sum.to_be_bytes());
+        }
+        self
+    }
+
     /// The same, so much later.
     pub(crate) fn after(self, time: Duration) -> Answer {
         let when = When::After(time);
@@ -152,10 +169,21 @@ impl Answer {
                 word,
                 from,
                 quote,
+                extension,
             } => {
                 let mut message = vec![*kind, *code, 0, 0];
                 message.extend_from_slice(&word.to_be_bytes());
                 message.extend_from_slice(&quoted(echo, *quote));
+                if !extension.is_empty() {
+                    // Its length in words of four bytes, of IPv6 of eight.
+                    message.resize(8 + QUOTED, 0);
+                    let (place, words) = match echo.destination {
+                        IpAddr::V4(_) => (5, QUOTED / 4),
+                        IpAddr::V6(_) => (4, QUOTED / 8),
+                    };
+                    message[place] = u8::try_from(words).expect("a byte");
+                    message.extend_from_slice(extension);
+                }
                 let from = from.unwrap_or(echo.destination);
                 wire::packet(from, echo.source, message, 0)
             }

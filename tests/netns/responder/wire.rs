@@ -116,7 +116,7 @@ pub(crate) fn packet(
 }
 
 /// The checksum of the Internet (RFC 1071) of parts that each have an even length, but the last.
-fn checksum(parts: &[&[u8]]) -> u16 {
+pub(crate) fn checksum(parts: &[&[u8]]) -> u16 {
     let words = parts.iter().flat_map(|part| part.chunks(2));
     let mut sum: u32 = words
         .map(|word| u32::from(word[0]) << 8 | u32::from(word.get(1).copied().unwrap_or(0)))

@@ -137,15 +137,11 @@ fn filtered(path: Subject, refusal: &Refusal, share: Option<(u64, u64)>) -> Find
 fn scattered(session: &Session, index: usize) -> Finding {
     let target = session.target(index);
     let tally = session.tally(index);
-    let headline = format!(
-        "{} of {} requests were lost on the path",
-        tally.lost, tally.sent
-    );
-    let facts = vec![Fact::new(
-        "ping",
-        "lost",
-        Value::Share(tally.lost, tally.sent),
-    )];
+    // A request that was rejected or came late was not lost on the path.
+    let lost = session.losses_of(index).silent;
+    let sent = tally.sent;
+    let headline = format!("{lost} of {sent} requests were lost on the path");
+    let facts = vec![Fact::new("ping", "lost", Value::Share(lost, sent))];
     let path = Subject::Path {
         netns: 0,
         to: target.address,
@@ -160,7 +156,7 @@ fn scattered(session: &Session, index: usize) -> Finding {
 /// What TCP handshakes with a port prove: of all SYNs, the lost ones; the latest rejection by ICMP.
 pub fn of_handshakes(
     target: IpAddr,
-    (lost, sent): (u64, u64),
+    (resent, sent): (u64, u64),
     rejected: Option<&Refusal>,
 ) -> Vec<Finding> {
     let path = Subject::Path {
@@ -169,12 +165,12 @@ pub fn of_handshakes(
     };
     let filter = rejected.filter(|refusal| is_filter(refusal));
     let filter = filter.map(|refusal| filtered(path, refusal, None));
-    let loss = (lost > 0 && sent >= ENOUGH).then(|| {
-        let headline = format!("{lost} of {sent} SYNs were lost on the path and sent again");
+    let loss = (resent > 0 && sent >= ENOUGH).then(|| {
+        let headline = format!("{resent} of {sent} SYNs were lost on the path and sent again");
         let facts = vec![Fact::new(
             "tcpi_total_retrans",
             "SYNs sent again",
-            Value::Share(lost, sent),
+            Value::Share(resent, sent),
         )];
         finding(&PATH_LOSS, Severity::Warning, path, headline, facts)
     });

@@ -1,13 +1,13 @@
 //! TCP handshakes as CSV: a line of fields for each event (RFC 4180, lines that end with LF).
 
 use std::io::{self, Write};
+use std::net::IpAddr;
 use std::time::Duration;
 
 use super::{Attempt, Outage, Port};
 use crate::ping::clock::Realtime;
 use crate::render::column::{Column, csv_header, csv_line, put};
 use crate::render::escape;
-use crate::render::ping::words;
 
 /// An event with its port, for CSV.
 struct Row<'a> {
@@ -46,7 +46,7 @@ const fn columns<'a>() -> [Column<Row<'a>>; 12] {
         }),
         Column::text("from", |out, row| put(out, row.from.as_ref())),
         Column::text("message", |out, row| {
-            out.push_str(&escape::text(&row.message))
+            out.push_str(&escape::text(&row.message));
         }),
     ]
 }
@@ -75,6 +75,20 @@ pub fn attempt(out: &mut impl Write, port: &Port, attempt: &Attempt) -> io::Resu
     out.write_all(csv_line(&columns(), &row).as_bytes())
 }
 
+/// Another address of the name, as a line of CSV.
+pub fn moved(out: &mut impl Write, port: &Port, from: IpAddr, now: Realtime) -> io::Result<()> {
+    let row = Row {
+        port,
+        at: now,
+        event: "moved",
+        sequence: None,
+        attempt: None,
+        message: format!("no longer {from}"),
+        from: None,
+    };
+    out.write_all(csv_line(&columns(), &row).as_bytes())
+}
+
 /// A handshake that is still under way as a line of CSV.
 pub fn unanswered(
     out: &mut impl Write,
@@ -96,10 +110,7 @@ pub fn unanswered(
 
 /// An outage as a line of CSV.
 pub fn outage(out: &mut impl Write, port: &Port, outage: &Outage, now: Realtime) -> io::Result<()> {
-    let message = match outage.up_after {
-        None => words::down(&outage.since.to_string(), outage.lost),
-        Some(after) => words::up(after, outage.lost),
-    };
+    let message = outage.words(&outage.since.to_string());
     let row = Row {
         port,
         at: now,

@@ -1,6 +1,7 @@
 //! TCP handshakes as JSON: an object for each event, and the statistics.
 
 use std::io::{self, Write};
+use std::net::IpAddr;
 
 use serde_json::{Value, json};
 
@@ -42,10 +43,15 @@ pub fn unanswered(
 pub fn outage(out: &mut impl Write, port: &Port, outage: &Outage, now: Realtime) -> io::Result<()> {
     let fields = json!({
         "since": seconds(outage.since),
-        "lost_in_a_row": outage.lost,
+        "failed_in_a_row": outage.failed,
         "after_us": maybe_micros(outage.up_after),
     });
     timed_json(out, outage.word(), port, now, fields)
+}
+
+/// Another address of the name, as an event.
+pub fn moved(out: &mut impl Write, port: &Port, from: IpAddr, now: Realtime) -> io::Result<()> {
+    timed_json(out, "moved", port, now, json!({ "from": from }))
 }
 
 fn timed_json(
@@ -90,7 +96,7 @@ pub fn statistics(
     let tail = json!({
         "outages": {
             "count": outages.count,
-            "lost": outages.lost,
+            "failed": outages.lost,
             "longest_us": micros(outages.longest),
         },
         "cause": told.map(|told| &told.cause),

@@ -4,6 +4,7 @@ pub mod csv;
 pub mod json;
 
 use std::io::{self, Write};
+use std::net::IpAddr;
 use std::time::Duration;
 
 use super::number::{general, millis, short_millis};
@@ -93,12 +94,23 @@ pub struct Outage {
     /// When the first attempt in a row began that found it not open, by the wall clock.
     pub since: Realtime,
     /// Such attempts in a row by now.
-    pub lost: u64,
+    pub failed: u64,
     /// Open again: the time from that attempt to the first that found it open.
     pub up_after: Option<Duration>,
 }
 
 impl Outage {
+    fn words(&self, since: &str) -> String {
+        let count = self.failed;
+        match self.up_after {
+            None => format!("down since {since}, {count} failed in a row"),
+            Some(after) => {
+                let after = words::seconds(after);
+                format!("open again after {after}, {count} failed in a row")
+            }
+        }
+    }
+
     fn word(&self) -> &'static str {
         if self.up_after.is_some() {
             "up"
@@ -163,7 +175,7 @@ impl Port {
         let ago = u64::try_from(ago).unwrap_or(u64::MAX);
         Some(Outage {
             since: Realtime(attempt.at.0.saturating_sub(ago)),
-            lost: change.lost,
+            failed: change.lost,
             up_after: change.up_after,
         })
     }
@@ -283,11 +295,18 @@ fn write_time(out: &mut impl Write, at: Realtime, with_time: Option<DayTime>) ->
 
 /// An outage, on one line.
 pub fn outage_words(port: &Port, outage: &Outage, clock: DayTime) -> String {
-    let words = match outage.up_after {
-        None => words::down(&clock.of_day(outage.since), outage.lost),
-        Some(after) => words::up(after, outage.lost),
-    };
-    format!("{}: {words}", port.label())
+    format!(
+        "{}: {}",
+        port.label(),
+        outage.words(&clock.of_day(outage.since))
+    )
+}
+
+/// The name of a target has another address.
+pub fn moved_words(port: &Port, from: IpAddr) -> String {
+    let (name, to) = (&port.target.name, &port.target.shown);
+    let words = format!("{name} has another address: {to}, no longer {from}");
+    escape::text(&words).into_owned()
 }
 
 /// The statistics of a port.
@@ -296,9 +315,13 @@ pub fn write_statistics(out: &mut impl Write, port: &Port, extras: &Extras) -> i
     writeln!(out, "\n--- {name} port {} TCP handshakes ---", port.number)?;
     writeln!(out, "{}", counts(&port.all))?;
     let outages = port.run.outages();
-    let scattered = (port.all.tried - port.all.open).saturating_sub(outages.lost);
-    if let Some(words) = account::outages_words(&outages, scattered) {
-        writeln!(out, "{words}")?;
+    if outages.count > 0 {
+        let (count, failed) = (outages.count, outages.lost);
+        let outside = (port.all.tried - port.all.open).saturating_sub(failed);
+        writeln!(
+            out,
+            "outages: {count} with {failed} failed in a row, {outside} failed outside of them"
+        )?;
     }
     finding::write_all(out, port.findings(), extras.layout)?;
     let Some(times) = port.all.times.summary() else {
@@ -369,7 +392,7 @@ mod tests {
 
     #[test]
     fn three_attempts_in_a_row_that_find_a_port_closed_are_an_outage_until_it_is_open() {
-        let mut port = Port::new(Target::from(std::net::IpAddr::from([10, 0, 0, 9])), 80);
+        let mut port = Port::new(Target::from(IpAddr::from([10, 0, 0, 9])), 80);
         let answers = [
             Answer::Open,
             Answer::Refused,
@@ -384,11 +407,11 @@ mod tests {
             .collect();
         let down = Outage {
             since: Realtime(1002 * SECOND),
-            lost: 3,
+            failed: 3,
             up_after: None,
         };
         let up = Outage {
-            lost: 4,
+            failed: 4,
             up_after: Some(Duration::from_secs(4)),
             ..down
         };
@@ -396,7 +419,7 @@ mod tests {
         let words = outage_words(&port, &up, DayTime::default());
         assert_eq!(
             words,
-            "10.0.0.9 port 80: up again after 4.0 s, 4 lost in a row"
+            "10.0.0.9 port 80: open again after 4.0 s, 4 failed in a row"
         );
         let mut line = Vec::new();
         csv::outage(&mut line, &port, &up, Realtime(0)).unwrap();
