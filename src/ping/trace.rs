@@ -11,6 +11,8 @@ use super::mpls::Labels;
 pub const MOST_SILENT: u8 = 5;
 /// Routers of one hop that are told apart.
 const MOST_ROUTERS: usize = 16;
+/// Routers in a loop that is recognized.
+const LONGEST_LOOP: usize = 8;
 /// Two losses or answers more or less are chance.
 const CHANCE: u64 = 2;
 
@@ -143,8 +145,8 @@ impl Trace {
 
     /// What the figures say.
     pub fn verdict(&self) -> Verdict {
-        if let Some((one, other)) = self.turns_back() {
-            return Verdict::Loop { one, other };
+        if let Some((one, other, length)) = self.turns_back() {
+            return Verdict::Loop { one, other, length };
         }
         let Some(last) = self.hops.last() else {
             return Verdict::Unknown;
@@ -186,16 +188,21 @@ impl Trace {
         }
     }
 
-    /// Two routers that send packets to each other: both answer at two distances each.
-    fn turns_back(&self) -> Option<(IpAddr, IpAddr)> {
+    /// Routers that send packets in a loop: each answers again at a greater distance, in the same order.
+    /// Gives the first two and the length of the loop.
+    fn turns_back(&self) -> Option<(IpAddr, IpAddr, usize)> {
         let only = |hop: &Traced| match &hop.routers[..] {
             [one] => Some(one.address),
             _ => None,
         };
-        self.hops.windows(4).find_map(|four| {
-            let [a, b, c, d] = [0, 1, 2, 3].map(|at| only(&four[at]));
-            let (one, other) = (a?, b?);
-            (one != other && a == c && b == d).then_some((one, other))
+        (2..=LONGEST_LOOP).find_map(|length| {
+            self.hops.windows(2 * length).find_map(|hops| {
+                let routers: Option<Vec<IpAddr>> = hops.iter().map(only).collect();
+                let routers = routers?;
+                let (first, again) = routers.split_at(length);
+                let is_loop = first == again && first[0] != first[1];
+                is_loop.then(|| (first[0], first[1], length))
+            })
         })
     }
 }
@@ -287,12 +294,14 @@ pub enum Verdict {
         /// The last hop that answered, and who it was.
         last: Option<(u8, IpAddr)>,
     },
-    /// Two routers send the packets to each other.
+    /// Routers send the packets in a loop.
     Loop {
-        /// One of them.
+        /// The first of them.
         one: IpAddr,
-        /// The other one.
+        /// The next one.
         other: IpAddr,
+        /// How many they are.
+        length: usize,
     },
 }
 
@@ -383,7 +392,13 @@ mod tests {
             trace.handle(&hop(distance, Some(1 + distance % 2), false));
         }
         let (one, other) = (router(2), router(1));
-        assert_eq!(trace.verdict(), Verdict::Loop { one, other });
+        let found = |length, one, other| Verdict::Loop { one, other, length };
+        assert_eq!(trace.verdict(), found(2, one, other));
+        let mut trace = Trace::new(8);
+        while let Some(distance) = trace.next() {
+            trace.handle(&hop(distance, Some(1 + distance % 3), false));
+        }
+        assert_eq!(trace.verdict(), found(3, router(2), router(3)));
         let mut trace = traced(2, |_, _| true);
         trace.handle(&hop(1, Some(1), false));
         let change = PathChange {

@@ -20,7 +20,7 @@ use crate::ping::payload::Payloads;
 use crate::ping::plan::Plan;
 use crate::ping::session::{Request, Session};
 use crate::ping::target::Target;
-use crate::ping::trace::{MOST_SILENT, Trace};
+use crate::ping::trace::{MOST_SILENT, Trace, Verdict};
 use crate::render::finding::{self, Layout};
 use crate::render::ping::path as shown;
 use crate::render::ping::trace::verdict_words;
@@ -69,7 +69,9 @@ pub(super) fn hops(
         let is_last = hop.end.is_some();
         hops.push(hop);
         let silent = hops.iter().rev().take_while(|hop| hop.routers().is_empty());
-        if is_last || silent.count() >= usize::from(MOST_SILENT) {
+        // What goes round does not come to the target.
+        let is_loop = matches!(Trace::of(most, &hops).verdict(), Verdict::Loop { .. });
+        if is_last || is_loop || silent.count() >= usize::from(MOST_SILENT) {
             break;
         }
     }

@@ -158,10 +158,17 @@ pub fn verdict_words(trace: &Trace) -> String {
                 "not reached: the last hop that answers is {distance} ({router}), the next {silent} are silent"
             )
         }
-        Verdict::Loop { one, other } => {
+        Verdict::Loop {
+            one,
+            other,
+            length: 2,
+        } => {
             format!(
                 "not reached: {one} and {other} send the packets to each other (a routing loop)"
             )
+        }
+        Verdict::Loop { one, length, .. } => {
+            format!("not reached: {length} routers send the packets in a loop from {one} on")
         }
     }
 }

@@ -216,8 +216,11 @@ pub fn of_trace(target: IpAddr, trace: &Trace) -> Option<Finding> {
             ))
         }
         Verdict::Refused(refusal) if is_filter(&refusal) => Some(filtered(path, &refusal, None)),
-        Verdict::Loop { one, other } => {
-            let headline = format!("{one} and {other} send the packets to each other");
+        Verdict::Loop { one, other, length } => {
+            let headline = match length {
+                2 => format!("{one} and {other} send the packets to each other"),
+                _ => format!("{length} routers send the packets in a loop from {one} on"),
+            };
             let facts = Vec::new();
             Some(finding(
                 &ROUTING_LOOP,

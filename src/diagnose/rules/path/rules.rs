@@ -64,13 +64,12 @@ pub static PATH_FILTERED: Rule = rule(
 /// Routers send packets to each other.
 pub static ROUTING_LOOP: Rule = rule(
     "routing_loop",
-    "two routers send the packets to each other",
+    "routers send the packets in a loop",
     [
-        "Each of two routers takes the other one for the next hop, so packets go to and fro until their time to \
-         live ends.",
-        "The same two routers answer at four distances in turn.",
+        "Routers send the packets back to where they have been, so they go round until their time to live ends.",
+        "The same routers answer again at greater distances, in the same order.",
         "Several routers of one hop (load balancing) answer at one distance.",
-        "Compare the routes of both routers to the target: ip route get on each.",
+        "Compare the routes of these routers to the target: ip route get on each.",
     ],
 );
 
