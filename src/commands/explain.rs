@@ -105,7 +105,10 @@ fn explain(
     out: &mut dyn Write,
 ) -> Result<bool> {
     let rules: Vec<&'static Rule> = match query {
-        Some(query) => rules::named(query).into_iter().collect(),
+        Some(query) => rules::named(query)
+            .or_else(|| rules::logged(query))
+            .into_iter()
+            .collect(),
         None => rules::ALL.to_vec(),
     };
     let found = match query {

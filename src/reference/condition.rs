@@ -5,6 +5,7 @@
 //! tables of `phrase` lead to these entries.
 
 mod http;
+mod kernel;
 mod program;
 mod service;
 mod stream;
@@ -42,6 +43,7 @@ pub fn all() -> impl Iterator<Item = &'static Condition> {
         tls::TABLE,
         http::TABLE,
         service::TABLE,
+        kernel::TABLE,
     ];
     tables.into_iter().flatten()
 }

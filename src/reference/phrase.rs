@@ -12,6 +12,7 @@ mod dotnet;
 mod fetchers;
 mod go;
 mod java;
+mod kernel;
 mod native;
 mod node;
 mod proxies;
@@ -55,6 +56,7 @@ pub(super) fn all() -> impl Iterator<Item = &'static Phrase> {
         fetchers::TABLE,
         go::TABLE,
         java::TABLE,
+        kernel::TABLE,
         native::TABLE,
         node::TABLE,
         proxies::TABLE,

@@ -207,6 +207,27 @@ pub fn named(name: &str) -> Option<&'static Rule> {
     ALL.iter().find(is_it).copied()
 }
 
+/// The rule that a message of the kernel's log, or a counter of `netstat -s`, speaks of.
+pub fn logged(text: &str) -> Option<&'static Rule> {
+    let text = text.to_lowercase();
+    let row = LOGGED.iter().find(|(message, _)| text.contains(message));
+    row.and_then(|(_, id)| named(id))
+}
+
+/// What the kernel (`net/`, by `net_warn_ratelimited`) and `netstat` (`statistics.c`) print, in lower
+/// case, and the rule.
+const LOGGED: &[(&str, &str)] = &[
+    ("conntrack: table full", "conntrack_table_full"),
+    ("neighbor table overflow", "neighbour_table_full"),
+    ("neighbour table overflow", "neighbour_table_full"),
+    ("possible syn flooding on port", "syn_queue_full"),
+    ("tcp: too many orphaned sockets", "orphans_at_limit"),
+    ("consider tuning tcp_mem", "tcp_memory_pressure"),
+    ("time wait bucket table overflow", "time_wait_table_full"),
+    ("listen queue of a socket overflow", "listener_drops"),
+    ("syns to listen sockets dropped", "listener_drops"),
+];
+
 /// A figure of the socket itself, as `sock_diag(7)` gives it.
 fn diag(field: &'static str, value: Value) -> Fact {
     Fact::new("sock_diag", field, value)
@@ -364,6 +385,16 @@ mod tests {
         for rule in ALL {
             depth(rule, ALL.len());
         }
+    }
+
+    #[test]
+    fn a_message_of_the_kernel_leads_to_its_rule() {
+        for (_, id) in LOGGED {
+            assert!(named(id).is_some(), "{id}");
+        }
+        let line = "[ 61.2] TCP: request_sock_TCP: Possible SYN flooding on port 0.0.0.0:80. Dropping request.";
+        assert_eq!(logged(line).map(|rule| rule.id), Some("syn_queue_full"));
+        assert_eq!(logged("table full"), None);
     }
 
     #[test]

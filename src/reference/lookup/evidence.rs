@@ -63,6 +63,11 @@ pub(super) fn of(line: &str, systems: &[System], operation: Option<Operation>) -
     }
     let hits = outermost(hits);
     let mut verdict = judge(&hits)?;
+    // Only beside the call does a word that is not a number mean the port.
+    let is_call = matches!(operation, Some(Operation::Connect | Operation::Bind));
+    if verdict.rank == Rank::Hint && verdict.names == ["BAD_PORT"] && !is_call {
+        return None;
+    }
     verdict.names = by_operation(verdict.names, operation, systems);
     let meant = numbers.into_iter().flat_map(|(_, meanings)| meanings);
     verdict.numbers = meant

@@ -45,6 +45,9 @@ fn in_line(line: &str) -> Found {
     {
         return (Some(host), port);
     }
+    if let Some((host, port)) = tuple_in(line) {
+        return (Some(host), Some(port));
+    }
     let by_word = by_words(line);
     let is_lookup = ["lookup ", "ENOTFOUND", "EAI_AGAIN", "resolve "]
         .iter()
@@ -60,6 +63,16 @@ fn in_line(line: &str) -> Found {
         return found;
     }
     (by_word.0.or(host), by_word.1.or(port))
+}
+
+/// The address of a call as Python's source has it: `connect(("HOST", PORT))`.
+fn tuple_in(line: &str) -> Option<(String, u16)> {
+    let (_, rest) = line.split_once("((")?;
+    let quote = rest.chars().next().filter(|c| matches!(c, '"' | '\''))?;
+    let (name, rest) = rest[1..].split_once(quote)?;
+    let digits = rest.strip_prefix(',')?.trim_start();
+    let end = digits.find(|c: char| !c.is_ascii_digit())?;
+    Some((host(name)?, port(&digits[..end])?))
 }
 
 /// Pages that error texts point to.
@@ -415,6 +428,8 @@ mod tests {
                 "localhost",
                 8080,
             ),
+            ("s.connect((\"h\", 1))", "h", 1),
+            ("socket.create_connection(('db-1', 5432), 3)", "db-1", 5432),
             (
                 "[Connect call failed ('127.0.0.1', 8080)]",
                 "127.0.0.1",

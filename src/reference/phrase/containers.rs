@@ -5,6 +5,7 @@ use super::phrases;
 phrases! {
     Message "Cannot connect to the Docker daemon" ENOENT ECONNREFUSED;
     Message "Is the docker daemon running" ENOENT ECONNREFUSED;
+    Sentence "Cannot connect to the Docker daemon at tcp://" ECONNREFUSED;
     Sentence "permission denied while trying to connect to the Docker daemon socket" EACCES;
     Sentence "permission denied while trying to connect to the docker API" EACCES;
     Sentence "port is already allocated" EADDRINUSE;

@@ -58,6 +58,8 @@ phrases! {
     Sentence "'<' is an invalid start of a value" NOT_JSON;
     Sentence "The input does not contain any JSON tokens" NOT_JSON;
     Sentence "Additional text encountered after finished reading JSON content" MESSAGES_GLUED;
+    Sentence "is invalid after a single JSON value" MESSAGES_GLUED;
+    Sentence "but instead reached end of data" MESSAGE_SPLIT;
     Sentence "Unterminated string. Expected delimiter" MESSAGE_SPLIT;
     Sentence "Unexpected end when reading JSON" MESSAGE_SPLIT;
     Sentence "Unexpected end of content while loading JObject" MESSAGE_SPLIT;

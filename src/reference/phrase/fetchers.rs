@@ -23,7 +23,8 @@ phrases! {
     Sentence "HTTP code …from proxy after CONNECT" PROXY_REFUSED;
     Sentence "CONNECT tunnel failed" PROXY_REFUSED;
     Sentence "Proxy CONNECT aborted" PROXY_REFUSED;
-    Sentence "Can't complete SOCKS" PROXY_REFUSED;
+    Sentence "Can't complete SOCKS4" PROXY_REFUSED;
+    Sentence "Can't complete SOCKS5" PROXY_REFUSED;
     Sentence "Received HTTP/0.9 when not allowed" WRONG_PROTOCOL;
     Sentence "Weird server reply" WRONG_PROTOCOL;
     Sentence "Unsupported HTTP version in response" WRONG_PROTOCOL;

@@ -52,6 +52,9 @@ phrases! {
     Message "malformed HTTP status" WRONG_PROTOCOL;
     Sentence "error reading server preface" WRONG_PROTOCOL PEER_CLOSED;
     Sentence "TLS handshake error from …: EOF" TLS_CUT;
+    Sentence "TLS handshake error from …first record does not look like a TLS handshake" PLAIN_TO_TLS;
+    Sentence "TLS handshake error from …i/o timeout" TLS_TIMEOUT;
+    Sentence "details = \"Socket closed\"" PEER_CLOSED;
     Sentence "remote error: tls: unknown certificate" CERT_REJECTED_BY_PEER;
     Sentence "remote error: tls: bad certificate" CERT_REJECTED_BY_PEER;
     Sentence "remote error: tls: certificate required" CERT_REJECTED_BY_PEER;

@@ -100,6 +100,14 @@ phrases! {
     Sentence "DEADLINE_EXCEEDED: deadline exceeded after" DEADLINE_EXCEEDED;
     Sentence "MismatchedInputException: No content to map due to end-of-input" MESSAGE_SPLIT;
     Sentence "JsonEOFException" MESSAGE_SPLIT;
+    Sentence "Unexpected end-of-input" MESSAGE_SPLIT;
+    Sentence "Unterminated string at" MESSAGE_SPLIT;
+    Sentence "Unterminated object at" MESSAGE_SPLIT;
+    Sentence "Unterminated array at" MESSAGE_SPLIT;
+    Sentence "Invalid character found in method name [0x160x03…HTTP method names must be tokens" TLS_TO_PLAIN;
+    Message "Invalid character found in method name" WRONG_PROTOCOL;
+    Sentence "StreamResetException: stream was reset" HTTP2_ERROR;
+    Hint "JedisConnectionException: Failed" ECONNREFUSED EAI_NONAME ETIMEDOUT;
     Sentence "JSONException: End of input at character" MESSAGE_SPLIT;
     Sentence "JsonParseException: Unexpected character ('<'" NOT_JSON;
     Sentence "Expected BEGIN_OBJECT but was STRING at line 1 column 1" NOT_JSON;

@@ -28,6 +28,15 @@ phrases! {
     Sentence "EOF while parsing" MESSAGE_SPLIT;
     Sentence "trailing characters at line" MESSAGES_GLUED;
     Sentence "expected value at line 1 column 1" NOT_JSON;
+    Sentence "Error(\"expected value\", line: 1, column: 1)" NOT_JSON;
+    Sentence "Error(\"trailing characters\", line:" MESSAGES_GLUED;
+    Sentence "ParserError: unexpected end of input" MESSAGE_SPLIT;
+    Sentence "A JSON text must at least contain two octets" NOT_JSON;
+    Sentence "Connection Refused: not authorised" LOGIN_REFUSED;
+    Sentence "Connection Refused: bad user name or password" LOGIN_REFUSED;
+    Sentence "Connection Refused: identifier rejected" LOGIN_REFUSED;
+    Sentence "Connection Refused: unacceptable protocol version" WRONG_PROTOCOL;
+    Sentence "Connection Refused: broker unavailable" STARTING_UP;
     Sentence "stream did not contain valid UTF-8" NOT_UTF8;
     Sentence "invalid utf-8 sequence" NOT_UTF8;
     Sentence "incomplete utf-8 byte sequence" MESSAGE_SPLIT;

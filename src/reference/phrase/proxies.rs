@@ -105,6 +105,8 @@ phrases! {
     Sentence " 502 … PH--" HTTP_502;
     Sentence " 503 … sQ--" HTTP_503;
     Sentence "The timeout specified has expired" READ_TIMEOUT;
+    Hint "failed to make connection to backend" ECONNREFUSED EHOSTUNREACH ETIMEDOUT;
+    Hint "no listening sockets available, shutting down" EADDRINUSE EACCES;
     Sentence "AH01102: error reading status line from remote server" PEER_CLOSED;
     Sentence "proxy: error reading status line from remote server" PEER_CLOSED;
     Sentence "End of script output before headers" PEER_CLOSED;

@@ -50,12 +50,13 @@ phrases! {
     Message "asyncio.exceptions.TimeoutError" DEADLINE_EXCEEDED;
     Message "asyncio.TimeoutError" DEADLINE_EXCEEDED;
     Message "concurrent.futures._base.TimeoutError" DEADLINE_EXCEEDED;
-    Message "Connect call failed" ECONNREFUSED;
+    Hint "Connect call failed" ECONNREFUSED;
     Hint "ClientConnectorError" ECONNREFUSED EHOSTUNREACH ENETUNREACH;
     Hint "All connection attempts failed" ECONNREFUSED EHOSTUNREACH ENETUNREACH;
     Sentence "Connection in use: (" EADDRINUSE;
+    Sentence "You don't have permission to access that port" EACCES;
     Sentence "nodename nor servname provided" EAI_NONAME;
-    Sentence "getaddrinfo failed" EAI_NONAME;
+    Hint "getaddrinfo failed" EAI_NONAME;
     Message "Failed to resolve '" EAI_NONAME EAI_AGAIN;
     Hint "NameResolutionError" EAI_NONAME EAI_AGAIN;
     Sentence "JSONDecodeError: Extra data" MESSAGES_GLUED;
@@ -90,7 +91,8 @@ phrases! {
     Sentence "Port out of range 0-65535" BAD_PORT;
     Sentence "Port could not be cast to integer value" BAD_PORT;
     Sentence "nonnumeric port:" BAD_PORT;
-    Sentence "an integer is required (got type str)" BAD_PORT;
+    Hint "an integer is required (got type str)" BAD_PORT;
+    Hint "'str' object cannot be interpreted as an integer" BAD_PORT;
     Sentence "service/proto not found" BAD_PORT;
     Sentence "AF_INET address must be tuple" ADDRESS_SYNTAX;
     Sentence "AF_INET6 address must be tuple" ADDRESS_SYNTAX;
@@ -108,7 +110,7 @@ phrases! {
     Sentence "Separator is not found, and chunk exceed the limit" MESSAGE_OVER_LIMIT;
     Sentence "but chunk is longer than limit" MESSAGE_OVER_LIMIT;
     Sentence "BadStatusLine" WRONG_PROTOCOL;
-    Sentence "Error reading SSH protocol banner" WRONG_PROTOCOL;
+    Sentence "Error reading SSH protocol banner" PEER_CLOSED WRONG_PROTOCOL;
     Sentence "server rejected WebSocket connection" WEBSOCKET_REFUSED;
     Sentence "InvalidStatusCode" WEBSOCKET_REFUSED;
     Sentence "did not receive a valid HTTP response" WRONG_PROTOCOL;

@@ -3,6 +3,14 @@
 use super::phrases;
 
 phrases! {
+    Sentence "\\x16\\x03" TLS_TO_PLAIN;
+    Sentence "\\u0016\\u0003" TLS_TO_PLAIN;
+    Sentence "\\x15\\x03" PLAIN_TO_TLS;
+    Sentence "\\u0015\\u0003" PLAIN_TO_TLS;
+    Sentence "BadStatusLine: \\x15\\x03" PLAIN_TO_TLS;
+    Message "Bad request version ('" TLS_TO_PLAIN WRONG_PROTOCOL;
+    Message "Bad request syntax ('" WRONG_PROTOCOL;
+    Message "Bad HTTP/0.9 request type ('" WRONG_PROTOCOL;
     Sentence "wrong version number" TLS_TO_PLAIN;
     Sentence "WRONG_VERSION_NUMBER" TLS_TO_PLAIN;
     Sentence "SSL23_GET_SERVER_HELLO:unknown protocol" TLS_TO_PLAIN;
