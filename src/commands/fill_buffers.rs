@@ -211,7 +211,7 @@ fn check(args: &Args, is_remote: bool) -> Result<()> {
     }
     if is_remote && args.sockets.rcvbuf.is_some() {
         return refuse(
-            "--rcvbuf sets the receiver's buffer, and the receiver is the server",
+            "--rcvbuf sets the buffer of the receiver, which here is the server",
             "omit HOST and PORT, or start the server with it: fill-buffers --server --rcvbuf",
         );
     }
@@ -223,7 +223,7 @@ fn check(args: &Args, is_remote: bool) -> Result<()> {
     }
     match args.then.close {
         Some(CloseWord::Unread) if is_remote => refuse(
-            "--close unread closes the receiver, and the receiver is the server",
+            "--close unread closes the receiver, which here is the server",
             "omit HOST and PORT, so that both ends are local",
         ),
         Some(CloseWord::Linger0) if args.unix.is_some() => refuse(

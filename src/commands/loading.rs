@@ -12,7 +12,7 @@ use crate::sys::terminal::Progress;
 
 /// Runs a plan with a progress line, and reports. Good if every request succeeded and
 /// no signal ended the run.
-/// `if_closed` is said when the server closed connections that were still in use.
+/// `if_closed` is said when the server closed connections that were still in use, after each reply.
 pub fn run<C: Client>(
     command: &str,
     target: &Target,
@@ -59,7 +59,12 @@ pub fn run<C: Client>(
         ));
     }
     if let (Some(hint), true) = (if_closed, figures.errors.contains_key(CLOSED_EARLY)) {
-        tell(hint);
+        tell(if figures.closed_after_each() {
+            hint
+        } else {
+            "the server closed connections that it had kept open: it was stopped or restarted, or it limits \
+             the requests of a connection; next: read its log"
+        });
     }
     let good = figures.bad() == 0 && figures.good > 0 && !figures.interrupted;
     Ok(Status::of(good))

@@ -30,12 +30,20 @@ pub fn bytes(count: u32) -> String {
     }
 }
 
-/// A count of things: `1 probe`, `2 probes`.
-pub fn count(number: u32, thing: &str) -> String {
-    match number {
-        1 => format!("1 {thing}"),
-        _ => format!("{number} {thing}s"),
-    }
+/// A count of things: `1 probe`, `2 probes`, `2 processes`.
+pub fn count(number: impl Into<u64>, thing: &str) -> String {
+    let number = number.into();
+    format!("{number} {}", noun(number, thing))
+}
+
+/// A thing, or things: `connection`, `connections`, `processes`.
+pub fn noun(number: u64, thing: &str) -> String {
+    let ending = match number {
+        1 => "",
+        _ if thing.ends_with('s') => "es",
+        _ => "s",
+    };
+    format!("{thing}{ending}")
 }
 
 #[cfg(test)]

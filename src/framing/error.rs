@@ -239,14 +239,14 @@ impl fmt::Display for Unfinished {
             }
             Unfinished::Delimiter { have, delimiter } => write!(
                 f,
-                "after {have} byte{}, before the delimiter \"{}\" came",
-                plural(*have),
+                "after {}, before the delimiter \"{}\" came",
+                bytes(*have),
                 escape(delimiter)
             ),
             Unfinished::Open { have } => write!(
                 f,
-                "after {have} byte{}, before the peer shut down its sending side",
-                plural(*have)
+                "after {}, before the peer shut down its sending side",
+                bytes(*have)
             ),
         }
     }
@@ -268,18 +268,15 @@ impl Unfinished {
             }
             Unfinished::Fixed { have, size } => format!("{have} of the {size} bytes of a message"),
             Unfinished::Delimiter { have, delimiter } if **delimiter == *b"\n" => {
-                format!("{have} byte{}, no newline yet", plural(*have))
+                format!("{}, no newline yet", bytes(*have))
             }
             Unfinished::Delimiter { have, delimiter } => {
                 let delimiter = escape(delimiter);
-                format!(
-                    "{have} byte{}, no delimiter \"{delimiter}\" yet",
-                    plural(*have)
-                )
+                format!("{}, no delimiter \"{delimiter}\" yet", bytes(*have))
             }
             Unfinished::Open { have } => format!(
-                "{have} byte{}, and the peer has not shut down its sending side",
-                plural(*have)
+                "{}, and the peer has not shut down its sending side",
+                bytes(*have)
             ),
         }
     }
@@ -310,6 +307,6 @@ pub(super) fn swapped(field: &[u8]) -> u64 {
     field.iter().rev().fold(0, fold)
 }
 
-fn plural(count: usize) -> &'static str {
-    if count == 1 { "" } else { "s" }
+fn bytes(count: usize) -> String {
+    format!("{count} byte{}", if count == 1 { "" } else { "s" })
 }

@@ -51,6 +51,12 @@ impl Default for Figures {
 }
 
 impl Figures {
+    /// Whether connections that were to stay open were closed after about one reply each: then the server
+    /// closes them, and otherwise something ended connections that it had kept.
+    pub fn closed_after_each(&self) -> bool {
+        self.good < 2 * self.connections
+    }
+
     /// Nothing measured yet.
     // The arguments are constants that are allowed: it does not panic.
     #[allow(clippy::missing_panics_doc)]
@@ -146,6 +152,15 @@ mod tests {
         assert_eq!(figures.bad(), 3);
         let min = figures.latency().unwrap().min;
         assert!((min.as_secs_f64() - 0.001).abs() < 0.000_002, "{min:?}");
+    }
+
+    #[test]
+    fn a_server_that_closes_after_each_reply_is_told_from_one_that_was_stopped() {
+        let mut figures = Figures::new();
+        (figures.good, figures.connections) = (5_000, 5_001);
+        assert!(figures.closed_after_each());
+        figures.connections = 8;
+        assert!(!figures.closed_after_each());
     }
 
     #[test]

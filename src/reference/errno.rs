@@ -71,6 +71,13 @@ pub fn words(number: i32) -> String {
     }
 }
 
+/// An error of a call in words: as [`words`], or the error's own text if it has no number.
+pub fn words_of(error: &std::io::Error) -> String {
+    error
+        .raw_os_error()
+        .map_or_else(|| error.to_string(), words)
+}
+
 /// The entry of a name or of another name of the same number, in any case.
 pub fn by_name(name: &str) -> Option<&'static Errno> {
     tables().find(|entry| {

@@ -190,6 +190,10 @@ fn gather() -> Vec<Term> {
 
 /// The query is a number: `111`, `-2`, `error 111`, `tcp state 8`. `(28)` may be curl's too.
 fn of_number(line: &str, tokens: &[&str], systems: &[System]) -> Option<Lookup> {
+    // Node's `errno: -104` is an errno; elsewhere a sign can mean a code of the resolver.
+    if line.to_ascii_lowercase().contains("errno: -") {
+        return None;
+    }
     let lower: Vec<String> = tokens.iter().map(|token| token.to_lowercase()).collect();
     let lower: Vec<&str> = lower.iter().map(String::as_str).collect();
     let (entries, numbers) = match lower[..] {

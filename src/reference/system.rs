@@ -73,6 +73,55 @@ pub(super) fn resolver_of_bsd(number: i32) -> &'static [&'static str] {
     row.map_or(&[], |(_, names)| names)
 }
 
+/// What a number below zero is that libuv does not take from the system: codes of the resolver, and the
+/// errnos of Windows (`uv/errno.h`).
+pub(super) fn of_libuv(number: i32) -> Option<(System, &'static str)> {
+    let row = LIBUV.iter().find(|(its, _)| *its == number);
+    let system = if number < 4000 {
+        System::Linux
+    } else {
+        System::Windows
+    };
+    row.map(|(_, name)| (system, *name))
+}
+
+const LIBUV: &[(i32, &str)] = &[
+    (3000, "EAI_ADDRFAMILY"),
+    (3001, "EAI_AGAIN"),
+    (3004, "EAI_FAIL"),
+    (3005, "EAI_FAMILY"),
+    (3006, "EAI_MEMORY"),
+    (3007, "EAI_NODATA"),
+    (3008, "EAI_NONAME"),
+    (3010, "EAI_SERVICE"),
+    (3011, "EAI_SOCKTYPE"),
+    (4039, "ETIMEDOUT"),
+    (4046, "EPROTO"),
+    (4047, "EPIPE"),
+    (4048, "EPERM"),
+    (4050, "ENOTSOCK"),
+    (4053, "ENOTCONN"),
+    (4058, "ENOENT"),
+    (4060, "ENOBUFS"),
+    (4062, "ENETUNREACH"),
+    (4063, "ENETDOWN"),
+    (4065, "EMSGSIZE"),
+    (4066, "EMFILE"),
+    (4069, "EISCONN"),
+    (4071, "EINVAL"),
+    (4073, "EHOSTUNREACH"),
+    (4077, "ECONNRESET"),
+    (4078, "ECONNREFUSED"),
+    (4079, "ECONNABORTED"),
+    (4081, "ECANCELED"),
+    (4083, "EBADF"),
+    (4088, "EAGAIN"),
+    (4090, "EADDRNOTAVAIL"),
+    (4091, "EADDRINUSE"),
+    (4092, "EACCES"),
+    (4095, "PEER_CLOSED"),
+];
+
 /// What in a text, in lower case, tells its system.
 const SIGNS: &[(System, &[&str])] = &[
     (

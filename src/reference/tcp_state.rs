@@ -91,7 +91,7 @@ states! {
         also ["TIME-WAIT"]
         cause "normal on the side that closed first; in itself never a fault, whatever the number"
         next "if connect fails with EADDRNOTAVAIL, count them per peer: sockdoc sockets --state time-wait --group peer; otherwise ignore them"
-        details "With SO_REUSEADDR a server can restart immediately despite them."
+        details "A server can restart immediately despite them if it sets SO_REUSEADDR, and had set it before too."
         details "Thousands to one address and port can use up the local ports: reuse connections, or let the other side close first.";
 
     7 CLOSE "not connected: a new, bound or closed socket"

@@ -53,6 +53,8 @@ pub mod wrap;
 
 use std::fmt;
 
+use crate::diagnose::words;
+
 /// Colours, or none.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Style {
@@ -125,12 +127,7 @@ pub fn thousands(number: u64) -> String {
 
 /// `1 connection`, `2,000 connections`, `3 processes`.
 pub fn counted(number: u64, thing: &str) -> String {
-    let ending = match number {
-        1 => "",
-        _ if thing.ends_with('s') => "es",
-        _ => "s",
-    };
-    format!("{} {thing}{ending}", thousands(number))
+    format!("{} {}", thousands(number), words::noun(number, thing))
 }
 
 #[cfg(test)]

@@ -41,6 +41,16 @@ pub fn resolve(name: &str, port: u16, family: Family) -> Result<Vec<SocketAddr>>
             .on(name.escape_debug().to_string())
             .next("type it again; no name was looked up, because no host name looks like this"));
     }
+    if let Some((address, zone)) = name.split_once('%')
+        && address.parse::<Ipv6Addr>().is_ok()
+        && zone.parse::<u32>().is_err()
+        && interface_number(zone).is_none()
+    {
+        let cause = "no interface has this name";
+        return Err(Error::new(Kind::CannotRun, "use the zone", cause)
+            .on(zone.escape_debug().to_string())
+            .next("list the interfaces: ip -br link"));
+    }
     let c_name = CString::new(&*in_ascii(name)).map_err(|_| fail(libc::EAI_NONAME))?;
     let mut addresses = Vec::new();
     // SAFETY: addrinfo is plain data for which all zeroes is a valid value.
@@ -228,6 +238,17 @@ fn resolver_error(name: &str, code: i32) -> Error {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_zone_that_no_interface_has_is_named_and_no_name_is_looked_up() {
+        let error = resolve("fe80::1%nope0", 80, Family::Any).unwrap_err();
+        let text = error.to_string();
+        assert!(
+            text.starts_with("use the zone nope0: no interface has this name"),
+            "{text}"
+        );
+        assert!(resolve("fe80::1%lo", 80, Family::Any).is_ok());
+    }
 
     #[test]
     fn an_address_needs_no_resolver() {

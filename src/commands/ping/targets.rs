@@ -107,16 +107,6 @@ fn host_in_time(name: &str, flags: &Flags) -> Result<Vec<Target>> {
 
 /// A name or an address.
 fn host(name: &str, flags: &Flags) -> Result<Vec<Target>> {
-    if let Some((address, zone)) = name.split_once('%')
-        && address.parse::<std::net::Ipv6Addr>().is_ok()
-        && zone.parse::<u32>().is_err()
-        && interface_number(zone).is_none()
-    {
-        let cause = "no interface has this name";
-        return Err(Error::new(Kind::CannotRun, "use the zone", cause)
-            .on(zone)
-            .next("list the interfaces: ip -br link"));
-    }
     let mut addresses = resolve(name, 0, flags.family())?;
     if !flags.targets.all_addresses {
         addresses.truncate(1);

@@ -226,12 +226,13 @@ errnos! {
         next "check whether IPv6 is enabled: ip -6 address show; otherwise use an address of the other family";
 
     98 EADDRINUSE "Address already in use"
-        cause "another socket uses this port: a running server, or connections in TIME_WAIT without SO_REUSEADDR"
+        cause "another socket uses this port: a running server, or connections of an earlier one in TIME_WAIT"
         next "find the process that uses the port: sockdoc sockets :PORT; run as root to see processes owned by other users"
         when UnixSocket
             cause "the path exists already: a server is running, or an earlier one left its socket file; SO_REUSEADDR does not help"
             next "see whether a server listens there: sockdoc sockets -xl; if not, remove the file; otherwise stop that server or use another path"
-        details "Only TIME_WAIT, or connections of a server that has exited: SO_REUSEADDR solves it. A running listener: stop it or use another port."
+        details "Only TIME_WAIT, or connections of a server that has exited: SO_REUSEADDR helps if that server had set it too; otherwise wait up to 60 s."
+        details "A running listener: stop it or use another port."
         details "A listener on [::] holds 0.0.0.0 too, unless it set IPV6_V6ONLY; a listener on 0.0.0.0 conflicts with every address of the port."
         details "A socket that is bound but neither listens nor connects also occupies the port. netstat, lsof and older versions of ss do not show it; sockdoc sockets :PORT does."
         details "SO_REUSEPORT shares a port only if every socket sets it and all sockets belong to one user.";

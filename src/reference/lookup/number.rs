@@ -65,6 +65,18 @@ pub(super) fn marked(
         let Some(mark) = mark else {
             continue;
         };
+        // libuv, Node's library: `errno: -104`; there a sign does not mean the resolver.
+        let is_libuv = is_negative && lower[..range.start - 1].ends_with("errno: ");
+        if let (true, Some((system, name))) = (is_libuv, system::of_libuv(number)) {
+            let meaning = Meaning {
+                name,
+                system,
+                number,
+            };
+            found.push((range, vec![meaning]));
+            continue;
+        }
+        let is_negative = is_negative && !is_libuv;
         let resolves = ["gai", "getaddrinfo", "gethostby", "hostname", "server host"];
         let resolves = resolves.iter().any(|sign| lower.contains(sign));
         let meanings = meanings(number, is_negative, mark, systems, resolves);
@@ -233,6 +245,9 @@ mod tests {
         assert_eq!(names("HRESULT: 0x80072746", &[]), ["ECONNRESET"]);
         assert_eq!(names("errno: -111,", &[]), ["ECONNREFUSED"]);
         assert_eq!(names("gaierror: [Errno -2]", &[]), ["EAI_NONAME"]);
+        assert_eq!(names("  errno: -104,", &[]), ["ECONNRESET"]);
+        assert_eq!(names("  errno: -3008,", &[]), ["EAI_NONAME"]);
+        assert_eq!(names("  errno: -4077,", &[]), ["ECONNRESET"]);
     }
 
     #[test]

@@ -195,7 +195,7 @@ pub fn left(page: &mut Page<'_>, report: &Report) -> io::Result<()> {
     };
     let sent = format!("{sum}; compare this with what the server read");
     page.section(
-        "The receiver is the server's",
+        "Not drained: the server reads, not this command",
         &[("sent", sent), ("closed", closed)],
     )
 }

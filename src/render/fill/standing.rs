@@ -44,11 +44,17 @@ pub fn summary(page: &mut Page<'_>, report: &Report, listed: bool) -> io::Result
         let limit = buffer.map_or_else(|| "?".to_owned(), thousands);
         if let Some(count) = count {
             let (figure, bar) = (thousands(count), bar(count, most, room));
-            writeln!(page.out, "  {label}  {figure:>11} of {limit:>11}  {bar}")?;
+            let is_over = buffer.is_some_and(|buffer| count > buffer);
+            let of = if is_over { "over" } else { "of" };
+            let of = format!("{of}{limit:>room$}", room = OF - of.len());
+            writeln!(page.out, "  {label}  {figure:>11} {of}  {bar}")?;
         } else {
             let why = why_unknown(report, listed);
             page.wrapped("  ", &format!("{label}      unknown "), why)?;
         }
+    }
+    if report.variant == Variant::Tcp && buffers[0].is_some() && queues[0] > buffers[0] {
+        page.line(OVER_SNDBUF)?;
     }
     page.line(&account(report, sample))?;
     if report.both_ends && report.verdict.is_some() {
@@ -58,6 +64,13 @@ pub fn summary(page: &mut Page<'_>, report: &Report, listed: bool) -> io::Result
     }
     Ok(())
 }
+
+/// The columns of `of` and the buffer's size.
+const OF: usize = 14;
+
+/// `tcp_sendmsg_locked()` asks `sk_stream_memory_free()` before it allocates a segment, not after.
+const OVER_SNDBUF: &str = "the Send-Q may exceed SO_SNDBUF: the kernel checks the limit before it adds a segment, \
+                           of up to 64 KiB, to the queue";
 
 /// Why the kernel does not tell how full a queue is.
 fn why_unknown(report: &Report, listed: bool) -> &'static str {
@@ -289,6 +302,20 @@ mod tests {
         settled.receiver.as_mut().unwrap().recv_queue = Some(128_511);
         let text = written(|page| summary(page, &report, false));
         assert!(text.contains("OFF BY 1 BYTES"), "{text}");
+    }
+
+    #[test]
+    fn a_queue_above_its_buffer_is_not_a_part_of_it() {
+        let mut report = report();
+        report.settled.as_mut().unwrap().sender.send_buffer = Some(8_192);
+        let text = written(|page| summary(page, &report, false));
+        assert!(text.contains("3,782,144 over     8,192  ███"), "{text}");
+        assert!(
+            text.contains("\n  the Send-Q may exceed SO_SNDBUF: "),
+            "{text}"
+        );
+        let text = text.lines().find(|line| line.contains("Recv-Q")).unwrap();
+        assert!(text.contains("128,512 of           ?  █▎"), "{text}");
     }
 
     #[test]

@@ -12,7 +12,7 @@ use memmap2::MmapOptions;
 
 use crate::bpf::btf::{Btf, Malformed};
 use crate::bpf::{Missing, Program};
-use crate::reference;
+use crate::reference::errno::words_of;
 
 /// The kernel's interface for BPF. Tests replace its parts.
 #[derive(Debug, Clone, Copy)]
@@ -49,11 +49,11 @@ pub enum Refused {
 impl std::fmt::Display for Refused {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
-            Refused::NoBtf(error) => write!(f, "the kernel has no BTF: {}", words(error)),
+            Refused::NoBtf(error) => write!(f, "the kernel has no BTF: {}", words_of(error)),
             Refused::BadBtf(malformed) => write!(f, "{malformed}"),
             Refused::Missing(missing) => write!(f, "{missing}"),
             Refused::Load(error, log) => {
-                write!(f, "the kernel refused the BPF program: {}", words(error))?;
+                write!(f, "the kernel refused the BPF program: {}", words_of(error))?;
                 if !log.is_empty() {
                     write!(f, "; the verifier: {log}")?;
                 }
@@ -63,7 +63,7 @@ impl std::fmt::Display for Refused {
                 write!(
                     f,
                     "the BPF program was loaded but did not run: {}",
-                    words(error)
+                    words_of(error)
                 )
             }
         }
@@ -244,14 +244,6 @@ fn end_of(log: &[u8]) -> String {
         .collect();
     let end = &lines[lines.len().saturating_sub(LOG_LINES)..];
     end.join("; ").chars().take(LOG_CHARACTERS).collect()
-}
-
-/// The message and name of an errno.
-fn words(error: &io::Error) -> String {
-    match error.raw_os_error().and_then(reference::errno::by_number) {
-        Some(entry) => format!("{} ({})", entry.message, entry.name),
-        None => error.to_string(),
-    }
 }
 
 #[cfg(test)]

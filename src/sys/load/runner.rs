@@ -14,7 +14,7 @@ use socket2::Socket;
 use super::Target;
 use crate::error::{Error, Kind, Result};
 use crate::load::{CLOSED_EARLY, Client, Figures, Plan, Reply, Schedule};
-use crate::reference;
+use crate::reference::errno::words_of;
 use crate::sys::connect;
 use crate::sys::signals::Signals;
 use crate::sys::socket::Options;
@@ -246,7 +246,7 @@ impl<'a, C: Client> Runner<'a, C> {
             let full = error.raw_os_error() == Some(libc::EAGAIN);
             let kind = match self.target {
                 Target::Unix(_) if full => unix::QUEUE_FULL.to_owned(),
-                _ => kind_of(&error),
+                _ => words_of(&error),
             };
             self.figures.failed(&kind, 1);
             self.slots[index].resting_until = Some(now + REST);
@@ -318,7 +318,7 @@ impl<'a, C: Client> Runner<'a, C> {
             if !link.connected {
                 match link.socket.take_error() {
                     Ok(None) => link.connected = true,
-                    Ok(Some(error)) | Err(error) => return self.fail(index, &kind_of(&error)),
+                    Ok(Some(error)) | Err(error) => return self.fail(index, &words_of(&error)),
                 }
             }
             self.flush(index);
@@ -373,7 +373,7 @@ impl<'a, C: Client> Runner<'a, C> {
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => return,
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(error) => {
-                    let kind = kind_of(&error);
+                    let kind = words_of(&error);
                     return self.fail(index, &kind);
                 }
             }
@@ -474,13 +474,5 @@ impl<'a, C: Client> Runner<'a, C> {
                 self.fail(index, "timed out");
             }
         }
-    }
-}
-
-/// The name of a socket error, to count by.
-fn kind_of(error: &io::Error) -> String {
-    match error.raw_os_error().and_then(reference::errno::by_number) {
-        Some(entry) => format!("{} ({})", entry.message, entry.name),
-        None => error.to_string(),
     }
 }

@@ -38,6 +38,7 @@ mod threads;
 use std::collections::HashMap;
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use crate::diagnose::words;
 use crate::error::{Error, Result};
 use crate::host::{Forward, Note, Sample, SocketAt};
 use crate::sockdiag::Bytecode;
@@ -264,7 +265,7 @@ fn note_hidden(found: &FoundOwners, missing: usize, out: &mut Vec<Note>) {
                 "found no process for {}: it runs in another PID namespace, hidepid hides it, the \
                  kernel owns the socket, or the socket was closed meanwhile; run as root on the \
                  host, or: nsenter -t 1 -p -m sockdoc sockets",
-                notes::counted(missing, "socket", "sockets")
+                words::count(missing as u64, "socket")
             ),
             incomplete: true,
         });

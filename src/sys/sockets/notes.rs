@@ -7,6 +7,7 @@ use nix::unistd::geteuid;
 
 use super::namespaces::Unseen;
 use super::processes::Hidden;
+use crate::diagnose::words;
 use crate::host::Note;
 use crate::sys::privilege::{self, Capability};
 
@@ -49,7 +50,7 @@ pub(super) fn owners_hidden(hidden: Hidden) -> Note {
 }
 
 fn owners_text(caller: Caller, hidden: Hidden) -> String {
-    let processes = counted(hidden.count, "process", "processes");
+    let processes = words::count(hidden.count as u64, "process");
     match caller {
         Caller::Root if hidden.count == 1 => format!(
             "the sockets of pid {} cannot be read, not even by root",
@@ -98,21 +99,17 @@ fn add_unseen_for(caller: Caller, notes: &mut Vec<Note>, unseen: &Unseen) {
         None => {}
     }
     if unseen.mounts > 0 {
-        let namespaces = counted(
-            unseen.mounts,
-            "network namespace that only a mount keeps",
-            "network namespaces that only mounts keep",
-        );
+        let namespaces = words::count(unseen.mounts as u64, "network namespace");
         let text = format!(
-            "could not reach {namespaces}: another file system covers the mount point, or it needs \
-             root"
+            "could not reach {namespaces} kept only by a mount: another file system covers the mount \
+             point, or it needs root"
         );
         notes.push(note("namespaces_hidden", text));
     }
 }
 
 fn namespaces_text(caller: Caller, hidden: Hidden) -> String {
-    let processes = counted(hidden.count, "process", "processes");
+    let processes = words::count(hidden.count as u64, "process");
     match caller {
         Caller::Root if hidden.count == 1 => format!(
             "the network namespace of pid {} cannot be read, not even by root",
@@ -138,10 +135,6 @@ fn note(id: &'static str, text: String) -> Note {
         text,
         incomplete: true,
     }
-}
-
-pub(super) fn counted(count: usize, one: &str, many: &str) -> String {
-    format!("{count} {}", if count == 1 { one } else { many })
 }
 
 #[cfg(test)]
@@ -191,7 +184,7 @@ mod tests {
         assert!(
             notes[0]
                 .text
-                .contains("2 network namespaces that only mounts keep")
+                .contains("2 network namespaces kept only by a mount")
         );
     }
 }
