@@ -75,7 +75,7 @@ pub fn buffer(text: &str) -> Result<usize, String> {
 pub fn rate(text: &str) -> Result<f64, String> {
     match text.parse::<f64>() {
         Ok(rate) if rate.is_finite() && (1e-6..=1e9).contains(&rate) => Ok(rate),
-        _ => Err("a rate is a number of requests a second, from 0.000001 to 1000000000".to_owned()),
+        _ => Err("a rate is a number per second, from 0.000001 to 1000000000".to_owned()),
     }
 }
 

@@ -45,6 +45,17 @@ struct Hit {
 /// No more than this many bytes stand between two parts of a phrase.
 const GAP: usize = 600;
 
+/// What stands before an ordinary word that is a kind of error in Rust, or in .NET's `SocketError`.
+const KINDS: &[&str] = &[
+    "kind:",
+    "ErrorKind::",
+    "Kind(",
+    "io::",
+    "SocketFailure (",
+    "SocketError.",
+    "SocketErrorCode:",
+];
+
 /// What a line says, with the systems that the whole text speaks of and the operation that its stack
 /// shows.
 pub(super) fn of(line: &str, systems: &[System], operation: Option<Operation>) -> Option<Verdict> {
@@ -133,9 +144,7 @@ fn tokens(line: &str) -> Vec<Hit> {
         }
         let words = terms().words.get(word).into_iter().flatten();
         let before = line[..range.start].trim_end();
-        let is_kind = ["kind:", "ErrorKind::", "Kind(", "io::"]
-            .iter()
-            .any(|it| before.ends_with(it));
+        let is_kind = KINDS.iter().any(|it| before.ends_with(it));
         let words: Vec<_> = words.filter(|word| !word.is_kind || is_kind).collect();
         if let Some(first) = words.first() {
             hits.push(Hit {

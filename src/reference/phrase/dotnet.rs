@@ -22,6 +22,8 @@ phrases! {
     Message "The operation has timed out" READ_TIMEOUT ETIMEDOUT;
     Sentence "WebException: The operation has timed out" READ_TIMEOUT;
     Sentence "Execution Timeout Expired" READ_TIMEOUT;
+    Sentence "Timeout during reading attempt" READ_TIMEOUT;
+    Sentence "when status code '101' was expected" WEBSOCKET_REFUSED;
     Sentence "Connection Timeout Expired" ETIMEDOUT;
     Sentence "prior to obtaining a connection from the pool" POOL_EXHAUSTED;
     Sentence "The connection pool has been exhausted" POOL_EXHAUSTED;

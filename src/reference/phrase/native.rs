@@ -11,6 +11,12 @@ phrases! {
     Sentence "early eof" PEER_CLOSED;
     Sentence "Connection reset without closing handshake" PEER_CLOSED;
     Sentence "deadline has elapsed" DEADLINE_EXCEEDED;
+    Sentence "source: TimedOut" DEADLINE_EXCEEDED;
+    Sentence "Trying to work with closed connection" USED_AFTER_CLOSE;
+    Sentence "pool timed out while waiting for an open connection" POOL_EXHAUSTED;
+    Sentence "Redis::TimeoutError" READ_TIMEOUT;
+    Hint "HTTP request failed!" READ_TIMEOUT PEER_CLOSED;
+    Hint "Error establishing a database connection" ECONNREFUSED ENOENT EAI_NONAME LOGIN_REFUSED;
     Sentence "error sending request for url …operation timed out" DEADLINE_EXCEEDED;
     Sentence "invalid socket address" ADDRESS_SYNTAX;
     Sentence "AddrParseError" ADDRESS_SYNTAX;

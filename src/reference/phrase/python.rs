@@ -31,6 +31,7 @@ phrases! {
     Sentence "read of closed file" USED_AFTER_CLOSE;
     Sentence "write to closed file" USED_AFTER_CLOSE;
     Sentence "Cannot write to closing transport" USED_AFTER_CLOSE;
+    Sentence "ConnectionResetError: Cannot write to closing transport" PEER_CLOSED;
     Sentence "Cannot write to closed transport" USED_AFTER_CLOSE;
     Sentence "unable to perform operation on …; the handler is closed" USED_AFTER_CLOSE;
     Sentence "Session is closed" USED_AFTER_CLOSE;
@@ -103,6 +104,9 @@ phrases! {
     Sentence "illegal IP address string passed to inet_" ADDRESS_SYNTAX;
     Sentence "does not appear to be an IPv4 or IPv6 address" ADDRESS_SYNTAX;
     Sentence "No scheme supplied" ADDRESS_SYNTAX;
+    Sentence "No connection adapters were found for" ADDRESS_SYNTAX;
+    Message "InvalidURL: Failed to parse" ADDRESS_SYNTAX BAD_PORT;
+    Sentence "encoding with 'idna' codec failed" ADDRESS_SYNTAX;
     Sentence "Invalid URL '…: No schema supplied" ADDRESS_SYNTAX;
     Sentence "unknown url type:" ADDRESS_SYNTAX;
     Sentence "Request URL is missing an 'http://' or 'https://' protocol" ADDRESS_SYNTAX;
