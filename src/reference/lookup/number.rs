@@ -36,6 +36,8 @@ const MARKERS: &[(&str, Mark)] = &[
     ("system error", Mark::Any),
     ("socketexception", Mark::Any),
     ("delayed connect error", Mark::Any),
+    ("mount error", Mark::Any),
+    ("_kcfstreamerrorcodekey", Mark::Bsd),
     ("win32exception", Mark::Windows),
     ("winerror", Mark::Windows),
     ("wsagetlasterror", Mark::Windows),

@@ -3,6 +3,15 @@
 use super::phrases;
 
 phrases! {
+    Sentence "access denied by server while mounting" CLIENT_NOT_ALLOWED;
+    Sentence "NT_STATUS_IO_TIMEOUT" ETIMEDOUT;
+    Sentence "NT_STATUS_CONNECTION_REFUSED" ECONNREFUSED;
+    Sentence "NT_STATUS_CONNECTION_RESET" ECONNRESET;
+    Sentence "NT_STATUS_CONNECTION_DISCONNECTED" PEER_CLOSED;
+    Sentence "NT_STATUS_HOST_UNREACHABLE" EHOSTUNREACH;
+    Sentence "NT_STATUS_NETWORK_UNREACHABLE" ENETUNREACH;
+    Sentence "NT_STATUS_INVALID_NETWORK_RESPONSE" WRONG_PROTOCOL;
+    Sentence "NT_STATUS_LOGON_FAILURE" LOGIN_REFUSED;
     Message "exchange_identification: Connection closed by remote host" PEER_CLOSED;
     Message "Connection closed by …port" PEER_CLOSED;
     Sentence "Connection reset by …port" ECONNRESET;
