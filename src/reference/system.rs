@@ -202,6 +202,7 @@ const SIGNS: &[(System, &[&str])] = &[
             "centos",
             "alpine",
             "epoll",
+            "mount error(",
         ],
     ),
 ];
