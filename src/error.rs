@@ -106,7 +106,7 @@ impl Error {
         if error.kind() == io::ErrorKind::BrokenPipe {
             return Error::new(Kind::OutputClosed, "write the output", error.to_string());
         }
-        Error::os(Kind::CannotRun, "write the output", &error)
+        Error::os(Kind::CannotRun, "write the output", &error).under(Circumstance::File)
     }
 
     /// Sets the object of the operation. Replaces `HOST` and `PORT` in the next step if it is an

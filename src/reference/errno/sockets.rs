@@ -144,7 +144,10 @@ errnos! {
 
     28 ENOSPC "No space left on device"
         cause "the disk or its inodes are used up; for inotify and epoll: a limit per user (fs.inotify.max_user_watches, fs.epoll.max_user_watches)"
-        next "compare: df -h; df -i; sysctl fs.inotify fs.epoll";
+        next "compare: df -h; df -i; sysctl fs.inotify fs.epoll"
+        when File
+            cause "the disk or its inodes are used up"
+            next "compare: df -h; df -i";
 
     32 EPIPE "Broken pipe"
         cause "this side wrote after the peer had closed or reset the connection, or after shutdown() of its own sending side"

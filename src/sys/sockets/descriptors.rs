@@ -11,8 +11,8 @@ use socket2::Socket as Socket2;
 
 use super::families::Collector;
 use super::namespaces::Place;
-use super::notes::counted;
 use super::{Keep, Query, Taken};
+use crate::diagnose::words;
 use crate::host::Note;
 use crate::sockets::number_hash::NumberMap;
 use crate::sockets::{Family, Owner, Proto, Socket, State};
@@ -89,7 +89,7 @@ fn note_others(query: &Query, missing: &mut Missing, taken: &mut Taken) {
     if total > 0 {
         let text = format!(
             "{} of other families not shown: {} (-a)",
-            counted(total, "socket", "sockets"),
+            words::count(total as u64, "socket"),
             list(&others)
         );
         push(taken, "other_families", text, false);
@@ -155,7 +155,7 @@ impl Rest {
             let text = format!(
                 "{} without an address: never bound or connected, or the connection is over and the \
                  descriptor still open",
-                counted(self.unattached.len(), "socket", "sockets")
+                words::count(self.unattached.len() as u64, "socket")
             );
             push(taken, "without_address", text, false);
         }
@@ -172,7 +172,7 @@ impl Rest {
                 counts.iter().map(|(it, of)| (&**it, *of)).collect();
             let total: usize = counts.values().sum();
             if total > 0 {
-                let sockets = counted(total, "socket", "sockets");
+                let sockets = words::count(total as u64, "socket");
                 let text = format!("could not list {sockets}: {} ({why})", list(&counts));
                 push(taken, "not_listed", text, true);
             }
@@ -188,7 +188,7 @@ fn note_namespaces(query: &Query, elsewhere: &BTreeMap<u64, usize>, taken: &mut 
     let (places, _) = Place::all();
     let pids: Vec<String> = query.pids.iter().map(u32::to_string).collect();
     for (inode, count) in elsewhere {
-        let sockets = counted(*count, "socket", "sockets");
+        let sockets = words::count(*count as u64, "socket");
         let known = places.iter().find(|place| place.namespace.inode == *inode);
         let text = match known {
             Some(place) => format!(
@@ -314,7 +314,7 @@ fn note_in_flight(query: &Query, taken: &mut Taken) {
     if total > 0 {
         let text = format!(
             "{} in flight: sent over a Unix socket and not received yet, so they belong to no process",
-            counted(total, "descriptor", "descriptors")
+            words::count(total as u64, "descriptor")
         );
         push(taken, "in_flight", text, false);
     }
