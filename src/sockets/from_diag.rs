@@ -91,6 +91,7 @@ pub fn inet(message: &InetMessage<'_>, proto: Proto, netns: u16, taken: Taken) -
             cgroup_id: attributes.cgroup_id,
             shutdown: attributes.shutdown,
             tos: attributes.tos.or(attributes.traffic_class),
+            first_waiting: None,
         }));
     } else if taken.evidence
         && attributes.sk_mem_info.is_some()
@@ -159,6 +160,7 @@ pub fn unix(message: &UnixMessage<'_>, netns: u16, details: bool) -> Option<Sock
             Box::new(Details {
                 memory: attributes.sk_mem_info,
                 shutdown: attributes.shutdown,
+                first_waiting: attributes.waiting.and_then(|inodes| inodes.iter().next()),
                 ..Details::default()
             })
         }),

@@ -301,6 +301,10 @@ pub struct Details {
     pub shutdown: Option<u8>,
     /// Type of service or traffic class.
     pub tos: Option<u8>,
+    /// The inode of the client that has waited the longest at a Unix listener (`UDIAG_SHOW_ICONS`); 0 if it is
+    /// gone.
+    #[serde(default)]
+    pub first_waiting: Option<u32>,
 }
 
 impl Details {

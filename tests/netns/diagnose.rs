@@ -35,7 +35,7 @@ impl Diagnosis {
     }
 
     /// The first causes: rule and headline.
-    fn causes(&self) -> Vec<(String, String)> {
+    pub(crate) fn causes(&self) -> Vec<(String, String)> {
         let found = self.0["findings"].as_array().expect("findings").iter();
         let text = |finding: &Value, key: &str| finding[key].as_str().expect("text").to_owned();
         found
@@ -44,7 +44,7 @@ impl Diagnosis {
     }
 
     /// The rules of the effects of a first cause.
-    fn effects(&self, rule: &str) -> Vec<String> {
+    pub(crate) fn effects(&self, rule: &str) -> Vec<String> {
         let found = self.0["findings"].as_array().expect("findings");
         let cause = found.iter().find(|finding| finding["id"] == rule);
         let effects = cause.map_or(&[][..], |it| it["effects"].as_array().expect("effects"));
@@ -87,7 +87,7 @@ impl Diagnosis {
             let causes = diagnosis.causes();
             let is_it = matches!(&causes[..], [(id, text)] if id == rule && text.contains(words))
                 && effect.is_none_or(|effect| diagnosis.effects(rule) == [effect]);
-            if is_it || start.elapsed() > 3 * DEADLINE {
+            if is_it || start.elapsed() > DEADLINE {
                 diagnosis.is(rule, words);
                 if let Some(effect) = effect {
                     assert_eq!(diagnosis.effects(rule), [effect], "{:#}", diagnosis.0);
@@ -95,6 +95,11 @@ impl Diagnosis {
                 return diagnosis;
             }
         }
+    }
+
+    /// The whole document.
+    pub(crate) fn document(&self) -> &Value {
+        &self.0
     }
 
     #[track_caller]
@@ -144,6 +149,21 @@ impl Busy {
             thread: Some(thread),
         }
     }
+
+    /// The same in a network namespace of ip-netns(8).
+    pub(crate) fn in_namespace(
+        name: &str,
+        mut step: impl FnMut() -> bool + Send + 'static,
+    ) -> Busy {
+        let file = std::fs::File::open(format!("/run/netns/{name}")).expect("a namespace");
+        let mut file = Some(file);
+        Busy::with(move || {
+            if let Some(file) = file.take() {
+                nix::sched::setns(file, nix::sched::CloneFlags::CLONE_NEWNET).expect("entered");
+            }
+            step()
+        })
+    }
 }
 
 impl Drop for Busy {
@@ -156,7 +176,7 @@ impl Drop for Busy {
 }
 
 /// A connection from the client to the server, and the two ends of it.
-fn connection(path: &Path, port: u16) -> (TcpStream, TcpStream) {
+pub(crate) fn connection(path: &Path, port: u16) -> (TcpStream, TcpStream) {
     let listener = listener(&path.server, port);
     let to: SocketAddr = (
         SERVER[0].parse::<std::net::IpAddr>().expect("an address"),

@@ -9,6 +9,7 @@
 //! | [`diagnose_firewall`] | this host's own firewall as the cause, and as it should be |
 //! | [`dropped`] | privileges that are dropped, kept for a time, or not used for files |
 //! | [`families`] | raw, ping and packet sockets; scopes of IPv6 |
+//! | [`faults`] | the bench of `sockdoc diagnose`: a table of faults and look-alikes |
 //! | [`fill`] | full buffers over a slow path, and as an ordinary user |
 //! | [`many`] | tens of thousands of sockets |
 //! | [`owners`] | owners of sockets from BPF and from /proc |
@@ -40,6 +41,7 @@ mod diagnose;
 mod diagnose_firewall;
 mod dropped;
 mod families;
+mod faults;
 mod fill;
 mod many;
 mod namespace;

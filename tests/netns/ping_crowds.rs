@@ -43,26 +43,29 @@ fn a_thousand_pings_at_ten_milliseconds_do_not_drift() {
     let Some(namespace) = Namespace::new("no drift") else {
         return;
     };
-    let run = Run::words(&namespace, "--json -c 1000 -i 0.01 127.0.0.1");
-    let objects = run.objects();
-    let replies = objects.iter().filter(|object| object["event"] == "reply");
-    // On the loopback a reply comes when its request is sent. How long after its turn each came:
-    let late: Vec<f64> = replies
-        .zip(0_u32..)
-        .map(|(reply, turn)| {
-            assert_eq!(reply["seq"], turn + 1, "{run}");
-            reply["time"].as_f64().expect("a time") - f64::from(turn) * INTERVAL
-        })
+    let drift = || {
+        let run = Run::words(&namespace, "--json -c 1000 -i 0.01 127.0.0.1");
+        let objects = run.objects();
+        let replies = objects.iter().filter(|object| object["event"] == "reply");
+        // On the loopback a reply comes when its request is sent. How long after its turn each came:
+        let late: Vec<f64> = replies
+            .zip(0_u32..)
+            .map(|(reply, turn)| {
+                assert_eq!(reply["seq"], turn + 1, "{run}");
+                reply["time"].as_f64().expect("a time") - f64::from(turn) * INTERVAL
+            })
+            .collect();
+        assert_eq!(late.len(), 1000, "{run}");
+        let least = |some: &[f64]| some.iter().copied().fold(f64::INFINITY, f64::min);
+        // A busy machine delays many of them, but not all of the second half; a drift delays each.
+        least(&late[500..]) - least(&late)
+    };
+    // A machine that is busy for seconds may delay all the same. A drift is in each run.
+    let drifts: Vec<f64> = (0..3)
+        .map(|_| drift())
+        .take_while(|it| *it >= INTERVAL / 2.0)
         .collect();
-    assert_eq!(late.len(), 1000, "{run}");
-    let least = |some: &[f64]| some.iter().copied().fold(f64::INFINITY, f64::min);
-    // A busy machine delays many of them, but not all of the second half; a drift delays each.
-    let drift = least(&late[500..]) - least(&late);
-    assert!(
-        drift < INTERVAL / 2.0,
-        "the second half is {drift} s late: {}",
-        run.summary()
-    );
+    assert!(drifts.len() < 3, "the second half is late: {drifts:?} s");
 }
 
 #[test]

@@ -286,10 +286,11 @@ impl<'a> Collector<'a> {
 
     fn dump_unix(&mut self, diag: &mut Netlink) -> io::Result<Dumped> {
         use sockdiag::unix::show;
-        let memory = if self.query.details { show::MEMINFO } else { 0 };
+        let details = show::MEMINFO | show::ICONS;
+        let details = if self.query.details { details } else { 0 };
         let request = UnixRequest {
             states: self.query.states,
-            show: show::NAME | show::VFS | show::PEER | show::RQLEN | show::UID | memory,
+            show: show::NAME | show::VFS | show::PEER | show::RQLEN | show::UID | details,
         };
         let (query, keep, netns) = (self.query, self.keep, self.netns);
         let Part { sockets, files, .. } = &mut self.part;

@@ -1,7 +1,10 @@
 //! Interfaces and their sending queues.
 
 use super::{Check, Rule, counted, seconds};
+use crate::diagnose::rules::affected;
+use crate::diagnose::rules::reach::sent_again;
 use crate::diagnose::{Case, Command, Fact, Finding, Severity, Subject, Value};
+use crate::host::SocketAt;
 
 /// Errors of an interface.
 pub static INTERFACE_ERRORS: Rule = Rule::new(
@@ -106,6 +109,7 @@ fn queues(case: &Case<'_>) -> Vec<Finding> {
                 index: qdisc.interface,
             };
             found.push(Finding {
+                others: affected(&sent_again_from(case, netns, qdisc.interface)),
                 facts: vec![
                     counted(
                         "rtnetlink",
@@ -129,4 +133,20 @@ fn queues(case: &Case<'_>) -> Vec<Finding> {
         }
     }
     found
+}
+
+/// The connections from the addresses of an interface that had to send again.
+fn sent_again_from(case: &Case<'_>, netns: u16, interface: u32) -> Vec<SocketAt> {
+    let Some(network) = case.sample.networks.get(usize::from(netns)) else {
+        return Vec::new();
+    };
+    let own = |ip: std::net::IpAddr| {
+        let mut addresses = network.addresses.iter();
+        addresses.any(|it| it.interface == interface && it.address == ip)
+    };
+    let is_one = |at: &SocketAt| {
+        let socket = case.socket(*at);
+        socket.netns == netns && socket.local.ip().is_some_and(own) && sent_again(case, *at) > 0
+    };
+    case.sample.places().filter(is_one).collect()
 }

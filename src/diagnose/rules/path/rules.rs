@@ -1,6 +1,7 @@
 //! What the rules about a path say.
 
-use super::super::{Check, Rule, reach};
+use super::super::{Cause, Check, Rule, host, reach};
+use crate::diagnose::Role;
 
 const fn rule(id: &'static str, title: &'static str, words: [&'static str; 4]) -> Rule {
     Rule::new(id, title, words, Check::Path)
@@ -20,22 +21,25 @@ pub static LOCAL_QUEUE_FULL: Rule = rule(
 );
 
 /// Packets are lost.
-pub static PATH_LOSS: Rule = Rule::new(
-    "path_loss",
-    "packets are lost on the path",
-    [
-        "Part of what is sent to the peer is lost on the way: a link is overloaded or damaged, or a host on the path \
+pub static PATH_LOSS: Rule = Rule {
+    because: &[Cause::at(&host::SEND_QUEUE_FULL, Role::Affected)],
+    ..Rule::new(
+        "path_loss",
+        "packets are lost on the path",
+        [
+            "Part of what is sent to the peer is lost on the way: a link is overloaded or damaged, or a host on the path \
          limits what it takes. TCP has to send it again, and each loss slows a connection down.",
-        "Pings without a reply are scattered, and in a trace the loss begins at one hop and is there at every later \
+            "Pings without a reply are scattered, and in a trace the loss begins at one hop and is there at every later \
          one. Or, between two samples, at least 2 % of the segments with data were sent again (at least ten), those \
          left out that the peer reported as received twice (D-SACK).",
-        "A router that only limits its ICMP answers: the hops after it answer all requests. An outage: the losses \
+            "A router that only limits its ICMP answers: the hops after it answer all requests. An outage: the losses \
          are in a row. A path that swaps packets makes TCP send some again that were not lost.",
-        "Look at the errors and drops of the links at the hop where the loss begins, and trace the way back \
+            "Look at the errors and drops of the links at the hop where the loss begins, and trace the way back \
          from the other end too.",
-    ],
-    Check::Host(reach::losses),
-);
+        ],
+        Check::Host(reach::losses),
+    )
+};
 
 /// A router limits its answers.
 pub static ROUTER_LIMITS_ANSWERS: Rule = rule(

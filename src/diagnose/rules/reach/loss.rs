@@ -4,8 +4,9 @@ use std::collections::BTreeMap;
 use std::net::IpAddr;
 
 use super::super::path::PATH_LOSS;
-use super::{Finding, both, grown};
+use super::{Finding, affected, both, grown};
 use crate::diagnose::{Case, Command, Fact, Severity, Subject, Value};
+use crate::host::SocketAt;
 use crate::sockets::{Proto, State};
 
 /// Fewer segments sent again than these prove nothing.
@@ -16,6 +17,14 @@ struct Sent {
     segments: u64,
     again: u64,
     twice: u64,
+    sockets: Vec<SocketAt>,
+}
+
+/// How many segments with data were sent again between two samples.
+pub(in crate::diagnose::rules) fn sent_again(case: &Case<'_>, at: SocketAt) -> u64 {
+    let both = both(case, at);
+    both.and_then(|(before, now)| grown(before.total_retrans, now.total_retrans))
+        .unwrap_or(0)
 }
 
 /// The paths of which that is proven, as findings of the rule.
@@ -31,7 +40,11 @@ pub fn losses(case: &Case<'_>) -> Vec<Finding> {
         };
         let path = paths.entry((socket.netns, to)).or_default();
         path.segments += grown(before.data_segs_out, now.data_segs_out).unwrap_or(0);
-        path.again += grown(before.total_retrans, now.total_retrans).unwrap_or(0);
+        let again = sent_again(case, at);
+        path.again += again;
+        if again > 0 {
+            path.sockets.push(at);
+        }
         path.twice += grown(before.dsack_dups, now.dsack_dups).unwrap_or(0);
     }
     let mut found = Vec::new();
@@ -48,6 +61,7 @@ pub fn losses(case: &Case<'_>) -> Vec<Finding> {
         );
         let fact = |name, count| Fact::new("tcp_info", name, Value::Count(count));
         found.push(Finding {
+            others: affected(&sent.sockets),
             facts: vec![
                 fact("tcpi_data_segs_out", sent.segments),
                 fact("tcpi_total_retrans", sent.again),

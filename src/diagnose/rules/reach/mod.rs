@@ -16,6 +16,7 @@ mod window;
 
 pub use firewall::{LISTENER_FIREWALLED, OUTPUT_STOPPED, OWN_FIREWALL_DROPS};
 pub use loss::losses;
+pub(super) use loss::sent_again;
 pub use mtu::black_holes;
 pub use route::{LINK_DOWN, NEIGHBOUR_FAILED, NO_ROUTE};
 pub use window::RECEIVE_WINDOW_SMALL;

@@ -198,19 +198,28 @@ fn a_window_for_each_round_trip_is_told_from_a_slow_reader() {
             vec![connection(State::Established, info)],
         )
     };
-    let said = |limited, acked, rtt| {
-        let found = said(&at(0, 0, rtt), &at(limited, acked, rtt));
+    let said = |limited, acked, rtt, least| {
+        let [before, mut now] = [at(0, 0, rtt), at(limited, acked, rtt)];
+        for socket in &mut now.sockets {
+            let info = socket.details.as_mut().unwrap().tcp.as_mut().unwrap();
+            info.min_rtt_us = Some(least);
+        }
+        let found = said(&before, &now);
         found.into_iter().map(|(id, _)| id).collect::<Vec<_>>()
     };
     // Fifty round trips of 40 ms in two seconds.
-    assert_eq!(said(900_000, 800_000, 40_000), ["receive_window_small"]);
-    // A slow reader, a sender with little to send, a short path.
-    for (limited, acked, rtt) in [
-        (1_900_000, 100_000, 40_000),
-        (0, 800_000, 40_000),
-        (900_000, 9_000_000, 500),
+    assert_eq!(
+        said(900_000, 800_000, 40_000, 39_000),
+        ["receive_window_small"]
+    );
+    // A slow reader, a sender with little to send, a short path, a slow link.
+    for (limited, acked, rtt, least) in [
+        (1_900_000, 100_000, 40_000, 39_000),
+        (0, 800_000, 40_000, 39_000),
+        (900_000, 9_000_000, 500, 500),
+        (900_000, 800_000, 40_000, 100),
     ] {
-        assert_eq!(said(limited, acked, rtt), [""; 0]);
+        assert_eq!(said(limited, acked, rtt, least), [""; 0]);
     }
 }
 

@@ -15,7 +15,8 @@ pub static RECEIVE_WINDOW_SMALL: Rule = Rule::new(
         "Between two samples the connection was limited by the peer's window for at least a quarter of the time \
          (rwnd_limited), and delivered about one window for each round trip.",
         "A peer whose program reads slowly also limits by its window, but delivers far less than a window for \
-         each round trip. A sender with little to send is not limited at all.",
+         each round trip. A sender with little to send is not limited at all. Where a slow link is the limit, \
+         packets wait in its queue, and round trips take at least twice as long as the shortest one.",
         "On the peer: let the kernel choose the size (do not set SO_RCVBUF), and raise net.ipv4.tcp_rmem.",
     ],
     Check::Host(check),
@@ -45,7 +46,10 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
             continue;
         };
         let elapsed = u64::try_from(elapsed.as_micros()).unwrap_or(u64::MAX);
-        if limited * 4 < elapsed || rtt < LONG_RTT_US || window == 0 {
+        // Round trips that are longer than the path are: packets wait in the queue of a slow link, and a larger
+        // window would only make them wait longer.
+        let queued = now.min_rtt_us.is_some_and(|least| rtt / 2 > least);
+        if limited * 4 < elapsed || rtt < LONG_RTT_US || window == 0 || queued {
             continue;
         }
         // What a window for each round trip carries in that time.
@@ -59,7 +63,7 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
         let headline = format!(
             "receive window too small for the path to {}: {window} bytes for each {} of round trip",
             std::net::SocketAddr::new(to, port),
-            words::age(rtt / 1000)
+            words::duration((rtt / 1000).into())
         );
         found.push(Finding {
             others: affected(&[at]),

@@ -45,12 +45,22 @@ fn stays_full(case: &Case<'_>, at: SocketAt) -> bool {
     match case.before {
         Some(before) => {
             let was_full = |earlier: &Socket| earlier.recv_q > earlier.send_q;
-            before.earlier(at).is_some_and(was_full)
+            let same_waits = |earlier: &Socket| match [earlier, case.socket(at)].map(first_waiting)
+            {
+                [Some(before), Some(now)] => before == now,
+                _ => true,
+            };
+            (before.earlier(at)).is_some_and(|earlier| was_full(earlier) && same_waits(earlier))
                 && (waiting.is_empty() || before.none_accepted(at) || dropped(case, at).is_some())
         }
         // Of Unix sockets, and where only listeners were listed, no age is known.
         None => waiting.is_empty() || !is_tcp,
     }
+}
+
+/// The client that is next to be accepted from a Unix listener.
+fn first_waiting(socket: &Socket) -> Option<u32> {
+    socket.details.as_ref()?.first_waiting
 }
 
 /// Whether the queue of a listener is full, and stays so.
@@ -111,7 +121,7 @@ mod tests {
     use super::*;
     use crate::diagnose::testing::{figures, found, found_among, found_since, socket};
     use crate::sockets::TcpFigures;
-    use crate::sockets::{Address, Family, Proto};
+    use crate::sockets::{Address, Details, Family, Proto};
 
     #[test]
     fn a_queue_above_its_limit_fires() {
@@ -175,28 +185,21 @@ mod tests {
 
     #[test]
     fn a_full_unix_queue_has_to_hold_the_same_connections_twice() {
-        let unix = |state, recv_q, cookie, inode| Socket {
-            proto: Proto::UnixStr,
-            family: Family::Unix,
-            local: Address::Unix {
-                name: b"/run/api.sock".as_slice().into(),
-                inode,
-            },
-            peer: Address::None,
-            cookie: Some(cookie),
-            inode,
-            ..socket(state, recv_q, 1)
+        let unix = |client| {
+            vec![Socket {
+                proto: Proto::UnixStr,
+                family: Family::Unix,
+                local: Address::None,
+                peer: Address::None,
+                details: Some(Box::new(Details {
+                    first_waiting: Some(client),
+                    ..Details::default()
+                })),
+                ..socket(State::Listen, 2, 1)
+            }]
         };
-        let queue = |first| {
-            vec![
-                unix(State::Listen, 2, 1, 70),
-                unix(State::Established, 0, first, 0),
-                unix(State::Established, 0, first + 1, 0),
-            ]
-        };
-        assert!(found_since(&queue(5), &queue(5)).is_some());
-        assert_eq!(found_since(&queue(5), &queue(7)), None);
-        assert!(found(&queue(5)[0], TcpFigures::default()).is_some());
+        assert!(found_since(&unix(70), &unix(70)).is_some());
+        assert_eq!(found_since(&unix(70), &unix(71)), None);
     }
 
     #[test]
