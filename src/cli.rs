@@ -12,7 +12,7 @@ use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 
 use crate::commands::{
     Context, Status, app_client, app_server, completions, decode, diagnose, echo_client,
-    echo_server, explain, fill_buffers, ping, sockets, watch,
+    echo_server, explain, fill_buffers, ping, sockets, top, watch,
 };
 use crate::error::{Error, Kind, Result};
 use crate::render::{failure, overview};
@@ -72,6 +72,7 @@ enum Command {
     Watch(watch::Args),
     FillBuffers(fill_buffers::Args),
     Sockets(sockets::Args),
+    Top(top::Args),
     Decode(decode::Args),
     Ping(ping::Args),
     Explain(explain::Args),
@@ -119,6 +120,11 @@ const OUTPUT_HELP: &[(&str, &str, Option<&str>)] = &[
         "sockets",
         "Print one JSON document.",
         Some("Show all owners of each socket, what -e shows, and every socket of a problem."),
+    ),
+    (
+        "top",
+        "Print one JSON object per interval, socket and finding (JSON Lines).",
+        None,
     ),
     (
         "decode",
@@ -225,6 +231,7 @@ fn run(command: Option<Command>, context: &Context) -> Result<Status> {
         Some(Command::Watch(args)) => watch::run(&args, context),
         Some(Command::FillBuffers(args)) => fill_buffers::run(&args, context),
         Some(Command::Sockets(args)) => sockets::run(&args, context),
+        Some(Command::Top(args)) => top::run(&args, context),
         Some(Command::Decode(args)) => decode::run(&args, context),
         Some(Command::Ping(args)) => ping::run(&args, context),
         Some(Command::Explain(args)) => explain::run(&args, context),

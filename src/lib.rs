@@ -28,6 +28,7 @@
 //! | [`sockets`] | pure: the sockets of a host as values: the model, filters, sorting, the join with owners | `sockdiag` |
 //! | [`host`] | pure: what a host looks like at one moment: who listens, who is at the other end, who owns | `nftables`, `rtnetlink`, `sockets` |
 //! | [`diagnose`] | pure: a sample of a host, or a fact of a capture, in; findings out; `rules/`, one file each | `capfile`, `host`, `nftables`, `ping`, `reference`, `rtnetlink`, `sockdiag`, `sockets`, `stream` |
+//! | [`top`] | pure: a live view of sockets: what it remembers from look to look, what its keys do | `diagnose`, `host`, `rtnetlink`, `sockets` |
 //! | [`sockdiag`] | pure: codecs of the kernel's socket listings: netlink `sock_diag` messages, `struct tcp_info` | `netlink` |
 //! | [`netlink`] | pure: netlink's framing: messages, attributes, acknowledgements, requests | - |
 //! | [`nftables`] | pure: the packet filter: chains, rules and sets of `nf_tables`, and what becomes of a packet | `netlink` |
@@ -41,7 +42,8 @@
 //! - Imports go one way: `main -> cli -> commands -> {sys, render, pure rooms}`. A pure room maps
 //!   bytes and values to bytes and values: it never reads the clock, a socket, a file, the
 //!   environment or the terminal. Time is an argument.
-//! - Each foreign crate belongs to one room: clap only in `cli` and `commands`; comfy-table only in `render`;
+//! - Each foreign crate belongs to one room: clap only in `cli` and `commands`; comfy-table only in `render`; ratatui only in
+//!   `render` (pictures) and `sys` (the screen);
 //!   regex-lite only in `sockets`; crc32fast only in `fill`; pnet only in `packet`; flate2, ruzstd and
 //!   `lz4_flex` only in `capfile`; nix, socket2, libc, mio, memmap2, idna and every `unsafe` only in `sys`.
 //! - Foreign data (of a peer, a file, another process) is escaped by [`render::escape`] before it
@@ -78,3 +80,4 @@ pub mod sockets;
 pub mod stream;
 #[allow(unsafe_code)]
 pub mod sys;
+pub mod top;

@@ -46,6 +46,7 @@ const CRATES: &[(&str, &[&str])] = &[
     ("mio", &["sys"]),
     ("nix", &["sys"]),
     ("pnet", &["packet"]),
+    ("ratatui", &["render", "sys"]),
     ("regex_lite", &["sockets"]),
     ("ruzstd", &["capfile"]),
     (

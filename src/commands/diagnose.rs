@@ -128,39 +128,42 @@ fn look(args: &Args) -> Result<Looked> {
     })
 }
 
+/// The samples in a file, at most this many.
+pub(in crate::commands) fn read_samples(path: &Path, most: usize) -> Result<Vec<Sample>> {
+    let failure = |cause: String| {
+        Error::new(Kind::CannotRun, "read", cause)
+            .on(path.display().to_string())
+            .next("write one: sockdoc diagnose --save FILE")
+    };
+    let bytes = files::read(path, MOST_BYTES)?;
+    let lines = bytes.split(|byte| *byte == b'\n');
+    let samples = lines
+        .filter(|line| !line.is_empty())
+        .take(most + 1)
+        .map(|line| Sample::read(line).map_err(|error| failure(error.to_string())))
+        .collect::<Result<Vec<Sample>>>()?;
+    match samples.len() {
+        0 => Err(failure("it has no sample".to_owned())),
+        count if count > most => Err(failure(format!("it has more than {most} samples"))),
+        _ => Ok(samples),
+    }
+}
+
 /// A file of one sample, or of two.
 fn read(path: &Path) -> Result<Looked> {
-    let bytes = files::read(path, MOST_BYTES)?;
-    let lines = bytes
-        .split(|byte| *byte == b'\n')
-        .filter(|line| !line.is_empty());
-    let mut samples = Vec::new();
-    for line in lines.take(3) {
-        let sample = Sample::read(line).map_err(|error| {
-            Error::new(Kind::CannotRun, "read", error.to_string())
-                .on(path.display().to_string())
-                .next("write one: sockdoc diagnose --save FILE")
-        })?;
-        samples.push(sample);
-    }
-    let failure = |cause: &str| {
-        Err(Error::new(Kind::CannotRun, "read", cause)
-            .on(path.display().to_string())
-            .next("write one: sockdoc diagnose --save FILE"))
-    };
-    let after = match samples.pop() {
-        Some(_) if samples.len() > 1 => return failure("it has more than two samples"),
-        Some(after) => after,
-        None => return failure("it has no sample"),
-    };
-    let before = samples.pop();
-    let elapsed = before
-        .as_ref()
-        .map(|before| after.taken.saturating_sub(before.taken));
-    Ok(Looked {
-        before,
-        after,
-        elapsed: elapsed.unwrap_or_default(),
+    let mut samples = read_samples(path, 2)?.into_iter();
+    let first = samples.next().unwrap_or_default();
+    Ok(match samples.next() {
+        None => Looked {
+            before: None,
+            after: first,
+            elapsed: Duration::ZERO,
+        },
+        Some(after) => Looked {
+            elapsed: after.taken.saturating_sub(first.taken),
+            before: Some(first),
+            after,
+        },
     })
 }
 

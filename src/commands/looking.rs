@@ -1,4 +1,4 @@
-//! What the commands share that look at a whole host: `diagnose` and `watch`.
+//! What the commands share that look at a whole host: `diagnose`, `watch` and `top`.
 
 use std::io::{self, Write};
 use std::net::IpAddr;
@@ -32,7 +32,11 @@ pub struct Where {
 }
 
 impl Where {
-    fn places(&self) -> Result<(Vec<Place>, Unseen)> {
+    /// The namespaces, and those that cannot be seen.
+    ///
+    /// # Errors
+    /// When one cannot be found.
+    pub fn places(&self) -> Result<(Vec<Place>, Unseen)> {
         let pid = match &self.container {
             Some(id) => Some(containers::process_of(id)?),
             None => self.pid,

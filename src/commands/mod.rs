@@ -24,6 +24,7 @@ pub mod options;
 pub mod ping;
 pub mod serving;
 pub mod sockets;
+pub mod top;
 pub mod values;
 pub mod watch;
 

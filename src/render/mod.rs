@@ -23,6 +23,7 @@
 //! | [`serving`] | the events of a server |
 //! | [`sockets`] | the sockets of a host: our table, netstat's, lsof's and ss's columns, JSON, CSV |
 //! | [`table`] | aligned tables |
+//! | [`top`] | the live view: its screen, a frame as text, JSON |
 //! | [`transcript`] | the tutorial's lines, word for word |
 //! | [`watch`] | findings that begin, change and end, line by line |
 //! | [`wrap`] | long lines, broken between words |
@@ -47,6 +48,7 @@ pub mod python;
 pub mod serving;
 pub mod sockets;
 pub mod table;
+pub mod top;
 pub mod transcript;
 pub mod watch;
 pub mod wrap;

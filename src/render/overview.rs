@@ -39,6 +39,7 @@ const GROUPS: &[Group] = &[
         "Look closer",
         &[
             ("sockdoc sockets", "sockets with their processes"),
+            ("sockdoc top", "what sockets send and receive, live"),
             ("sockdoc decode capture.pcap", "a capture, frame by frame"),
             (
                 "sockdoc decode capture.pcap app",

@@ -70,6 +70,12 @@ pub struct Link {
     pub rx_packets: u64,
     /// Packets sent.
     pub tx_packets: u64,
+    /// Bytes received, link headers included.
+    #[serde(default)]
+    pub rx_bytes: u64,
+    /// Bytes sent, link headers included.
+    #[serde(default)]
+    pub tx_bytes: u64,
 }
 
 impl Link {
@@ -132,6 +138,8 @@ impl Link {
         let at = |index: usize| numbers.get(index).map_or(0, |it| u64::from_ne_bytes(*it));
         self.rx_packets = at(0);
         self.tx_packets = at(1);
+        self.rx_bytes = at(2);
+        self.tx_bytes = at(3);
         self.rx_errors = at(4);
         self.tx_errors = at(5);
         self.rx_dropped = at(6);

@@ -58,6 +58,8 @@ impl Change {
         let figure = |of: fn(&Socket) -> Option<u64>| {
             let later = of(now)?;
             Some(match before {
+                // A connection that was reset has no FIN, which is taken off what it received.
+                Some(before) if is_closed(now) => later.saturating_sub(of(before)?),
                 Some(before) => grown(of(before)?, later),
                 None => later,
             })

@@ -25,6 +25,7 @@
 //! | [`follow`] | names that are looked up again and again |
 //! | [`handshake`] | the time of a TCP handshake |
 //! | [`limits`] | the descriptor limit, and sysctls |
+//! | [`screen`] | the terminal as a screen: keys in, pictures out, given back at the end
 //! | [`signals`] | SIGINT and SIGTERM as a readable descriptor |
 //! | [`sockets`] | the sockets of this host: sock_diag, /proc, namespaces, owners |
 //! | [`users`] | user numbers and names |
@@ -55,6 +56,7 @@ pub mod outlet;
 pub mod privilege;
 pub mod refusals;
 pub mod resolve;
+pub mod screen;
 pub mod server;
 pub mod services;
 pub mod signals;

@@ -39,6 +39,7 @@ mod sockets_rates;
 mod sockets_why;
 mod speak;
 mod terminal;
+mod top;
 mod unix;
 mod verdicts;
 mod waits;

@@ -26,4 +26,5 @@ mod packets;
 mod peers;
 mod raw;
 mod relay;
+mod screen;
 mod tshark;

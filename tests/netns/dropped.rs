@@ -207,6 +207,7 @@ const SHORT: &[&[&str]] = &[
     &["sockets", "--all-netns", "--json"],
     &["fill-buffers"],
     &["diagnose", "--seconds", "0.1"],
+    &["top", "--once", "-i", "0.1"],
 ];
 
 #[test]
@@ -308,6 +309,17 @@ fn a_listing_keeps_what_the_table_has_until_it_is_done() {
     // It looks again until it ends.
     let mut watch = scene.silenced(Who::Root, &["watch"]);
     watch.keeps(OWNERS | NET_ADMIN, "watch");
+}
+
+#[test]
+fn a_live_view_keeps_what_names_owners_until_it_ends() {
+    let Some(scene) = Scene::new("a live view and privileges") else {
+        return;
+    };
+    for who in [Who::Root, Who::Nobody] {
+        let mut view = scene.talking(who, &["top", "--json", "-i", "0.2"], 5);
+        view.keeps(OWNERS | NET_ADMIN, &format!("{who:?}"));
+    }
 }
 
 #[test]

@@ -13,7 +13,7 @@ use serde::ser::SerializeMap;
 use serde::{Serialize, Serializer};
 
 use super::{Lines, Sheet, summary};
-use crate::host::{Namespace, Note};
+use crate::host::{Namespace, Note, SocketAt};
 use crate::render::date;
 use crate::render::json::without_controls;
 use crate::sockets::order::{GroupRow, Summary};
@@ -44,6 +44,11 @@ pub fn write(out: &mut (impl Write + ?Sized), sheet: &Sheet<'_>, about: About) -
 pub fn rows(sheet: &Sheet<'_>) -> io::Result<serde_json::Value> {
     let rows: Vec<_> = sheet.rows().map(|of| row(of, sheet)).collect();
     Ok(serde_json::to_value(rows)?)
+}
+
+/// A socket of a sheet as a document has it, for a document of another kind.
+pub fn one(sheet: &Sheet<'_>, at: SocketAt) -> io::Result<serde_json::Value> {
+    Ok(serde_json::to_value(row(sheet.row(at), sheet))?)
 }
 
 /// Writes groups instead of sockets: the same document with a list `groups`.
@@ -159,7 +164,7 @@ impl Serialize for NamespaceOut<'_> {
 }
 
 /// A time since 1970 as RFC 3339 writes it, in UTC: `2026-01-31T12:00:00.250Z`.
-fn rfc3339(since_1970: Duration) -> String {
+pub(in crate::render) fn rfc3339(since_1970: Duration) -> String {
     let seconds = since_1970.as_secs();
     let day = date::SECONDS.unsigned_abs();
     let (days, second) = (seconds / day, seconds % day);

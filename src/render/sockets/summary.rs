@@ -189,7 +189,7 @@ fn cell(figure: &Figure, row: &GroupRow, sheet: &Sheet<'_>, all: bool) -> String
 }
 
 /// `nginx(812)`, `10.0.0.1`, `tcp:443`, `CLOSE-WAIT`, `root`.
-fn key(out: &mut String, key: &GroupKey, sheet: &Sheet<'_>) {
+pub fn key(out: &mut String, key: &GroupKey, sheet: &Sheet<'_>) {
     match key {
         GroupKey::Process(index) => {
             let Some(process) = sheet.sample().owners.processes().get(*index as usize) else {
@@ -294,7 +294,7 @@ pub fn group_json(row: &GroupRow, sheet: &Sheet<'_>) -> Value {
         "recv_bytes": row.recv_bytes,
         "send_bytes": row.send_bytes,
         "findings": row.findings,
-        "rates": sheet.delta.map(|delta| RatesOut::new(delta, &row.change)),
+        "rates": sheet.delta.map(|delta| RatesOut::new(|count| delta.per_second(count), &row.change)),
         "opened": sheet.delta.map(|_| row.change.opened),
         "closed": sheet.delta.map(|_| row.change.closed),
     })

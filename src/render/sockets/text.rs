@@ -300,7 +300,7 @@ fn fit_address(cell: &mut String, column: Column, most: usize, names: bool) -> b
 }
 
 /// Removes the middle of a cell that is too wide for its column on a terminal.
-pub(super) fn shorten(cell: &mut String, most: usize, terminal: Option<usize>) {
+pub(in crate::render) fn shorten(cell: &mut String, most: usize, terminal: Option<usize>) {
     if terminal.is_none() || cells::width(cell) <= most {
         return;
     }

@@ -2,6 +2,7 @@
 //! (`SKNLGRP_INET_TCP_DESTROY` of `sock_diag(7)`), to everybody.
 
 use std::io;
+use std::os::fd::{AsFd, BorrowedFd};
 use std::time::{Duration, Instant};
 
 use nix::sys::socket::SockProtocol;
@@ -31,6 +32,8 @@ pub struct Closings {
     /// Whether some were missed: the kernel's buffer overflowed, there were too many, or a namespace could
     /// not be listened to.
     pub missed: bool,
+    /// Whether a namespace could not be listened to.
+    is_deaf: bool,
 }
 
 impl Closings {
@@ -50,9 +53,10 @@ impl Closings {
             let allowed = || privilege::with(&[Capability::NetAdmin], open);
             match place.inside(allowed) {
                 Ok(Ok(netlink)) => closings.sockets.push((netns, netlink)),
-                _ => closings.missed = true,
+                _ => closings.is_deaf = true,
             }
         }
+        closings.missed = closings.is_deaf;
         closings
     }
 
@@ -69,12 +73,24 @@ impl Closings {
         }
     }
 
+    /// What can be read from while something is announced.
+    pub fn descriptors(&self) -> Vec<BorrowedFd<'_>> {
+        self.sockets.iter().map(|(_, one)| one.as_fd()).collect()
+    }
+
+    /// Hands out what was taken so far, and whether some were missed.
+    pub fn hand_out(&mut self) -> (Vec<Socket>, bool) {
+        let missed = std::mem::replace(&mut self.missed, self.is_deaf);
+        (std::mem::take(&mut self.closed), missed)
+    }
+
     /// Takes what has been announced so far.
     pub fn take(&mut self) {
         let Closings {
             sockets,
             closed,
             missed,
+            ..
         } = self;
         for (netns, netlink) in sockets {
             loop {

@@ -14,8 +14,9 @@
 //! | [`namespaces`] | network namespaces |
 //! | [`notes`] | what could not be seen, in words |
 //! | [`owners`] | who holds which socket: which of two sources tells |
-//! | [`statuses`] | what a few processes do, and what they may do |
 //! | [`paths`] | whether the path of a Unix socket still leads to it |
+//! | [`sampler`] | one sample after the other, at the least cost |
+//! | [`statuses`] | what a few processes do, and what they may do |
 //! | [`processes`] | one of them: /proc |
 //! | `threads` | threads that do not share the descriptors of their process |
 
@@ -32,6 +33,7 @@ pub mod notes;
 pub mod owners;
 pub mod paths;
 pub mod processes;
+pub mod sampler;
 pub mod statuses;
 mod threads;
 
@@ -238,12 +240,14 @@ fn walk_again(
 
 /// How many sockets should have an owner, and have none.
 fn without_owner(sockets: &[Socket], owners: &Owners) -> usize {
-    let open = sockets.iter().filter(|socket| {
-        socket.inode != 0
-            && owners.of(socket.inode).is_empty()
-            && owners.reason(socket) != OwnerReason::Kernel
-    });
+    let open = sockets.iter().filter(|it| lacks_owner(it, owners));
     open.count()
+}
+
+fn lacks_owner(socket: &Socket, owners: &Owners) -> bool {
+    socket.inode != 0
+        && owners.of(socket.inode).is_empty()
+        && owners.reason(socket) != OwnerReason::Kernel
 }
 
 fn note_hidden(found: &FoundOwners, missing: usize, out: &mut Vec<Note>) {

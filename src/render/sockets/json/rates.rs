@@ -19,10 +19,10 @@ pub struct RatesOut {
 }
 
 impl RatesOut {
-    /// Of a socket, or of several.
-    pub fn new(delta: &Delta<'_>, change: &Change) -> RatesOut {
+    /// Of a socket, or of several; `per_second` makes a rate of a count.
+    pub fn new(per_second: impl Fn(u64) -> Option<f64>, change: &Change) -> RatesOut {
         let rate = |count: Option<u64>| {
-            let rate = delta.per_second(count?)?;
+            let rate = per_second(count?)?;
             // A thousandth is enough.
             Some((rate * 1000.0).round() / 1000.0)
         };

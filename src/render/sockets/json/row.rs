@@ -114,7 +114,8 @@ pub(super) fn row<'a>(row: Row<'a>, sheet: &Sheet<'a>) -> RowOut<'a> {
         mem: details.and_then(|details| details.memory),
         drops: details.and_then(Details::dropped),
         timer: socket.timer.as_ref().map(timer),
-        rates: (sheet.delta).map(|delta| RatesOut::new(delta, &delta.change(row.at))),
+        rates: (sheet.delta)
+            .map(|delta| RatesOut::new(|count| delta.per_second(count), &delta.change(row.at))),
         findings: sheet
             .findings
             .of(row.at)
