@@ -44,7 +44,8 @@ pub(super) const ROWS: &[&Row] = &[
         about: ":8080",
         effects: &[],
         at: Server,
-        fault: |path| kept![accepting(path, 8080, 1, 300), bursts(path, 8080, 8, 300)],
+        // Most of the time the queue is empty.
+        fault: |path| kept![accepting(path, 8080, 1, 50), bursts(path, 8080, 8, 700)],
         look_alike: |path| {
             // It is over.
             let listener = listener_of(&path.server, 8080, 1);
