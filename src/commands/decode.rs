@@ -17,6 +17,7 @@ use crate::render::decode::{
     Csv, EventWriter, Expert, Follow, Frames, Json, LineWriter, Messages, Nothing, Stats, Streams,
     TimeColumn, TimeFormat, View,
 };
+use crate::render::finding::Layout;
 use crate::stream::{self, Overlap};
 use crate::sys::capture::Capture;
 use crate::sys::terminal::{self, Progress};
@@ -34,6 +35,8 @@ use session::{Session, filter_error};
 /// A filter in tcpdump's syntax selects frames: host, net, port, portrange, proto, src, dst, tcp, udp, icmp,
 /// arp, vlan, less, greater, proto[offset:size], and, or, not. In addition there are stream N, app (frames
 /// that complete an application message) and expert (frames with findings).
+///
+/// With a filter, --streams shows the streams of the frames that match, and --expert what it finds in them.
 ///
 /// --json prints JSON Lines: packets, messages, findings, streams and the end.
 ///
@@ -164,7 +167,8 @@ impl Args {
     }
 
     fn view(&self, context: &Context, settings: &Settings) -> View {
-        let shows_frames = self.csv || self.stats || !self.is_view_given();
+        // What is selected is known only with the frame: --expert takes its findings then.
+        let shows_frames = self.csv || self.stats || self.expert || !self.is_view_given();
         let is_immediate = settings.filter.is_empty() && !shows_frames;
         View::new(self.writer(context), is_immediate)
     }
@@ -182,13 +186,20 @@ impl Args {
 
     fn writer(&self, context: &Context) -> Box<dyn EventWriter> {
         let time = TimeColumn::new(self.time.format());
+        if self.expert {
+            let layout = Layout {
+                style: context.style,
+                width: context.width,
+                verbose: context.verbose,
+            };
+            return Box::new(Expert::new(layout, context.json));
+        }
         if context.json {
             let frames = !self.is_view_given();
             return Box::new(Json::new(Shown {
                 frames,
                 messages: frames || self.messages,
-                facts: frames || self.expert,
-                marks: self.expert,
+                facts: frames,
                 streams: frames || self.streams,
                 stats: self.stats,
             }));
@@ -199,7 +210,6 @@ impl Args {
                 follow: Some(_), ..
             } => Box::new(Follow::new(context.style, self.hex)),
             Args { streams: true, .. } => Box::new(Streams::new(self.max_memory / 2)),
-            Args { expert: true, .. } => Box::new(Expert::default()),
             Args { stats: true, .. } => Box::new(Stats::default()),
             Args { csv: true, .. } => Box::new(Csv),
             Args { write: Some(_), .. } => Box::new(Nothing),

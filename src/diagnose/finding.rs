@@ -125,6 +125,8 @@ pub enum Subject {
         /// The address.
         to: IpAddr,
     },
+    /// A capture as a whole.
+    Capture,
     /// A direction of a connection in a capture.
     Stream(StreamRef),
 }
@@ -213,6 +215,15 @@ impl Value {
         match self {
             Value::Bytes(_) => Some("bytes"),
             Value::Millis(_) => Some("ms"),
+            _ => None,
+        }
+    }
+
+    /// Of a time, or a range of times, the longest, in milliseconds.
+    pub fn longest(&self) -> Option<u64> {
+        match self {
+            Value::Millis(time) => Some(*time),
+            Value::Range(_, high) => high.longest(),
             _ => None,
         }
     }

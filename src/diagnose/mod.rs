@@ -2,11 +2,12 @@
 //!
 //! A [`Case`] is what is known of a host; [`diagnose`] asks each [`Rule`] about it and gives the
 //! [`Findings`]: what was found, what is an effect of what, and what says the same of many sockets. A
-//! capture is diagnosed fact by fact as it is read: [`of_fact`].
+//! capture is diagnosed fact by fact as it is read: [`of_fact`], [`Gatherer`].
 //!
 //! | file | what it holds |
 //! |---|---|
 //! | this one | [`Case`], and how the rules are asked |
+//! | [`capture`] | the findings of a capture: facts that say the same become one |
 //! | [`finding`] | [`Finding`] and its parts: subject, facts, next steps |
 //! | [`findings`] | all of a case: by socket, first causes before their effects, like ones as one |
 //! | [`reach`] | what the host's own sockets say about a connection or a bind that failed |
@@ -14,6 +15,7 @@
 //! | [`watch`] | what changed from one diagnosis to the next |
 //! | [`words`] | ages and sizes as people say them |
 
+pub mod capture;
 pub mod finding;
 pub mod findings;
 pub mod reach;
@@ -23,6 +25,7 @@ pub(crate) mod testing;
 pub mod watch;
 pub mod words;
 
+pub use capture::Gatherer;
 pub use finding::{Command, Fact, Finding, FindingAt, NextStep, Role, Severity, Subject, Value};
 pub use findings::{Block, Findings};
 pub use rules::{Check, Rule};

@@ -8,7 +8,8 @@
 //! 2. [`Event::Frame`]: the frame itself: its layers, its place in its stream, how many messages and facts
 //!    came in step 1, and whether the filter selects it;
 //! 3. [`Event::Stream`] again: streams that are over and leave the table, or have to, and what becomes
-//!    known by that. These are not about the frame, and no filter hides them.
+//!    known by that. These are not about the frame: a filter hides them unless a frame of the stream was
+//!    selected.
 //!
 //! At the end of the capture come the events of all streams that are left, then [`Event::End`].
 //!
@@ -16,8 +17,8 @@
 //!
 //! - No file, no clock and no output: the time is that of the frames.
 //! - Memory does not grow with the number of frames: streams are limited by
-//!   [`stream::Settings::max_memory`], fragments and echo requests by limits of their own. Nothing is
-//!   collected for the end.
+//!   [`stream::Settings::max_memory`], fragments and echo requests by limits of their own. With a filter,
+//!   one bit of each stream is kept. Nothing is collected for the end.
 
 mod selection;
 
@@ -151,11 +152,13 @@ pub struct Totals {
     pub bytes: u64,
     /// Streams.
     pub streams: u64,
+    /// Streams of which a frame was selected.
+    pub shown_streams: u64,
     /// Application messages.
     pub messages: u64,
-    /// Facts worth reporting.
+    /// Facts worth reporting of frames and streams that were selected.
     pub facts: u64,
-    /// Frames of which nothing but the link type is known.
+    /// Selected frames of which nothing but the link type is known.
     pub not_decoded: u64,
     /// Streams that were dropped before their end to keep within the memory limit.
     pub evicted: u64,
@@ -245,14 +248,15 @@ impl Dissector {
         };
         let request = self.echoes.see(frame.number, decoded, bytes);
         let is_selected = self.selection.selects(&subject, frame.link)?;
-        self.totals.messages += u64::from(messages);
-        self.totals.facts += u64::from(facts);
         let is_unknown = decoded.ethertype == 0
             && decoded.malformed.is_none()
             && matches!(decoded.outer.network, Network::None | Network::Other { .. });
-        self.totals.not_decoded += u64::from(is_unknown);
-        self.totals.selected += u64::from(is_selected);
+        self.totals.messages += u64::from(messages);
         if is_selected {
+            self.totals.selected += 1;
+            self.totals.facts += u64::from(facts);
+            self.totals.not_decoded += u64::from(is_unknown);
+            self.selection.stream(segment.map(|segment| segment.stream));
             self.totals.bytes += u64::from(frame.original_len);
         }
         handler(Event::Frame(&Frame {
@@ -272,9 +276,9 @@ impl Dissector {
             is_selected,
         }));
         if self.tracker.is_over_limit() {
-            let totals = &mut self.totals;
+            let (totals, selection) = (&mut self.totals, &self.selection);
             self.tracker
-                .make_room(&mut |event| late(totals, event, handler));
+                .make_room(&mut |event| late(totals, selection, event, handler));
         }
         Ok(!self.limit_is_reached())
     }
@@ -282,9 +286,10 @@ impl Dissector {
     /// The capture is over; `complete` says that it was read to its end.
     pub fn finish(mut self, complete: bool, handler: &mut impl FnMut(Event<'_>)) -> Totals {
         let stopped = self.limit_is_reached();
-        let totals = &mut self.totals;
-        self.tracker
-            .finish(!stopped, &mut |event| late(totals, event, handler));
+        let (totals, selection) = (&mut self.totals, &self.selection);
+        self.tracker.finish(!stopped, &mut |event| {
+            late(totals, selection, event, handler);
+        });
         totals.streams = u64::from(self.tracker.streams());
         totals.fragments_dropped = self.fragments.dropped();
         totals.is_complete = complete && !stopped;
@@ -339,15 +344,27 @@ impl Dissector {
 }
 
 /// Counts and hands on what is not about the frame at hand.
-fn late(totals: &mut Totals, event: stream::Event<'_>, handler: &mut impl FnMut(Event<'_>)) {
-    match &event {
-        stream::Event::Message(_) => totals.messages += 1,
-        stream::Event::Fact(Fact { noted, .. }) => {
-            totals.facts += 1;
-            totals.evicted += u64::from(matches!(noted, Noted::Evicted(_)));
-        }
-        _ => {}
+fn late(
+    totals: &mut Totals,
+    selection: &Selection,
+    event: stream::Event<'_>,
+    handler: &mut impl FnMut(Event<'_>),
+) {
+    if let stream::Event::Fact(Fact { noted, .. }) = &event {
+        totals.evicted += u64::from(matches!(noted, Noted::Evicted(_)));
     }
+    let stream = match &event {
+        stream::Event::Message(message) => Some(message.stream.number),
+        stream::Event::Fact(fact) => fact.stream.map(|stream| stream.number),
+        stream::Event::Ended(summary) => Some(summary.number),
+        stream::Event::Begun(_) | stream::Event::Data(..) => None,
+    };
+    if stream.is_some_and(|stream| !selection.has(stream)) {
+        return;
+    }
+    totals.shown_streams += u64::from(matches!(event, stream::Event::Ended(_)));
+    totals.messages += u64::from(matches!(event, stream::Event::Message(_)));
+    totals.facts += u64::from(matches!(event, stream::Event::Fact(_)));
     handler(Event::Stream(event));
 }
 

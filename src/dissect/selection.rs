@@ -9,6 +9,8 @@ pub(super) struct Selection {
     /// `None` selects every frame.
     filter: Option<Filter>,
     programs: Vec<(LinkType, Program)>,
+    /// By its number, whether a frame of a stream was selected; unused without a filter.
+    streams: Vec<u64>,
 }
 
 impl Selection {
@@ -16,7 +18,27 @@ impl Selection {
         Selection {
             filter: Some(filter).filter(|filter| !filter.is_empty()),
             programs: Vec::new(),
+            streams: Vec::new(),
         }
+    }
+
+    /// A frame of this stream was selected.
+    #[inline]
+    pub(super) fn stream(&mut self, number: Option<u32>) {
+        let (Some(number), Some(_)) = (number, &self.filter) else {
+            return;
+        };
+        let (place, bit) = place(number);
+        if self.streams.len() <= place {
+            self.streams.resize(place + 1, 0);
+        }
+        self.streams[place] |= bit;
+    }
+
+    /// Whether a frame of this stream was selected.
+    pub(super) fn has(&self, stream: u32) -> bool {
+        let (place, bit) = place(stream);
+        self.filter.is_none() || self.streams.get(place).is_some_and(|bits| bits & bit != 0)
     }
 
     /// Whether a frame is selected.
@@ -37,4 +59,8 @@ impl Selection {
         self.programs.push((link, program));
         Ok(matches)
     }
+}
+
+fn place(stream: u32) -> (usize, u64) {
+    (stream as usize / 64, 1 << (stream % 64))
 }

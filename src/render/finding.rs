@@ -12,6 +12,7 @@
 //! ```
 
 use std::io::{self, Write};
+use std::net::SocketAddr;
 
 use serde::Serialize;
 
@@ -95,6 +96,19 @@ pub fn values(findings: &[Finding]) -> serde_json::Value {
     })
 }
 
+/// Hands on each of such findings with its subjects, for programs.
+pub fn each_json(
+    findings: Vec<Finding>,
+    mut handler: impl FnMut(&BlockJson<'_>) -> io::Result<()>,
+) -> io::Result<()> {
+    with_no_sockets(|sheet| {
+        findings.into_iter().try_for_each(|finding| {
+            let effects = Vec::new();
+            handler(&block_json(&Block { finding, effects }, sheet))
+        })
+    })
+}
+
 fn with_no_sockets<T>(write: impl FnOnce(&Sheet<'_>) -> T) -> T {
     let sample = Sample::default();
     write(&Sheet {
@@ -169,7 +183,11 @@ fn subject(subject: Subject, sheet: &Sheet<'_>) -> String {
             };
             format!("the path to {to}{place}")
         }
-        Subject::Stream(stream) => format!("stream {}", stream.number),
+        Subject::Capture => String::new(),
+        Subject::Stream(stream) => {
+            let [source, destination] = [stream.source, stream.destination].map(SocketAddr::from);
+            format!("stream {}  {source} → {destination}", stream.number)
+        }
     }
 }
 
@@ -335,10 +353,13 @@ pub struct BlockJson<'a> {
 
 #[derive(Debug, Serialize)]
 struct SubjectJson {
-    /// `host`, `network`, `interface`, `process`, `socket`, `path` or `stream`.
+    /// `host`, `network`, `interface`, `process`, `socket`, `path`, `capture` or `stream`.
     kind: &'static str,
     /// As the text has it.
     name: String,
+    /// The number of a stream.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    stream: Option<u32>,
     #[serde(flatten)]
     socket: SocketJson,
 }
@@ -368,11 +389,16 @@ fn subject_json(of: Subject, sheet: &Sheet<'_>) -> SubjectJson {
         Subject::Process(_) => "process",
         Subject::Socket(_) => "socket",
         Subject::Path { .. } => "path",
+        Subject::Capture => "capture",
         Subject::Stream(_) => "stream",
     };
     SubjectJson {
         kind,
         name: subject(of, sheet),
+        stream: match of {
+            Subject::Stream(stream) => Some(stream.number),
+            _ => None,
+        },
         socket: socket_json(of, sheet),
     }
 }

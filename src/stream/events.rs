@@ -163,8 +163,8 @@ pub struct Fact {
     pub frame: u64,
     /// When that was captured.
     pub time: Timestamp,
-    /// The stream, and the direction that the fact is about.
-    pub stream: StreamRef,
+    /// The stream, and the direction that the fact is about; `None` if it is not about a stream.
+    pub stream: Option<StreamRef>,
     /// What was noticed.
     pub noted: Noted,
 }

@@ -72,7 +72,7 @@ pub(super) fn finish(
         handler(Event::Fact(&Fact {
             frame: flow.first_frame,
             time: flow.first,
-            stream: reference(flow, flow.client),
+            stream: Some(reference(flow, flow.client)),
             noted,
         }));
     }
@@ -93,7 +93,7 @@ impl Processing<'_> {
         handler(Event::Fact(&Fact {
             frame: self.frame.number,
             time: self.frame.time,
-            stream: reference(flow, self.direction),
+            stream: Some(reference(flow, self.direction)),
             noted,
         }));
     }
@@ -342,7 +342,7 @@ impl Processing<'_> {
                             handler(Event::Fact(&Fact {
                                 frame: self.frame.number,
                                 time: self.frame.time,
-                                stream,
+                                stream: Some(stream),
                                 noted: Noted::NoMessage(error.to_string()),
                             }));
                         }

@@ -334,7 +334,7 @@ impl Tracker {
                 handler(Event::Fact(&Fact {
                     frame,
                     time,
-                    stream: reference(flow, flow.client),
+                    stream: Some(reference(flow, flow.client)),
                     noted: Noted::Evicted(EACH + flow.memory),
                 }));
             }

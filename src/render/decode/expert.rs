@@ -1,95 +1,152 @@
-//! Findings as text.
+//! Findings, at the end of the capture: as text or as JSON, an object a line.
 
 use std::collections::HashSet;
 
+use serde::Serialize;
+
 use super::buffer::Buffer;
 use super::follow::account;
+use super::json;
 use super::view::EventWriter;
-use crate::diagnose::of_fact;
-use crate::dissect::Totals;
-use crate::render::escape;
-use crate::stream::{Endpoint, Event, Fact, Noted, StreamRef};
+use crate::diagnose::{Gatherer, words};
+use crate::dissect::{Frame, Totals};
+use crate::render::finding::{self, BlockJson, Layout};
+use crate::render::json::line;
+use crate::stream::{Event, Fact, Noted, Summary};
 
-/// Writes a line for each fact.
-#[derive(Debug, Default)]
+/// Gathers facts, and writes the findings.
+#[derive(Debug)]
 pub struct Expert {
-    /// Streams that waited long: the account of their time is written when they end.
+    layout: Layout,
+    json: bool,
+    gatherer: Gatherer,
+    /// Facts of the frame at hand: whether that is selected is not known yet.
+    waiting: Vec<Fact>,
+    /// Streams that waited long: the account of their time is written.
     slow: HashSet<u32>,
+    accounts: Vec<Summary>,
 }
 
-/// Streams whose account is written later; of more it is left out.
-const MOST_SLOW: usize = 4096;
+/// The accounts of this many streams are written.
+const MOST_ACCOUNTS: usize = 10;
+
+impl Expert {
+    /// As text with this layout, or as JSON.
+    pub fn new(layout: Layout, json: bool) -> Expert {
+        Expert {
+            layout,
+            json,
+            gatherer: Gatherer::new(layout.verbose),
+            waiting: Vec::new(),
+            slow: HashSet::new(),
+            accounts: Vec::new(),
+        }
+    }
+
+    fn fact(&mut self, fact: &Fact) {
+        let is_about_time = matches!(fact.noted, Noted::SlowReply(_) | Noted::SlowConnect(_));
+        let stream = fact.stream.map(|stream| stream.number);
+        if let Some(number) = stream.filter(|_| is_about_time && self.slow.len() < MOST_ACCOUNTS) {
+            self.slow.insert(number);
+        }
+        self.gatherer.fact(fact);
+    }
+}
 
 impl EventWriter for Expert {
-    fn stream(&mut self, out: &mut Buffer, event: &Event<'_>) {
-        match event {
-            Event::Fact(fact) => {
-                let is_about_time =
-                    matches!(fact.noted, Noted::SlowReply(_) | Noted::SlowConnect(_));
-                if is_about_time && self.slow.len() < MOST_SLOW {
-                    self.slow.insert(fact.stream.number);
-                }
-                finding(out, fact);
+    fn stream(&mut self, _out: &mut Buffer, event: &Event<'_>) {
+        if let Event::Fact(fact) = event {
+            self.waiting.retain(|other| other.frame == fact.frame);
+            self.waiting.push((*fact).clone());
+        }
+    }
+
+    fn frame(&mut self, _out: &mut Buffer, frame: &Frame<'_>, _pending: &[u8]) {
+        for fact in std::mem::take(&mut self.waiting) {
+            if fact.frame == frame.number {
+                self.fact(&fact);
             }
-            Event::Ended(summary) if self.slow.remove(&summary.number) => account(out, summary),
+        }
+    }
+
+    fn between_frames(
+        &mut self,
+        _out: &mut Buffer,
+        event: &Event<'_>,
+        _flush: &mut dyn FnMut(&mut Buffer),
+    ) {
+        match event {
+            Event::Fact(fact) => self.fact(fact),
+            Event::Ended(summary) if self.slow.contains(&summary.number) => {
+                self.accounts.push(**summary);
+            }
             _ => {}
         }
     }
 
     fn end(&mut self, out: &mut Buffer, totals: &Totals, _flush: &mut dyn FnMut(&mut Buffer)) {
-        if totals.facts == 0 && (totals.frames == 0 || totals.not_decoded < totals.frames) {
-            out.text("no findings\n");
+        let gatherer = std::mem::take(&mut self.gatherer);
+        let untold = gatherer.untold();
+        let findings = gatherer.into_findings();
+        let is_silent = findings.is_empty();
+        // Writing to memory does not fail.
+        if self.json {
+            let _ = finding::each_json(findings, |finding| {
+                let (schema, event) = ("sockdoc.decode/1", "finding");
+                line(
+                    out,
+                    &FindingLine {
+                        schema,
+                        event,
+                        finding,
+                    },
+                )
+            });
+            return json::end(out, totals);
+        }
+        let mut is_first = true;
+        for finding in findings {
+            if !std::mem::take(&mut is_first) {
+                out.byte(b'\n');
+            }
+            let _ = finding::write_all(out, vec![finding], self.layout);
+        }
+        for summary in &self.accounts {
+            out.byte(b'\n');
+            account(out, summary);
+        }
+        if untold > 0 {
+            out.format(format_args!(
+                "\nand {untold} more findings about other connections: select some with a filter\n"
+            ));
+        }
+        if is_silent && totals.selected == 0 {
+            out.text(if totals.frames == 0 {
+                "the capture has no frames\n"
+            } else {
+                "no frame matches the filter: nothing was checked\n"
+            });
+        } else if is_silent && totals.not_decoded < totals.selected {
+            out.format(format_args!(
+                "no findings in {} and {}\n",
+                words::count(totals.selected, "frame"),
+                words::count(totals.shown_streams, "TCP stream")
+            ));
         }
         if totals.not_decoded > 0 {
             out.format(format_args!(
                 "{} of {} frames could not be decoded: what they hold is not known\n",
-                totals.not_decoded, totals.frames
+                totals.not_decoded, totals.selected
             ));
         }
     }
 }
 
-/// `FRAME STREAM SOURCE → DESTINATION WORDS`, for each mark of a segment.
-fn finding(out: &mut Buffer, fact: &Fact) {
-    if let Noted::Analysis { marks, sequence } = fact.noted {
-        for words in marks.noteworthy() {
-            head(out, fact);
-            out.format(format_args!("{words} (seq {sequence})\n"));
-        }
-    } else {
-        head(out, fact);
-        if let Some(finding) = of_fact(fact) {
-            out.text(&escape::text(&finding.headline));
-        }
-        out.byte(b'\n');
-    }
-}
-
-fn head(out: &mut Buffer, fact: &Fact) {
-    out.text("frame ");
-    out.number(fact.frame);
-    out.text(" stream ");
-    ends(out, &fact.stream);
-    out.text(": ");
-}
-
-/// `NUMBER SOURCE:PORT → DESTINATION:PORT`
-pub(super) fn ends(out: &mut Buffer, stream: &StreamRef) {
-    out.number(u64::from(stream.number));
-    out.byte(b' ');
-    end(out, stream.source);
-    out.text(" → ");
-    end(out, stream.destination);
-}
-
-fn end(out: &mut Buffer, (ip, port): Endpoint) {
-    if ip.is_ipv6() {
-        out.byte(b'[');
-        out.address(ip);
-        out.byte(b']');
-    } else {
-        out.address(ip);
-    }
-    out.byte(b':');
-    out.number(u64::from(port));
+/// A finding as a line of JSON.
+#[derive(Serialize)]
+struct FindingLine<'a> {
+    schema: &'static str,
+    event: &'static str,
+    #[serde(flatten)]
+    finding: &'a BlockJson<'a>,
 }

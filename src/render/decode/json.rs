@@ -11,8 +11,7 @@ use super::buffer::Buffer;
 use super::stats::Stats;
 use super::view::EventWriter;
 use crate::capfile::Timestamp;
-use crate::diagnose::of_fact;
-use crate::diagnose::rules::stream::TCP_ANALYSIS;
+use crate::diagnose::{Finding, of_fact};
 use crate::dissect::{Frame, Totals};
 use crate::message::Content;
 use crate::render::escape;
@@ -58,10 +57,8 @@ pub struct Shown {
     pub frames: bool,
     /// Application messages.
     pub messages: bool,
-    /// Facts.
+    /// Facts, in short; [`super::Expert`] tells all of them.
     pub facts: bool,
-    /// Of a segment that the TCP analysis marks: each mark.
-    pub marks: bool,
     /// Streams, as they end.
     pub streams: bool,
     /// The numbers of frames, at the end.
@@ -84,15 +81,10 @@ impl EventWriter for Json {
         match event {
             Event::Message(found) if self.shown.messages => message(out, found),
             Event::Fact(fact) => match fact.noted {
-                Noted::Analysis { marks, .. } if self.shown.marks => {
-                    for words in marks.noteworthy() {
-                        finding(out, fact, TCP_ANALYSIS.id, words);
-                    }
-                }
                 Noted::Analysis { .. } => {}
                 _ if self.shown.facts => {
                     if let Some(of) = of_fact(fact) {
-                        finding(out, fact, of.rule.id, &of.headline);
+                        finding(out, fact, &of);
                     }
                 }
                 _ => {}
@@ -129,8 +121,13 @@ impl EventWriter for Json {
         if self.shown.stats {
             let _ = line(out, &self.stats);
         }
-        let _ = line(out, &End::of(totals));
+        end(out, totals);
     }
+}
+
+/// The last line.
+pub(super) fn end(out: &mut Buffer, totals: &Totals) {
+    let _ = line(out, &End::of(totals));
 }
 
 /// The end of the capture.
@@ -325,16 +322,20 @@ fn sent_by(out: &mut Buffer, sent: &Sent, messages: u32) {
 }
 
 /// A finding: something noteworthy.
-fn finding(out: &mut Buffer, fact: &Fact, kind: &str, message: &str) {
+fn finding(out: &mut Buffer, fact: &Fact, finding: &Finding) {
     out.text(begin!("finding"));
     key!(out, "frame");
     out.number(fact.frame);
     time(out, fact.time);
-    direction(out, &fact.stream);
-    key!(out, "kind");
-    string(out, kind);
-    key!(out, "message");
-    string(out, message);
+    if let Some(stream) = &fact.stream {
+        direction(out, stream);
+    }
+    key!(out, "id");
+    string(out, finding.rule.id);
+    key!(out, "severity");
+    string(out, finding.severity.word());
+    key!(out, "text");
+    string(out, &finding.headline);
     out.text("}\n");
 }
 

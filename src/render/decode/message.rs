@@ -2,12 +2,11 @@
 
 use super::buffer::Buffer;
 use super::clock::TimeColumn;
-use super::expert::ends;
 use super::view::EventWriter;
 use super::words::MessageWriter;
 use crate::capfile::{Interface, Timestamp};
 use crate::dissect::Totals;
-use crate::stream::Event;
+use crate::stream::{Endpoint, Event, StreamRef};
 
 /// Writes a line for each message.
 #[derive(Debug)]
@@ -60,4 +59,25 @@ impl EventWriter for Messages {
             );
         }
     }
+}
+
+/// `NUMBER SOURCE:PORT → DESTINATION:PORT`
+fn ends(out: &mut Buffer, stream: &StreamRef) {
+    out.number(u64::from(stream.number));
+    out.byte(b' ');
+    end(out, stream.source);
+    out.text(" → ");
+    end(out, stream.destination);
+}
+
+fn end(out: &mut Buffer, (ip, port): Endpoint) {
+    if ip.is_ipv6() {
+        out.byte(b'[');
+        out.address(ip);
+        out.byte(b']');
+    } else {
+        out.address(ip);
+    }
+    out.byte(b':');
+    out.number(u64::from(port));
 }

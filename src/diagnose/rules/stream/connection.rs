@@ -1,6 +1,6 @@
 //! How a connection went.
 
-use super::{Rule, StreamFact, bytes, found, rule};
+use super::{Rule, StreamFact, bytes, found, rule, who};
 use crate::diagnose::{Fact, Finding, Severity, Value, words};
 use crate::stream::Noted;
 
@@ -20,7 +20,7 @@ pub static RESET: Rule = rule(
             &RESET,
             Severity::Warning,
             fact,
-            "reset the connection (RST)",
+            format!("{} reset the connection (RST)", who(fact)),
         )),
         _ => None,
     },
@@ -33,7 +33,7 @@ pub static SYN_UNANSWERED: Rule = rule(
     [
         "connect() hung: the host is down, or a firewall dropped the SYN or its answer.",
         "A SYN, and neither SYN-ACK nor RST for 1 s or more.",
-        "A capture that ends sooner than 1 s after the SYN, or that saw only one direction.",
+        "A capture that ends sooner than 1 s after the SYN.",
         "Check the host, and capture on the other side: does the SYN arrive there?",
     ],
     |fact| match fact.noted {
@@ -71,12 +71,14 @@ const NOT_READING_MS: u64 = 200;
 fn window_was_closed(fact: &StreamFact, nanoseconds: i64) -> Finding {
     let milliseconds = u64::try_from(nanoseconds).unwrap_or(0) / 1_000_000;
     let time = words::duration(milliseconds);
+    let who = who(fact);
     let (severity, headline) = if milliseconds >= NOT_READING_MS {
-        let headline = format!("reopened its window after {time}: the program was not reading");
+        let headline =
+            format!("{who} reopened its window after {time}: the program was not reading");
         (Severity::Warning, headline)
     } else {
         let headline =
-            format!("reopened its window after {time}: the sender was faster for a moment");
+            format!("{who} reopened its window after {time}: the sender was faster for a moment");
         (Severity::Notice, headline)
     };
     let mut finding = found(&WINDOW_WAS_CLOSED, severity, fact, headline);
@@ -100,7 +102,16 @@ pub static TCP_ANALYSIS: Rule = rule(
         Noted::Analysis { marks, sequence } => {
             let words: Vec<&str> = marks.noteworthy().collect();
             let headline = format!("{} (seq {sequence})", words.join(", "));
-            Some(found(&TCP_ANALYSIS, Severity::Notice, fact, headline))
+            let finding = found(&TCP_ANALYSIS, Severity::Notice, fact, headline);
+            let frames = fact.stream.map(|stream| {
+                let number = stream.number;
+                format!("Look at its frames: sockdoc decode FILE stream {number}").into()
+            });
+            Some(Finding {
+                ruled_out: "",
+                next: frames.into_iter().collect(),
+                ..finding
+            })
         }
         _ => None,
     },
@@ -114,7 +125,7 @@ pub static EVICTED: Rule = rule(
         "To stay within --max-memory, what was known of this stream was dropped. What follows of it counts as \
          a new stream.",
         "The memory of all streams reached the limit, and this one was quiet longest.",
-        "None: this is about the analysis, not about the network.",
+        "A stream that ended: this is about the analysis, not about the network.",
         "Raise --max-memory, or select fewer streams with a filter.",
     ],
     |fact| match fact.noted {

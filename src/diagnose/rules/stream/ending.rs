@@ -1,6 +1,6 @@
 //! How a connection began and why it ended, and where it waited.
 
-use super::{Rule, StreamFact, found, rule};
+use super::{Rule, StreamFact, found, rule, who};
 use crate::diagnose::{Fact, Finding, Severity, Value, words};
 use crate::stream::Noted;
 
@@ -19,7 +19,10 @@ pub static REFUSED: Rule = rule(
             &REFUSED,
             Severity::Warning,
             fact,
-            "refused the connection: RST in answer to the SYN",
+            format!(
+                "{} refused the connection: RST in answer to the SYN",
+                who(fact)
+            ),
         )),
         _ => None,
     },
@@ -41,7 +44,10 @@ pub static RST_UNREAD: Rule = rule(
             &RST_UNREAD,
             Severity::Warning,
             fact,
-            "reset the connection (RST): data arrived after it had closed (FIN) and was not read",
+            format!(
+                "{} reset the connection (RST): data arrived after it had closed (FIN) and was not read",
+                who(fact)
+            ),
         )),
         _ => None,
     },
@@ -61,7 +67,8 @@ pub static RST_IDLE: Rule = rule(
     |fact| match fact.noted {
         Noted::ResetAfterIdle(quiet) => Some(timed(&RST_IDLE, fact, quiet, "idle", |time| {
             format!(
-                "reset the connection (RST) in answer to the first data after {time} of silence"
+                "{} reset the connection (RST) in answer to the first data after {time} of silence",
+                who(fact)
             )
         })),
         _ => None,

@@ -29,11 +29,21 @@ fn found(
     fact: &StreamFact,
     headline: impl Into<String>,
 ) -> Finding {
+    let subject = fact.stream.map_or(Subject::Capture, Subject::Stream);
     let frame = Fact::new("capture", "frame", Value::Count(fact.frame));
     Finding {
         facts: vec![frame],
+        ruled_out: rule.look_alikes,
         next: vec![rule.next.into()],
-        ..Finding::new(rule, severity, Subject::Stream(fact.stream), headline)
+        ..Finding::new(rule, severity, subject, headline)
+    }
+}
+
+/// The end that a fact is about.
+fn who(fact: &StreamFact) -> &'static str {
+    match fact.stream {
+        Some(stream) if stream.from_client => "the client",
+        _ => "the server",
     }
 }
 
@@ -57,12 +67,12 @@ mod tests {
         StreamFact {
             frame: 7,
             time: Timestamp::default(),
-            stream: StreamRef {
+            stream: Some(StreamRef {
                 number: 0,
                 source: end,
                 destination: end,
                 from_client: true,
-            },
+            }),
             noted,
         }
     }
@@ -89,18 +99,22 @@ mod tests {
             (
                 Noted::WindowWasClosed(1_400_400_000),
                 "window_was_closed",
-                "reopened its window after 1.4 s: the program was not reading",
+                "the client reopened its window after 1.4 s: the program was not reading",
             ),
-            (Noted::Refused, "syn_refused", "refused the connection"),
+            (
+                Noted::Refused,
+                "syn_refused",
+                "the client refused the connection",
+            ),
             (
                 Noted::ResetAfterClose,
                 "rst_unread",
-                "reset the connection (RST): data arrived after",
+                "the client reset the connection (RST): data arrived after",
             ),
             (
                 Noted::ResetAfterIdle(399_900_000_000),
                 "rst_idle",
-                "reset the connection (RST) in answer to the first data after 399.9 s",
+                "the client reset the connection (RST) in answer to the first data after 399.9 s",
             ),
             (
                 Noted::SlowReply(3_000_000_000),
@@ -117,7 +131,11 @@ mod tests {
                 "handshake_unfinished",
                 "handshake unfinished",
             ),
-            (Noted::Reset, "reset", "reset the connection (RST)"),
+            (
+                Noted::Reset,
+                "reset",
+                "the client reset the connection (RST)",
+            ),
             (Noted::Unanswered, "syn_unanswered", "SYN never answered"),
             (
                 Noted::NoMessage("x".to_owned()),
