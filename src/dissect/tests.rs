@@ -101,7 +101,9 @@ fn a_fact_is_about_the_direction_that_it_was_noticed_in() {
     let (_, facts, _) = dissect(WINDOW, settings(""));
     let marked = |from_client: bool| {
         let marks = facts.iter().filter_map(|fact| match fact.noted {
-            Noted::Analysis { marks, .. } if fact.stream.from_client == from_client => Some(marks),
+            Noted::Analysis { marks, .. } if fact.stream.unwrap().from_client == from_client => {
+                Some(marks)
+            }
             _ => None,
         });
         marks.fold(Marks::default(), Marks::with)
@@ -115,10 +117,10 @@ fn a_fact_is_about_the_direction_that_it_was_noticed_in() {
         .iter()
         .find(lost)
         .expect("a segment that was not captured");
-    let port = if lost.stream.from_client {
-        lost.stream.destination.1
+    let port = if lost.stream.unwrap().from_client {
+        lost.stream.unwrap().destination.1
     } else {
-        lost.stream.source.1
+        lost.stream.unwrap().source.1
     };
     assert_eq!(port, 65432);
 }

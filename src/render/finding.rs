@@ -160,7 +160,7 @@ fn subjects(finding: &Finding, sheet: &Sheet<'_>) -> Vec<String> {
 
 fn subject(subject: Subject, sheet: &Sheet<'_>) -> String {
     match subject {
-        Subject::Host => String::new(),
+        Subject::Host | Subject::Capture => String::new(),
         Subject::Interface { netns, index } => {
             let mut name = String::new();
             cells::interface(&mut name, index, netns, sheet.names);
@@ -183,7 +183,6 @@ fn subject(subject: Subject, sheet: &Sheet<'_>) -> String {
             };
             format!("the path to {to}{place}")
         }
-        Subject::Capture => String::new(),
         Subject::Stream(stream) => {
             let [source, destination] = [stream.source, stream.destination].map(SocketAddr::from);
             format!("stream {}  {source} → {destination}", stream.number)
