@@ -84,7 +84,7 @@ pub struct Interface {
     pub fcs_len: Option<u8>,
     /// Its name; what is longer than 256 bytes is cut, what is not UTF-8 replaced.
     pub name: Option<Box<str>>,
-    /// How many frames the capture lost for want of room (`isb_ifdrop`, `isb_osdrop`), if the file says so.
+    /// How many frames the capture lost for want of room (`isb_ifdrop`, `isb_osdrop`, `epb_dropcount`), if the file says so.
     pub dropped: Option<u64>,
 }
 

@@ -33,6 +33,9 @@ pub(super) const IF_TSRESOL: u16 = 9;
 pub(super) const IF_FCSLEN: u16 = 13;
 pub(super) const IF_TSOFFSET: u16 = 14;
 /// Options of interface statistics (section 4.6).
+/// Section 4.3: frames that were lost since the one before.
+const EPB_DROPCOUNT: u16 = 4;
+/// Section 4.6.
 const ISB_IFDROP: u16 = 5;
 const ISB_OSDROP: u16 = 7;
 
@@ -78,7 +81,19 @@ impl Pcapng {
             Err(need) => return Ok(need),
         };
         match block.kind {
-            ENHANCED_PACKET => self.enhanced_packet(&block, interfaces),
+            ENHANCED_PACKET => {
+                let packet = self.enhanced_packet(&block, interfaces)?;
+                if let Step::Record(record) = &packet {
+                    let end = (record.data.end - 8).next_multiple_of(4);
+                    let lost = dropped(&block, end, &[EPB_DROPCOUNT]);
+                    let interface = interfaces.get_mut(record.interface as usize);
+                    if let (Some(lost), Some(interface)) = (lost, interface) {
+                        let known = interface.dropped.unwrap_or(0);
+                        interface.dropped = Some(known.saturating_add(lost));
+                    }
+                }
+                Ok(packet)
+            }
             SECTION => {
                 self.section(&block)?;
                 self.first_interface = interfaces.len();
@@ -99,7 +114,8 @@ impl Pcapng {
                 if let Some(interface) = interfaces.get_mut(self.first_interface..)
                     && let Some(interface) = interface.get_mut(id)
                 {
-                    interface.dropped = dropped(&block).or(interface.dropped);
+                    let lost = dropped(&block, 12, &[ISB_IFDROP, ISB_OSDROP]);
+                    interface.dropped = lost.or(interface.dropped);
                 }
                 Ok(Step::Passed(block.len))
             }
@@ -328,15 +344,17 @@ fn interface(block: &Block<'_>) -> Result<Interface, Damage> {
     Ok(interface)
 }
 
-/// Section 4.6: interface, time, options. No frame hangs on it: what is wrong in it is left alone.
-fn dropped(block: &Block<'_>) -> Option<u64> {
+/// The sum of these options, which begin `at` bytes into the body. No frame hangs on them: what is wrong in them is
+/// left alone.
+#[inline]
+fn dropped(block: &Block<'_>, at: usize, wanted: &[u16]) -> Option<u64> {
     let mut options = Options {
         order: block.order,
-        rest: &block.body[12..],
+        rest: block.body.get(at..)?,
     };
     let mut dropped = None;
     while let Ok(Some((code, value))) = options.next() {
-        if matches!(code, ISB_IFDROP | ISB_OSDROP) && value.len() == 8 {
+        if wanted.contains(&code) && value.len() == 8 {
             let count = block.order.u64(value, 0);
             dropped = Some(dropped.unwrap_or(0_u64).saturating_add(count));
         }

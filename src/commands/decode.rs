@@ -78,7 +78,7 @@ pub struct Args {
     /// Show a table of TCP streams: packets, bytes, RTT, longest server wait, who closed it.
     #[arg(long, group = "view")]
     streams: bool,
-    /// Show findings: slow servers, refusals, resets and their causes, loss, zero windows, gaps.
+    /// Show findings: slow servers, resets, ICMP errors, loss, scans, DNS and ping, the capture itself.
     #[arg(long, group = "view")]
     expert: bool,
     /// Show statistics: frames, bytes, protocols, TCP analysis flags.
@@ -161,6 +161,7 @@ impl Args {
                 seed: RandomState::new().hash_one(0),
             },
             filter: Filter::parse(&text, &services()).map_err(|error| filter_error(&error))?,
+            watch: self.expert,
             check_checksums: self.check_checksums,
             limit: self.count,
         })

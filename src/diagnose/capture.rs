@@ -3,8 +3,9 @@
 use std::collections::HashMap;
 use std::net::{IpAddr, SocketAddr};
 
+use super::rules::stream::{ICMP_ERROR, REFUSED, SYN_UNANSWERED};
 use super::{Finding, of_fact, words};
-use crate::stream::{Fact, Marks, Noted, StreamRef};
+use crate::stream::{Fact, Marks, Noted, ScanOf, StreamRef};
 
 /// Groups of facts; of more only the number is known.
 const MOST_GROUPS: usize = 1024;
@@ -31,8 +32,8 @@ pub struct Gatherer {
 struct Key {
     rule: &'static str,
     severity: u8,
-    /// Of what is not a message: why.
-    why: Option<String>,
+    /// Where others of the rule are about something else: its headline.
+    headline: Option<String>,
     ends: Option<Ends>,
 }
 
@@ -101,13 +102,18 @@ impl Gatherer {
         let Some(finding) = of_fact(fact) else {
             return;
         };
+        if let Noted::Scan { client, of, .. } = fact.noted {
+            self.groups.retain(|group| !group.is_of_scan(client, of));
+            self.by_key.clear();
+            let keys = self.groups.iter().map(|group| group.key.clone());
+            self.by_key.extend(keys.zip(0..));
+        }
         let key = Key {
             rule: finding.rule.id,
             severity: finding.severity as u8,
-            why: match &fact.noted {
-                Noted::NoMessage(why) => Some(why.clone()),
-                _ => None,
-            },
+            headline: (fact.stream.is_none()
+                || matches!(fact.noted, Noted::NoMessage(_) | Noted::IcmpError { .. }))
+            .then(|| finding.headline.clone()),
             ends: fact.stream.as_ref().map(Ends::of),
         };
         let stream = fact.stream.map(|stream| stream.number);
@@ -152,6 +158,20 @@ impl Gatherer {
 }
 
 impl Group {
+    /// Whether a scan explains it.
+    fn is_of_scan(&self, client: IpAddr, of: ScanOf) -> bool {
+        let failed = [REFUSED.id, SYN_UNANSWERED.id, ICMP_ERROR.id];
+        let Some(ends) = self.key.ends.filter(|_| failed.contains(&self.key.rule)) else {
+            return false;
+        };
+        let server = ends.server();
+        ends.client() == client
+            && match of {
+                ScanOf::Ports(host) => server.ip() == host,
+                ScanOf::Hosts(port) => server.port() == port,
+            }
+    }
+
     fn add(&mut self, other: Finding, stream: Option<u32>, most: usize) {
         self.times = self.times.saturating_add(1);
         for fact in other.facts {
@@ -188,8 +208,8 @@ impl Group {
         }
         let counted = self.words.iter();
         let counted: Vec<String> = counted.map(|(words, n)| format!("{words} ({n})")).collect();
-        let title = if let Some(why) = self.key.why {
-            format!("{}: {why}", finding.rule.title)
+        let title = if let Some(headline) = self.key.headline {
+            headline
         } else if counted.is_empty() {
             finding.rule.title.to_owned()
         } else {

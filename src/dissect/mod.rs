@@ -21,16 +21,20 @@
 //!   one bit of each stream is kept. Nothing is collected for the end.
 
 mod selection;
+mod watch;
 
 use crate::capfile::{self, LinkType, Timestamp};
 use crate::filter::{Filter, FilterError, Subject};
 use crate::packet::checksum::{self, Wrong};
 use crate::packet::fragments::Fragments;
+use crate::packet::icmp::{Message, parse, parse_quoted};
+use crate::packet::ip::protocol;
 use crate::packet::record::{Network, Transport};
 use crate::packet::{Decoded, decode};
-use crate::stream::{self, EchoRequests, Fact, Noted, SegmentInfo, Tracker};
+use crate::stream::{self, EchoRequests, Fact, Noted, SegmentInfo, StreamRef, Tracker};
 
 use selection::Selection;
+use watch::Watch;
 
 /// What a dissection looks for.
 #[derive(Debug, Clone)]
@@ -39,6 +43,8 @@ pub struct Settings {
     pub streams: stream::Settings,
     /// Which frames are selected.
     pub filter: Filter,
+    /// Look at what is around the streams as well: the capture itself, addresses, pings, queries, scans.
+    pub watch: bool,
     /// Verify the checksums of the frames that are selected.
     pub check_checksums: bool,
     /// Stop after this many frames that are selected.
@@ -74,6 +80,8 @@ pub struct Frame<'a> {
     pub decoded: &'a Decoded,
     /// Of a TCP segment: its stream, and what it is in the course of that.
     pub segment: Option<&'a SegmentInfo>,
+    /// Of an ICMP error: the stream of the packet that it quotes.
+    pub quoted: Option<u32>,
     /// Of an echo reply: the number of the frame with the request.
     pub request: Option<u64>,
     /// The checksum that is wrong, if checksums are verified.
@@ -95,6 +103,7 @@ pub struct Kept {
     /// The packet of which this frame was the last missing fragment.
     whole: Option<Box<[u8]>>,
     segment: Option<SegmentInfo>,
+    quoted: Option<u32>,
     request: Option<u64>,
     wrong_checksum: Option<Wrong>,
     messages: u32,
@@ -113,6 +122,7 @@ impl Kept {
             length: frame.length,
             whole: (!is_whole).then(|| frame.bytes.into()),
             segment: frame.segment.copied(),
+            quoted: frame.quoted,
             request: frame.request,
             wrong_checksum: frame.wrong_checksum,
             messages: frame.messages,
@@ -132,6 +142,7 @@ impl Kept {
             bytes: self.whole.as_deref().unwrap_or(captured),
             decoded,
             segment: self.segment.as_ref(),
+            quoted: self.quoted,
             request: self.request,
             wrong_checksum: self.wrong_checksum,
             messages: self.messages,
@@ -175,6 +186,7 @@ pub struct Dissector {
     echoes: EchoRequests,
     fragments: Fragments,
     selection: Selection,
+    watch: Option<Box<Watch>>,
     check_checksums: bool,
     limit: Option<u64>,
     last_time: Timestamp,
@@ -189,6 +201,7 @@ impl Dissector {
             echoes: EchoRequests::default(),
             fragments: Fragments::default(),
             selection: Selection::new(settings.filter),
+            watch: settings.watch.then(Box::default),
             check_checksums: settings.check_checksums,
             limit: settings.limit,
             last_time: Timestamp::default(),
@@ -230,19 +243,46 @@ impl Dissector {
         let time = frame.time.unwrap_or(self.last_time);
         self.last_time = time;
         self.totals.frames += 1;
-        let whole = self.reassemble(decoded, frame.data);
+        let watch = self.watch.as_mut();
+        let is_copy = watch.is_some_and(|watch| watch.is_copy(decoded, frame.data, time));
+        let whole = self.reassemble(frame.number, time, decoded, frame.data);
         let decoded = &*decoded;
         let bytes = whole.as_deref().unwrap_or(frame.data);
         let (mut messages, mut facts) = (0, 0);
         let segment = self.track(frame, bytes, time, decoded, &mut |event| {
+            // Copies are not sent again; the words of the analysis are about what is.
+            if is_copy
+                && matches!(
+                    event,
+                    stream::Event::Fact(Fact {
+                        noted: Noted::Analysis { .. },
+                        ..
+                    })
+                )
+            {
+                return;
+            }
             messages += u32::from(matches!(event, stream::Event::Message(_)));
             facts += u32::from(matches!(event, stream::Event::Fact(_)));
             handler(Event::Stream(event));
         });
+        let problem = self.problem(decoded, bytes);
+        let quoted = problem.as_ref().and_then(|(_, stream)| *stream);
+        if let Some((noted, stream)) = problem {
+            facts += 1;
+            handler(Event::Stream(stream::Event::Fact(&Fact {
+                frame: frame.number,
+                time,
+                stream,
+                noted,
+            })));
+        }
+        let quoted = quoted.map(|stream| stream.number);
+        let number = segment.map(|segment| segment.stream).or(quoted);
         let subject = Subject {
             data: frame.data,
             original_len: frame.original_len,
-            stream: segment.map(|segment| u64::from(segment.stream)),
+            stream: number.map(u64::from),
             app: messages > 0,
             expert: facts > 0,
         };
@@ -256,7 +296,10 @@ impl Dissector {
             self.totals.selected += 1;
             self.totals.facts += u64::from(facts);
             self.totals.not_decoded += u64::from(is_unknown);
-            self.selection.stream(segment.map(|segment| segment.stream));
+            self.selection.stream(number);
+            if let Some(watch) = &mut self.watch {
+                watch.frame(frame, time, decoded, bytes, is_copy);
+            }
             self.totals.bytes += u64::from(frame.original_len);
         }
         handler(Event::Frame(&Frame {
@@ -267,6 +310,7 @@ impl Dissector {
             bytes,
             decoded,
             segment: segment.as_ref(),
+            quoted,
             request,
             wrong_checksum: (self.check_checksums && is_selected)
                 .then(|| checksum::wrong(decoded, bytes))
@@ -277,8 +321,9 @@ impl Dissector {
         }));
         if self.tracker.is_over_limit() {
             let (totals, selection) = (&mut self.totals, &self.selection);
+            let watch = self.watch.as_deref_mut();
             self.tracker
-                .make_room(&mut |event| late(totals, selection, event, handler));
+                .make_room(&mut late(totals, selection, watch, handler));
         }
         Ok(!self.limit_is_reached())
     }
@@ -287,9 +332,16 @@ impl Dissector {
     pub fn finish(mut self, complete: bool, handler: &mut impl FnMut(Event<'_>)) -> Totals {
         let stopped = self.limit_is_reached();
         let (totals, selection) = (&mut self.totals, &self.selection);
-        self.tracker.finish(!stopped, &mut |event| {
-            late(totals, selection, event, handler);
-        });
+        let watch = self.watch.as_deref_mut();
+        self.tracker
+            .finish(!stopped, &mut late(totals, selection, watch, handler));
+        if let Some(watch) = self.watch.take() {
+            let fragments = self.fragments.waiting();
+            watch.finish(self.last_time, fragments, &mut |fact| {
+                totals.facts += 1;
+                handler(Event::Stream(stream::Event::Fact(fact)));
+            });
+        }
         totals.streams = u64::from(self.tracker.streams());
         totals.fragments_dropped = self.fragments.dropped();
         totals.is_complete = complete && !stopped;
@@ -328,44 +380,115 @@ impl Dissector {
         Some(self.tracker.segment(&tracked, ip, tcp, handler))
     }
 
+    /// The capture lost this many frames, as the file says.
+    pub fn dropped(&mut self, frames: u64) {
+        if let Some(watch) = &mut self.watch {
+            watch.dropped = frames;
+        }
+    }
+
+    /// What an ICMP error says, and the stream of the packet that it quotes. A redirect, or a source quench, is not
+    /// about a packet that is lost.
+    fn problem(&mut self, decoded: &Decoded, bytes: &[u8]) -> Option<(Noted, Option<StreamRef>)> {
+        let layers = decoded.innermost();
+        let (Network::Ip(ip), Transport::Icmp(icmp)) = (&layers.network, &layers.transport) else {
+            return None;
+        };
+        let is_v6 = ip.is_v6;
+        if !is_v6 && matches!(icmp.r#type, 4 | 5) {
+            return None;
+        }
+        let Ok(Message::Problem(problem)) = parse(icmp.version, icmp.span.of(bytes)) else {
+            return None;
+        };
+        let quoted = parse_quoted(icmp.version, problem.quoted).ok()?;
+        let head = quoted.head;
+        let detail = u32::from_be_bytes(problem.detail);
+        // RFC 1191 section 4: the lower half; of an old router 0. RFC 4443 section 3.2: the whole word.
+        let mtu = match (is_v6, problem.r#type, problem.code) {
+            (false, 3, 4) => Some(detail & 0xffff),
+            (true, 2, _) => Some(detail),
+            _ => None,
+        };
+        let mut ports = [0, 0];
+        let has_ports =
+            matches!(head.protocol, protocol::TCP | protocol::UDP) && head.is_first_fragment;
+        if let (true, Some(&[a, b, c, d])) =
+            (has_ports, problem.quoted.get(head.length..head.length + 4))
+        {
+            ports = [u16::from_be_bytes([a, b]), u16::from_be_bytes([c, d])];
+        }
+        let (from, to) = ((head.source, ports[0]), (head.destination, ports[1]));
+        let mut stream = None;
+        if head.protocol == protocol::TCP {
+            stream = self.tracker.quoted(from, to, mtu.unwrap_or(0));
+        }
+        if let Some(watch) = &mut self.watch {
+            watch.quoted(from, to);
+            if let Some(echo) = quoted.echo {
+                watch.quoted_echo(from.0, to.0, echo.identifier, echo.sequence);
+            }
+        }
+        let noted = Noted::IcmpError {
+            by: ip.source,
+            is_v6,
+            r#type: problem.r#type,
+            code: problem.code,
+            mtu,
+            to,
+        };
+        Some((noted, stream))
+    }
+
     /// Of the fragment that was the last one missing: the whole packet, which `decoded` is about then.
     #[inline]
-    fn reassemble(&mut self, decoded: &mut Decoded, frame: &[u8]) -> Option<Vec<u8>> {
+    fn reassemble(
+        &mut self,
+        number: u64,
+        time: Timestamp,
+        decoded: &mut Decoded,
+        frame: &[u8],
+    ) -> Option<Vec<u8>> {
         let ip = decoded.ip().filter(|ip| ip.fragment.is_some())?;
         let link = if ip.is_v6 {
             LinkType::IPV6
         } else {
             LinkType::IPV4
         };
-        let whole = self.fragments.take(ip, frame)?;
+        let whole = self.fragments.take((number, time), ip, frame)?;
         *decoded = decode(link, &whole, u32::try_from(whole.len()).unwrap_or(u32::MAX));
         Some(whole)
     }
 }
 
 /// Counts and hands on what is not about the frame at hand.
-fn late(
-    totals: &mut Totals,
-    selection: &Selection,
-    event: stream::Event<'_>,
-    handler: &mut impl FnMut(Event<'_>),
-) {
-    if let stream::Event::Fact(Fact { noted, .. }) = &event {
-        totals.evicted += u64::from(matches!(noted, Noted::Evicted(_)));
+fn late<'a>(
+    totals: &'a mut Totals,
+    selection: &'a Selection,
+    mut watch: Option<&'a mut Watch>,
+    handler: &'a mut impl FnMut(Event<'_>),
+) -> impl FnMut(stream::Event<'_>) + 'a {
+    move |event| {
+        if let stream::Event::Fact(Fact { noted, .. }) = &event {
+            totals.evicted += u64::from(matches!(noted, Noted::Evicted(_)));
+        }
+        let stream = match &event {
+            stream::Event::Message(message) => Some(message.stream.number),
+            stream::Event::Fact(fact) => fact.stream.map(|stream| stream.number),
+            stream::Event::Ended(summary) => Some(summary.number),
+            stream::Event::Begun(_) | stream::Event::Data(..) => None,
+        };
+        if stream.is_some_and(|stream| !selection.has(stream)) {
+            return;
+        }
+        totals.shown_streams += u64::from(matches!(event, stream::Event::Ended(_)));
+        totals.messages += u64::from(matches!(event, stream::Event::Message(_)));
+        totals.facts += u64::from(matches!(event, stream::Event::Fact(_)));
+        if let (Some(watch), stream::Event::Ended(summary)) = (&mut watch, &event) {
+            watch.ended(summary);
+        }
+        handler(Event::Stream(event));
     }
-    let stream = match &event {
-        stream::Event::Message(message) => Some(message.stream.number),
-        stream::Event::Fact(fact) => fact.stream.map(|stream| stream.number),
-        stream::Event::Ended(summary) => Some(summary.number),
-        stream::Event::Begun(_) | stream::Event::Data(..) => None,
-    };
-    if stream.is_some_and(|stream| !selection.has(stream)) {
-        return;
-    }
-    totals.shown_streams += u64::from(matches!(event, stream::Event::Ended(_)));
-    totals.messages += u64::from(matches!(event, stream::Event::Message(_)));
-    totals.facts += u64::from(matches!(event, stream::Event::Fact(_)));
-    handler(Event::Stream(event));
 }
 
 #[cfg(test)]

@@ -10,6 +10,7 @@ const PORT_REUSE: &[u8] = include_bytes!("../../tests/data/captures/tcp-port-reu
 
 fn settings(filter: &str) -> Settings {
     Settings {
+        watch: false,
         streams: stream::Settings {
             app_ports: vec![65432],
             app_any: false,

@@ -4,6 +4,7 @@ use std::collections::{HashMap, VecDeque};
 use std::net::IpAddr;
 
 use super::record::Ip;
+use crate::capfile::Timestamp;
 
 /// No IP packet has more bytes of payload.
 const LARGEST: u32 = 0xffff;
@@ -29,6 +30,8 @@ pub struct Fragments {
 /// A packet that is not whole.
 #[derive(Debug, Default)]
 struct Waiting {
+    /// The frame of the first fragment that came.
+    first: (u64, Timestamp),
     bytes: Vec<u8>,
     /// What of it is there: ranges, sorted, that do not touch.
     there: Vec<(u32, u32)>,
@@ -42,9 +45,15 @@ impl Fragments {
         self.dropped
     }
 
-    /// Takes a fragment. The last one that was missing gives the packet: a header of IP that says no
+    /// The packets that are not whole: when their first fragment came, the sender, the receiver.
+    pub fn waiting(&self) -> impl Iterator<Item = (u64, Timestamp, IpAddr, IpAddr)> {
+        let waiting = self.waiting.iter();
+        waiting.map(|((from, to, ..), packet)| (packet.first.0, packet.first.1, *from, *to))
+    }
+
+    /// Takes a fragment, with the number and the time of its frame. The last one that was missing gives the packet: a header of IP that says no
     /// length, so that it is as long as it is, and all of the payload.
-    pub fn take(&mut self, ip: &Ip, frame: &[u8]) -> Option<Vec<u8>> {
+    pub fn take(&mut self, when: (u64, Timestamp), ip: &Ip, frame: &[u8]) -> Option<Vec<u8>> {
         let fragment = ip.fragment?;
         let start = (ip.offset + ip.header_length) as usize;
         let payload = frame.get(start..ip.end as usize)?;
@@ -63,7 +72,10 @@ impl Fragments {
             self.make_room();
             self.order.push_back(key);
         }
-        let waiting = self.waiting.entry(key).or_default();
+        let waiting = self.waiting.entry(key).or_insert_with(|| Waiting {
+            first: when,
+            ..Waiting::default()
+        });
         if !fragment.more {
             waiting.total.get_or_insert(to);
         }
@@ -152,6 +164,14 @@ mod tests {
     use crate::packet::decode;
     use crate::packet::ip::{Fragment, protocol};
 
+    const FIRST: (u64, Timestamp) = (
+        1,
+        Timestamp {
+            seconds: 0,
+            nanoseconds: 0,
+        },
+    );
+
     fn ip(identification: u32, offset: u32, more: bool, length: usize) -> Ip {
         Ip {
             is_v6: false,
@@ -174,7 +194,7 @@ mod tests {
     fn take(fragments: &mut Fragments, whole: &[u8], from: usize, to: usize) -> Option<Vec<u8>> {
         let more = to < whole.len();
         let offset = u32::try_from(from).unwrap();
-        fragments.take(&ip(7, offset, more, to - from), &whole[from..to])
+        fragments.take(FIRST, &ip(7, offset, more, to - from), &whole[from..to])
     }
 
     #[test]
@@ -198,9 +218,9 @@ mod tests {
     #[test]
     fn where_fragments_overlap_the_first_counts() {
         let mut fragments = Fragments::default();
-        fragments.take(&ip(7, 8, true, 8), b"AAAAAAAA");
-        fragments.take(&ip(7, 0, true, 24), b"bbbbbbbbbbbbbbbbbbbbbbbb");
-        let packet = fragments.take(&ip(7, 24, false, 2), b"cc").unwrap();
+        fragments.take(FIRST, &ip(7, 8, true, 8), b"AAAAAAAA");
+        fragments.take(FIRST, &ip(7, 0, true, 24), b"bbbbbbbbbbbbbbbbbbbbbbbb");
+        let packet = fragments.take(FIRST, &ip(7, 24, false, 2), b"cc").unwrap();
         assert_eq!(&packet[20..], b"bbbbbbbbAAAAAAAAbbbbbbbbcc");
     }
 
@@ -208,11 +228,14 @@ mod tests {
     fn what_waits_is_bounded_and_what_is_given_up_is_counted() {
         let mut fragments = Fragments::default();
         for n in 0..1000 {
-            fragments.take(&ip(n, 0, true, 8), b"AAAAAAAA");
+            fragments.take(FIRST, &ip(n, 0, true, 8), b"AAAAAAAA");
         }
         assert_eq!(fragments.waiting.len(), MOST_PACKETS);
         assert_eq!(fragments.dropped(), 1000 - MOST_PACKETS as u64);
-        assert_eq!(fragments.take(&ip(1, 65_528, true, 16), &[0; 16]), None);
+        assert_eq!(
+            fragments.take(FIRST, &ip(1, 65_528, true, 16), &[0; 16]),
+            None
+        );
     }
 
     proptest! {

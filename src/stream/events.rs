@@ -1,5 +1,7 @@
 //! What the tracker is given, and the events that it yields.
 
+use std::net::IpAddr;
+
 use super::analysis::Analysis;
 use super::assembly::{Overlap, Piece};
 use super::flow::{Endpoint, Summary};
@@ -112,6 +114,15 @@ pub struct AppMessage<'a> {
     pub latency: Option<i64>,
 }
 
+/// What a scan tries.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum ScanOf {
+    /// Ports of a host.
+    Ports(IpAddr),
+    /// A port of many hosts.
+    Hosts(u16),
+}
+
 /// What was noticed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Noted {
@@ -146,14 +157,141 @@ pub enum Noted {
     SlowConnect(i64),
     /// The SYN was answered, and the handshake was never completed.
     HandshakeUnfinished,
-    /// The SYN was not answered.
-    Unanswered,
+    /// The SYN was not answered, though other connections of the same server may have been.
+    Unanswered {
+        /// Others were.
+        others_were: bool,
+    },
     /// The bytes are not an application message, and why.
     NoMessage(String),
     /// The stream ended in the middle of an application message.
     MessageCut,
     /// The stream was dropped to keep within the memory limit; it held this many bytes.
     Evicted(usize),
+    /// An ICMP error quotes a packet, of the stream if it is one.
+    IcmpError {
+        /// Who sent it.
+        by: IpAddr,
+        /// Of version 6.
+        is_v6: bool,
+        /// Its type.
+        r#type: u8,
+        /// Its code.
+        code: u8,
+        /// The MTU that it reports, if it is about that.
+        mtu: Option<u32>,
+        /// Where the packet was to go; port 0 if it has none.
+        to: Endpoint,
+    },
+    /// This many packets were larger than the MTU that an ICMP error had reported before.
+    MtuIgnored {
+        /// The MTU.
+        mtu: u32,
+        /// How many packets.
+        times: u32,
+    },
+    /// The same large segment was sent again and again, and never acknowledged; smaller ones were.
+    BlackHole {
+        /// Bytes of data in it.
+        length: u32,
+        /// How often it was sent.
+        times: u32,
+    },
+    /// The capture lost this many frames, as the file says.
+    Dropped(u64),
+    /// The time went back.
+    TimeBack {
+        /// At this many frames.
+        frames: u64,
+        /// By this many nanoseconds at most.
+        longest: i64,
+    },
+    /// Frames were captured in part.
+    Cut {
+        /// This many.
+        frames: u64,
+        /// Of all these.
+        of: u64,
+    },
+    /// Frames are copies of others: captured twice.
+    Copies {
+        /// This many.
+        frames: u64,
+        /// Of all these.
+        of: u64,
+    },
+    /// Streams of which only one direction was captured.
+    OneSided {
+        /// This many.
+        streams: u64,
+        /// Of all these.
+        of: u64,
+    },
+    /// Packets of which fragments are missing.
+    FragmentsLost {
+        /// The sender.
+        source: IpAddr,
+        /// The receiver.
+        destination: IpAddr,
+        /// How many packets.
+        packets: u64,
+    },
+    /// Two hardware addresses claim an IP address.
+    DuplicateAddress {
+        /// The IP address.
+        address: [u8; 4],
+        /// The hardware addresses.
+        macs: [[u8; 6]; 2],
+    },
+    /// Echo requests without a reply.
+    PingUnanswered {
+        /// Who sent them.
+        source: IpAddr,
+        /// Where to.
+        destination: IpAddr,
+        /// How many.
+        lost: u64,
+        /// Of all these.
+        of: u32,
+    },
+    /// DNS queries without an answer.
+    DnsUnanswered {
+        /// Who asked.
+        client: IpAddr,
+        /// Who was asked.
+        server: IpAddr,
+        /// How many.
+        queries: u64,
+    },
+    /// DNS answers that say a failure.
+    DnsFailed {
+        /// The server.
+        server: IpAddr,
+        /// The response code: 2 is SERVFAIL, 5 REFUSED.
+        code: u8,
+        /// How many.
+        answers: u64,
+    },
+    /// DNS answers that came late.
+    DnsSlow {
+        /// The server.
+        server: IpAddr,
+        /// How many.
+        answers: u64,
+        /// From the first query to the answer at most, in nanoseconds.
+        longest: i64,
+    },
+    /// Many ports or hosts were tried in vain.
+    Scan {
+        /// Who tried.
+        client: IpAddr,
+        /// What.
+        of: ScanOf,
+        /// How many were refused.
+        refused: u32,
+        /// How many were silent.
+        silent: u32,
+    },
 }
 
 /// Something noteworthy: a fact, from which `diagnose` makes a finding.

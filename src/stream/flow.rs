@@ -23,6 +23,8 @@ pub type Endpoint = (IpAddr, u16);
 pub enum EndState {
     /// The SYN was not answered.
     Unanswered,
+    /// The SYN was answered with an ICMP error.
+    Rejected,
     /// The SYN was answered with a reset.
     Refused,
     /// It continues.
@@ -40,6 +42,7 @@ impl EndState {
     pub fn words(self) -> &'static str {
         match self {
             EndState::Unanswered => "SYN unanswered",
+            EndState::Rejected => "rejected by ICMP",
             EndState::Refused => "refused",
             EndState::Open => "open",
             EndState::HalfClosed => "half closed",
@@ -135,8 +138,67 @@ pub(super) struct Side {
     pub(super) data_after_fin: bool,
     /// The last data of the connection is from this end.
     pub(super) spoke_last: bool,
+    pub(super) stuck: Stuck,
     /// When its SYN was sent last.
     pub(super) syn_time: Option<Timestamp>,
+}
+
+/// What ICMP errors said of a connection.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Quoted {
+    /// Who sent the packet.
+    pub(super) from: Direction,
+    /// The MTU that the error reported, or 0.
+    pub(super) mtu: u32,
+    /// Packets that were larger than that and came later.
+    pub(super) larger: u32,
+}
+
+/// A segment that is sent again and again.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Stuck {
+    pub(super) seq: SeqNumber,
+    pub(super) length: u32,
+    pub(super) times: u32,
+    /// The largest segment of which the acknowledgment was seen.
+    pub(super) largest_acked: u32,
+    /// The largest one on its way: its end and its length.
+    pub(super) on_its_way: (SeqNumber, u32),
+}
+
+impl Stuck {
+    /// Shorter segments pass any link.
+    const LARGE: u32 = 1000;
+    const TIMES: u32 = 4;
+
+    /// This end sends data.
+    pub(super) fn sent(&mut self, segment: &Segment, again: bool) {
+        if again && segment.seq == self.seq && segment.length == self.length {
+            self.times += 1;
+        } else if !again && segment.length > self.on_its_way.1 {
+            self.on_its_way = (segment.end(), segment.length);
+        }
+        if segment.length >= Self::LARGE && segment.seq != self.seq && self.times < Self::TIMES {
+            (self.seq, self.length, self.times) = (segment.seq, segment.length, 1);
+        }
+    }
+
+    /// The other end acknowledges.
+    pub(super) fn acked(&mut self, ack: SeqNumber) {
+        let (end, length) = self.on_its_way;
+        if length > 0 && !end.is_after(ack) {
+            self.largest_acked = self.largest_acked.max(length);
+            self.on_its_way.1 = 0;
+        }
+        if ack.is_after(self.seq) {
+            self.times = 0;
+        }
+    }
+
+    /// The segment is never acknowledged, others that are smaller were, and none as large.
+    pub(super) fn is_black_hole(&self) -> bool {
+        self.times >= Self::TIMES && (1..self.length).contains(&self.largest_acked)
+    }
 }
 
 /// Application messages of a connection.
@@ -161,6 +223,8 @@ pub(super) struct Flow {
     /// By direction.
     pub(super) messages: [u32; 2],
     pub(super) spans: Spans,
+    /// An ICMP error quoted a packet of it.
+    pub(super) icmp: Option<Quoted>,
     /// Who was the first to send a FIN or RST.
     pub(super) ended_by: Option<Direction>,
     /// From the first SYN to the end of the handshake, in nanoseconds.
@@ -210,6 +274,7 @@ impl Flow {
             first: first.time,
             last: first.time,
             spans: Spans::new(first.time),
+            icmp: None,
             ended_by: None,
             connect: None,
             resumed_after: 0,
@@ -310,7 +375,11 @@ impl Flow {
         let saw_syn = self.conversation.ends[self.client.index()].saw_syn;
         let is_silent = server.sent.packets == 0 && client.sent.data_bytes == 0;
         if saw_syn && is_silent && !self.is_forgotten {
-            EndState::Unanswered
+            if self.icmp.is_some() {
+                EndState::Rejected
+            } else {
+                EndState::Unanswered
+            }
         } else if saw_syn && server.reset && server.sent.packets == 1 {
             EndState::Refused
         } else if client.reset || server.reset {

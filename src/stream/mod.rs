@@ -38,7 +38,7 @@ pub use analysis::Analysis;
 pub use assembly::{Overlap, Piece};
 pub use echoes::EchoRequests;
 pub use events::{
-    AppMessage, Begun, Event, Fact, Frame, Noted, Role, SegmentInfo, Settings, StreamRef,
+    AppMessage, Begun, Event, Fact, Frame, Noted, Role, ScanOf, SegmentInfo, Settings, StreamRef,
 };
 pub use flow::{EndState, Endpoint, Sent, Summary};
 pub use key::Direction;

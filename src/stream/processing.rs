@@ -1,6 +1,6 @@
 //! A segment is processed: windows, reassembly, messages.
 
-use std::collections::VecDeque;
+use std::collections::{HashSet, VecDeque};
 
 use super::analysis::Segment;
 use super::assembly::{Assembly, Noticed, Overlap, Piece};
@@ -37,6 +37,7 @@ pub(super) fn finish(
     cache: &mut HeaderCache,
     frame: &Frame<'_>,
     until: Timestamp,
+    answered: &HashSet<Endpoint>,
     flow: &mut Flow,
     handler: &mut impl FnMut(Event<'_>),
 ) {
@@ -58,11 +59,13 @@ pub(super) fn finish(
             cache,
         };
         processing.finish(flow, handler);
+        processing.sizes(flow, handler);
     }
     let summary = flow.summary();
     let waited = until.max(flow.last).nanos_since(flow.first);
     let noted = if summary.ended == EndState::Unanswered {
-        Some(Noted::Unanswered)
+        let others_were = answered.contains(&summary.server);
+        Some(Noted::Unanswered { others_were })
     } else if flow.is_half_open() {
         Some(Noted::HandshakeUnfinished)
     } else {
@@ -163,6 +166,13 @@ impl Processing<'_> {
         }
         let is_data = segment.length > 0
             && !marks.has(Marks::KEEP_ALIVE.with(Marks::SPURIOUS_RETRANSMISSION));
+        if segment.flags & flag::ACK != 0 {
+            flow.sides[1 - here].stuck.acked(segment.ack);
+        }
+        if segment.length > 0 && segment.flags & (flag::RST | flag::SYN) == 0 {
+            let again = marks.has(Marks::ANY_RETRANSMISSION);
+            flow.sides[here].stuck.sent(segment, again);
+        }
         if is_data && segment.flags & (flag::RST | flag::SYN) == 0 {
             flow.sides[1 - here].data_after_fin |= flow.sides[1 - here].fin.is_some();
             flow.sides[here].spoke_last = true;
@@ -366,6 +376,21 @@ impl Processing<'_> {
             }
         }
         flow.is_over = true;
+    }
+
+    /// Whether packets were too large for the path.
+    fn sizes(&self, flow: &Flow, handler: &mut impl FnMut(Event<'_>)) {
+        let ignored = flow
+            .icmp
+            .filter(|icmp| icmp.from == self.direction && icmp.larger >= 2);
+        let stuck = flow.sides[self.direction.index()].stuck;
+        if let Some(icmp) = ignored {
+            let (mtu, times) = (icmp.mtu, icmp.larger);
+            self.note(flow, Noted::MtuIgnored { mtu, times }, handler);
+        } else if flow.icmp.is_none() && stuck.is_black_hole() {
+            let (length, times) = (stuck.length, stuck.times);
+            self.note(flow, Noted::BlackHole { length, times }, handler);
+        }
     }
 
     /// Nothing more will come: what waits after gaps is handed on.

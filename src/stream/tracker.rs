@@ -1,11 +1,11 @@
 //! All connections of a capture.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::hash::BuildHasher as _;
 
 use super::analysis::{Analysis, Segment};
-use super::events::{Begun, Event, Fact, Frame, Noted, SegmentInfo, Settings};
-use super::flow::{self, Endpoint, Flow};
+use super::events::{Begun, Event, Fact, Frame, Noted, SegmentInfo, Settings, StreamRef};
+use super::flow::{self, Endpoint, Flow, Quoted};
 use super::key::{Direction, FlowKey, Seeded};
 use super::marks::Marks;
 use super::processing::{Processing, finish, reference};
@@ -52,7 +52,11 @@ pub struct Tracker {
     next_number: u32,
     memory: usize,
     cache: HeaderCache,
+    /// Servers that have answered a SYN, at most [`MOST_ANSWERED`].
+    answered: HashSet<Endpoint>,
 }
+
+const MOST_ANSWERED: usize = 64 * 1024;
 
 /// Of the connections that have gone. What is said of a capture does not depend on a run's random numbers; who
 /// makes many of them meet in a place can only keep it from being said that ports were in use before.
@@ -113,6 +117,7 @@ impl Tracker {
             next_number: 0,
             memory: 0,
             cache: HeaderCache::default(),
+            answered: HashSet::new(),
         }
     }
 
@@ -161,6 +166,13 @@ impl Tracker {
             analysis.marks = analysis.marks.with(Marks::PORTS_REUSED);
         }
         flow.count(direction, &segment, frame.wire_length, &analysis);
+        if let Some(icmp) = &mut flow.icmp
+            && icmp.mtu > 0
+            && icmp.from == direction
+            && ip.end - ip.offset > icmp.mtu
+        {
+            icmp.larger += 1;
+        }
         let mut processing = Processing {
             settings,
             frame,
@@ -199,6 +211,20 @@ impl Tracker {
         seen
     }
 
+    /// Notes that an ICMP error quotes a packet between these ends, with the MTU that it reports, or 0. Gives the
+    /// packet's stream, if there is one.
+    pub fn quoted(&mut self, from: Endpoint, to: Endpoint, mtu: u32) -> Option<StreamRef> {
+        let (key, direction) = FlowKey::of(from, to);
+        let slot = *self.table.get(&key)?;
+        let flow = self.slots.get_mut(slot as usize)?.as_mut()?;
+        flow.icmp = Some(Quoted {
+            from: direction,
+            mtu,
+            larger: flow.icmp.map_or(0, |icmp| icmp.larger),
+        });
+        Some(reference(flow, direction))
+    }
+
     /// Whether [`Tracker::make_room`] has something to do.
     #[inline]
     pub fn is_over_limit(&self) -> bool {
@@ -217,6 +243,7 @@ impl Tracker {
                 &self.settings,
                 &mut self.cache,
                 self.last.1,
+                &mut self.answered,
                 &mut flow,
                 handler,
             );
@@ -288,7 +315,8 @@ impl Tracker {
     /// Yields what is left of a stream and its summary, and removes it.
     fn remove(&mut self, slot: u32, handler: &mut impl FnMut(Event<'_>)) {
         if let Some(Some(flow)) = self.slots.get_mut(slot as usize) {
-            sum_up(&self.settings, &mut self.cache, self.last.1, flow, handler);
+            let (cache, answered) = (&mut self.cache, &mut self.answered);
+            sum_up(&self.settings, cache, self.last.1, answered, flow, handler);
             self.unhook(slot);
             self.slots[slot as usize] = None;
         }
@@ -349,6 +377,9 @@ impl Tracker {
     /// began. Unless the capture was read to its `complete` end, how they end is not known.
     pub fn finish(&mut self, complete: bool, handler: &mut impl FnMut(Event<'_>)) {
         self.make_room(handler);
+        for flow in self.slots.iter().flatten() {
+            remember_answer(flow, &mut self.answered);
+        }
         let mut all: Vec<(u32, u32)> = (0_u32..)
             .zip(&self.slots)
             .filter_map(|(slot, flow)| flow.as_ref().map(|flow| (flow.number, slot)))
@@ -413,16 +444,26 @@ fn sum_up(
     settings: &Settings,
     cache: &mut HeaderCache,
     until: Timestamp,
+    answered: &mut HashSet<Endpoint>,
     flow: &mut Flow,
     handler: &mut impl FnMut(Event<'_>),
 ) {
+    remember_answer(flow, answered);
     let frame = Frame {
         number: flow.last_frame,
         time: flow.last,
         bytes: &[],
         wire_length: 0,
     };
-    finish(settings, cache, &frame, until, flow, handler);
+    finish(settings, cache, &frame, until, answered, flow, handler);
+}
+
+/// Remembers a server that has answered a SYN.
+fn remember_answer(flow: &Flow, answered: &mut HashSet<Endpoint>) {
+    let server = flow.client.turned().index();
+    if flow.conversation.ends[server].saw_syn_ack && answered.len() < MOST_ANSWERED {
+        answered.insert(flow.ends[server]);
+    }
 }
 
 #[cfg(test)]

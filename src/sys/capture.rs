@@ -32,6 +32,8 @@ pub trait FrameHandler {
     fn frame(&mut self, frame: &Frame<'_>, interface: &Interface) -> Result<bool>;
     /// A block of a pcapng file that has no frame; the file's interfaces are known without it.
     fn block(&mut self, _block: &[u8]) {}
+    /// The file is read to its end: what is known of its interfaces then.
+    fn interfaces(&mut self, _interfaces: &[Interface]) {}
     /// This many bytes of the file were read; comes about every megabyte.
     fn progress(&mut self, offset: u64);
     /// The next frame may be long in coming: what waits for more should not.
@@ -189,7 +191,10 @@ impl Capture {
             let (frame, interface) =
                 match reader.next_with_interface(&mut |block| handler.block(block)) {
                     Ok(Some(next)) => next,
-                    Ok(None) => return Ok(()),
+                    Ok(None) => {
+                        handler.interfaces(reader.interfaces());
+                        return Ok(());
+                    }
                     Err(error) => return Err(self.damaged(&error)),
                 };
             if frame.offset >= checked {
@@ -289,6 +294,7 @@ impl Capture {
                 return Err(error);
             }
             if reader.is_over() {
+                handler.interfaces(reader.interfaces());
                 return Ok(());
             }
             handler.progress(reader.offset());

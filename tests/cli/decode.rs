@@ -61,6 +61,16 @@ fn objects(text: &str) -> Vec<Value> {
 /// Frames whose line is not tshark's, and why.
 const DIFFERENT: &[(&str, &[usize], &str)] = &[
     (
+        "around-causes",
+        &[10, 32, 33, 34, 35, 36, 50, 51],
+        "the MTU of an ICMP error is shown, the content of DNS is not",
+    ),
+    (
+        "around-no-causes",
+        &[7, 29, 30, 32, 54],
+        "as above, and a duplicate address is not in the line",
+    ),
+    (
         "gre-unknown",
         &[2, 3, 4],
         "what GRE carries is named with its number and its length",
@@ -70,6 +80,7 @@ const DIFFERENT: &[(&str, &[usize], &str)] = &[
         &[6, 7],
         "options of MPTCP, experiments and TCP Fast Open are not shown",
     ),
+    ("udp-icmp-arp", &[12], "the MTU of an ICMP error is shown"),
     (
         "unknown-protocols",
         &[1, 2, 3],
@@ -683,6 +694,87 @@ fn findings_name_why_it_was_slow_and_why_it_was_reset() {
     }
     let alike = stdout(&run(&["decode", &capture("tcp-no-causes"), "--expert"]));
     assert!(alike.starts_with("no findings in "), "{alike}");
+}
+
+#[test]
+fn findings_tell_what_is_wrong_around_the_streams_and_what_icmp_errors_say_of_them() {
+    let text = stdout(&run(&["decode", &capture("around-causes"), "--expert"]));
+    for words in [
+        "WARNING 10.0.9.9 rejected packets to 10.0.0.3 port 8000: ICMP Packet filtered\n",
+        "NOTICE 10.0.9.9 sent: packet too big, MTU of the next link 1400\n",
+        "ERROR 4 packets larger than the path MTU of 1400 were sent after the ICMP error\n",
+        "WARNING possible MTU black hole: a segment of 1460 bytes was sent 5 times",
+        "WARNING 1 of 4 pings from 10.0.0.1 to 10.0.0.2 got no reply\n",
+        "WARNING 1 DNS query of 10.0.0.1 to 10.0.0.2 never answered\n",
+        "WARNING DNS server 10.0.0.2 answered 1 query with SERVFAIL\n",
+        "WARNING DNS server 10.0.0.2 was slow: 1 answer took up to 3.0 s\n",
+        "ERROR duplicate address: 02:00:0a:00:00:02 and 02:00:0a:00:00:63 both claim 10.0.0.2\n",
+        "WARNING scan: 10.0.0.1 tried 6 ports of 10.0.0.2: 3 refused, 3 without an answer\n",
+        "WARNING fragments of 1 packet from 10.0.0.1 to 10.0.0.2 are missing\n",
+        "NOTICE time goes backwards 1 time, by up to 500 µs\n",
+    ] {
+        assert_eq!(text.matches(words).count(), 1, "{words} in\n{text}");
+    }
+    // One finding for the scan, and none for the SYN that the router answered.
+    for words in [
+        "SYN never answered",
+        "refused the connection",
+        "SYN answered",
+    ] {
+        assert!(!text.contains(words), "{words} in\n{text}");
+    }
+    let streams = decode("around-causes", &["--streams"]);
+    assert!(streams.contains("rejected by ICMP"), "{streams}");
+
+    let alike = stdout(&run(&["decode", &capture("around-no-causes"), "--expert"]));
+    let headlines = |text: &str| -> Vec<String> {
+        let lines = text
+            .lines()
+            .filter(|line| line.starts_with(char::is_uppercase));
+        let lines = lines.filter(|line| !line.starts_with("NOTICE TCP "));
+        lines.map(str::to_owned).collect()
+    };
+    assert_eq!(
+        headlines(&alike),
+        [
+            "WARNING SYN answered with RST: 6 connections from 10.0.0.1 to 10.0.0.2:20",
+            "WARNING the server refused the connection: RST in answer to the SYN",
+            "WARNING the server refused the connection: RST in answer to the SYN",
+            "WARNING the server refused the connection: RST in answer to the SYN",
+            "NOTICE 10.0.9.9 sent: packet too big, MTU of the next link 1400",
+        ],
+        "{alike}"
+    );
+    let twice = decode_findings("captured-twice");
+    let copies = "NOTICE 8 of 16 frames are copies: captured twice, not sent twice";
+    assert_eq!(headlines(&twice), [copies]);
+    assert!(!twice.contains("Retransmission"), "{twice}");
+    assert_eq!(
+        headlines(&decode_findings("captured-one-way"))[0],
+        "WARNING only one direction was captured in 1 of 1 streams"
+    );
+}
+
+fn decode_findings(name: &str) -> String {
+    stdout(&run(&["decode", &capture(name), "--expert"]))
+}
+
+#[test]
+fn an_icmp_error_belongs_to_the_stream_that_it_quotes_and_shows_its_mtu() {
+    let of_stream = decode("around-causes", &["stream 1 and icmp"]);
+    assert!(
+        of_stream.ends_with("(Fragmentation needed) mtu=1400\n"),
+        "{of_stream}"
+    );
+    let events = objects(&decode("around-causes", &["--json", "stream 1 and icmp"]));
+    let packet = events
+        .iter()
+        .find(|event| event["event"] == "packet")
+        .expect("one");
+    assert_eq!(
+        (&packet["mtu"], &packet["quoted_stream"]),
+        (&1400.into(), &1.into())
+    );
 }
 
 #[test]

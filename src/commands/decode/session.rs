@@ -23,6 +23,8 @@ pub(super) struct Session {
     pub(super) progress: Option<Progress>,
     /// How many there were.
     frames: u64,
+    /// How many the capture lost, as the file says.
+    dropped: u64,
     /// After this many frames, more threads are started.
     alone: u64,
 }
@@ -109,6 +111,7 @@ impl Session {
             output,
             progress: None,
             frames: 0,
+            dropped: 0,
             alone,
         }
     }
@@ -160,16 +163,18 @@ impl Session {
             work,
             output,
             progress,
+            dropped,
             ..
         } = self;
         let Work::Here(here) = work else {
             return result.map(|()| Totals::default());
         };
         let Here {
-            dissector,
+            mut dissector,
             mut view,
             mut out,
         } = *here;
+        dissector.dropped(dropped);
         if let Some(progress) = progress {
             progress.finish();
         }
@@ -247,6 +252,11 @@ impl FrameHandler for Session {
         if let Some(output) = &mut self.output {
             output.block(block);
         }
+    }
+
+    fn interfaces(&mut self, interfaces: &[Interface]) {
+        let dropped = interfaces.iter().filter_map(|interface| interface.dropped);
+        self.dropped = dropped.fold(0, u64::saturating_add);
     }
 
     fn progress(&mut self, offset: u64) {

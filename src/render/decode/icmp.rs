@@ -24,9 +24,25 @@ pub(super) fn write(out: &mut Buffer, frame: &Frame<'_>, ip: &Ip, message: &Icmp
             v6(out, message, bytes, ip);
         }
     }
+    if let Some(mtu) = mtu(message, bytes) {
+        out.format(format_args!(" mtu={mtu}"));
+    }
     if let Some(request) = frame.request {
         out.format(format_args!(" (request in {request})"));
     }
+}
+
+/// The MTU that an error reports (RFC 1191 section 4, RFC 4443 section 3.2).
+pub(super) fn mtu(message: &Icmp, bytes: &[u8]) -> Option<u32> {
+    let &[_, _, _, _, a, b, c, d, ..] = bytes else {
+        return None;
+    };
+    let mtu = match (message.version, message.r#type, message.code) {
+        (Version::V4, 3, 4) => u32::from_be_bytes([0, 0, c, d]),
+        (Version::V6, 2, _) => u32::from_be_bytes([a, b, c, d]),
+        _ => return None,
+    };
+    Some(mtu).filter(|mtu| *mtu > 0)
 }
 
 fn v4(out: &mut Buffer, message: &Icmp, bytes: &[u8], ip: &Ip) {

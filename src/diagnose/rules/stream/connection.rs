@@ -37,11 +37,15 @@ pub static SYN_UNANSWERED: Rule = rule(
         "Check the host, and capture on the other side: does the SYN arrive there?",
     ],
     |fact| match fact.noted {
-        Noted::Unanswered => Some(found(
+        Noted::Unanswered { others_were } => Some(found(
             &SYN_UNANSWERED,
             Severity::Warning,
             fact,
-            "SYN never answered: host down, or a firewall dropped it",
+            if others_were {
+                "SYN never answered, though this port answered others: accept queue full, or SYN lost"
+            } else {
+                "SYN never answered: host down, or a firewall dropped it"
+            },
         )),
         _ => None,
     },

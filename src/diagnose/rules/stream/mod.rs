@@ -1,15 +1,19 @@
 //! Rules about a fact of a capture: `stream` notices, these say what it means.
 
+mod around;
 mod connection;
 mod content;
 mod ending;
+mod icmp;
 
+pub use around::*;
 pub use connection::*;
 pub use content::*;
 pub use ending::*;
+pub use icmp::*;
 
 use super::{Check, Rule};
-use crate::diagnose::{Fact, Finding, Severity, Subject, Value};
+use crate::diagnose::{Fact, Finding, Severity, Subject, Value, words};
 use crate::stream::Fact as StreamFact;
 
 /// A rule that is asked about a fact.
@@ -36,6 +40,15 @@ fn found(
         ruled_out: rule.look_alikes,
         next: vec![rule.next.into()],
         ..Finding::new(rule, severity, subject, headline)
+    }
+}
+
+/// Nanoseconds as people say them.
+fn millis(nanoseconds: i64) -> String {
+    let nanoseconds = u64::try_from(nanoseconds).unwrap_or(0);
+    match nanoseconds / 1_000_000 {
+        0 => format!("{} µs", nanoseconds.div_ceil(1000)),
+        milliseconds => words::duration(milliseconds),
     }
 }
 
@@ -136,7 +149,16 @@ mod tests {
                 "reset",
                 "the client reset the connection (RST)",
             ),
-            (Noted::Unanswered, "syn_unanswered", "SYN never answered"),
+            (
+                Noted::Unanswered { others_were: false },
+                "syn_unanswered",
+                "SYN never answered: host down",
+            ),
+            (
+                Noted::Unanswered { others_were: true },
+                "syn_unanswered",
+                "SYN never answered, though",
+            ),
             (
                 Noted::NoMessage("x".to_owned()),
                 "no_message",

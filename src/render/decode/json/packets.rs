@@ -3,6 +3,7 @@
 use std::net::IpAddr;
 
 use super::super::buffer::Buffer;
+use super::super::icmp::mtu;
 use super::super::line::KNOWN;
 use super::super::other::{mac, protocol_name};
 use super::{address, string, time};
@@ -153,6 +154,14 @@ fn packet_of_ip(out: &mut Buffer, frame: &Frame<'_>, ip: &Ip, transport: &Transp
             out.number(u64::from(icmp.r#type));
             key!(out, "icmp_code");
             out.number(u64::from(icmp.code));
+            if let Some(mtu) = mtu(icmp, icmp.span.of(frame.bytes)) {
+                key!(out, "mtu");
+                out.number(u64::from(mtu));
+            }
+            if let Some(stream) = frame.quoted {
+                key!(out, "quoted_stream");
+                out.number(u64::from(stream));
+            }
         }
         _ => {
             key!(out, "protocol_number");
