@@ -81,12 +81,16 @@ pub(super) struct Watch {
     pings: HashMap<(IpAddr, IpAddr, u16, u16), Asked>,
     sent: HashMap<(IpAddr, IpAddr), u32>,
     queries: HashMap<(Endpoint, Endpoint, u16), Asked>,
+    /// The ends of queries that an ICMP error quotes.
+    rejected: HashSet<(Endpoint, Endpoint)>,
     /// Answers that say a failure, by server and code.
     failed: HashMap<(IpAddr, u8), Times>,
     late: HashMap<IpAddr, Times>,
     claims: HashMap<[u8; 4], Claim>,
     doubles: Vec<(u64, Timestamp, Noted)>,
     attempts: HashMap<(IpAddr, ScanOf), Attempts>,
+    /// How many others all attempts have together.
+    tried: usize,
     one_sided: Times,
     two_sided: u64,
     /// Frames that the capture lost, as the file says.
@@ -241,9 +245,8 @@ impl Watch {
 
     /// A packet that an ICMP error quotes: nothing else will answer it.
     pub(super) fn quoted(&mut self, from: Endpoint, to: Endpoint) {
-        if to.1 == 53 {
-            self.queries
-                .retain(|(client, server, _), _| (*client, *server) != (from, to));
+        if to.1 == 53 && self.rejected.len() < MOST {
+            self.rejected.insert((from, to));
         }
     }
 
@@ -270,7 +273,8 @@ impl Watch {
                     refused: 0,
                     silent: 0,
                 });
-                if attempts.others.len() < MOST && attempts.others.insert(server) {
+                if self.tried < MOST && attempts.others.insert(server) {
+                    self.tried += 1;
                     attempts.refused += u32::from(is_refused);
                     attempts.silent += u32::from(is_silent);
                 }
@@ -369,6 +373,9 @@ impl Watch {
         }
         let mut silent: HashMap<(IpAddr, IpAddr), Times> = HashMap::new();
         for ((from, to, _), asked) in self.queries.iter().filter(|(_, asked)| waited(asked)) {
+            if self.rejected.contains(&(*from, *to)) {
+                continue;
+            }
             earliest(silent.entry((from.0, to.0)).or_default(), asked);
         }
         for ((client, server), times) in silent {

@@ -169,7 +169,7 @@ impl Tracker {
         if let Some(icmp) = &mut flow.icmp
             && icmp.mtu > 0
             && icmp.from == direction
-            && ip.end - ip.offset > icmp.mtu
+            && ip.end.saturating_sub(ip.offset) > icmp.mtu
         {
             icmp.larger += 1;
         }
