@@ -142,7 +142,7 @@ fn about(case: &Case<'_>, finding: &Finding) -> Vec<String> {
             }
             Subject::Path { netns, to } => about.push(format!("path {} {to}", namespace(netns))),
             Subject::Process(at) => about.push(format!("pid {}", case.sample.process(at).pid)),
-            Subject::Stream(_) => {}
+            Subject::Capture | Subject::Stream(_) => {}
             Subject::Socket(at) => {
                 let socket = case.socket(at);
                 let netns = namespace(socket.netns);

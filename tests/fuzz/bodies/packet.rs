@@ -52,6 +52,7 @@ pub(crate) fn packet(data: &[u8]) {
         bytes: frame,
         decoded: &decoded,
         segment: None,
+        quoted: None,
         request: None,
         wrong_checksum: checksum::wrong(&decoded, frame),
         messages: 0,
