@@ -102,7 +102,7 @@ pub static MTU_IGNORED: Rule = rule(
 
 /// Large segments vanish.
 pub static MTU_BLACK_HOLE: Rule = rule(
-    "mtu_black_hole",
+    "large_segments_lost",
     "large segments vanish",
     [
         "Small segments are acknowledged and large ones never are, however often they are sent: a link on the \
