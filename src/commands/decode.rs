@@ -1,5 +1,6 @@
 //! `sockdoc decode`: a capture file in frames, streams and application messages.
 
+mod notes;
 mod output;
 mod pipeline;
 mod session;
@@ -69,6 +70,9 @@ pub struct Args {
     /// Show only frames that match, in tcpdump's filter syntax; also: stream N, app, expert.
     #[arg(value_name = "FILTER")]
     filter: Vec<String>,
+    /// Let the filter look at the innermost packet: behind VLAN tags, tunnels, IPv6 extension headers.
+    #[arg(long, requires = "filter")]
+    inside: bool,
     /// Show only application messages, one per line, replies with their latency.
     #[arg(long, group = "view")]
     messages: bool,
@@ -162,6 +166,7 @@ impl Args {
             },
             filter: Filter::parse(&text, &services()).map_err(|error| filter_error(&error))?,
             watch: self.expert,
+            inside: self.inside,
             check_checksums: self.check_checksums,
             limit: self.count,
         })

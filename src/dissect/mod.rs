@@ -20,6 +20,7 @@
 //!   [`stream::Settings::max_memory`], fragments and echo requests by limits of their own. With a filter,
 //!   one bit of each stream is kept. Nothing is collected for the end.
 
+mod inside;
 mod selection;
 mod watch;
 
@@ -33,6 +34,7 @@ use crate::packet::record::{Network, Transport};
 use crate::packet::{Decoded, decode};
 use crate::stream::{self, EchoRequests, Fact, Noted, SegmentInfo, StreamRef, Tracker};
 
+pub use inside::{Behind, Unseen};
 use selection::Selection;
 use watch::Watch;
 
@@ -45,6 +47,8 @@ pub struct Settings {
     pub filter: Filter,
     /// Look at what is around the streams as well: the capture itself, addresses, pings, queries, scans.
     pub watch: bool,
+    /// The filter is about the innermost packet of each frame.
+    pub inside: bool,
     /// Verify the checksums of the frames that are selected.
     pub check_checksums: bool,
     /// Stop after this many frames that are selected.
@@ -177,6 +181,10 @@ pub struct Totals {
     pub fragments_dropped: u64,
     /// The capture was read to its end.
     pub is_complete: bool,
+    /// What the filter did not look at.
+    pub unseen: Unseen,
+    /// No frame of this link type, which all frames are of, can match the filter: its parts exclude each other.
+    pub rejected: Option<LinkType>,
 }
 
 /// A dissection in progress.
@@ -200,8 +208,8 @@ impl Dissector {
             tracker: Tracker::new(settings.streams),
             echoes: EchoRequests::default(),
             fragments: Fragments::default(),
-            selection: Selection::new(settings.filter),
             watch: settings.watch.then(Box::default),
+            selection: Selection::new(settings.filter, settings.inside),
             check_checksums: settings.check_checksums,
             limit: settings.limit,
             last_time: Timestamp::default(),
@@ -285,9 +293,12 @@ impl Dissector {
             stream: number.map(u64::from),
             app: messages > 0,
             expert: facts > 0,
+            tags: &[],
         };
         let request = self.echoes.see(frame.number, decoded, bytes);
-        let is_selected = self.selection.selects(&subject, frame.link)?;
+        let is_selected = self
+            .selection
+            .selects(&subject, decoded, bytes, frame.link)?;
         let is_unknown = decoded.ethertype == 0
             && decoded.malformed.is_none()
             && matches!(decoded.outer.network, Network::None | Network::Other { .. });
@@ -344,6 +355,8 @@ impl Dissector {
         }
         totals.streams = u64::from(self.tracker.streams());
         totals.fragments_dropped = self.fragments.dropped();
+        totals.unseen = self.selection.unseen();
+        totals.rejected = self.selection.rejects_all();
         totals.is_complete = complete && !stopped;
         handler(Event::End(*totals));
         *totals

@@ -1,7 +1,9 @@
 //! Which frames are selected: the filter, compiled for each link type that the capture has.
 
+use super::inside::{self, Behind, Unseen};
 use crate::capfile::LinkType;
 use crate::filter::{Filter, FilterError, Program, Subject};
+use crate::packet::Decoded;
 
 /// A filter and its programs.
 #[derive(Debug)]
@@ -11,14 +13,29 @@ pub(super) struct Selection {
     programs: Vec<(LinkType, Program)>,
     /// By its number, whether a frame of a stream was selected; unused without a filter.
     streams: Vec<u64>,
+    /// It is about the innermost packet of each frame.
+    is_inside: bool,
+    /// For the innermost packet, if that can be asked for.
+    inside: Option<Program>,
+    /// A frame with nothing in front of that.
+    bare: Vec<u8>,
+    unseen: Unseen,
 }
 
 impl Selection {
-    pub(super) fn new(filter: Filter) -> Selection {
+    pub(super) fn new(filter: Filter, is_inside: bool) -> Selection {
+        let filter = Some(filter).filter(|filter| !filter.is_empty());
         Selection {
-            filter: Some(filter).filter(|filter| !filter.is_empty()),
+            inside: filter
+                .as_ref()
+                .filter(|filter| !filter.reads_link())
+                .and_then(|filter| filter.compile_inside().ok()),
+            filter,
             programs: Vec::new(),
             streams: Vec::new(),
+            is_inside,
+            bare: Vec::new(),
+            unseen: Unseen::default(),
         }
     }
 
@@ -41,23 +58,84 @@ impl Selection {
         self.filter.is_none() || self.streams.get(place).is_some_and(|bits| bits & bit != 0)
     }
 
-    /// Whether a frame is selected.
+    /// Whether a frame is selected. `bytes` are what the layers are about: those of the frame, or of the packet
+    /// of which it was the last missing fragment.
     #[inline]
     pub(super) fn selects(
         &mut self,
         subject: &Subject<'_>,
+        decoded: &Decoded,
+        bytes: &[u8],
         link: LinkType,
     ) -> Result<bool, FilterError> {
-        let Some(filter) = &self.filter else {
+        match &self.filter {
+            None => Ok(true),
+            Some(_) => self.asks(subject, decoded, bytes, link),
+        }
+    }
+
+    fn asks(
+        &mut self,
+        subject: &Subject<'_>,
+        decoded: &Decoded,
+        bytes: &[u8],
+        link: LinkType,
+    ) -> Result<bool, FilterError> {
+        if self.is_inside {
+            return self.matches_inside(subject, decoded, bytes);
+        }
+        let known = self.programs.iter().position(|(known, _)| *known == link);
+        let place = match (known, &self.filter) {
+            (Some(place), _) => place,
+            (None, Some(filter)) => {
+                self.programs.push((link, filter.compile(link)?));
+                self.programs.len() - 1
+            }
+            (None, None) => return Ok(true),
+        };
+        let matches = self.programs[place].1.matches(subject);
+        let is_whole = !std::ptr::eq(bytes, subject.data);
+        if self.inside.is_some()
+            && !is_whole
+            && let Some(behind) = Behind::of(decoded)
+            && self.matches_inside(subject, decoded, bytes)? != matches
+        {
+            self.unseen.count(behind, decoded, matches);
+        }
+        Ok(matches)
+    }
+
+    fn matches_inside(
+        &mut self,
+        subject: &Subject<'_>,
+        decoded: &Decoded,
+        bytes: &[u8],
+    ) -> Result<bool, FilterError> {
+        if let (None, Some(filter)) = (&self.inside, &self.filter) {
+            self.inside = Some(filter.compile_inside()?);
+        }
+        let Some(program) = &self.inside else {
             return Ok(true);
         };
-        if let Some((_, program)) = self.programs.iter().find(|(known, _)| *known == link) {
-            return Ok(program.matches(subject));
-        }
-        let program = filter.compile(link)?;
-        let matches = program.matches(subject);
-        self.programs.push((link, program));
-        Ok(matches)
+        inside::write(&mut self.bare, bytes, decoded);
+        let tags = usize::from(decoded.tags.count).min(decoded.tags.kept.len());
+        Ok(program.matches(&Subject {
+            data: &self.bare,
+            tags: &decoded.tags.kept[..tags],
+            ..*subject
+        }))
+    }
+
+    /// What the filter did not look at.
+    pub(super) fn unseen(&self) -> Unseen {
+        self.unseen
+    }
+
+    /// The link type of frames none of which can match, if all of the capture are of such a type.
+    pub(super) fn rejects_all(&self) -> Option<LinkType> {
+        let is_rejected = |(_, program): &(LinkType, Program)| program.rejects_all();
+        let (link, _) = self.programs.first()?;
+        self.programs.iter().all(is_rejected).then_some(*link)
     }
 }
 

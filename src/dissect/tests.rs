@@ -23,6 +23,7 @@ fn settings(filter: &str) -> Settings {
             seed: 1,
         },
         filter: Filter::parse(filter, &Services::parse("")).expect("a filter"),
+        inside: false,
         check_checksums: false,
         limit: None,
     }
@@ -150,4 +151,83 @@ fn of_what_comes_after_the_limit_nothing_is_claimed() {
     assert_eq!(facts, []);
     assert_eq!((totals.frames, totals.is_complete), (1, false));
     assert_eq!(events, ["begun 0", "frame 1 messages 0", "ended 0", "end"]);
+}
+
+/// An Ethernet frame with these layers after the addresses, in a capture of its own.
+fn capture_of(layers: &[u8]) -> Vec<u8> {
+    let mut data = vec![2; 12];
+    data.extend(layers);
+    let interface = capfile::Interface::new(LinkType::ETHERNET);
+    let mut writer =
+        capfile::PcapWriter::new(Vec::new(), capfile::ByteOrder::Little, &interface).unwrap();
+    let frame = capfile::Frame {
+        number: 1,
+        offset: 0,
+        interface: 0,
+        link: LinkType::ETHERNET,
+        time: Some(Timestamp::default()),
+        original_len: u32::try_from(data.len()).unwrap(),
+        data: &data,
+        record: &[],
+    };
+    writer.frame(&frame).unwrap();
+    writer.into_inner()
+}
+
+#[test]
+fn a_filter_looks_at_the_outermost_packet_and_inside_at_the_innermost() {
+    let udp = [0, 9, 0, 53, 0, 8, 0, 0];
+    let address6 = [0xfe; 32];
+    let ip = |protocol: u8, length: usize| {
+        let total = u8::try_from(20 + length).unwrap();
+        let mut header = vec![0x45, 0, 0, total, 0, 0, 0, 0, 64, protocol, 0, 0];
+        header.extend([10, 0, 0, 1, 10, 0, 0, 2]);
+        header
+    };
+    let ip6 =
+        |next: u8, length: u8| [&[0x60, 0, 0, 0, 0, length, next, 64][..], &address6].concat();
+    let v4 = [&[8, 0][..], &ip(17, 8), &udp].concat();
+    let tagged = [&[0x81, 0, 0, 5][..], &v4].concat();
+    let twice = [&[0x88, 0xa8, 0, 7][..], &tagged].concat();
+    let tunnel = [&[8, 0][..], &ip(4, 28), &ip(17, 8), &udp].concat();
+    let hop_by_hop = [0x11, 0, 1, 4, 0, 0, 0, 0];
+    let extended = [&[0x86, 0xdd][..], &ip6(0, 16), &hop_by_hop, &udp].concat();
+    // The last fragment of a datagram has no ports, and its bytes are not taken for some.
+    let fragment = [0x11, 0, 0, 8, 0, 0, 0, 1];
+    let later = [&[0x86, 0xdd][..], &ip6(44, 16), &fragment, &udp].concat();
+    for (layers, filter, outside, inside, behind) in [
+        (&v4, "port 53", true, true, None),
+        (&tagged, "port 53", false, true, Some(Behind::Tags)),
+        (&tagged, "not port 53", true, false, Some(Behind::Tags)),
+        (&tagged, "vlan 5 and port 53", true, true, None),
+        (&twice, "udp", false, true, Some(Behind::Tags)),
+        (&tunnel, "port 53", false, true, Some(Behind::Tunnel)),
+        (
+            &extended,
+            "udp port 53",
+            false,
+            true,
+            Some(Behind::Extensions),
+        ),
+        (&extended, "ip6", true, true, None),
+        (&later, "port 53", false, false, None),
+        (&later, "udp", true, true, None),
+        (&tagged, "ether[14:2] = 5", true, false, None),
+    ] {
+        let capture = capture_of(layers);
+        let (_, _, totals) = dissect(&capture, settings(filter));
+        assert_eq!(totals.selected == 1, outside, "{filter}");
+        let unseen = totals.unseen;
+        let counts = unseen.missed.iter().zip(unseen.taken);
+        let found = Behind::ALL
+            .iter()
+            .zip(counts)
+            .filter(|(_, (missed, taken))| *missed + taken > 0);
+        let found: Vec<Behind> = found.map(|(behind, _)| *behind).collect();
+        assert_eq!(found, Vec::from_iter(behind), "{filter}");
+        let mut settings = settings(filter);
+        settings.inside = true;
+        let (_, _, totals) = dissect(&capture, settings);
+        assert_eq!(totals.selected == 1, inside, "{filter} inside");
+    }
 }

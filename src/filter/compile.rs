@@ -26,13 +26,33 @@ pub(super) fn compile(expr: Option<&Expr>, link: LinkType) -> Result<Program, Wr
         let what = format!("{link} frames cannot be filtered");
         return Err(Wrong::new(&(0..0), what));
     };
-    let mut compiler = Compiler { layout };
+    let mut compiler = Compiler {
+        layout,
+        is_inside: false,
+        tags: 0,
+    };
+    Ok(Program::new(compiler.expr(expr)?))
+}
+
+pub(super) fn compile_inside(expr: Option<&Expr>) -> Result<Program, Wrong> {
+    let Some((expr, layout)) = expr.zip(Layout::new(LinkType::ETHERNET)) else {
+        return Ok(Program::new(Test::Constant(true)));
+    };
+    let mut compiler = Compiler {
+        layout,
+        is_inside: true,
+        tags: 0,
+    };
     Ok(Program::new(compiler.expr(expr)?))
 }
 
 /// It goes through the filter from left to right: a `vlan` changes what all that follows means.
 struct Compiler {
     layout: Layout,
+    /// For innermost packets.
+    is_inside: bool,
+    /// How many tags were asked for there.
+    tags: usize,
 }
 
 impl Compiler {
@@ -222,6 +242,10 @@ impl Compiler {
     }
 
     fn vlan(&mut self, tag: Option<u16>) -> Test {
+        if self.is_inside {
+            self.tags += 1;
+            return Test::Tagged(self.tags - 1, tag);
+        }
         let kinds = [0x8100, 0x88a8, 0x9100].map(|kind| self.holds(kind));
         let mut tests = vec![Test::any(kinds.into())];
         if let Some(tag) = tag {
@@ -281,6 +305,10 @@ impl Compiler {
     /// Cooked frames say whether the machine that captured sent them.
     fn outbound(&self, outbound: bool, at: &Range<usize>) -> Result<Test, Wrong> {
         const OUTGOING: u32 = 4;
+        if self.is_inside {
+            let what = "the direction is not a property of the innermost packet";
+            return Err(Wrong::new(at, what));
+        }
         let sent = match self.layout.link {
             LinkType::LINUX_SLL => Test::equal(0, Size::Two, OUTGOING),
             LinkType::LINUX_SLL2 => Test::equal(10, Size::One, OUTGOING),

@@ -13,6 +13,7 @@
 //! | `compile` | from the tree to tests on the bytes of one link type |
 //! | `link` | where in a frame the things are, for each link type |
 //! | `program` | the tests, and how they are made on a frame |
+//! | `reject` | whether tests exclude each other, so that no frame matches |
 //! | `error` | what is wrong with a filter, and where |
 //!
 //! # What a filter means
@@ -27,6 +28,9 @@
 //! application message), `expert` (a frame that there is a finding about). The requested data is reported
 //! with the frame ([`Subject`]).
 //!
+//! What is behind a tag, in a tunnel or after extension headers is not looked at, as in tcpdump.
+//! [`Filter::compile_inside`] is for who wants it.
+//!
 //! # Back ends
 //!
 //! The tree is compiled for a link type ([`Filter::compile`]) into tests that are all of the kind
@@ -39,6 +43,7 @@ mod link;
 mod parse;
 mod primitive;
 mod program;
+mod reject;
 mod services;
 mod syntax;
 mod token;
@@ -49,7 +54,12 @@ pub use program::{Program, Subject};
 pub use services::Services;
 
 use crate::capfile::LinkType;
-use syntax::Expr;
+use syntax::{Expr, Primitive};
+
+/// Where filters expect the network layer in frames of a link type; `None` if they cannot be filtered.
+pub fn network_offset(link: LinkType) -> Option<u32> {
+    link::Layout::new(link).map(link::Layout::network)
+}
 
 /// A filter that was understood.
 #[derive(Debug, Clone)]
@@ -73,6 +83,29 @@ impl Filter {
     /// not have, as `ether host` of frames without Ethernet.
     pub fn compile(&self, link: LinkType) -> Result<Program, FilterError> {
         compile::compile(self.expr.as_ref(), link).map_err(|error| error.within(&self.text))
+    }
+
+    /// The filter for innermost packets: what is asked for is looked for where no tag, tunnel or extension header
+    /// is in front of it any more. It is for a frame that is made of an Ethernet header and such a packet; `vlan`
+    /// asks for the tags that the frame had ([`Subject::tags`]) and moves nothing.
+    pub fn compile_inside(&self) -> Result<Program, FilterError> {
+        compile::compile_inside(self.expr.as_ref()).map_err(|error| error.within(&self.text))
+    }
+
+    /// Whether it asks for bytes of the link layer, which are not those of the innermost packet.
+    pub fn reads_link(&self) -> bool {
+        self.expr.as_ref().is_some_and(Expr::reads_link)
+    }
+
+    /// Whether it asks for VLAN tags.
+    pub fn has_vlan(&self) -> bool {
+        let is_vlan = |primitive: &Primitive| matches!(primitive, Primitive::Vlan(_));
+        self.expr.as_ref().is_some_and(|expr| expr.any(&is_vlan))
+    }
+
+    /// How it was written.
+    pub fn text(&self) -> &str {
+        &self.text
     }
 
     /// Whether `stream`, `app` or `expert` is asked for, so that the frame has to be analysed before

@@ -21,6 +21,8 @@ pub struct Subject<'a> {
     pub app: bool,
     /// Whether there is a finding about it, for `expert`.
     pub expert: bool,
+    /// Its VLAN tags, for `vlan` in a filter of [`super::Filter::compile_inside`].
+    pub tags: &'a [u16],
 }
 
 impl<'a> Subject<'a> {
@@ -32,6 +34,7 @@ impl<'a> Subject<'a> {
             stream: None,
             app: false,
             expert: false,
+            tags: &[],
         }
     }
 }
@@ -45,6 +48,12 @@ impl Program {
     /// looked at is not.
     pub fn matches(&self, subject: &Subject<'_>) -> bool {
         self.test.holds(subject) == Some(true)
+    }
+
+    /// Whether no frame at all can match: parts of the filter exclude each other. A filter that takes long to go
+    /// through counts as one that can match.
+    pub fn rejects_all(&self) -> bool {
+        super::reject::rejects_all(&self.test)
     }
 }
 
@@ -68,10 +77,12 @@ pub(super) enum Test {
     Stream(u64),
     App,
     Expert,
+    /// The frame has this many VLAN tags and one more, which has this number, or any.
+    Tagged(usize, Option<u16>),
 }
 
 /// A number of a frame, in 32 bits that wrap.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Number {
     Constant(u32),
     Length,
@@ -191,6 +202,10 @@ impl Test {
             Test::Stream(number) => subject.stream == Some(*number),
             Test::App => subject.app,
             Test::Expert => subject.expert,
+            Test::Tagged(before, number) => subject
+                .tags
+                .get(*before)
+                .is_some_and(|tag| number.is_none_or(|number| tag & 0x0fff == number)),
         })
     }
 }

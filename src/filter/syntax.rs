@@ -179,13 +179,40 @@ impl Expr {
     }
 
     pub(super) fn needs_analysis(&self) -> bool {
-        match self {
-            Expr::And(parts) | Expr::Or(parts) => parts.iter().any(Expr::needs_analysis),
-            Expr::Not(part) => part.needs_analysis(),
-            Expr::Primitive(primitive, _) => matches!(
+        self.any(&|primitive| {
+            matches!(
                 primitive,
                 Primitive::Stream(_) | Primitive::App | Primitive::Expert
-            ),
+            )
+        })
+    }
+
+    /// Whether bytes of the link layer are asked for.
+    pub(super) fn reads_link(&self) -> bool {
+        self.any(&|primitive| match primitive {
+            Primitive::Relation(left, _, right) => left.reads_link() || right.reads_link(),
+            Primitive::EtherProtocol(_) => true,
+            _ => false,
+        })
+    }
+
+    /// Whether anything that is asked is of a kind.
+    pub(super) fn any(&self, is: &impl Fn(&Primitive) -> bool) -> bool {
+        match self {
+            Expr::And(parts) | Expr::Or(parts) => parts.iter().any(|part| part.any(is)),
+            Expr::Not(part) => part.any(is),
+            Expr::Primitive(primitive, _) => is(primitive),
+        }
+    }
+}
+
+impl Arithmetic {
+    fn reads_link(&self) -> bool {
+        match self {
+            Arithmetic::Constant(_) | Arithmetic::Length => false,
+            Arithmetic::Bytes { of, index, .. } => *of == Protocol::Link || index.reads_link(),
+            Arithmetic::Negative(number) => number.reads_link(),
+            Arithmetic::Binary(left, _, right) => left.reads_link() || right.reads_link(),
         }
     }
 }

@@ -306,3 +306,55 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn a_filter_whose_parts_exclude_each_other_rejects_every_frame() {
+    let rejects =
+        |text: &str, link: LinkType| parse(text).unwrap().compile(link).unwrap().rejects_all();
+    for (text, expected) in [
+        ("ip6 and udp[2:2] = 53", true),
+        ("tcp and udp", true),
+        ("ip and not ip", true),
+        ("arp and (port 80 or icmp)", true),
+        ("src port 80 and src port 443", true),
+        ("not (tcp or not tcp)", true),
+        ("1 = 2", true),
+        ("port 80 and port 443", false),
+        ("ip or arp and tcp", false),
+        ("src host 10.0.0.1 and dst host 10.0.0.2", false),
+        ("vlan and ip", false),
+        ("tcp and not port 80", false),
+        ("stream 1 and expert", false),
+        ("", false),
+    ] {
+        assert_eq!(rejects(text, LinkType::ETHERNET), expected, "{text}");
+    }
+    assert!(rejects("arp", LinkType::RAW));
+    // More than is gone through counts as possible, and does not take long.
+    let long = vec!["(port 1 or port 2 or port 3)"; 300].join(" and ");
+    assert!(!rejects(&long, LinkType::ETHERNET));
+    let long = format!("not ({})", vec!["port 1"; 5000].join(" or "));
+    assert!(!rejects(&long, LinkType::ETHERNET));
+}
+
+#[test]
+fn inside_the_tags_of_a_frame_are_asked_for_one_after_the_other() {
+    let frame = tcp(443, 1024);
+    let matches = |text: &str, tags: &[u16]| {
+        let subject = Subject {
+            tags,
+            ..Subject::new(&frame, 54)
+        };
+        parse(text)
+            .unwrap()
+            .compile_inside()
+            .unwrap()
+            .matches(&subject)
+    };
+    assert!(matches("port 443", &[]));
+    assert!(matches("vlan and port 443", &[0x6005]));
+    assert!(!matches("vlan and port 443", &[]));
+    assert!(matches("vlan 5 and vlan 7 and port 443", &[0x6005, 7]));
+    assert!(!matches("vlan 5 and vlan 7", &[5]));
+    assert!(parse("outbound").unwrap().compile_inside().is_err());
+}

@@ -590,6 +590,39 @@ fn the_frames_that_match_are_written_and_read_again() {
     }
 }
 
+#[test]
+fn a_filter_says_where_it_does_not_look_and_an_empty_file_that_it_is_empty() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("out.pcap").display().to_string();
+    let file = capture("tunnels-and-tags");
+    let said = |arguments: &[&str]| {
+        let output = run(&[&["decode", &file], arguments].concat());
+        assert_eq!(output.status.code(), Some(0), "{output:?}");
+        (stdout(&output).lines().count(), stderr(&output))
+    };
+    assert_eq!(
+        said(&["udp port 40000", "-w", &path]),
+        (
+            0,
+            format!(
+                "sockdoc: {path} has no frames: none of the 4 frames match 'udp port 40000'\n\
+                 sockdoc: 2 frames match 'udp port 40000' only behind a VLAN tag, where it does not look\n\
+                 sockdoc: 2 frames match 'udp port 40000' only inside a tunnel, where it does not look\n\
+                 sockdoc: next: with --inside, the filter looks at the innermost packet of each frame\n"
+            )
+        )
+    );
+    assert_eq!(said(&["udp port 40000", "--inside"]), (4, String::new()));
+    assert_eq!(
+        said(&["ip6 and udp[2:2] = 53"]),
+        (
+            0,
+            "sockdoc: the expression rejects all packets: no EN10MB frame can match 'ip6 and udp[2:2] = 53'\n"
+                .to_owned()
+        )
+    );
+}
+
 /// A block of pcapng with this body.
 fn block(kind: u32, body: &[u8]) -> Vec<u8> {
     let mut padded = body.to_vec();

@@ -147,6 +147,28 @@ fn theirs(filter: &str, capture: &Capture, optimized: bool) -> Verdict {
         .collect())
 }
 
+/// Where tcpdump says that no packet can match and we do not, or where we say so of frames that match.
+fn rejection(
+    filter: &str,
+    capture: &Capture,
+    services: &Services,
+    matching: &Verdict,
+) -> Option<String> {
+    let program = Filter::parse(filter, services).ok()?;
+    let rejects = program.compile(capture.link).ok()?.rejects_all();
+    let matches = matching.as_ref().is_ok_and(|frames| !frames.is_empty());
+    let output = tcpdump(filter, capture, true);
+    let said = String::from_utf8_lossy(&output.stderr);
+    let theirs = said.contains("expression rejects all packets");
+    let is_wrong = theirs && !rejects || rejects && matches;
+    is_wrong.then(|| {
+        format!(
+            "{filter:?} on {}: rejects all: ours {rejects}, tcpdump's {theirs}",
+            capture.name
+        )
+    })
+}
+
 /// Filters that both understand on every link type where they make sense.
 #[rustfmt::skip]
 const FILTERS: &[&str] = &[
@@ -291,6 +313,7 @@ fn compare(filters: &[String], captures: &[Capture]) {
         for capture in captures {
             let ours = ours(filter, capture, &services);
             let theirs = theirs(filter, capture, true);
+            differences.extend(rejection(filter, capture, &services, &ours));
             pairs += 1;
             with_frames += usize::from(theirs.as_ref().is_ok_and(|frames| !frames.is_empty()));
             if is_same(&ours, &theirs) {

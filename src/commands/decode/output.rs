@@ -56,6 +56,11 @@ impl Output {
         })
     }
 
+    /// The file's name.
+    pub(super) fn name(&self) -> &str {
+        &self.name
+    }
+
     /// Takes a block of a pcapng file that has no frame: it is kept, or counted as lost.
     pub(super) fn block(&mut self, block: &[u8]) {
         self.order = order_of(block, self.order);

@@ -3,6 +3,7 @@
 use std::io::{self, Write as _};
 
 use super::Threads;
+use super::notes::Notes;
 use super::output::Output;
 use super::pipeline::Pipeline;
 use crate::capfile::{Frame, Interface};
@@ -21,6 +22,7 @@ pub(super) struct Session {
     /// Where the frames that are selected are written to, if not to standard output.
     output: Option<Output>,
     pub(super) progress: Option<Progress>,
+    notes: Notes,
     /// How many there were.
     frames: u64,
     /// How many the capture lost, as the file says.
@@ -97,6 +99,7 @@ impl Session {
             Threads::Several if !is_short => 0,
             _ => u64::MAX,
         };
+        let notes = Notes::of(&settings.filter);
         let mut here = Here {
             dissector: Dissector::new(settings),
             view,
@@ -110,6 +113,7 @@ impl Session {
             work: Work::Here(Box::new(here)),
             output,
             progress: None,
+            notes,
             frames: 0,
             dropped: 0,
             alone,
@@ -164,6 +168,7 @@ impl Session {
             output,
             progress,
             dropped,
+            notes,
             ..
         } = self;
         let Work::Here(here) = work else {
@@ -181,8 +186,12 @@ impl Session {
         let totals = dissector.finish(complete, &mut |event| show(&mut view, &mut out, &event));
         out.flush()?;
         if let Some(output) = output {
+            if totals.selected == 0 && complete {
+                notes.tell_empty(output.name(), &totals);
+            }
             output.finish()?;
         }
+        notes.tell(&totals);
         if totals.fragments_dropped > 0 {
             tell(&format!(
                 "{} fragmented packets were dropped: too many were incomplete",
