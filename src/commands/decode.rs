@@ -39,6 +39,10 @@ use session::{Session, filter_error};
 ///
 /// With a filter, --streams shows the streams of the frames that match, and --expert what it finds in them.
 ///
+/// As in tcpdump, a filter does not look behind a VLAN tag unless it says vlan, and never into a tunnel or behind the
+/// extension headers of IPv6. Frames that it misses for that are counted on standard error; --inside lets it look at
+/// the innermost packet.
+///
 /// --json prints JSON Lines: packets, messages, findings, streams and the end.
 ///
 /// Of a host's own packets, checksums are often filled in after they are captured: on the loopback
