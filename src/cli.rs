@@ -12,7 +12,7 @@ use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 
 use crate::commands::{
     Context, Status, app_client, app_server, completions, decode, diagnose, echo_client,
-    echo_server, explain, fill_buffers, ping, sockets, top, watch,
+    echo_server, explain, fill_buffers, ping, resolve, sockets, top, watch,
 };
 use crate::error::{Error, Kind, Result};
 use crate::render::{failure, overview};
@@ -75,6 +75,7 @@ enum Command {
     Top(top::Args),
     Decode(decode::Args),
     Ping(ping::Args),
+    Resolve(resolve::Args),
     Explain(explain::Args),
     Completions(completions::Args),
 }
@@ -135,6 +136,11 @@ const OUTPUT_HELP: &[(&str, &str, Option<&str>)] = &[
         "ping",
         "Print one JSON object per event (JSON Lines).",
         Some("Print the sockets in use, and the identifier of each reply."),
+    ),
+    (
+        "resolve",
+        "Print one JSON document.",
+        Some("List the options of /etc/resolv.conf and the records of each reply."),
     ),
     ("explain", "Print one JSON document.", None),
     ("completions", "Accepted, and ignored.", None),
@@ -234,6 +240,7 @@ fn run(command: Option<Command>, context: &Context) -> Result<Status> {
         Some(Command::Top(args)) => top::run(&args, context),
         Some(Command::Decode(args)) => decode::run(&args, context),
         Some(Command::Ping(args)) => ping::run(&args, context),
+        Some(Command::Resolve(args)) => resolve::run(&args, context),
         Some(Command::Explain(args)) => explain::run(&args, context),
         Some(Command::Completions(args)) => completions::run(&args, command_factory),
     }

@@ -20,6 +20,7 @@
 //! | [`packet`] | pure: link types and packet layers, decoded through pnet's views into a flat record of a frame | `reference`, `capfile` |
 //! | [`stream`] | pure: TCP connections in a capture: analysis, reassembly, application messages | `capfile`, `packet`, `message`, `framing` |
 //! | [`dissect`] | pure: the dissection of a capture: frames in, typed events out: frames, streams, messages, facts | `capfile`, `packet`, `stream`, `filter` |
+//! | [`dns`] | pure: name resolution: DNS messages, the resolver's files, what a look-up gave | - |
 //! | [`ping`] | pure: a ping session: sequence window, verdicts, schedule, figures, targets | `packet`, `reference` |
 //! | [`fill`] | pure: the buffer experiment: when to send and when to stop, the queues, whether the bytes add up | `sockdiag`, `diagnose` |
 //! | [`bpf`] | pure: eBPF without a compiler: assembler, the kernel's types (BTF), programs and their records | - |
@@ -27,7 +28,7 @@
 //! | [`filter`] | pure: the capture filter language: tcpdump's syntax, one syntax tree, tests on the bytes of a frame | `capfile` |
 //! | [`sockets`] | pure: the sockets of a host as values: the model, filters, sorting, the join with owners | `sockdiag` |
 //! | [`host`] | pure: what a host looks like at one moment: who listens, who is at the other end, who owns | `nftables`, `rtnetlink`, `sockets` |
-//! | [`diagnose`] | pure: a sample of a host, or a fact of a capture, in; findings out; `rules/`, one file each | `capfile`, `host`, `nftables`, `ping`, `reference`, `rtnetlink`, `sockdiag`, `sockets`, `stream` |
+//! | [`diagnose`] | pure: a sample of a host, or a fact of a capture, in; findings out; `rules/`, one file each | `capfile`, `dns`, `host`, `nftables`, `ping`, `reference`, `rtnetlink`, `sockdiag`, `sockets`, `stream` |
 //! | [`top`] | pure: a live view of sockets: what it remembers from look to look, what its keys do | `diagnose`, `host`, `rtnetlink`, `sockets` |
 //! | [`sockdiag`] | pure: codecs of the kernel's socket listings: netlink `sock_diag` messages, `struct tcp_info` | `netlink` |
 //! | [`netlink`] | pure: netlink's framing: messages, attributes, acknowledgements, requests | - |
@@ -60,6 +61,7 @@ pub mod cli;
 pub mod commands;
 pub mod diagnose;
 pub mod dissect;
+pub mod dns;
 pub mod error;
 pub mod fill;
 pub mod filter;

@@ -12,6 +12,8 @@ use sockdoc::capfile::{ByteOrder, PcapngWriter, SliceReader};
 mod bpf;
 #[path = "fuzz/bodies/capfile.rs"]
 mod capfile;
+#[path = "fuzz/bodies/dns.rs"]
+mod dns;
 #[path = "fuzz/bodies/explain.rs"]
 mod explain;
 #[path = "fuzz/bodies/filter.rs"]
@@ -43,6 +45,7 @@ const TARGETS: &[(&str, Body)] = &[
     ("capfile_pcap", capfile::capfile_pcap),
     ("capfile_pcapng", capfile::capfile_pcapng),
     ("capfile_unpack", capfile::capfile_unpack),
+    ("dns", dns::dns),
     ("explain", explain::explain),
     ("filter", filter::filter),
     ("framing", framing::framing),
@@ -239,6 +242,11 @@ fn the_corpus_of_rtnetlink_holds() {
 #[test]
 fn the_corpus_of_sample_holds() {
     replay("sample");
+}
+
+#[test]
+fn the_corpus_of_dns_holds() {
+    replay("dns");
 }
 
 #[test]

@@ -22,6 +22,7 @@ pub mod loading;
 pub mod looking;
 pub mod options;
 pub mod ping;
+pub mod resolve;
 pub mod serving;
 pub mod sockets;
 pub mod top;

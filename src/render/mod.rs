@@ -20,8 +20,10 @@
 //! | [`overview`] | what `sockdoc` alone prints |
 //! | [`ping`] | a ping session: the lines of iputils, macOS and fping, a table, JSON, CSV |
 //! | [`python`] | Python's literals: bytes, addresses |
+//! | [`resolve`] | a name: what programs get, the files, each name server |
 //! | [`serving`] | the events of a server |
 //! | [`sockets`] | the sockets of a host: our table, netstat's, lsof's and ss's columns, JSON, CSV |
+//! | [`steps`] | what was tried in turn, each with its time |
 //! | [`table`] | aligned tables |
 //! | [`top`] | the live view: its screen, a frame as text, JSON |
 //! | [`transcript`] | the tutorial's lines, word for word |
@@ -45,8 +47,10 @@ pub mod load;
 pub mod overview;
 pub mod ping;
 pub mod python;
+pub mod resolve;
 pub mod serving;
 pub mod sockets;
+pub mod steps;
 pub mod table;
 pub mod top;
 pub mod transcript;

@@ -30,6 +30,10 @@ const GROUPS: &[Group] = &[
                 "round-trip times and lost packets",
             ),
             (
+                "sockdoc resolve localhost 65432",
+                "which addresses a name has, and why",
+            ),
+            (
                 "sockdoc fill-buffers",
                 "what a server that stops reading causes",
             ),

@@ -12,6 +12,8 @@ use crate::host::Index;
 use crate::service::Peer;
 use crate::sockets::{Proto, Socket, State};
 use crate::sys::limits::sysctl;
+#[cfg(doc)]
+use crate::sys::privilege::Need;
 use crate::sys::sockets::namespaces::Place;
 use crate::sys::sockets::processes::Depth;
 use crate::sys::sockets::{Query, Taken, sample};
@@ -152,6 +154,18 @@ fn look(
         netns,
         is_stopped,
     })
+}
+
+/// The sockets of this namespace with this port, and their processes. The capabilities that it needs
+/// ([`Need::Owners`]) may be kept or not.
+pub fn at_port(port: u16) -> Option<Taken> {
+    let states = !State::TimeWait.bit();
+    take(
+        vec![Proto::Tcp, Proto::Udp],
+        states,
+        vec![Place::own()],
+        port,
+    )
 }
 
 /// The sockets with this port at either end, and their processes.

@@ -1,4 +1,13 @@
 //! Names to addresses, with the resolver's own error.
+//!
+//! | file | what it holds |
+//! |---|---|
+//! | this one | getaddrinfo(3) and getnameinfo(3) |
+//! | [`lookup`] | a name as programs get it, beside the files and each name server |
+//! | `query` | one query to one name server |
+
+pub mod lookup;
+mod query;
 
 use std::borrow::Cow;
 use std::ffi::CString;
@@ -25,6 +34,15 @@ pub enum Family {
 /// The addresses of a name, or of an address in text form (`fe80::1%eth0` too), in the order in
 /// which the resolver wants them tried (getaddrinfo(3), RFC 6724). Never empty.
 pub fn resolve(name: &str, port: u16, family: Family) -> Result<Vec<SocketAddr>> {
+    addresses_of(name, port, family).map(|(addresses, _)| addresses)
+}
+
+/// The same with the canonical name, if the resolver has one.
+fn addresses_of(
+    name: &str,
+    port: u16,
+    family: Family,
+) -> Result<(Vec<SocketAddr>, Option<String>)> {
     if let Ok(address) = name.parse::<IpAddr>() {
         let fits = match family {
             Family::Any => true,
@@ -32,7 +50,7 @@ pub fn resolve(name: &str, port: u16, family: Family) -> Result<Vec<SocketAddr>>
             Family::V6 => address.is_ipv6(),
         };
         if fits {
-            return Ok(vec![SocketAddr::new(address, port)]);
+            return Ok((vec![SocketAddr::new(address, port)], None));
         }
     }
     let fail = |code: i32| resolver_error(name, code);
@@ -56,6 +74,7 @@ pub fn resolve(name: &str, port: u16, family: Family) -> Result<Vec<SocketAddr>>
     // SAFETY: addrinfo is plain data for which all zeroes is a valid value.
     let mut hints: libc::addrinfo = unsafe { std::mem::zeroed() };
     hints.ai_socktype = libc::SOCK_STREAM;
+    hints.ai_flags = libc::AI_CANONNAME;
     hints.ai_family = match family {
         Family::Any => libc::AF_UNSPEC,
         Family::V4 => libc::AF_INET,
@@ -74,10 +93,11 @@ pub fn resolve(name: &str, port: u16, family: Family) -> Result<Vec<SocketAddr>>
     if code != 0 {
         return Err(fail(code));
     }
+    let mut canonical = None;
     let mut next = list;
     while !next.is_null() {
         // SAFETY: getaddrinfo gave a linked list of valid entries; each ai_addr has ai_addrlen
-        // bytes, which try_init's storage is large enough for.
+        // bytes, which try_init's storage is large enough for, and ai_canonname is null or a C string.
         let (entry, address) = unsafe {
             let entry = &*next;
             let address = SockAddr::try_init(|storage, length| {
@@ -89,6 +109,10 @@ pub fn resolve(name: &str, port: u16, family: Family) -> Result<Vec<SocketAddr>>
                 *length = entry.ai_addrlen;
                 Ok(())
             });
+            if !entry.ai_canonname.is_null() {
+                let name = std::ffi::CStr::from_ptr(entry.ai_canonname);
+                canonical = Some(name.to_string_lossy().into_owned());
+            }
             (entry, address)
         };
         if let Some(mut address) = address.ok().and_then(|((), address)| address.as_socket()) {
@@ -104,7 +128,7 @@ pub fn resolve(name: &str, port: u16, family: Family) -> Result<Vec<SocketAddr>>
     if addresses.is_empty() {
         Err(fail(libc::EAI_NONAME))
     } else {
-        Ok(addresses)
+        Ok((addresses, canonical))
     }
 }
 

@@ -8,7 +8,7 @@ use crate::ping::may_ping;
 use crate::speak;
 use crate::support::{self, Server, fake_server, run, skip, sockdoc, stderr, stdout};
 
-const COMMANDS: [&str; 13] = [
+const COMMANDS: [&str; 14] = [
     "app-server",
     "app-client",
     "echo-server",
@@ -20,6 +20,7 @@ const COMMANDS: [&str; 13] = [
     "top",
     "decode",
     "ping",
+    "resolve",
     "explain",
     "completions",
 ];

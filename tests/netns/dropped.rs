@@ -208,6 +208,7 @@ const SHORT: &[&[&str]] = &[
     &["fill-buffers"],
     &["diagnose", "--seconds", "0.1"],
     &["top", "--once", "-i", "0.1"],
+    &["resolve", "127.0.0.1", "80"],
 ];
 
 #[test]

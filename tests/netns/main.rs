@@ -4,6 +4,7 @@
 //! |---|---|
 //! | [`namespace`] | a namespace that ends with its test |
 //! | [`compare`] | the same sockets in ss, netstat and lsof |
+//! | [`dns_server`] | a name server that answers by a script |
 //! | [`diagnose`] | faults made on purpose, each with a healthy look-alike |
 //! | [`watch`] | findings that begin and end |
 //! | [`diagnose_firewall`] | this host's own firewall as the cause, and as it should be |
@@ -29,6 +30,7 @@
 //! | [`pinging`] | runs of ping and what they say |
 //! | [`places`] | --netns and --all-netns |
 //! | [`privilege`] | as an ordinary user, and without /proc |
+//! | [`resolve`] | `sockdoc resolve` with name servers of the test |
 //! | [`responder`] | a host that answers echo requests by a script |
 //! | [`routed`] | a client, a router and a server |
 //! | [`states`] | states that take a firewall |
@@ -39,6 +41,7 @@ mod support;
 mod compare;
 mod diagnose;
 mod diagnose_firewall;
+mod dns_server;
 mod dropped;
 mod families;
 mod faults;
@@ -63,6 +66,7 @@ mod ping_words;
 mod pinging;
 mod places;
 mod privilege;
+mod resolve;
 mod responder;
 mod routed;
 mod states;

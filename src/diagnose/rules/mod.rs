@@ -14,10 +14,12 @@
 //! | `process` | a process whose sockets are in trouble |
 //! | `socket` | one socket of a sample, and what the index knows of its surroundings |
 //! | [`sender`] | one sender that was watched for a while |
+//! | [`name`] | a name that was looked up |
 //! | [`path`] | a path that was probed: pings, a trace, its MTU |
 //! | `stream` | a fact of a capture |
 
 pub mod host;
+pub mod name;
 pub mod path;
 pub mod process;
 pub mod reach;
@@ -117,6 +119,8 @@ pub enum Check {
     Sender,
     /// About a path that was probed: [`path`] gives those that apply.
     Path,
+    /// About a name that was looked up: [`name`] gives those that apply.
+    Name,
     /// About a fact of a capture.
     Fact(fn(&StreamFact) -> Option<Finding>),
 }
@@ -141,6 +145,18 @@ pub static ALL: &[&Rule] = &[
     &host::TIME_WAIT_TABLE_FULL,
     &host::UDP_PORT_CLOSED,
     &host::UDP_SEND_ERRORS,
+    &name::DNS_AAAA_BROKEN,
+    &name::DNS_ANSWERS_DIFFER,
+    &name::DNS_FIRST_SERVER_DEAD,
+    &name::DNS_NO_ANSWER,
+    &name::DNS_SERVER_REFUSES,
+    &name::DNS_SERVER_SLOW,
+    &name::DNS_SERVFAIL,
+    &name::DNS_TCP_BLOCKED,
+    &name::FAMILY_MISMATCH,
+    &name::HOSTS_FILE_OVERRIDE,
+    &name::NAME_UNKNOWN,
+    &name::RESOLVER_DISAGREES,
     &path::LOCAL_QUEUE_FULL,
     &path::MTU_BLACK_HOLE,
     &path::PATH_CHANGES,

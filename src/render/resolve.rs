@@ -1,0 +1,404 @@
+//! A name: what programs get, the files, each name server.
+
+use std::io::{self, Write};
+use std::net::{IpAddr, SocketAddr};
+
+use serde_json::{Value, json};
+
+use super::finding::{self, Layout};
+use super::json::{line, maybe_micros, micros};
+use super::steps::{self, Step};
+use super::{Paint, counted, escape};
+use crate::diagnose::Finding;
+use crate::dns::config::MOST_USED;
+use crate::dns::lookup::Outcome;
+use crate::dns::message::rcode_name;
+use crate::dns::{Answer, Asked, Data, Lookup, ServerAnswers, SystemAnswer};
+use crate::reference::errno::by_number;
+
+/// Addresses that are listed.
+const MOST_SHOWN: usize = 32;
+
+/// What is shown.
+#[derive(Debug)]
+pub struct Resolved<'a> {
+    /// The look-up.
+    pub lookup: &'a Lookup,
+    /// The port that was named.
+    pub port: Option<u16>,
+    /// The addresses that programs get.
+    pub ends: Vec<End>,
+    /// What is wrong.
+    pub findings: Vec<Finding>,
+}
+
+/// An address that programs get.
+#[derive(Debug)]
+pub struct End {
+    /// The address.
+    pub address: SocketAddr,
+    /// From which address of this host packets to it are sent; or why none are.
+    pub source: Result<IpAddr, i32>,
+    /// Of an address of this host with a port: the processes that listen there.
+    pub listeners: Option<Option<String>>,
+}
+
+/// Writes it for people.
+pub fn write(out: &mut impl Write, it: &Resolved<'_>, layout: Layout) -> io::Result<()> {
+    let is_good = !it.ends.is_empty();
+    let headline = headline(it);
+    let headline = escape::text(&headline);
+    let paint = if is_good { Paint::Bold } else { Paint::Bad };
+    writeln!(out, "{}\n", layout.style.paint(paint, headline))?;
+    let mut steps = programs(it);
+    steps.extend(files(it.lookup, layout.verbose));
+    for server in &it.lookup.servers {
+        steps.extend(of_server(it.lookup, server, layout.verbose));
+    }
+    steps::write(out, &steps, layout.style, layout.width)?;
+    if let SystemAnswer::Failed {
+        next: Some(next), ..
+    } = &it.lookup.system
+        && it.findings.is_empty()
+    {
+        steps::write(out, &[Step::new("next", next)], layout.style, layout.width)?;
+    }
+    for one in &it.findings {
+        writeln!(out)?;
+        finding::write_all(out, vec![one.clone()], layout)?;
+    }
+    Ok(())
+}
+
+fn headline(it: &Resolved<'_>) -> String {
+    let name = &it.lookup.name;
+    match &it.lookup.system {
+        SystemAnswer::Addresses { .. } => {
+            let all: Vec<String> = it.ends.iter().map(|end| bare(end.address)).collect();
+            match &all[..] {
+                [one] if one == name => format!("{name} is an address"),
+                [one] => format!("{name} resolves to {one}"),
+                [one, two] => format!("{name} resolves to {one} and {two}"),
+                [first, ..] => format!(
+                    "{name} resolves to {}, the first is {first}",
+                    super::counted(all.len() as u64, "address")
+                ),
+                [] => format!("{name} has no address"),
+            }
+        }
+        SystemAnswer::Failed { code, .. } => format!("{name} cannot be resolved ({code})"),
+        SystemAnswer::Pending => format!(
+            "{name} is not resolved after {}",
+            steps::shown(it.lookup.time)
+        ),
+    }
+}
+
+/// An address without its port; with its zone.
+fn bare(address: SocketAddr) -> String {
+    match address {
+        SocketAddr::V6(v6) if v6.scope_id() != 0 => format!("{}%{}", v6.ip(), v6.scope_id()),
+        address => address.ip().to_string(),
+    }
+}
+
+/// What programs get.
+fn programs(it: &Resolved<'_>) -> Vec<Step> {
+    let mut steps: Vec<Step> = Vec::new();
+    match &it.lookup.system {
+        SystemAnswer::Addresses { canonical, .. } => {
+            let wide = it.ends.iter().map(|end| bare(end.address).len()).max();
+            let wide = wide.unwrap_or(0);
+            for end in it.ends.iter().take(MOST_SHOWN) {
+                let address = bare(end.address);
+                steps.push(Step::new(
+                    "",
+                    format!("{address:wide$}  {}", about(end, it.port)),
+                ));
+            }
+            if it.ends.len() > MOST_SHOWN {
+                let more = counted((it.ends.len() - MOST_SHOWN) as u64, "more address");
+                steps.push(Step::new("", format!("and {more} (--json lists all)")));
+            }
+            if let Some(canonical) = canonical {
+                steps.push(Step::new("", format!("canonical name {canonical}")));
+            }
+        }
+        SystemAnswer::Failed { cause, .. } => {
+            steps.push(Step::new("", cause).painted(Paint::Bad));
+        }
+        SystemAnswer::Pending => {
+            let text = "getaddrinfo(3) has not returned (--timeout waits longer)";
+            steps.push(Step::new("", text).painted(Paint::Bad));
+        }
+    }
+    if let Some(first) = steps.first_mut() {
+        "programs".clone_into(&mut first.title);
+        first.time = Some(it.lookup.time);
+    }
+    steps
+}
+
+/// How an address is reached, and who listens there.
+fn about(end: &End, port: Option<u16>) -> String {
+    let source = match end.source {
+        Ok(source) => format!("from {source}"),
+        Err(errno) => format!("cannot be reached: {}", errno_name(errno)),
+    };
+    match (&end.listeners, port) {
+        (Some(Some(who)), Some(port)) => format!("{source}, {who} listens on port {port}"),
+        (Some(None), Some(port)) => format!("{source}, nothing listens on port {port}"),
+        _ => source,
+    }
+}
+
+fn errno_name(errno: i32) -> String {
+    by_number(errno).map_or_else(|| format!("errno {errno}"), |it| it.name.to_owned())
+}
+
+/// What the files say.
+fn files(lookup: &Lookup, verbose: bool) -> Vec<Step> {
+    let sources = match &lookup.sources {
+        Some(sources) => format!("{} (nsswitch.conf)", sources.join(" ")),
+        None => "files dns (the default: nsswitch.conf has no line `hosts`)".to_owned(),
+    };
+    let hosts = match &lookup.hosts[..] {
+        [] => "no entry in /etc/hosts".to_owned(),
+        entries => {
+            let entries = entries.iter().take(MOST_SHOWN);
+            let entries = entries.map(|it| format!("{} (line {})", it.address, it.line));
+            entries.collect::<Vec<_>>().join(", ")
+        }
+    };
+    let mut steps = vec![Step::new("sources", sources), Step::new("hosts", hosts)];
+    let config = &lookup.config;
+    if let Some(why) = lookup.not_asked {
+        steps.push(Step::new("servers", format!("not asked: {why}")));
+    } else if !config.search.is_empty() {
+        steps.push(Step::new("search", config.search.join(" ")));
+    }
+    if verbose {
+        let text = format!(
+            "timeout:{} attempts:{} ndots:{}{}",
+            config.timeout.as_secs(),
+            config.attempts,
+            config.ndots,
+            if config.rotate { " rotate" } else { "" }
+        );
+        steps.push(Step::new("options", text));
+    }
+    if config.servers.len() > MOST_USED && lookup.not_asked.is_none() {
+        let unused: Vec<String> = config.servers[MOST_USED..]
+            .iter()
+            .map(|server| server.ip.to_string())
+            .collect();
+        let text = format!(
+            "{} (the C library uses the first 3 servers)",
+            unused.join(" ")
+        );
+        steps.push(Step::new("not used", text));
+    }
+    steps
+}
+
+/// What a name server says.
+fn of_server(lookup: &Lookup, server: &ServerAnswers, verbose: bool) -> Vec<Step> {
+    let own = crate::dns::Name::new(&lookup.name);
+    let mut steps = Vec::new();
+    for asked in &server.asked {
+        let kind = asked.kind.word();
+        let name = if own.as_ref() == Some(&asked.name) {
+            String::new()
+        } else {
+            format!("{} ", asked.name)
+        };
+        let mut step = Step::new("", format!("{name}{kind:<4}  {}", told(asked))).took(asked.time);
+        let outcome = asked.outcome();
+        if !matches!(
+            outcome,
+            Outcome::Addresses(_) | Outcome::NoData | Outcome::NoSuchName
+        ) {
+            step = step.painted(Paint::Warn);
+        }
+        if steps.is_empty() {
+            step.title = server.address.ip().to_string();
+        }
+        steps.push(step);
+        if verbose && let Some(reply) = asked.reply() {
+            let records = reply.records.iter().take(MOST_SHOWN);
+            steps.extend(records.map(|record| {
+                let data = data_words(&record.data);
+                Step::new("", format!("      {} {} s {data}", record.name, record.ttl))
+            }));
+        }
+    }
+    steps
+}
+
+fn data_words(data: &Data) -> String {
+    match data {
+        Data::Address(IpAddr::V4(address)) => format!("A {address}"),
+        Data::Address(IpAddr::V6(address)) => format!("AAAA {address}"),
+        Data::Alias(name) => format!("CNAME {name}"),
+        Data::Other(number) => format!("TYPE{number}"),
+    }
+}
+
+/// What an answer comes to, in words.
+fn told(asked: &Asked) -> String {
+    let mut text = match asked.outcome() {
+        Outcome::Addresses(addresses) => {
+            let ttl = addresses.iter().map(|(_, ttl)| *ttl).min().unwrap_or(0);
+            let shown = addresses.iter().take(8);
+            let shown: Vec<String> = shown.map(|(address, _)| address.to_string()).collect();
+            let more = match addresses.len().saturating_sub(8) {
+                0 => String::new(),
+                more => format!(" and {more} more"),
+            };
+            format!("{}{more} (TTL {ttl} s)", shown.join(" "))
+        }
+        Outcome::NoData => "no such record (NOERROR)".to_owned(),
+        Outcome::NoSuchName => "no such name (NXDOMAIN)".to_owned(),
+        Outcome::Failure(rcode) => match rcode_name(rcode) {
+            Some(name) => format!("fails: {name}"),
+            None => format!("fails: response code {rcode}"),
+        },
+        Outcome::AliasLoop => "its aliases (CNAME) go in a circle, or are too many".to_owned(),
+        Outcome::Damaged => "the reply is damaged".to_owned(),
+        Outcome::Silent => format!(
+            "no reply ({} sent)",
+            if asked.sent == 1 {
+                "1 query".to_owned()
+            } else {
+                format!("{} queries", asked.sent)
+            }
+        ),
+        Outcome::Failed(errno) => format!("cannot be asked: {}", errno_name(errno)),
+        Outcome::NotByTcp => "truncated".to_owned(),
+    };
+    if let Some((answer, time)) = &asked.over_tcp {
+        let by_tcp = match answer {
+            Answer::Reply(_) => "then whole by TCP".to_owned(),
+            Answer::Silent => "and no reply by TCP".to_owned(),
+            Answer::Failed(errno) => format!("and TCP fails: {}", errno_name(*errno)),
+            Answer::Unusable => "and the reply by TCP is not one".to_owned(),
+        };
+        text = format!("{text}, {by_tcp} in {}", steps::shown(*time));
+    }
+    if asked.unchecked == Some(0) {
+        text.push_str(", without DNSSEC it has an answer");
+    }
+    if asked.ignored > 0 {
+        let count = counted(asked.ignored.into(), "datagram");
+        text = format!("{text}, {count} ignored that do not answer the query");
+    }
+    if let Some(again) = asked.again {
+        text = format!("{text}, the second time in {}", steps::shown(again));
+    }
+    text
+}
+
+/// Writes one JSON document.
+pub fn json(out: &mut impl Write, it: &Resolved<'_>) -> io::Result<()> {
+    let lookup = it.lookup;
+    let (status, error, canonical) = match &lookup.system {
+        SystemAnswer::Addresses { canonical, .. } => ("resolved", Value::Null, canonical.as_ref()),
+        SystemAnswer::Failed { code, cause, .. } => {
+            ("failed", json!({ "code": code, "cause": cause }), None)
+        }
+        SystemAnswer::Pending => ("pending", Value::Null, None),
+    };
+    let ends = it.ends.iter().map(|end| {
+        json!({
+            "address": bare(end.address),
+            "family": if end.address.is_ipv4() { "ipv4" } else { "ipv6" },
+            "source": end.source.ok(),
+            "source_error": end.source.err().map(errno_name),
+            "is_local": end.listeners.as_ref().map(|_| true),
+            "listeners": end.listeners.as_ref().and_then(Option::as_ref),
+        })
+    });
+    let config = &lookup.config;
+    let document = json!({
+        "schema": "sockdoc.resolve/1",
+        "name": lookup.name,
+        "port": it.port,
+        "status": status,
+        "error": error,
+        "time_us": micros(lookup.time),
+        "canonical": canonical,
+        "addresses": ends.collect::<Value>(),
+        "sources": lookup.sources,
+        "hosts": lookup.hosts.iter().map(|entry| {
+            json!({ "line": entry.line, "address": entry.address })
+        }).collect::<Value>(),
+        "search": config.search,
+        "options": {
+            "timeout_s": config.timeout.as_secs(),
+            "attempts": config.attempts,
+            "ndots": config.ndots,
+            "rotate": config.rotate,
+        },
+        "nameservers": config.servers.iter().map(|it| it.ip.to_string()).collect::<Value>(),
+        "not_asked": lookup.not_asked,
+        "servers": lookup.servers.iter().map(server_json).collect::<Value>(),
+        "findings": finding::values(&it.findings),
+    });
+    line(out, &document)
+}
+
+fn server_json(server: &ServerAnswers) -> Value {
+    json!({
+        "address": bare(server.address),
+        "queries": server.asked.iter().map(asked_json).collect::<Value>(),
+    })
+}
+
+fn asked_json(asked: &Asked) -> Value {
+    let reply = asked.reply();
+    let (outcome, errno) = match asked.outcome() {
+        Outcome::Addresses(_) => ("addresses", None),
+        Outcome::NoData => ("no_data", None),
+        Outcome::NoSuchName => ("no_such_name", None),
+        Outcome::Failure(_) => ("failure", None),
+        Outcome::AliasLoop => ("alias_loop", None),
+        Outcome::Damaged => ("damaged", None),
+        Outcome::Silent => ("no_reply", None),
+        Outcome::Failed(errno) => ("error", Some(errno_name(errno))),
+        Outcome::NotByTcp => ("truncated", None),
+    };
+    let records = reply.map(|reply| {
+        let one = |record: &crate::dns::Record| {
+            let (kind, data) = match &record.data {
+                Data::Address(IpAddr::V4(address)) => ("A".to_owned(), json!(address)),
+                Data::Address(IpAddr::V6(address)) => ("AAAA".to_owned(), json!(address)),
+                Data::Alias(name) => ("CNAME".to_owned(), json!(name.to_string())),
+                Data::Other(number) => (format!("TYPE{number}"), Value::Null),
+            };
+            json!({ "name": record.name.to_string(), "type": kind, "ttl_s": record.ttl, "data": data })
+        };
+        reply.records.iter().map(one).collect::<Value>()
+    });
+    let truncated = match &asked.answer {
+        Answer::Reply(reply) => Some(reply.truncated),
+        _ => None,
+    };
+    json!({
+        "name": asked.name.to_string(),
+        "type": asked.kind.word(),
+        "outcome": outcome,
+        "rcode": reply.map(|reply| reply.rcode),
+        "rcode_name": reply.and_then(|reply| rcode_name(reply.rcode)),
+        "error": errno,
+        "time_us": micros(asked.time),
+        "again_us": maybe_micros(asked.again),
+        "sent": asked.sent,
+        "ignored": asked.ignored,
+        "truncated": truncated,
+        "tcp_us": maybe_micros(asked.over_tcp.as_ref().map(|(_, time)| *time)),
+        "rcode_unchecked": asked.unchecked,
+        "authenticated": reply.map(|reply| reply.authenticated),
+        "records": records,
+        "records_left_out": reply.map(|reply| reply.left_out),
+    })
+}

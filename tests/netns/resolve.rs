@@ -1,0 +1,207 @@
+//! `sockdoc resolve` with name servers of the test's own, in a namespace of its own.
+
+use std::net::TcpListener;
+
+use serde_json::Value;
+
+use crate::dns_server::Script::{Alias, Bogus, Dead, Denies, Fails, Good, Refuses, Truncates};
+use crate::dns_server::{DnsServer, Etc, Script};
+use crate::namespace::Namespace;
+use crate::support::{finish, program, skip, stdout};
+
+/// The addresses of two servers. A short timeout, so that no test waits for long; long enough for a busy machine.
+const TWO: &str = "nameserver 127.0.0.2\nnameserver 127.0.0.3\noptions timeout:3 attempts:1\n";
+
+struct Scene {
+    namespace: Namespace,
+}
+
+impl Scene {
+    fn new(test: &str) -> Option<Scene> {
+        for file in ["/etc/hosts", "/etc/resolv.conf", "/etc/nsswitch.conf"] {
+            if !std::path::Path::new(file).exists() || program("ip").is_none() {
+                skip(test, "there is no ip or no file to bind a test's file to");
+                return None;
+            }
+        }
+        let namespace = Namespace::new(test)?;
+        Some(Scene { namespace })
+    }
+
+    /// Starts these servers on 127.0.0.2 and 127.0.0.3.
+    fn servers(&self, scripts: &[Script]) -> Vec<DnsServer> {
+        let addresses = ["127.0.0.2", "127.0.0.3"].iter().zip(scripts);
+        addresses
+            .map(|(address, script)| DnsServer::start(&self.namespace, address, *script))
+            .collect()
+    }
+
+    /// What `sockdoc resolve --json ARGS...` says, and its exit status.
+    fn resolve(etc: &Etc<'_>, args: &[&str]) -> (Value, i32) {
+        let args = [&["resolve", "--json", "--timeout", "60"], args].concat();
+        let output = finish(etc.sockdoc(&args));
+        let text = stdout(&output);
+        let value = serde_json::from_str(&text);
+        let value = value.unwrap_or_else(|error| panic!("{error}: {output:?}"));
+        (value, output.status.code().expect("it ends"))
+    }
+}
+
+fn rule_and_severity(finding: &Value) -> (&str, &str) {
+    let [rule, severity] = ["id", "severity"].map(|key| finding[key].as_str().expect("text"));
+    (rule, severity)
+}
+
+/// The rules of the findings, with their severity.
+fn found(value: &Value) -> Vec<(&str, &str)> {
+    let findings = value["findings"].as_array().expect("findings").iter();
+    // How fast the machine is decides about this one.
+    let findings = findings.filter(|finding| finding["id"] != "dns_server_slow");
+    findings.map(rule_and_severity).collect()
+}
+
+#[test]
+fn each_fault_of_the_name_servers_is_named_and_a_healthy_pair_is_not() {
+    let Some(scene) = Scene::new("faults of name servers") else {
+        return;
+    };
+    let etc = Etc::new(&scene.namespace, TWO, "");
+    let none: &[(&str, &str)] = &[];
+    for (scripts, status, expected) in [
+        (&[Good, Good][..], "resolved", none),
+        (&[Alias, Good], "resolved", none),
+        (&[Truncates, Good], "resolved", none),
+        (
+            &[Dead, Good],
+            "resolved",
+            &[("dns_first_server_dead", "warning")],
+        ),
+        (&[Good, Dead], "resolved", &[("dns_no_answer", "notice")]),
+        (&[Dead, Dead], "failed", &[("dns_no_answer", "error")]),
+        (&[Fails, Good], "resolved", &[("dns_servfail", "warning")]),
+        (&[Fails, Fails], "failed", &[("dns_servfail", "error")]),
+        (&[Bogus, Bogus], "failed", &[("dns_servfail", "error")]),
+        (
+            &[Refuses, Refuses],
+            "failed",
+            &[("dns_server_refuses", "error")],
+        ),
+        (
+            &[Denies, Good],
+            "failed",
+            &[("dns_answers_differ", "warning")],
+        ),
+        (&[Denies, Denies], "failed", &[("name_unknown", "error")]),
+    ] {
+        let servers = scene.servers(scripts);
+        let (value, exit) = Scene::resolve(&etc, &["shop.test"]);
+        assert_eq!(value["status"], status, "{scripts:?}: {value:#}");
+        assert_eq!(found(&value), expected, "{scripts:?}: {value:#}");
+        let findings = value["findings"].as_array().expect("findings");
+        let is_bad = findings.iter().any(|it| it["severity"] != "notice");
+        assert_eq!(exit, i32::from(is_bad), "{scripts:?}: {value:#}");
+        if scripts[0] == Bogus {
+            let text = value["findings"][0]["text"].as_str().expect("text");
+            assert!(text.contains("DNSSEC"), "{text}");
+        }
+        drop(servers);
+    }
+}
+
+#[test]
+fn an_answer_that_does_not_fit_and_queries_that_are_dropped_are_named() {
+    let Some(scene) = Scene::new("truncated answers and dropped queries") else {
+        return;
+    };
+    let one = "nameserver 127.0.0.2\noptions timeout:3 attempts:1\n";
+    let etc = Etc::new(&scene.namespace, one, "");
+    for (script, rule) in [
+        (Script::TruncatesWithoutTcp, "dns_tcp_blocked"),
+        (Script::DropsAaaa, "dns_aaaa_broken"),
+        (Script::Hostile, "dns_servfail"),
+    ] {
+        let server = scene.servers(&[script]);
+        let (value, exit) = Scene::resolve(&etc, &["shop.test"]);
+        assert_eq!(found(&value)[0].0, rule, "{script:?}: {value:#}");
+        assert_eq!(exit, 1, "{script:?}");
+        if script == Script::Hostile {
+            let ignored = &value["servers"][0]["queries"][0]["ignored"];
+            assert_eq!(ignored, 2, "{value:#}");
+        }
+        drop(server);
+    }
+    // No server at all: nothing listens on port 53.
+    let (value, _) = Scene::resolve(&etc, &["shop.test"]);
+    assert_eq!(
+        found(&value),
+        [("dns_server_refuses", "error")],
+        "{value:#}"
+    );
+    etc.write("resolv.conf", "options timeout:3 attempts:1\n");
+    let (value, _) = Scene::resolve(&etc, &["shop.test"]);
+    assert_eq!(found(&value), [("no_nameserver", "error")], "{value:#}");
+}
+
+#[test]
+fn the_hosts_file_the_search_list_and_the_sources_are_told() {
+    let Some(scene) = Scene::new("files of the resolver") else {
+        return;
+    };
+    let etc = Etc::new(&scene.namespace, TWO, "10.9.1.66 shop.test\n");
+    let _servers = scene.servers(&[Script::Good, Script::Good]);
+    let (value, exit) = Scene::resolve(&etc, &["shop.test"]);
+    assert_eq!(
+        found(&value),
+        [("hosts_file_override", "warning")],
+        "{value:#}"
+    );
+    assert_eq!(value["addresses"][0]["address"], "10.9.1.66");
+    assert_eq!(exit, 1);
+    etc.write("hosts", "10.9.1.1 shop.test\n");
+    let (value, _) = Scene::resolve(&etc, &["shop.test"]);
+    assert_eq!(found(&value), [], "{value:#}");
+    // By a search domain.
+    etc.write("hosts", "");
+    etc.write("resolv.conf", &format!("search other.test test\n{TWO}"));
+    let (value, _) = Scene::resolve(&etc, &["shop"]);
+    assert_eq!(found(&value), [], "{value:#}");
+    let queries = value["servers"][0]["queries"].as_array().expect("queries");
+    let names: Vec<&Value> = queries.iter().map(|query| &query["name"]).collect();
+    let [other, own] = ["shop.other.test", "shop.test"];
+    assert_eq!(names, [other, other, own, own], "{value:#}");
+    // Without dns among the sources.
+    etc.write("nsswitch.conf", "hosts: files\n");
+    let (value, exit) = Scene::resolve(&etc, &["shop"]);
+    assert_eq!(
+        found(&value),
+        [("resolver_disagrees", "error")],
+        "{value:#}"
+    );
+    assert_eq!(exit, 1);
+}
+
+#[test]
+fn who_listens_on_which_address_of_localhost_is_told() {
+    let Some(scene) = Scene::new("listeners of localhost") else {
+        return;
+    };
+    let etc = Etc::new(&scene.namespace, TWO, "::1 localhost\n");
+    let _listener = scene
+        .namespace
+        .inside(|| TcpListener::bind("127.0.0.1:8080").expect("it listens"));
+    let (value, exit) = Scene::resolve(&etc, &["localhost", "8080"]);
+    assert_eq!(found(&value), [("family_mismatch", "notice")], "{value:#}");
+    assert_eq!(exit, 0);
+    let own = format!("(pid {})", std::process::id());
+    for end in value["addresses"].as_array().expect("addresses") {
+        let who = end["listeners"].as_str().unwrap_or_default();
+        let is_v4 = end["address"] == "127.0.0.1";
+        assert_eq!(who.contains(&own), is_v4, "{value:#}");
+    }
+    assert_eq!(value["servers"], Value::Array(vec![]));
+    let output = finish(etc.sockdoc(&["resolve", "localhost", "8080"]));
+    let text = stdout(&output);
+    assert!(text.contains("nothing listens on port 8080"), "{text}");
+    let (value, exit) = Scene::resolve(&etc, &["-4", "localhost", "8080"]);
+    assert_eq!((found(&value), exit), (vec![], 0), "{value:#}");
+}
