@@ -15,7 +15,7 @@ const MOST_EXAMPLES: usize = 1000;
 
 /// Gathers the findings of a capture.
 ///
-/// The invariant: memory grows with the number of groups, of which there are at most [`MOST_GROUPS`], not with
+/// The invariant: memory grows with the number of groups, of which there are at most `MOST_GROUPS`, not with
 /// the number of facts.
 #[derive(Debug, Default)]
 pub struct Gatherer {

@@ -6,10 +6,10 @@
 //! | this one | [`Firewall`]: all chains, rules and sets; requests |
 //! | [`chain`] | a chain: its hook, its priority, its policy |
 //! | [`rule`] | a rule: its conditions and its verdict |
-//! | [`expression`] | the expressions of a rule in the kernel's form |
+//! | `expression` | the expressions of a rule in the kernel's form |
 //! | [`set`] | a set of values, or a map from values to verdicts |
 //! | [`fate`] | what becomes of a packet at a hook |
-//! | [`text`] | a rule as nft(8) would write it, in short |
+//! | `text` | a rule as nft(8) would write it, in short |
 //!
 //! Source: `linux/netfilter/nf_tables.h`, `linux/netfilter/nfnetlink.h`. Numbers in attributes are in network byte
 //! order. Every request requires `CAP_NET_ADMIN`.
