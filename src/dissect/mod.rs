@@ -21,6 +21,7 @@
 //!   one bit of each stream is kept. Nothing is collected for the end.
 
 mod inside;
+mod kept;
 mod selection;
 mod watch;
 
@@ -35,6 +36,7 @@ use crate::packet::{Decoded, decode};
 use crate::stream::{self, EchoRequests, Fact, Noted, SegmentInfo, StreamRef, Tracker};
 
 pub use inside::{Behind, Unseen};
+pub use kept::Kept;
 use selection::Selection;
 use watch::Watch;
 
@@ -96,64 +98,6 @@ pub struct Frame<'a> {
     pub facts: u32,
     /// Whether the filter selects it.
     pub is_selected: bool,
-}
-
-/// A frame without what it borrows, to be shown later.
-#[derive(Debug, Clone)]
-pub struct Kept {
-    number: u64,
-    time: Timestamp,
-    length: u32,
-    /// The packet of which this frame was the last missing fragment.
-    whole: Option<Box<[u8]>>,
-    segment: Option<SegmentInfo>,
-    quoted: Option<u32>,
-    request: Option<u64>,
-    wrong_checksum: Option<Wrong>,
-    messages: u32,
-    facts: u32,
-    is_selected: bool,
-}
-
-impl Kept {
-    /// What is kept of a frame.
-    #[inline]
-    pub fn of(frame: &Frame<'_>) -> Kept {
-        let is_whole = std::ptr::eq(frame.bytes, frame.captured);
-        Kept {
-            number: frame.number,
-            time: frame.time,
-            length: frame.length,
-            whole: (!is_whole).then(|| frame.bytes.into()),
-            segment: frame.segment.copied(),
-            quoted: frame.quoted,
-            request: frame.request,
-            wrong_checksum: frame.wrong_checksum,
-            messages: frame.messages,
-            facts: frame.facts,
-            is_selected: frame.is_selected,
-        }
-    }
-
-    /// The frame again, with its bytes and its layers.
-    #[inline]
-    pub fn frame<'a>(&'a self, captured: &'a [u8], decoded: &'a Decoded) -> Frame<'a> {
-        Frame {
-            number: self.number,
-            time: self.time,
-            length: self.length,
-            captured,
-            bytes: self.whole.as_deref().unwrap_or(captured),
-            decoded,
-            segment: self.segment.as_ref(),
-            quoted: self.quoted,
-            request: self.request,
-            wrong_checksum: self.wrong_checksum,
-            messages: self.messages,
-            facts: self.facts,
-            is_selected: self.is_selected,
-        }
-    }
 }
 
 /// What a dissection came to.

@@ -138,7 +138,8 @@ pub(super) struct Side {
     pub(super) data_after_fin: bool,
     /// The last data of the connection is from this end.
     pub(super) spoke_last: bool,
-    pub(super) stuck: Stuck,
+    /// Once it has sent data.
+    pub(super) stuck: Option<Box<Stuck>>,
     /// When its SYN was sent last.
     pub(super) syn_time: Option<Timestamp>,
 }
@@ -224,7 +225,7 @@ pub(super) struct Flow {
     pub(super) messages: [u32; 2],
     pub(super) spans: Spans,
     /// An ICMP error quoted a packet of it.
-    pub(super) icmp: Option<Quoted>,
+    pub(super) icmp: Option<Box<Quoted>>,
     /// Who was the first to send a FIN or RST.
     pub(super) ended_by: Option<Direction>,
     /// From the first SYN to the end of the handshake, in nanoseconds.
@@ -420,8 +421,13 @@ impl Flow {
                 + app.readers.iter().map(Reader::memory).sum::<usize>()
                 + app.unanswered.capacity() * size_of::<(u32, Timestamp)>()
         });
-        let sides = self.sides.iter().map(|side| side.assembly.memory());
-        app + sides.sum::<usize>()
+        let stuck = |side: &Side| side.stuck.as_ref().map_or(0, |_| size_of::<Stuck>());
+        let sides = self
+            .sides
+            .iter()
+            .map(|side| side.assembly.memory() + stuck(side));
+        let icmp = self.icmp.as_ref().map_or(0, |_| size_of::<Quoted>());
+        app + icmp + sides.sum::<usize>()
     }
 }
 

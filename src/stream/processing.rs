@@ -166,12 +166,15 @@ impl Processing<'_> {
         }
         let is_data = segment.length > 0
             && !marks.has(Marks::KEEP_ALIVE.with(Marks::SPURIOUS_RETRANSMISSION));
-        if segment.flags & flag::ACK != 0 {
-            flow.sides[1 - here].stuck.acked(segment.ack);
+        if segment.flags & flag::ACK != 0
+            && let Some(stuck) = &mut flow.sides[1 - here].stuck
+        {
+            stuck.acked(segment.ack);
         }
         if segment.length > 0 && segment.flags & (flag::RST | flag::SYN) == 0 {
             let again = marks.has(Marks::ANY_RETRANSMISSION);
-            flow.sides[here].stuck.sent(segment, again);
+            let stuck = flow.sides[here].stuck.get_or_insert_default();
+            stuck.sent(segment, again);
         }
         if is_data && segment.flags & (flag::RST | flag::SYN) == 0 {
             flow.sides[1 - here].data_after_fin |= flow.sides[1 - here].fin.is_some();
@@ -380,14 +383,13 @@ impl Processing<'_> {
 
     /// Whether packets were too large for the path.
     fn sizes(&self, flow: &Flow, handler: &mut impl FnMut(Event<'_>)) {
-        let ignored = flow
-            .icmp
-            .filter(|icmp| icmp.from == self.direction && icmp.larger >= 2);
-        let stuck = flow.sides[self.direction.index()].stuck;
+        let ignored =
+            (flow.icmp.as_ref()).filter(|icmp| icmp.from == self.direction && icmp.larger >= 2);
+        let stuck = flow.sides[self.direction.index()].stuck.as_ref();
         if let Some(icmp) = ignored {
             let (mtu, times) = (icmp.mtu, icmp.larger);
             self.note(flow, Noted::MtuIgnored { mtu, times }, handler);
-        } else if flow.icmp.is_none() && stuck.is_black_hole() {
+        } else if let Some(stuck) = stuck.filter(|it| flow.icmp.is_none() && it.is_black_hole()) {
             let (length, times) = (stuck.length, stuck.times);
             self.note(flow, Noted::BlackHole { length, times }, handler);
         }

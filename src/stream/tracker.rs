@@ -217,11 +217,11 @@ impl Tracker {
         let (key, direction) = FlowKey::of(from, to);
         let slot = *self.table.get(&key)?;
         let flow = self.slots.get_mut(slot as usize)?.as_mut()?;
-        flow.icmp = Some(Quoted {
+        flow.icmp = Some(Box::new(Quoted {
             from: direction,
             mtu,
-            larger: flow.icmp.map_or(0, |icmp| icmp.larger),
-        });
+            larger: flow.icmp.as_ref().map_or(0, |icmp| icmp.larger),
+        }));
         Some(reference(flow, direction))
     }
 
