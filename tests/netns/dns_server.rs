@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use crate::namespace::Namespace;
 use crate::support::launched_by;
+use crate::support::until;
 
 /// How a server answers a query for shop.test. Every other name does not exist.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -49,7 +50,8 @@ impl DnsServer {
     /// Starts one on port 53 of an address; it is ready when this returns.
     pub(crate) fn start(namespace: &Namespace, address: &str, script: Script) -> DnsServer {
         let stop = Arc::new(AtomicBool::new(false));
-        let udp = namespace.inside(|| UdpSocket::bind((address, 53)).expect("port 53"));
+        // A process that another test has just forked holds the socket of the server before, until its exec(2).
+        let udp = namespace.inside(|| until("port 53", || UdpSocket::bind((address, 53)).ok()));
         let tick = Some(Duration::from_millis(50));
         udp.set_read_timeout(tick).expect("set");
         let told = Arc::clone(&stop);
@@ -64,7 +66,8 @@ impl DnsServer {
             }
         })];
         if script == Script::Truncates {
-            let listener = namespace.inside(|| TcpListener::bind((address, 53)).expect("port 53"));
+            let listener =
+                namespace.inside(|| until("port 53", || TcpListener::bind((address, 53)).ok()));
             listener.set_nonblocking(true).expect("set");
             let told = Arc::clone(&stop);
             threads.push(std::thread::spawn(move || {
