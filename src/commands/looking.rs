@@ -87,19 +87,7 @@ impl Look {
     /// When the sockets cannot be listed.
     pub fn sample(&self) -> Result<Sample> {
         let mut sample = sockets::sample(&self.query, &|_| true)?.sample;
-        let waiting = Index::new(&sample).waiting().clone();
-        for (netns, place) in (0..).zip(&self.query.places) {
-            let routes: Vec<IpAddr> = waiting
-                .keys()
-                .filter(|(of, _)| *of == netns)
-                .map(|(_, to)| *to)
-                .collect();
-            // One that cannot be entered is noted with its sockets.
-            let network = place.inside(|| network::network(&routes));
-            sample.networks.push(network.unwrap_or_default());
-        }
-        sample.machine = Some(network::machine());
-        network::add_unseen(&mut sample);
+        add_networks(&mut sample, &self.query.places);
         Ok(sample)
     }
 
@@ -109,11 +97,34 @@ impl Look {
     /// As [`Look::sample`].
     pub fn whole_sample(&self) -> Result<Sample> {
         let mut sample = self.sample()?;
-        let processes = Index::new(&sample).in_trouble(MOST_PROCESSES);
-        sample.processes = statuses::read(&sample, &processes);
+        add_processes(&mut sample);
         notes::add_unseen(&mut sample.notes, &self.unseen);
         Ok(sample)
     }
+}
+
+/// Adds the network stacks of the sample's namespaces to its sockets, with the routes to peers whose connections
+/// wait.
+pub fn add_networks(sample: &mut Sample, places: &[Place]) {
+    let waiting = Index::new(sample).waiting().clone();
+    for (netns, place) in (0..).zip(places) {
+        let routes: Vec<IpAddr> = waiting
+            .keys()
+            .filter(|(of, _)| *of == netns)
+            .map(|(_, to)| *to)
+            .collect();
+        // One that cannot be entered is noted with its sockets.
+        let network = place.inside(|| network::network(&routes));
+        sample.networks.push(network.unwrap_or_default());
+    }
+    sample.machine = Some(network::machine());
+    network::add_unseen(sample);
+}
+
+/// Adds what the processes do that may keep others waiting.
+pub fn add_processes(sample: &mut Sample) {
+    let processes = Index::new(sample).in_trouble(MOST_PROCESSES);
+    sample.processes = statuses::read(sample, &processes);
 }
 
 /// The sockets that a filter selects; without one all.

@@ -126,8 +126,9 @@ impl Watcher {
     }
 }
 
-/// Names of what a finding is about that hold from one sample to the next.
-fn about(case: &Case<'_>, finding: &Finding) -> Vec<String> {
+/// Names of what a finding is about that hold from one sample to the next: a finding of the same rule that
+/// shares one of them is the same.
+pub fn about(case: &Case<'_>, finding: &Finding) -> Vec<String> {
     let namespace = |netns: u16| {
         let namespaces = &case.sample.namespaces;
         namespaces.get(usize::from(netns)).map_or(0, |it| it.inode)

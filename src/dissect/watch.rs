@@ -1,5 +1,5 @@
-//! What is noticed about a capture outside the streams: its times, what of it is missing or there twice,
-//! scans, pings and queries without an answer, addresses that two hosts claim. It is told at the end.
+//! What is noticed about a capture outside its streams: times that go backwards, missing and duplicate frames,
+//! scans, unanswered pings and queries, addresses that two hosts claim. It is reported at the end.
 //!
 //! # Invariants
 //!
@@ -22,7 +22,7 @@ const COPY: i64 = 100_000;
 const NEAR: usize = 8;
 /// A question without an answer has to wait this long to count, in nanoseconds.
 const PATIENCE: i64 = 1_000_000_000;
-/// So many ports of a host, or hosts with the same port, that are refused or silent are a scan.
+/// From this number of refused or silent ports of a host, or hosts with the same port, it is a scan.
 const PORTS: usize = 5;
 const HOSTS: usize = 16;
 

@@ -28,8 +28,8 @@
 //! application message), `expert` (a frame that there is a finding about). The requested data is reported
 //! with the frame ([`Subject`]).
 //!
-//! What is behind a tag, in a tunnel or after extension headers is not looked at, as in tcpdump.
-//! [`Filter::compile_inside`] is for who wants it.
+//! As in tcpdump, packets behind a VLAN tag, inside a tunnel or after extension headers do not match.
+//! [`Filter::compile_inside`] makes a filter match the innermost packet instead.
 //!
 //! # Back ends
 //!

@@ -59,7 +59,7 @@ pub struct Firewall {
     /// Its sets and maps.
     #[serde(default)]
     pub sets: Vec<Set>,
-    /// Whether something of it is missing here, so that nothing may be concluded from what a packet passes.
+    /// Whether parts of it could not be read: then a packet that no known rule drops may still be dropped.
     #[serde(default)]
     pub incomplete: bool,
 }

@@ -117,7 +117,7 @@ pub fn used(folder: &Path, start: &str, end: &str) -> Result<u64> {
         .sum())
 }
 
-/// Writes a new file that only its owner may read, of at most so many bytes. Where that fails no file is
+/// Writes a new file of at most `most` bytes that only its owner may read. Where that fails no file is
 /// left.
 ///
 /// # Errors
@@ -143,7 +143,7 @@ pub fn create_bounded(
     })
 }
 
-/// A file that takes so many bytes and no more.
+/// A file that refuses to grow beyond a number of bytes.
 #[derive(Debug)]
 pub struct Bounded {
     file: File,

@@ -7,8 +7,9 @@ use std::time::Duration;
 
 use super::look::Look;
 use super::row::{self, Mark, Subject};
-use crate::diagnose::{Block, Rule, Severity, Subject as Of};
-use crate::host::{Sample, SocketAt};
+use crate::diagnose::watch::about;
+use crate::diagnose::{Block, Case, Rule, Severity, Subject as Of};
+use crate::host::{Index, Sample, SocketAt};
 use crate::sockets::change::{Change, is_closed};
 use crate::sockets::order::GroupBy;
 use crate::sockets::{Process, Socket};
@@ -83,16 +84,15 @@ pub struct Trouble {
     pub since: Duration,
     /// The look that no longer found it.
     pub ended: Option<Duration>,
-    /// Which one it is.
-    identity: Identity,
+    /// What it is about: see [`about`].
+    about: Vec<String>,
 }
 
-/// What tells the findings of one rule apart over time.
-#[derive(Debug, Clone, PartialEq, Eq)]
-enum Identity {
-    Socket(u64),
-    Process(u32),
-    Other(Of),
+impl Trouble {
+    /// Whether it is a finding of this rule about this.
+    fn is(&self, rule: &Rule, about: &[String]) -> bool {
+        std::ptr::eq(self.rule, rule) && self.about.iter().any(|it| about.contains(it))
+    }
 }
 
 #[derive(Debug)]
@@ -109,12 +109,8 @@ pub struct Memory {
     closed: VecDeque<Closed>,
     totals: HashMap<Subject, Totals>,
     histories: HashMap<Subject, History>,
-    /// What the interfaces received and sent.
-    pub host: History,
     /// What is wrong now, the worst first, then what ended lately.
     pub troubles: Vec<Trouble>,
-    /// Connections that closed since the view began.
-    pub closed_count: u64,
 }
 
 impl Memory {
@@ -130,7 +126,6 @@ impl Memory {
                 continue;
             };
             if is_closed(socket) {
-                self.closed_count += 1;
                 self.take_closed(look, socket);
             } else if change.opened > 0 {
                 self.opened.insert(row::key(socket), look.at);
@@ -246,13 +241,6 @@ impl Memory {
             }
         }
         self.push(&mut latest);
-        let mut interfaces = [0u64; 2];
-        for interface in &look.interfaces {
-            interfaces[0] += interface.in_bytes;
-            interfaces[1] += interface.out_bytes;
-        }
-        let per_second = |bytes| look.whole_per_second(bytes);
-        put(&mut self.host, interfaces.map(per_second));
         self.bound();
     }
 
@@ -288,35 +276,28 @@ impl Memory {
     }
 
     fn take_troubles(&mut self, look: &Look) {
+        let index = Index::new(&look.sample);
+        let case = Case::new(&index);
         let mut found: Vec<Trouble> = Vec::with_capacity(look.blocks.len());
         for block in &look.blocks {
-            let Block { finding, .. } = block;
-            let process = process(block, &look.sample);
-            let identity = identity(block, process.as_ref(), &look.sample);
-            let is_it = |it: &&Trouble| {
-                std::ptr::eq(it.rule, finding.rule) && it.identity == identity && it.ended.is_none()
-            };
+            let finding = &block.finding;
+            let about = about(&case, finding);
+            let is_it = |it: &&Trouble| it.is(finding.rule, &about) && it.ended.is_none();
             let since = self.troubles.iter().find(is_it);
             found.push(Trouble {
                 rule: finding.rule,
                 severity: block.worst(),
-                process,
+                process: process(block, &look.sample),
                 headline: finding.headline.clone(),
                 since: since.map_or(look.at, |trouble| trouble.since),
                 ended: None,
-                identity,
+                about,
             });
         }
-        let mut ended: Vec<Trouble> = Vec::new();
-        for mut trouble in self.troubles.drain(..) {
-            let is_it = |it: &&Trouble| {
-                std::ptr::eq(it.rule, trouble.rule) && it.identity == trouble.identity
-            };
-            if found.iter().any(|it| is_it(&it)) {
-                continue;
-            }
+        let mut ended = std::mem::take(&mut self.troubles);
+        ended.retain(|it| !found.iter().any(|now| now.is(it.rule, &it.about)));
+        for trouble in &mut ended {
             trouble.ended.get_or_insert(look.at);
-            ended.push(trouble);
         }
         ended.truncate(MOST_ENDED);
         found.sort_by_key(|trouble| std::cmp::Reverse(trouble.severity));
@@ -341,14 +322,5 @@ fn process(block: &Block, sample: &Sample) -> Option<Process> {
             holders.next().cloned()
         }
         _ => None,
-    }
-}
-
-/// Which trouble of its rule it is: that of a process, of a socket, or of something else.
-fn identity(block: &Block, process: Option<&Process>, sample: &Sample) -> Identity {
-    match (process, block.finding.subject) {
-        (Some(process), _) => Identity::Process(process.pid),
-        (None, Of::Socket(at)) => Identity::Socket(row::key(sample.socket(at))),
-        (None, other) => Identity::Other(other),
     }
 }

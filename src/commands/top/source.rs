@@ -7,18 +7,15 @@ use super::Args;
 use crate::commands::diagnose::read_samples;
 use crate::commands::looking;
 use crate::error::Result;
-use crate::host::{Index, Note, Sample};
+use crate::host::{Note, Sample};
 use crate::render::sockets::Names;
 use crate::sockets::{Proto, State};
 use crate::sys::privilege::{self, Need};
 use crate::sys::sockets::closings::Closings;
 use crate::sys::sockets::sampler::Sampler;
-use crate::sys::sockets::{Query, notes, statuses};
-use crate::sys::{network, users::Users};
+use crate::sys::sockets::{Query, notes};
+use crate::sys::users::Users;
 use crate::top::look::Taken;
-
-/// No more processes than these are asked what they do.
-const MOST_PROCESSES: usize = 64;
 
 /// More samples than these are not read from a file.
 const MOST_SAMPLES: usize = 10_000;
@@ -135,14 +132,8 @@ impl Host {
     fn take(&mut self) -> Result<Taken> {
         let taken = self.sampler.sample(&self.query, &|_| true)?;
         let (time_wait, mut sample) = (taken.time_wait, taken.sample);
-        for place in &self.query.places {
-            // One that cannot be entered is noted with its sockets.
-            let network = place.inside(|| network::network(&[]));
-            sample.networks.push(network.unwrap_or_default());
-        }
-        sample.machine = Some(network::machine());
-        let processes = Index::new(&sample).in_trouble(MOST_PROCESSES);
-        sample.processes = statuses::read(&sample, &processes);
+        looking::add_networks(&mut sample, &self.query.places);
+        looking::add_processes(&mut sample);
         sample.notes.extend(self.unseen.iter().cloned());
         self.closings.take();
         let (closed, missed) = self.closings.hand_out();

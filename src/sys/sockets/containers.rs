@@ -10,7 +10,7 @@ const SHORTEST: usize = 4;
 /// The first process of a container whose id or name begins like this.
 ///
 /// # Errors
-/// When there is none, or several containers begin like this.
+/// When no container, or more than one, has an id or name that begins like this.
 pub fn process_of(id: &str) -> Result<u32> {
     let failure = |cause: &str| Error::new(Kind::CannotRun, "find container", cause).on(id);
     let list =

@@ -172,11 +172,7 @@ pub fn sample(query: &Query, keep: &Keep<'_>) -> Result<Taken> {
             && let Ok((found, source)) = walk.join()
         {
             taken.owner_source = Some(source);
-            let ends = kernel::ends(&query.places, &taken.sample.sockets, &found.owners);
-            let found = FoundOwners {
-                owners: found.owners.and_kernel(ends),
-                ..found
-            };
+            let found = and_kernel(found, query, &taken.sample.sockets);
             let found = walk_again(found, depth, wanted, &taken.sample.sockets);
             let missing = without_owner(&taken.sample.sockets, &found.owners);
             if !query.are_found(&found.owners) {
@@ -235,6 +231,15 @@ fn walk_again(
     FoundOwners {
         owners: found.owners.and_later(later.owners),
         ..later
+    }
+}
+
+/// The owners with the kernel among them, where it uses sockets itself.
+fn and_kernel(found: FoundOwners, query: &Query, sockets: &[Socket]) -> FoundOwners {
+    let ends = kernel::ends(&query.places, sockets, &found.owners);
+    FoundOwners {
+        owners: found.owners.and_kernel(ends),
+        ..found
     }
 }
 

@@ -3,8 +3,8 @@
 use std::time::{Duration, Instant};
 
 use super::owners::{self, Wanted};
-use super::processes::{Depth, FoundOwners};
-use super::{Keep, Query, Taken, kernel, lacks_owner, note_hidden, sample, without_owner};
+use super::processes::Depth;
+use super::{Keep, Query, Taken, and_kernel, lacks_owner, note_hidden, sample, without_owner};
 use crate::error::Result;
 use crate::host::Note;
 use crate::sockets::Owners;
@@ -39,11 +39,7 @@ impl Sampler {
             let (found, source) = owners::find(Depth::Everything, &Wanted::default());
             taken.owner_source = Some(source);
             self.looked = Some(Instant::now());
-            let ends = kernel::ends(&query.places, sockets, &found.owners);
-            let found = FoundOwners {
-                owners: found.owners.and_kernel(ends),
-                ..found
-            };
+            let found = and_kernel(found, query, sockets);
             self.notes.clear();
             note_hidden(
                 &found,

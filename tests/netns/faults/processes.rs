@@ -37,13 +37,13 @@ pub(super) const ROWS: &[&Row] = &[
         effects: &["not_accepted"],
         at: Server,
         fault: |path| {
-            let server = server(path, LIMITED);
+            let server = server(path, &limited());
             let clients: Vec<_> = (0..30).map(|_| connected(&path.client, 8080)).collect();
             kept![server, clients]
         },
         // It has a few left.
         look_alike: |path| {
-            let server = server(path, LIMITED);
+            let server = server(path, &limited());
             let clients: Vec<_> = (0..8).map(|_| connected(&path.client, 8080)).collect();
             kept![server, clients]
         },
@@ -64,19 +64,9 @@ while True:
 ";
 
 /// The same, with room for 20 descriptors.
-const LIMITED: &str = "
-import resource
-resource.setrlimit(resource.RLIMIT_NOFILE, (20, 20))
-import socket, time
-listener = socket.create_server(('10.77.2.1', 8080), backlog=100)
-print(flush=True)
-kept = []
-while True:
-    try:
-        kept.append(listener.accept())
-    except OSError:
-        time.sleep(0.1)
-";
+fn limited() -> String {
+    format!("import resource\nresource.setrlimit(resource.RLIMIT_NOFILE, (20, 20))\n{SERVING}")
+}
 
 /// A Python program at the server, once it has printed a line.
 fn server(path: &Path, program: &str) -> Running {

@@ -363,7 +363,7 @@ fn contradiction(lookup: &Lookup) -> Option<Finding> {
     let (with, without) = (ip_of(has), ip_of(denying));
     let address = has.addresses()[0];
     let headline =
-        format!("{with} has an address, {address}, and {without} says that there is none");
+        format!("{with} answers with the address {address}, {without} that the name has none");
     let facts = [facts_of(denying), facts_of(has)].concat();
     Some(finding(
         &DNS_ANSWERS_DIFFER,

@@ -82,7 +82,7 @@ pub static DNS_AAAA_BROKEN: Rule = rule(
         "Programs ask for both kinds of address and wait for both. The IPv4 address is there, and each look-up \
          waits until the query for IPv6 is given up, or fails with it.",
         "The same server answered the query for A and not the one for AAAA, or said that the name does not exist.",
-        "A name without an IPv6 address is normal: the server then answers at once that there is none.",
+        "A name without an IPv6 address is normal: the server then sends an empty answer at once.",
         "Repair the name server, or the firewall that drops these queries. `options single-request` helps if two \
          queries at once are the trouble, `options no-aaaa` (glibc 2.36) leaves them out.",
     ],
@@ -106,8 +106,8 @@ pub static DNS_ANSWERS_DIFFER: Rule = rule(
     "dns_answers_differ",
     "the name servers contradict each other",
     [
-        "One name server has an address for the name, and another one says that there is none. What a program gets \
-         depends on which one it asks: the first that answers.",
+        "One name server returns an address for the name, and another returns none. Which answer a program gets \
+         depends on the server that replies to it first.",
         "Each server was asked for the same names by itself.",
         "Different addresses of one name are normal (load is shared). A server that fails is another matter.",
         "Name only servers in /etc/resolv.conf that know the same domains: the C library asks the second only if \

@@ -73,7 +73,7 @@ pub static FRAMES_CUT: Rule = rule(
     },
 );
 
-/// Frames are there twice.
+/// Frames were captured twice.
 pub static CAPTURED_TWICE: Rule = rule(
     "captured_twice",
     "frames captured twice",

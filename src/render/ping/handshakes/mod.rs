@@ -47,7 +47,7 @@ impl Answer {
         }
     }
 
-    /// What is known beside the word, and from whom.
+    /// Details of the answer, and the address that sent it.
     fn message(&self) -> (Option<String>, Option<String>) {
         match self {
             Answer::Failed(words) => (Some(words.clone()), None),
