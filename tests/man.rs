@@ -1,28 +1,28 @@
 //! The man pages match the commands' help.
 
+mod man {
+    pub(crate) mod page;
+    pub(crate) mod texts;
+}
+
 use std::path::Path;
 
-/// Every page as `clap_mangen` makes it from the parser, by file name.
-fn pages() -> Vec<(String, Vec<u8>)> {
+use man::page;
+
+/// Every page as the parser and the texts make it, by file name.
+fn pages() -> Vec<(String, String)> {
     // There is not a page sockdoc-help(1) to refer to.
     let mut parser = sockdoc::cli::command().disable_help_subcommand(true);
     parser.build();
-    let mut pages = vec![("sockdoc.1".to_owned(), page(&parser))];
+    let mut pages = vec![("sockdoc.1".to_owned(), page::program(&parser))];
     for command in parser.get_subcommands() {
+        let name = command.get_name();
         // A command's name must outlive it; a test may leak a few.
-        let name: &'static str = format!("sockdoc-{}", command.get_name()).leak();
-        let command = command.clone().name(name).display_name(name);
-        pages.push((format!("{name}.1"), page(&command)));
+        let full: &'static str = format!("sockdoc-{name}").leak();
+        let text = page::command(&command.clone().name(full).display_name(full), name);
+        pages.push((format!("{full}.1"), text));
     }
     pages
-}
-
-fn page(command: &clap::Command) -> Vec<u8> {
-    let mut text = Vec::new();
-    clap_mangen::Man::new(command.clone())
-        .render(&mut text)
-        .expect("a Vec takes every write");
-    text
 }
 
 /// To renew the pages: `SOCKDOC_UPDATE=man cargo test --test man`.
@@ -36,7 +36,7 @@ fn the_man_pages_are_what_the_parser_says() {
         if update {
             std::fs::write(&file, text).expect("the page can be written");
         }
-        let stands = std::fs::read(&file).unwrap_or_default();
+        let stands = std::fs::read_to_string(&file).unwrap_or_default();
         assert!(
             stands == *text,
             "man/{name} is stale: SOCKDOC_UPDATE=man cargo test --test man"

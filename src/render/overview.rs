@@ -5,9 +5,10 @@ use std::io::{self, Write};
 use super::{Paint, Style};
 
 /// A title, and examples with their purposes.
-type Group = (&'static str, &'static [(&'static str, &'static str)]);
+pub type Group = (&'static str, &'static [(&'static str, &'static str)]);
 
-const GROUPS: &[Group] = &[
+/// The groups, in the order in which they are printed.
+pub const GROUPS: &[Group] = &[
     (
         "Find out what is wrong",
         &[

@@ -1,0 +1,125 @@
+//! What a manual page says that the help does not.
+
+/// A term and what it is.
+pub(crate) type Entry = (&'static str, &'static str);
+
+/// Of every command.
+pub(crate) const EXIT_STATUS: &[Entry] = &[
+    ("0", "Success."),
+    (
+        "1",
+        "It ran, but found a problem or failed: connection refused, no reply, a damaged reply.",
+    ),
+    (
+        "2",
+        "It could not run: wrong usage, a missing permission, no such file or name.",
+    ),
+];
+
+/// The variables that `command` reads; an empty name is the program.
+pub(crate) fn environment(command: &str) -> Vec<Entry> {
+    let mut entries = vec![
+        (
+            "NO_COLOR",
+            "If set and not empty, the output has no colour, unless --color=always.",
+        ),
+        (
+            "TERM",
+            "On a terminal of type dumb, the output has no colour and is not redrawn.",
+        ),
+    ];
+    match command {
+        "resolve" => entries.push((
+            "RES_OPTIONS",
+            "Options of the resolver, as in resolv.conf(5).",
+        )),
+        "app-server" | "echo-server" => entries.push((
+            "LISTEN_FDS, LISTEN_PID",
+            "Listening sockets passed by the service manager, see sd_listen_fds(3).",
+        )),
+        _ => {}
+    }
+    entries
+}
+
+/// The files that `command` reads, beside those it is given.
+pub(crate) fn files(command: &str) -> &'static [Entry] {
+    match command {
+        "sockets" | "top" => &[
+            ("/proc/PID/fd", "Which process holds which socket."),
+            (
+                "/proc/PID/cgroup",
+                "The systemd unit and the container of a process.",
+            ),
+            (
+                "/proc/net",
+                "Sockets of families that sock_diag(7) does not list here.",
+            ),
+            ("/run/netns", "Named network namespaces, see ip-netns(8)."),
+            ("/etc/services", "Names of ports."),
+        ],
+        "diagnose" | "watch" => &[
+            (
+                "/proc/net/snmp, /proc/net/netstat, /proc/net/softnet_stat",
+                "The counters of the network stack.",
+            ),
+            (
+                "/proc/PID/fd, /proc/PID/stat, /proc/PID/limits",
+                "Which process holds which socket, its state and its limits.",
+            ),
+            (
+                "/proc/sys/net",
+                "The settings of the network stack, see sysctl(8).",
+            ),
+            ("/run/netns", "Named network namespaces, see ip-netns(8)."),
+        ],
+        "decode" => &[("/etc/services", "Names of ports in filters.")],
+        "resolve" => &[
+            (
+                "/etc/nsswitch.conf",
+                "Which sources are asked, and in which order.",
+            ),
+            ("/etc/hosts", "Names that no server is asked for."),
+            (
+                "/etc/resolv.conf",
+                "The name servers, the search list and the options.",
+            ),
+            ("/etc/gai.conf", "The order of addresses."),
+        ],
+        "ping" => &[(
+            "/proc/sys/net/ipv4/ping_group_range",
+            "The groups whose members may ping without privileges, see icmp(7).",
+        )],
+        _ => &[],
+    }
+}
+
+/// The pages to read next, after those of sockdoc.
+pub(crate) fn see_also(command: &str) -> &'static [&'static str] {
+    match command {
+        "sockets" | "top" => &[
+            "ss(8)",
+            "netstat(8)",
+            "lsof(8)",
+            "sock_diag(7)",
+            "tcp(7)",
+            "unix(7)",
+        ],
+        "diagnose" | "watch" => &["ss(8)", "nstat(8)", "ip(8)", "nft(8)", "tcp(7)"],
+        "decode" => &["tcpdump(8)", "tshark(1)", "pcap-filter(7)"],
+        "ping" => &["ping(8)", "fping(8)", "mtr(8)", "traceroute(1)", "icmp(7)"],
+        "resolve" => &[
+            "getaddrinfo(3)",
+            "nsswitch.conf(5)",
+            "resolv.conf(5)",
+            "gai.conf(5)",
+        ],
+        "explain" => &["errno(3)"],
+        "fill-buffers" => &["send(2)", "tcp(7)", "socket(7)"],
+        "app-server" | "echo-server" | "app-client" | "echo-client" => {
+            &["socket(7)", "tcp(7)", "udp(7)", "unix(7)"]
+        }
+        "completions" => &["bash(1)"],
+        _ => &["ss(8)", "ping(8)", "tcpdump(8)"],
+    }
+}
