@@ -80,7 +80,7 @@ pub fn refused(target: &Target<'_>) -> Option<Told> {
         return Told::new(
             format!(
                 "{} listens on this port in another network namespace, {label}",
-                target.who(&[*first])
+                who(target.index, &[*first])
             ),
             format!(
                 "connect from there (nsenter or ip netns exec), or publish the port; list them: \

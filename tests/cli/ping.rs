@@ -640,6 +640,26 @@ fn handshakes_as_csv_have_as_many_fields_as_the_header_and_a_closed_port_is_down
 }
 
 #[test]
+fn intervals_of_handshakes_as_csv_have_the_columns_of_their_figures() {
+    let words = ["--tcp", "1", "--csv", "--until-down", "60", "-i", "0.01"];
+    let output = ping(&[&words[..], &["--summary-every", "0.1", "127.0.0.7"]].concat());
+    let text = stdout(&output);
+    let header: Vec<&str> = text.lines().next().expect("a header").split(',').collect();
+    let column = |name| header.iter().position(|it| *it == name).expect("a column");
+    let rows = text.lines().map(|line| line.split(',').collect::<Vec<_>>());
+    let rows: Vec<_> = rows
+        .filter(|row| row[column("event")] == "interval")
+        .collect();
+    assert!(!rows.is_empty(), "{text}");
+    for row in rows {
+        assert_eq!(row.len(), header.len(), "{row:?}");
+        assert_eq!(row[column("tried")], row[column("refused")], "{row:?}");
+        assert_ne!(row[column("tried")], "0", "{row:?}");
+        assert!(!row[column("rtt_avg_us")].is_empty(), "{row:?}");
+    }
+}
+
+#[test]
 fn a_port_of_this_host_that_does_not_accept_is_explained_at_its_first_failure() {
     let (_listener, _waiting, address) = crate::waits::silent_listener();
     let port = address.port().to_string();

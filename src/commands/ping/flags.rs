@@ -140,7 +140,7 @@ pub(super) struct WhenArgs {
     /// Send the next request when the reply has arrived.
     #[arg(short = 'A', long)]
     adaptive: bool,
-    /// Flood: as fast as replies arrive, or 100 per second; a dot per request, a backspace per reply.
+    /// Flood: as fast as replies arrive, or 60 per second; a dot per request, a backspace per reply.
     #[arg(short = 'f', long, conflicts_with = "adaptive")]
     flood: bool,
     /// Send at most this many requests per second in total [default: 1000 with several targets].

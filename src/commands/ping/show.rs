@@ -231,7 +231,9 @@ fn writer(
         return Box::new(Objects { extras });
     }
     if show.csv {
-        return Box::new(Csv);
+        return Box::new(Csv {
+            with_intervals: show.summary_every.is_some(),
+        });
     }
     let is_many = session.target_count() > 1;
     let dialect = match show.format {

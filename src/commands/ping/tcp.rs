@@ -12,6 +12,7 @@ use crate::ping::clock::Monotonic;
 use crate::ping::plan::{Plan, Until};
 use crate::ping::schedule::{Schedule, Traffic};
 use crate::ping::target::Target;
+use crate::render::ping::handshakes::csv::Csv;
 use crate::render::ping::handshakes::{self as shown, Attempt, Attempts, Outage, Port};
 use crate::render::ping::{DayTime, Extras, TimeForm};
 use crate::sys::around;
@@ -111,7 +112,7 @@ pub(super) fn run(
 enum Form {
     Text,
     Json,
-    Csv,
+    Csv(Csv),
 }
 
 /// The ports, and what is said of them.
@@ -134,11 +135,13 @@ impl<'a> Monitor<'a> {
         let every = flags.show.summary_every;
         let form = match () {
             () if context.json => Form::Json,
-            () if flags.show.csv => Form::Csv,
+            () if flags.show.csv => Form::Csv(Csv {
+                with_intervals: every.is_some(),
+            }),
             () => Form::Text,
         };
-        if form == Form::Csv {
-            say(shown::csv::write_header)?;
+        if let Form::Csv(csv) = form {
+            say(|out| csv.header(out))?;
         }
         Ok(Monitor {
             ports,
@@ -175,7 +178,7 @@ impl<'a> Monitor<'a> {
         say(|out| match self.form {
             Form::Text => shown::write_unanswered(out, port, sequence, now, self.with_time),
             Form::Json => shown::json::unanswered(out, port, sequence, now),
-            Form::Csv => shown::csv::unanswered(out, port, sequence, now),
+            Form::Csv(csv) => csv.unanswered(out, port, sequence, now),
         })
     }
 
@@ -186,7 +189,7 @@ impl<'a> Monitor<'a> {
             say(|out| match self.form {
                 Form::Text => shown::write_attempt(out, port, attempt, self.with_time),
                 Form::Json => shown::json::attempt(out, port, attempt),
-                Form::Csv => shown::csv::attempt(out, port, attempt),
+                Form::Csv(csv) => csv.attempt(out, port, attempt),
             })?;
         }
         if let Some(outage) = outage {
@@ -205,8 +208,8 @@ impl<'a> Monitor<'a> {
             Form::Json if !self.flags.show.quiet => {
                 say(|out| shown::json::outage(out, port, outage, clock::both().realtime))
             }
-            Form::Csv if !self.flags.show.quiet => {
-                say(|out| shown::csv::outage(out, port, outage, clock::both().realtime))
+            Form::Csv(csv) if !self.flags.show.quiet => {
+                say(|out| csv.outage(out, port, outage, clock::both().realtime))
             }
             _ => Ok(()),
         }
@@ -238,14 +241,14 @@ impl<'a> Monitor<'a> {
             match self.form {
                 Form::Text => tell(&shown::moved_words(port, from)),
                 Form::Json => say(|out| shown::json::moved(out, port, from, now))?,
-                Form::Csv => say(|out| shown::csv::moved(out, port, from, now))?,
+                Form::Csv(csv) => say(|out| csv.moved(out, port, from, now))?,
             }
         }
         Ok(())
     }
 
     fn finish(&self) -> Result<()> {
-        if self.form == Form::Csv {
+        if matches!(self.form, Form::Csv(_)) {
             return Ok(());
         }
         for port in &self.ports {
@@ -265,12 +268,13 @@ impl<'a> Monitor<'a> {
         if next > now {
             return Ok(());
         }
-        let at = self.clock.of_day(clock::both().realtime);
+        let at = clock::both().realtime;
+        let of_day = self.clock.of_day(at);
         for port in &mut self.ports {
             say(|out| match self.form {
-                Form::Text => shown::write_interval(out, port, &at),
+                Form::Text => shown::write_interval(out, port, &of_day),
                 Form::Json => shown::json::statistics(out, port, "interval", &self.extras),
-                Form::Csv => Ok(()),
+                Form::Csv(csv) => csv.interval(out, port, at),
             })?;
             port.interval = Attempts::default();
         }

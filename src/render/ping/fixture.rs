@@ -34,6 +34,7 @@ pub(super) fn eventful(name: &str) -> (Session, Vec<Event>) {
         count: Some(5),
         interval: Duration::from_millis(100),
         timeout: Some(Duration::from_secs(1)),
+        intervals: true,
         ..Plan::default()
     };
     let payloads = Payloads::new([1, 2], 56, &[]);

@@ -34,6 +34,7 @@ pub mod words;
 mod tests;
 
 use std::net::IpAddr;
+use std::time::Duration;
 
 use crate::ping::clock::{Monotonic, Realtime};
 use crate::ping::event::Event;
@@ -155,6 +156,11 @@ impl DayTime {
         let (seconds, millis) = (seconds % 60, millis % 1000);
         format!("{hours:02}:{minutes:02}:{seconds:02}.{millis:03}")
     }
+}
+
+/// A time in CSV: microseconds.
+fn fractional(time: Duration) -> f64 {
+    time.as_nanos() as f64 / 1000.0
 }
 
 /// What is shown beside the statistics.

@@ -6,7 +6,7 @@ use super::fping::Fping;
 use super::json::Objects;
 use super::lines::{Dialect, Lines};
 use super::table::LiveTable;
-use super::{Extras, Output, Writer};
+use super::{DayTime, Extras, Output, Writer};
 use crate::ping::clock::{Monotonic, Realtime};
 use crate::ping::session::Session;
 
@@ -38,9 +38,14 @@ fn said(name: &str, writer: impl FnOnce(&Session) -> Box<dyn Writer>) -> (String
         writer.event(&mut output, &session, event, NOW, &mut no_name);
     }
     writer.turn(&mut output, &session, Monotonic(1));
+    writer.interval(&mut output, &session, NOW, DayTime::default());
     writer.finish(&mut output, &session, NOW);
     let text = |page| String::from_utf8(page).expect("UTF-8");
     (text(output.out), text(output.err))
+}
+
+fn csv_of(with_intervals: bool) -> String {
+    said("host", |_| Box::new(Csv { with_intervals })).0
 }
 
 fn lines(dialect: Dialect) -> impl FnOnce(&Session) -> Box<dyn Writer> {
@@ -167,7 +172,7 @@ fn json_and_csv_have_a_line_for_each_event_with_the_same_verdicts() {
         (&1.into(), &4.into())
     );
     assert_eq!(losses["dropped_locally"][0]["reason"], "firewall");
-    let (csv, _) = said("host", |_| Box::new(Csv));
+    let csv = csv_of(false);
     let rows: Vec<(&str, &str)> = csv
         .lines()
         .skip(1)
@@ -180,6 +185,24 @@ fn json_and_csv_have_a_line_for_each_event_with_the_same_verdicts() {
 }
 
 #[test]
+fn an_interval_as_csv_has_the_figures_of_the_session() {
+    let csv = csv_of(true);
+    let header: Vec<&str> = csv.lines().next().expect("a header").split(',').collect();
+    let fields = |line: &str| line.split(',').map(str::to_owned).collect::<Vec<_>>();
+    assert!(csv.lines().all(|line| fields(line).len() == header.len()));
+    let row = fields(
+        csv.lines()
+            .find(|it| it.contains(",interval,"))
+            .expect("one"),
+    );
+    let of = |name| row[header.iter().position(|it| *it == name).expect("a column")].as_str();
+    let counts = ["target", "sent", "received", "lost", "loss_percent"].map(of);
+    assert_eq!(counts, ["host", "5", "1", "4", "80"]);
+    let times = ["seq", "rtt_us", "rtt_min_us", "rtt_avg_us", "rtt_max_us"].map(of);
+    assert_eq!(times, ["", "", "1234", "1234", "1234"]);
+}
+
+#[test]
 fn no_voice_lets_a_name_move_the_cursor() {
     let name = "\x1b[2Jhost\n64 bytes\u{202e}";
     let voices: [OfSession; 5] = [
@@ -187,7 +210,11 @@ fn no_voice_lets_a_name_move_the_cursor() {
         |session| lines(Dialect::Bsd)(session),
         |session| Box::new(Fping::new(session, false, false, extras())),
         |_| Box::new(Objects { extras: extras() }),
-        |_| Box::new(Csv),
+        |_| {
+            Box::new(Csv {
+                with_intervals: true,
+            })
+        },
     ];
     for writer in voices {
         let (out, err) = said(name, writer);

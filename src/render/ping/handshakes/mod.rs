@@ -422,7 +422,10 @@ mod tests {
             "10.0.0.9 port 80: open again after 4.0 s, 4 failed in a row"
         );
         let mut line = Vec::new();
-        csv::outage(&mut line, &port, &up, Realtime(0)).unwrap();
+        let csv = csv::Csv {
+            with_intervals: false,
+        };
+        csv.outage(&mut line, &port, &up, Realtime(0)).unwrap();
         let line = String::from_utf8(line).unwrap();
         assert!(
             line.starts_with("0.000000,10.0.0.9,10.0.0.9,80,up,,"),
