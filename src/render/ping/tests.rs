@@ -38,14 +38,9 @@ fn said(name: &str, writer: impl FnOnce(&Session) -> Box<dyn Writer>) -> (String
         writer.event(&mut output, &session, event, NOW, &mut no_name);
     }
     writer.turn(&mut output, &session, Monotonic(1));
-    writer.interval(&mut output, &session, NOW, DayTime::default());
     writer.finish(&mut output, &session, NOW);
     let text = |page| String::from_utf8(page).expect("UTF-8");
     (text(output.out), text(output.err))
-}
-
-fn csv_of(with_intervals: bool) -> String {
-    said("host", |_| Box::new(Csv { with_intervals })).0
 }
 
 fn lines(dialect: Dialect) -> impl FnOnce(&Session) -> Box<dyn Writer> {
@@ -172,7 +167,8 @@ fn json_and_csv_have_a_line_for_each_event_with_the_same_verdicts() {
         (&1.into(), &4.into())
     );
     assert_eq!(losses["dropped_locally"][0]["reason"], "firewall");
-    let csv = csv_of(false);
+    let with_intervals = false;
+    let (csv, _) = said("host", |_| Box::new(Csv { with_intervals }));
     let rows: Vec<(&str, &str)> = csv
         .lines()
         .skip(1)
@@ -186,7 +182,12 @@ fn json_and_csv_have_a_line_for_each_event_with_the_same_verdicts() {
 
 #[test]
 fn an_interval_as_csv_has_the_figures_of_the_session() {
-    let csv = csv_of(true);
+    let (session, _) = eventful("host");
+    let with_intervals = true;
+    let (mut csv, mut output) = (Csv { with_intervals }, Output::default());
+    csv.opening(&mut output, &session, &mut |_| None);
+    csv.interval(&mut output, &session, NOW, DayTime::default());
+    let csv = String::from_utf8(output.out).expect("UTF-8");
     let header: Vec<&str> = csv.lines().next().expect("a header").split(',').collect();
     let fields = |line: &str| line.split(',').map(str::to_owned).collect::<Vec<_>>();
     assert!(csv.lines().all(|line| fields(line).len() == header.len()));
