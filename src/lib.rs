@@ -21,6 +21,8 @@
 //! | [`stream`] | pure: TCP connections in a capture: analysis, reassembly, application messages | `capfile`, `packet`, `message`, `framing` |
 //! | [`dissect`] | pure: the dissection of a capture: frames in, typed events out: frames, streams, messages, facts | `capfile`, `packet`, `stream`, `filter` |
 //! | [`dns`] | pure: name resolution: DNS messages, the resolver's files, what a look-up gave | - |
+//! | [`tls`] | pure: a TLS handshake as a client makes it: what the server offers, what is wrong with its certificates | - |
+//! | [`protocol`] | pure: the first words of application protocols, and what the answers mean | `tls` |
 //! | [`ping`] | pure: a ping session: sequence window, verdicts, schedule, figures, targets | `packet`, `reference` |
 //! | [`fill`] | pure: the buffer experiment: when to send and when to stop, the queues, whether the bytes add up | `sockdiag`, `diagnose` |
 //! | [`bpf`] | pure: eBPF without a compiler: assembler, the kernel's types (BTF), programs and their records | - |
@@ -28,7 +30,7 @@
 //! | [`filter`] | pure: the capture filter language: tcpdump's syntax, one syntax tree, tests on the bytes of a frame | `capfile` |
 //! | [`sockets`] | pure: the sockets of a host as values: the model, filters, sorting, the join with owners | `sockdiag` |
 //! | [`host`] | pure: what a host looks like at one moment: who listens, who is at the other end, who owns | `nftables`, `rtnetlink`, `sockets` |
-//! | [`diagnose`] | pure: a sample of a host, or a fact of a capture, in; findings out; `rules/`, one file each | `capfile`, `dns`, `host`, `nftables`, `ping`, `reference`, `rtnetlink`, `sockdiag`, `sockets`, `stream` |
+//! | [`diagnose`] | pure: a sample of a host, or a fact of a capture, in; findings out; `rules/`, one file each | `capfile`, `dns`, `host`, `nftables`, `ping`, `protocol`, `reference`, `rtnetlink`, `sockdiag`, `sockets`, `stream`, `tls` |
 //! | [`top`] | pure: a live view of sockets: what it remembers from look to look, what its keys do | `diagnose`, `host`, `rtnetlink`, `sockets` |
 //! | [`sockdiag`] | pure: codecs of the kernel's socket listings: netlink `sock_diag` messages, `struct tcp_info` | `netlink` |
 //! | [`netlink`] | pure: netlink's framing: messages, attributes, acknowledgements, requests | - |
@@ -46,7 +48,8 @@
 //! - Each foreign crate belongs to one room: clap only in `cli` and `commands`; comfy-table only in `render`; ratatui only in
 //!   `render` (pictures) and `sys` (the screen);
 //!   regex-lite only in `sockets`; crc32fast only in `fill`; pnet only in `packet`; flate2, ruzstd and
-//!   `lz4_flex` only in `capfile`; nix, socket2, libc, mio, memmap2, idna and every `unsafe` only in `sys`.
+//!   `lz4_flex` only in `capfile`; nix, socket2, libc, mio, memmap2, idna and every `unsafe` only in `sys`;
+//!   rustls and x509-parser only in `tls`, rustls-native-certs only in `sys`.
 //! - Foreign data (of a peer, a file, another process) is escaped by [`render::escape`] before it
 //!   reaches a terminal.
 //! - A limit is checked before the memory that it limits is allocated.
@@ -73,6 +76,7 @@ pub mod netlink;
 pub mod nftables;
 pub mod packet;
 pub mod ping;
+pub mod protocol;
 pub mod reference;
 pub mod render;
 pub mod rtnetlink;
@@ -82,4 +86,5 @@ pub mod sockets;
 pub mod stream;
 #[allow(unsafe_code)]
 pub mod sys;
+pub mod tls;
 pub mod top;

@@ -48,6 +48,8 @@ const CRATES: &[(&str, &[&str])] = &[
     ("pnet", &["packet"]),
     ("ratatui", &["render", "sys"]),
     ("regex_lite", &["sockets"]),
+    ("rustls", &["tls"]),
+    ("rustls_native_certs", &["sys"]),
     ("ruzstd", &["capfile"]),
     (
         "serde",
@@ -72,6 +74,7 @@ const CRATES: &[(&str, &[&str])] = &[
     ("strsim", &["reference"]),
     ("unicode_general_category", &["message"]),
     ("unicode_width", &["render"]),
+    ("x509_parser", &["tls"]),
 ];
 
 /// The rooms that are not pure; the map says `pure:` of every other one but `error`.

@@ -53,6 +53,17 @@ pub fn local_offset() -> i32 {
     i32::try_from(offset).unwrap_or(0)
 }
 
+/// Whether a time service keeps the wall clock right (adjtimex(2)); `None` if the kernel does not say.
+pub fn is_synchronised() -> Option<bool> {
+    // SAFETY: timex is plain data for which all zeroes is a valid value, and asks only to read; it lives
+    // through the call.
+    let (state, status) = unsafe {
+        let mut clock: libc::timex = std::mem::zeroed();
+        (libc::adjtimex(&raw mut clock), clock.status)
+    };
+    (state >= 0).then_some(state != libc::TIME_ERROR && status & libc::STA_UNSYNC == 0)
+}
+
 /// Neither clock can fail, nor be before 1970 on a machine with a network.
 fn nanos(clock: ClockId) -> u64 {
     let time = clock_gettime(clock).map_or(0, |time| {

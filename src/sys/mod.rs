@@ -28,6 +28,8 @@
 //! | [`screen`] | the terminal as a screen: keys in, pictures out, given back at the end
 //! | [`signals`] | SIGINT and SIGTERM as a readable descriptor |
 //! | [`sockets`] | the sockets of this host: sock_diag, /proc, namespaces, owners |
+//! | [`speak`] | a talk in an application protocol over a connection |
+//! | [`tls`] | a TLS handshake over a connected socket, and the trusted certificates |
 //! | [`users`] | user numbers and names |
 //! | [`unix`] | a connection to a Unix domain socket |
 //! | [`waiting`] | waiting for descriptors until a deadline |
@@ -62,7 +64,9 @@ pub mod services;
 pub mod signals;
 pub mod socket;
 pub mod sockets;
+pub mod speak;
 pub mod terminal;
+pub mod tls;
 pub mod unix;
 pub mod users;
 pub mod waiting;

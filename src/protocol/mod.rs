@@ -1,0 +1,240 @@
+//! The first words of application protocols: what a client says to learn whether a server speaks one, and
+//! what the answer means.
+//!
+//! | file | contents |
+//! |---|---|
+//! | this one | the protocols, and what a talk came to |
+//! | [`talk`] | the talk itself: bytes in, bytes out |
+//! | `opening` | what a client sends first |
+//! | `answer` | what the server's answer means |
+//! | [`recognise`] | which protocol bytes are of |
+
+mod answer;
+mod opening;
+pub mod recognise;
+pub mod talk;
+#[cfg(test)]
+mod tests;
+
+use std::time::Duration;
+
+use crate::tls::session::End;
+
+pub use talk::{Plan, Talk};
+
+/// An application protocol.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Protocol {
+    /// HTTP/1.1.
+    Http,
+    /// A WebSocket: an upgrade of HTTP/1.1.
+    WebSocket,
+    /// gRPC: HTTP/2 without an upgrade.
+    Grpc,
+    /// Redis.
+    Redis,
+    /// `PostgreSQL`.
+    Postgres,
+    /// `MySQL` and `MariaDB`.
+    Mysql,
+    /// AMQP 0-9-1.
+    Amqp,
+    /// MQTT 3.1.1.
+    Mqtt,
+    /// Mail, sent.
+    Smtp,
+    /// Mail, read on the server.
+    Imap,
+    /// Mail, fetched.
+    Pop3,
+    /// Files.
+    Ftp,
+    /// Secure shell.
+    Ssh,
+    /// None that is known: what the user gives is sent, and nothing otherwise.
+    Plain,
+}
+
+/// A scheme of a URL.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Scheme {
+    /// Its name.
+    pub name: &'static str,
+    /// What is spoken.
+    pub protocol: Protocol,
+    /// Whether the connection begins with TLS.
+    pub tls: bool,
+    /// The port if the URL has none.
+    pub port: u16,
+}
+
+const fn scheme(name: &'static str, protocol: Protocol, tls: bool, port: u16) -> Scheme {
+    Scheme {
+        name,
+        protocol,
+        tls,
+        port,
+    }
+}
+
+/// Every scheme that is known, with the port of IANA's registry or of the protocol's own documentation.
+pub static SCHEMES: &[Scheme] = &[
+    scheme("http", Protocol::Http, false, 80),
+    scheme("https", Protocol::Http, true, 443),
+    scheme("ws", Protocol::WebSocket, false, 80),
+    scheme("wss", Protocol::WebSocket, true, 443),
+    scheme("grpc", Protocol::Grpc, false, 50051),
+    scheme("grpcs", Protocol::Grpc, true, 443),
+    scheme("redis", Protocol::Redis, false, 6379),
+    scheme("rediss", Protocol::Redis, true, 6379),
+    scheme("postgres", Protocol::Postgres, false, 5432),
+    scheme("postgresql", Protocol::Postgres, false, 5432),
+    scheme("mysql", Protocol::Mysql, false, 3306),
+    scheme("mariadb", Protocol::Mysql, false, 3306),
+    scheme("amqp", Protocol::Amqp, false, 5672),
+    scheme("amqps", Protocol::Amqp, true, 5671),
+    scheme("mqtt", Protocol::Mqtt, false, 1883),
+    scheme("mqtts", Protocol::Mqtt, true, 8883),
+    scheme("smtp", Protocol::Smtp, false, 25),
+    scheme("smtps", Protocol::Smtp, true, 465),
+    scheme("imap", Protocol::Imap, false, 143),
+    scheme("imaps", Protocol::Imap, true, 993),
+    scheme("pop3", Protocol::Pop3, false, 110),
+    scheme("pop3s", Protocol::Pop3, true, 995),
+    scheme("ftp", Protocol::Ftp, false, 21),
+    scheme("ftps", Protocol::Ftp, true, 990),
+    scheme("ssh", Protocol::Ssh, false, 22),
+    scheme("sftp", Protocol::Ssh, false, 22),
+    scheme("tcp", Protocol::Plain, false, 0),
+    scheme("tls", Protocol::Plain, true, 443),
+];
+
+impl Scheme {
+    /// The scheme of a name, in any case.
+    pub fn named(name: &str) -> Option<&'static Scheme> {
+        SCHEMES.iter().find(|it| it.name.eq_ignore_ascii_case(name))
+    }
+
+    /// The scheme that a port is for, if a port is all that is known.
+    pub fn of_port(port: u16) -> Option<&'static Scheme> {
+        match port {
+            587 => Scheme::named("smtp"),
+            8080 | 8000 | 8008 => Scheme::named("http"),
+            8443 => Scheme::named("https"),
+            50051 | 0 => None,
+            _ => SCHEMES.iter().find(|it| it.port == port),
+        }
+    }
+}
+
+impl Protocol {
+    /// Its name.
+    pub fn name(self) -> &'static str {
+        match self {
+            Protocol::Http => "HTTP",
+            Protocol::WebSocket => "WebSocket",
+            Protocol::Grpc => "gRPC (HTTP/2)",
+            Protocol::Redis => "Redis",
+            Protocol::Postgres => "PostgreSQL",
+            Protocol::Mysql => "MySQL",
+            Protocol::Amqp => "AMQP",
+            Protocol::Mqtt => "MQTT",
+            Protocol::Smtp => "SMTP",
+            Protocol::Imap => "IMAP",
+            Protocol::Pop3 => "POP3",
+            Protocol::Ftp => "FTP",
+            Protocol::Ssh => "SSH",
+            Protocol::Plain => "plain bytes",
+        }
+    }
+
+    /// Whether the server speaks first.
+    pub fn server_speaks_first(self) -> bool {
+        matches!(
+            self,
+            Protocol::Mysql
+                | Protocol::Smtp
+                | Protocol::Imap
+                | Protocol::Pop3
+                | Protocol::Ftp
+                | Protocol::Ssh
+        )
+    }
+
+    /// What a client offers in the handshake of TLS (ALPN).
+    pub fn alpn(self) -> &'static [&'static str] {
+        match self {
+            Protocol::Http | Protocol::WebSocket => &["http/1.1"],
+            Protocol::Grpc => &["h2"],
+            _ => &[],
+        }
+    }
+}
+
+/// What a talk came to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Spoken {
+    /// What was spoken.
+    pub protocol: Protocol,
+    /// What it came to.
+    pub verdict: Verdict,
+    /// The bytes that were sent.
+    pub sent: u64,
+    /// The bytes that were received.
+    pub received: u64,
+    /// The first of them.
+    pub first: Vec<u8>,
+    /// From the start of the talk to the first byte; `None`: none came.
+    pub first_after: Option<Duration>,
+    /// From the start of the talk to its end.
+    pub took: Duration,
+}
+
+/// What came of a talk.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Verdict {
+    /// The server answered in this protocol.
+    Answered(Said),
+    /// It answered, and in another protocol: its name, if the first bytes tell.
+    Other(Option<&'static str>),
+    /// It ended the connection before it sent a byte.
+    EndedAtOnce(End),
+    /// It ended the connection in the middle of its answer.
+    EndedEarly(End),
+    /// It sent nothing.
+    Silent,
+    /// It began to answer and did not finish.
+    Stalled,
+    /// It goes on and on without an end of the first message: the limit in bytes.
+    Endless(usize),
+    /// What was expected is not in what came.
+    NotExpected,
+    /// Nothing was asked and nothing came, which proves nothing.
+    Quiet,
+}
+
+/// How an answer is to be taken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Tone {
+    /// The server is well.
+    Good,
+    /// It speaks the protocol, and wants something that was not given: a password, another name.
+    Wants,
+    /// It says that it does not serve.
+    Bad,
+}
+
+/// What a server said.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Said {
+    /// How it is to be taken.
+    pub tone: Tone,
+    /// Its first line, or its meaning: `HTTP/1.1 301 Moved Permanently`.
+    pub line: String,
+    /// The number in it, if the protocol has one: 301.
+    pub code: Option<u32>,
+    /// Where it sends clients (`Location`).
+    pub location: Option<String>,
+    /// The time of the server's clock (`Date`), in seconds since 1970.
+    pub date: Option<i64>,
+}
