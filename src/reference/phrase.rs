@@ -20,6 +20,7 @@ mod python;
 mod remote;
 mod small;
 mod tls;
+mod translated;
 mod windows;
 
 /// How much a phrase says.
@@ -64,6 +65,7 @@ pub(super) fn all() -> impl Iterator<Item = &'static Phrase> {
         remote::TABLE,
         small::TABLE,
         tls::TABLE,
+        translated::TABLE,
         windows::TABLE,
         NOTHING,
     ];

@@ -134,6 +134,9 @@ const SIGNS: &[(System, &[&str])] = &[
             "esp-idf",
             "esp-tls",
             "lwip",
+            "uasyncio",
+            "urequests",
+            "transport_base:",
             "umqtt",
             "usocket",
             "esp_fail",
@@ -144,6 +147,7 @@ const SIGNS: &[(System, &[&str])] = &[
             "mqtt_client:",
             "httpd_sock",
             "wificlient",
+            "ssl_client.cpp",
         ],
     ),
     (

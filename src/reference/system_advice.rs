@@ -53,6 +53,27 @@ advice! {
     Windows ENOTCONN
         cause "the socket is not connected: send() or recv() on a listening socket, or on one whose connect() failed"
         next "on a server use the socket that accept() returned, not the listening one";
+    Windows ENOBUFS
+        cause "the ephemeral ports are used up by connections that are open or in TIME_WAIT, or the memory for socket buffers is"
+        next "count the connections: netstat -ano; close or reuse connections, or widen the range: netsh int ipv4 show dynamicport tcp";
+    Windows ECANCELED
+        cause "the program itself cancelled the operation: it closed the socket, called CancelIo, or the thread that had started it ended"
+        next "find what closes the socket or ends the thread while the operation is pending";
+    Windows EAI_NONAME
+        cause "the name does not exist in DNS or in the hosts file, or it is misspelled"
+        next "check the spelling, then look it up: nslookup HOST; after a change: ipconfig /flushdns";
+    Windows EAI_AGAIN
+        cause "the DNS server did not reply or reported a failure: the name may exist"
+        next "list the DNS servers: ipconfig /all; ask another one: nslookup HOST 1.1.1.1";
+    Windows EHOSTUNREACH
+        cause "the host or the router in front of it did not answer ARP, or a router says that it cannot be reached"
+        next "look for the neighbour: arp -a; show the route: tracert -d HOST";
+    Windows ENETUNREACH
+        cause "this host has no route to that network, often because no interface is connected, or IPv6 has no route"
+        next "show the addresses and the gateway: ipconfig /all; show the routes: route print";
+    Bsd EHOSTUNREACH
+        cause "the host did not answer ARP, no route leads to it, or macOS does not let this program use the local network"
+        next "on macOS: System Settings, Privacy & Security, Local Network; then look for the neighbour: arp -an, and the route: netstat -rn";
     Bsd EPROTOTYPE
         cause "the peer is closing the connection while this program writes to it; macOS reports that as EPROTOTYPE"
         next "treat it like a broken pipe: close the socket, and retry on a new connection";

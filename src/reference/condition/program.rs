@@ -23,6 +23,13 @@ conditions! {
         run "sockdoc ping -c 1 HOST"
         details "Python's connect() takes one pair: sock.connect((\"127.0.0.1\", 8080)).";
 
+    CLEARTEXT_BLOCKED "The client does not send unencrypted requests"
+        at Here "this program's platform: it sent nothing"
+        cause "Android, iOS and browsers block http:// and ws:// where only https:// and wss:// are permitted"
+        next "use https:// or wss:// with a server that speaks TLS; for a test, permit the host: network_security_config.xml (Android), NSAppTransportSecurity (iOS)"
+        run "sockdoc sockets -l :PORT"
+        details "A page loaded over https:// can use neither http:// nor ws://, apart from localhost.";
+
     UNSAFE_PORT "The browser refuses this port"
         at Here "the browser: it sent nothing"
         cause "browsers do not open ports that belong to other protocols, such as 22, 25, 6000 or 6667"

@@ -100,7 +100,12 @@ fn is_path(words: &[&str], at: usize) -> bool {
     }
     let is_program = at == 0 && word.ends_with(':') && words.iter().any(|it| verb(it).is_some());
     let before = at.checked_sub(1).map(|before| words[before]);
-    let is_source = before == Some("file") && words.get(at + 1) == Some(&"line");
+    // Python: `File "x.py", line 8`; Perl: `at x.pl line 8`; PHP: `in x.php on line 8`.
+    let line_follows = match words.get(at + 1) {
+        Some(&"on") => words.get(at + 2) == Some(&"line"),
+        next => next == Some(&"line"),
+    };
+    let is_source = matches!(before, Some("file" | "at" | "in")) && line_follows;
     let is_request = matches!(before, Some("get" | "head" | "post" | "put" | "delete"));
     !is_program && !is_source && !is_request
 }
@@ -173,6 +178,10 @@ mod tests {
             ),
             (
                 "connect() failed (111: Connection refused), request: \"GET /x HTTP/1.1\", upstream: \"http://127.0.0.1:8080/\"",
+                Connect,
+            ),
+            (
+                "IO::Socket::INET: connect: Connection refused at ./client.pl line 8.",
                 Connect,
             ),
             ("ping: sendmsg: Operation not permitted", Send),

@@ -174,6 +174,10 @@ fn meanings(
         };
         names.iter().map(meaning).collect()
     };
+    // MicroPython's umqtt and usocket: the stream ended.
+    if is_negative && number == 1 && systems.contains(&System::Lwip) {
+        return mean(System::Lwip, &["PEER_CLOSED"]);
+    }
     let code = resolver::by_number(if is_negative { -number } else { 0 });
     if let Some(code) = code
         && (number < 100 || !systems.contains(&System::Lwip))

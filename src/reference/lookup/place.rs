@@ -140,15 +140,25 @@ const SCHEMES: &[(&str, u16)] = &[
 
 /// What stands after a word: `host X port Y`, `host='X', port=Y`, `(port Y)`, `lookup X`.
 fn by_words(line: &str) -> Found {
-    let is_apart = |c: char| c.is_whitespace() || "='\"(),;|<>".contains(c);
+    let is_apart = |c: char| c.is_whitespace() || "='\"(),;|<>‘’“”".contains(c);
     let words: Vec<&str> = line.split(is_apart).filter(|it| !it.is_empty()).collect();
     let mut found: Found = (None, None);
-    for pair in words.windows(2) {
+    for (at, pair) in words.windows(2).enumerate() {
         let [word, value] = [pair[0].trim_end_matches(':'), pair[1]];
         let value = value.trim_end_matches(['.', ':', '?', '!']);
         if HOST_WORDS.iter().any(|it| word.eq_ignore_ascii_case(it)) && found.0.is_none() {
             let (name, port) = split_port(value);
-            found.0 = host(name).filter(|name| is_plausible(name));
+            // In `Hostname mismatch, ...` or `address must be` the next word is one of the sentence.
+            let is_ping = pair[0].eq_ignore_ascii_case("ping:");
+            let is_set_off = pair[0].ends_with(':') && !is_ping
+                || pair[1].ends_with(':')
+                || between(line, pair[0], pair[1]).contains(|c: char| !c.is_whitespace());
+            let is_last = at + 2 == words.len() || words[at + 2].eq_ignore_ascii_case("port");
+            let is_name = name.contains(|c: char| !c.is_ascii_alphabetic())
+                || is_set_off
+                || is_last
+                || !NOUNS.iter().any(|it| word.eq_ignore_ascii_case(it));
+            found.0 = host(name).filter(|name| is_name && is_plausible(name));
             found.1 = found.1.or(port.filter(|_| found.0.is_some()));
         }
         if word.eq_ignore_ascii_case("port") && found.1.is_none() {
@@ -174,6 +184,17 @@ const HOST_WORDS: &[&str] = &[
     "redirect",
     "find",
 ];
+
+/// Those that stand in many sentences without a name after them.
+const NOUNS: &[&str] = &["host", "hostname", "address", "ping", "proxy", "find"];
+
+/// What stands between two parts of a line.
+fn between<'a>(line: &'a str, first: &'a str, second: &'a str) -> &'a str {
+    // Both are slices of the line.
+    let offset = |part: &str| part.as_ptr() as usize - line.as_ptr() as usize;
+    line.get(offset(first) + first.len()..offset(second))
+        .unwrap_or_default()
+}
 
 /// A name after such a word is one, unless it is a word of the sentence.
 fn is_plausible(name: &str) -> bool {
@@ -218,6 +239,8 @@ fn is_plausible(name: &str) -> bool {
         "valid",
         "certificate",
         "unknown",
+        "mismatch",
+        "lookup",
     ];
     let is_word = name.starts_with(|c: char| c.is_ascii_uppercase()) && !name.contains('.');
     !is_word && !ordinary.contains(&&*name.to_ascii_lowercase())
@@ -428,6 +451,10 @@ mod tests {
                 "localhost",
                 8080,
             ),
+            ("wget: unable to resolve host address ‘db’", "db", 0),
+            ("ping: db: Temporary failure in name resolution", "db", 0),
+            ("Failed host lookup: 'api.foo.com' (OS Error)", "api.foo.com", 0),
+            ("curl: (6) Could not resolve host: db", "db", 0),
             ("s.connect((\"h\", 1))", "h", 1),
             ("socket.create_connection(('db-1', 5432), 3)", "db-1", 5432),
             (
@@ -481,6 +508,11 @@ mod tests {
             "java.net.ConnectException: Connection refused",
             "main.go:12: connection refused",
             "10:00:00 error",
+            "Verify return code: 62 (hostname mismatch)",
+            "certificate verify failed: Hostname mismatch, certificate is not valid for x",
+            "AF_INET address must be tuple, not str",
+            "ping: local error: message too long, mtu=1500",
+            "[Errno -5] No address associated with hostname",
             "http://$(reboot)/ connection refused",
             "connect to host `id`;port 80x",
             "connect to host -oProxyCommand=x port 22x",

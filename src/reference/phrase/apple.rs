@@ -20,7 +20,7 @@ phrases! {
     Sentence "NSURLErrorDomain Code=-999" CLIENT_GAVE_UP;
     Sentence "NSURLErrorDomain Code=-1011" HTTP_502 HTTP_503;
     Sentence "NSURLErrorDomain Code=-1022" TLS_TO_PLAIN;
-    Sentence "App Transport Security has blocked a cleartext" TLS_TO_PLAIN;
+    Sentence "App Transport Security has blocked a cleartext" CLEARTEXT_BLOCKED;
     Sentence "NSURLErrorTimedOut" READ_TIMEOUT ETIMEDOUT;
     Sentence "NSURLErrorCannotFindHost" EAI_NONAME EAI_AGAIN;
     Sentence "NSURLErrorCannotConnectToHost" ECONNREFUSED EHOSTUNREACH ENETUNREACH;

@@ -99,4 +99,5 @@ phrases! {
     Sentence "SSL_ERROR_UNKNOWN_CA_ALERT" CERT_REJECTED_BY_PEER;
     Message "The proxy server is refusing connections" ECONNREFUSED;
     Sentence "ws error 1006" PEER_CLOSED;
+    Sentence "Mixed Content: The page at" CLEARTEXT_BLOCKED;
 }

@@ -90,4 +90,5 @@ phrases! {
     Message "Connection to …refused" ECONNREFUSED;
     Message "The connection to the server …was refused" ECONNREFUSED;
     Message "Connection attempt failed" ECONNREFUSED EHOSTUNREACH ETIMEDOUT;
+    Sentence "error: 40 - Could not open a connection to SQL Server" ECONNREFUSED EHOSTUNREACH ETIMEDOUT;
 }

@@ -42,4 +42,5 @@ phrases! {
     Message "could not be resolved" EAI_NONAME EAI_AGAIN;
     Message "host not found" EAI_NONAME EAI_AGAIN;
     Message "failed to lookup address information" EAI_NONAME EAI_AGAIN;
+    Sentence "No appropriate name servers or networks for name found" EAI_AGAIN;
 }

@@ -105,4 +105,5 @@ phrases! {
     Sentence "ssh: handshake failed: EOF" PEER_CLOSED;
     Sentence "ssh: unable to authenticate" LOGIN_REFUSED;
     Sentence "knownhosts: key mismatch" SSH_HOST_KEY;
+    Sentence "error reading from server: EOF" PEER_CLOSED;
 }

@@ -114,10 +114,15 @@ phrases! {
     Sentence "Value <…cannot be converted to JSONObject" NOT_JSON;
     Sentence "StreamCorruptedException: invalid stream header" WRONG_PROTOCOL;
     Sentence "Cleartext HTTP traffic to" TLS_TO_PLAIN;
-    Sentence "CLEARTEXT communication to" TLS_TO_PLAIN;
+    Sentence "CLEARTEXT communication to" CLEARTEXT_BLOCKED;
+    Sentence "Cleartext HTTP traffic to …not permitted" CLEARTEXT_BLOCKED;
     Message "Invalid receive (size = …larger than" MESSAGE_OVER_LIMIT WRONG_PROTOCOL;
     Message "Timed out waiting for a node assignment" ECONNREFUSED EHOSTUNREACH ENETUNREACH ETIMEDOUT;
     Sentence "TooLongFrameException" MESSAGE_OVER_LIMIT;
     Sentence "Adjusted frame length exceeds" MESSAGE_OVER_LIMIT;
     Sentence "Connection to node …could not be established" ECONNREFUSED EHOSTUNREACH ENETUNREACH ETIMEDOUT;
+    Sentence "Premature EOF" PEER_CLOSED;
+    Sentence "not an SSL/TLS record: 485454502f" TLS_TO_PLAIN;
+    Sentence "validity check failed: NotAfter" CERT_EXPIRED;
+    Sentence "validity check failed: NotBefore" CERT_NOT_YET_VALID;
 }

@@ -89,4 +89,7 @@ phrases! {
     Hint "Connection was closed cleanly" PEER_CLOSED;
     Sentence "Connection to the other side was lost in a non-clean fashion" PEER_CLOSED;
     Sentence "User timeout caused connection failure" ETIMEDOUT READ_TIMEOUT;
+    Message "error: ConnectionRefused" ECONNREFUSED;
+    Message "error: ConnectionTimedOut" ETIMEDOUT;
+    Message "error: ConnectionResetByPeer" ECONNRESET;
 }

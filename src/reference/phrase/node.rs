@@ -107,4 +107,6 @@ phrases! {
     Sentence "Response code 503" HTTP_503;
     Sentence "Response code 504" HTTP_504;
     Message "Invalid Host header" ;
+    Sentence "Unable to connect. Is the computer able to access the url" ECONNREFUSED EHOSTUNREACH ETIMEDOUT;
+    Sentence "network timeout at:" READ_TIMEOUT ETIMEDOUT;
 }

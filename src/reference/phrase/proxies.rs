@@ -138,4 +138,11 @@ phrases! {
     Sentence "Error 526" CERT_EXPIRED CERT_SELF_SIGNED CERT_UNKNOWN_ISSUER CERT_WRONG_NAME;
     Sentence "Invalid SSL certificate" CERT_EXPIRED CERT_SELF_SIGNED CERT_UNKNOWN_ISSUER CERT_WRONG_NAME;
     Message "failed (Connection refused)" ECONNREFUSED;
+    Sentence "The DNS server returned: Name Error" DNS_NXDOMAIN;
+    Sentence "The DNS server returned: Server Failure" DNS_SERVFAIL;
+    Sentence "The DNS server returned: Refused" DNS_REFUSED;
+    Sentence "Zero Sized Reply" PEER_CLOSED;
+    Sentence "upstream SSL certificate does not match" CERT_WRONG_NAME;
+    Sentence "delayed_connect_error:_111" ECONNREFUSED;
+    Sentence "504 UT" HTTP_504;
 }

@@ -118,8 +118,7 @@ phrases! {
     Sentence "server rejected WebSocket connection" WEBSOCKET_REFUSED;
     Sentence "InvalidStatusCode" WEBSOCKET_REFUSED;
     Sentence "did not receive a valid HTTP response" WRONG_PROTOCOL;
-    Sentence "Handshake status 4" WEBSOCKET_REFUSED;
-    Sentence "Handshake status 5" WEBSOCKET_REFUSED;
+    Sentence "WebSocketBadStatusException" WEBSOCKET_REFUSED;
     Sentence "Tunnel connection failed" PROXY_REFUSED;
     Sentence "QueuePool limit of size" POOL_EXHAUSTED;
     Sentence "connection pool exhausted" POOL_EXHAUSTED;
@@ -130,4 +129,7 @@ phrases! {
     Hint "NoValidConnectionsError" ECONNREFUSED EHOSTUNREACH;
     Hint "ServerSelectionTimeoutError" ECONNREFUSED ETIMEDOUT EAI_NONAME;
     Sentence "AuthenticationException: Authentication failed" LOGIN_REFUSED;
+    Sentence "AF_UNIX path too long" ENAMETOOLONG;
+    Sentence "Handshake status 4" WEBSOCKET_REFUSED;
+    Sentence "Handshake status 5" WEBSOCKET_REFUSED;
 }

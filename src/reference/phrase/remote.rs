@@ -68,4 +68,18 @@ phrases! {
     Sentence "530 Login incorrect" LOGIN_REFUSED;
     Sentence "535 5.7.8" LOGIN_REFUSED;
     Sentence "421 Service not available" TOO_MANY_CONNECTIONS PEER_CLOSED;
+    Sentence "Connection refused - not authorised" LOGIN_REFUSED;
+    Sentence "Connection refused - not authorized" LOGIN_REFUSED;
+    Sentence "Connection refused: not authorized" LOGIN_REFUSED;
+    Sentence "Connection refused, not authorised" LOGIN_REFUSED;
+    Sentence "Connection refused, not authorized" LOGIN_REFUSED;
+    Sentence "Connection refused - bad user name or password" LOGIN_REFUSED;
+    Sentence "Connection refused - bad username or password" LOGIN_REFUSED;
+    Sentence "Connection refused: bad username or password" LOGIN_REFUSED;
+    Sentence "Connection refused, bad user name or password" LOGIN_REFUSED;
+    Sentence "Connection refused, bad username or password" LOGIN_REFUSED;
+    Sentence "Connection refused - identifier rejected" LOGIN_REFUSED;
+    Sentence "Connection refused, identifier rejected" LOGIN_REFUSED;
+    Sentence "Connection refused - unacceptable protocol version" WRONG_PROTOCOL;
+    Sentence "control socket has closed unexpectedly" PEER_CLOSED;
 }

@@ -47,4 +47,10 @@ phrases! {
     Sentence "HTTPC_ERROR_READ_TIMEOUT" READ_TIMEOUT;
     Sentence "MQTT_CONNECTION_REFUSED" ECONNREFUSED;
     Sentence "Software caused connection abort" ECONNABORTED;
+    Sentence "SSL - Memory allocation failed" ENOMEM;
+    Sentence "Failed to open new connection in specified timeout" ETIMEDOUT;
+    Sentence "MQTTException: 5" LOGIN_REFUSED;
+    Sentence "MQTTException: 4" LOGIN_REFUSED;
+    Sentence "(-76) UNKNOWN ERROR CODE (004C)" ECONNRESET PEER_CLOSED;
+    Sentence "httpd_server_init: error in bind (112)" EADDRINUSE;
 }

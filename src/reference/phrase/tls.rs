@@ -51,7 +51,6 @@ phrases! {
     Sentence "alert certificate expired" CERT_REJECTED_BY_PEER;
     Sentence "peer did not return a certificate" CERT_REJECTED_BY_PEER;
     Sentence "PEER_DID_NOT_RETURN_A_CERTIFICATE" CERT_REJECTED_BY_PEER;
-    Sentence "tlsv1 unrecognized name" TLS_SNI_UNKNOWN;
     Sentence "TLSV1_UNRECOGNIZED_NAME" TLS_SNI_UNKNOWN;
     Sentence "unexpected eof while reading" TLS_CUT;
     Sentence "UNEXPECTED_EOF_WHILE_READING" TLS_CUT;
@@ -85,4 +84,11 @@ phrases! {
     Sentence "Unacceptable TLS certificate" CERT_EXPIRED CERT_SELF_SIGNED CERT_UNKNOWN_ISSUER CERT_WRONG_NAME;
     Hint "SSL handshake failed" TLS_CUT TLS_NO_COMMON TLS_TO_PLAIN;
     Hint "SSL handshake failure" TLS_CUT TLS_NO_COMMON TLS_TO_PLAIN;
+    Sentence "unrecognized name" TLS_SNI_UNKNOWN;
+    Sentence "SSL alert number 112" TLS_SNI_UNKNOWN;
+    Sentence "SSL alert number 40" TLS_NO_COMMON;
+    Sentence "SSL alert number 70" TLS_NO_COMMON;
+    Sentence "SSL alert number 48" CERT_REJECTED_BY_PEER;
+    Sentence "SSL alert number 42" CERT_REJECTED_BY_PEER;
+    Sentence "SSL alert number 116" CERT_REJECTED_BY_PEER;
 }

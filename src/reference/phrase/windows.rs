@@ -64,4 +64,5 @@ phrases! {
     Sentence "Connessione in corso interrotta forzatamente dall'host remoto" ECONNRESET;
     Sentence "komputer docelowy aktywnie go odmawia" ECONNREFUSED;
     Sentence "hedef makine etkin olarak reddettiğinden" ECONNREFUSED;
+    Sentence "WARNING: TCP connect to …failed" ECONNREFUSED ETIMEDOUT;
 }
