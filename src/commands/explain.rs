@@ -53,7 +53,10 @@ fn query(args: &Args) -> Result<Option<String>> {
         return Ok((!args.what.is_empty()).then(|| args.what.join(" ")));
     }
     let bytes = files::standard_input_ends()?;
-    let text = String::from_utf8_lossy(&bytes).trim_end().trim_start_matches(['\n', '\r']).to_owned();
+    let text = String::from_utf8_lossy(&bytes)
+        .trim_end()
+        .trim_start_matches(['\n', '\r'])
+        .to_owned();
     if text.is_empty() && !args.what.is_empty() {
         let error = Error::new(Kind::CannotRun, "explain", "standard input is empty");
         return Err(error.next("pipe an error text in: COMMAND 2>&1 | sockdoc explain -"));

@@ -453,7 +453,11 @@ mod tests {
             ),
             ("wget: unable to resolve host address ‘db’", "db", 0),
             ("ping: db: Temporary failure in name resolution", "db", 0),
-            ("Failed host lookup: 'api.foo.com' (OS Error)", "api.foo.com", 0),
+            (
+                "Failed host lookup: 'api.foo.com' (OS Error)",
+                "api.foo.com",
+                0,
+            ),
             ("curl: (6) Could not resolve host: db", "db", 0),
             ("s.connect((\"h\", 1))", "h", 1),
             ("socket.create_connection(('db-1', 5432), 3)", "db-1", 5432),
