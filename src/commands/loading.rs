@@ -51,7 +51,7 @@ pub fn run<C: Client>(
             .any(|kind| kind.contains("(EADDRNOTAVAIL)"))
         && let Some(told) = addresses
             .iter()
-            .find_map(|address| around::ports_used_up(*address))
+            .find_map(|address| around::ports_used_up(*address, figures.good > 0))
     {
         tell(&format!(
             "local ports are used up: {}; next: {}",

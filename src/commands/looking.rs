@@ -47,6 +47,9 @@ impl Where {
     }
 }
 
+/// More samples than these are not read from a file.
+pub const MOST_SAMPLES: usize = 10_000;
+
 /// More processes than these are not asked what they do.
 const MOST_PROCESSES: usize = 256;
 

@@ -8,6 +8,7 @@ mod habits;
 mod look;
 mod measuring;
 pub mod plain_p;
+mod saved;
 mod show;
 
 use std::ffi::OsString;
@@ -50,6 +51,8 @@ pub use habits::answer;
 /// addresses are always numeric unless -r is given; -n affects only user names. -t includes the
 /// subflows of MPTCP; its own sockets are --proto mptcp.
 ///
+/// --from FILE lists what sockdoc top (key w) or diagnose --save wrote, with the processes of that moment.
+///
 /// The footer (--json: notes) names what could not be seen, and how to see it. The exit status is 1
 /// if no socket matches; with --problems, if there is a warning or an error.
 #[derive(Debug, Clone, clap::Args)]
@@ -60,6 +63,7 @@ pub use habits::answer;
     sockdoc sockets --problems         what is wrong, and what to do\n  \
     sockdoc sockets --seconds 2        who sends and receives how much now\n  \
     sockdoc sockets -a --json          all sockets, as JSON\n  \
+    sockdoc sockets --from host.json   those that were saved in a file\n  \
     sockdoc sockets --group process    number of sockets per process")]
 pub struct Args {
     /// A port, an address, a state, a protocol, a part of a process name, or an expression of ss.
@@ -152,6 +156,11 @@ pub fn run(args: &Args, context: &Context) -> Result<Status> {
         return groups::run(args, context);
     }
     let (asked, query) = ask::understand(args, context)?;
+    if let Some(path) = &args.what.from {
+        privilege::drop_all()?;
+        let looked = saved::look(path, &asked)?;
+        return show::show(args, &asked, looked, &[], context);
+    }
     privilege::keep(&query.needs())?;
     let mut looked = look::look(&asked, &query)?;
     notes::add_unseen(&mut looked.taken.sample.notes, &asked.unseen);

@@ -288,7 +288,7 @@ impl Top {
             out.flush()
         });
         self.view.message = Some(match written {
-            Ok(()) => format!("saved to {name}; sockdoc diagnose --from {name}"),
+            Ok(()) => format!("saved to {name}; read it: sockdoc sockets --from {name}"),
             Err(error) => format!("cannot write {name}: {}", error.cause),
         });
     }

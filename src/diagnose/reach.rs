@@ -329,7 +329,12 @@ pub fn held(index: &Index<'_>, wanted: SocketAddr, proto: Proto) -> Option<Told>
 }
 
 /// How the local ports to one address and port are used up; `range` is `net.ipv4.ip_local_port_range`.
-pub fn ports_used_up(index: &Index<'_>, to: SocketAddr, range: (u16, u16)) -> Option<Told> {
+pub fn ports_used_up(
+    index: &Index<'_>,
+    to: SocketAddr,
+    range: (u16, u16),
+    worked: bool,
+) -> Option<Told> {
     let is_to = |socket: &&Socket| {
         socket.proto == Proto::Tcp
             && socket.peer.end() == Some((to.ip().to_canonical(), to.port()))
@@ -341,17 +346,17 @@ pub fn ports_used_up(index: &Index<'_>, to: SocketAddr, range: (u16, u16)) -> Op
         .filter(|socket| socket.state == State::TimeWait)
         .count();
     let range_size = u32::from(range.1) + 1 - u32::from(range.0.min(range.1));
-    if all.is_empty() {
-        return None;
-    }
-    Told::new(
-        format!(
-            "of the {range_size} local ports ({}-{}), {} are in use for connections to {to}, {old} of them \
-             in TIME_WAIT",
-            range.0,
-            range.1,
-            all.len()
+    let ports = format!("{range_size} local ports ({}-{})", range.0, range.1);
+    let cause = match (all.len(), worked) {
+        (0, false) => return None,
+        // The connections that held them are closed by now, and leave no TIME_WAIT on this side.
+        (0, true) => format!("all {ports} were in use at once for connections to {to}"),
+        (count, _) => format!(
+            "of the {ports}, {count} are in use for connections to {to}, {old} of them in TIME_WAIT"
         ),
+    };
+    Told::new(
+        cause,
         "send many requests on one connection (--keep-open), open fewer connections a second (--rate), or \
          widen the range: sysctl net.ipv4.ip_local_port_range='10240 65535'",
     )
@@ -516,12 +521,20 @@ mod tests {
             old(9),
         ]);
         let index = Index::new(&sample);
-        let told =
-            ports_used_up(&index, "127.0.0.1:80".parse().unwrap(), (40_000, 40_009)).unwrap();
+        let cause = |to: &str, worked| {
+            let to = to.parse().unwrap();
+            ports_used_up(&index, to, (40_000, 40_009), worked).map(|told| told.cause)
+        };
         assert_eq!(
-            told.cause,
+            cause("127.0.0.1:80", true).unwrap(),
             "of the 10 local ports (40000-40009), 3 are in use for connections to 127.0.0.1:80, 2 of them \
              in TIME_WAIT"
         );
+        // They are free again; without a connection that was made, another cause is as likely.
+        assert_eq!(
+            cause("127.0.0.1:81", true).unwrap(),
+            "all 10 local ports (40000-40009) were in use at once for connections to 127.0.0.1:81"
+        );
+        assert_eq!(cause("127.0.0.1:81", false), None);
     }
 }

@@ -31,7 +31,7 @@ pub(crate) fn connect_failed(failure: Error, to: SocketAddr) -> Error {
     let told = match failure.code {
         Some("ECONNREFUSED") => look(Proto::Tcp, to, reach::refused),
         Some("ETIMEDOUT") => look(Proto::Tcp, to, reach::silent),
-        Some("EADDRNOTAVAIL") => ports_used_up(to),
+        Some("EADDRNOTAVAIL") => ports_used_up(to, false),
         _ => None,
     };
     with(failure, told)
@@ -109,13 +109,13 @@ pub(crate) fn bind_failed(failure: Error, address: SocketAddr, kind: Type) -> Er
     )
 }
 
-/// How the local ports for connections to an address are used up.
-pub fn ports_used_up(to: SocketAddr) -> Option<Told> {
+/// How the local ports for connections to an address are used up. `worked`: others to it were made.
+pub fn ports_used_up(to: SocketAddr, worked: bool) -> Option<Told> {
     let range = sysctl("net.ipv4.ip_local_port_range")?;
     let (low, high) = range.split_once(' ')?;
     let range = (low.parse().ok()?, high.parse().ok()?);
     let taken = take(vec![Proto::Tcp], u32::MAX, vec![Place::own()], to.port())?;
-    reach::ports_used_up(&Index::new(&taken.sample), to, range)
+    reach::ports_used_up(&Index::new(&taken.sample), to, range, worked)
 }
 
 /// Why a port of this host refused or did not answer, on one line.

@@ -32,6 +32,7 @@ mod signals;
 mod sockets;
 mod sockets_causes;
 mod sockets_filters;
+mod sockets_from;
 mod sockets_names;
 mod sockets_output;
 mod sockets_pid;

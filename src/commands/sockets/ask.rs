@@ -117,7 +117,10 @@ pub(super) fn understand(args: &Args, context: &Context) -> Result<(Asked, Query
         || how.summary
         || sorts(Need::Findings)
         || shows(Need::Findings);
-    let kernel_counts = counts_all(&filter) && !args.which.problems && !filter.show_time_wait;
+    let kernel_counts = counts_all(&filter)
+        && !args.which.problems
+        && !filter.show_time_wait
+        && args.what.from.is_none();
     let hint = filter.kernel_hint();
     let query = Query {
         protos,

@@ -2,6 +2,7 @@
 
 use std::ffi::OsString;
 use std::os::unix::ffi::OsStrExt as _;
+use std::path::PathBuf;
 
 use crate::error::{Error, Kind, Result};
 use crate::sockets::filter::{
@@ -59,6 +60,9 @@ pub(super) struct WhatArgs {
     /// Use every network namespace.
     #[arg(long)]
     pub(super) all_netns: bool,
+    /// List the sockets in this file, which sockdoc top (key w) or diagnose --save wrote.
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["netns", "all_netns", "seconds", "groups"])]
+    pub(super) from: Option<PathBuf>,
 }
 
 impl WhatArgs {

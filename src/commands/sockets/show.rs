@@ -63,7 +63,7 @@ pub(super) fn show(
     let mut names = names(args, asked, &taken, &shown);
     names.paths.clone_from(&taken.paths);
     names.forwards.clone_from(&taken.forwards);
-    if asked.shows_groups {
+    if asked.shows_groups && args.what.from.is_none() {
         names.cgroups = cgroups::paths();
     }
     let sheet = Sheet {
@@ -388,7 +388,8 @@ fn names(args: &Args, asked: &Asked, taken: &Taken, shown: &[SocketAt]) -> Names
             names.interfaces.insert((netns, *index), name.clone());
         }
     }
-    if asked.shows_users && !args.how.numeric {
+    // The users of another host may have other names.
+    if asked.shows_users && !args.how.numeric && args.what.from.is_none() {
         let mut users = Users::default();
         let of_sockets = sockets().filter_map(|socket| socket.uid);
         let processes = taken.sample.owners.processes();

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use super::Args;
 use crate::commands::diagnose::read_samples;
-use crate::commands::looking;
+use crate::commands::looking::{self, MOST_SAMPLES};
 use crate::error::Result;
 use crate::host::{Note, Sample};
 use crate::render::sockets::Names;
@@ -16,9 +16,6 @@ use crate::sys::sockets::sampler::Sampler;
 use crate::sys::sockets::{Query, notes};
 use crate::sys::users::Users;
 use crate::top::look::Taken;
-
-/// More samples than these are not read from a file.
-const MOST_SAMPLES: usize = 10_000;
 
 /// Where the samples come from.
 pub(super) enum Source {

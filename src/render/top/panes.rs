@@ -68,7 +68,7 @@ Keys
   f            findings: what is wrong now, and what was in the last 30 s
   p or space   pause, and go on
   + -          look less often; look more often
-  w            save the sample to a file, for sockdoc diagnose --from FILE
+  w            save the sample, for sockets --from FILE and top --replay FILE
   ? q          this help; quit
 Rows
   +            opened in the last 3 s
