@@ -11,7 +11,7 @@ use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 
 use crate::commands::{
-    Context, Status, app_client, app_server, completions, decode, diagnose, echo_client,
+    Context, Status, app_client, app_server, check, completions, decode, diagnose, echo_client,
     echo_server, explain, fill_buffers, ping, resolve, sockets, top, watch,
 };
 use crate::error::{Error, Kind, Result};
@@ -68,6 +68,7 @@ enum Command {
     AppClient(app_client::Args),
     EchoServer(echo_server::Args),
     EchoClient(echo_client::Args),
+    Check(check::Args),
     Diagnose(diagnose::Args),
     Watch(watch::Args),
     FillBuffers(fill_buffers::Args),
@@ -101,6 +102,11 @@ const OUTPUT_HELP: &[(&str, &str, Option<&str>)] = &[
         "echo-client",
         "Print one JSON object per exchange (JSON Lines).",
         Some("Print the transcript of every exchange."),
+    ),
+    (
+        "check",
+        "Print one JSON document.",
+        Some("Print every finding in full."),
     ),
     (
         "diagnose",
@@ -233,6 +239,7 @@ fn run(command: Option<Command>, context: &Context) -> Result<Status> {
         Some(Command::AppClient(args)) => app_client::run(&args, context),
         Some(Command::EchoServer(args)) => echo_server::run(&args, context),
         Some(Command::EchoClient(args)) => echo_client::run(&args, context),
+        Some(Command::Check(args)) => check::run(&args, context),
         Some(Command::Diagnose(args)) => diagnose::run(&args, context),
         Some(Command::Watch(args)) => watch::run(&args, context),
         Some(Command::FillBuffers(args)) => fill_buffers::run(&args, context),

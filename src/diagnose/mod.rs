@@ -131,7 +131,12 @@ pub fn diagnose(case: &Case<'_>) -> Findings {
                 let statuses = case.sample.processes.iter();
                 found.extend(statuses.filter_map(|status| check(case, status)));
             }
-            Check::Socket(_) | Check::Sender | Check::Path | Check::Name | Check::Fact(_) => {}
+            Check::Socket(_)
+            | Check::Sender
+            | Check::Path
+            | Check::Name
+            | Check::Attempt
+            | Check::Fact(_) => {}
         }
     }
     let of_sockets: Vec<_> = asked().filter_map(|rule| socket_check(rule)).collect();

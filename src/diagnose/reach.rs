@@ -43,68 +43,82 @@ pub struct Target<'a> {
     pub is_stopped: fn(u32) -> bool,
 }
 
+/// What this host's sockets show of a port that refuses connections.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Refusing {
+    /// These listen there, now.
+    Listening(Vec<SocketAt>),
+    /// These listen on the port, and not on the address.
+    Elsewhere(Vec<SocketAt>),
+    /// This one listens on the port in another network namespace.
+    OtherNamespace(SocketAt),
+    /// These use the port with another protocol.
+    OtherProtocol(Vec<SocketAt>),
+    /// None.
+    Nothing,
+}
+
 /// Why it was refused.
 pub fn refused(target: &Target<'_>) -> Option<Told> {
     let (ip, port) = (target.to.ip().to_canonical(), target.to.port());
-    let all: Vec<SocketAt> = target.at_port(target.proto).collect();
-    let here = |at: &&SocketAt| target.index.socket(**at).netns == target.netns;
-    let near: Vec<SocketAt> = all.iter().filter(here).copied().collect();
-    if !target
-        .index
-        .listeners(target.proto, target.netns, (ip, port))
-        .is_empty()
-    {
-        return Told::new(
+    match target.refusing() {
+        Refusing::Listening(near) => Told::new(
             format!(
                 "{} listens there now: it has just started, or a firewall rule of this host rejects the packets",
                 target.who(&near)
             ),
             "try again; list the firewall's rules: nft list ruleset",
-        );
-    }
-    if let Some(first) = near.first() {
-        let local = &target.index.socket(*first).local;
-        let better = match local.ip() {
-            Some(own) if !own.is_unspecified() => format!("connect to {own}, or start"),
-            _ => "start".to_owned(),
-        };
-        return Told::new(
-            format!("{} listens on {} only", target.who(&near), ends(local)),
-            format!(
-                "{better} the server on {ip}, or on all addresses: '' (IPv4), :: (IPv4 and IPv6)"
-            ),
-        );
-    }
-    if let Some(first) = all.first() {
-        let label = target.label(target.index.socket(*first).netns);
-        return Told::new(
-            format!(
-                "{} listens on this port in another network namespace, {label}",
-                who(target.index, &[*first])
-            ),
-            format!(
-                "connect from there (nsenter or ip netns exec), or publish the port; list them: \
-                 sockdoc sockets -l --all-netns :{port}"
-            ),
-        );
-    }
-    let (other, name) = match target.proto {
-        Proto::Udp => (Proto::Tcp, "TCP"),
-        _ => (Proto::Udp, "UDP"),
-    };
-    let others: Vec<SocketAt> = target.at_port(other).filter(|at| here(&at)).collect();
-    if !others.is_empty() {
-        let who = target.who(&others);
-        let cause = format!("{who} uses this port for {name} only");
-        return Told::new(cause, "use the protocol that the server uses: see --udp");
-    }
-    Told::new(
-        "no process on this host listens on this port",
-        format!(
-            "start the server, or use the port that it listens on; list what uses this one: sockdoc \
-             sockets :{port}; all listeners: sockdoc sockets -l"
         ),
-    )
+        Refusing::Elsewhere(near) => {
+            let listener = target.index.socket(near[0]);
+            let local = &listener.local;
+            let better = match local.ip() {
+                Some(own) if !own.is_unspecified() => format!("connect to {own}, or start"),
+                _ => "start".to_owned(),
+            };
+            let only = match listener.v6_only {
+                Some(true) if local.ip().is_some_and(|own| own.is_unspecified()) => {
+                    "for IPv6 only (IPV6_V6ONLY)"
+                }
+                _ => "only",
+            };
+            Told::new(
+                format!("{} listens on {} {only}", target.who(&near), ends(local)),
+                format!(
+                    "{better} the server on {ip}, or on all addresses: '' (IPv4), :: (IPv4 and IPv6)"
+                ),
+            )
+        }
+        Refusing::OtherNamespace(first) => {
+            let label = target.label(target.index.socket(first).netns);
+            Told::new(
+                format!(
+                    "{} listens on this port in another network namespace, {label}",
+                    who(target.index, &[first])
+                ),
+                format!(
+                    "connect from there (nsenter or ip netns exec), or publish the port; list them: \
+                     sockdoc sockets -l --all-netns :{port}"
+                ),
+            )
+        }
+        Refusing::OtherProtocol(others) => {
+            let name = match target.proto {
+                Proto::Udp => "TCP",
+                _ => "UDP",
+            };
+            let who = target.who(&others);
+            let cause = format!("{who} uses this port for {name} only");
+            Told::new(cause, "use the protocol that the server uses: see --udp")
+        }
+        Refusing::Nothing => Told::new(
+            "no process on this host listens on this port",
+            format!(
+                "start the server, or use the port that it listens on; list what uses this one: sockdoc \
+                 sockets :{port}; all listeners: sockdoc sockets -l"
+            ),
+        ),
+    }
 }
 
 /// Why nothing answered the attempt to connect.
@@ -127,6 +141,34 @@ pub fn silent(target: &Target<'_>) -> Option<Told> {
 }
 
 impl Target<'_> {
+    /// What the sockets show of the port.
+    pub fn refusing(&self) -> Refusing {
+        let (ip, port) = (self.to.ip().to_canonical(), self.to.port());
+        let all: Vec<SocketAt> = self.at_port(self.proto).collect();
+        let here = |at: &SocketAt| self.index.socket(*at).netns == self.netns;
+        let near: Vec<SocketAt> = all.iter().copied().filter(here).collect();
+        let listening = self.index.listeners(self.proto, self.netns, (ip, port));
+        if !listening.is_empty() {
+            return Refusing::Listening(near);
+        }
+        if !near.is_empty() {
+            return Refusing::Elsewhere(near);
+        }
+        if let Some(first) = all.first() {
+            return Refusing::OtherNamespace(*first);
+        }
+        let other = match self.proto {
+            Proto::Udp => Proto::Tcp,
+            _ => Proto::Udp,
+        };
+        let others: Vec<SocketAt> = self.at_port(other).filter(here).collect();
+        if others.is_empty() {
+            Refusing::Nothing
+        } else {
+            Refusing::OtherProtocol(others)
+        }
+    }
+
     /// Why nothing came back on a connection that was made; `local` is our end.
     pub fn unanswered(&self, local: SocketAddr) -> Option<Told> {
         let index = self.index;

@@ -59,6 +59,20 @@ impl<'a> Index<'a> {
         }
     }
 
+    /// The same, where connections to these addresses, each of a network namespace, were tried and failed: their
+    /// sockets may be gone, and [`Index::waiting`] has the addresses all the same.
+    pub fn after_attempts(sample: &'a Sample, to: &[(u16, IpAddr)]) -> Self {
+        let index = Index::new(sample);
+        let mut waiting = index.waiting().clone();
+        for key in to {
+            waiting.entry(*key).or_default();
+        }
+        Index {
+            waiting: OnceCell::from(waiting),
+            ..Index::new(sample)
+        }
+    }
+
     /// What it is about.
     pub fn sample(&self) -> &'a Sample {
         self.sample

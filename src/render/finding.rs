@@ -121,7 +121,7 @@ fn with_no_sockets<T>(write: impl FnOnce(&Sheet<'_>) -> T) -> T {
 }
 
 /// A fact: its name, its value, where it was read.
-fn fact(fact: &Fact) -> String {
+pub(super) fn fact(fact: &Fact) -> String {
     let before = fact.before.as_ref();
     let before = before.map_or_else(String::new, |before| format!("{before}, then "));
     format!("{} {before}{} ({})", fact.field, fact.value, fact.source)

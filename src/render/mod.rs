@@ -3,6 +3,7 @@
 //!
 //! | file | what it writes |
 //! |---|---|
+//! | [`check`] | a connection followed through its layers |
 //! | [`clients`] | the exchanges of a client |
 //! | [`mod@column`] | a list of columns drives a table and CSV |
 //! | [`decode`] | the frames, messages and connections of a capture |
@@ -30,6 +31,7 @@
 //! | [`watch`] | findings that begin, change and end, line by line |
 //! | [`wrap`] | long lines, broken between words |
 
+pub mod check;
 pub mod clients;
 pub mod column;
 pub mod csv;

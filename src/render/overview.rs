@@ -27,6 +27,10 @@ pub const GROUPS: &[Group] = &[
                 "what an error means, and what to do",
             ),
             (
+                "sockdoc check localhost:65432",
+                "at which layer a connection fails, and why",
+            ),
+            (
                 "sockdoc ping -c 3 localhost",
                 "round-trip times and lost packets",
             ),

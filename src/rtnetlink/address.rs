@@ -40,6 +40,18 @@ pub struct InterfaceAddress {
 }
 
 impl InterfaceAddress {
+    /// Whether its network has an address.
+    pub fn covers(&self, to: IpAddr) -> bool {
+        let bits = |ip: IpAddr| match ip {
+            IpAddr::V4(ip) => (u128::from(ip.to_bits()), 32),
+            IpAddr::V6(ip) => (ip.to_bits(), 128),
+        };
+        let ((own, width), (other, other_width)) = (bits(self.address), bits(to));
+        let rest = width - u32::from(self.prefix).min(width);
+        // A shift by all bits is none at all.
+        width == other_width && (own ^ other).checked_shr(rest).unwrap_or(0) == 0
+    }
+
     /// Writes the request for all addresses.
     pub fn request(sequence: u32, out: &mut Vec<u8>) {
         super::dump::<LEN>(GET, sequence, out);

@@ -2,6 +2,26 @@
 
 use super::*;
 
+#[test]
+fn the_network_of_an_address_is_told_by_its_prefix() {
+    let covers = |own: &str, prefix, to: &str| {
+        let address = InterfaceAddress {
+            interface: 1,
+            address: own.parse().unwrap(),
+            prefix,
+            duplicate: false,
+        };
+        address.covers(to.parse().unwrap())
+    };
+    assert!(covers("10.9.1.2", 24, "10.9.1.77"));
+    assert!(!covers("10.9.1.2", 24, "10.9.2.77"));
+    assert!(covers("10.9.1.2", 0, "192.0.2.1"));
+    assert!(covers("fd00::1", 64, "fd00::2:1"));
+    assert!(!covers("fd00::1", 128, "fd00::2"));
+    assert!(covers("::", 0, "fd00::2"));
+    assert!(!covers("10.9.1.2", 0, "::1"));
+}
+
 /// A message's payload: its fixed part, then attributes.
 fn payload(fixed: &[u8], attributes: &[(u16, &[u8])]) -> Vec<u8> {
     let mut bytes = fixed.to_vec();

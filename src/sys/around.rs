@@ -188,7 +188,7 @@ fn take(protos: Vec<Proto>, states: u32, places: Vec<Place>, port: u16) -> Optio
 }
 
 /// Whether a process is stopped by a signal (`T`) or by a debugger (`t`): `proc_pid_stat(5)`.
-fn is_stopped(pid: u32) -> bool {
+pub(crate) fn is_stopped(pid: u32) -> bool {
     let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
     let state = stat.rsplit_once(") ").map_or("", |(_, rest)| rest);
     state.starts_with(['T', 't'])

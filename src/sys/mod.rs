@@ -20,6 +20,7 @@
 //! | [`bpf`] | BPF programs loaded and run |
 //! | [`capture`] | a capture file, mapped or read, and its frames |
 //! | [`files`] | files read whole, or streamed |
+//! | [`check`] | connections to all addresses of a target, and what is sent when one fails |
 //! | [`clock`] | both clocks, read together |
 //! | [`icmp`] | ICMP sockets, and the loop that drives a [`Session`](crate::ping::session::Session) |
 //! | [`follow`] | names that are looked up again and again |
@@ -39,6 +40,7 @@ pub mod activation;
 pub mod around;
 pub mod bpf;
 pub mod capture;
+pub mod check;
 pub mod clock;
 pub mod connect;
 pub mod datagram;

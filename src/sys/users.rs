@@ -23,6 +23,11 @@ impl Users {
     }
 }
 
+/// The number of the user that this process runs as.
+pub fn own() -> u32 {
+    Uid::effective().as_raw()
+}
+
 /// The number of a user, given by name or number.
 pub fn number(word: &str) -> Option<u32> {
     match word.parse() {

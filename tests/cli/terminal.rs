@@ -8,11 +8,12 @@ use crate::ping::may_ping;
 use crate::speak;
 use crate::support::{self, Server, fake_server, run, skip, sockdoc, stderr, stdout};
 
-const COMMANDS: [&str; 14] = [
+const COMMANDS: [&str; 15] = [
     "app-server",
     "app-client",
     "echo-server",
     "echo-client",
+    "check",
     "diagnose",
     "watch",
     "fill-buffers",

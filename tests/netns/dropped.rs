@@ -212,6 +212,7 @@ const SHORT: &[&[&str]] = &[
     &["diagnose", "--seconds", "0.1"],
     &["top", "--once", "-i", "0.1"],
     &["resolve", "127.0.0.1", "80"],
+    &["check", "127.0.0.1", "80"],
 ];
 
 #[test]

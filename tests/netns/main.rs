@@ -14,6 +14,7 @@
 //! | [`fill`] | full buffers over a slow path, and as an ordinary user |
 //! | [`many`] | tens of thousands of sockets |
 //! | [`owners`] | owners of sockets from BPF and from /proc |
+//! | [`paths`] | the bench of `sockdoc check`: faults of a path by layers |
 //! | [`ping_crowds`] | many pings and many targets |
 //! | [`ping_ends`] | signals, a closed pipe, zones, names |
 //! | [`ping_hostile`] | what a hostile host answers, counted as what it is |
@@ -49,6 +50,7 @@ mod fill;
 mod many;
 mod namespace;
 mod owners;
+mod paths;
 mod ping_crowds;
 mod ping_ends;
 mod ping_hostile;

@@ -16,8 +16,10 @@
 //! | [`sender`] | one sender that was watched for a while |
 //! | [`name`] | a name that was looked up |
 //! | [`path`] | a path that was probed: pings, a trace, its MTU |
+//! | [`attempt`] | an attempt to connect that failed |
 //! | `stream` | a fact of a capture |
 
+pub mod attempt;
 pub mod host;
 pub mod name;
 pub mod path;
@@ -121,12 +123,20 @@ pub enum Check {
     Path,
     /// About a name that was looked up: [`name`] gives those that apply.
     Name,
+    /// About an attempt to connect: [`attempt`] gives the one that applies.
+    Attempt,
     /// About a fact of a capture.
     Fact(fn(&StreamFact) -> Option<Finding>),
 }
 
 /// All rules.
 pub static ALL: &[&Rule] = &[
+    &attempt::CONNECTION_REFUSED,
+    &attempt::HOST_UNREACHABLE,
+    &attempt::LISTENS_ELSEWHERE,
+    &attempt::LOOPBACK_ONLY,
+    &attempt::OTHER_NAMESPACE,
+    &attempt::PORT_FILTERED,
     &host::BACKLOG_DROPS,
     &host::CHECKSUM_ERRORS,
     &host::CONNTRACK_TABLE_FULL,

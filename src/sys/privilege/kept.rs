@@ -13,6 +13,8 @@ pub enum Need {
     Details,
     /// To read the rules of the packet filter.
     Firewall,
+    /// To send ICMP requests after other work.
+    Probes,
     /// To connect to a Unix socket more than once.
     UnixSocket,
 }
@@ -35,60 +37,67 @@ pub struct Kept {
 /// All that any command keeps. What is not here keeps nothing: no server, no ICMP ping, no `decode`.
 pub const KEPT: &[Kept] = &[
     Kept {
-        command: "sockets; diagnose; top; watch; fill-buffers HOST PORT; app-client, echo-client; ping --tcp",
+        command: "sockets; diagnose; top; watch; fill-buffers HOST PORT; app-client, echo-client; ping --tcp; check",
         need: Need::Owners,
         capability: Capability::SysPtrace,
         until: "the processes have been read, the connection is made, or each port was tried once; of top and watch: they end",
         why: "readlink of /proc/PID/fd/N of other users' processes",
     },
     Kept {
-        command: "sockets; diagnose; top; watch; fill-buffers HOST PORT; app-client, echo-client; ping --tcp",
+        command: "sockets; diagnose; top; watch; fill-buffers HOST PORT; app-client, echo-client; ping --tcp; check",
         need: Need::Owners,
         capability: Capability::DacReadSearch,
         until: "the processes have been read, the connection is made, or each port was tried once; of top and watch: they end",
         why: "listing /proc/PID/fd of other users' processes",
     },
     Kept {
-        command: "sockets; diagnose; top; watch; fill-buffers HOST PORT; app-client, echo-client; ping --tcp",
+        command: "sockets; diagnose; top; watch; fill-buffers HOST PORT; app-client, echo-client; ping --tcp; check",
         need: Need::Owners,
         capability: Capability::Perfmon,
         until: "the processes have been read, the connection is made, or each port was tried once; of top and watch: they end",
         why: "the BPF iterator over the files of all tasks",
     },
     Kept {
-        command: "sockets; diagnose; top; watch; fill-buffers HOST PORT; app-client, echo-client; ping --tcp",
+        command: "sockets; diagnose; top; watch; fill-buffers HOST PORT; app-client, echo-client; ping --tcp; check",
         need: Need::Owners,
         capability: Capability::Bpf,
         until: "the processes have been read, the connection is made, or each port was tried once; of top and watch: they end",
         why: "the BPF iterator over the files of all tasks",
     },
     Kept {
-        command: "sockets, diagnose, top, watch --netns, --all-netns; app-client, echo-client; ping --tcp",
+        command: "sockets, diagnose, top, watch --netns, --all-netns; app-client, echo-client; ping --tcp; check",
         need: Need::Namespaces,
         capability: Capability::SysPtrace,
         until: "the sockets of every namespace are listed, the connection is made, or each port was tried once; of top and watch: they end",
         why: "opening /proc/PID/ns/net of other users' processes",
     },
     Kept {
-        command: "sockets, diagnose, top, watch --netns, --all-netns; app-client, echo-client; ping --tcp",
+        command: "sockets, diagnose, top, watch --netns, --all-netns; app-client, echo-client; ping --tcp; check",
         need: Need::Namespaces,
         capability: Capability::SysAdmin,
         until: "the sockets of every namespace are listed, the connection is made, or each port was tried once; of top and watch: they end",
         why: "setns(2)",
     },
     Kept {
-        command: "diagnose; top; watch; sockets --info, --json and others that show details",
+        command: "diagnose; top; watch; check; sockets --info, --json and others that show details",
         need: Need::Details,
         capability: Capability::NetAdmin,
         until: "the sockets are listed; of top and watch: they end",
         why: "sock_diag(7) tells the mark of a socket and the state of TLS",
     },
     Kept {
-        command: "diagnose; watch",
+        command: "diagnose; watch; check",
         need: Need::Firewall,
         capability: Capability::NetAdmin,
         until: "the host has been looked at twice, or the watch ends",
         why: "nf_tables lists its rules only with it",
+    },
+    Kept {
+        command: "check",
+        need: Need::Probes,
+        capability: Capability::NetRaw,
+        until: "the path has been probed",
+        why: "a raw ICMP socket, where ping_group_range does not allow another one",
     },
     Kept {
         command: "echo-client --unix",

@@ -12,14 +12,15 @@ use crate::dns::config::host_sources;
 use crate::dns::hosts::entries;
 use crate::dns::{Lookup, NameServer, QueryType, ResolverConfig, ServerAnswers, SystemAnswer};
 use crate::error::{Error, Kind, Result};
+use crate::sys::privilege;
 
 /// Of a file no more is read.
 const MOST_BYTES: u64 = 4 << 20;
 /// The port of name servers.
 const PORT: u16 = 53;
 
-/// Looks a name up as programs do, and asks each name server by itself at the same time. All capabilities
-/// must be dropped: it starts threads.
+/// Looks a name up as programs do, and asks each name server by itself at the same time. The code of the C
+/// library runs in a thread without any capability.
 ///
 /// # Errors
 /// When the name is not one, and nothing was looked up.
@@ -33,7 +34,7 @@ pub fn look_up(name: &str, family: Family, timeout: Duration, ask_servers: bool)
     std::thread::Builder::new()
         .name("getaddrinfo".to_owned())
         .spawn(move || {
-            let result = addresses_of(&owned, 0, family);
+            let result = privilege::drop_all().and_then(|()| addresses_of(&owned, 0, family));
             let _ = answer.send((result, start.elapsed()));
         })
         .map_err(|error| Error::os(Kind::CannotRun, "start a thread", &error))?;

@@ -111,7 +111,7 @@ fn local_queue(session: &Session) -> Option<Finding> {
 }
 
 /// Administrative refusals: a firewall says so (RFC 1812, RFC 4443).
-fn is_filter(refusal: &Refusal) -> bool {
+pub fn is_filter(refusal: &Refusal) -> bool {
     use crate::reference::icmp::Version;
     matches!(
         (refusal.version, refusal.r#type, refusal.code),
@@ -119,7 +119,7 @@ fn is_filter(refusal: &Refusal) -> bool {
     )
 }
 
-fn filtered(path: Subject, refusal: &Refusal, share: Option<(u64, u64)>) -> Finding {
+pub(super) fn filtered(path: Subject, refusal: &Refusal, share: Option<(u64, u64)>) -> Finding {
     let by = refusal
         .by
         .map_or("a router".to_owned(), |by| by.to_string());

@@ -14,7 +14,7 @@ mod route;
 mod tests;
 mod window;
 
-pub use firewall::{LISTENER_FIREWALLED, OUTPUT_STOPPED, OWN_FIREWALL_DROPS};
+pub use firewall::{Flow, LISTENER_FIREWALLED, OUTPUT_STOPPED, OWN_FIREWALL_DROPS, stopped};
 pub use loss::losses;
 pub(super) use loss::sent_again;
 pub use mtu::black_holes;

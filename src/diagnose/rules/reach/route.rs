@@ -6,7 +6,7 @@ use super::{Check, Finding, Rule, affected};
 use crate::diagnose::{Case, Command, Fact, Severity, Subject, Value};
 use crate::host::{Network, RouteAnswer, SocketAt};
 use crate::reference::errno;
-use crate::rtnetlink::{Reachability, RouteKind};
+use crate::rtnetlink::{InterfaceAddress, Reachability, RouteKind};
 
 /// No route.
 pub static NO_ROUTE: Rule = Rule::new(
@@ -30,6 +30,9 @@ fn no_route(case: &Case<'_>) -> Vec<Finding> {
         let Some(why) = refusal(case, netns, to) else {
             continue;
         };
+        if link_that_is_down(case, netns, to).is_some() {
+            continue;
+        }
         let headline = format!("no route to {to}: {why}");
         found.push(Finding {
             others: affected(sockets),
@@ -102,24 +105,55 @@ pub(super) fn is_cut_off(case: &Case<'_>, netns: u16, to: IpAddr) -> bool {
 
 /// Why this host has no route to an address, if it has none.
 fn refusal(case: &Case<'_>, netns: u16, to: IpAddr) -> Option<String> {
-    let route = match network(case, netns)?.route(to)? {
-        RouteAnswer::Refused(number) => return Some(errno::words(number)),
-        RouteAnswer::Route(route) => route,
-    };
-    let kind = match route.kind {
-        RouteKind::Blackhole => "blackhole",
-        RouteKind::Unreachable => "unreachable",
-        RouteKind::Prohibit => "prohibit",
-        _ => return None,
+    let kind = match network(case, netns)?.route(to)? {
+        RouteAnswer::Refused(number) => match errno::by_number(number).map(|it| it.name) {
+            // What a look-up of IPv4 gives for routes of these types (`fib_props` of the kernel).
+            Some("EINVAL") => "blackhole",
+            Some("EHOSTUNREACH") => "unreachable",
+            Some("EACCES") => "prohibit",
+            _ => return Some(errno::words(number)),
+        },
+        RouteAnswer::Route(route) => match route.kind {
+            RouteKind::Blackhole => "blackhole",
+            RouteKind::Unreachable => "unreachable",
+            RouteKind::Prohibit => "prohibit",
+            _ => return None,
+        },
     };
     Some(format!("a route of type {kind} covers it"))
 }
 
 /// The interface to an address, if it is down or has no carrier.
 fn link_that_is_down(case: &Case<'_>, netns: u16, to: IpAddr) -> Option<u32> {
+    if let RouteAnswer::Refused(number) = network(case, netns)?.route(to)?
+        && errno::by_number(number).is_some_and(|it| it.name == "ENETUNREACH")
+    {
+        return link_that_took_its_routes_along(network(case, netns)?, to);
+    }
     let (network, interface) = way(case, netns, to)?;
     let link = network.link(interface)?;
     (!(link.loopback || link.up && link.carrier)).then_some(interface)
+}
+
+/// An interface that is down has an address and no route: the one whose network has the address, or the only
+/// one that leads anywhere.
+fn link_that_took_its_routes_along(network: &Network, to: IpAddr) -> Option<u32> {
+    let is_used = |index: u32| {
+        let own =
+            |it: &&InterfaceAddress| it.interface == index && it.address.is_ipv4() == to.is_ipv4();
+        network.addresses.iter().filter(own).count() > 0
+    };
+    let mut links = network
+        .links
+        .iter()
+        .filter(|link| !link.loopback && is_used(link.index));
+    let covers = |it: &&InterfaceAddress| it.covers(to);
+    if let Some(own) = network.addresses.iter().find(covers) {
+        let link = network.link(own.interface)?;
+        return (!link.up).then_some(link.index);
+    }
+    let only = links.next().filter(|link| !link.up)?;
+    links.next().is_none().then_some(only.index)
 }
 
 /// The link.
@@ -173,9 +207,9 @@ fn link_down(case: &Case<'_>) -> Vec<Finding> {
                 Severity::Error,
                 Subject::Interface { netns, index },
                 format!(
-                    "interface {} {what}; {} over it",
+                    "interface {} {what}{}",
                     link.name,
-                    waits_text(sockets.len())
+                    waits_text(sockets.len(), " over it")
                 ),
             )
         })
@@ -268,8 +302,8 @@ impl Failed {
         } else {
             "INCOMPLETE"
         };
-        let waits = waits_text(self.sockets.len());
-        let headline = format!("{role}{hop} does not answer {protocol} on {name}; {waits}");
+        let waits = waits_text(self.sockets.len(), "");
+        let headline = format!("{role}{hop} does not answer {protocol} on {name}{waits}");
         let subject = Subject::Path { netns, to: hop };
         Some(Finding {
             others: affected(&self.sockets),
@@ -291,11 +325,12 @@ impl Failed {
     }
 }
 
-fn waits_text(count: usize) -> String {
-    if count == 1 {
-        "1 connection waits".to_owned()
-    } else {
-        format!("{count} connections wait")
+fn waits_text(count: usize, how: &str) -> String {
+    match count {
+        // Only of an attempt that is over.
+        0 => String::new(),
+        1 => format!("; 1 connection waits{how}"),
+        _ => format!("; {count} connections wait{how}"),
     }
 }
 

@@ -20,7 +20,7 @@ use crate::diagnose::{Case, Command, Fact, NextStep, Severity, Subject, Value};
 use crate::host::{Network, RouteAnswer, SocketAt};
 use crate::nftables::{self, Chain, Fate, Firewall, Hook, Packet, fate};
 use crate::rtnetlink::RouteKind;
-use crate::sockets::State;
+use crate::sockets::{Socket, State};
 
 /// Output or replies are dropped.
 pub static OWN_FIREWALL_DROPS: Rule = Rule::new(
@@ -47,6 +47,37 @@ struct Culprit<'a> {
     place: Place<'a>,
     hook: Hook,
     sockets: Vec<SocketAt>,
+    /// Their peers, each once.
+    ends: Vec<SocketAddr>,
+}
+
+/// A connection, or an attempt at one, as a firewall sees it.
+#[derive(Debug, Clone, Copy)]
+pub struct Flow {
+    /// The network namespace.
+    pub netns: u16,
+    /// Our end.
+    pub local: (IpAddr, u16),
+    /// The other end.
+    pub peer: (IpAddr, u16),
+    /// Whether it is not established yet.
+    pub connecting: bool,
+    /// The user whose socket it is.
+    pub user: Option<u32>,
+}
+
+/// What the rules of this host do to an attempt to connect, if they stop it.
+pub fn stopped(case: &Case<'_>, flow: Flow) -> Option<Finding> {
+    let network = case.sample.networks.get(usize::from(flow.netns))?;
+    let firewall = network.firewall.as_ref().filter(|it| it.may_drop())?;
+    let (hook, place) = end_of(case, firewall, flow)?;
+    let culprit = Culprit {
+        place,
+        hook,
+        sockets: Vec::new(),
+        ends: vec![flow.peer.into()],
+    };
+    Some(culprit.finding(case, flow.netns))
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -94,7 +125,7 @@ fn culprits<'a>(case: &Case<'a>, netns: u16, network: &'a Network) -> Vec<Culpri
         }
         let end = *known
             .entry(key)
-            .or_insert_with(|| end_of(case, firewall, at));
+            .or_insert_with(|| end_of(case, firewall, flow_of(socket)?));
         let Some((hook, place)) = end else { continue };
         let same = |it: &&mut Culprit<'_>| (it.hook, it.place) == (hook, place);
         match culprits.iter_mut().find(same) {
@@ -103,18 +134,36 @@ fn culprits<'a>(case: &Case<'a>, netns: u16, network: &'a Network) -> Vec<Culpri
                 place,
                 hook,
                 sockets: vec![at],
+                ends: Vec::new(),
             }),
         }
+    }
+    for culprit in &mut culprits {
+        culprit.ends = ends(case, &culprit.sockets);
     }
     culprits
 }
 
-/// Where the packets of a connection end, or those of its peer.
-fn end_of<'a>(case: &Case<'a>, firewall: &'a Firewall, at: SocketAt) -> Option<(Hook, Place<'a>)> {
-    let socket = case.socket(at);
+fn flow_of(socket: &Socket) -> Option<Flow> {
     let (local, peer) = socket.local.end().zip(socket.peer.end())?;
-    let connecting = socket.state == State::SynSent;
-    let (interface, stays) = interface(case, socket.netns, peer.0)?;
+    Some(Flow {
+        netns: socket.netns,
+        local,
+        peer,
+        connecting: socket.state == State::SynSent,
+        user: socket.uid,
+    })
+}
+
+/// Where the packets of a connection end, or those of its peer.
+fn end_of<'a>(case: &Case<'a>, firewall: &'a Firewall, flow: Flow) -> Option<(Hook, Place<'a>)> {
+    let Flow {
+        local,
+        peer,
+        connecting,
+        ..
+    } = flow;
+    let (interface, stays) = interface(case, flow.netns, peer.0)?;
     let packet = Packet {
         protocol: 6,
         source: Some(local),
@@ -127,7 +176,7 @@ fn end_of<'a>(case: &Case<'a>, firewall: &'a Firewall, at: SocketAt) -> Option<(
             fate::ESTABLISHED
         }),
         tcp_flags: connecting.then_some(SYN),
-        user: socket.uid,
+        user: flow.user,
     };
     let arriving = Packet {
         input: Some(interface),
@@ -184,7 +233,7 @@ fn interface<'a>(case: &Case<'a>, netns: u16, to: IpAddr) -> Option<((u32, &'a s
 impl Culprit<'_> {
     fn finding(&self, case: &Case<'_>, netns: u16) -> Finding {
         let incoming = matches!(self.hook, Hook::Input | Hook::Prerouting);
-        let ends = ends(case, &self.sockets);
+        let ends = &self.ends;
         let (direction, subject) = match &ends[..] {
             [one] if incoming => (format!("the replies of {one}"), one.ip()),
             [one] => (format!("the packets to {one}"), one.ip()),

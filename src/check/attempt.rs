@@ -1,0 +1,235 @@
+//! One address of the target, and what became of the attempt to connect to it.
+
+use std::net::{IpAddr, SocketAddr};
+use std::time::Duration;
+
+use crate::host::{Network, RouteAnswer};
+use crate::ping::losses::Refusal;
+use crate::ping::trace::Trace;
+use crate::reference::errno;
+use crate::rtnetlink::{Link, Reachability, Route, RouteKind};
+
+/// An address, and what became of the attempt to connect to it.
+#[derive(Debug, Clone)]
+pub struct Attempt {
+    /// Where to.
+    pub to: SocketAddr,
+    /// Our end, if there was one.
+    pub local: Option<SocketAddr>,
+    /// What became of it.
+    pub outcome: Outcome,
+    /// From the first SYN to that.
+    pub time: Duration,
+    /// SYNs that were sent.
+    pub syns: u32,
+    /// Packets with a limited hop count to the same port, if nothing or a router answered.
+    pub trace: Option<Trace>,
+    /// Other ports of the host that were tried then, and whether it answered there.
+    pub others: Vec<(u16, bool)>,
+}
+
+/// What became of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Outcome {
+    /// It was accepted.
+    Open,
+    /// A reset came; or, with the error, an ICMP error that means the same.
+    Refused(Option<Refusal>),
+    /// An ICMP error came.
+    Rejected(Refusal),
+    /// This host says why not: an errno.
+    Failed(i32),
+    /// Nothing came.
+    Silent,
+    /// Another address was connected first, and nothing had come yet.
+    Overtaken,
+}
+
+impl Outcome {
+    /// The word for programs.
+    pub fn word(&self) -> &'static str {
+        match self {
+            Outcome::Open => "open",
+            Outcome::Refused(_) => "refused",
+            Outcome::Rejected(_) => "rejected",
+            Outcome::Failed(_) => "failed",
+            Outcome::Silent => "no_answer",
+            Outcome::Overtaken => "overtaken",
+        }
+    }
+
+    /// The ICMP error in it.
+    pub fn refusal(&self) -> Option<&Refusal> {
+        match self {
+            Outcome::Refused(refusal) => refusal.as_ref(),
+            Outcome::Rejected(refusal) => Some(refusal),
+            _ => None,
+        }
+    }
+}
+
+/// How packets leave for an address.
+#[derive(Debug, Clone, Copy)]
+pub struct Step<'a> {
+    /// The kernel's answer.
+    pub answer: RouteAnswer,
+    /// The interface.
+    pub link: Option<&'a Link>,
+    /// The router, or the address itself.
+    pub hop: IpAddr,
+    /// Whether the hop is known; `None`: nothing was sent to it.
+    pub reachability: Option<Reachability>,
+}
+
+impl<'a> Step<'a> {
+    /// What a look at the network stack says of it.
+    pub fn of(network: &'a Network, to: IpAddr) -> Option<Step<'a>> {
+        let answer = network.route(to)?;
+        let route = match answer {
+            RouteAnswer::Route(route) => route,
+            RouteAnswer::Refused(_) => Route::default(),
+        };
+        let link = route.interface.and_then(|index| network.link(index));
+        let hop = route.gateway.unwrap_or(to);
+        let reachability = link.and_then(|link| network.reachability(link.index, hop));
+        Some(Step {
+            answer,
+            link,
+            hop,
+            reachability,
+        })
+    }
+
+    /// Whether the kernel would send a packet.
+    pub fn leads_somewhere(&self) -> bool {
+        match self.answer {
+            RouteAnswer::Route(route) => {
+                matches!(
+                    route.kind,
+                    RouteKind::Unicast | RouteKind::Local | RouteKind::Other
+                )
+            }
+            RouteAnswer::Refused(_) => false,
+        }
+    }
+
+    /// Whether the link is up, and nothing is known that keeps the next hop from answering.
+    pub fn answers(&self) -> bool {
+        let is_up = self
+            .link
+            .is_none_or(|link| link.loopback || link.up && link.carrier);
+        is_up && self.reachability.is_none_or(|it| it == Reachability::Known)
+    }
+
+    /// Whether the address is one of this host.
+    pub fn is_local(&self) -> bool {
+        matches!(self.answer, RouteAnswer::Route(route) if route.kind == RouteKind::Local)
+    }
+
+    /// `eth0, source 10.9.1.2, MTU 1500, no gateway`.
+    pub fn route_words(&self) -> String {
+        let route = match self.answer {
+            RouteAnswer::Refused(number) => return errno::words(number),
+            RouteAnswer::Route(route) => route,
+        };
+        if self.is_local() {
+            return "an address of this host".to_owned();
+        }
+        let mut words = Vec::new();
+        if let Some(link) = self.link {
+            words.push(link.name.to_string());
+        }
+        words.extend(route.source.map(|source| format!("source {source}")));
+        words.extend(self.link.map(|link| format!("MTU {}", link.mtu_bytes)));
+        words.push(match route.gateway {
+            Some(gateway) => format!("gateway {gateway}"),
+            None => "no gateway".to_owned(),
+        });
+        words.join(", ")
+    }
+
+    /// What is known of the next hop.
+    pub fn hop_words(&self) -> String {
+        let hop = self.hop;
+        if self.is_local() || !self.leads_somewhere() {
+            return String::new();
+        }
+        match (self.link, self.reachability) {
+            (Some(link), _) if !link.up => format!("interface {} is down", link.name),
+            (Some(link), _) if !link.carrier => format!("interface {} has no carrier", link.name),
+            (_, Some(Reachability::Known)) => format!("{hop} is known"),
+            (_, Some(Reachability::Incomplete)) => format!("{hop} has not answered yet"),
+            (_, Some(Reachability::Failed)) => format!("{hop} does not answer"),
+            (_, None) => format!("{hop} needs none, or was not asked"),
+        }
+    }
+}
+
+/// A time in words.
+pub(super) fn shown(time: Duration) -> String {
+    match time.as_secs_f64() * 1e3 {
+        ms if ms < 10.0 => format!("{ms:.1} ms"),
+        ms if ms < 1000.0 => format!("{ms:.0} ms"),
+        ms => format!("{:.1} s", ms / 1e3),
+    }
+}
+
+impl Attempt {
+    /// An attempt that was not begun.
+    pub fn new(to: SocketAddr) -> Attempt {
+        Attempt {
+            to,
+            local: None,
+            outcome: Outcome::Overtaken,
+            time: Duration::ZERO,
+            syns: 0,
+            trace: None,
+            others: Vec::new(),
+        }
+    }
+
+    /// What became of it, in words.
+    pub fn words(&self) -> String {
+        match &self.outcome {
+            Outcome::Open => {
+                let again = match self.syns.saturating_sub(1) {
+                    0 => String::new(),
+                    1 => ", the SYN was sent again once".to_owned(),
+                    n => format!(", the SYN was sent again {n} times"),
+                };
+                let from = self
+                    .local
+                    .map_or_else(String::new, |local| format!(" from {local}"));
+                format!("accepted{from}{again}")
+            }
+            Outcome::Refused(None) => "refused: a reset (RST) came".to_owned(),
+            Outcome::Refused(Some(refusal)) => {
+                format!("refused: {}", by(refusal))
+            }
+            Outcome::Rejected(refusal) => by(refusal),
+            Outcome::Failed(number) => errno::words(*number),
+            Outcome::Silent => {
+                let syns = match self.syns {
+                    0 | 1 => "the SYN".to_owned(),
+                    n => format!("{n} SYNs"),
+                };
+                format!("no answer to {syns} in {}", shown(self.time))
+            }
+            Outcome::Overtaken => {
+                format!(
+                    "no answer yet after {}; another address answered",
+                    shown(self.time)
+                )
+            }
+        }
+    }
+}
+
+/// `10.0.2.1 sent ICMP Destination Host Unreachable`.
+pub(super) fn by(refusal: &Refusal) -> String {
+    let words = refusal.words();
+    match refusal.by {
+        Some(by) => format!("{by} sent ICMP {words}"),
+        None => format!("ICMP {words} came"),
+    }
+}

@@ -1,0 +1,260 @@
+//! Which findings of a look at this host explain what became of the attempts, and which there are besides.
+
+use std::net::{IpAddr, SocketAddr};
+
+use super::attempt::{Attempt, Outcome, Step};
+use crate::diagnose::reach::Target;
+use crate::diagnose::rules::attempt::{self, NO_ANSWER, Silence};
+use crate::diagnose::rules::name;
+use crate::diagnose::rules::reach::{self, Flow};
+use crate::diagnose::rules::socket::BOUND_NEVER_LISTENED;
+use crate::diagnose::rules::{self, path};
+use crate::diagnose::{Case, Finding, Findings, Role, Rule, Severity, Subject, diagnose};
+use crate::dns::Lookup;
+use crate::host::SocketAt;
+use crate::sockets::filter::is_listening;
+use crate::sockets::{Proto, State};
+
+/// A port that stands for that of an attempt that failed before it had one: the first of the ephemeral ones.
+const SOME_PORT: u16 = 32_768;
+
+/// What is judged.
+#[derive(Debug, Clone, Copy)]
+pub struct Matter<'a> {
+    /// This host, after the attempts; the first namespace is the one that they were made in.
+    pub case: &'a Case<'a>,
+    /// The attempts.
+    pub attempts: &'a [Attempt],
+    /// The name.
+    pub lookup: Option<&'a Lookup>,
+    /// The port.
+    pub port: u16,
+    /// The user whose sockets these are.
+    pub user: u32,
+    /// Whether the process of this number is stopped.
+    pub is_stopped: fn(u32) -> bool,
+}
+
+impl Matter<'_> {
+    /// All that is wrong about the target.
+    pub fn findings(&self) -> Findings {
+        let mut found: Vec<Finding> = self.lookup.map(name::of_lookup).unwrap_or_default();
+        let all = diagnose(self.case);
+        let of_host = all.all().iter().filter(|finding| self.concerns(finding));
+        let mut of_host: Vec<Finding> = of_host.cloned().collect();
+        let is_reachable = self.is_reachable();
+        for held in of_host
+            .iter_mut()
+            .filter(|it| it.rule == &BOUND_NEVER_LISTENED)
+        {
+            // Here somebody does want it.
+            held.severity = Severity::Error;
+        }
+        for attempt in self.attempts {
+            if matches!(attempt.outcome, Outcome::Open) {
+                continue;
+            }
+            let severity = self.severity(attempt);
+            if let Some(known) = of_host.iter_mut().find(|it| self.explains(it, attempt)) {
+                known.severity = known.severity.min(severity);
+                continue;
+            }
+            let more = self.explanation(attempt);
+            found.extend(more.map(|it| Finding {
+                severity: it.severity.min(severity),
+                ..it
+            }));
+        }
+        found.extend(self.of_local_listeners());
+        // What replaces a bare "no answer" says more.
+        of_host.retain(|it| it.rule != &NO_ANSWER || (!is_reachable && self.is_here_only()));
+        found.extend(of_host);
+        Findings::new(found)
+    }
+
+    fn is_reachable(&self) -> bool {
+        self.attempts.iter().any(|it| it.outcome == Outcome::Open)
+    }
+
+    /// How bad it is that this address fails: another one may do. What fails at once costs programs no time.
+    fn severity(&self, attempt: &Attempt) -> Severity {
+        match (self.is_reachable(), attempt.outcome) {
+            (false, _) => Severity::Error,
+            (true, Outcome::Refused(_) | Outcome::Failed(_)) => Severity::Notice,
+            (true, _) => Severity::Warning,
+        }
+    }
+
+    fn step(&self, ip: IpAddr) -> Option<Step<'_>> {
+        Step::of(self.case.sample.networks.first()?, ip)
+    }
+
+    /// Whether packets to an address leave by an interface, or would if it were not down.
+    fn may_leave_by(&self, ip: IpAddr, index: u32) -> bool {
+        let Some(step) = self.step(ip) else {
+            return false;
+        };
+        !step.leads_somewhere() || step.link.is_some_and(|link| link.index == index)
+    }
+
+    fn is_here(&self, ip: IpAddr) -> bool {
+        ip.is_loopback() || self.step(ip).is_some_and(|step| step.is_local())
+    }
+
+    fn is_here_only(&self) -> bool {
+        self.attempts.iter().all(|it| self.is_here(it.to.ip()))
+    }
+
+    /// The sockets that take part: ours, and those that listen on the port where the address is one of this host.
+    pub fn sockets(&self) -> Vec<SocketAt> {
+        let case = self.case;
+        let is_ours = |at: &SocketAt| {
+            let socket = case.socket(*at);
+            let ends = (socket.local.end(), socket.peer.end());
+            let is_it = |attempt: &Attempt| {
+                let local = attempt.local.map(|it| (it.ip().to_canonical(), it.port()));
+                let to = (attempt.to.ip().to_canonical(), attempt.to.port());
+                ends == (local, Some(to))
+            };
+            socket.netns == 0 && self.attempts.iter().any(is_it)
+        };
+        let is_local = self.attempts.iter().any(|it| self.is_here(it.to.ip()));
+        let is_server = |at: &SocketAt| {
+            let socket = case.socket(*at);
+            let is_bound = is_listening(socket) || socket.state == State::BoundInactive;
+            is_local
+                && socket.netns == 0
+                && socket.proto == Proto::Tcp
+                && is_bound
+                && socket.local.port() == Some(self.port.into())
+        };
+        let places = case.sample.places();
+        places.filter(|at| is_ours(at) || is_server(at)).collect()
+    }
+
+    /// Whether a finding about this host is about the target.
+    fn concerns(&self, finding: &Finding) -> bool {
+        if finding.rule == &reach::OUTPUT_STOPPED {
+            return false;
+        }
+        let sockets = self.sockets();
+        let failed = || {
+            self.attempts
+                .iter()
+                .filter(|it| it.outcome != Outcome::Open)
+        };
+        let is_meant = |subject: &Subject| match *subject {
+            Subject::Socket(at) => sockets.contains(&at),
+            Subject::Process(process) => self.case.index.processes(&sockets).contains(&process),
+            Subject::Path { netns: 0, to } => failed().any(|it| {
+                it.to.ip() == to || self.step(it.to.ip()).is_some_and(|step| step.hop == to)
+            }),
+            Subject::Interface { netns: 0, index } => {
+                failed().any(|it| self.may_leave_by(it.to.ip(), index))
+            }
+            _ => false,
+        };
+        let affected = finding
+            .others
+            .iter()
+            .filter(|(role, _)| *role == Role::Affected);
+        is_meant(&finding.subject) || affected.map(|(_, subject)| subject).any(is_meant)
+    }
+
+    /// Whether a finding about this host says why an attempt failed.
+    fn explains(&self, finding: &Finding, attempt: &Attempt) -> bool {
+        const OF_THE_PATH: &[&Rule] = &[
+            &reach::NO_ROUTE,
+            &reach::LINK_DOWN,
+            &reach::NEIGHBOUR_FAILED,
+            &reach::OWN_FIREWALL_DROPS,
+        ];
+        let to = attempt.to.ip();
+        if finding.rule == &BOUND_NEVER_LISTENED {
+            return attempt.outcome == Outcome::Refused(None) && self.is_here(to);
+        }
+        if !OF_THE_PATH.contains(&finding.rule) {
+            return false;
+        }
+        let step = self.step(to);
+        match finding.subject {
+            Subject::Path { to: it, .. } => it == to || step.is_some_and(|step| step.hop == it),
+            Subject::Interface { index, .. } => self.may_leave_by(to, index),
+            _ => false,
+        }
+    }
+
+    /// Why an attempt failed that no finding about this host explains.
+    fn explanation(&self, attempt: &Attempt) -> Option<Finding> {
+        let to = attempt.to;
+        if let Some(found) = self.stopped_by_our_firewall(attempt) {
+            return Some(found);
+        }
+        let target = Target {
+            index: self.case.index,
+            proto: Proto::Tcp,
+            to,
+            netns: 0,
+            is_stopped: self.is_stopped,
+        };
+        match attempt.outcome {
+            Outcome::Refused(None) if self.is_here(to.ip()) => attempt::refused_here(&target),
+            Outcome::Refused(None) => Some(attempt::refused(to)),
+            Outcome::Refused(Some(refusal)) | Outcome::Rejected(refusal) => {
+                Some(attempt::rejected(to, &refusal, attempt.trace.as_ref()))
+            }
+            Outcome::Silent | Outcome::Overtaken if !self.is_here(to.ip()) => {
+                Some(attempt::silent(&Silence {
+                    to,
+                    syns: attempt.syns,
+                    time: attempt.time,
+                    trace: attempt.trace.as_ref(),
+                    others: &attempt.others,
+                }))
+            }
+            _ => None,
+        }
+    }
+
+    fn stopped_by_our_firewall(&self, attempt: &Attempt) -> Option<Finding> {
+        let step = self.step(attempt.to.ip());
+        let source = step.and_then(|step| match step.answer {
+            crate::host::RouteAnswer::Route(route) => route.source,
+            crate::host::RouteAnswer::Refused(_) => None,
+        });
+        let local = attempt
+            .local
+            .or(source.map(|ip| SocketAddr::new(ip, SOME_PORT)))?;
+        let flow = Flow {
+            netns: 0,
+            local: (local.ip().to_canonical(), local.port()),
+            peer: (attempt.to.ip().to_canonical(), attempt.to.port()),
+            connecting: true,
+            user: Some(self.user),
+        };
+        reach::stopped(self.case, flow)
+    }
+
+    /// Addresses of this host that belong to one name, of which some have a listener.
+    fn of_local_listeners(&self) -> Option<Finding> {
+        let lookup = self.lookup.filter(|_| self.attempts.len() > 1)?;
+        let here = self.attempts.iter().filter(|it| self.is_here(it.to.ip()));
+        let listens = |ip: IpAddr| {
+            let found = self.case.index.listeners(Proto::Tcp, 0, (ip, self.port));
+            !found.is_empty()
+        };
+        let ends: Vec<(IpAddr, bool)> = here.map(|it| (it.to.ip(), listens(it.to.ip()))).collect();
+        rules::name::of_listeners(&lookup.name, self.port, &ends)
+    }
+}
+
+/// Whether it helps to send more packets, after an attempt ended like this.
+pub fn asks_for_a_trace(outcome: &Outcome) -> bool {
+    match outcome {
+        Outcome::Silent | Outcome::Overtaken => true,
+        Outcome::Rejected(refusal) | Outcome::Refused(Some(refusal)) => {
+            refusal.is_hop_limit() || !path::is_filter(refusal)
+        }
+        _ => false,
+    }
+}

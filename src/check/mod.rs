@@ -1,0 +1,21 @@
+//! A connection followed through its layers: what was tried, what each layer says, and which is the first
+//! that failed.
+//!
+//! | file | what it holds |
+//! |---|---|
+//! | [`target`] | what is to be checked, as people type it |
+//! | [`attempt`] | one address: its route, its neighbour, and what became of the attempt to connect |
+//! | [`judge`] | which findings explain what became of the attempts |
+//! | [`layer`] | the layers, and which layer a rule is about |
+//! | [`report`] | all that was found, as layers with their verdicts |
+
+pub mod attempt;
+pub mod judge;
+pub mod layer;
+pub mod report;
+pub mod target;
+
+pub use attempt::{Attempt, Outcome, Step};
+pub use layer::{Layer, Verdict};
+pub use report::{LayerReport, Report};
+pub use target::{Place, Service, Target};

@@ -1,0 +1,86 @@
+//! What the rules about attempts to connect say.
+
+use super::super::{Check, Rule};
+
+const fn rule(id: &'static str, title: &'static str, words: [&'static str; 4]) -> Rule {
+    Rule::new(id, title, words, Check::Attempt)
+}
+
+/// Nothing listens.
+pub static CONNECTION_REFUSED: Rule = rule(
+    "connection_refused",
+    "connection refused",
+    [
+        "The host answered and refused: nothing listens on that port of that address, or a firewall sends resets.",
+        "A reset (RST) came for the SYN: connect() gave ECONNREFUSED without an ICMP error.",
+        "A port that is filtered answers nothing, or an ICMP error comes. A server whose queue is full does not \
+         refuse: Linux drops the SYN.",
+        "Start the server, or use the address and port that it listens on.",
+    ],
+);
+
+/// Loopback only.
+pub static LOOPBACK_ONLY: Rule = rule(
+    "loopback_only",
+    "the server listens on loopback only",
+    [
+        "A server of this host listens on a loopback address. Connections to any other address of the host are \
+         refused, and so are those of other hosts.",
+        "A reset came, the address is one of this host, and every listener on the port has a loopback address.",
+        "A server that listens on all addresses (0.0.0.0 or ::) takes connections to each.",
+        "Have the server listen on the address that its clients use, or on all.",
+    ],
+);
+
+/// Another address.
+pub static LISTENS_ELSEWHERE: Rule = rule(
+    "listens_elsewhere",
+    "the server listens on another address",
+    [
+        "A server of this host listens on the port, on another address than the one that was tried.",
+        "A reset came, the address is one of this host, and no listener on the port takes this address.",
+        "A server that listens on all addresses (0.0.0.0 or ::) takes connections to each.",
+        "Connect to the address that it listens on, or have it listen on this one.",
+    ],
+);
+
+/// Another namespace.
+pub static OTHER_NAMESPACE: Rule = rule(
+    "other_netns",
+    "the server listens in another network namespace",
+    [
+        "A process of this host listens on the port, in a network namespace of its own, such as a container: its \
+         port is not open on the addresses of the host.",
+        "A reset came, nothing listens on the port in the namespace that has the address, and a listener is there \
+         in another one.",
+        "A published port has a listener (docker-proxy) or a rule of address translation (DNAT) in front.",
+        "Publish the port of the container, or connect from inside its namespace.",
+    ],
+);
+
+/// A router says that the host is not there.
+pub static HOST_UNREACHABLE: Rule = rule(
+    "host_unreachable",
+    "a router cannot reach the host",
+    [
+        "A router on the way has no route to the host, or the host does not answer on its link: it is off, or the \
+         address is wrong.",
+        "An ICMP error (destination unreachable) came from a router, and it quotes a SYN of this attempt.",
+        "This host itself gives the same errno if its own neighbour does not answer: then no ICMP error comes from \
+         another host. A firewall usually says \"administratively prohibited\".",
+        "Check that the host is up and has that address; then the routes of the router that sent the error.",
+    ],
+);
+
+/// A port is filtered.
+pub static PORT_FILTERED: Rule = rule(
+    "port_filtered",
+    "a firewall drops packets to this port",
+    [
+        "The host is up and answers on another port. What is sent to this port gets no answer: a firewall at the \
+         host or on the way drops it.",
+        "Several SYNs to the port got no answer, and a SYN to another port of the same address was answered.",
+        "A host that is off answers on no port. A closed port answers with a reset.",
+        "Let the port through in the firewall of that host, or in those on the way to it.",
+    ],
+);
