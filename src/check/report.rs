@@ -205,12 +205,13 @@ impl Report<'_> {
             }
         }
         let is_one = self.attempts.len() < 2;
-        let named = |(line, ip): (Line, String)| match is_one {
-            true => line,
-            false => Line {
-                text: format!("{ip}: {}", line.text),
-                ..line
-            },
+        let named = |(line, ip): (Line, String)| {
+            let text = if is_one {
+                line.text
+            } else {
+                format!("{ip}: {}", line.text)
+            };
+            Line { text, ..line }
         };
         lines.into_iter().map(named).collect()
     }

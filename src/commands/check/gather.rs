@@ -7,7 +7,7 @@ use super::Args;
 use crate::check::judge::asks_for_a_trace;
 use crate::check::{Attempt, Outcome, Step};
 use crate::commands::looking::add_processes;
-use crate::dns::{Lookup, SystemAnswer};
+use crate::dns::{Lookup, ServerAnswers, SystemAnswer};
 use crate::error::Result;
 use crate::host::Sample;
 use crate::sockets::{Proto, Socket, State};
@@ -86,7 +86,7 @@ pub(super) fn tcp(args: &Args, host: &str, port: u16, start: Instant) -> Result<
 fn addresses(lookup: &Lookup, port: u16) -> Vec<SocketAddr> {
     let mut addresses: Vec<SocketAddr> = lookup.addresses().to_vec();
     if addresses.is_empty() && lookup.system == SystemAnswer::Pending {
-        let all = lookup.servers.iter().flat_map(|server| server.addresses());
+        let all = lookup.servers.iter().flat_map(ServerAnswers::addresses);
         addresses.extend(all.map(|ip| SocketAddr::new(ip, port)));
         addresses.dedup();
     }
