@@ -423,7 +423,7 @@ fn full(at: &Namespace, address: &str) -> (Socket, Vec<Socket>) {
         let client = || {
             let socket = Socket::new(Domain::IPV4, Type::STREAM, None).expect("a socket");
             socket
-                .connect_timeout(&address.into(), Duration::from_secs(60))
+                .connect_timeout(&address.into(), Duration::from_mins(1))
                 .expect("connected");
             socket
         };
