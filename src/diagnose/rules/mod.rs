@@ -131,7 +131,7 @@ pub enum Check {
 
 /// All rules.
 pub static ALL: &[&Rule] = &[
-    &attempt::CONNECTION_REFUSED,
+    &attempt::PORT_CLOSED,
     &attempt::HOST_UNREACHABLE,
     &attempt::LISTENS_ELSEWHERE,
     &attempt::LOOPBACK_ONLY,

@@ -300,7 +300,7 @@ pub(super) const ROWS: &[Row] = &[
         target: &["SERVER:5433"],
         ..row(
             "nothing listens",
-            Some(("connect", "connection_refused")),
+            Some(("connect", "port_closed")),
             "a reset (RST)",
             NOTHING,
         )
@@ -310,7 +310,7 @@ pub(super) const ROWS: &[Row] = &[
         target: &["SERVER:18431"],
         ..row(
             "here: nothing listens",
-            Some(("connect", "connection_refused")),
+            Some(("connect", "port_closed")),
             "no process on this host",
             NOTHING,
         )

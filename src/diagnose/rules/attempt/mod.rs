@@ -53,11 +53,11 @@ pub fn refused(to: SocketAddr) -> Finding {
         to.port()
     );
     let command = Command::of("sockdoc sockets -l").with(format!(":{}", to.port()));
-    let mut finding = finding(&CONNECTION_REFUSED, to.ip(), headline, facts);
+    let mut finding = finding(&PORT_CLOSED, to.ip(), headline, facts);
     finding.next = vec![
         NextStep::Sentence("On that host, see what listens on the port:".into()),
         command.into(),
-        NextStep::Sentence(CONNECTION_REFUSED.next.into()),
+        NextStep::Sentence(PORT_CLOSED.next.into()),
     ];
     finding
 }
@@ -67,7 +67,7 @@ pub fn refused_here(target: &Target<'_>) -> Option<Finding> {
     let to = target.to;
     let told = reach::refused(target)?;
     let (rule, sockets): (_, Vec<SocketAt>) = match target.refusing() {
-        Refusing::Nothing | Refusing::OtherProtocol(_) => (&CONNECTION_REFUSED, Vec::new()),
+        Refusing::Nothing | Refusing::OtherProtocol(_) => (&PORT_CLOSED, Vec::new()),
         Refusing::Listening(near) => (&OWN_FIREWALL_DROPS, near),
         Refusing::OtherNamespace(first) => (&OTHER_NAMESPACE, vec![first]),
         Refusing::Elsewhere(near) => (elsewhere(target, &near), near),

@@ -7,9 +7,9 @@ const fn rule(id: &'static str, title: &'static str, words: [&'static str; 4]) -
 }
 
 /// Nothing listens.
-pub static CONNECTION_REFUSED: Rule = rule(
-    "connection_refused",
-    "connection refused",
+pub static PORT_CLOSED: Rule = rule(
+    "port_closed",
+    "nothing accepts at the port",
     [
         "The host answered and refused: nothing listens on that port of that address, or a firewall sends resets.",
         "A reset (RST) came for the SYN: connect() gave ECONNREFUSED without an ICMP error.",

@@ -116,7 +116,7 @@ fn here(sockets: Vec<Socket>, to: &str) -> &'static Rule {
 #[test]
 fn a_refusal_of_this_host_is_told_by_its_listeners() {
     let of = |local: &str, to| here(vec![listener(local)], to);
-    assert_eq!(here(Vec::new(), "10.0.0.1:80"), &CONNECTION_REFUSED);
+    assert_eq!(here(Vec::new(), "10.0.0.1:80"), &PORT_CLOSED);
     assert_eq!(of("127.0.0.1:80", "10.0.0.1:80"), &LOOPBACK_ONLY);
     assert_eq!(of("10.0.0.2:80", "10.0.0.1:80"), &LISTENS_ELSEWHERE);
     assert_eq!(of("127.0.0.1:80", "[::1]:80"), &FAMILY_MISMATCH);
