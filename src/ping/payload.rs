@@ -99,13 +99,22 @@ impl Payloads {
         }
     }
 
-    /// `SipHash` of the number under a secret: who has not seen the request cannot know it.
+    /// `SipHash` of the number under a secret: who has not seen the request cannot know it. Its last two
+    /// bytes make up for the others and for the sequence number, so that all requests have the same
+    /// checksum (RFC 1071): routers that balance by it take them for one flow.
     fn nonce(&self, number: u64) -> [u8; NONCE] {
         let mut hasher = DefaultHasher::new();
         hasher.write_u64(self.secret[0]);
         hasher.write_u64(self.secret[1]);
         hasher.write_u64(number);
-        hasher.finish().to_be_bytes()
+        let [a, b, c, d, e, f, ..] = hasher.finish().to_be_bytes();
+        let words = [[a, b], [c, d], [e, f]].map(u16::from_be_bytes);
+        let sum = words.into_iter().map(u64::from).sum::<u64>() + number % (1 << 16);
+        // The remainder is less than 65,535.
+        #[allow(clippy::cast_possible_truncation)]
+        let rest = (sum % u64::from(u16::MAX)) as u16;
+        let [g, h] = (u16::MAX - rest).to_be_bytes();
+        [a, b, c, d, e, f, g, h]
     }
 }
 
@@ -114,6 +123,9 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::packet::icmp;
+    use crate::ping::window::SPAN;
+    use crate::reference::icmp::Version;
 
     fn sent(payloads: &Payloads, number: u64) -> Vec<u8> {
         let mut bytes = vec![0; payloads.length()];
@@ -168,6 +180,19 @@ mod tests {
         let one = sent(&Payloads::new([1, 2], 8, &[]), 7);
         assert_ne!(one, sent(&Payloads::new([1, 3], 8, &[]), 7));
         assert_ne!(one, sent(&Payloads::new([1, 2], 8, &[]), 8));
+    }
+
+    #[test]
+    fn all_requests_of_a_session_have_the_same_checksum() {
+        let payloads = Payloads::new([1, 2], 56, &[0xab, 0xcd, 0xef]);
+        let checksum = |number: u64| {
+            let mut request = vec![0; icmp::HEADER];
+            request.extend(sent(&payloads, number));
+            icmp::write_echo_request(Version::V4, 7, (number % SPAN) as u16, &mut request);
+            [request[2], request[3]]
+        };
+        let first = checksum(1);
+        assert!((2..70_000).all(|number| checksum(number) == first));
     }
 
     proptest! {

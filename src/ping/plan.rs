@@ -31,6 +31,9 @@ pub struct Plan {
     pub times_first_only: bool,
     /// Whether the counts of each interval are kept.
     pub intervals: bool,
+    /// The number of the first request, at least 1: sessions that share a socket go on from one another,
+    /// so that what comes late for one is not taken for an answer by the next.
+    pub first: u64,
 }
 
 impl Default for Plan {
@@ -47,6 +50,7 @@ impl Default for Plan {
             lenient: false,
             times_first_only: false,
             intervals: false,
+            first: 1,
         }
     }
 }
@@ -65,7 +69,7 @@ pub enum Pace {
     Steady,
     /// The reply to the one before, or about as long as one takes (`-A`).
     Adaptive,
-    /// The reply to the one before, or ten milliseconds (`-f`); more at once while every reply comes.
+    /// The reply to the one before, or a few milliseconds (`-f`); more at once while every reply comes.
     Flood,
 }
 

@@ -134,10 +134,11 @@ impl Session {
             schedule: Schedule::new(&plan, targets.len()),
             active: targets.len(),
             intervals: vec![Tally::default(); intervals],
-            plan,
+            answered: plan.first - 1,
             payloads,
             targets,
-            window: Window::new(),
+            window: Window::new(plan.first),
+            plan,
             watch: ClockWatch::new(clock),
             identifiers: [0; 2],
             totals: Tally::default(),
@@ -151,7 +152,6 @@ impl Session {
             retried: 0,
             pipe: 0,
             pending: 0,
-            answered: 0,
             in_order: 0,
             has_group,
             last_sent: None,
@@ -200,6 +200,11 @@ impl Session {
     /// If there are fewer.
     pub fn tally(&self, index: usize) -> &Tally {
         &self.targets[index].tally
+    }
+
+    /// The number that the next request would have.
+    pub fn next_number(&self) -> u64 {
+        self.window.next_number()
     }
 
     /// From the first request to the last.

@@ -91,12 +91,14 @@ pub enum State {
 /// The requests, in a ring that is indexed by what the wire carries: every step takes the same time,
 /// however many are under way.
 ///
-/// The invariant: the slot of a number is at its lower sixteen bits, numbers are given in order, and
+/// The invariant: the slot of a number is at its distance from the first one, modulo the span, numbers are given in order, and
 /// all numbers from `oldest` on are in the ring. A request that is overtaken by the one 65,536 after
 /// it has left the ring, and was taken out of the pending ones before.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Window {
     slots: Vec<Slot>,
+    /// The first number.
+    first: u64,
     /// The number that the next request gets, less one.
     last: u64,
     /// No number below this one is pending.
@@ -104,13 +106,21 @@ pub struct Window {
 }
 
 impl Window {
-    /// An empty one.
-    pub fn new() -> Window {
+    /// An empty one, whose first number this will be; at least 1.
+    pub fn new(first: u64) -> Window {
         Window {
             slots: Vec::new(),
-            last: 0,
-            oldest: 1,
+            first,
+            last: first - 1,
+            oldest: first,
         }
+    }
+
+    /// Where the slot of a number is.
+    // The remainder is less than SPAN.
+    #[allow(clippy::cast_possible_truncation)]
+    fn place(&self, number: u64) -> usize {
+        (number.wrapping_sub(self.first) % SPAN) as usize
     }
 
     /// The number that the next request gets.
@@ -128,8 +138,7 @@ impl Window {
     /// Puts a request in; its number must be the next.
     pub fn push(&mut self, slot: Slot) {
         debug_assert_eq!(slot.number, self.next_number());
-        // Numbers begin at 1: the place of number 1 is 0.
-        let at = place(slot.number);
+        let at = self.place(slot.number);
         if at < self.slots.len() {
             self.slots[at] = slot;
         } else {
@@ -140,13 +149,14 @@ impl Window {
 
     /// The request with this number, if the ring still has it.
     pub fn slot(&self, number: u64) -> Option<&Slot> {
-        let slot = self.slots.get(place(number))?;
+        let slot = self.slots.get(self.place(number))?;
         (slot.number == number).then_some(slot)
     }
 
     /// The same, to change it.
     pub fn slot_mut(&mut self, number: u64) -> Option<&mut Slot> {
-        let slot = self.slots.get_mut(place(number))?;
+        let at = self.place(number);
+        let slot = self.slots.get_mut(at)?;
         (slot.number == number).then_some(slot)
     }
 
@@ -164,13 +174,13 @@ impl Window {
         let back = (self.last as u16).wrapping_sub(wire);
         self.last
             .checked_sub(u64::from(back))
-            .filter(|&number| number > 0)
+            .filter(|&number| number >= self.first)
     }
 
     /// The oldest request that is pending.
     pub fn oldest_pending(&mut self) -> Option<&mut Slot> {
         while self.oldest <= self.last {
-            let at = place(self.oldest);
+            let at = self.place(self.oldest);
             let is_pending = self
                 .slots
                 .get(at)
@@ -182,12 +192,6 @@ impl Window {
         }
         None
     }
-}
-
-/// Where the slot of a number is.
-#[allow(clippy::cast_possible_truncation)]
-fn place(number: u64) -> usize {
-    (number.wrapping_sub(1) % SPAN) as usize
 }
 
 #[cfg(test)]
@@ -210,16 +214,35 @@ mod tests {
     }
 
     fn filled(count: u64) -> Window {
-        let mut window = Window::new();
-        for number in 1..=count {
+        filled_from(1, count)
+    }
+
+    fn filled_from(first: u64, count: u64) -> Window {
+        let mut window = Window::new(first);
+        for number in first..first + count {
             window.push(pending(number));
         }
         window
     }
 
     #[test]
+    fn a_window_that_begins_later_does_not_know_the_numbers_before() {
+        let window = filled_from(65_530, 10);
+        assert_eq!(window.next_number(), 65_540);
+        assert_eq!(window.number_of(65_529), None);
+        assert_eq!(window.number_of(65_530), Some(65_530));
+        assert_eq!(window.number_of(3), Some(65_539));
+        assert_eq!(window.number_of(4), None);
+        assert_eq!(window.slot(65_539).unwrap().number, 65_539);
+        assert_eq!(window.slot(65_529), None);
+        let window = filled_from(65_530, 70_000);
+        assert_eq!(window.slot(135_529).unwrap().number, 135_529);
+        assert_eq!(window.slot(65_530), None);
+    }
+
+    #[test]
     fn what_the_wire_carries_is_the_latest_request_with_these_bits() {
-        assert_eq!(Window::new().number_of(1), None);
+        assert_eq!(Window::new(1).number_of(1), None);
         let window = filled(3);
         assert_eq!(window.number_of(1), Some(1));
         assert_eq!(window.number_of(3), Some(3));

@@ -235,7 +235,7 @@ fn a_router_that_limits_its_answers_is_no_loss_and_one_that_drops_is() {
 }
 
 #[test]
-fn a_trace_by_ports_is_one_flow_for_routers_that_balance() {
+fn a_trace_is_one_flow_for_routers_that_balance() {
     let test = "--hops, one flow";
     if program("nft").is_none() {
         return skip(test, "nft is not installed");
@@ -246,10 +246,16 @@ fn a_trace_by_ports_is_one_flow_for_routers_that_balance() {
     let table = "table inet flows {
       set ports { type inet_service; flags dynamic; size 99; }
       set labels { typeof ip6 flowlabel; flags dynamic; size 99; }
+      set echoes { typeof icmp checksum . icmp id; flags dynamic; size 99; }
+      set echoes6 { typeof icmpv6 checksum . icmpv6 id; flags dynamic; size 99; }
       chain in {
         type filter hook prerouting priority 0;
-        iifname near1 th dport 7001 update @ports { th sport } counter
+        iifname near1 meta l4proto { tcp, udp, icmp, icmpv6 } counter
+        iifname near1 th dport 7001 update @ports { th sport }
+        iifname near1 icmp type echo-request update @echoes { icmp checksum . icmp id }
+        iifname near1 icmpv6 type echo-request update @echoes6 { icmpv6 checksum . icmpv6 id }
         iifname near1 ip6 nexthdr { tcp, udp } update @labels { ip6 flowlabel }
+        iifname near1 icmpv6 type echo-request update @labels { ip6 flowlabel }
       }
     }";
     let elements = |set: &str| {
@@ -260,15 +266,20 @@ fn a_trace_by_ports_is_one_flow_for_routers_that_balance() {
         inside.split(',').filter(|it| !it.trim().is_empty()).count()
     };
     for target in SERVER {
-        for kind in ["--udp", "--tcp"] {
+        for kind in ["--udp 7001", "--tcp 7001", ""] {
             path.router.fed("nft", &["-f", "-"], table);
-            let words = format!("--hops {kind} 7001 --watch -c 8 -i 0.02 -W 1 {target}");
+            let words = format!("--hops {kind} --watch -c 8 -i 0.02 -W 1 {target}");
             let run = Run::words(&path.client, &words);
             assert_eq!(run.status, Some(0), "{kind}: {run}");
             assert!(path.router.counted_by_the_firewall() >= 16, "{run}");
-            assert_eq!(elements("ports"), 1, "{kind} to {target}");
-            let labels = usize::from(target.contains(':'));
-            assert_eq!(elements("labels"), labels, "{kind} to {target}");
+            let is_v6 = target.contains(':');
+            let flows = match kind {
+                "" if is_v6 => "echoes6",
+                "" => "echoes",
+                _ => "ports",
+            };
+            assert_eq!(elements(flows), 1, "{kind} to {target}");
+            assert_eq!(elements("labels"), usize::from(is_v6), "{kind} to {target}");
             path.router
                 .run("nft", &["delete", "table", "inet", "flows"]);
         }

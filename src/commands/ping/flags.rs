@@ -394,6 +394,7 @@ impl Flags {
                 && !is_many
                 && self.what.timing == TimingSource::Auto,
             intervals: self.show.summary_every.is_some(),
+            first: 1,
         }
     }
 

@@ -117,7 +117,7 @@ pub(super) fn mtu(
     if !context.json {
         say(|out| shown::write_mtu_opening(out, target))?;
     }
-    let mut prober = Prober::new(target, signals);
+    let mut prober = Prober::new(target, signals)?;
     let mut search = Search::new(target.version(), LARGEST);
     while let Some(size) = search.next_size() {
         let data = size - headers(target.version());
@@ -196,15 +196,21 @@ pub(super) struct Prober<'a> {
     pub(super) signals: Signals,
     /// Opened for the first session; then the privileges are dropped.
     runner: Option<Runner>,
+    /// Of the nonces. It stays the same, as the identifier does: all requests are one flow.
+    secret: [u64; 2],
+    /// The number of the next request.
+    next: u64,
 }
 
 impl<'a> Prober<'a> {
-    pub(super) fn new(target: &'a Target, signals: Signals) -> Self {
-        Prober {
+    pub(super) fn new(target: &'a Target, signals: Signals) -> Result<Self> {
+        Ok(Prober {
             target,
             signals,
             runner: None,
-        }
+            secret: icmp::random()?,
+            next: 1,
+        })
     }
 
     /// Runs a small session.
@@ -215,7 +221,11 @@ impl<'a> Prober<'a> {
         options: &Options,
     ) -> Result<SessionResult> {
         let mode = send_mode(&plan, TimingSource::Auto, false);
-        let payloads = Payloads::new(icmp::random()?, size, &[]);
+        let payloads = Payloads::new(self.secret, size, &[]);
+        let plan = Plan {
+            first: self.next,
+            ..plan
+        };
         let targets = vec![self.target.clone()];
         let mut session = Session::new(plan, payloads, targets, clock::carefully());
         let runner = if let Some(runner) = &mut self.runner {
@@ -228,6 +238,7 @@ impl<'a> Prober<'a> {
         };
         let mut collector = Collector(Vec::new());
         runner.run(&mut session, &self.signals, &mut collector)?;
+        self.next = session.next_number();
         Ok(SessionResult {
             interrupted: session.losses.unfinished > 0,
             events: collector.0,

@@ -85,7 +85,7 @@ impl<'a> Probes<'a> {
             kind,
             options,
             timeout: flags.when.timeout.unwrap_or(TIMEOUT),
-            prober: Prober::new(target, signals),
+            prober: Prober::new(target, signals)?,
             plan: flags.small_plan(1, if is_burst { QUICK } else { INTERVAL }),
             size: flags.size(),
         })

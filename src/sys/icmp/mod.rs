@@ -236,16 +236,10 @@ impl IcmpSocket {
         Ok(())
     }
 
-    /// Begins anew with another identifier, so that what still comes for the old one is not taken for
-    /// an answer. A raw socket stays open, since another may not be allowed any more.
+    /// Makes the socket ready for another session with these options.
     pub(super) fn renew(&mut self, options: &Options) -> Result<()> {
-        if !self.is_raw {
-            *self = IcmpSocket::open(self.version, options)?;
-            return Ok(());
-        }
         self.apply_header(options)
             .map_err(|error| fail("set the options of the ICMP socket", &error))?;
-        self.take_identifier()?;
         self.has_stamps = self.has_stamps && self.restart_stamps().is_ok();
         Ok(())
     }

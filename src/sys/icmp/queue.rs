@@ -72,7 +72,7 @@ impl SocketQueue {
         }
     }
 
-    /// Begins anew, with another identifier and messages such as this.
+    /// Begins anew, with messages such as this.
     pub(super) fn renew(&mut self, options: &Options, template: Vec<u8>) -> Result<()> {
         self.socket.renew(options)?;
         for queue in [Queue::Received, Queue::Errors] {
@@ -88,10 +88,6 @@ impl SocketQueue {
         self.bunch = Bunch::new(&template);
         self.spare.clear();
         self.next_stamp = 0;
-        if !self.socket.is_raw {
-            // It is another socket, which counts from 0.
-            self.overflowed = 0;
-        }
         self.template = template;
         Ok(())
     }
