@@ -3,6 +3,8 @@
 
 use std::hash::{DefaultHasher, Hasher as _};
 
+use super::window::SPAN;
+
 /// Bytes of the nonce, if the payload has room for it.
 pub const NONCE: usize = 8;
 /// The largest pattern that may be given (`-p`), as with iputils.
@@ -107,14 +109,15 @@ impl Payloads {
         hasher.write_u64(self.secret[0]);
         hasher.write_u64(self.secret[1]);
         hasher.write_u64(number);
-        let [a, b, c, d, e, f, ..] = hasher.finish().to_be_bytes();
-        let words = [[a, b], [c, d], [e, f]].map(u16::from_be_bytes);
-        let sum = words.into_iter().map(u64::from).sum::<u64>() + number % (1 << 16);
+        let mut nonce = hasher.finish().to_be_bytes();
+        let words = nonce.chunks_exact(2).take(3);
+        let words = words.map(|word| u64::from(word[0]) << 8 | u64::from(word[1]));
+        let sum = words.sum::<u64>() + number % SPAN;
         // The remainder is less than 65,535.
         #[allow(clippy::cast_possible_truncation)]
         let rest = (sum % u64::from(u16::MAX)) as u16;
-        let [g, h] = (u16::MAX - rest).to_be_bytes();
-        [a, b, c, d, e, f, g, h]
+        nonce[6..].copy_from_slice(&(u16::MAX - rest).to_be_bytes());
+        nonce
     }
 }
 
@@ -124,7 +127,6 @@ mod tests {
 
     use super::*;
     use crate::packet::icmp;
-    use crate::ping::window::SPAN;
     use crate::reference::icmp::Version;
 
     fn sent(payloads: &Payloads, number: u64) -> Vec<u8> {
@@ -188,7 +190,8 @@ mod tests {
         let checksum = |number: u64| {
             let mut request = vec![0; icmp::HEADER];
             request.extend(sent(&payloads, number));
-            icmp::write_echo_request(Version::V4, 7, (number % SPAN) as u16, &mut request);
+            let wire = u16::try_from(number % SPAN).expect("less than the span");
+            icmp::write_echo_request(Version::V4, 7, wire, &mut request);
             [request[2], request[3]]
         };
         let first = checksum(1);

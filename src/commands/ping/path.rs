@@ -216,16 +216,13 @@ impl<'a> Prober<'a> {
     /// Runs a small session.
     pub(super) fn ask(
         &mut self,
-        plan: Plan,
+        mut plan: Plan,
         size: usize,
         options: &Options,
     ) -> Result<SessionResult> {
         let mode = send_mode(&plan, TimingSource::Auto, false);
         let payloads = Payloads::new(self.secret, size, &[]);
-        let plan = Plan {
-            first: self.next,
-            ..plan
-        };
+        plan.first = self.next;
         let targets = vec![self.target.clone()];
         let mut session = Session::new(plan, payloads, targets, clock::carefully());
         let runner = if let Some(runner) = &mut self.runner {
