@@ -136,6 +136,8 @@ pub fn diagnose(case: &Case<'_>) -> Findings {
             | Check::Path
             | Check::Name
             | Check::Attempt
+            | Check::Tls
+            | Check::Protocol
             | Check::Fact(_) => {}
         }
     }

@@ -22,6 +22,7 @@ fn said(tone: Tone, line: impl Into<String>) -> Said {
         line: line.into(),
         code: None,
         location: None,
+        wants_tls: false,
         date: None,
     }
 }
@@ -114,7 +115,8 @@ fn http(bytes: &[u8], is_all: bool, is_upgrade: bool) -> Answer {
     if code == 400 && wants_tls.iter().any(|it| body.contains(it)) {
         return Answer::Said(Said {
             code: Some(code),
-            ..said(Tone::Bad, format!("{line} (this port wants TLS)"))
+            wants_tls: true,
+            ..said(Tone::Bad, line)
         });
     }
     let tone = match code {

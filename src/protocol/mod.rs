@@ -235,6 +235,8 @@ pub struct Said {
     pub code: Option<u32>,
     /// Where it sends clients (`Location`).
     pub location: Option<String>,
+    /// It says that this port wants TLS.
+    pub wants_tls: bool,
     /// The time of the server's clock (`Date`), in seconds since 1970.
     pub date: Option<i64>,
 }

@@ -23,6 +23,10 @@ pub struct Certificate {
     pub not_before: i64,
     /// Until when.
     pub not_after: i64,
+    /// The day of the first, in UTC: `2026-05-30`.
+    pub first_day: String,
+    /// The day of the last.
+    pub last_day: String,
     /// The names and addresses of a server that it is for (subject alternative names).
     pub names: Vec<String>,
     /// How many names it has in all.
@@ -64,6 +68,8 @@ impl Certificate {
             issuer_organisation: organisation(read.issuer()),
             not_before: read.validity().not_before.timestamp(),
             not_after: read.validity().not_after.timestamp(),
+            first_day: read.validity().not_before.to_datetime().date().to_string(),
+            last_day: read.validity().not_after.to_datetime().date().to_string(),
             key: key_of(&read),
             signature: signature_of(&read),
             is_self_issued: read.subject().as_raw() == read.issuer().as_raw(),

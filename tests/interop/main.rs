@@ -11,6 +11,7 @@
 //! | [`encodings`] | the encodings of a content, byte for byte as Python decodes them |
 //! | [`captures`] | capture files, written and read beside tshark, tcpdump and capinfos |
 //! | [`packets`] | frames of many kinds, for each link type |
+//! | [`tls`] | TLS handshakes with `openssl s_server` |
 //! | [`tshark`] | `sockdoc decode` beside tshark and what reads capture files |
 //! | [`filters`] | which frames a filter matches, beside tcpdump |
 
@@ -27,4 +28,5 @@ mod peers;
 mod raw;
 mod relay;
 mod screen;
+mod tls;
 mod tshark;

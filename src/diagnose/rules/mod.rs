@@ -17,6 +17,8 @@
 //! | [`name`] | a name that was looked up |
 //! | [`path`] | a path that was probed: pings, a trace, its MTU |
 //! | [`attempt`] | an attempt to connect that failed |
+//! | [`tls`] | a TLS handshake |
+//! | [`protocol`] | a talk in an application protocol |
 //! | `stream` | a fact of a capture |
 
 pub mod attempt;
@@ -24,10 +26,12 @@ pub mod host;
 pub mod name;
 pub mod path;
 pub mod process;
+pub mod protocol;
 pub mod reach;
 pub mod sender;
 pub mod socket;
 pub mod stream;
+pub mod tls;
 
 use super::{Case, Command, Fact, Finding, NextStep, Role, Subject, Value};
 use crate::host::{ProcessStatus, SocketAt};
@@ -125,6 +129,10 @@ pub enum Check {
     Name,
     /// About an attempt to connect: [`attempt`] gives the one that applies.
     Attempt,
+    /// About a TLS handshake: [`tls`] gives those that apply.
+    Tls,
+    /// About a talk in an application protocol: [`protocol`] gives the one that applies.
+    Protocol,
     /// About a fact of a capture.
     Fact(fn(&StreamFact) -> Option<Finding>),
 }
@@ -183,6 +191,15 @@ pub static ALL: &[&Rule] = &[
     &reach::RECEIVE_WINDOW_SMALL,
     &process::DESCRIPTOR_LIMIT,
     &process::STOPPED,
+    &protocol::ANSWER_STOPS,
+    &protocol::CLOSES_AT_ONCE,
+    &protocol::ENDLESS_ANSWER,
+    &protocol::NEVER_ANSWERS,
+    &protocol::NOT_EXPECTED,
+    &protocol::OTHER_PROTOCOL,
+    &protocol::RESETS_AT_ONCE,
+    &protocol::SERVICE_REFUSES,
+    &protocol::TLS_EXPECTED,
     &socket::ACCEPT_QUEUE_FULL,
     &socket::BOTH_WAIT_TO_BE_READ,
     &socket::BOUND_NEVER_LISTENED,
@@ -239,6 +256,21 @@ pub static ALL: &[&Rule] = &[
     &stream::TCP_ANALYSIS,
     &stream::TIME_BACK,
     &stream::WINDOW_WAS_CLOSED,
+    &tls::TLS_ALERT,
+    &tls::TLS_BAD_CERTIFICATE,
+    &tls::TLS_CLIENT_CERTIFICATE,
+    &tls::TLS_CLOSED,
+    &tls::TLS_EXPIRED,
+    &tls::TLS_INCOMPLETE_CHAIN,
+    &tls::TLS_NAME_MISMATCH,
+    &tls::TLS_NAME_REFUSED,
+    &tls::TLS_NONSENSE,
+    &tls::TLS_NOT_YET_VALID,
+    &tls::TLS_NO_ANSWER,
+    &tls::TLS_PLAIN_TEXT,
+    &tls::TLS_SELF_SIGNED,
+    &tls::TLS_UNKNOWN_CA,
+    &tls::TLS_VERSION,
 ];
 
 /// The rule of a name, in any case and with `-` or blanks for `_`; or of its title.

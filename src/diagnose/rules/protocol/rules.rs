@@ -1,0 +1,122 @@
+//! What the rules about application protocols say.
+
+use super::super::{Check, Rule};
+
+const fn rule(id: &'static str, title: &'static str, words: [&'static str; 4]) -> Rule {
+    Rule::new(id, title, words, Check::Protocol)
+}
+
+/// It closes.
+pub static CLOSES_AT_ONCE: Rule = rule(
+    "closes_at_once",
+    "the server accepts and closes at once",
+    [
+        "The connection is accepted and ended before the server sends a byte.",
+        "The end of the connection (FIN) came first.",
+        "A server that closes after its answer is well. A proxy or load balancer without a server behind it accepts \
+         and closes, too; so does a server that allows only certain clients (tcp wrappers, sshd).",
+        "Look at the log of the server. If a proxy or docker-proxy accepts, look at the server behind it.",
+    ],
+);
+
+/// It resets.
+pub static RESETS_AT_ONCE: Rule = rule(
+    "resets_at_once",
+    "the server accepts and resets at once",
+    [
+        "The connection is accepted and reset before the server sends a byte.",
+        "A reset (RST) came first.",
+        "A closed port refuses the connection itself. A server that closes without reading what it was sent resets.",
+        "Look at the log of the server: it ended or crashed, or closed with unread data. A firewall on the way may \
+         send the reset: sockdoc decode --expert of a capture shows its hop count.",
+    ],
+);
+
+/// It is silent.
+pub static NEVER_ANSWERS: Rule = rule(
+    "never_answers",
+    "the server accepts and never answers",
+    [
+        "The connection is accepted, and the server sends nothing. Its kernel accepts for it: the program itself may \
+         be stuck.",
+        "No byte came in the time that is shown.",
+        "A server that waits for its client to speak first is silent as well: this one was asked, or its protocol has \
+         the server speak first.",
+        "Look at the program: whether it is stopped, busy, or waits for something else. sockdoc sockets --problems on \
+         its host shows connections that are not accepted or not read.",
+    ],
+);
+
+/// It stops.
+pub static ANSWER_STOPS: Rule = rule(
+    "answer_stops",
+    "the server does not finish its answer",
+    [
+        "The server began to answer, and then nothing more came, or the connection ended.",
+        "The bytes that came, and what was still missing.",
+        "If large packets are lost on the way (an MTU black hole), the beginning of an answer may arrive and the rest \
+         not.",
+        "Look at the log of the server, and check the path with full packets: sockdoc ping --mtu.",
+    ],
+);
+
+/// Another protocol.
+pub static OTHER_PROTOCOL: Rule = rule(
+    "other_protocol",
+    "the server speaks another protocol",
+    [
+        "What listens on this port does not speak the protocol that was expected.",
+        "The first bytes of its answer.",
+        "An answer of a proxy on the way looks the same: its own protocol in the place of the server's.",
+        "Check the port and the scheme.",
+    ],
+);
+
+/// TLS is wanted.
+pub static TLS_EXPECTED: Rule = rule(
+    "tls_expected",
+    "the port wants TLS",
+    [
+        "The server expects TLS on this port, and plain text was sent to it.",
+        "The answer: an alert or another record of TLS, or an HTTP answer that says so.",
+        "A server that offers TLS after a first exchange in plain text (STARTTLS) answers in plain text.",
+        "Use the scheme with TLS: https:// for http://, rediss:// for redis://.",
+    ],
+);
+
+/// It refuses.
+pub static SERVICE_REFUSES: Rule = rule(
+    "service_refuses",
+    "the server says that it does not serve",
+    [
+        "The server speaks the protocol and answers with a failure of its own: an HTTP status from 500 on, a greeting \
+         that turns clients away, an error.",
+        "The answer itself.",
+        "HTTP status 401, 403 and 404, and a wanted password, come from a server that works.",
+        "Look at the log of the server. HTTP 502, 503 and 504 come from a proxy: look at the servers behind it.",
+    ],
+);
+
+/// It goes on.
+pub static ENDLESS_ANSWER: Rule = rule(
+    "endless_answer",
+    "the server's first message has no end",
+    [
+        "The server sends more than a first message of this protocol can have.",
+        "The bytes that were read, and that no end of the message was among them.",
+        "A tarpit sends a banner without an end on purpose, slowly or fast.",
+        "Check that the port is the one that you mean, and what listens there.",
+    ],
+);
+
+/// What was expected did not come.
+pub static NOT_EXPECTED: Rule = rule(
+    "not_expected",
+    "the answer is not the expected one",
+    [
+        "The server answered, and what was to be in the answer (--expect) is not.",
+        "The whole answer was searched, or as much as came in time.",
+        "An answer that comes later than the timeout is not seen.",
+        "Look at the answer: sockdoc check -v shows how it begins.",
+    ],
+);
