@@ -160,6 +160,7 @@ impl Args {
                 },
                 app_any: self.app_any,
                 assemble_all: self.expert,
+                causes: self.expert || self.follow.is_some() || context.json,
                 compare: self.expert || context.json,
                 follow: self.follow,
                 overlap: self.overlap.overlap(),

@@ -3,7 +3,9 @@
 use std::collections::HashMap;
 use std::net::{IpAddr, SocketAddr};
 
-use super::rules::stream::{ICMP_ERROR, REFUSED, SYN_UNANSWERED};
+use super::rules::stream::{
+    ICMP_ERROR, REFUSED, RESET, RST_IDLE, RST_INJECTED, RST_NO_SOCKET, RST_UNREAD, SYN_UNANSWERED,
+};
 use super::{Finding, of_fact, words};
 use crate::stream::{Fact, Marks, Noted, ScanOf, StreamRef};
 
@@ -103,10 +105,12 @@ impl Gatherer {
             return;
         };
         if let Noted::Scan { client, of, .. } = fact.noted {
-            self.groups.retain(|group| !group.is_of_scan(client, of));
-            self.by_key.clear();
-            let keys = self.groups.iter().map(|group| group.key.clone());
-            self.by_key.extend(keys.zip(0..));
+            self.remove(|group| group.is_of_scan(client, of));
+        }
+        if finding.rule == &RST_INJECTED {
+            // It explains the reset that was reported before.
+            let stream = fact.stream.map(|stream| stream.number);
+            self.remove(|group| group.is_reset_of(stream));
         }
         let key = Key {
             rule: finding.rule.id,
@@ -144,6 +148,16 @@ impl Gatherer {
         }
     }
 
+    fn remove(&mut self, is_it: impl Fn(&Group) -> bool) {
+        let before = self.groups.len();
+        self.groups.retain(|group| !is_it(group));
+        if self.groups.len() < before {
+            self.by_key.clear();
+            let keys = self.groups.iter().map(|group| group.key.clone());
+            self.by_key.extend(keys.zip(0..));
+        }
+    }
+
     /// How many facts were not put into a finding, because there were too many different ones.
     pub fn untold(&self) -> u64 {
         self.untold
@@ -170,6 +184,12 @@ impl Group {
                 ScanOf::Ports(host) => server.ip() == host,
                 ScanOf::Hosts(port) => server.port() == port,
             }
+    }
+
+    /// Whether it is about a reset of this stream, and of no other.
+    fn is_reset_of(&self, stream: Option<u32>) -> bool {
+        let resets = [RESET.id, RST_IDLE.id, RST_NO_SOCKET.id, RST_UNREAD.id];
+        self.last_stream == stream && self.finding.count == 1 && resets.contains(&self.key.rule)
     }
 
     fn add(&mut self, other: Finding, stream: Option<u32>, most: usize) {
@@ -250,6 +270,7 @@ mod tests {
     use super::*;
     use crate::capfile::Timestamp;
     use crate::diagnose::Value;
+    use crate::stream::{Reset, ResetWhy};
 
     fn fact(frame: u64, stream: u32, noted: Noted) -> Fact {
         let port = u16::try_from(40_000 + stream % 1000).unwrap();
@@ -266,6 +287,11 @@ mod tests {
         }
     }
 
+    fn reset() -> Noted {
+        let (why, ttls) = (ResetWhy::Other, None);
+        Noted::Reset(Reset { why, ttls })
+    }
+
     #[test]
     fn facts_that_say_the_same_are_one_finding_and_a_single_one_keeps_its_words() {
         let mut gatherer = Gatherer::new(false);
@@ -273,7 +299,7 @@ mod tests {
             let wait = i64::from(stream + 1) * 1_000_000_000;
             gatherer.fact(&fact(u64::from(stream), stream, Noted::SlowReply(wait)));
         }
-        gatherer.fact(&fact(77, 3, Noted::Reset));
+        gatherer.fact(&fact(77, 3, reset()));
         for frame in [80, 81] {
             let (marks, sequence) = (Marks::RETRANSMISSION, 9);
             gatherer.fact(&fact(frame, 4, Noted::Analysis { marks, sequence }));
@@ -301,7 +327,7 @@ mod tests {
     fn memory_is_bounded_and_what_is_left_out_is_counted() {
         let mut gatherer = Gatherer::new(true);
         for n in 0..5000 {
-            let mut one = fact(1, n, Noted::Reset);
+            let mut one = fact(1, n, reset());
             if let Some(stream) = &mut one.stream {
                 stream.source.1 = u16::try_from(n).unwrap();
             }

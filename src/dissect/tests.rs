@@ -15,6 +15,7 @@ fn settings(filter: &str) -> Settings {
             app_ports: vec![65432],
             app_any: false,
             assemble_all: true,
+            causes: true,
             compare: true,
             follow: None,
             overlap: Overlap::First,

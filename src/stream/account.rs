@@ -22,6 +22,19 @@ pub struct Account {
     pub close: i64,
     /// The longest wait for the server.
     pub longest_wait: i64,
+    /// How often the client began to send: after the handshake, and after data of the server.
+    pub requests: u32,
+}
+
+/// The span that data has ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Ended {
+    /// The wait for the first data of a reply, in nanoseconds.
+    Wait(i64),
+    /// The time since the data before it, from the same end.
+    Gap(i64),
+    /// Another one.
+    Other,
 }
 
 /// What the connection does at the moment.
@@ -67,21 +80,32 @@ impl Spans {
         }
     }
 
-    /// Data that was not acknowledged before. Of the first data of a reply: the time since the request.
-    pub(super) fn data(&mut self, from_client: bool, time: Timestamp) -> Option<i64> {
+    /// Data that was not acknowledged before.
+    pub(super) fn data(&mut self, from_client: bool, time: Timestamp) -> Ended {
         let span = self.span(time);
         let account = &mut self.account;
-        let mut wait = None;
+        let mut ended = Ended::Other;
         match (self.phase, from_client) {
             (Phase::Connecting, _) => account.connect += span,
-            (Phase::ClientSent, true) => account.request += span,
-            (Phase::ServerSent, false) => account.reply += span,
+            (Phase::ClientSent, true) => {
+                account.request += span;
+                ended = Ended::Gap(span);
+            }
+            (Phase::ServerSent, false) => {
+                account.reply += span;
+                ended = Ended::Gap(span);
+            }
             (Phase::Closing, _) => account.close += span,
-            (_, true) => account.client_wait += span,
+            (phase, true) => {
+                account.client_wait += span;
+                account.requests += u32::from(phase != Phase::ClientSent);
+            }
             (phase, false) => {
                 account.server_wait += span;
                 account.longest_wait = account.longest_wait.max(span);
-                wait = (phase == Phase::ClientSent).then_some(span);
+                if phase == Phase::ClientSent {
+                    ended = Ended::Wait(span);
+                }
             }
         }
         if self.phase != Phase::Closing {
@@ -91,7 +115,7 @@ impl Spans {
                 Phase::ServerSent
             };
         }
-        wait
+        ended
     }
 
     /// A FIN or RST.
@@ -160,9 +184,9 @@ mod tests {
     fn the_parts_add_up_and_time_that_goes_back_counts_as_none() {
         let mut spans = Spans::new(at(0));
         spans.connected(at(20));
-        assert_eq!(spans.data(true, at(30)), None);
-        assert_eq!(spans.data(false, at(3050)), Some(3_020_000_000));
-        assert_eq!(spans.data(false, at(3040)), None);
+        assert_eq!(spans.data(true, at(30)), Ended::Other);
+        assert_eq!(spans.data(false, at(3050)), Ended::Wait(3_020_000_000));
+        assert_eq!(spans.data(false, at(3040)), Ended::Gap(0));
         spans.data(true, at(9000));
         spans.data(false, at(9030));
         spans.closing(at(9100));
@@ -172,5 +196,6 @@ mod tests {
         assert_eq!(account.server_wait, 3_050_000_000);
         assert_eq!(account.longest_wait, 3_020_000_000);
         assert_eq!(account.close, 20_000_000);
+        assert_eq!(account.requests, 2);
     }
 }

@@ -4,9 +4,11 @@ use std::net::IpAddr;
 
 use super::analysis::Analysis;
 use super::assembly::{Overlap, Piece};
-use super::flow::{Endpoint, Summary};
+use super::flow::Endpoint;
 use super::key::Direction;
 use super::marks::Marks;
+use super::resets::Reset;
+use super::summary::Summary;
 use crate::capfile::Timestamp;
 use crate::message::Message;
 
@@ -19,6 +21,8 @@ pub struct Settings {
     pub app_any: bool,
     /// Reassemble every stream, to find overlaps and gaps.
     pub assemble_all: bool,
+    /// Look for what limits transfers: windows, losses, delayed ACKs.
+    pub causes: bool,
     /// Compare data that is sent again with what was sent before.
     pub compare: bool,
     /// The stream whose data is wanted.
@@ -144,15 +148,38 @@ pub enum Noted {
     /// A window was closed for this many nanoseconds.
     WindowWasClosed(i64),
     /// The connection was reset.
-    Reset,
-    /// The SYN was answered with a reset.
-    Refused,
-    /// It was reset because data came after this end had sent its FIN.
-    ResetAfterClose,
-    /// It was reset in answer to the first data after this many quiet nanoseconds.
-    ResetAfterIdle(i64),
+    Reset(Reset),
     /// The first byte of a reply came this many nanoseconds after the request, the round trip left out.
     SlowReply(i64),
+    /// The client paused for this many nanoseconds in the middle of a request.
+    SlowRequest(i64),
+    /// Segments with data were lost.
+    Lost {
+        /// This many between the sender and the capture point.
+        before: u32,
+        /// This many between the capture point and the receiver, or their ACKs on the way back.
+        after: u32,
+        /// Of all these.
+        of: u64,
+        /// The sender waited this many nanoseconds before it sent them again.
+        waited: i64,
+    },
+    /// Segments were overtaken by others.
+    Reordered {
+        /// This many.
+        segments: u32,
+        /// Of all these.
+        of: u64,
+        /// By this many nanoseconds at most.
+        longest: i64,
+    },
+    /// The sender waited for ACKs that were delayed before it sent the next small segment.
+    AcksDelayed {
+        /// This many times.
+        times: u32,
+        /// In nanoseconds.
+        total: i64,
+    },
     /// The handshake took this many nanoseconds, because the SYN was sent again.
     SlowConnect(i64),
     /// The SYN was answered, and the handshake was never completed.

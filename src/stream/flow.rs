@@ -3,124 +3,24 @@
 use std::collections::VecDeque;
 use std::net::IpAddr;
 
-use super::account::{Account, Spans};
+use super::account::Spans;
 use super::analysis::{Analysis, Conversation, Segment};
 use super::assembly::Assembly;
 use super::key::{Direction, FlowKey};
 use super::marks::Marks;
 use super::messages::Reader;
+use super::place::{CapturePoint, Distance};
 use super::processing::LONG_QUIET;
+use super::resets::{Resets, Wire};
 use super::sequence::SeqNumber;
+use super::summary::{Closing, EndState, Ending, Sent, Summary};
+use super::transfer::{Limited, RoundTrip, Transfer};
 use crate::capfile::Timestamp;
 use crate::packet::record::Tcp;
 use crate::packet::tcp::flag;
 
 /// An address and a port.
 pub type Endpoint = (IpAddr, u16);
-
-/// How a connection ended, as far as the capture shows it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum EndState {
-    /// The SYN was not answered.
-    Unanswered,
-    /// The SYN was answered with an ICMP error.
-    Rejected,
-    /// The SYN was answered with a reset.
-    Refused,
-    /// It continues.
-    Open,
-    /// One end has closed.
-    HalfClosed,
-    /// Both ends have.
-    Closed,
-    /// One end broke it off.
-    Reset,
-}
-
-impl EndState {
-    /// In a word or two.
-    pub fn words(self) -> &'static str {
-        match self {
-            EndState::Unanswered => "SYN unanswered",
-            EndState::Rejected => "rejected by ICMP",
-            EndState::Refused => "refused",
-            EndState::Open => "open",
-            EndState::HalfClosed => "half closed",
-            EndState::Closed => "closed",
-            EndState::Reset => "reset",
-        }
-    }
-}
-
-impl Summary {
-    /// How it ended, and by which end: `closed by client`.
-    pub fn ended_words(&self) -> String {
-        let words = self.ended.words();
-        match (self.ended, self.ended_by_client) {
-            (EndState::Closed | EndState::HalfClosed | EndState::Reset, Some(by_client)) => {
-                let side = if by_client { "client" } else { "server" };
-                format!("{words} by {side}")
-            }
-            _ => words.to_owned(),
-        }
-    }
-}
-
-/// What one end has sent.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Sent {
-    /// Segments.
-    pub packets: u64,
-    /// Bytes of frames on the wire.
-    pub bytes: u64,
-    /// Bytes of data in segments, what was sent again included.
-    pub data_bytes: u64,
-    /// Segments that were sent again.
-    pub retransmissions: u32,
-    /// Segments that came late.
-    pub out_of_order: u32,
-    /// Segments that were not captured, at least.
-    pub lost: u32,
-    /// Acknowledgments that were repeated.
-    pub duplicate_acks: u32,
-    /// How often its window closed.
-    pub zero_windows: u32,
-    /// For how long it was closed in all, in nanoseconds.
-    pub zero_window_time: i64,
-}
-
-/// What is known of a connection.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Summary {
-    /// Counted from 0, in the order in which they begin.
-    pub number: u32,
-    /// Who opened it, or sent first.
-    pub client: Endpoint,
-    /// The other end.
-    pub server: Endpoint,
-    /// What the client sent.
-    pub from_client: Sent,
-    /// What the server sent.
-    pub from_server: Sent,
-    /// When the first segment was captured.
-    pub first: Timestamp,
-    /// When the last one was.
-    pub last: Timestamp,
-    /// The frame of the first segment.
-    pub first_frame: u64,
-    /// From the SYN to the ACK that completes the handshake, in nanoseconds.
-    pub handshake: Option<i64>,
-    /// How it ended.
-    pub ended: EndState,
-    /// Whether the client was the first to send a FIN or RST, if any did.
-    pub ended_by_client: Option<bool>,
-    /// Where the time went.
-    pub account: Account,
-    /// From the first SYN to the end of the handshake, in nanoseconds.
-    pub connect: Option<i64>,
-    /// Application messages: from the client, from the server.
-    pub messages: [u32; 2],
-}
 
 /// One end's sending.
 #[derive(Debug, Default)]
@@ -138,10 +38,16 @@ pub(super) struct Side {
     pub(super) data_after_fin: bool,
     /// The last data of the connection is from this end.
     pub(super) spoke_last: bool,
-    /// Once it has sent data.
-    pub(super) stuck: Option<Box<Stuck>>,
+    /// Once it has sent data, if causes are looked for.
+    pub(super) transfer: Option<Box<Transfer>>,
     /// When its SYN was sent last.
     pub(super) syn_time: Option<Timestamp>,
+    /// When its first FIN and RST came.
+    pub(super) fin_time: Option<Timestamp>,
+    pub(super) reset_time: Option<Timestamp>,
+    pub(super) wire: Wire,
+    /// RSTs, and what speaks against their being from this end.
+    pub(super) resets: Resets,
 }
 
 /// What ICMP errors said of a connection.
@@ -153,53 +59,6 @@ pub(super) struct Quoted {
     pub(super) mtu: u32,
     /// Packets that were larger than that and came later.
     pub(super) larger: u32,
-}
-
-/// A segment that is sent again and again.
-#[derive(Debug, Clone, Copy, Default)]
-pub(super) struct Stuck {
-    pub(super) seq: SeqNumber,
-    pub(super) length: u32,
-    pub(super) times: u32,
-    /// The largest segment of which the acknowledgment was seen.
-    pub(super) largest_acked: u32,
-    /// The largest one on its way: its end and its length.
-    pub(super) on_its_way: (SeqNumber, u32),
-}
-
-impl Stuck {
-    /// Shorter segments pass any link.
-    const LARGE: u32 = 1000;
-    const TIMES: u32 = 4;
-
-    /// This end sends data.
-    pub(super) fn sent(&mut self, segment: &Segment, again: bool) {
-        if again && segment.seq == self.seq && segment.length == self.length {
-            self.times += 1;
-        } else if !again && segment.length > self.on_its_way.1 {
-            self.on_its_way = (segment.end(), segment.length);
-        }
-        if segment.length >= Self::LARGE && segment.seq != self.seq && self.times < Self::TIMES {
-            (self.seq, self.length, self.times) = (segment.seq, segment.length, 1);
-        }
-    }
-
-    /// The other end acknowledges.
-    pub(super) fn acked(&mut self, ack: SeqNumber) {
-        let (end, length) = self.on_its_way;
-        if length > 0 && !end.is_after(ack) {
-            self.largest_acked = self.largest_acked.max(length);
-            self.on_its_way.1 = 0;
-        }
-        if ack.is_after(self.seq) {
-            self.times = 0;
-        }
-    }
-
-    /// The segment is never acknowledged, others that are smaller were, and none as large.
-    pub(super) fn is_black_hole(&self) -> bool {
-        self.times >= Self::TIMES && (1..self.length).contains(&self.largest_acked)
-    }
 }
 
 /// Application messages of a connection.
@@ -226,6 +85,8 @@ pub(super) struct Flow {
     pub(super) spans: Spans,
     /// An ICMP error quoted a packet of it.
     pub(super) icmp: Option<Box<Quoted>>,
+    /// The ports were in use before.
+    pub(super) is_reused: bool,
     /// Who was the first to send a FIN or RST.
     pub(super) ended_by: Option<Direction>,
     /// From the first SYN to the end of the handshake, in nanoseconds.
@@ -276,6 +137,7 @@ impl Flow {
             last: first.time,
             spans: Spans::new(first.time),
             icmp: None,
+            is_reused: false,
             ended_by: None,
             connect: None,
             resumed_after: 0,
@@ -319,11 +181,18 @@ impl Flow {
         side.sent.data_bytes += u64::from(segment.length);
         if segment.flags & flag::FIN != 0 {
             side.fin.get_or_insert(segment.seq.plus(segment.length));
+            side.fin_time.get_or_insert(segment.time);
         }
-        side.reset |= segment.flags & flag::RST != 0;
+        if segment.flags & flag::RST != 0 {
+            side.reset = true;
+            side.reset_time.get_or_insert(segment.time);
+        }
         let marks = analysis.marks;
         if !marks.is_empty() {
             let sent = &mut side.sent;
+            if marks.has(Marks::ANY_RETRANSMISSION.with(Marks::KEEP_ALIVE)) {
+                sent.again_bytes += u64::from(segment.length);
+            }
             sent.retransmissions += u32::from(marks.has(Marks::ANY_RETRANSMISSION));
             sent.out_of_order += u32::from(marks.has(Marks::OUT_OF_ORDER));
             sent.lost += u32::from(marks.has(Marks::LOST_SEGMENT));
@@ -338,6 +207,8 @@ impl Flow {
             for side in &mut self.sides {
                 side.reset = false;
                 side.fin = None;
+                (side.fin_time, side.reset_time) = (None, None);
+                side.resets = Resets::default();
             }
             self.is_over = false;
         }
@@ -350,6 +221,46 @@ impl Flow {
         match (client, server) {
             (Some(client), Some(server)) => server.nanos_since(client).max(0),
             _ => 0,
+        }
+    }
+
+    /// The times of the handshake, as a sender sees them.
+    pub(super) fn round_trip(&self, sender: Direction) -> Option<RoundTrip> {
+        let whole = self.conversation.handshake?;
+        let to_server = self.server_round_trip().min(whole);
+        let is_client = sender == self.client;
+        Some(RoundTrip {
+            to_sender: if is_client {
+                whole - to_server
+            } else {
+                to_server
+            },
+            whole,
+        })
+    }
+
+    /// Where the capture was taken.
+    fn captured(&self) -> CapturePoint {
+        let distance = |of: Direction| Distance {
+            time: self.round_trip(of).map(|path| path.to_sender),
+            ttl: self.sides[of.index()].wire.first_ttl,
+        };
+        CapturePoint::of(distance(self.client), distance(self.client.turned()))
+    }
+
+    fn ending(&self) -> Ending {
+        let sides = [self.client, self.client.turned()];
+        let closing = |of: Direction| {
+            let side = &self.sides[of.index()];
+            let acknowledged = self.conversation.acknowledged(of.index());
+            side.fin_time.zip(side.fin).map(|(time, fin)| Closing {
+                time,
+                is_acknowledged: acknowledged.is_some_and(|ack| ack.is_after(fin)),
+            })
+        };
+        Ending {
+            fins: sides.map(closing),
+            resets: sides.map(|of| self.sides[of.index()].reset_time),
         }
     }
 
@@ -408,10 +319,18 @@ impl Flow {
             handshake: self.conversation.handshake,
             ended: self.ended(),
             ended_by_client: self.ended_by.map(|by| by == self.client),
+            ending: self.ending(),
             account: self.spans.until(self.last),
+            limited: [client, server].map(|side| self.limited(side)),
+            captured: self.captured(),
             connect: self.connect,
             messages: [self.messages[client], self.messages[server]],
         }
+    }
+
+    fn limited(&self, side: usize) -> Option<Limited> {
+        let transfer = self.sides[side].transfer.as_ref()?;
+        transfer.limited()
     }
 
     /// Bytes of memory beside its own.
@@ -421,11 +340,14 @@ impl Flow {
                 + app.readers.iter().map(Reader::memory).sum::<usize>()
                 + app.unanswered.capacity() * size_of::<(u32, Timestamp)>()
         });
-        let stuck = |side: &Side| side.stuck.as_ref().map_or(0, |_| size_of::<Stuck>());
+        let transfer = |side: &Side| {
+            let transfer = side.transfer.as_ref();
+            transfer.map_or(0, |transfer| size_of::<Transfer>() + transfer.memory())
+        };
         let sides = self
             .sides
             .iter()
-            .map(|side| side.assembly.memory() + stuck(side));
+            .map(|side| side.assembly.memory() + transfer(side));
         let icmp = self.icmp.as_ref().map_or(0, |_| size_of::<Quoted>());
         app + icmp + sides.sum::<usize>()
     }

@@ -5,10 +5,16 @@
 //! |---|---|
 //! | [`tracker`] | all connections of a capture: the table, its limits, the way of a segment through it |
 //! | `processing` | a segment is processed: windows, reassembly, messages |
+//! | `causes` | why it was slow or reset |
 //! | [`events`] | what the tracker is given, and the events that it yields |
 //! | [`key`] | the key of a connection |
 //! | [`flow`] | one connection: counters, how it ended |
+//! | [`summary`] | what is known of it when it is over |
 //! | [`account`] | where the time of a connection went |
+//! | [`transfer`] | what limited a transfer |
+//! | `losses` | which segments were lost, on which side of the capture point, and which came late |
+//! | [`place`] | where the capture was taken |
+//! | [`resets`] | why a connection was reset |
 //! | [`analysis`] | what is known of both ends, for the words of the TCP analysis |
 //! | `judge` | which of them a segment deserves: retransmissions, duplicate ACKs, closed windows |
 //! | [`marks`] | the words: tshark's |
@@ -22,16 +28,22 @@
 pub mod account;
 pub mod analysis;
 pub mod assembly;
+mod causes;
 pub mod echoes;
 pub mod events;
 pub mod flow;
 mod judge;
 pub mod key;
+mod losses;
 pub mod marks;
 mod messages;
+pub mod place;
 mod processing;
+pub mod resets;
 pub mod sequence;
+pub mod summary;
 pub mod tracker;
+pub mod transfer;
 
 pub use account::Account;
 pub use analysis::Analysis;
@@ -40,7 +52,11 @@ pub use echoes::EchoRequests;
 pub use events::{
     AppMessage, Begun, Event, Fact, Frame, Noted, Role, ScanOf, SegmentInfo, Settings, StreamRef,
 };
-pub use flow::{EndState, Endpoint, Sent, Summary};
+pub use flow::Endpoint;
 pub use key::Direction;
 pub use marks::Marks;
+pub use place::CapturePoint;
+pub use resets::{Clues, Reset, ResetWhy};
+pub use summary::{Closing, EndState, Ending, Sent, Summary};
 pub use tracker::Tracker;
+pub use transfer::{Limit, Limited};

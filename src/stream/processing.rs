@@ -2,14 +2,17 @@
 
 use std::collections::{HashSet, VecDeque};
 
+use super::account::Ended;
 use super::analysis::Segment;
 use super::assembly::{Assembly, Noticed, Overlap, Piece};
 use super::events::{AppMessage, Event, Fact, Frame, Noted, Role, Settings, StreamRef};
-use super::flow::{App, EndState, Endpoint, Flow};
+use super::flow::{App, Endpoint, Flow};
 use super::key::Direction;
 use super::marks::Marks;
 use super::messages::{Find, Reader};
+use super::resets::Packet;
 use super::sequence::SeqNumber;
+use super::summary::EndState;
 use crate::capfile::Timestamp;
 use crate::message::HeaderCache;
 use crate::packet::tcp::flag;
@@ -18,7 +21,7 @@ use crate::packet::tcp::flag;
 const MOST_UNANSWERED: usize = 1024;
 
 /// A wait from here on is worth a finding, in nanoseconds.
-const SLOW: i64 = 1_000_000_000;
+pub(super) const SLOW: i64 = 1_000_000_000;
 /// A connection that was quiet for this long may have been forgotten on the path, in nanoseconds.
 pub(super) const LONG_QUIET: i64 = 30_000_000_000;
 
@@ -55,11 +58,12 @@ pub(super) fn finish(
             settings,
             frame,
             segment: &nothing,
+            packet: Packet::default(),
             direction,
             cache,
         };
         processing.finish(flow, handler);
-        processing.sizes(flow, handler);
+        processing.transfers(flow, handler);
     }
     let summary = flow.summary();
     let waited = until.max(flow.last).nanos_since(flow.first);
@@ -87,6 +91,7 @@ pub(super) struct Processing<'t> {
     pub(super) settings: &'t Settings,
     pub(super) frame: &'t Frame<'t>,
     pub(super) segment: &'t Segment,
+    pub(super) packet: Packet,
     pub(super) direction: Direction,
     pub(super) cache: &'t mut HeaderCache,
 }
@@ -104,10 +109,13 @@ impl Processing<'_> {
     /// Closed windows, resets.
     #[inline]
     pub(super) fn windows(&self, flow: &mut Flow, handler: &mut impl FnMut(Event<'_>)) {
-        if self.segment.flags & flag::RST != 0 {
-            let noted = self.reset(flow);
-            self.note(flow, noted, handler);
-            return;
+        let side = &mut flow.sides[self.direction.index()];
+        let is_reset = self.segment.has(flag::RST);
+        if is_reset || side.resets.any() {
+            self.reset(flow, handler);
+            if is_reset {
+                return;
+            }
         }
         let side = &mut flow.sides[self.direction.index()];
         if self.segment.window == 0 {
@@ -119,26 +127,6 @@ impl Processing<'_> {
             let time = self.segment.time.nanos_since(since);
             side.sent.zero_window_time = side.sent.zero_window_time.saturating_add(time);
             self.note(flow, Noted::WindowWasClosed(time), handler);
-        }
-    }
-
-    /// Why a segment resets the connection.
-    fn reset(&self, flow: &Flow) -> Noted {
-        /// An answer comes this soon, in nanoseconds.
-        const SOON: i64 = 5_000_000_000;
-        let here = self.direction.index();
-        let (side, other) = (&flow.sides[here], &flow.sides[1 - here]);
-        let server = self.direction != flow.client;
-        let saw_syn = flow.conversation.ends[1 - here].saw_syn;
-        let since_data = self.segment.time.nanos_since(flow.resumed_at);
-        if server && saw_syn && side.sent.packets == 1 && other.sent.data_bytes == 0 {
-            Noted::Refused
-        } else if side.fin.is_some() && side.data_after_fin {
-            Noted::ResetAfterClose
-        } else if flow.resumed_after > 0 && since_data < SOON && other.spoke_last {
-            Noted::ResetAfterIdle(flow.resumed_after)
-        } else {
-            Noted::Reset
         }
     }
 
@@ -165,28 +153,22 @@ impl Processing<'_> {
             }
         }
         let is_data = segment.length > 0
-            && !marks.has(Marks::KEEP_ALIVE.with(Marks::SPURIOUS_RETRANSMISSION));
-        if segment.flags & flag::ACK != 0
-            && let Some(stuck) = &mut flow.sides[1 - here].stuck
-        {
-            stuck.acked(segment.ack);
-        }
-        if segment.length > 0 && segment.flags & (flag::RST | flag::SYN) == 0 {
-            let again = marks.has(Marks::ANY_RETRANSMISSION);
-            let stuck = flow.sides[here].stuck.get_or_insert_default();
-            stuck.sent(segment, again);
-        }
-        if is_data && segment.flags & (flag::RST | flag::SYN) == 0 {
+            && !marks.has(Marks::KEEP_ALIVE.with(Marks::SPURIOUS_RETRANSMISSION))
+            && !segment.has(flag::RST | flag::SYN);
+        let mut gap = None;
+        if is_data {
             flow.sides[1 - here].data_after_fin |= flow.sides[1 - here].fin.is_some();
             flow.sides[here].spoke_last = true;
             flow.sides[1 - here].spoke_last = false;
             let from_client = self.direction == flow.client;
-            if let Some(wait) = flow.spans.data(from_client, segment.time) {
-                let thinking = wait - flow.server_round_trip();
-                if thinking >= SLOW {
-                    self.note(flow, Noted::SlowReply(thinking), handler);
-                }
+            match flow.spans.data(from_client, segment.time) {
+                Ended::Wait(wait) => self.replies(flow, wait, handler),
+                Ended::Gap(span) => gap = Some(span),
+                Ended::Other => {}
             }
+        }
+        if self.settings.causes {
+            self.causes(flow, marks, is_data, gap);
         }
         if segment.flags & (flag::FIN | flag::RST) != 0 && flow.ended_by.is_none() {
             flow.ended_by = Some(self.direction);
@@ -379,20 +361,6 @@ impl Processing<'_> {
             }
         }
         flow.is_over = true;
-    }
-
-    /// Whether packets were too large for the path.
-    fn sizes(&self, flow: &Flow, handler: &mut impl FnMut(Event<'_>)) {
-        let ignored =
-            (flow.icmp.as_ref()).filter(|icmp| icmp.from == self.direction && icmp.larger >= 2);
-        let stuck = flow.sides[self.direction.index()].stuck.as_ref();
-        if let Some(icmp) = ignored {
-            let (mtu, times) = (icmp.mtu, icmp.larger);
-            self.note(flow, Noted::MtuIgnored { mtu, times }, handler);
-        } else if let Some(stuck) = stuck.filter(|it| flow.icmp.is_none() && it.is_black_hole()) {
-            let (length, times) = (stuck.length, stuck.times);
-            self.note(flow, Noted::BlackHole { length, times }, handler);
-        }
     }
 
     /// Nothing more will come: what waits after gaps is handed on.

@@ -9,9 +9,11 @@ use super::flow::{self, Endpoint, Flow, Quoted};
 use super::key::{Direction, FlowKey, Seeded};
 use super::marks::Marks;
 use super::processing::{Processing, finish, reference};
+use super::resets::Packet;
 use crate::capfile::Timestamp;
 use crate::message::HeaderCache;
 use crate::packet::record::{Ip, Tcp};
+use crate::packet::tcp::flag;
 
 /// Connections that are over and are kept for what may still come.
 const KEPT_WHEN_OVER: usize = 1024;
@@ -173,10 +175,18 @@ impl Tracker {
         {
             icmp.larger += 1;
         }
+        let packet = Packet {
+            ttl: ip.hop_limit,
+            id: settings
+                .causes
+                .then(|| identification(frame.bytes, ip))
+                .flatten(),
+        };
         let mut processing = Processing {
             settings,
             frame,
             segment: &segment,
+            packet,
             direction,
             cache,
         };
@@ -193,6 +203,9 @@ impl Tracker {
                 sequence: analysis.sequence,
             };
             processing.note(flow, noted, handler);
+        }
+        if !segment.has(flag::RST) {
+            flow.sides[direction.index()].wire.see(packet);
         }
         let seen = SegmentInfo {
             stream: flow.number,
@@ -285,7 +298,8 @@ impl Tracker {
         } else if segment.is_first_syn() {
             reused = self.past.has(PAST.hash_one(key));
         }
-        let flow = Flow::new(key, self.next_number, direction, ends, segment);
+        let mut flow = Flow::new(key, self.next_number, direction, ends, segment);
+        flow.is_reused = reused;
         self.next_number += 1;
         handler(Event::Begun(Begun {
             frame: segment.frame,
@@ -437,6 +451,13 @@ impl Tracker {
             _ => self.newest = older,
         }
     }
+}
+
+/// The identification of an IPv4 packet; 0 says nothing (RFC 6864 section 4).
+fn identification(bytes: &[u8], ip: &Ip) -> Option<u16> {
+    let start = ip.offset as usize + 4;
+    let id = bytes.get(start..start + 2).filter(|_| !ip.is_v6)?;
+    Some(u16::from_be_bytes([id[0], id[1]])).filter(|id| *id != 0)
 }
 
 /// Yields what is left of a stream, and its summary.

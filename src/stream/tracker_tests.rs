@@ -41,6 +41,7 @@ impl Wire {
                 app_ports: vec![65432],
                 app_any: false,
                 assemble_all: true,
+                causes: true,
                 compare: true,
                 follow: None,
                 overlap: Overlap::First,

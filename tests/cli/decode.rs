@@ -80,6 +80,7 @@ const DIFFERENT: &[(&str, &[usize], &str)] = &[
         &[6, 7],
         "options of MPTCP, experiments and TCP Fast Open are not shown",
     ),
+    ("time-back", &[5], "that a frame was cut is not in its line"),
     ("udp-icmp-arp", &[12], "the MTU of an ICMP error is shown"),
     (
         "unknown-protocols",
@@ -774,6 +775,7 @@ fn findings_tell_what_is_wrong_around_the_streams_and_what_icmp_errors_say_of_th
             "WARNING the server refused the connection: RST in answer to the SYN",
             "WARNING the server refused the connection: RST in answer to the SYN",
             "WARNING the server refused the connection: RST in answer to the SYN",
+            "WARNING 4 of 6 data segments of the client lost after the capture point; sending them again took 3.0 s",
             "NOTICE 10.0.9.9 sent: packet too big, MTU of the next link 1400",
         ],
         "{alike}"
@@ -813,10 +815,13 @@ fn an_icmp_error_belongs_to_the_stream_that_it_quotes_and_shows_its_mtu() {
 #[test]
 fn the_time_of_a_stream_is_told_in_parts_that_add_up() {
     let follow = decode("tcp-causes", &["--follow", "0"]);
-    assert!(
-        follow.contains("server wait  3020.000 ms  99 %"),
-        "{follow}"
-    );
+    for line in [
+        "stream 0  10.0.0.1:40000 → 10.0.0.2:8000  3.040 s, captured between client and server\n",
+        "  server wait     3.020 s   99 %   from the last byte of the request to the first of the reply\n",
+        "  ended        open when the capture ends\n",
+    ] {
+        assert!(follow.contains(line), "{line}{follow}");
+    }
     let events = objects(&decode("tcp-causes", &["--streams", "--json"]));
     let streams = events.iter().filter(|event| event["event"] == "stream");
     for stream in streams {
@@ -833,6 +838,138 @@ fn the_time_of_a_stream_is_told_in_parts_that_add_up() {
         let all = stream["duration_us"].as_f64().expect("a duration");
         assert!((sum - all).abs() < 0.01, "{stream}");
     }
+}
+
+#[test]
+fn a_transfer_has_its_limit_wherever_it_was_captured() {
+    let events = objects(&decode("tcp-limits", &["--streams", "--json"]));
+    let streams = events.iter().filter(|event| event["event"] == "stream");
+    let found: Vec<(&str, &str)> = streams
+        .map(|stream| {
+            let limit = stream["from_server"]["limited_by"].as_str();
+            let place = stream["capture_point"].as_str();
+            (place.expect("a place"), limit.expect("a limit"))
+        })
+        .collect();
+    let limits = [
+        "receive_window",
+        "application",
+        "congestion_window",
+        "path",
+        "loss",
+    ];
+    let expected: Vec<(&str, &str)> = ["client", "server"]
+        .into_iter()
+        .flat_map(|place| limits.map(|limit| (place, limit)))
+        .collect();
+    assert_eq!(found, expected);
+    let text = decode("tcp-limits", &["--follow", "0"]);
+    for line in [
+        "  reply         60.000 ms   60 %   13 KiB, limited by the receive window of the client (100 %)\n",
+        "  ended        FIN by the client, acknowledged; FIN by the server 0.100 ms later, acknowledged\n",
+    ] {
+        assert!(text.contains(line), "{line}{text}");
+    }
+}
+
+#[test]
+fn a_reset_has_its_reason_and_what_looks_like_it_has_another() {
+    let text = decode_findings("tcp-resets");
+    for words in [
+        "WARNING injected reset: 2 connections from 10.0.0.1 to 10.0.0.2:8000",
+        "WARNING the server answered data with RST: it has no socket",
+        "WARNING the server reset the connection (RST) without a reply to the last data",
+        "WARNING the client used its port again too soon",
+        "first data after 400.0 s of silence (its TTL is 62, that of the packets before 52: another device sent it)",
+    ] {
+        assert!(text.contains(words), "{words}: {text}");
+    }
+    assert_eq!(text.matches("RST)").count(), 3, "{text}");
+    let alike = decode_findings("tcp-no-resets");
+    for words in ["injected", "another device", "too soon", "challenge"] {
+        assert!(!alike.contains(words), "{words}: {alike}");
+    }
+    assert!(alike.contains("it has no socket"), "{alike}");
+    let old = decode_findings("tcp-challenge-ack");
+    assert!(
+        old.contains("WARNING the server answered the SYN with an ACK of an old connection"),
+        "{old}"
+    );
+    assert!(!old.contains("injected"), "{old}");
+}
+
+#[test]
+fn losses_have_their_side_and_what_was_overtaken_was_not_lost() {
+    let output = run(&["decode", &capture("tcp-losses"), "--expert", "stream 0"]);
+    let text = stdout(&output);
+    assert!(
+        text.contains("1 of 5 data segments of the server lost before the capture point; sending"),
+        "{text}"
+    );
+    let output = run(&["decode", &capture("tcp-losses"), "--expert", "stream 1"]);
+    let text = stdout(&output);
+    assert!(
+        text.contains("1 of 6 data segments of the server lost after the capture point; sending"),
+        "{text}"
+    );
+    let output = run(&["decode", &capture("tcp-losses"), "--expert", "stream 2"]);
+    let text = stdout(&output);
+    assert!(
+        text.contains("1 of 5 data segments of the server came out of order")
+            && !text.contains("server lost"),
+        "{text}"
+    );
+    let copies = decode_findings("captured-twice");
+    assert!(!copies.contains("segments of"), "{copies}");
+}
+
+#[test]
+fn small_writes_that_wait_for_acks_and_a_client_that_pauses_are_told_from_their_look_alikes() {
+    let text = decode_findings("tcp-delayed-acks");
+    assert!(
+        text.contains("WARNING the client waited 3 times for a delayed ACK, 200 ms each time"),
+        "{text}"
+    );
+    assert!(!text.contains("stream 1"), "{text}");
+    let text = decode_findings("tcp-slow-client");
+    assert!(
+        text.contains("WARNING slow client: it paused for 2.0 s"),
+        "{text}"
+    );
+    assert!(
+        !text.contains("stream 1") && !text.contains("stream 2"),
+        "{text}"
+    );
+}
+
+#[test]
+fn what_the_file_says_of_itself_is_told_and_a_whole_one_is_silent() {
+    let expert = |file: &str| {
+        stdout(&run(&[
+            "decode",
+            &folder().join(file).display().to_string(),
+            "--expert",
+        ]))
+    };
+    let dropped = expert("frames-dropped.pcapng");
+    assert!(
+        dropped.contains("WARNING the capture dropped 3 frames"),
+        "{dropped}"
+    );
+    let whole = expert("frames-not-dropped.pcapng");
+    assert!(!whole.contains("dropped"), "{whole}");
+    let back = expert("time-back.pcap");
+    for words in [
+        "time goes backwards 1 time, by up to 50 µs",
+        "1 of 8 frames were captured only in part",
+    ] {
+        assert!(back.contains(words), "{back}");
+    }
+    let not_back = expert("time-not-back.pcap");
+    assert!(
+        !not_back.contains("backwards") && !not_back.contains("in part"),
+        "{not_back}"
+    );
 }
 
 #[test]

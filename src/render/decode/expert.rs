@@ -4,8 +4,8 @@ use std::collections::HashSet;
 
 use serde::Serialize;
 
+use super::account;
 use super::buffer::Buffer;
-use super::follow::account;
 use super::json;
 use super::view::EventWriter;
 use crate::diagnose::{Gatherer, words};
@@ -44,7 +44,15 @@ impl Expert {
     }
 
     fn fact(&mut self, fact: &Fact) {
-        let is_about_time = matches!(fact.noted, Noted::SlowReply(_) | Noted::SlowConnect(_));
+        let is_about_time = matches!(
+            fact.noted,
+            Noted::SlowReply(_)
+                | Noted::SlowConnect(_)
+                | Noted::SlowRequest(_)
+                | Noted::WindowWasClosed(_)
+                | Noted::AcksDelayed { .. }
+                | Noted::Lost { .. }
+        );
         let stream = fact.stream.map(|stream| stream.number);
         if let Some(number) = stream.filter(|_| is_about_time && self.slow.len() < MOST_ACCOUNTS) {
             self.slow.insert(number);
@@ -113,7 +121,7 @@ impl EventWriter for Expert {
         }
         for summary in &self.accounts {
             out.byte(b'\n');
-            account(out, summary);
+            account::text(out, summary);
         }
         if untold > 0 {
             out.format(format_args!(

@@ -2,13 +2,13 @@
 
 use std::io;
 
+use super::account;
 use super::buffer::Buffer;
 use super::view::EventWriter;
-use super::words::milliseconds;
 use crate::dissect::Totals;
 use crate::render::hexdump::Hexdump;
 use crate::render::{Paint, Style, escape};
-use crate::stream::{Event, Piece, StreamRef, Summary};
+use crate::stream::{Event, Piece, StreamRef};
 
 /// Writes what a connection carries.
 #[derive(Debug)]
@@ -35,7 +35,8 @@ impl EventWriter for Follow {
             }
             Event::Ended(summary) if self.stream == Some(summary.number) => {
                 let _ = self.finish(out);
-                account(out, summary);
+                out.text("--- ");
+                account::text(out, summary);
             }
             _ => {}
         }
@@ -110,25 +111,4 @@ impl Follow {
         }
         Ok(())
     }
-}
-
-/// Where the time of a stream went, a line for each part, and how it ended.
-pub(super) fn account(out: &mut Buffer, summary: &Summary) {
-    let all = summary.last.nanos_since(summary.first);
-    out.format(format_args!("--- time of stream {}: ", summary.number));
-    milliseconds(out, all);
-    out.byte(b'\n');
-    for (name, nanos) in summary.account.parts() {
-        out.format(format_args!("  {name:<12} "));
-        milliseconds(out, nanos);
-        let percent = (i128::from(nanos) * 100 + i128::from(all) / 2)
-            .checked_div(i128::from(all))
-            .unwrap_or(0);
-        out.format(format_args!("  {percent} %\n"));
-    }
-    out.format(format_args!(
-        "  {:<12} {}\n",
-        "ended",
-        summary.ended_words()
-    ));
 }

@@ -272,11 +272,18 @@ fn stream(out: &mut Buffer, summary: &Summary) {
         Some(false) => "\"server\"",
         None => "null",
     });
+    key!(out, "capture_point");
+    match summary.captured.word() {
+        Some(word) => string(out, word),
+        None => out.text("null"),
+    }
     account(out, &summary.account);
     key!(out, "from_client");
     sent_by(out, &summary.from_client, summary.messages[0]);
+    closed_by(out, summary, 0);
     key!(out, "from_server");
     sent_by(out, &summary.from_server, summary.messages[1]);
+    closed_by(out, summary, 1);
     out.text("}\n");
 }
 
@@ -294,6 +301,8 @@ fn account(out: &mut Buffer, account: &Account) {
     }
     key!(out, "longest_server_wait_us");
     micros(out, account.longest_wait);
+    key!(out, "requests");
+    out.number(u64::from(account.requests));
     out.byte(b'}');
 }
 
@@ -304,6 +313,8 @@ fn sent_by(out: &mut Buffer, sent: &Sent, messages: u32) {
     out.number(sent.bytes);
     key!(out, "data_bytes");
     out.number(sent.data_bytes);
+    key!(out, "retransmitted_bytes");
+    out.number(sent.again_bytes);
     key!(out, "retransmissions");
     out.number(u64::from(sent.retransmissions));
     key!(out, "out_of_order");
@@ -318,6 +329,41 @@ fn sent_by(out: &mut Buffer, sent: &Sent, messages: u32) {
     micros(out, sent.zero_window_time);
     key!(out, "messages");
     out.number(u64::from(messages));
+}
+
+/// What limited an end's data, and when it closed, counted from the first segment. Closes its object.
+fn closed_by(out: &mut Buffer, summary: &Summary, side: usize) {
+    let limited = summary.limited[side];
+    key!(out, "limited_by");
+    match limited {
+        Some(limited) => string(out, limited.by.word()),
+        None => out.text("null"),
+    }
+    key!(out, "limited_percent");
+    match limited {
+        Some(limited) => out.number(u64::from(limited.percent)),
+        None => out.text("null"),
+    }
+    let fin = summary.ending.fins[side];
+    let times = [
+        ("fin_us", fin.map(|fin| fin.time)),
+        ("rst_us", summary.ending.resets[side]),
+    ];
+    for (name, time) in times {
+        out.text(",\"");
+        out.text(name);
+        out.text("\":");
+        match time {
+            Some(time) => micros(out, time.nanos_since(summary.first)),
+            None => out.text("null"),
+        }
+    }
+    key!(out, "fin_acknowledged");
+    out.text(match fin {
+        Some(fin) if fin.is_acknowledged => "true",
+        Some(_) => "false",
+        None => "null",
+    });
     out.byte(b'}');
 }
 

@@ -12,11 +12,13 @@
 //! | [`message`] | a line for each message |
 //! | [`streams`] | the table of streams |
 //! | [`follow`] | the data of one stream |
+//! | `account` | where the time of a stream went, and how it ended |
 //! | [`expert`] | findings |
 //! | [`stats`] | frames in numbers |
 //! | [`json`], [`csv`] | the same for programs |
 //! | [`buffer`] | text without a formatter in between |
 
+mod account;
 pub mod buffer;
 pub mod clock;
 pub mod csv;

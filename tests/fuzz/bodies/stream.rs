@@ -53,6 +53,7 @@ pub(crate) fn stream(data: &[u8]) {
         app_ports: vec![65432],
         app_any: settings & 1 != 0,
         assemble_all: settings & 2 != 0,
+        causes: settings & 16 == 0,
         compare: settings & 4 != 0,
         follow: Some(0),
         overlap: if settings & 8 != 0 {

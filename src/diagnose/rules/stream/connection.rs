@@ -1,8 +1,8 @@
 //! How a connection went.
 
-use super::{Rule, StreamFact, bytes, found, rule, who};
+use super::{Rule, StreamFact, bytes, found, reset_by, rule, who};
 use crate::diagnose::{Fact, Finding, Severity, Value, words};
-use crate::stream::Noted;
+use crate::stream::{Noted, ResetWhy};
 
 /// A connection was reset.
 pub static RESET: Rule = rule(
@@ -16,12 +16,10 @@ pub static RESET: Rule = rule(
         "Look at the program that reset: it closed with unread data, closed with SO_LINGER 0, or crashed.",
     ],
     |fact| match fact.noted {
-        Noted::Reset => Some(found(
-            &RESET,
-            Severity::Warning,
-            fact,
-            format!("{} reset the connection (RST)", who(fact)),
-        )),
+        Noted::Reset(reset) if reset.why == ResetWhy::Other => {
+            let headline = format!("{} reset the connection (RST)", who(fact));
+            Some(reset_by(&RESET, fact, reset, headline))
+        }
         _ => None,
     },
 );

@@ -1,79 +1,8 @@
-//! How a connection began and why it ended, and where it waited.
+//! How a connection began, and where it waited.
 
-use super::{Rule, StreamFact, found, rule, who};
+use super::{Rule, StreamFact, found, rule};
 use crate::diagnose::{Fact, Finding, Severity, Value, words};
 use crate::stream::Noted;
-
-/// A connection was refused.
-pub static REFUSED: Rule = rule(
-    "syn_refused",
-    "SYN answered with RST",
-    [
-        "The SYN was answered with RST: no program listens on this port, or a firewall rejects the connection.",
-        "A RST that is the first segment of the server, after a SYN.",
-        "An established connection that is reset later.",
-        "On the server, see who listens: sockdoc sockets -l",
-    ],
-    |fact| match fact.noted {
-        Noted::Refused => Some(found(
-            &REFUSED,
-            Severity::Warning,
-            fact,
-            format!(
-                "{} refused the connection: RST in answer to the SYN",
-                who(fact)
-            ),
-        )),
-        _ => None,
-    },
-);
-
-/// A reset because data came after `close()`.
-pub static RST_UNREAD: Rule = rule(
-    "rst_unread",
-    "reset after close: data arrived that was not read",
-    [
-        "The program at this end had closed the connection when more data arrived. The data was not read, and \
-         the kernel answered it with RST. The other end may lose data that it has not read yet.",
-        "A FIN of this end, later data of the other end, then a RST of this end.",
-        "A reset without a FIN before it: the program aborted the connection, or crashed.",
-        "Read the whole request before close(), or call shutdown(SHUT_WR) and read to the end first.",
-    ],
-    |fact| match fact.noted {
-        Noted::ResetAfterClose => Some(found(
-            &RST_UNREAD,
-            Severity::Warning,
-            fact,
-            format!(
-                "{} reset the connection (RST): data arrived after it had closed (FIN) and was not read",
-                who(fact)
-            ),
-        )),
-        _ => None,
-    },
-);
-
-/// A reset after a long silence.
-pub static RST_IDLE: Rule = rule(
-    "rst_idle",
-    "reset after idle",
-    [
-        "The connection was idle for long, and the first data after that was answered with RST: the other end, \
-         or a firewall, NAT or load balancer between, had dropped the connection meanwhile.",
-        "A silence of 30 s or more, data, and a RST in answer to it.",
-        "A reset in the middle of an exchange.",
-        "Use a shorter idle timeout in the client, or TCP keepalive at an interval below that of the path.",
-    ],
-    |fact| match fact.noted {
-        Noted::ResetAfterIdle(quiet) => Some(timed(&RST_IDLE, fact, quiet, "idle", |time| {
-            format!(
-                "{} reset the connection (RST) in answer to the first data after {time} of silence",
-                who(fact)
-            )
-        })),
-        _ => None,
-    },
-);
 
 /// A reply that took long.
 pub static SLOW_SERVER: Rule = rule(
@@ -88,6 +17,25 @@ pub static SLOW_SERVER: Rule = rule(
     |fact| match fact.noted {
         Noted::SlowReply(wait) => Some(timed(&SLOW_SERVER, fact, wait, "server_wait", |time| {
             format!("slow server: its reply began {time} after the request")
+        })),
+        _ => None,
+    },
+);
+
+/// A request that took long.
+pub static SLOW_CLIENT: Rule = rule(
+    "slow_client",
+    "slow client",
+    [
+        "The client's program paused before it sent the rest of its data, and the server replied after that.",
+        "1 s or more between two segments of the client, with room in the receive window and in the congestion \
+         window, then a reply.",
+        "A lost segment that is sent again late; a receive window that was closed.",
+        "Look for what the client does in this time: its input, its log, strace -f -p PID.",
+    ],
+    |fact| match fact.noted {
+        Noted::SlowRequest(pause) => Some(timed(&SLOW_CLIENT, fact, pause, "pause", |time| {
+            format!("slow client: it paused for {time} before it sent the rest of its data")
         })),
         _ => None,
     },
@@ -133,7 +81,7 @@ pub static HANDSHAKE_UNFINISHED: Rule = rule(
 );
 
 /// A finding about a time in nanoseconds.
-fn timed(
+pub(super) fn timed(
     rule: &'static Rule,
     fact: &StreamFact,
     nanoseconds: i64,

@@ -1,5 +1,6 @@
 //! What ICMP errors say of the stream that they quote, and what goes wrong without them.
 
+use super::super::path::MTU_BLACK_HOLE;
 use super::{Rule, found, rule};
 use crate::diagnose::{Fact, Severity, Value};
 use crate::reference::icmp::{Version, describe};
@@ -96,23 +97,7 @@ pub static MTU_IGNORED: Rule = rule(
             finding.facts.push(mtu_fact(mtu));
             Some(finding)
         }
-        _ => None,
-    },
-);
-
-/// Large segments vanish.
-pub static MTU_BLACK_HOLE: Rule = rule(
-    "large_segments_lost",
-    "large segments vanish",
-    [
-        "Small segments are acknowledged and large ones never are, however often they are sent: a link on the \
-         path takes smaller packets only, and its ICMP errors do not reach the sender.",
-        "The same large segment sent 4 times or more without an acknowledgment; smaller ones were \
-         acknowledged, one of this size never.",
-        "A path that lost everything: there earlier segments of this size were acknowledged.",
-        "Measure the path: sockdoc ping --mtu HOST. Workaround: clamp the TCP MSS.",
-    ],
-    |fact| match fact.noted {
+        // The same without the ICMP error.
         Noted::BlackHole { length, times } => {
             let headline = format!(
                 "possible MTU black hole: a segment of {length} bytes was sent {times} times and never \

@@ -5,12 +5,19 @@ mod connection;
 mod content;
 mod ending;
 mod icmp;
+mod resets;
+mod transfer;
 
 pub use around::*;
 pub use connection::*;
 pub use content::*;
-pub use ending::*;
+pub use ending::{HANDSHAKE_UNFINISHED, SLOW_CLIENT, SLOW_CONNECT, SLOW_SERVER};
 pub use icmp::*;
+use resets::reset_by;
+pub use resets::{
+    CHALLENGE_ACK, PORT_REUSED, REFUSED, RST_IDLE, RST_INJECTED, RST_NO_SOCKET, RST_UNREAD,
+};
+pub use transfer::*;
 
 use super::{Check, Rule};
 use crate::diagnose::{Fact, Finding, Severity, Subject, Value, words};
@@ -73,7 +80,7 @@ mod tests {
     use super::*;
     use crate::capfile::Timestamp;
     use crate::diagnose::of_fact;
-    use crate::stream::{Marks, Noted, StreamRef};
+    use crate::stream::{Clues, Marks, Noted, Reset, ResetWhy, StreamRef};
 
     fn fact(noted: Noted) -> StreamFact {
         let end = ([127, 0, 0, 1].into(), 80);
@@ -88,6 +95,10 @@ mod tests {
             }),
             noted,
         }
+    }
+
+    fn reset(why: ResetWhy) -> Noted {
+        Noted::Reset(Reset { why, ttls: None })
     }
 
     #[test]
@@ -115,17 +126,17 @@ mod tests {
                 "the client reopened its window after 1.4 s: the program was not reading",
             ),
             (
-                Noted::Refused,
+                reset(ResetWhy::Refused),
                 "syn_refused",
                 "the client refused the connection",
             ),
             (
-                Noted::ResetAfterClose,
+                reset(ResetWhy::Closed),
                 "rst_unread",
                 "the client reset the connection (RST): data arrived after",
             ),
             (
-                Noted::ResetAfterIdle(399_900_000_000),
+                reset(ResetWhy::Idle(399_900_000_000)),
                 "rst_idle",
                 "the client reset the connection (RST) in answer to the first data after 399.9 s",
             ),
@@ -140,12 +151,64 @@ mod tests {
                 "connecting took 3.0 s",
             ),
             (
+                reset(ResetWhy::NoSocket),
+                "rst_no_socket",
+                "the client answered data with RST",
+            ),
+            (
+                reset(ResetWhy::OldConnection { was_seen: false }),
+                "challenge_ack",
+                "the server answered the SYN with an ACK of an old",
+            ),
+            (
+                reset(ResetWhy::OldConnection { was_seen: true }),
+                "port_reused",
+                "the client used its port again too soon",
+            ),
+            (
+                reset(ResetWhy::Injected(Clues::default())),
+                "rst_injected",
+                "injected RST: probably not sent by the client",
+            ),
+            (
+                Noted::SlowRequest(2_000_000_000),
+                "slow_client",
+                "slow client: it paused for 2.0 s",
+            ),
+            (
+                Noted::Lost {
+                    before: 1,
+                    after: 2,
+                    of: 50,
+                    waited: 1_200_000_000,
+                },
+                "segments_lost",
+                "3 of 50 data segments of the client lost on the way: 1 before the capture point, 2 after it; sending them again took 1.2 s",
+            ),
+            (
+                Noted::Reordered {
+                    segments: 2,
+                    of: 9,
+                    longest: 1_000_000,
+                },
+                "reordered",
+                "2 of 9 data segments of the client came out of order",
+            ),
+            (
+                Noted::AcksDelayed {
+                    times: 5,
+                    total: 200_000_000,
+                },
+                "delayed_acks",
+                "the client waited 5 times for a delayed ACK, 40 ms each time",
+            ),
+            (
                 Noted::HandshakeUnfinished,
                 "handshake_unfinished",
                 "handshake unfinished",
             ),
             (
-                Noted::Reset,
+                reset(ResetWhy::Other),
                 "reset",
                 "the client reset the connection (RST)",
             ),
