@@ -83,7 +83,7 @@ pub struct Args {
     /// Show the data of TCP stream N in both directions; with -x in hexadecimal.
     #[arg(long, value_name = "N", group = "view")]
     follow: Option<u32>,
-    /// Show a table of TCP streams: packets, bytes, RTT, longest server wait, who closed it.
+    /// Show a table of TCP streams: packets, bytes, RTT, server wait (* the longest), who closed it.
     #[arg(long, group = "view")]
     streams: bool,
     /// Show findings: slow servers, resets, ICMP errors, loss, scans, DNS and ping, the capture itself.
@@ -220,7 +220,9 @@ impl Args {
             Args {
                 follow: Some(_), ..
             } => Box::new(Follow::new(context.style, self.hex)),
-            Args { streams: true, .. } => Box::new(Streams::new(self.max_memory / 2)),
+            Args { streams: true, .. } => {
+                Box::new(Streams::new(self.max_memory / 2, context.width))
+            }
             Args { stats: true, .. } => Box::new(Stats::default()),
             Args { csv: true, .. } => Box::new(Csv),
             Args { write: Some(_), .. } => Box::new(Nothing),

@@ -6,6 +6,7 @@ use std::process::Output;
 
 use serde_json::Value;
 
+use super::sockets_output::on_a_terminal;
 use super::support::{Running, finish, first_line, run, sockdoc, stderr, stdout, until};
 
 fn folder() -> PathBuf {
@@ -511,6 +512,21 @@ fn streams_say_who_talked_how_long_and_how_it_ended() {
     assert_eq!(ends, ["closed by client", "reset by server", "refused"]);
     let unanswered = decode("tcp-one-sided", &["--streams"]);
     assert!(unanswered.contains("half closed"), "{unanswered}");
+}
+
+#[test]
+fn the_table_of_streams_fits_a_terminal_and_marks_the_longest_wait() {
+    let file = capture("tcp-causes");
+    let text = on_a_terminal(80, &["decode", &file, "--streams"]);
+    for line in text.lines() {
+        assert!(line.trim_end().chars().count() <= 80, "{line}");
+    }
+    assert_eq!(text.lines().count(), 2 * (1 + 8), "{text}");
+    let marked: Vec<&str> = text.lines().filter(|line| line.contains('*')).collect();
+    assert!(marked.len() == 1 && marked[0].contains("*3.020 s"), "{text}");
+    // A pipe gets a row for each stream.
+    let text = decode("tcp-causes", &["--streams"]);
+    assert_eq!((text.lines().count(), text.matches("*3.020 s").count()), (1 + 8, 1));
 }
 
 #[test]

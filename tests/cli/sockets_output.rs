@@ -183,7 +183,7 @@ fn a_document_without_a_socket_is_whole_and_the_status_is_1() {
 }
 
 /// Runs `sockdoc sockets ARGS...` on a terminal of this width.
-fn on_a_terminal(width: u16, args: &[&str]) -> String {
+pub(super) fn on_a_terminal(width: u16, args: &[&str]) -> String {
     let size = Winsize {
         ws_row: 24,
         ws_col: width,

@@ -2,9 +2,9 @@
 
 use std::net::SocketAddr;
 
+use super::account::time;
 use super::buffer::Buffer;
 use super::view::{EventWriter, PIECE};
-use super::words::milliseconds;
 use crate::dissect::Totals;
 use crate::stream::{Event, Summary};
 
@@ -29,7 +29,16 @@ const RIGHT: [bool; COLUMNS] = [
     true, false, false, true, true, true, true, true, true, true, false,
 ];
 
-/// Writes a row for each stream, in the order of their numbers.
+/// Where there is no room for all in a line: the columns of the first line, and of the second.
+const ABOVE: [usize; 4] = [0, 1, 2, 10];
+const BELOW: [usize; 7] = [3, 4, 5, 6, 7, 8, 9];
+/// How far the second line is set in.
+const INDENT: usize = 8;
+/// The column that tells the longest wait, which is marked.
+const WAIT: usize = 7;
+
+/// Writes a row for each stream, in the order of their numbers. On a terminal that is not wide enough, a row has two
+/// lines.
 ///
 /// The invariant: no more than `most` summaries are kept. When there are as many, they are written as a
 /// block of the table, and the next block has its own order.
@@ -38,12 +47,13 @@ pub struct Streams {
     kept: Vec<Summary>,
     most: usize,
     widths: [usize; COLUMNS],
+    terminal: Option<usize>,
     blocks: usize,
 }
 
 impl Streams {
-    /// A table that keeps at most this many bytes of memory.
-    pub fn new(memory: usize) -> Streams {
+    /// A table that keeps at most this many bytes of memory, for a terminal of this width.
+    pub fn new(memory: usize, terminal: Option<u16>) -> Streams {
         let most = (memory / size_of::<Summary>()).max(1);
         let mut kept = Vec::new();
         // Unused capacity takes no memory; without it, memory is allocated on demand.
@@ -52,6 +62,7 @@ impl Streams {
             kept,
             most,
             widths: HEADER.map(str::len),
+            terminal: terminal.map(usize::from),
             blocks: 0,
         }
     }
@@ -59,8 +70,10 @@ impl Streams {
     /// Writes a block of the table, the header in front of the first.
     fn write(&mut self, out: &mut Buffer, flush: &mut dyn FnMut(&mut Buffer)) {
         self.kept.sort_unstable_by_key(|summary| summary.number);
+        let waits = self.kept.iter().map(|summary| summary.account.longest_wait);
+        let longest = waits.max().filter(|wait| *wait > 0 && self.kept.len() > 1);
         for summary in &self.kept {
-            for (width, cell) in self.widths.iter_mut().zip(cells(summary)) {
+            for (width, cell) in self.widths.iter_mut().zip(cells(summary, longest)) {
                 *width = cell.len().max(*width);
             }
         }
@@ -68,7 +81,7 @@ impl Streams {
             self.row(out, &HEADER);
         }
         for summary in &self.kept {
-            self.row(out, &cells(summary));
+            self.row(out, &cells(summary, longest));
             if out.len() >= PIECE {
                 flush(out);
             }
@@ -77,15 +90,27 @@ impl Streams {
         self.blocks += 1;
     }
 
-    /// A row. It is never wrapped: an address that is broken into pieces cannot be read.
+    /// A row. No cell is ever cut or wrapped: an address that is broken into pieces cannot be read.
     fn row(&self, out: &mut Buffer, cells: &[impl AsRef<str>; COLUMNS]) {
-        for (index, cell) in cells.iter().enumerate() {
-            let (cell, width) = (cell.as_ref(), self.widths[index]);
-            let separator = if index > 0 { 2 } else { 0 };
+        let all: [usize; COLUMNS] = std::array::from_fn(|index| index);
+        let needed = self.widths.iter().sum::<usize>() + 2 * (COLUMNS - 1);
+        if self.terminal.is_some_and(|terminal| needed > terminal) {
+            self.line(out, cells, &ABOVE);
+            out.blanks(INDENT);
+            self.line(out, cells, &BELOW);
+        } else {
+            self.line(out, cells, &all);
+        }
+    }
+
+    fn line(&self, out: &mut Buffer, cells: &[impl AsRef<str>; COLUMNS], columns: &[usize]) {
+        for (place, &index) in columns.iter().enumerate() {
+            let (cell, width) = (cells[index].as_ref(), self.widths[index]);
+            let separator = if place > 0 { 2 } else { 0 };
             out.blanks(separator);
             if RIGHT[index] {
                 out.text_right(cell, width);
-            } else if index + 1 < COLUMNS {
+            } else if place + 1 < columns.len() {
                 out.text_left(cell, width);
             } else {
                 out.text(cell);
@@ -117,29 +142,27 @@ impl EventWriter for Streams {
     }
 }
 
-fn cells(summary: &Summary) -> [String; COLUMNS] {
+fn cells(summary: &Summary, longest: Option<i64>) -> [String; COLUMNS] {
     let (client, server) = (summary.from_client, summary.from_server);
     let [requests, replies] = summary.messages;
-    [
+    let wait = summary.account.longest_wait;
+    let mark = if longest == Some(wait) { "*" } else { "" };
+    let mut cells = [
         summary.number.to_string(),
         SocketAddr::from(summary.client).to_string(),
         SocketAddr::from(summary.server).to_string(),
         format!("{}+{}", client.packets, server.packets),
         format!("{}+{}", client.bytes, server.bytes),
-        time(Some(summary.last.nanos_since(summary.first))),
-        time(summary.handshake),
-        time(Some(summary.account.longest_wait)),
+        time(summary.last.nanos_since(summary.first)),
+        summary.handshake.map_or_else(|| "-".to_owned(), time),
+        String::new(),
         format!("{}+{}", client.retransmissions, server.retransmissions),
         format!("{requests}+{replies}"),
         summary.ended_words(),
-    ]
-}
-
-fn time(nanos: Option<i64>) -> String {
-    let Some(nanos) = nanos else {
-        return "-".to_owned();
+    ];
+    cells[WAIT] = match wait {
+        0 => "-".to_owned(),
+        wait => format!("{mark}{}", time(wait)),
     };
-    let mut text = Buffer::default();
-    milliseconds(&mut text, nanos);
-    String::from_utf8_lossy(text.as_bytes()).into_owned()
+    cells
 }

@@ -207,9 +207,10 @@ pub(super) fn reset_by(
 /// A RST from another distance was sent by something else than the packets before it.
 fn add_ttls(finding: &mut Finding, reset: Reset) {
     if let Some((ttl, usual)) = reset.ttls {
-        finding.headline.push_str(&format!(
-            " (its TTL is {ttl}, that of the packets before {usual}: another device sent it)"
-        ));
+        let before = std::mem::take(&mut finding.headline);
+        finding.headline = format!(
+            "{before} (its TTL is {ttl}, that of the packets before {usual}: another device sent it)"
+        );
         for (field, value) in [("ttl", ttl), ("ttl_before", usual)] {
             let value = Value::Count(value.into());
             finding.facts.push(Fact::new("capture", field, value));
