@@ -523,10 +523,16 @@ fn the_table_of_streams_fits_a_terminal_and_marks_the_longest_wait() {
     }
     assert_eq!(text.lines().count(), 2 * (1 + 8), "{text}");
     let marked: Vec<&str> = text.lines().filter(|line| line.contains('*')).collect();
-    assert!(marked.len() == 1 && marked[0].contains("*3.020 s"), "{text}");
+    assert!(
+        marked.len() == 1 && marked[0].contains("*3.020 s"),
+        "{text}"
+    );
     // A pipe gets a row for each stream.
     let text = decode("tcp-causes", &["--streams"]);
-    assert_eq!((text.lines().count(), text.matches("*3.020 s").count()), (1 + 8, 1));
+    assert_eq!(
+        (text.lines().count(), text.matches("*3.020 s").count()),
+        (1 + 8, 1)
+    );
 }
 
 #[test]
