@@ -6,7 +6,7 @@ use std::process::Output;
 
 use serde_json::Value;
 
-use super::sockets_output::on_a_terminal;
+use super::sockets_output::run_on_a_terminal;
 use super::support::{Running, finish, first_line, run, sockdoc, stderr, stdout, until};
 
 fn folder() -> PathBuf {
@@ -517,7 +517,7 @@ fn streams_say_who_talked_how_long_and_how_it_ended() {
 #[test]
 fn the_table_of_streams_fits_a_terminal_and_marks_the_longest_wait() {
     let file = capture("tcp-causes");
-    let text = on_a_terminal(80, &["decode", &file, "--streams"]);
+    let text = run_on_a_terminal(80, &["decode", &file, "--streams"]);
     for line in text.lines() {
         assert!(line.trim_end().chars().count() <= 80, "{line}");
     }

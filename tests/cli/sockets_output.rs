@@ -183,7 +183,12 @@ fn a_document_without_a_socket_is_whole_and_the_status_is_1() {
 }
 
 /// Runs `sockdoc sockets ARGS...` on a terminal of this width.
-pub(super) fn on_a_terminal(width: u16, args: &[&str]) -> String {
+fn on_a_terminal(width: u16, args: &[&str]) -> String {
+    run_on_a_terminal(width, &[&["sockets"], args].concat())
+}
+
+/// Runs `sockdoc ARGS...` on a terminal of this width.
+pub(super) fn run_on_a_terminal(width: u16, args: &[&str]) -> String {
     let size = Winsize {
         ws_row: 24,
         ws_col: width,
@@ -194,7 +199,7 @@ pub(super) fn on_a_terminal(width: u16, args: &[&str]) -> String {
     let mut command = sockdoc();
     let slave = |fd: &OwnedFd| Stdio::from(fd.try_clone().expect("a copy"));
     command
-        .args(["--color", "never", "sockets"])
+        .args(["--color", "never"])
         .args(args)
         .stdin(Stdio::null())
         .stdout(slave(&pty.slave))
