@@ -9,22 +9,25 @@ use crate::packet::record::{Link, Network, Transport};
 /// What is in front of the innermost packet.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Behind {
-    /// VLAN tags.
+    /// VLAN tags, and nothing else.
     Tags,
     /// The packets of a tunnel (IP in IP, GRE).
     Tunnel,
     /// Extension headers of IPv6.
     Extensions,
+    /// A header of PPPoE.
+    Session,
     /// Something else.
     Header,
 }
 
 impl Behind {
     /// All of them, in the order of their counts in [`Unseen`].
-    pub const ALL: [Behind; 4] = [
+    pub const ALL: [Behind; 5] = [
         Behind::Tags,
         Behind::Tunnel,
         Behind::Extensions,
+        Behind::Session,
         Behind::Header,
     ];
 
@@ -33,12 +36,16 @@ impl Behind {
         if decoded.inner.is_some() {
             return Some(Behind::Tunnel);
         }
-        if decoded.tags.count > 0 {
-            return Some(Behind::Tags);
-        }
-        let offset = network_offset(decoded.link_type);
+        let tags = 4 * u32::from(decoded.tags.count);
+        let offset = network_offset(decoded.link_type).map(|offset| offset + tags);
         if offset.is_some_and(|offset| decoded.network_offset != offset) {
-            return Some(Behind::Header);
+            return Some(match decoded.link {
+                Link::None => Behind::Header,
+                _ => Behind::Session,
+            });
+        }
+        if tags > 0 {
+            return Some(Behind::Tags);
         }
         match &decoded.outer.network {
             Network::Ip(ip) if ip.next_header != ip.protocol => Some(Behind::Extensions),
@@ -52,7 +59,19 @@ impl Behind {
             Behind::Tags => "behind a VLAN tag",
             Behind::Tunnel => "inside a tunnel",
             Behind::Extensions => "behind an IPv6 extension header",
+            Behind::Session => "behind a PPPoE header",
             Behind::Header => "behind another header",
+        }
+    }
+
+    /// The word for programs.
+    pub fn word(self) -> &'static str {
+        match self {
+            Behind::Tags => "vlan_tag",
+            Behind::Tunnel => "tunnel",
+            Behind::Extensions => "ipv6_extension",
+            Behind::Session => "pppoe",
+            Behind::Header => "other",
         }
     }
 }
@@ -61,9 +80,9 @@ impl Behind {
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Unseen {
     /// Not selected, though the innermost packet matches.
-    pub missed: [u64; 4],
+    pub missed: [u64; Behind::ALL.len()],
     /// Selected, though it does not.
-    pub taken: [u64; 4],
+    pub taken: [u64; Behind::ALL.len()],
     /// The most VLAN tags of a frame that was missed for them, and the fewest.
     pub tags: Option<(u8, u8)>,
 }

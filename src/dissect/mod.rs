@@ -23,6 +23,7 @@
 mod inside;
 mod kept;
 mod selection;
+mod unread;
 mod watch;
 
 use crate::capfile::{self, LinkType, Timestamp};
@@ -38,6 +39,7 @@ use crate::stream::{self, EchoRequests, Fact, Noted, SegmentInfo, StreamRef, Tra
 pub use inside::{Behind, Unseen};
 pub use kept::Kept;
 use selection::Selection;
+pub use unread::Unread;
 use watch::Watch;
 
 /// What a dissection looks for.
@@ -117,8 +119,10 @@ pub struct Totals {
     pub messages: u64,
     /// Facts worth reporting of frames and streams that were selected.
     pub facts: u64,
-    /// Selected frames of which nothing but the link type is known.
+    /// Selected frames of which something was not decoded.
     pub not_decoded: u64,
+    /// What that was in the first of them, and whether it was the same in all.
+    pub unread: Option<(Unread, bool)>,
     /// Streams that were dropped before their end to keep within the memory limit.
     pub evicted: u64,
     /// Fragmented packets that were dropped before they were whole: too many waited.
@@ -243,14 +247,15 @@ impl Dissector {
         let is_selected = self
             .selection
             .selects(&subject, decoded, bytes, frame.link)?;
-        let is_unknown = decoded.ethertype == 0
-            && decoded.malformed.is_none()
-            && matches!(decoded.outer.network, Network::None | Network::Other { .. });
         self.totals.messages += u64::from(messages);
         if is_selected {
             self.totals.selected += 1;
             self.totals.facts += u64::from(facts);
-            self.totals.not_decoded += u64::from(is_unknown);
+            if let Some(unread) = Unread::of(decoded, bytes) {
+                self.totals.not_decoded += 1;
+                let (first, are_all) = self.totals.unread.unwrap_or((unread, true));
+                self.totals.unread = Some((first, are_all && first == unread));
+            }
             self.selection.stream(number);
             if let Some(watch) = &mut self.watch {
                 watch.frame(frame, time, decoded, bytes, is_copy);

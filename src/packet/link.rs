@@ -23,6 +23,8 @@ pub mod ethertype {
     pub const IPV6: u16 = EtherTypes::Ipv6.0;
     /// Ethernet in something else, as GRE carries it.
     pub const TRANSPARENT_ETHERNET: u16 = 0x6558;
+    /// PPP over Ethernet, its session stage.
+    pub const PPPOE_SESSION: u16 = EtherTypes::PppoeSession.0;
     /// Lower numbers are the length of an IEEE 802.3 frame.
     pub const LOWEST: u16 = 0x0600;
 }
@@ -108,6 +110,23 @@ fn untag(frame: &[u8], head: &mut Head) -> Result<(), Malformed> {
         head.tags.count = head.tags.count.saturating_add(1);
         head.ethertype = view.get_ethertype().0;
         head.offset += 4;
+    }
+    if head.ethertype == ethertype::PPPOE_SESSION {
+        session(frame, head)?;
+    }
+    Ok(())
+}
+
+/// PPPoE (RFC 2516 section 4): version and type, code, session, length; then the protocol of PPP. What is not IP
+/// keeps its EtherType.
+#[cold]
+fn session(frame: &[u8], head: &mut Head) -> Result<(), Malformed> {
+    const HEADER: usize = 8;
+    let bytes = at_least(frame, head.offset, HEADER, Layer::Pppoe)?;
+    let protocol = u16::from_be_bytes([bytes[6], bytes[7]]);
+    if let ([0x11, 0, ..], Some(ethertype)) = (bytes, of_ppp(protocol)) {
+        head.ethertype = ethertype;
+        head.offset += HEADER;
     }
     Ok(())
 }
@@ -203,10 +222,14 @@ fn ppp(frame: &[u8]) -> Result<Head, Malformed> {
         let rest = at_least(frame, start, 2, Layer::Ppp)?;
         (u16::from_be_bytes([rest[0], rest[1]]), 2)
     };
-    let ethertype = match protocol {
-        0x0021 => ethertype::IPV4,
-        0x0057 => ethertype::IPV6,
-        _ => 0,
-    };
-    Ok(Head::plain(ethertype, start + length))
+    Ok(Head::plain(of_ppp(protocol).unwrap_or(0), start + length))
+}
+
+/// The protocols of PPP (IANA, "PPP DLL Protocol Numbers") that are IP.
+fn of_ppp(protocol: u16) -> Option<u16> {
+    match protocol {
+        0x0021 => Some(ethertype::IPV4),
+        0x0057 => Some(ethertype::IPV6),
+        _ => None,
+    }
 }

@@ -67,6 +67,8 @@ pub enum Layer {
     Loopback,
     /// PPP (RFC 1661).
     Ppp,
+    /// PPP over Ethernet (RFC 2516).
+    Pppoe,
     /// ARP (RFC 826).
     Arp,
     /// The header of IPv4 with its options (RFC 791).
@@ -95,6 +97,7 @@ impl Layer {
             Layer::Cooked => "Linux cooked header",
             Layer::Loopback => "loopback header",
             Layer::Ppp => "PPP",
+            Layer::Pppoe => "PPPoE",
             Layer::Arp => "ARP",
             Layer::Ipv4 => "IPv4",
             Layer::Ipv6 => "IPv6",

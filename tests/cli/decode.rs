@@ -77,6 +77,16 @@ const DIFFERENT: &[(&str, &[usize], &str)] = &[
         "what GRE carries is named with its number and its length",
     ),
     (
+        "not-opened",
+        &[1, 2, 3, 4],
+        "what is in VXLAN, Geneve and GTP-U is not shown",
+    ),
+    (
+        "pppoe",
+        &[1, 2, 3],
+        "the content of DNS is not shown, and LCP is not decoded",
+    ),
+    (
         "tcp-options-and-flags",
         &[6, 7],
         "options of MPTCP, experiments and TCP Fast Open are not shown",
@@ -1003,6 +1013,60 @@ fn what_was_not_decoded_is_never_called_healthy() {
     let text = stdout(&output);
     assert!(text.contains("frames could not be decoded"), "{text}");
     assert!(!text.contains("no findings"), "{text}");
+}
+
+#[test]
+fn what_is_not_opened_is_named_and_what_only_has_its_port_is_not() {
+    let last = |name: &str| {
+        let output = run(&["decode", &capture(name), "--expert"]);
+        assert_eq!(output.status.code(), Some(1), "{name}");
+        stdout(&output)
+            .lines()
+            .last()
+            .unwrap_or_default()
+            .to_owned()
+    };
+    for (name, line) in [
+        (
+            "not-opened",
+            "3 of 5 frames could not be decoded (the first: VXLAN): what they hold is not known",
+        ),
+        (
+            "pppoe",
+            "1 of 3 frames could not be decoded (PPPoE Session): what they hold is not known",
+        ),
+        (
+            "gre-unknown",
+            "3 of 4 frames could not be decoded (the first: GRE with ERSPAN): what they hold is not known",
+        ),
+    ] {
+        assert_eq!(last(name), line);
+    }
+}
+
+#[test]
+fn where_a_filter_does_not_look_is_in_json_too() {
+    let end = |name: &str, arguments: &[&str]| {
+        let file = capture(name);
+        let text = stdout(&run(&[&["decode", &file, "--json"], arguments].concat()));
+        objects(&text).pop().expect("the end")
+    };
+    let misses = |behind: &str, missed: u64| serde_json::json!({"behind": behind, "missed": missed, "matched_outside": 0});
+    assert_eq!(
+        end("tunnels-and-tags", &["udp port 40000"])["filter_misses"],
+        Value::from(vec![misses("vlan_tag", 2), misses("tunnel", 2)])
+    );
+    assert_eq!(
+        end("pppoe", &["udp port 53"])["filter_misses"],
+        Value::from(vec![misses("pppoe", 2)])
+    );
+    let inside = end("pppoe", &["udp port 53", "--inside"]);
+    assert_eq!(
+        (&inside["shown"], &inside["filter_misses"]),
+        (&2.into(), &Value::Null)
+    );
+    let rejected = end("tutorial", &["ip6 and udp[2:2] = 53"]);
+    assert_eq!(rejected["filter_rejects_all"], true);
 }
 
 #[test]

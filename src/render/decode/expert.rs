@@ -7,6 +7,7 @@ use serde::Serialize;
 use super::account;
 use super::buffer::Buffer;
 use super::json;
+use super::other::unread;
 use super::view::EventWriter;
 use crate::diagnose::{Gatherer, words};
 use crate::dissect::{Frame, Totals};
@@ -137,14 +138,17 @@ impl EventWriter for Expert {
         } else if is_silent && totals.not_decoded < totals.selected {
             out.format(format_args!(
                 "no findings in {} and {}\n",
-                words::count(totals.selected, "frame"),
+                words::count(totals.selected - totals.not_decoded, "frame"),
                 words::count(totals.shown_streams, "TCP stream")
             ));
         }
-        if totals.not_decoded > 0 {
+        if let Some((what, are_all)) = totals.unread {
+            let first = if are_all { "" } else { "the first: " };
             out.format(format_args!(
-                "{} of {} frames could not be decoded: what they hold is not known\n",
-                totals.not_decoded, totals.selected
+                "{} of {} frames could not be decoded ({first}{}): what they hold is not known\n",
+                totals.not_decoded,
+                totals.selected,
+                unread(what)
             ));
         }
     }

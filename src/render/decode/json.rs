@@ -8,11 +8,12 @@ use std::net::IpAddr;
 use serde::Serialize;
 
 use super::buffer::Buffer;
+use super::other::unread;
 use super::stats::Stats;
 use super::view::EventWriter;
 use crate::capfile::Timestamp;
 use crate::diagnose::{Finding, of_fact};
-use crate::dissect::{Frame, Totals};
+use crate::dissect::{Behind, Frame, Totals};
 use crate::message::Content;
 use crate::render::escape;
 use crate::render::json::line;
@@ -141,7 +142,25 @@ struct End {
     streams: u64,
     messages: u64,
     findings: u64,
+    not_decoded: u64,
+    /// What was not decoded in the first of them.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    not_decoded_first: Option<String>,
+    /// Where the filter did not look, if that made a difference.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    filter_misses: Vec<Misses>,
+    /// No frame can match the filter.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    filter_rejects_all: bool,
     complete: bool,
+}
+
+/// Frames of which a filter says something else than the same filter of their innermost packet.
+#[derive(Debug, Serialize)]
+struct Misses {
+    behind: &'static str,
+    missed: u64,
+    matched_outside: u64,
 }
 
 impl End {
@@ -155,6 +174,19 @@ impl End {
             streams: totals.streams,
             messages: totals.messages,
             findings: totals.facts,
+            not_decoded: totals.not_decoded,
+            not_decoded_first: totals.unread.map(|(what, _)| unread(what)),
+            filter_misses: Behind::ALL
+                .into_iter()
+                .zip(totals.unseen.missed.into_iter().zip(totals.unseen.taken))
+                .filter(|(_, counts)| *counts != (0, 0))
+                .map(|(behind, (missed, matched_outside))| Misses {
+                    behind: behind.word(),
+                    missed,
+                    matched_outside,
+                })
+                .collect(),
+            filter_rejects_all: totals.rejected.is_some(),
             complete: totals.is_complete,
         }
     }

@@ -2,7 +2,7 @@
 
 use super::buffer::Buffer;
 use super::line::{columns, head, ports};
-use crate::dissect::Frame;
+use crate::dissect::{Frame, Unread};
 use crate::packet::Layer;
 use crate::packet::gre;
 use crate::packet::ip::protocol;
@@ -158,6 +158,35 @@ pub(super) fn nothing(out: &mut Buffer, frame: &Frame<'_>) {
     }
 }
 
+/// What was not decoded of a frame.
+pub(super) fn unread(what: Unread) -> String {
+    match what {
+        Unread::Link(link) => match link.0 {
+            // An Ethernet frame without an EtherType.
+            1 => "IEEE 802.2 LLC".to_owned(),
+            104 => "Cisco HDLC".to_owned(),
+            105 | 119 | 127 | 163 => "IEEE 802.11".to_owned(),
+            187 | 201 => "Bluetooth".to_owned(),
+            189 | 220 | 249 => "USB".to_owned(),
+            195 | 215 | 230 => "IEEE 802.15.4".to_owned(),
+            239 => "NFLOG".to_owned(),
+            _ => link.to_string(),
+        },
+        Unread::Ethertype(ethertype) => named(ethertype),
+        Unread::Gre(ethertype) => format!("GRE with {}", named(ethertype)),
+        Unread::Tunnel(name) => name.to_owned(),
+    }
+}
+
+fn named(ethertype: u16) -> String {
+    match ethertype_name(ethertype) {
+        UNKNOWN => format!("EtherType 0x{ethertype:04x}"),
+        name => name.to_owned(),
+    }
+}
+
+const UNKNOWN: &str = "Unknown EtherType";
+
 /// What networks have and this does not decode (IEEE, list of Ethernet types).
 fn ethertype_name(ethertype: u16) -> &'static str {
     match ethertype {
@@ -180,7 +209,7 @@ fn ethertype_name(ethertype: u16) -> &'static str {
         0x2001 => "NHRP",
         0x883e => "WCCP",
         0x00fe => "OSI",
-        _ => "Unknown EtherType",
+        _ => UNKNOWN,
     }
 }
 

@@ -33,6 +33,15 @@ impl Count {
             Event::Ended(summary) => {
                 self.streams += 1;
                 assert!(summary.last >= summary.first);
+                let parts = summary.account.parts();
+                let sum: i64 = parts.iter().map(|part| part.1).sum();
+                assert_eq!(sum, summary.last.nanos_since(summary.first));
+                for limited in summary.limited.iter().flatten() {
+                    assert!(limited.percent <= 100);
+                }
+                for sent in [summary.from_client, summary.from_server] {
+                    assert!(sent.again_bytes <= sent.data_bytes);
+                }
             }
             Event::Begun(begun) => self.begun += u64::from(begun.frame > 0),
             Event::Fact(_) => {}
@@ -100,7 +109,7 @@ pub(crate) fn stream(data: &[u8]) {
             header_length: 20,
             source: ends[from],
             destination: ends[to],
-            hop_limit: 64,
+            hop_limit: 64 - (who >> 5) * 8,
             protocol: 6,
             next_header: 6,
             fragment: None,
