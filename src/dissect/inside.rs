@@ -15,7 +15,7 @@ pub enum Behind {
     Tunnel,
     /// Extension headers of IPv6.
     Extensions,
-    /// A header of PPPoE.
+    /// A header of `PPPoE`.
     Session,
     /// Something else.
     Header,

@@ -11,7 +11,7 @@ use crate::packet::{Decoded, link::ethertype};
 pub enum Unread {
     /// Frames of this link type.
     Link(LinkType),
-    /// What this EtherType stands for.
+    /// What this `EtherType` stands for.
     Ethertype(u16),
     /// The same in GRE.
     Gre(u16),
@@ -57,8 +57,8 @@ fn tunnel(udp: &Udp, bytes: &[u8]) -> Option<&'static str> {
     }
     let header = udp.payload.of(bytes).first_chunk::<8>()?;
     match (udp.destination, header) {
-        // RFC 7348 section 5: only the flag I is set.
-        (VXLAN | VXLAN_OLD, [0x08, 0, 0, 0, ..]) => Some("VXLAN"),
+        // RFC 7348 section 5, and what extends it: the flag I is set, and the last byte is 0.
+        (VXLAN | VXLAN_OLD, [flags, .., 0]) if flags & 0x78 == 0x08 => Some("VXLAN"),
         // RFC 8926 section 3.4: version 0, and Ethernet or IP inside.
         (GENEVE, [0..0x40, _, 0x65, 0x58, ..] | [0..0x40, _, 0x08, 0x00, ..]) => Some("Geneve"),
         // 3GPP TS 29.281 section 5.1: version 1, protocol type 1, G-PDU.

@@ -117,16 +117,14 @@ fn untag(frame: &[u8], head: &mut Head) -> Result<(), Malformed> {
     Ok(())
 }
 
-/// PPPoE (RFC 2516 section 4): version and type, code, session, length; then the protocol of PPP. What is not IP
-/// keeps its EtherType.
+/// PPPoE (RFC 2516 section 4): version and type, code, session, length; then PPP. What is not IP keeps its `EtherType`.
 #[cold]
 fn session(frame: &[u8], head: &mut Head) -> Result<(), Malformed> {
-    const HEADER: usize = 8;
-    let bytes = at_least(frame, head.offset, HEADER, Layer::Pppoe)?;
-    let protocol = u16::from_be_bytes([bytes[6], bytes[7]]);
-    if let ([0x11, 0, ..], Some(ethertype)) = (bytes, of_ppp(protocol)) {
-        head.ethertype = ethertype;
-        head.offset += HEADER;
+    const HEADER: usize = 6;
+    let is_data = at_least(frame, head.offset, HEADER, Layer::Pppoe)?.starts_with(&[0x11, 0]);
+    let (protocol, offset) = ppp_protocol(frame, head.offset + HEADER)?;
+    if let (true, Some(ethertype)) = (is_data, of_ppp(protocol)) {
+        (head.ethertype, head.offset) = (ethertype, offset);
     }
     Ok(())
 }
@@ -214,15 +212,19 @@ fn ppp(frame: &[u8]) -> Result<Head, Malformed> {
     } else {
         0
     };
+    let (protocol, offset) = ppp_protocol(frame, start)?;
+    Ok(Head::plain(of_ppp(protocol).unwrap_or(0), offset))
+}
+
+/// The protocol of a PPP frame, and where what it carries begins. RFC 1661 section 6.5: an odd first byte is a
+/// compressed protocol field.
+fn ppp_protocol(frame: &[u8], start: usize) -> Result<(u16, usize), Malformed> {
     let rest = at_least(frame, start, 1, Layer::Ppp)?;
-    // RFC 1661 section 6.5: an odd first byte is a compressed protocol field.
-    let (protocol, length) = if rest[0] & 1 == 1 {
-        (u16::from(rest[0]), 1)
-    } else {
-        let rest = at_least(frame, start, 2, Layer::Ppp)?;
-        (u16::from_be_bytes([rest[0], rest[1]]), 2)
-    };
-    Ok(Head::plain(of_ppp(protocol).unwrap_or(0), start + length))
+    if rest[0] & 1 == 1 {
+        return Ok((u16::from(rest[0]), start + 1));
+    }
+    let rest = at_least(frame, start, 2, Layer::Ppp)?;
+    Ok((u16::from_be_bytes([rest[0], rest[1]]), start + 2))
 }
 
 /// The protocols of PPP (IANA, "PPP DLL Protocol Numbers") that are IP.
