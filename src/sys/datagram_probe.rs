@@ -36,9 +36,10 @@ pub fn probe(
     handshake::prepare(&socket, address, options)
         .map_err(|error| fail("set the options of", &error))?;
     let start = clock::monotonic();
-    let sent = socket
-        .connect(&address.into())
-        .and_then(|()| socket.send(&DATA));
+    // A connected socket gives its packets a random hash, by which routers on this host would balance
+    // (`skb->l4_hash`, kept through a veth): it is connected after the packet left, to hear only the target.
+    let to = address.into();
+    let sent = socket.send_to(&DATA, &to).and_then(|_| socket.connect(&to));
     if let Err(error) = sent {
         return Ok((Outcome::Failed(error), Duration::ZERO));
     }

@@ -357,3 +357,92 @@ fn the_labels_that_a_router_quotes_are_shown_and_damaged_ones_are_not() {
         assert_eq!(hops[0]["answers"][0]["mpls"][1]["bottom"], true, "{run}");
     }
 }
+
+#[test]
+fn a_trace_as_csv_has_a_line_for_each_request_and_each_interval() {
+    let Some(path) = Path::new("--hops, csv") else {
+        return;
+    };
+    path.router.sysctl(&["net.ipv4.icmp_ratelimit=0"]);
+    let rows = |words: &str| -> Vec<Vec<String>> {
+        let run = Run::words(&path.client, &format!("{words} {}", SERVER[0]));
+        assert_eq!(run.status, Some(0), "{run}");
+        let lines = run.text.lines();
+        let rows = lines.map(|line| line.split(',').map(str::to_owned).collect::<Vec<_>>());
+        let rows: Vec<_> = rows.collect();
+        assert!(rows.iter().all(|row| row.len() == rows[0].len()), "{run}");
+        rows
+    };
+    let short = |rows: &[Vec<String>]| -> Vec<String> {
+        let fields = |row: &Vec<String>| row[3..7].join(" ");
+        rows.iter().map(fields).collect()
+    };
+    let (router, server) = (ROUTER[0], SERVER[0]);
+    let expected = [
+        "event hop seq router".to_owned(),
+        format!("reply 1 1 {router}"),
+        format!("reply 1 2 {router}"),
+        format!("reached 2 1 {server}"),
+        format!("reached 2 2 {server}"),
+    ];
+    assert_eq!(short(&rows("--hops --csv -c 2 -W 5")), expected);
+    // Each round is an interval of its own.
+    let all = rows("--hops --watch --csv -c 2 -i 0.2 -W 5 --summary-every 0.000001");
+    let expected = [
+        "event hop seq router".to_owned(),
+        format!("reply 1 1 {router}"),
+        format!("reached 2 1 {server}"),
+        format!("interval 1  {router}"),
+        format!("interval 2  {server}"),
+        format!("reply 1 2 {router}"),
+        format!("reached 2 2 {server}"),
+        format!("interval 1  {router}"),
+        format!("interval 2  {server}"),
+    ];
+    assert_eq!(short(&all), expected);
+    let column = |name| all[0].iter().position(|it| it == name).expect("a column");
+    for row in all.iter().filter(|row| row[3] == "interval") {
+        let counts = ["sent", "answered", "loss_percent"].map(|name| row[column(name)].as_str());
+        assert_eq!(counts, ["1", "1", "0"]);
+        assert!(!row[column("rtt_avg_us")].is_empty(), "{row:?}");
+    }
+}
+
+#[test]
+fn a_trace_prints_the_time_of_each_line_and_the_table_of_each_interval() {
+    let Some(path) = Path::new("--hops, -D") else {
+        return;
+    };
+    path.router.sysctl(&["net.ipv4.icmp_ratelimit=0"]);
+    let run = Run::words(
+        &path.client,
+        &format!("--hops --time iso -c 1 -W 5 {}", SERVER[0]),
+    );
+    let hops: Vec<&str> = run
+        .text
+        .lines()
+        .filter(|line| line.starts_with("[20"))
+        .collect();
+    assert_eq!(hops.len(), 2, "{run}");
+    assert!(hops[1].contains(&format!("Z]  2  {}", SERVER[0])), "{run}");
+    let words = "--hops --watch -D -c 2 -i 0.2 -W 5 --summary-every 0.000001";
+    let run = Run::words(&path.client, &format!("{words} {}", SERVER[0]));
+    let verdicts = run
+        .text
+        .matches("] reached in 2 hops, nothing is lost\nHOP ");
+    assert_eq!(verdicts.count(), 2, "{run}");
+    let run = Run::words(&path.client, &format!("{words} --json {}", SERVER[0]));
+    let events = run
+        .objects()
+        .into_iter()
+        .filter(|it| it["event"] == "interval");
+    for event in events {
+        assert!(event["time"].is_f64(), "{run}");
+        assert_eq!(event["hops"][1]["answered"], 1, "{run}");
+    }
+    let run = Run::words(
+        &path.client,
+        &format!("--hops --summary-every 1 {}", SERVER[0]),
+    );
+    assert_eq!(run.status, Some(2), "{run}");
+}

@@ -25,7 +25,7 @@ const ALIVE_TIMEOUT: Duration = Duration::from_millis(500);
 const MANY_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// What means nothing to `--mtu` and `--hops`, which ask with small sessions of their own.
-const NOT_OF_A_PATH: [&str; 18] = [
+const NOT_OF_A_PATH: [&str; 15] = [
     "preload",
     "adaptive",
     "flood",
@@ -37,13 +37,10 @@ const NOT_OF_A_PATH: [&str; 18] = [
     "pattern",
     "timing",
     "quiet",
-    "timestamps",
     "outstanding",
     "audible",
     "hist",
-    "summary_every",
     "format",
-    "csv",
 ];
 
 /// The flags.
@@ -95,8 +92,8 @@ pub(super) struct TargetArgs {
 #[command(next_help_heading = "Other measurements")]
 pub(super) struct ModeArgs {
     /// Find the path MTU by trying sizes; reports MTU black holes.
-    #[arg(long, conflicts_with_all = ["tcp", "hops", "size", "pmtudisc"],
-          conflicts_with_all = NOT_OF_A_PATH)]
+    #[arg(long, conflicts_with_all = ["tcp", "hops", "size", "pmtudisc", "timestamps", "time",
+          "summary_every", "csv"], conflicts_with_all = NOT_OF_A_PATH)]
     pub(super) mtu: bool,
     /// Time TCP handshakes with these ports, for hosts that drop ICMP: open, refused or filtered.
     #[arg(long, value_name = "PORTS", value_delimiter = ',',
@@ -218,7 +215,7 @@ pub(super) struct ShowArgs {
     /// Show a histogram of the times.
     #[arg(long)]
     pub(super) hist: bool,
-    /// Print the figures of each interval of this length, for each target.
+    /// Print the figures of each interval of this length, for each target; of a trace with --hops --watch.
     #[arg(long, value_name = "TIME", value_parser = values::positive_duration)]
     pub(super) summary_every: Option<Duration>,
     /// Output style [default: iputils for one target; for several a table on a terminal, otherwise

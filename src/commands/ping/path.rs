@@ -11,7 +11,7 @@ use crate::commands::serving::print;
 use crate::commands::{Context, Status};
 use crate::diagnose::rules::path as rules;
 use crate::error::{Error, Kind, Result};
-use crate::ping::clock::Monotonic;
+use crate::ping::clock::{Monotonic, Realtime};
 use crate::ping::event::Event;
 use crate::ping::hops::{End, Hop};
 use crate::ping::losses::Unsent;
@@ -22,7 +22,9 @@ use crate::ping::session::{Request, Session};
 use crate::ping::target::Target;
 use crate::ping::trace::{MOST_SILENT, Trace, Verdict};
 use crate::render::finding::{self, Layout};
+use crate::render::ping::DayTime;
 use crate::render::ping::path as shown;
+use crate::render::ping::trace::csv::Csv;
 use crate::render::ping::trace::verdict_words;
 use crate::sys::clock;
 use crate::sys::icmp::runner::{Handler, Runner};
@@ -49,7 +51,13 @@ pub(super) fn hops(
 ) -> Result<Status> {
     let signals = Signals::open_with_quit()?;
     let most = options.hop_limit.unwrap_or(HOPS);
-    if !context.json {
+    if flags.show.summary_every.is_some() {
+        let cause = "a trace without --watch has no intervals";
+        return Err(Error::new(Kind::CannotRun, "read the command line", cause)
+            .next("add --watch, or leave out --summary-every"));
+    }
+    let form = Form::open(flags, context)?;
+    if form.is_text() {
         say(|out| shown::write_hops_opening(out, target, most))?;
     }
     let mut probes = Probes::new(flags, target, source, options, signals)?;
@@ -59,13 +67,7 @@ pub(super) fn hops(
         let Some(hop) = probes.ask(distance, count)? else {
             break;
         };
-        say(|out| {
-            if context.json {
-                shown::hop_json(out, target, &hop)
-            } else {
-                shown::write_hop(out, &hop)
-            }
-        })?;
+        form.hop(target, &hop)?;
         let is_last = hop.end.is_some();
         hops.push(hop);
         let silent = hops.iter().rev().take_while(|hop| hop.routers().is_empty());
@@ -79,10 +81,10 @@ pub(super) fn hops(
     let findings: Vec<_> = rules::of_trace(target.address, &trace)
         .into_iter()
         .collect();
-    say(|out| {
-        if context.json {
-            shown::hops_json(out, target, &hops, &verdict_words(&trace), &findings)
-        } else {
+    say(|out| match form.kind {
+        FormKind::Json => shown::hops_json(out, target, &hops, &verdict_words(&trace), &findings),
+        FormKind::Csv(_) => Ok(()),
+        FormKind::Text => {
             shown::write_hops_table(out, &hops, context.width)?;
             writeln!(out, "\n{}", verdict_words(&trace))?;
             finding::write_all(out, findings, layout(context))
@@ -90,6 +92,64 @@ pub(super) fn hops(
     })?;
     let end = hops.last().and_then(|hop| hop.end);
     Ok(Status::of(end == Some(End::Reached)))
+}
+
+/// In which form a trace is written.
+pub(super) struct Form {
+    pub(super) kind: FormKind,
+    /// With the time at the start of each line.
+    pub(super) with_time: Option<DayTime>,
+}
+
+#[derive(Debug, Clone, Copy)]
+pub(super) enum FormKind {
+    Text,
+    Json,
+    Csv(Csv),
+}
+
+impl Form {
+    /// The form that was asked for; CSV begins with its header.
+    pub(super) fn open(flags: &Flags, context: &Context) -> Result<Form> {
+        let csv = Csv {
+            with_intervals: flags.show.summary_every.is_some(),
+        };
+        if flags.show.csv {
+            say(|out| csv.header(out))?;
+        }
+        let offset = clock::local_offset();
+        Ok(Form {
+            kind: match () {
+                () if context.json => FormKind::Json,
+                () if flags.show.csv => FormKind::Csv(csv),
+                () => FormKind::Text,
+            },
+            with_time: flags.show.time_form().map(|form| DayTime { form, offset }),
+        })
+    }
+
+    pub(super) fn is_text(&self) -> bool {
+        matches!(self.kind, FormKind::Text)
+    }
+
+    /// `[time] `, if it is wanted.
+    pub(super) fn prefix(&self, at: Realtime) -> String {
+        self.with_time
+            .map_or(String::new(), |it| format!("[{}] ", it.show(at)))
+    }
+
+    /// What came of all requests to a hop.
+    fn hop(&self, target: &Target, hop: &Hop) -> Result<()> {
+        let at = clock::both().realtime;
+        say(|out| match self.kind {
+            FormKind::Json => shown::hop_json(out, target, hop, at),
+            FormKind::Csv(csv) => csv.hop(out, target, hop, 1, at),
+            FormKind::Text => {
+                write!(out, "{}", self.prefix(at))?;
+                shown::write_hop(out, hop)
+            }
+        })
+    }
 }
 
 /// How findings are written below a trace.

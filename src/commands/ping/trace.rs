@@ -6,7 +6,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::time::{Duration, Instant};
 
 use super::flags::Flags;
-use super::path::{Prober, layout, say};
+use super::path::{Form, FormKind, Prober, layout, say};
 use crate::commands::{Context, Status};
 use crate::diagnose::rules::path as rules;
 use crate::error::{Error, Kind, Result};
@@ -17,6 +17,8 @@ use crate::ping::target::Target;
 use crate::ping::trace::Trace;
 use crate::render::ping::table::{ASIDE, BACK};
 use crate::render::ping::trace as shown;
+use crate::render::ping::{DayTime, TimeForm};
+use crate::sys::clock;
 use crate::sys::datagram_probe;
 use crate::sys::handshake::{Outcome, handshake};
 use crate::sys::icmp::Options;
@@ -170,21 +172,82 @@ struct Screen<'a> {
     names: RefCell<Option<Names>>,
     is_aside: bool,
     changes: u64,
+    form: Form,
+    /// The rounds since the last summary, and when the next is due.
+    interval: Trace,
+    every: Option<Every>,
+}
+
+struct Every {
+    time: Duration,
+    next: Instant,
 }
 
 impl Screen<'_> {
+    /// What came of the request to a hop in this round, and whether that changes the path.
+    fn handle(&mut self, trace: &mut Trace, hop: &Hop) -> Result<()> {
+        let at = clock::both().realtime;
+        if let FormKind::Csv(csv) = self.form.kind {
+            say(|out| csv.hop(out, self.target, hop, trace.rounds + 1, at))?;
+        }
+        if self.every.is_some() {
+            self.interval.handle(hop);
+        }
+        let Some(change) = trace.handle(hop) else {
+            return Ok(());
+        };
+        self.changes += 1;
+        say(|out| match self.form.kind {
+            FormKind::Json => shown::change_json(out, self.target, &change, at),
+            FormKind::Csv(csv) => csv.change(out, self.target, &change, at),
+            FormKind::Text if self.is_aside => Ok(()),
+            FormKind::Text => {
+                let prefix = self.form.prefix(at);
+                writeln!(out, "{prefix}{}", shown::change_words(&change))
+            }
+        })
+    }
+
+    /// A round is over: the figures of the interval, if that is over too.
+    fn end_round(&mut self, most: u8) -> Result<()> {
+        self.interval.begin_round();
+        let now = Instant::now();
+        let Some(every) = self.every.as_mut().filter(|it| it.next <= now) else {
+            return Ok(());
+        };
+        every.next = now + every.time;
+        let trace = std::mem::replace(&mut self.interval, Trace::new(most));
+        let at = clock::both().realtime;
+        let named = |address| self.name(address);
+        say(|out| match self.form.kind {
+            FormKind::Json => shown::interval_json(out, self.target, &trace, at, &named),
+            FormKind::Csv(csv) => csv.interval(out, self.target, &trace, at),
+            FormKind::Text => {
+                let offset = clock::local_offset();
+                let form = TimeForm::Local;
+                let clock = self.form.with_time.unwrap_or(DayTime { form, offset });
+                let verdict = shown::verdict_words(&trace);
+                writeln!(out, "[{}] {verdict}", clock.show(at))?;
+                shown::write_table(out, &trace, self.context.width, &named)?;
+                writeln!(out)
+            }
+        })
+    }
+
+    /// The name of an address, if it is known by now.
+    fn name(&self, address: IpAddr) -> Option<String> {
+        let mut names = self.names.borrow_mut();
+        names.as_mut()?.of(address).map(str::to_owned)
+    }
+
     fn draw(&mut self, trace: &Trace) -> Result<()> {
-        let Some((width, height)) = terminal::stdout_size().filter(|_| !self.context.json) else {
+        // Tables of intervals stay on the screen, one below the other.
+        let is_live = self.form.is_text() && self.every.is_none();
+        let Some((width, height)) = terminal::stdout_size().filter(|_| is_live) else {
             return Ok(());
         };
         let mut table = Vec::new();
-        let named = |address| {
-            self.names
-                .borrow_mut()
-                .as_mut()?
-                .of(address)
-                .map(str::to_owned)
-        };
+        let named = |address| self.name(address);
         shown::write_table(&mut table, trace, Some(width), &named).map_err(Error::output)?;
         let text = String::from_utf8_lossy(&table);
         let rows = text.lines().take(usize::from(height).saturating_sub(2));
@@ -219,11 +282,12 @@ impl Screen<'_> {
                 .of_within(address, PATIENCE)
                 .map(str::to_owned)
         };
-        say(|out| {
-            if self.context.json {
-                return shown::report_json(out, self.target, trace, &findings, &named);
+        say(|out| match self.form.kind {
+            FormKind::Json => shown::report_json(out, self.target, trace, &findings, &named),
+            FormKind::Csv(_) => Ok(()),
+            FormKind::Text => {
+                shown::write_report(out, trace, findings, layout(self.context), &named)
             }
-            shown::write_report(out, trace, findings, layout(self.context), &named)
         })
     }
 }
@@ -238,21 +302,28 @@ pub(super) fn watch(
 ) -> Result<Status> {
     let signals = Signals::open_with_stop()?;
     let names = flags.targets.names.then(Names::start);
+    let most = options.hop_limit.unwrap_or(super::path::HOPS);
     let mut screen = Screen {
         context,
         target,
         names: RefCell::new(names.and_then(std::result::Result::ok)),
         is_aside: false,
         changes: 0,
+        form: Form::open(flags, context)?,
+        interval: Trace::new(most),
+        every: flags.show.summary_every.map(|time| Every {
+            time,
+            next: Instant::now() + time,
+        }),
     };
     let mut probes = Probes::new(flags, target, source, options, signals)?;
-    let mut trace = Trace::new(options.hop_limit.unwrap_or(super::path::HOPS));
+    let mut trace = Trace::new(most);
     let interval = flags.when.interval.unwrap_or(INTERVAL);
     let result = rounds(
         &mut probes,
         &mut trace,
         &mut screen,
-        flags.when.count,
+        (flags.when.count, most),
         interval,
     );
     screen.leave()?;
@@ -265,7 +336,7 @@ fn rounds(
     probes: &mut Probes<'_>,
     trace: &mut Trace,
     screen: &mut Screen<'_>,
-    count: Option<u64>,
+    (count, most): (Option<u64>, u8),
     interval: Duration,
 ) -> Result<()> {
     loop {
@@ -274,17 +345,11 @@ fn rounds(
             let Some(hop) = probes.ask(distance, 1)? else {
                 return Ok(());
             };
-            if let Some(change) = trace.handle(&hop) {
-                screen.changes += 1;
-                if screen.context.json {
-                    say(|out| shown::change_json(out, screen.target, &change))?;
-                } else if !screen.is_aside {
-                    say(|out| writeln!(out, "{}", shown::change_words(&change)))?;
-                }
-            }
+            screen.handle(trace, &hop)?;
             screen.draw(trace)?;
         }
         trace.begin_round();
+        screen.end_round(most)?;
         if count == Some(trace.rounds) || wait_until(next, &probes.prober.signals, screen)? {
             return Ok(());
         }

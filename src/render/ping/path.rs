@@ -11,6 +11,7 @@ use super::number::short_millis;
 use super::words;
 use crate::diagnose::Finding;
 use crate::diagnose::rules::path as rules;
+use crate::ping::clock::Realtime;
 use crate::ping::hops::{Answer, End, Hop};
 use crate::ping::mpls::{Label, Labels};
 use crate::ping::mtu::{Found, Outcome, headers};
@@ -19,7 +20,7 @@ use crate::reference::icmp::Version;
 use crate::render::column::{self, Column, put};
 use crate::render::escape;
 use crate::render::finding;
-use crate::render::json::{self, joined, maybe_micros};
+use crate::render::json::{self, joined, maybe_micros, seconds};
 
 /// The first line of `--hops`.
 pub fn write_hops_opening(out: &mut impl Write, target: &Target, most: u8) -> io::Result<()> {
@@ -61,7 +62,7 @@ pub fn write_hop(out: &mut impl Write, hop: &Hop) -> io::Result<()> {
 }
 
 /// How the path ends; nothing for the target itself.
-fn end_words(hop: &Hop) -> Option<String> {
+pub(super) fn end_words(hop: &Hop) -> Option<String> {
     match hop.end? {
         End::Reached => None,
         End::Refused(refusal) => Some(refusal.words()),
@@ -109,7 +110,7 @@ pub fn write_hops_table(
 }
 
 /// A hop as an event.
-pub fn hop_json(out: &mut impl Write, target: &Target, hop: &Hop) -> io::Result<()> {
+pub fn hop_json(out: &mut impl Write, target: &Target, hop: &Hop, at: Realtime) -> io::Result<()> {
     let answers = hop.answers.iter().map(|answer| {
         let fields = |it: &Answer| {
             let labels = labels_json(&it.labels);
@@ -118,6 +119,7 @@ pub fn hop_json(out: &mut impl Write, target: &Target, hop: &Hop) -> io::Result<
         answer.as_ref().map_or(Value::Null, fields)
     });
     let fields = json!({
+        "time": seconds(at),
         "hop": hop.distance,
         "answers": answers.collect::<Value>(),
         "reached": hop.end == Some(End::Reached),

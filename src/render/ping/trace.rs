@@ -1,5 +1,7 @@
 //! A trace that goes on: a table on the terminal, a report, and JSON.
 
+pub mod csv;
+
 use std::fmt::Write as _;
 use std::io::{self, Write};
 use std::net::IpAddr;
@@ -11,6 +13,7 @@ use super::number::{general, short_millis};
 use super::path::{event, labels_json};
 use super::words;
 use crate::diagnose::Finding;
+use crate::ping::clock::Realtime;
 use crate::ping::figures::Summary;
 use crate::ping::hops::End;
 use crate::ping::mpls::Label;
@@ -18,7 +21,7 @@ use crate::ping::target::Target;
 use crate::ping::trace::{PathChange, Router, Trace, Traced, Verdict};
 use crate::render::column::{self, Column, put};
 use crate::render::finding::{self, Layout};
-use crate::render::json::maybe_micros;
+use crate::render::json::{maybe_micros, seconds};
 
 /// The name of an address, if one is known.
 pub type Named<'a> = &'a dyn Fn(IpAddr) -> Option<String>;
@@ -187,8 +190,14 @@ pub fn write_report(
 }
 
 /// A change of the path as an event.
-pub fn change_json(out: &mut impl Write, target: &Target, change: &PathChange) -> io::Result<()> {
-    let fields = json!({ "hop": change.distance, "from": change.from, "to": change.to });
+pub fn change_json(
+    out: &mut impl Write,
+    target: &Target,
+    change: &PathChange,
+    at: Realtime,
+) -> io::Result<()> {
+    let PathChange { distance, from, to } = change;
+    let fields = json!({ "time": seconds(at), "hop": distance, "from": from, "to": to });
     event(out, "path_change", target, fields)
 }
 
@@ -205,6 +214,48 @@ struct RouterFields {
     jitter_us: Value,
 }
 
+fn hop_fields(hop: &Traced, named: Named<'_>) -> Value {
+    let routers = hop.routers.iter().map(|router| {
+        let times = router.times.summary();
+        RouterFields {
+            address: router.address,
+            name: named(router.address),
+            answers: router.answers,
+            mpls: labels_json(&router.labels),
+            rtt_min_us: maybe_micros(times.map(|it| it.min)),
+            rtt_avg_us: maybe_micros(times.map(|it| it.mean)),
+            rtt_max_us: maybe_micros(times.map(|it| it.max)),
+            rtt_mdev_us: maybe_micros(times.map(|it| it.deviation)),
+            jitter_us: maybe_micros(times.and_then(|it| it.jitter)),
+        }
+    });
+    json!({
+        "hop": hop.distance,
+        "sent": hop.sent,
+        "answered": hop.answered,
+        "routers": routers.collect::<Vec<_>>(),
+        "reached": hop.end == Some(End::Reached),
+    })
+}
+
+/// The figures of an interval that is over, as an event.
+pub fn interval_json(
+    out: &mut impl Write,
+    target: &Target,
+    trace: &Trace,
+    at: Realtime,
+    named: Named<'_>,
+) -> io::Result<()> {
+    let hops = trace.hops().iter().map(|hop| hop_fields(hop, named));
+    let fields = json!({
+        "time": seconds(at),
+        "rounds": trace.rounds,
+        "hops": hops.collect::<Value>(),
+        "verdict": verdict_words(trace),
+    });
+    event(out, "interval", target, fields)
+}
+
 /// The report as events: one for each hop, and the end.
 pub fn report_json(
     out: &mut impl Write,
@@ -214,28 +265,7 @@ pub fn report_json(
     named: Named<'_>,
 ) -> io::Result<()> {
     for hop in trace.hops() {
-        let routers = hop.routers.iter().map(|router| {
-            let times = router.times.summary();
-            RouterFields {
-                address: router.address,
-                name: named(router.address),
-                answers: router.answers,
-                mpls: labels_json(&router.labels),
-                rtt_min_us: maybe_micros(times.map(|it| it.min)),
-                rtt_avg_us: maybe_micros(times.map(|it| it.mean)),
-                rtt_max_us: maybe_micros(times.map(|it| it.max)),
-                rtt_mdev_us: maybe_micros(times.map(|it| it.deviation)),
-                jitter_us: maybe_micros(times.and_then(|it| it.jitter)),
-            }
-        });
-        let fields = json!({
-            "hop": hop.distance,
-            "sent": hop.sent,
-            "answered": hop.answered,
-            "routers": routers.collect::<Vec<_>>(),
-            "reached": hop.end == Some(End::Reached),
-        });
-        event(out, "hop", target, fields)?;
+        event(out, "hop", target, hop_fields(hop, named))?;
     }
     let reached = trace.is_reached();
     let fields = json!({
