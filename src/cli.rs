@@ -15,7 +15,8 @@ use crate::commands::{
     echo_server, explain, fill_buffers, ping, resolve, sockets, top, watch,
 };
 use crate::error::{Error, Kind, Result};
-use crate::render::{failure, overview};
+use crate::render::{escape, failure, overview};
+use crate::sys::about::About;
 use crate::sys::{privilege, terminal};
 
 /// Diagnose broken network connections on Linux.
@@ -178,6 +179,10 @@ pub fn main() -> ExitCode {
     let parsed = command().try_get_matches_from(words);
     let cli = match parsed.and_then(|matches| Cli::from_arg_matches(&matches)) {
         Ok(cli) => cli,
+        Err(error) if error.kind() == ErrorKind::DisplayVersion && asks_for_more() => {
+            let _ = write_about(&mut io::stdout().lock(), &About::this());
+            return ExitCode::SUCCESS;
+        }
         Err(error) => {
             // Help and version go to standard output and are not failures, nor is a closed pipe.
             let error = in_words(error);
@@ -194,6 +199,40 @@ pub fn main() -> ExitCode {
             ExitCode::from(error.kind.exit_status())
         }
     }
+}
+
+/// Whether the command line has a `-v`; the parser ends at `--version` and does not say.
+fn asks_for_more() -> bool {
+    std::env::args_os()
+        .any(|word| word == "-v" || word == "--verbose" || word == "-Vv" || word == "-vV")
+}
+
+/// The version, and what a report of a fault needs.
+fn write_about(out: &mut impl io::Write, about: &About) -> io::Result<()> {
+    writeln!(out, "sockdoc {}", env!("CARGO_PKG_VERSION"))?;
+    let commit = about.commit.unwrap_or("not recorded in this build");
+    writeln!(out, "commit       {commit}")?;
+    writeln!(
+        out,
+        "build        {}, {}",
+        std::env::consts::ARCH,
+        about.linking
+    )?;
+    let types = if about.types { "with" } else { "without" };
+    writeln!(
+        out,
+        "kernel       Linux {}, {types} BTF",
+        escape::text(&about.kernel)
+    )?;
+    writeln!(out, "user         uid {}", about.uid)?;
+    for (title, wanted) in [("may use", true), ("may not use", false)] {
+        let rights = about.rights.iter().filter(|(_, may)| *may == wanted);
+        let names: Vec<&str> = rights.map(|(name, _)| *name).collect();
+        if !names.is_empty() {
+            writeln!(out, "{title:<12} {}", names.join(", "))?;
+        }
+    }
+    Ok(())
 }
 
 /// A failure of the parser in our words: what is wrong with a number, and what there is instead of a flag.
@@ -289,5 +328,46 @@ fn report(error: &Error, global: &Global) {
     };
     if written.is_ok() {
         let _ = io::stderr().write_all(&text);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_long_version_tells_what_a_report_needs() {
+        let about = About {
+            commit: Some("0123456789ab"),
+            linking: "static, with glibc",
+            kernel: "6.1.0\x1b[31m".into(),
+            types: true,
+            uid: 1000,
+            rights: [
+                ("sockets", true),
+                ("programs", false),
+                ("rules", false),
+                ("namespaces", true),
+                ("raw", false),
+            ],
+        };
+        let mut text = Vec::new();
+        write_about(&mut text, &about).expect("a Vec takes every write");
+        let text = String::from_utf8(text).expect("text");
+        let lines: Vec<&str> = text.lines().skip(1).collect();
+        assert_eq!(
+            lines,
+            [
+                "commit       0123456789ab".to_owned(),
+                format!(
+                    "build        {}, static, with glibc",
+                    std::env::consts::ARCH
+                ),
+                "kernel       Linux 6.1.0\\x1b[31m, with BTF".into(),
+                "user         uid 1000".into(),
+                "may use      sockets, namespaces".into(),
+                "may not use  programs, rules, raw".into(),
+            ]
+        );
     }
 }

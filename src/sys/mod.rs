@@ -31,11 +31,13 @@
 //! | [`sockets`] | the sockets of this host: sock_diag, /proc, namespaces, owners |
 //! | [`speak`] | a talk in an application protocol over a connection |
 //! | [`tls`] | a TLS handshake over a connected socket, and the trusted certificates |
+//! | [`about`] | this build, its kernel and its rights, for `--version -v` |
 //! | [`users`] | user numbers and names |
 //! | [`unix`] | a connection to a Unix domain socket |
 //! | [`waiting`] | waiting for descriptors until a deadline |
 //! | [`terminal`] | is it a terminal, how wide, may it be coloured; progress |
 
+pub mod about;
 pub mod activation;
 pub mod around;
 pub mod bpf;
