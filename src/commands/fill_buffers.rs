@@ -16,7 +16,7 @@ use crate::fill::report::CloseKind;
 use crate::fill::{Mode, Plan, Variant};
 use crate::sys::socket::Options;
 
-/// Fill the buffers of a connection until send() fails, and read who is to blame.
+/// Fill the buffers of a connection until send() fails, and report the cause.
 ///
 /// Without HOST and PORT both ends are in this process, on the loopback interface: a client sends to a
 /// server that does not read, until a non-blocking send() fails with EWOULDBLOCK (Python's

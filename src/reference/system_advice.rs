@@ -33,7 +33,7 @@ advice! {
         cause "this host gave up an established connection: what it sent was not acknowledged, the peer had closed before, or a local security program cut it"
         next "read the other program's log around this moment: in most cases it closed or crashed first; then look at firewall and antivirus software here";
     Windows ECONNRESET
-        cause "the peer sent RST: its program crashed, was stopped, or closed with unread data; on UDP an earlier datagram found nobody listening"
+        cause "the peer sent RST: its program crashed, was stopped, or closed with unread data; on UDP nothing listened where an earlier datagram went"
         next "read the peer's log around this moment; on UDP ignore it, or set SIO_UDP_CONNRESET to false";
     Windows EAGAIN
         cause "the socket is non-blocking and not ready: nothing to read yet, or no room to write"

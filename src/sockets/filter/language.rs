@@ -48,7 +48,7 @@ pub fn read(words: &[&[u8]], look_up: LookUp<'_>) -> Result<Filter, WordError> {
     }
     let expression = reader.any()?;
     if let Some(token) = reader.peek() {
-        return Err(whole(&token.text(), "there is no ( that it closes"));
+        return Err(whole(&token.text(), "it closes no ("));
     }
     filter.add_test(expression);
     Ok(filter)

@@ -11,7 +11,7 @@ pub static TCP_MEMORY_PRESSURE: Rule = Rule::new(
         "The sockets of all programs together hold more memory than the second figure of net.ipv4.tcp_mem. The \
          kernel shrinks windows and buffers, so all connections slow down; above the third figure it drops data.",
         "The column `press` of /proc/net/protocols says yes for TCP.",
-        "Much memory in use below the second figure is no trouble.",
+        "Much memory in use, but less than the second figure, is normal.",
         "Find the sockets with full buffers; raise net.ipv4.tcp_mem if the host has the memory.",
     ],
     Check::Host(pressure),

@@ -15,7 +15,7 @@ pub static LOCAL_QUEUE_FULL: Rule = rule(
         "Packets wait in this host before they leave by its link: something here sends more than the link takes.",
         "The kernel timestamped the requests when they came to the queue of the link and when they left it \
          (SO_TIMESTAMPING).",
-        "A slow path or a slow host: the time from the link to the reply is told apart, and is short.",
+        "A slow path or a slow host: the time from the link to the reply is measured separately, and is short.",
         "Find what sends so much, or give the link a fair queue (fq_codel, cake) so that it does not delay others.",
     ],
 );

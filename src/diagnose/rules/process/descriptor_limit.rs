@@ -13,8 +13,8 @@ pub static RULE: Rule = Rule {
         EMFILE, so connections wait in the queue until the process closes something.",
     proof: "The number of entries in /proc/PID/fd is the soft limit of /proc/PID/limits or more, and \
         connections wait at a listener of the process.",
-    look_alikes: "A process at its limit at whose listeners nobody waits is no finding, nor is a long queue of \
-        a process that has descriptors left.",
+    look_alikes: "Not reported: a process at its limit without waiting connections, and a long queue of a process \
+        that has descriptors left.",
     next: "Raise the limit (LimitNOFILE= of the systemd unit, ulimit -n), or find what the process does not \
         close.",
     because: &[],

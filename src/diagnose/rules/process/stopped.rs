@@ -15,7 +15,7 @@ pub static RULE: Rule = Rule {
     proof: "The state in /proc/PID/stat is T (stopped) or t (stopped by a debugger), and a connection waits \
         at a listener of the process, or data for it is unread for more than a second.",
     look_alikes: "A sleeping process (S) waits for events: that is the everyday state of a server. A stopped \
-        process for which nobody waits, as a shell's job control leaves it, is no finding.",
+        process without waiting connections, such as a job that a shell suspended, is not reported.",
     next: "Continue it with kill -CONT, or find out what stopped it.",
     because: &[],
     check: Check::Process(check),

@@ -17,7 +17,7 @@ pub static RULE: Rule = Rule {
     proof: "Connections wait at this listener and are not accepted, while the queue of another listener of the \
         same address is empty.",
     look_alikes: "If connections wait at all of them, the program as a whole does not accept. A queue that is \
-        emptied within seconds is no finding.",
+        emptied within seconds is not reported.",
     next: "See what the process or thread of this listener does, or end it: the kernel then uses the others.",
     because: &[Cause::at(&STOPPED, Role::Owner)],
     check: Check::Socket(check),
