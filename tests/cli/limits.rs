@@ -207,7 +207,8 @@ fn ten_thousand_idle_connections_cost_almost_nothing() {
     support::until("all to be accepted", || {
         (server.descriptors() > MANY).then_some(())
     });
-    let memory = server.memory("VmRSS:");
+    // What it allocates; the pages of the program itself are shared, and many in a debug build.
+    let memory = server.memory("RssAnon:");
     assert!(memory < 20 << 20, "{memory} bytes resident");
     let used = server.cpu_during(Duration::from_millis(500));
     assert!(

@@ -360,8 +360,8 @@ fn the_examples_of_the_overview_work_as_typed() {
         })
         .collect();
     assert!(examples.len() >= COMMANDS.len(), "{text}");
-    // A port is listed while a server uses it.
-    examples.sort_by_key(|example| example[0] == "sockets");
+    // A port is listed and checked while a server uses it.
+    examples.sort_by_key(|example| ["sockets", "check"].contains(&example[0]));
     // The capture file that the examples name.
     let folder = tempfile::tempdir().expect("a folder");
     let capture = concat!(
