@@ -330,7 +330,7 @@ impl Dissector {
         let (Network::Ip(ip), Transport::Tcp(tcp)) = (&layers.network, &layers.transport) else {
             return None;
         };
-        if ip.fragment.is_some() {
+        if ip.fragment.is_some() || tcp.header_length == 0 {
             return None;
         }
         let tracked = stream::Frame {

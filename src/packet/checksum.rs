@@ -54,7 +54,15 @@ pub fn wrong(decoded: &Decoded, bytes: &[u8]) -> Option<Wrong> {
         Transport::Icmp(message) => (Wrong::Icmp, message.span.offset),
         Transport::None | Transport::Other(_) => return None,
     };
-    let message = bytes.get(offset as usize..ip.end as usize)?;
+    let mut message = bytes.get(offset as usize..ip.end as usize)?;
+    if let Transport::Udp(udp) = &layers.transport {
+        // RFC 2675 section 4: 0 over IPv6 says that the length is that of the packet.
+        message = match usize::from(udp.length) {
+            0 if ip.is_v6 && message.get(6..8)? != [0, 0] => message,
+            0..8 => return None,
+            length => message.get(..length)?,
+        };
+    }
     // A sender of IPv4 may leave it out.
     if wrong == Wrong::Udp && !ip.is_v6 && message.get(6..8)? == [0, 0] {
         return None;

@@ -189,11 +189,34 @@ fn walk_extensions(bytes: &[u8], head: &mut Head) -> Result<(), Malformed> {
             // RFC 8200 section 4: in units of 8 bytes, less the first.
             _ => (usize::from(rest[1]) + 1) * 8,
         };
-        at_least(bytes, head.length, length, Layer::Ipv6Extension)?;
+        let extension = at_least(bytes, head.length, length, Layer::Ipv6Extension)?;
+        if head.protocol == protocol::ROUTING
+            && let Some(last) = final_destination(&extension[..length])
+        {
+            head.destination = last.into();
+        }
         head.protocol = rest[0];
         head.length += length;
     }
     Ok(())
+}
+
+/// Where a packet goes that is still on its way from one address of its routing header to the next: the destination of
+/// the fixed header is only the next of them.
+#[cold]
+fn final_destination(routing: &[u8]) -> Option<Ipv6Addr> {
+    let &[_, _, kind, segments_left, ..] = routing else {
+        return None;
+    };
+    let address: &[u8; 16] = match kind {
+        _ if segments_left == 0 => return None,
+        // RFC 2460 section 4.4, RFC 6275 section 6.4: the last one.
+        0 | 2 => routing.get(8..)?.last_chunk()?,
+        // RFC 8754 section 2: they are in reverse order.
+        4 => routing.get(8..)?.first_chunk()?,
+        _ => return None,
+    };
+    Some(Ipv6Addr::from(*address))
 }
 
 fn is_extension(protocol: u8) -> bool {
@@ -254,6 +277,22 @@ mod tests {
         assert_eq!(told(&v6(58, &[])[..39]), Err((Layer::Ipv6, 0, 40, 39)));
         let cut = v6(0, &[58, 1, 0, 0, 0, 0, 0, 0]);
         assert_eq!(told(&cut), Err((Layer::Ipv6Extension, 40, 16, 8)));
+    }
+
+    #[test]
+    fn the_destination_is_the_last_of_a_routing_header_that_is_not_used_up() {
+        let last = |kind, left, count: u8| {
+            let mut routing = vec![58, 2 * count, kind, left, 0, 0, 0, 0];
+            for number in 1..=count {
+                routing.extend([0xfd, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 9, number]);
+            }
+            parse(&v6(43, &routing)).unwrap().destination.to_string()
+        };
+        assert_eq!(last(0, 1, 2), "fd00::902");
+        assert_eq!(last(4, 1, 2), "fd00::901");
+        for (kind, left, count) in [(0, 0, 2), (3, 1, 2), (0, 1, 0)] {
+            assert_eq!(last(kind, left, count), "fd00::2");
+        }
     }
 
     #[test]

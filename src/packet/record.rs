@@ -209,7 +209,7 @@ impl Span {
 pub struct Tcp {
     /// Where its header begins.
     pub offset: u32,
-    /// Bytes of the header with its options.
+    /// Bytes of the header with its options; 0 if it says a length that cannot be.
     pub header_length: u8,
     /// The sender's port.
     pub source: u16,

@@ -34,8 +34,8 @@ pub mod flag {
 
 /// Reads the segment at `packet.start`; the IP packet around it ends at `packet.end`.
 ///
-/// Where the options are cut, or the header says a length that cannot be, the rest is given all the
-/// same.
+/// Where the options are cut, the rest is given all the same; also where the header says a length that cannot be, but
+/// then [`Tcp::header_length`] is 0, and nothing is known of the data.
 #[inline]
 pub(super) fn read(
     frame: &[u8],
@@ -56,21 +56,20 @@ pub(super) fn read(
     };
     let view = TcpPacket::new(bytes).ok_or(malformed(HEADER, bytes.len()))?;
     let said = usize::from(view.get_data_offset()) * 4;
-    let (header_length, told) = if said < HEADER {
-        (HEADER, Some(malformed(HEADER, said)))
-    } else if said > bytes.len() {
-        (bytes.len(), Some(malformed(said, bytes.len())))
+    let room = packet.end - offset;
+    let nothing = packet.end..packet.end;
+    let (header_length, data, told) = if said < HEADER {
+        (0, nothing, Some(malformed(HEADER, said)))
+    } else if said > room {
+        (0, nothing, Some(malformed(said, room)))
     } else {
-        (said, None)
-    };
-    let data = match told {
-        None => offset + header_length..packet.end,
-        // Where the data begins is not known.
-        Some(_) => packet.end..packet.end,
+        // The frame may end within the options.
+        let cut = (said > bytes.len()).then(|| malformed(said, bytes.len()));
+        (said.min(bytes.len()), offset + said..packet.end, cut)
     };
     let tcp = Tcp {
         offset: u32::try_from(offset).unwrap_or(u32::MAX),
-        header_length: u8::try_from(header_length).unwrap_or(60),
+        header_length: u8::try_from(header_length).unwrap_or(0),
         source: view.get_source(),
         destination: view.get_destination(),
         sequence: view.get_sequence(),

@@ -86,8 +86,7 @@ pub(super) struct Sender {
     before_reset: Option<SeqNumber>,
     /// Up to here there is something to acknowledge.
     pub(super) to_be_acked: Option<SeqNumber>,
-    /// That more was acknowledged than was sent has been said; it is not said again before something new
-    /// is sent, or something else is missing.
+    /// That more was acknowledged than was sent has been said; it is not said again before something else is missing.
     pub(super) told_unseen: bool,
     pub(super) last_ack: SeqNumber,
     pub(super) last_ack_time: Timestamp,
@@ -228,7 +227,8 @@ impl Conversation {
         if segment.has(flag::SYN) {
             if let Some(by) = shift {
                 sender.scale = Scale::By(by);
-            } else {
+            } else if !matches!(sender.scale, Scale::By(_)) {
+                // A SYN that is sent again may leave it out.
                 sender.scale = Scale::Off;
                 if segment.has(flag::ACK) {
                     self.ends[1 - from].scale = Scale::Off;
@@ -308,7 +308,6 @@ fn remember(sender: &mut Sender, segment: &Segment, marks: Marks) {
         };
         sender.next = known(end);
         sender.next_time = segment.time;
-        sender.told_unseen = false;
     }
     if !is_probe && sender.to_be_acked.is_none_or(|edge| edge == segment.seq) {
         sender.to_be_acked = sender.next;

@@ -8,7 +8,7 @@ use super::names::Names;
 use super::{icmp, other};
 use crate::dissect::Frame;
 use crate::packet::checksum::Wrong;
-use crate::packet::record::{Layers, Network, Tcp, Transport};
+use crate::packet::record::{Ip, Layers, Network, Tcp, Transport};
 use crate::packet::tcp::{Opt, Options, flag};
 use crate::stream::{Analysis, Direction, Marks, SegmentInfo};
 
@@ -379,7 +379,7 @@ fn without_connection(
                 Some(names) => names.addresses(out, ip),
                 None => addresses(out, ip.source, ip.destination),
             }
-            if ip.fragment.is_some() {
+            if ip.fragment.is_some() && !is_cut_first_fragment(frame, ip, &layers.transport) {
                 return other::fragment(out, frame, ip);
             }
             match &layers.transport {
@@ -389,8 +389,10 @@ fn without_connection(
                         Some(names) => names.ports(out, "udp", udp.source, udp.destination),
                         None => ports(out, udp.source, udp.destination),
                     }
-                    out.text(" Len=");
-                    out.number(u64::from(udp.length).saturating_sub(8));
+                    other::datagram_length(out, frame, ip, udp);
+                }
+                Transport::Tcp(tcp) if tcp.header_length == 0 => {
+                    other::bad_segment(out, frame, tcp);
                 }
                 Transport::Icmp(message) => icmp::write(out, frame, ip, message),
                 Transport::Tcp(_) | Transport::None => other::cut_transport(out, frame, ip),
@@ -403,6 +405,12 @@ fn without_connection(
     }
 }
 
+/// Whether this is the first fragment of a packet that cannot be put together, because it was cut.
+fn is_cut_first_fragment(frame: &Frame<'_>, ip: &Ip, transport: &Transport) -> bool {
+    let is_udp = matches!(transport, Transport::Udp(_));
+    !ip.is_v6 && is_udp && frame.captured.len() < frame.length as usize
+}
+
 /// `PROTOCOL LENGTH `
 pub(super) fn head(out: &mut Buffer, protocol: &str, length: u32) {
     out.text(protocol);
@@ -413,7 +421,7 @@ pub(super) fn head(out: &mut Buffer, protocol: &str, length: u32) {
 
 /// ` [TCP CHECKSUM INCORRECT]`.
 #[cold]
-fn checksum(out: &mut Buffer, wrong: Wrong) {
+pub(super) fn checksum(out: &mut Buffer, wrong: Wrong) {
     out.text(" [");
     out.text(wrong.layer());
     out.text(" CHECKSUM INCORRECT]");
@@ -427,7 +435,7 @@ fn suffix(out: &mut Buffer, frame: &Frame<'_>, is_application: bool) {
     {
         checksum(out, wrong);
     }
-    if frame.decoded.malformed.is_some() {
+    if frame.decoded.malformed.is_some() && !other::is_named(frame.decoded) {
         let was_cut = frame.captured.len() < frame.length as usize;
         out.text(if was_cut {
             "[Packet size limited during capture]"

@@ -1,12 +1,14 @@
 //! Lines about what is neither TCP nor UDP nor ICMP.
 
 use super::buffer::Buffer;
-use super::line::{columns, head, ports};
+use super::line::{checksum, columns, flags, head, ports};
 use crate::dissect::{Frame, Unread};
-use crate::packet::Layer;
+use crate::packet::checksum::Wrong;
 use crate::packet::gre;
 use crate::packet::ip::protocol;
-use crate::packet::record::{Arp, ArpAddresses, Ip, Link, Span};
+use crate::packet::record::{Arp, ArpAddresses, Ip, Link, Span, Tcp, Transport, Udp};
+use crate::packet::tcp::{HEADER, flag};
+use crate::packet::{Decoded, Layer};
 
 /// `02:00:0a:00:00:01`
 pub(super) fn mac(bytes: &[u8]) -> String {
@@ -103,6 +105,69 @@ pub(super) fn cut_transport(out: &mut Buffer, frame: &Frame<'_>, ip: &Ip) {
     if let (&[from, from_low, to, to_low, ..], "TCP" | "UDP") = (rest, name) {
         let (from, to) = ([from, from_low], [to, to_low]);
         ports(out, u16::from_be_bytes(from), u16::from_be_bytes(to));
+    }
+}
+
+/// A segment whose header says a length that cannot be: its numbers as they stand.
+#[cold]
+pub(super) fn bad_segment(out: &mut Buffer, frame: &Frame<'_>, tcp: &Tcp) {
+    head(out, "TCP", frame.length);
+    ports(out, tcp.source, tcp.destination);
+    out.text(" [");
+    flags(out, tcp.flags);
+    out.format(format_args!("] Seq={}", tcp.sequence));
+    if tcp.has(flag::ACK) {
+        out.format(format_args!(" Ack={}", tcp.acknowledgment));
+    }
+    out.format(format_args!(" Win={}", tcp.window));
+    if frame.wrong_checksum == Some(Wrong::Tcp) {
+        checksum(out, Wrong::Tcp);
+    }
+    if let Some(malformed) = frame.decoded.malformed.filter(|it| it.need == HEADER) {
+        out.format(format_args!(
+            ", bogus TCP header length ({}, must be at least {HEADER})",
+            malformed.have
+        ));
+    }
+}
+
+/// ` Len=8`, or why the length of a datagram cannot be.
+pub(super) fn datagram_length(out: &mut Buffer, frame: &Frame<'_>, ip: &Ip, udp: &Udp) {
+    const LEAST: u16 = 8;
+    if udp.length == 0 && ip.is_v6 {
+        // RFC 2675 section 4; over IPv6 there has to be a checksum.
+        let at = udp.offset as usize + 6;
+        let has_checksum = frame.bytes.get(at..at + 2) != Some(&[0, 0]);
+        let illegal = if has_checksum {
+            ""
+        } else {
+            " [ILLEGAL CHECKSUM (0)]"
+        };
+        let length = udp.payload.length;
+        return out.format(format_args!(" Len={length} [Jumbogram]{illegal}"));
+    }
+    if udp.length < LEAST {
+        return out.format(format_args!(" [BAD UDP LENGTH {} < {LEAST}]", udp.length));
+    }
+    if is_named(frame.decoded) {
+        let length = udp.length;
+        out.format(format_args!(
+            " [BAD UDP LENGTH {length} > IP PAYLOAD LENGTH]"
+        ));
+    }
+    out.text(" Len=");
+    out.number(u64::from(udp.length - LEAST));
+}
+
+/// Whether the line says itself what is malformed.
+pub(super) fn is_named(decoded: &Decoded) -> bool {
+    let Some(malformed) = decoded.malformed else {
+        return false;
+    };
+    match &decoded.innermost().transport {
+        Transport::Udp(_) => malformed.layer == Layer::Udp,
+        Transport::Tcp(tcp) => tcp.header_length == 0 && malformed.need == HEADER,
+        _ => false,
     }
 }
 
