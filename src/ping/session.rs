@@ -2,6 +2,7 @@
 
 mod account;
 mod judge;
+mod stamps;
 #[cfg(test)]
 mod tests;
 
@@ -19,7 +20,7 @@ use super::plan::{Pace, Plan, Until};
 use super::schedule::{Schedule, Traffic};
 use super::tally::Tally;
 use super::target::Target;
-use super::window::{Slot, Stage, State, Window};
+use super::window::{Slot, State, Window};
 use crate::reference::icmp::Version;
 
 pub use judge::{Incoming, Notice};
@@ -330,24 +331,6 @@ impl Session {
             sequence,
             why,
         })
-    }
-
-    /// The kernel says when a request was at a stage of its way through this host.
-    pub fn handle_stamp(&mut self, number: u64, stage: Stage, stamp: Realtime, now: Monotonic) {
-        let time = self.watch.monotonic(stamp);
-        let Some(slot) = self.window.slot_mut(number) else {
-            return;
-        };
-        // A timestamp that cannot be true is of another request, or of a clock that was set since.
-        let earliest = slot.queued.unwrap_or(slot.sent);
-        if !(earliest..=now).contains(&time) {
-            return;
-        }
-        match stage {
-            // Stacked devices have a queue each.
-            Stage::Queued => slot.queued = slot.queued.or(Some(time)),
-            Stage::Left => slot.left = Some(time),
-        }
     }
 
     /// Both clocks were read.

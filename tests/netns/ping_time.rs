@@ -76,6 +76,38 @@ fn the_queue_of_the_own_link_is_a_part_of_the_round_trip_and_is_told_apart() {
 }
 
 #[test]
+fn each_request_that_a_full_queue_refused_at_first_has_its_own_time_in_it() {
+    let test = "a queue that refuses";
+    if program("tc").is_none() {
+        skip(test, "tc is not installed");
+        return;
+    }
+    let Some(path) = Path::new(test) else {
+        return;
+    };
+    // Three packets wait, each for 130 ms; more are refused (ENOBUFS).
+    let words = "qdisc add dev near0 root tbf rate 64kbit burst 2k limit 4k";
+    let mut tc = path.client.command("tc");
+    let done = tc.args(words.split(' ')).stderr(Stdio::null()).status();
+    if !done.is_ok_and(|it| it.success()) {
+        skip(test, "the kernel has no tbf");
+        return;
+    }
+    let words = format!("--json -c 12 -l 12 -s 1000 -W 9 {}", SERVER[0]);
+    let run = Run::words(&path.client, &words);
+    let times = run.objects().into_iter().filter_map(|it| {
+        let (rtt, queue) = (it["rtt_us"].as_f64()?, it["queue_us"].as_f64()?);
+        Some((rtt / 1000.0, queue / 1000.0))
+    });
+    let times: Vec<(f64, f64)> = times.collect();
+    assert!(run.summary()["send_retries"].as_u64() > Some(0), "{run}");
+    // Without the queue the round trip is short; a slow machine may delay some.
+    let right = times.iter().filter(|(rtt, queue)| rtt - queue < 100.0);
+    assert!(right.count() >= 9, "{times:?}: {run}");
+    assert!(times.iter().any(|(_, queue)| *queue > 200.0), "{run}");
+}
+
+#[test]
 fn a_lost_syn_is_told_and_is_a_loss() {
     let test = "--tcp, a lost SYN";
     if program("nft").is_none() {

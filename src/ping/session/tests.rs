@@ -14,6 +14,7 @@ use crate::packet::icmp::{self, HEADER};
 use crate::ping::event::{Reply, Verdict};
 use crate::ping::losses::Refusal;
 use crate::ping::payload::Damage;
+use crate::ping::window::Stage;
 
 const MS: u64 = 1_000_000;
 /// What the wall clock is ahead of the other at first.

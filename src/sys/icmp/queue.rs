@@ -1,5 +1,6 @@
 //! One socket of a session: the packets it is about to send, and those it receives.
 
+use std::collections::VecDeque;
 use std::io;
 use std::net::SocketAddr;
 use std::os::fd::AsRawFd;
@@ -15,6 +16,7 @@ use crate::packet::icmp;
 use crate::ping::clock::Monotonic;
 use crate::ping::losses::Unsent;
 use crate::ping::session::{Incoming, Notice, Request, Session};
+use crate::ping::window::Stage;
 use crate::reference::icmp::Version;
 use crate::sys::clock;
 
@@ -35,6 +37,8 @@ const WAIT_FOR_ROOM: Duration = Duration::from_millis(5);
 const MOST_WAIT: Duration = Duration::from_secs(1);
 /// Numbers of timestamped requests that are remembered until their timestamp comes.
 const REMEMBERED: usize = 4096;
+/// Requests that may wait in the queue of a link while the numbers of timestamps begin anew.
+const LEAVING: u32 = 1024;
 /// Batches of an earlier session that are taken out of a queue: more than its buffer holds.
 const STALE: usize = 4096;
 
@@ -51,6 +55,9 @@ pub(super) struct SocketQueue {
     /// The request of each timestamp, by the timestamp's number.
     stamped: Vec<u64>,
     next_stamp: u32,
+    /// Requests whose timestamps were numbered before the numbers began anew, and that have not left the
+    /// queue of their link: their number then, and which they are.
+    leaving: VecDeque<(u32, u64)>,
     overflowed: u32,
 }
 
@@ -68,6 +75,7 @@ impl SocketQueue {
             helper: None,
             stamped: vec![0; REMEMBERED],
             next_stamp: 0,
+            leaving: VecDeque::new(),
             overflowed: 0,
         }
     }
@@ -88,6 +96,7 @@ impl SocketQueue {
         self.bunch = Bunch::new(&template);
         self.spare.clear();
         self.next_stamp = 0;
+        self.leaving.clear();
         self.template = template;
         Ok(())
     }
@@ -191,7 +200,9 @@ impl SocketQueue {
                 }
                 bunch.sent += 1;
             }
-            self.restart_stamps(&bunch);
+            // What the attempt left in the error queue has its old number.
+            self.receive_errors(session, handler)?;
+            self.restart_stamps(&bunch, session);
             result = bunch.send(self.socket.as_raw_fd());
         }
         bunch.clear();
@@ -213,12 +224,28 @@ impl SocketQueue {
     }
 
     /// A request that failed may have used up a number for its timestamp, or not: those of the rest begin
-    /// anew.
-    fn restart_stamps(&mut self, rest: &Bunch) {
-        if self.socket.has_stamps && self.socket.restart_stamps().is_ok() {
-            self.next_stamp = 0;
-            self.remember(rest);
+    /// anew. The queue of the link may have refused it after it had a timestamp, which does not count.
+    fn restart_stamps(&mut self, rest: &Bunch, session: &mut Session) {
+        if !self.socket.has_stamps || self.socket.restart_stamps().is_err() {
+            return;
         }
+        let first = rest.requests.get(rest.sent).map(|request| request.number);
+        let numbers = self.next_stamp.saturating_sub(LEAVING)..self.next_stamp;
+        for number in numbers {
+            let request = self.stamped[number as usize % REMEMBERED];
+            let is_sent = first.is_none_or(|first| request < first);
+            if is_sent && session.may_leave(request) {
+                self.leaving.push_back((number, request));
+            }
+        }
+        while self.leaving.len() > LEAVING as usize {
+            self.leaving.pop_front();
+        }
+        if let Some(first) = first {
+            session.handle_retry(first);
+        }
+        self.next_stamp = 0;
+        self.remember(rest);
     }
 
     /// Whether a request that could not be sent is worth another attempt: an error that an ICMP
@@ -324,7 +351,17 @@ impl SocketQueue {
             for message in self.errors.messages() {
                 match message.control.queued {
                     Some(Queued::Stamp { number, stage }) => {
-                        let request = self.stamped[number as usize % REMEMBERED];
+                        let is_it = |(old, request): &(u32, u64)| {
+                            *old == number && session.may_leave(*request)
+                        };
+                        // A queue is left in the order of entering it.
+                        let old = match stage {
+                            Stage::Left => self.leaving.iter().position(is_it),
+                            Stage::Queued => None,
+                        };
+                        let old = old.and_then(|at| self.leaving.drain(..=at).next_back());
+                        let new = self.stamped[number as usize % REMEMBERED];
+                        let request = old.map_or(new, |(_, request)| request);
                         if let Some(stamp) = message.control.stamp {
                             session.handle_stamp(request, stage, stamp, now);
                         }
