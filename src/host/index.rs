@@ -42,7 +42,7 @@ pub fn answers_about_others(socket: &Socket, pairs: bool) -> bool {
             socket.state,
             State::Listen | State::Established | State::CloseWait | State::FinWait2
         );
-    is_asked_by_rules || (pairs && pairs::may_be_other_end(socket))
+    is_asked_by_rules || (pairs && (pairs::may_be_other_end(socket) || is_listening(socket)))
 }
 
 impl<'a> Index<'a> {

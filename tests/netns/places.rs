@@ -1,6 +1,8 @@
 //! `--netns` and `--all-netns`.
 
-use std::net::TcpListener;
+use std::net::{TcpListener, UdpSocket};
+use std::os::fd::OwnedFd;
+use std::os::unix::process::CommandExt as _;
 use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -8,7 +10,7 @@ use serde_json::Value;
 
 use crate::namespace::{Namespace, binary_for_all};
 use crate::support::sockets::{Holder, Listing, inode, is_owned_by, pids};
-use crate::support::{self, finish, program, skip, stderr};
+use crate::support::{self, Running, finish, program, skip, stderr};
 
 fn listen(namespace: &Namespace) -> TcpListener {
     namespace.inside(|| TcpListener::bind("127.0.0.1:0").expect("binds"))
@@ -285,6 +287,69 @@ fn sockets_that_a_process_has_in_another_namespace_are_counted_with_the_command_
         notes.contains("1 socket in the network namespace net:["),
         "{notes}"
     );
+}
+
+/// A process with the command line of a docker-proxy that holds this socket.
+fn docker_proxy(socket: OwnedFd, proto: &str, port: &str) -> Running {
+    let mut command = Command::new("sh");
+    let words = ["-host-ip", "0.0.0.0", "-container-ip", "10.9.11.2"];
+    command
+        .arg0("/usr/bin/docker-proxy")
+        .args(["-c", "read x", "-proto", proto, "-container-port", port])
+        .args(words)
+        .stdin(Stdio::piped())
+        .stdout(socket);
+    Running::from(command.spawn().expect("sh runs"))
+}
+
+#[test]
+fn the_process_that_a_docker_proxy_forwards_to_is_named_whatever_port_is_asked_for() {
+    let name = "docker-proxy";
+    let (Some(host), Some(container)) = (Namespace::new(name), Namespace::new(name)) else {
+        return;
+    };
+    container.ip(&["addr add 10.9.11.2/32 dev lo"]);
+    let _tcp = container.inside(|| TcpListener::bind("0.0.0.0:8011").expect("binds"));
+    let _udp = container.inside(|| UdpSocket::bind("10.9.11.2:5311").expect("binds"));
+    let published: (OwnedFd, OwnedFd) = host.inside(|| {
+        let tcp = TcpListener::bind("0.0.0.0:8012").expect("binds");
+        (
+            tcp.into(),
+            UdpSocket::bind("0.0.0.0:5312").expect("binds").into(),
+        )
+    });
+    let _tcp_proxy = docker_proxy(published.0, "tcp", "8011");
+    let _udp_proxy = docker_proxy(published.1, "udp", "5311");
+    for (args, port, to) in [
+        (&["-l", ":8012"][..], 8012, "10.9.11.2:8011"),
+        (&[":8012"], 8012, "10.9.11.2:8011"),
+        (&["-ul", ":5312"], 5312, "10.9.11.2:5311"),
+    ] {
+        let args = [&["--all-netns"], args].concat();
+        let row = support::until("the proxy to be there", || {
+            let listing = Listing::take(&args);
+            let rows = listing.rows().iter();
+            let mut rows = rows.filter(|row| row["netns"] == host.inode());
+            let row = rows.next().expect("the listener of the proxy").clone();
+            row["forwards_to"].is_string().then_some(row)
+        });
+        assert_eq!(
+            (&row["local"]["port"], &row["forwards_to"]),
+            (&port.into(), &to.into())
+        );
+        assert_eq!(row["other_end"]["pid"], std::process::id(), "{row:#}");
+        let output = support::run(&[&["sockets"], &args[..]].concat());
+        let shown = support::stdout(&output);
+        let process = format!("->{to} ");
+        let line = shown.lines().find(|line| line.contains(&process));
+        let line = line.unwrap_or_else(|| panic!("no process in {shown}"));
+        assert!(
+            line.contains(&format!("({})", std::process::id())),
+            "{line}"
+        );
+        // What was looked for is no row.
+        assert!(!shown.contains("0.0.0.0:8011"), "{shown}");
+    }
 }
 
 #[test]

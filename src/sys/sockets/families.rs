@@ -215,13 +215,16 @@ impl<'a> Collector<'a> {
         let filter = self.query.bytecode.as_ref();
         let states = self.query.tcp_states;
         let listening = State::Listen.bit();
-        let mixed = states & listening != 0 && states & !listening != 0;
-        if !self.query.evidence || filter.is_none() || !mixed {
+        if !self.query.evidence || filter.is_none() || states & listening == 0 {
             return self.dump_tcp_states(diag, states, filter);
         }
-        // A rule asks which listener takes the connections of a client, whatever its port. Listeners
-        // alone cost next to nothing: the kernel keeps them in a table of their own.
-        let rest = self.dump_tcp_states(diag, states & !listening, filter)?;
+        // A rule asks which listener takes the connections of a client, and a proxy forwards to another
+        // listener, whatever its port. Listeners alone cost next to nothing: the kernel keeps them in a
+        // table of their own.
+        let rest = match states & !listening {
+            0 => Dumped::Complete,
+            rest => self.dump_tcp_states(diag, rest, filter)?,
+        };
         let listeners = self.dump_tcp_states(diag, listening, None)?;
         Ok(if rest == Dumped::Complete {
             listeners
