@@ -13,10 +13,11 @@ use crate::diagnose::rules;
 use crate::diagnose::{Case, Rule, Severity, diagnose};
 use crate::error::{Error, Kind, Result};
 use crate::host::redact::Redactor;
-use crate::host::{Delta, Index, Sample};
+use crate::host::{Delta, Index, Sample, join_closed};
 use crate::render::diagnosis::{self, Diagnosis};
 use crate::render::finding::Layout;
 use crate::render::sockets::Sheet;
+use crate::sockets::change::was_refused;
 use crate::sockets::filter::Filter;
 use crate::sys::{clock, files, privilege};
 
@@ -116,10 +117,14 @@ pub fn run(args: &Args, context: &Context) -> Result<Status> {
 fn look(args: &Args) -> Result<Looked> {
     let look = Look::open(&args.place)?;
     let start = clock::monotonic();
+    let mut closings = look.closings();
     let before = look.sample()?;
-    std::thread::sleep(args.seconds);
+    closings.wait(args.seconds);
     let later = clock::monotonic();
-    let after = look.whole_sample()?;
+    let mut after = look.whole_sample()?;
+    let (mut closed, _) = closings.hand_out();
+    closed.retain(was_refused);
+    join_closed(&before, &mut after, closed);
     privilege::drop_all()?;
     Ok(Looked {
         before: Some(before),

@@ -8,6 +8,7 @@ use crate::host::{Index, Sample, SocketAt};
 use crate::render::sockets::Names;
 use crate::sockets::filter::Filter;
 use crate::sockets::{Proto, State};
+use crate::sys::sockets::closings::Closings;
 use crate::sys::sockets::namespaces::{Place, Unseen};
 use crate::sys::sockets::processes::Depth;
 use crate::sys::sockets::{Query, containers, notes, statuses};
@@ -92,6 +93,11 @@ impl Look {
         let mut sample = sockets::sample(&self.query, &|_| true)?.sample;
         add_networks(&mut sample, &self.query.places);
         Ok(sample)
+    }
+
+    /// Begins to listen to connections that close.
+    pub fn closings(&self) -> Closings {
+        Closings::open(&self.query.places)
     }
 
     /// One sample with what the processes do that may keep others waiting.

@@ -29,8 +29,8 @@ pub use habits::answer;
 /// Shows connected, listening and bound internet sockets. Connections in TIME-WAIT are counted in the
 /// footer (--json: not_shown; --csv: on standard error), and listed with -a or if a port is given. The WHY
 /// column names a problem if a single sample proves it. --problems shows only those sockets, with evidence
-/// and next step, and includes the listeners of Unix sockets; if something waits or was dropped, it takes a
-/// second sample 1.5 s later.
+/// and next step, and includes the listeners of Unix sockets; if something waits, was dropped, or holds a port,
+/// it takes a second sample 1.5 s later.
 ///
 /// A FILTER is a port (:8080, 80,443, 8000-8010), an address (10.0.0.0/8, [::1]:80), the path of a Unix
 /// socket, a state (close-wait), a protocol (udp), a service (http), user:NAME, pid:N, unit:NAME,

@@ -149,7 +149,7 @@ pub fn diagnose(case: &Case<'_>) -> Findings {
 }
 
 /// Whether a second sample would tell more than this one: something waits, and it may be that it still
-/// moves; or something was dropped, and it may be over.
+/// moves; something was dropped, and it may be over; or a port is held, and it may be wanted.
 pub fn asks_for_a_second_sample(index: &Index<'_>) -> bool {
     let dropped = |socket: &Socket| socket.memory().is_some_and(|memory| memory.drops > Some(0));
     if index.sample().sockets.iter().any(dropped) {
@@ -159,7 +159,10 @@ pub fn asks_for_a_second_sample(index: &Index<'_>) -> bool {
     let still = Delta::new(Index::new(index.sample()), index, Duration::ZERO);
     let findings = diagnose(&Case::new(index).since(Some(&still)));
     let mut all = findings.all().iter();
-    all.any(|finding| finding.severity >= Severity::Warning)
+    all.any(|finding| {
+        finding.severity >= Severity::Warning
+            || finding.rule == &rules::socket::BOUND_NEVER_LISTENED
+    })
 }
 
 /// Asks every rule about one socket; the worst first.

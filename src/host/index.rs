@@ -6,6 +6,7 @@ use std::net::{IpAddr, SocketAddr};
 
 use super::pairs::{self, Pairs};
 use super::sample::{ProcessAt, Sample, SocketAt};
+use crate::sockets::change::was_refused;
 use crate::sockets::filter::is_listening;
 use crate::sockets::{Address, Owner, Proto, Socket, State, TcpFigures, TimerKind};
 
@@ -19,6 +20,7 @@ pub struct Index<'a> {
     unaccepted: OnceCell<HashMap<SocketAt, Vec<SocketAt>>>,
     closing: OnceCell<HashMap<Closer, Vec<u32>>>,
     waiting: OnceCell<Waiting>,
+    refused: OnceCell<Vec<SocketAt>>,
 }
 
 /// The connections that wait, by the network namespace that they are in and the address of their peer.
@@ -56,6 +58,7 @@ impl<'a> Index<'a> {
             unaccepted: OnceCell::new(),
             closing: OnceCell::new(),
             waiting: OnceCell::new(),
+            refused: OnceCell::new(),
         }
     }
 
@@ -264,6 +267,23 @@ impl Index<'_> {
         let other = self.other_end(at)?;
         let peer = self.socket(other);
         (peer.state == State::FinWait2 && peer.inode != 0).then_some(other)
+    }
+
+    /// The connections to the address of a socket, from its network namespace, that were refused between two
+    /// samples.
+    pub fn refused_at(&self, at: SocketAt) -> impl Iterator<Item = SocketAt> {
+        let refused = self.refused.get_or_init(|| {
+            let places = self.sample.places();
+            places.filter(|at| was_refused(self.socket(*at))).collect()
+        });
+        let socket = self.socket(at);
+        let is_for_it = move |client: &Socket| {
+            client.netns == socket.netns
+                && client.peer.port() == socket.local.port()
+                && client.peer.ip().is_some_and(|ip| socket.takes(ip))
+        };
+        let refused = refused.iter().copied();
+        refused.filter(move |client| is_for_it(self.socket(*client)))
     }
 
     /// The peers whose connections wait for an answer: nothing came back for what was sent, and it was sent

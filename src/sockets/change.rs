@@ -1,6 +1,7 @@
 //! How far the counters of sockets went between two samples.
 
 use super::{Address, Proto, Socket, State};
+use crate::sockdiag::TcpInfoValues;
 
 /// How far the counters of a socket, or of several, went in the time between. `None`: there is no such counter.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -50,6 +51,16 @@ pub fn is_closed(socket: &Socket) -> bool {
     socket.proto == Proto::Tcp
         && socket.state == State::Unconnected
         && socket.local != Address::None
+}
+
+/// Whether it is such a connection that never was one: its SYN was answered, by a reset. That shows only if
+/// its program did not wait in connect(2), which forgets the address when it fails.
+pub fn was_refused(socket: &Socket) -> bool {
+    let answered = |info: &TcpInfoValues| {
+        // The kernel counts the SYN among the bytes that were acknowledged.
+        info.segs_in > Some(0) && (info.bytes_acked, info.bytes_received) == (Some(0), Some(0))
+    };
+    is_closed(socket) && socket.tcp_info().is_some_and(answered)
 }
 
 impl Change {

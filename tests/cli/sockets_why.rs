@@ -1,10 +1,12 @@
 //! `sockdoc sockets`: what is wrong with real sockets, each beside its healthy look-alike.
 
 use std::io::{Read, Write};
-use std::net::{Shutdown, SocketAddr, TcpStream};
+use std::net::{Shutdown, SocketAddr, TcpStream, UdpSocket};
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use serde_json::Value;
+use socket2::{Domain, Socket, Type};
 
 use crate::sockets::{bound, full_listener, join, listener, pair, place, word};
 use crate::support::sockets::{Listing, findings, inode, wait_for_row};
@@ -61,6 +63,69 @@ fn an_accept_queue_above_its_limit_is_found_and_one_at_its_limit_is_not() {
     assert_eq!(findings(&row), [""; 0]);
 }
 
+/// A UDP socket that has dropped, and was read to its end since.
+fn emptied() -> UdpSocket {
+    let receiver = Socket::new(Domain::IPV4, Type::DGRAM, None).expect("a socket");
+    receiver.set_recv_buffer_size(2_304).expect("set");
+    receiver
+        .bind(&SocketAddr::from((place(), 0)).into())
+        .expect("bound");
+    let receiver = UdpSocket::from(receiver);
+    let sender = UdpSocket::bind("127.0.0.1:0").expect("bound");
+    for _ in 0..100 {
+        let to = receiver.local_addr().expect("an address");
+        sender.send_to(&[0; 500], to).expect("sent");
+    }
+    receiver.set_nonblocking(true).expect("set");
+    while receiver.recv(&mut [0; 500]).is_ok() {}
+    receiver
+}
+
+#[test]
+fn drops_that_are_over_are_a_column_and_a_fact_under_v_but_no_problem() {
+    let (listener, tcp, _crowd, waiting) = full_listener();
+    let dropped = |args: &[&str]| {
+        wait_for_row(args, "drops", |row| row["drops"].as_u64() > Some(0))["drops"].clone()
+    };
+    let of_tcp = dropped(&["-l", &word(tcp)]);
+    drop(waiting);
+    let _accepted = listener.accept().expect("accepted");
+    let receiver = emptied();
+    let udp = receiver.local_addr().expect("an address");
+    let of_udp = dropped(&["-u", &word(udp)]);
+    for (flag, address, drops) in [("-lt", tcp, of_tcp), ("-u", udp, of_udp)] {
+        let word = word(address);
+        let shown = |args: &[&str]| {
+            let output = run(&[&["sockets", flag, &word], args].concat());
+            assert_eq!(output.status.code(), Some(0), "{output:?}");
+            stdout(&output)
+        };
+        assert!(shown(&["--problems"]).starts_with("no problems found in 1 socket"));
+        let said = shown(&["--problems", "-v"]);
+        let past = format!(
+            "dropped in the past: {} {address} ",
+            if flag == "-u" { "udp" } else { "tcp" }
+        );
+        assert!(said.starts_with(&past), "{said}");
+        assert!(
+            said.contains(&format!("): {drops}\nno problems found")),
+            "{said}"
+        );
+        assert!(shown(&["-v"]).contains(&format!("dropped so far {drops}\n")));
+        let column = shown(&["--cols", "local,drops"]);
+        assert!(
+            column
+                .lines()
+                .nth(1)
+                .expect("a row")
+                .ends_with(&format!(" {drops}")),
+            "{column}"
+        );
+        let other = stdout(&run(&["sockets", "--problems", "-v", "-l", "-u", ":1"]));
+        assert!(!other.contains(&past), "{other}");
+    }
+}
+
 #[test]
 fn a_connection_that_waits_for_accept_is_found_and_an_accepted_one_never() {
     let (listener, address) = self::listener(5);
@@ -112,6 +177,24 @@ fn a_port_that_is_held_without_listening_is_found_and_a_listener_is_not() {
     assert!(text.contains(&said), "{text}");
     assert!(
         text.contains(&format!("({},fd", std::process::id())),
+        "{text}"
+    );
+    // That programs want the port is proven by connections that were refused.
+    let done = AtomicBool::new(false);
+    let text = std::thread::scope(|scope| {
+        scope.spawn(|| {
+            while !done.load(Ordering::Relaxed) {
+                TcpStream::connect_timeout(&address, Duration::from_secs(10)).expect_err("refused");
+                std::thread::sleep(Duration::from_millis(5));
+            }
+        });
+        let text = problems(address, 1);
+        done.store(true, Ordering::Relaxed);
+        text
+    });
+    let said = format!("WARNING holds port {} but never listened; ", address.port());
+    assert!(
+        text.contains(&said) && text.contains(" to it refused"),
         "{text}"
     );
     socket.listen(1).expect("listens");

@@ -10,6 +10,7 @@ use crate::render::sockets::column::{Column, Need};
 use crate::render::sockets::summary;
 use crate::sockdiag::bytecode::PortTest;
 use crate::sockdiag::{Bytecode, Filter as KernelFilter};
+use crate::sockets::change::was_refused;
 use crate::sockets::filter::Filter;
 use crate::sockets::order::{GroupBy, SortOrder};
 use crate::sockets::{Proto, Socket, State, TimerKind};
@@ -230,9 +231,12 @@ impl Asked {
         true
     }
 
-    /// Whether a connection that closed between two samples is worth keeping: as what was asked for, or
-    /// because a listener accepted it.
+    /// Whether a connection that closed between two samples is worth keeping: as what was asked for,
+    /// because a listener accepted it, or because a port that is held refused it.
     pub(super) fn keeps_closed(&self, socket: &Socket) -> bool {
+        if self.seconds.is_none() {
+            return was_refused(socket);
+        }
         self.filter.matches_socket(socket) || self.asks_about_others()
     }
 

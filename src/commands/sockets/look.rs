@@ -27,7 +27,8 @@ pub(super) struct Looked {
 /// Looks once, or twice.
 pub(super) fn look(asked: &Asked, query: &Query) -> Result<Looked> {
     let keep = |socket: &_| asked.keeps(socket);
-    let mut closings = asked.seconds.map(|_| Closings::open(&query.places));
+    let hears = asked.seconds.is_some() || asked.problems;
+    let mut closings = hears.then(|| Closings::open(&query.places));
     let start = clock::monotonic();
     let mut taken = sample(query, &keep)?;
     let pause = asked.seconds.or_else(|| {
@@ -64,7 +65,7 @@ fn count_closed(asked: &Asked, before: &Sample, after: &mut Sample, mut closings
     let mut closed = closings.closed;
     closed.retain(|socket| asked.keeps_closed(socket));
     join_closed(before, after, closed);
-    if closings.missed {
+    if closings.missed && asked.seconds.is_some() {
         after.notes.push(Note {
             id: "closings_missed".into(),
             text: "some connections closed meanwhile without being counted: there were more than could be \

@@ -54,7 +54,7 @@ pub(super) fn show(
     }
     let flood = asked.drop_flood(&mut shown, &taken.sample);
     // Silence about sockets that were not there is not good news.
-    let unmatched = asked.problems && looked_at == 0 && !taken.sample.sockets.is_empty();
+    let unmatched = asked.problems && looked_at.is_empty() && !taken.sample.sockets.is_empty();
     if unmatched && !context.json {
         return Err(nothing_matches(asked));
     }
@@ -80,7 +80,7 @@ pub(super) fn show(
         totals: totals.unwrap_or_default(),
     };
     let hidden = about.time_wait;
-    write_body(args, asked, &sheet, about, looked_at, context, &mut out)
+    write_body(args, asked, &sheet, about, &looked_at, context, &mut out)
         .and_then(|()| {
             let footer = Footer {
                 shown: open as u64,
@@ -145,15 +145,18 @@ fn write_measured(
     writeln!(out)
 }
 
-/// The sockets to show, in their order; and how many were looked at.
+/// The sockets to show, in their order; and those that were looked at for problems.
 fn shown(
     asked: &Asked,
     index: &Index<'_>,
     findings: &Findings,
     delta: Option<&Delta<'_>>,
-) -> (Vec<SocketAt>, usize) {
+) -> (Vec<SocketAt>, Vec<SocketAt>) {
     let sample = index.sample();
     let mut shown: Vec<usize> = (0..sample.sockets.len()).collect();
+    if asked.seconds.is_none() {
+        shown.retain(|at| !is_closed(&sample.sockets[*at]));
+    }
     if asked.asks_about_others() {
         shown.retain(|at| asked.filter.matches_socket(&sample.sockets[*at]));
     }
@@ -161,10 +164,11 @@ fn shown(
         let owners = asked.filter.for_owners(&sample.owners);
         shown.retain(|at| owners.matches(&sample.sockets[*at]));
     }
-    let looked_at = shown.len();
     let place = |at: usize| SocketAt(u32::try_from(at).unwrap_or(u32::MAX));
     let worst = |at: usize| findings.of(place(at)).next().map(|it| it.severity as u32);
+    let mut looked_at = Vec::new();
     if asked.problems {
+        looked_at = shown.iter().copied().map(place).collect();
         shown.retain(|at| worst(*at).is_some());
     }
     let beside = |at: usize, key| match key {
@@ -209,7 +213,7 @@ fn write_body(
     asked: &Asked,
     sheet: &Sheet<'_>,
     about: json::About,
-    looked_at: usize,
+    looked_at: &[SocketAt],
     context: &Context,
     out: &mut impl Write,
 ) -> io::Result<()> {

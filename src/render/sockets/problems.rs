@@ -4,16 +4,17 @@ use std::io::{self, Write};
 
 use super::{Sheet, cells};
 use crate::diagnose::Case;
+use crate::host::SocketAt;
 use crate::render::finding::{self, Layout};
 use crate::render::thousands;
 
 /// Writes a paragraph for each finding, first causes first; those that say the same of many sockets are
-/// one, unless `layout` is verbose. `looked_at`: how many sockets were examined, where the sheet holds only
+/// one, unless `layout` is verbose. `looked_at`: the sockets that were examined, where the sheet holds only
 /// those that have findings. Without a finding it says so, since an empty output would prove nothing.
 pub fn write(
     out: &mut (impl Write + ?Sized),
     sheet: &Sheet<'_>,
-    looked_at: usize,
+    looked_at: &[SocketAt],
     layout: Layout,
 ) -> io::Result<()> {
     let case = Case::new(sheet.index);
@@ -23,12 +24,12 @@ pub fn write(
         writeln!(out)?;
     }
     if layout.verbose {
-        write_past(out, sheet)?;
+        write_past(out, sheet, looked_at)?;
     }
     if !blocks.is_empty() {
         return Ok(());
     }
-    match looked_at {
+    match looked_at.len() {
         0 => writeln!(out, "no sockets to look at"),
         number => {
             let plural = if number == 1 { "" } else { "s" };
@@ -43,19 +44,23 @@ pub fn write(
 }
 
 /// Drops that did not go on: a fact, and no finding.
-fn write_past(out: &mut (impl Write + ?Sized), sheet: &Sheet<'_>) -> io::Result<()> {
-    for at in sheet.sample().places() {
-        let row = sheet.row(at);
+fn write_past(
+    out: &mut (impl Write + ?Sized),
+    sheet: &Sheet<'_>,
+    looked_at: &[SocketAt],
+) -> io::Result<()> {
+    for at in looked_at {
+        let row = sheet.row(*at);
         let drops = row.memory().and_then(|memory| memory.drops);
         if let Some(count @ 1..) = drops
-            && sheet.findings.of(at).next().is_none()
+            && sheet.findings.of(*at).next().is_none()
         {
             let (mut local, mut process) = (String::new(), String::new());
             cells::local(&mut local, &row, sheet.names);
             cells::process(&mut process, &row, sheet, false);
             writeln!(
                 out,
-                "in the past: {} {local} {process} dropped {}",
+                "dropped in the past: {} {local} {process}: {}",
                 row.proto.name(),
                 thousands(count.into())
             )?;
@@ -71,14 +76,15 @@ mod tests {
     use crate::render::Style;
     use crate::sockets::Socket;
 
-    fn written(fixture: &Fixture, sockets: &[&Socket], looked_at: usize) -> String {
+    fn written(fixture: &Fixture, sockets: &[&Socket], looked_at: u32) -> String {
+        let looked_at: Vec<SocketAt> = (0..looked_at).map(SocketAt).collect();
         let mut out = Vec::new();
         let layout = Layout {
             style: Style::new(false),
             width: None,
             verbose: false,
         };
-        write(&mut out, &fixture.sheet(sockets), looked_at, layout).unwrap();
+        write(&mut out, &fixture.sheet(sockets), &looked_at, layout).unwrap();
         String::from_utf8(out).unwrap()
     }
 

@@ -79,11 +79,11 @@ pub const KEPT: &[Kept] = &[
         why: "setns(2)",
     },
     Kept {
-        command: "diagnose; top; watch; check; sockets --info, --json and others that show details",
+        command: "diagnose; top; watch; check; sockets --pid, --info, --json and others that show details",
         need: Need::Details,
         capability: Capability::NetAdmin,
         until: "the sockets are listed; of top and watch: they end",
-        why: "sock_diag(7) tells the mark of a socket and the state of TLS",
+        why: "sock_diag(7) tells the mark of a socket and the state of TLS, and SIOCGSKNS its namespace",
     },
     Kept {
         command: "diagnose; watch; check",

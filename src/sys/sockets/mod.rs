@@ -92,7 +92,8 @@ impl Query {
         let elsewhere = self.places.iter().any(Place::must_be_entered);
         [
             (self.owners.is_some(), Need::Owners),
-            (self.details, Need::Details),
+            // The namespace of a socket is told to who has a right there.
+            (self.details || !self.pids.is_empty(), Need::Details),
             (elsewhere, Need::Namespaces),
         ]
         .into_iter()
