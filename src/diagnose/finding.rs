@@ -5,7 +5,7 @@ use std::fmt;
 use std::net::IpAddr;
 
 use super::rules::Rule;
-use crate::host::{ProcessAt, SocketAt};
+use crate::host::{Namespace, ProcessAt, SocketAt};
 use crate::stream::StreamRef;
 
 /// How bad it is.
@@ -286,6 +286,35 @@ impl Command {
         self.0.push(word.to_string());
         self
     }
+
+    /// The same for another network namespace: with the flag of ours that names it, or run inside. What asks a
+    /// process stays as it is.
+    #[must_use]
+    pub fn inside(mut self, namespace: &Namespace) -> Command {
+        let Some(place) = namespace.word() else {
+            return self;
+        };
+        let program = usize::from(self.0.first().is_some_and(|word| word == "sudo"));
+        let word = |at: usize| self.0.get(at).map_or("", String::as_str);
+        match word(program) {
+            "sockdoc" if matches!(word(program + 1), "sockets" | "diagnose" | "watch" | "top") => {
+                let after = program + 2;
+                self.0.splice(after..after, ["--netns".to_owned(), place]);
+            }
+            "sockdoc" | "ip" | "nft" | "tc" | "ethtool" | "tcpdump" | "conntrack" | "sysctl" => {
+                let enter = match place.strip_prefix("pid:") {
+                    Some(pid) => Command::of("nsenter -n -t").with(pid),
+                    None if place.contains('/') => {
+                        Command::of("nsenter").with(format!("--net={place}"))
+                    }
+                    None => Command::of("ip netns exec").with(place),
+                };
+                self.0.splice(program..program, enter.0);
+            }
+            _ => {}
+        }
+        self
+    }
 }
 
 impl From<Command> for NextStep {
@@ -337,6 +366,47 @@ impl fmt::Display for NextStep {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_command_for_another_namespace_names_it() {
+        let inside = |label: &str, words: &str| {
+            let namespace = Namespace {
+                inode: 1,
+                label: label.to_owned(),
+            };
+            Command::of(words).inside(&namespace).to_string()
+        };
+        for (label, words, there) in [
+            ("", "sockdoc sockets -l", "sockdoc sockets -l"),
+            (
+                "blue",
+                "sockdoc sockets -l",
+                "sockdoc sockets --netns blue -l",
+            ),
+            (
+                "pid 7 (x y)",
+                "sudo sockdoc sockets",
+                "sudo sockdoc sockets --netns pid:7",
+            ),
+            (
+                "/mnt/a",
+                "sockdoc ping ::1",
+                "nsenter --net=/mnt/a sockdoc ping ::1",
+            ),
+            (
+                "blue",
+                "nft list ruleset",
+                "ip netns exec blue nft list ruleset",
+            ),
+            ("pid 7", "ip route", "nsenter -n -t 7 ip route"),
+            ("blue", "strace -f -p 7", "strace -f -p 7"),
+        ] {
+            assert_eq!(inside(label, words), there);
+        }
+        // A name may have a blank, which the shell must not part.
+        assert_eq!(inside("a b", "sockdoc top"), "sockdoc top --netns 'a b'");
+        assert_eq!(inside("a b", "ip route"), "ip netns exec 'a b' ip route");
+    }
 
     #[test]
     fn a_command_can_be_pasted() {

@@ -145,7 +145,33 @@ pub fn diagnose(case: &Case<'_>) -> Findings {
     for at in case.sample.places() {
         found.extend(of_sockets.iter().filter_map(|check| check(case, at)));
     }
+    for finding in &mut found {
+        go_there(case, finding);
+    }
     Findings::new(found)
+}
+
+/// Lets the commands of a finding look into the network namespace that it is about.
+fn go_there(case: &Case<'_>, finding: &mut Finding) {
+    let netns = match finding.subject {
+        Subject::Socket(at) => case.socket(at).netns,
+        Subject::Network { netns }
+        | Subject::Interface { netns, .. }
+        | Subject::Path { netns, .. } => netns,
+        Subject::Process(at) => match case.index.held_by(at) {
+            [held, ..] => case.socket(*held).netns,
+            [] => return,
+        },
+        _ => return,
+    };
+    let Some(namespace) = case.sample.namespaces.get(usize::from(netns)) else {
+        return;
+    };
+    for step in &mut finding.next {
+        if let NextStep::Command(command) = step {
+            *command = std::mem::take(command).inside(namespace);
+        }
+    }
 }
 
 /// Whether a second sample would tell more than this one: something waits, and it may be that it still

@@ -370,7 +370,8 @@ fn a_filter_that_leaves_the_listener_out_keeps_the_first_cause() {
 #[test]
 fn problems_of_what_does_not_exist_are_not_called_none() {
     let _other = std::net::TcpListener::bind("127.0.0.1:0").expect("binds");
-    for args in [&["no-such-process"][..], &["--pid", "4194303"]] {
+    let nothing = ["-u", "192.0.2.1:9"];
+    for args in [&["no-such-process"][..], &["--pid", "4194303"], &nothing] {
         let output = run(&[&["sockets", "--problems"], args].concat());
         assert_eq!(output.status.code(), Some(2), "{args:?}: {output:?}");
         assert!(

@@ -1,12 +1,13 @@
 //! `--netns` and `--all-netns`.
 
-use std::net::{TcpListener, UdpSocket};
+use std::net::{SocketAddr, TcpListener, UdpSocket};
 use std::os::fd::OwnedFd;
 use std::os::unix::process::CommandExt as _;
 use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use serde_json::Value;
+use socket2::{Domain, Socket, Type};
 
 use crate::namespace::{Namespace, binary_for_all};
 use crate::support::sockets::{Holder, Listing, inode, is_owned_by, pids};
@@ -287,6 +288,40 @@ fn sockets_that_a_process_has_in_another_namespace_are_counted_with_the_command_
         notes.contains("1 socket in the network namespace net:["),
         "{notes}"
     );
+}
+
+#[test]
+fn the_next_step_names_the_namespace_and_works_as_it_is_typed() {
+    let Some(namespace) = Namespace::new("next steps in a namespace") else {
+        return;
+    };
+    let socket = namespace.inside(|| {
+        let socket = Socket::new(Domain::IPV4, Type::STREAM, None).expect("a socket");
+        let address: SocketAddr = "127.0.0.1:7013".parse().expect("an address");
+        socket.bind(&address.into()).expect("bound");
+        socket
+    });
+    let name = &namespace.name;
+    let command = format!("sockdoc sockets --netns {name} :7013");
+    for place in [&["--netns", name][..], &["--all-netns"]] {
+        let output = support::run(&[&["sockets", "--problems", ":7013"], place].concat());
+        let text = support::stdout(&output);
+        assert!(
+            text.contains(&format!("  next       {command}\n")),
+            "{text}"
+        );
+        // A process is the same one from everywhere.
+        assert!(text.contains("\n             strace -f -p "), "{text}");
+    }
+    let words: Vec<&str> = command.split(' ').skip(2).collect();
+    let listing = Listing::take(&words);
+    assert_eq!(listing.only()["inode"], inode(&socket));
+    let output = support::run(&["sockets", "--problems", "--netns", name, ":7014"]);
+    let next = format!("sockdoc sockets --netns {name} -a\n");
+    assert!(stderr(&output).ends_with(&next), "{output:?}");
+    let output = support::run(&["sockets", "--netns", name, "fe80::1%there9"]);
+    let next = format!("ip netns exec {name} ip link show\n");
+    assert!(stderr(&output).ends_with(&next), "{output:?}");
 }
 
 /// A process with the command line of a docker-proxy that holds this socket.

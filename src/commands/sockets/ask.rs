@@ -4,6 +4,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use crate::commands::Context;
+use crate::diagnose::Command;
 use crate::error::{Error, Kind, Result};
 use crate::host::{Sample, SocketAt, answers_about_others};
 use crate::render::sockets::column::{Column, Need};
@@ -313,7 +314,9 @@ fn resolve_names(filter: &mut Filter, places: &[Place]) -> Result<()> {
     };
     filter.resolve_scopes(index).map_err(|name| {
         let cause = format!("no interface is named '{name}'");
-        Error::new(Kind::CannotRun, "read the filter", cause).next("list them: ip link show")
+        let list = Command::of("ip link show");
+        let list = (places.first()).map_or(list.clone(), |place| list.inside(&place.namespace));
+        Error::new(Kind::CannotRun, "read the filter", cause).next(format!("list them: {list}"))
     })
 }
 

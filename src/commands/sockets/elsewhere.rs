@@ -66,6 +66,13 @@ pub(super) fn look(args: &Args, query: Query) -> Result<Vec<Elsewhere>> {
     Ok(found.filter(|one| !one.states.is_empty()).collect())
 }
 
+/// How many words and flags choose among the sockets of a kind.
+pub(super) fn selectors(args: &Args) -> usize {
+    let mut count = args.words.len();
+    (args.which).without_each(&mut |is_given, _, _| count += usize::from(is_given));
+    count
+}
+
 /// The command line without each of its flags and words. What is left must still ask for something: the
 /// only word is not taken out.
 fn without_each(args: &Args) -> Vec<(String, Args)> {
@@ -78,9 +85,7 @@ fn without_each(args: &Args) -> Vec<(String, Args)> {
         }
     };
     args.what.without_each(&mut add);
-    let mut selectors = args.words.len();
-    (args.which).without_each(&mut |is_given, _, _| selectors += usize::from(is_given));
-    if selectors < 2 {
+    if selectors(args) < 2 {
         return all;
     }
     args.which.without_each(&mut add);

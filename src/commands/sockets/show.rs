@@ -7,9 +7,9 @@ use std::net::IpAddr;
 use crate::commands::serving::tell;
 use crate::commands::{Context, Status};
 use crate::diagnose::words;
-use crate::diagnose::{Case, Findings, Severity, diagnose};
+use crate::diagnose::{Case, Command, Findings, Severity, diagnose};
 use crate::error::{Error, Kind, Result};
-use crate::host::{Delta, Index, SocketAt};
+use crate::host::{Delta, Index, Sample, SocketAt};
 use crate::render::sockets::netstat::Asked as NetstatAsked;
 use crate::render::sockets::text::{Footer, Layout};
 use crate::render::sockets::{
@@ -24,7 +24,7 @@ use crate::sys::sockets::{Taken, cgroups};
 use crate::sys::users::Users;
 
 use super::ask::{Asked, columns};
-use super::elsewhere::Elsewhere;
+use super::elsewhere::{Elsewhere, selectors};
 use super::look::Looked;
 use super::{Args, Like};
 
@@ -54,9 +54,10 @@ pub(super) fn show(
     }
     let flood = asked.drop_flood(&mut shown, &taken.sample);
     // Silence about sockets that were not there is not good news.
-    let unmatched = asked.problems && looked_at.is_empty() && !taken.sample.sockets.is_empty();
+    let narrowed = selectors(args) > 0 || !taken.sample.sockets.is_empty();
+    let unmatched = asked.problems && looked_at.is_empty() && narrowed;
     if unmatched && !context.json {
-        return Err(nothing_matches(asked));
+        return Err(nothing_matches(args, asked, &taken.sample));
     }
     let open = shown.iter().filter(|at| !is_closed(index.socket(**at)));
     let open = open.count();
@@ -101,7 +102,7 @@ pub(super) fn show(
         tell(&source.to_string());
     }
     if unmatched {
-        return Err(nothing_matches(asked));
+        return Err(nothing_matches(args, asked, &taken.sample));
     }
     let worst = shown.iter().filter_map(|at| findings.of(*at).next());
     let worst = worst.map(|finding| finding.severity).max();
@@ -185,16 +186,22 @@ fn shown(
     (sorted.into_iter().map(place).collect(), looked_at)
 }
 
-fn nothing_matches(asked: &Asked) -> Error {
+fn nothing_matches(args: &Args, asked: &Asked, sample: &Sample) -> Error {
+    let mut command = Command::of("sockdoc sockets -a");
+    if args.what.all_netns {
+        command = command.with("--all-netns");
+    } else if let Some(namespace) = sample.namespaces.first() {
+        command = command.inside(namespace);
+    }
     let (cause, next) = if asked.left_time_wait_out() {
         (
             "only connections in TIME-WAIT match the filter",
-            "show them: add -a",
+            "show them: add -a".to_owned(),
         )
     } else {
         (
             "no socket matches the filter, so nothing was checked",
-            "list all sockets: sockdoc sockets -a",
+            format!("list all sockets: {command}"),
         )
     };
     Error::new(Kind::CannotRun, "look for problems", cause).next(next)

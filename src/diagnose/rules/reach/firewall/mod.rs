@@ -329,17 +329,26 @@ impl Place<'_> {
                 .with(chain)
         };
         let list = here("nft -a list chain");
-        let then = match self {
-            Place::Rule(rule) => format!(
-                "Let the connection pass before this rule, or delete it: {}",
-                here("nft delete rule").with("handle").with(rule.handle)
-            ),
-            Place::Policy(_) => format!(
-                "No rule of the hook {} lets the packets pass; add one to this chain.",
-                hook.word()
-            ),
-        };
-        vec![list.into(), then.into()]
+        let mut next = vec![list.into()];
+        match self {
+            Place::Rule(rule) => {
+                next.push("Let the connection pass before this rule, or delete it:".into());
+                next.push(
+                    here("nft delete rule")
+                        .with("handle")
+                        .with(rule.handle)
+                        .into(),
+                );
+            }
+            Place::Policy(_) => {
+                let text = format!(
+                    "No rule of the hook {} lets the packets pass; add one to this chain.",
+                    hook.word()
+                );
+                next.push(text.into());
+            }
+        }
+        next
     }
 }
 
