@@ -15,6 +15,7 @@ use crate::ping::mpls::Labels;
 use crate::ping::plan::Plan;
 use crate::ping::target::Target;
 use crate::ping::trace::Trace;
+use crate::render::finding::Layout;
 use crate::render::ping::table::{ASIDE, BACK};
 use crate::render::ping::trace as shown;
 use crate::render::ping::{DayTime, TimeForm};
@@ -286,7 +287,13 @@ impl Screen<'_> {
             FormKind::Json => shown::report_json(out, self.target, trace, &findings, &named),
             FormKind::Csv(_) => Ok(()),
             FormKind::Text => {
-                shown::write_report(out, trace, findings, layout(self.context), &named)
+                // The terminal may have another width by now.
+                let width = terminal::stdout_size().map(|size| size.0);
+                let layout = Layout {
+                    width: width.or(self.context.width),
+                    ..layout(self.context)
+                };
+                shown::write_report(out, trace, findings, layout, &named)
             }
         })
     }
