@@ -4,10 +4,11 @@ use std::io::{self, Write};
 use std::net::IpAddr;
 
 use crate::error::Result;
-use crate::host::{Index, Sample, SocketAt};
+use crate::host::{Index, Network, Sample, SocketAt};
 use crate::render::sockets::Names;
 use crate::sockets::filter::Filter;
 use crate::sockets::{Proto, State};
+use crate::sys::network::Firewalls;
 use crate::sys::sockets::closings::Closings;
 use crate::sys::sockets::namespaces::{Place, Unseen};
 use crate::sys::sockets::processes::Depth;
@@ -91,7 +92,7 @@ impl Look {
     /// When the sockets cannot be listed.
     pub fn sample(&self) -> Result<Sample> {
         let mut sample = sockets::sample(&self.query, &|_| true)?.sample;
-        add_networks(&mut sample, &self.query.places);
+        add_networks(&mut sample, &self.query.places, &mut Firewalls::default());
         Ok(sample)
     }
 
@@ -114,7 +115,7 @@ impl Look {
 
 /// Adds the network stacks of the sample's namespaces to its sockets, with the routes to peers whose connections
 /// wait.
-pub fn add_networks(sample: &mut Sample, places: &[Place]) {
+pub fn add_networks(sample: &mut Sample, places: &[Place], firewalls: &mut Firewalls) {
     let waiting = Index::new(sample).waiting().clone();
     for (netns, place) in (0..).zip(places) {
         let routes: Vec<IpAddr> = waiting
@@ -123,7 +124,10 @@ pub fn add_networks(sample: &mut Sample, places: &[Place]) {
             .map(|(_, to)| *to)
             .collect();
         // One that cannot be entered is noted with its sockets.
-        let network = place.inside(|| network::network(&routes));
+        let network = place.inside(|| Network {
+            firewall: firewalls.of(netns),
+            ..network::network(&routes)
+        });
         sample.networks.push(network.unwrap_or_default());
     }
     sample.machine = Some(network::machine());

@@ -73,6 +73,8 @@ pub struct Args {
     redact: bool,
 }
 
+/// Looks without it after which a finding has ended: one that comes and goes is not told each time.
+const PATIENCE: u8 = 2;
 /// The time between two files for one rule.
 const BETWEEN: Duration = Duration::from_mins(10);
 /// How the names of saved files begin and end.
@@ -91,7 +93,7 @@ pub fn run(args: &Args, context: &Context) -> Result<Status> {
         args,
         context,
         filter,
-        watcher: Watcher::default(),
+        watcher: Watcher::new(PATIENCE),
         saved: HashMap::new(),
         worst: None,
     };

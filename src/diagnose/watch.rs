@@ -5,20 +5,31 @@ use std::time::Duration;
 use super::{Block, Case, Finding, Rule, Severity, Subject};
 
 /// Follows findings over many diagnoses of one host.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Watcher {
     known: Vec<Known>,
     begun: usize,
+    patience: u8,
+    /// Of each block of the last diagnosis.
+    followed: Vec<Option<Followed>>,
 }
 
-/// Looks without it after which a finding has ended: one that comes and goes is not told each time.
-const MISSED: u8 = 2;
+/// A finding as it is followed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Followed {
+    /// The same from diagnosis to diagnosis, and of no other one.
+    pub number: usize,
+    /// When it began.
+    pub began: Duration,
+}
+
 /// Findings that are followed at a time; more are not told one by one.
 const MOST: usize = 1024;
 
 /// A finding that was told.
 #[derive(Debug)]
 struct Known {
+    number: usize,
     rule: &'static Rule,
     severity: Severity,
     count: usize,
@@ -53,6 +64,17 @@ pub enum Event<'a> {
 }
 
 impl Watcher {
+    /// `patience`: looks without it after which a finding has ended. With more than one, a finding that comes
+    /// and goes is not told each time.
+    pub fn new(patience: u8) -> Watcher {
+        Watcher {
+            known: Vec::new(),
+            begun: 0,
+            patience,
+            followed: Vec::new(),
+        }
+    }
+
     /// What is new in a diagnosis at this time (since 1970). `blocks`: the first causes.
     pub fn look<'a>(
         &mut self,
@@ -61,6 +83,7 @@ impl Watcher {
         at: Duration,
     ) -> Vec<Event<'a>> {
         let mut events = Vec::new();
+        self.followed.clear();
         for known in &mut self.known {
             known.missed += 1;
         }
@@ -82,13 +105,23 @@ impl Watcher {
                     events.push(Event::Changed(block));
                 }
                 (known.about, known.seen, known.missed) = (about, at, 0);
+                self.followed.push(Some(Followed {
+                    number: known.number,
+                    began: known.began,
+                }));
                 continue;
             }
             if self.known.len() >= MOST {
+                self.followed.push(None);
                 continue;
             }
             self.begun += 1;
+            self.followed.push(Some(Followed {
+                number: self.begun,
+                began: at,
+            }));
             self.known.push(Known {
+                number: self.begun,
                 rule: finding.rule,
                 severity: finding.severity,
                 count: finding.count,
@@ -102,7 +135,7 @@ impl Watcher {
         }
         let (over, known) = std::mem::take(&mut self.known)
             .into_iter()
-            .partition(|known| known.missed >= MISSED);
+            .partition(|known| known.missed >= self.patience);
         self.known = known;
         let over: Vec<Known> = over;
         events.extend(over.into_iter().map(|known| Event::Ended {
@@ -113,6 +146,11 @@ impl Watcher {
             seen: known.seen,
         }));
         events
+    }
+
+    /// The findings of the last diagnosis, in the order of its blocks; `None`: there are too many to follow.
+    pub fn followed(&self) -> &[Option<Followed>] {
+        &self.followed
     }
 
     /// How many findings have begun.
@@ -128,7 +166,7 @@ impl Watcher {
 
 /// Names of what a finding is about that hold from one sample to the next: a finding of the same rule that
 /// shares one of them is the same.
-pub fn about(case: &Case<'_>, finding: &Finding) -> Vec<String> {
+fn about(case: &Case<'_>, finding: &Finding) -> Vec<String> {
     let namespace = |netns: u16| {
         let namespaces = &case.sample.namespaces;
         namespaces.get(usize::from(netns)).map_or(0, |it| it.inode)
@@ -206,7 +244,7 @@ mod tests {
 
     #[test]
     fn a_finding_begins_once_changes_when_it_doubles_and_ends_once() {
-        let mut watcher = Watcher::default();
+        let mut watcher = Watcher::new(2);
         let none: [&str; 0] = [];
         assert_eq!(look(&mut watcher, vec![], 0), none);
         let some = |range: std::ops::Range<u64>| range.map(leaking).collect::<Vec<_>>();

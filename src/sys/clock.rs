@@ -17,6 +17,11 @@ pub fn realtime() -> Realtime {
     Realtime(nanos(ClockId::CLOCK_REALTIME))
 }
 
+/// The time that processors have spent on this process, its system calls included.
+pub fn processor() -> std::time::Duration {
+    std::time::Duration::from_nanos(nanos(ClockId::CLOCK_PROCESS_CPUTIME_ID))
+}
+
 /// Both clocks, the wall clock between two readings of the other.
 pub fn both() -> Reading {
     let before = nanos(ClockId::CLOCK_MONOTONIC);

@@ -1,9 +1,11 @@
 //! The network stack of a namespace, as /proc/net, sysctl(8) and rtnetlink(7) tell it. Reading it changes
 //! nothing and sends no packet.
 
+use std::collections::HashMap;
 use std::fs;
 use std::io;
 use std::net::IpAddr;
+use std::time::{Duration, Instant};
 
 use nix::sys::socket::SockProtocol;
 use nix::time::{ClockId, clock_gettime};
@@ -34,7 +36,40 @@ const SETTINGS: &[&str] = &[
     "net.netfilter.nf_conntrack_max",
 ];
 
-/// Looks at the namespace that this thread is in, and asks for the routes to these addresses.
+/// The packet filters of namespaces. Rules change seldom, and listing many of them takes long.
+#[derive(Debug, Default)]
+pub struct Firewalls {
+    /// How long what was listed is good for.
+    lasts: Duration,
+    listed: HashMap<u16, (Instant, Option<Firewall>)>,
+}
+
+impl Firewalls {
+    /// Lists each again only after this time.
+    pub fn lasting(lasts: Duration) -> Firewalls {
+        Firewalls {
+            lasts,
+            listed: HashMap::new(),
+        }
+    }
+
+    /// The packet filter of the namespace that this thread is in; `None`: it may not be listed.
+    pub fn of(&mut self, netns: u16) -> Option<Firewall> {
+        if let Some((at, firewall)) = self.listed.get(&netns)
+            && at.elapsed() < self.lasts
+        {
+            return firewall.clone();
+        }
+        let found = privilege::with(&[Capability::NetAdmin], || firewall().ok());
+        if !self.lasts.is_zero() {
+            self.listed.insert(netns, (Instant::now(), found.clone()));
+        }
+        found
+    }
+}
+
+/// Looks at the namespace that this thread is in, but for its packet filter, and asks for the routes to these
+/// addresses.
 pub fn network(routes_to: &[IpAddr]) -> Network {
     let mut network = Network::default();
     let read = |name: &str| fs::read_to_string(format!("/proc/thread-self/net/{name}"));
@@ -70,7 +105,6 @@ pub fn network(routes_to: &[IpAddr]) -> Network {
             .filter_map(|to| route(netlink, *to))
             .collect();
     }
-    network.firewall = privilege::with(&[Capability::NetAdmin], || firewall().ok());
     for name in ["ip_tables_names", "ip6_tables_names"] {
         let tables = read(name).unwrap_or_default();
         let tables = tables.split_whitespace().take(16).map(Into::into);

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use super::look::Look;
 use super::row::{self, Mark, Subject};
-use crate::diagnose::watch::about;
+use crate::diagnose::watch::Watcher;
 use crate::diagnose::{Block, Case, Rule, Severity, Subject as Of};
 use crate::host::{Index, Sample, SocketAt};
 use crate::sockets::change::{Change, is_closed};
@@ -84,15 +84,8 @@ pub struct Trouble {
     pub since: Duration,
     /// The look that no longer found it.
     pub ended: Option<Duration>,
-    /// What it is about: see [`about`].
-    about: Vec<String>,
-}
-
-impl Trouble {
-    /// Whether it is a finding of this rule about this.
-    fn is(&self, rule: &Rule, about: &[String]) -> bool {
-        std::ptr::eq(self.rule, rule) && self.about.iter().any(|it| about.contains(it))
-    }
+    /// Which of the watcher's it is.
+    number: Option<usize>,
 }
 
 #[derive(Debug)]
@@ -103,8 +96,11 @@ struct Closed {
 }
 
 /// See the head of this file.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Memory {
+    watcher: Watcher,
+    /// The first look: what it found may have been wrong for long.
+    pub begun: Duration,
     opened: HashMap<u64, Duration>,
     closed: VecDeque<Closed>,
     totals: HashMap<Subject, Totals>,
@@ -113,9 +109,25 @@ pub struct Memory {
     pub troubles: Vec<Trouble>,
 }
 
+impl Default for Memory {
+    fn default() -> Memory {
+        Memory {
+            // The list shows what there is now; what ended stays in it for a while anyway.
+            watcher: Watcher::new(1),
+            begun: Duration::MAX,
+            opened: HashMap::new(),
+            closed: VecDeque::new(),
+            totals: HashMap::new(),
+            histories: HashMap::new(),
+            troubles: Vec::new(),
+        }
+    }
+}
+
 impl Memory {
     /// Takes a look in.
     pub(super) fn take(&mut self, look: &Look) {
+        self.begun = self.begun.min(look.at);
         self.forget(look.at);
         self.take_troubles(look);
         if look.elapsed.is_zero() {
@@ -278,24 +290,29 @@ impl Memory {
     fn take_troubles(&mut self, look: &Look) {
         let index = Index::new(&look.sample);
         let case = Case::new(&index);
-        let mut found: Vec<Trouble> = Vec::with_capacity(look.blocks.len());
-        for block in &look.blocks {
-            let finding = &block.finding;
-            let about = about(&case, finding);
-            let is_it = |it: &&Trouble| it.is(finding.rule, &about) && it.ended.is_none();
-            let since = self.troubles.iter().find(is_it);
-            found.push(Trouble {
-                rule: finding.rule,
+        self.watcher.look(&case, &look.blocks, look.at);
+        let followed = look.blocks.iter().zip(self.watcher.followed());
+        let mut found: Vec<Trouble> = followed
+            .map(|(block, followed)| Trouble {
+                rule: block.finding.rule,
                 severity: block.worst(),
                 process: process(block, &look.sample),
-                headline: finding.headline.clone(),
-                since: since.map_or(look.at, |trouble| trouble.since),
+                headline: block.finding.headline.clone(),
+                since: followed.map_or(look.at, |it| it.began),
                 ended: None,
-                about,
-            });
-        }
+                number: followed.map(|it| it.number),
+            })
+            .collect();
         let mut ended = std::mem::take(&mut self.troubles);
-        ended.retain(|it| !found.iter().any(|now| now.is(it.rule, &it.about)));
+        // One that comes and goes is listed once.
+        let is_back = |it: &Trouble, now: &Trouble| {
+            let pid = |trouble: &Trouble| trouble.process.as_ref().map(|it| it.pid);
+            it.ended.is_some() && std::ptr::eq(it.rule, now.rule) && pid(it) == pid(now)
+        };
+        ended.retain(|it| {
+            let mut found = found.iter();
+            it.number.is_some() && !found.any(|now| now.number == it.number || is_back(it, now))
+        });
         for trouble in &mut ended {
             trouble.ended.get_or_insert(look.at);
         }

@@ -157,3 +157,34 @@ fn the_terminal_is_given_back_however_it_ends() {
     terminal.press(&["q"]);
     terminal.is_restored("fg and q");
 }
+
+/// What the test below runs in a terminal. The screen is not dropped, as in a program that aborts: only the
+/// hook can give the terminal back.
+#[test]
+#[ignore = "it panics; the test of what a panic leaves runs it in a terminal"]
+fn panic_with_the_screen_open() {
+    let screen = sockdoc::sys::screen::Screen::open().expect("a terminal");
+    let mut screen = std::mem::ManuallyDrop::new(screen);
+    let picture = |area: ratatui::layout::Rect, buffer: &mut ratatui::buffer::Buffer| {
+        buffer.set_string(area.x, area.y, "a picture", ratatui::style::Style::new());
+    };
+    screen.draw(picture).expect("drawn");
+    panic!("with the screen open");
+}
+
+#[test]
+fn the_terminal_is_given_back_before_a_panic_is_reported() {
+    let name = "the_terminal_is_given_back_before_a_panic_is_reported";
+    let Some(terminal) = Terminal::new(name) else {
+        return;
+    };
+    let tests = std::env::current_exe().expect("this program");
+    let command = format!(
+        "{} --ignored --exact --nocapture screen::panic_with_the_screen_open",
+        tests.display()
+    );
+    terminal.press(&["clear", "Enter"]);
+    terminal.press(&[&command, "Enter"]);
+    terminal.shows("with the screen open");
+    terminal.is_restored("a panic");
+}

@@ -292,17 +292,17 @@ class Sockets(Bench):
 class Crowd:
     """The running many_sockets, ready: its processes and their sockets."""
 
-    def __init__(self, seconds):
+    def __init__(self, seconds, connections=CONNECTIONS):
         before = sockstat_inuse()
         self.process = subprocess.Popen(
-            [compiled("many_sockets"), "-n", str(CONNECTIONS), "-t", str(seconds)],
+            [compiled("many_sockets"), "-n", str(connections), "-t", str(seconds)],
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
         )
         try:
             self.ready = self._wait_until_ready()
             found = sockstat_inuse() - before
             # Other programs of the host come and go, but not by the thousand.
-            if found < 2 * CONNECTIONS - 1000:
+            if found < 2 * connections - 1000:
                 raise CannotMeasure(f"many_sockets is ready, but only {found:,} sockets came")
         except BaseException:
             self.end()

@@ -10,12 +10,16 @@ use crate::error::Result;
 use crate::host::{Note, Sample};
 use crate::render::sockets::Names;
 use crate::sockets::{Proto, State};
+use crate::sys::network::Firewalls;
 use crate::sys::privilege::{self, Need};
 use crate::sys::sockets::closings::Closings;
 use crate::sys::sockets::sampler::Sampler;
 use crate::sys::sockets::{Query, notes};
 use crate::sys::users::Users;
 use crate::top::look::Taken;
+
+/// The rules of the packet filter are listed again after this time.
+const FIREWALL: Duration = Duration::from_secs(10);
 
 /// Where the samples come from.
 pub(super) enum Source {
@@ -32,6 +36,7 @@ pub(super) struct Host {
     closings: Closings,
     unseen: Vec<Note>,
     users: Users,
+    firewalls: Firewalls,
 }
 
 impl Source {
@@ -71,6 +76,7 @@ impl Source {
             sampler: Sampler::default(),
             unseen: notes,
             users: Users::default(),
+            firewalls: Firewalls::lasting(FIREWALL),
         })))
     }
 
@@ -129,7 +135,7 @@ impl Host {
     fn take(&mut self) -> Result<Taken> {
         let taken = self.sampler.sample(&self.query, &|_| true)?;
         let (time_wait, mut sample) = (taken.time_wait, taken.sample);
-        looking::add_networks(&mut sample, &self.query.places);
+        looking::add_networks(&mut sample, &self.query.places, &mut self.firewalls);
         looking::add_processes(&mut sample);
         sample.notes.extend(self.unseen.iter().cloned());
         self.closings.take();

@@ -123,24 +123,22 @@ fn moved(row: &Row, screen: &Screen<'_>, width: usize) -> Vec<String> {
         "since the start"
     };
     let mut text = Vec::new();
-    for (name, change, total) in [
-        ("in", row.change.in_bytes, row.totals.in_bytes),
-        ("out", row.change.out_bytes, row.totals.out_bytes),
+    for (at, name, change, total) in [
+        (0, "in", row.change.in_bytes, row.totals.in_bytes),
+        (1, "out", row.change.out_bytes, row.totals.out_bytes),
     ] {
         let total = rates::text(total as f64, false);
         text.push(format!(
             "  {name:<9} {}; {total} bytes {since}",
             rate(change)
         ));
-    }
-    for (name, at) in [("in", 0), ("out", 1)] {
         let history = screen.memory.history(&row.subject).into_iter().flatten();
         let values: Vec<u64> = history.map(|rates| rates[at]).collect();
         let most = values.iter().copied().max().unwrap_or(0);
         if most > 0 {
             let line = sparkline(&values, width.saturating_sub(34));
             let most = rates::text(most as f64, false);
-            text.push(format!("  {name:<9} {line} up to {most} bytes/s"));
+            text.push(format!("  {:<9} {line} up to {most} bytes/s", ""));
         }
     }
     text

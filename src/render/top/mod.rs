@@ -409,7 +409,20 @@ fn shorten_end(text: &mut String, most: usize) {
     }
 }
 
-/// Cuts a text in its middle.
-fn shorten_middle(text: &mut String, most: usize) {
-    shorten(text, most, Some(most));
+/// Cuts an address, whose port stays whole where that leaves something of the address.
+fn shorten_address(text: &mut String, most: usize) {
+    let port = text.rfind(':').map(|at| &text[at..]);
+    let is_port = |port: &&str| port.len() > 1 && port[1..].bytes().all(|c| c.is_ascii_digit());
+    let port = port.filter(is_port).unwrap_or_default().to_owned();
+    let is_narrow = most < LEAST_ADDRESS + port.len();
+    if cells::width(text) > most && is_narrow && port.len() + 2 <= most {
+        text.truncate(text.len() - port.len());
+        shorten_end(text, most - port.len());
+        text.push_str(&port);
+    } else {
+        shorten(text, most, Some(most));
+    }
 }
+
+/// An address that is cut in its middle needs this much.
+const LEAST_ADDRESS: usize = 8;

@@ -19,6 +19,7 @@ pub(super) fn findings(page: &mut Page<'_>, screen: &Screen<'_>, room: usize) {
     for (place, trouble) in troubles.iter().enumerate().skip(first).take(list) {
         let since = match trouble.ended {
             Some(ended) => format!("ended {} ago", screen.ago(ended)),
+            None if trouble.since == screen.memory.begun => "from the start".to_owned(),
             None if trouble.since == screen.look.at => "new".to_owned(),
             None => format!("for {}", screen.ago(trouble.since)),
         };
@@ -51,9 +52,21 @@ pub(super) fn findings(page: &mut Page<'_>, screen: &Screen<'_>, room: usize) {
 
 /// Draws the keys.
 pub(super) fn help(page: &mut Page<'_>, screen: &Screen<'_>, room: usize) {
-    let lines: Vec<String> = HELP.lines().map(str::to_owned).collect();
+    let width = page.area.width;
+    let wrap = |line: &str| -> Vec<String> {
+        let (key, text) = line.split_at(line.len().min(KEYS));
+        let lines = crate::render::wrap::lines(text, Some(width), KEYS).into_iter();
+        let mut front = key.to_owned();
+        lines
+            .map(|text| std::mem::replace(&mut front, " ".repeat(KEYS)) + &text)
+            .collect()
+    };
+    let lines: Vec<String> = HELP.lines().flat_map(wrap).collect();
     draw_lines(page, screen, &lines, room);
 }
+
+/// How wide the first column is.
+const KEYS: usize = 15;
 
 const HELP: &str = "\
 Keys

@@ -143,7 +143,11 @@ fn row_value(
             object.insert("opened".to_owned(), json!(row.mark == Mark::New));
             object.insert("closed".to_owned(), json!(row.mark == Mark::Closed));
         }
-        (None, Some(group)) => extend(&mut object, summary::group_json(group, sheet)),
+        (None, Some(group)) => {
+            extend(&mut object, summary::group_json(group, sheet));
+            object.insert("opened".to_owned(), json!(group.change.opened));
+            object.insert("closed".to_owned(), json!(group.change.closed));
+        }
         (None, None) => {}
     }
     let rates = json!(rates(screen, &row.change));

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use ratatui::style::Style;
 
-use super::{Page, Palette, Screen, shorten_end, shorten_middle};
+use super::{Page, Palette, Screen, shorten_address, shorten_end};
 use crate::render::sockets::{Sheet, cells, rates, summary};
 use crate::sockets::order::{GroupBy, GroupRow};
 use crate::sockets::{Address, Socket, State};
@@ -36,6 +36,12 @@ impl Of<'_> {
     fn socket(&self) -> Option<&Socket> {
         let at = self.row.socket?;
         Some(self.screen.look.sample.socket(at))
+    }
+
+    /// Of an open socket: what the kernel says of a closed one is the number of its FIN.
+    fn queue(&self, of: fn(&Socket) -> u32) -> String {
+        let socket = self.socket().filter(|_| self.row.mark != Mark::Closed);
+        socket.map_or_else(String::new, |it| of(it).to_string())
     }
 
     fn group(&self, of: fn(&GroupRow) -> u64) -> String {
@@ -108,14 +114,8 @@ const OF_SOCKETS: &[Column] = &[
     name("LOCAL", [21, 21, 47], 2, |of| of.end(true, false)),
     name("PEER", [9, 21, 47], 0, |of| of.end(false, false)),
     name("STATE", [6, 6, 10], 1, state),
-    column("RECV-Q", 6, 4, |of| {
-        of.socket()
-            .map_or_else(String::new, |it| it.recv_q.to_string())
-    }),
-    column("SEND-Q", 6, 4, |of| {
-        of.socket()
-            .map_or_else(String::new, |it| it.send_q.to_string())
-    }),
+    column("RECV-Q", 6, 4, |of| of.queue(|socket| socket.recv_q)),
+    column("SEND-Q", 6, 4, |of| of.queue(|socket| socket.send_q)),
     IN,
     OUT,
     RETRANSMITS,
@@ -295,7 +295,7 @@ fn line(
             }
         }
         match column.title {
-            "LOCAL" | "PEER" => shorten_middle(&mut cell, width),
+            "LOCAL" | "PEER" => shorten_address(&mut cell, width),
             "PROCESS" => keep_pid(&mut cell, width),
             "STATE" => shorten_state(&mut cell, width),
             _ => shorten_end(&mut cell, width),

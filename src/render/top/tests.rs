@@ -69,6 +69,7 @@ fn groups_findings_details_and_help() {
     golden("findings-80x24", [80, 24], &[Key::Char('f')]);
     golden("details-80x40", [80, 40], &[Key::Down, Key::Enter]);
     golden("help-80x30", [80, 30], &[Key::Char('?')]);
+    golden("help-40x40", [40, 40], &[Key::Char('?')]);
 }
 
 #[test]
