@@ -29,9 +29,9 @@ pub struct Delta<'a> {
 }
 
 /// Puts the connections that closed between two samples into the later one, with the inode and user that
-/// the earlier one has of them: a closing socket has lost both. One that is listed in the later sample
-/// closed only after it was taken.
-pub fn join_closed(before: &Sample, after: &mut Sample, closed: Vec<Socket>) {
+/// the earlier one has of them: a closing socket has lost both. Gives back those that are listed in the later
+/// sample: they closed only after it was taken.
+pub fn join_closed(before: &Sample, after: &mut Sample, closed: Vec<Socket>) -> Vec<Socket> {
     let whole = |socket: &&Socket| tcp_is_known(socket);
     let listed: NumberSet<u64> = (after.sockets.iter().filter(whole))
         .filter_map(|socket| socket.cookie)
@@ -40,10 +40,15 @@ pub fn join_closed(before: &Sample, after: &mut Sample, closed: Vec<Socket>) {
     let known: NumberMap<u64, &Socket> = known
         .filter_map(|socket| Some((socket.cookie?, socket)))
         .collect();
+    let mut late = Vec::new();
     for mut socket in closed {
-        let Some(cookie) = socket.cookie.filter(|cookie| !listed.contains(cookie)) else {
+        let Some(cookie) = socket.cookie else {
             continue;
         };
+        if listed.contains(&cookie) {
+            late.push(socket);
+            continue;
+        }
         if let Some(earlier) = known.get(&cookie) {
             (socket.inode, socket.uid) = (earlier.inode, earlier.uid);
         }
@@ -53,6 +58,7 @@ pub fn join_closed(before: &Sample, after: &mut Sample, closed: Vec<Socket>) {
         let later = std::mem::take(&mut after.owners);
         after.owners = before.owners.clone().and_later(later);
     }
+    late
 }
 
 /// Whether it is a connection that still is one, and not what is left of it in TIME-WAIT.

@@ -23,6 +23,8 @@ pub struct Look {
     pub at: Duration,
     /// How long it was; zero: it is the first, and no rate is known.
     pub elapsed: Duration,
+    /// Connections that closed after the sample was taken: they belong to the next look.
+    late: Vec<Socket>,
     /// How far the counters of each socket went, by its place; of the first look nothing.
     changes: Vec<Change>,
     /// What is wrong.
@@ -79,8 +81,14 @@ impl Look {
         // What closed before is no part of the sample that this one is compared with.
         self.sample.sockets.truncate(self.open);
         let interfaces = interfaces(&self.sample, &sample);
-        if !is_first {
-            join_closed(&self.sample, &mut sample, closed);
+        let mut late = std::mem::take(&mut self.late);
+        late.extend(closed);
+        if is_first {
+            // What closed before the first sample is nobody's.
+            let listed = |cookie| sample.sockets.iter().any(|it| it.cookie == Some(cookie));
+            late.retain(|socket| socket.cookie.is_some_and(listed));
+        } else {
+            late = join_closed(&self.sample, &mut sample, late);
         }
         let index = Index::new(&sample);
         let delta = (!is_first).then(|| Delta::new(Index::new(&self.sample), &index, elapsed));
@@ -96,6 +104,7 @@ impl Look {
             open,
             at,
             elapsed: if is_first { Duration::ZERO } else { elapsed },
+            late,
             changes,
             findings,
             blocks,

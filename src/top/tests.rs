@@ -111,6 +111,36 @@ fn the_process_of_a_connection_that_closed_is_remembered() {
 }
 
 #[test]
+fn a_connection_that_closes_while_it_is_looked_at_is_counted_in_the_next_look() {
+    let (look, mut memory) = quiet();
+    let one = flow(11, 102, NGINX, [1_000, 100]);
+    let end = flow(11, 102, NGINX, [1_500, 100]);
+    // It is listed, and its end is announced before the look is over.
+    let step = Taken {
+        closed: vec![closed(&end)],
+        ..taken(vec![one], [0, 0])
+    };
+    let look = look.next(step, Duration::from_secs(2), &mut memory);
+    let whole = look.whole();
+    assert_eq!((whole.opened, whole.closed), (1, 0));
+    assert_eq!(whole.in_bytes, Some(1_000));
+    let look = look.next(
+        taken(Vec::new(), [0, 0]),
+        Duration::from_secs(3),
+        &mut memory,
+    );
+    let whole = look.whole();
+    assert_eq!((whole.opened, whole.closed), (0, 1));
+    assert_eq!(whole.in_bytes, Some(500));
+    let look = look.next(
+        taken(Vec::new(), [0, 0]),
+        Duration::from_secs(4),
+        &mut memory,
+    );
+    assert_eq!(look.whole().closed, 0);
+}
+
+#[test]
 fn totals_of_a_process_survive_its_sockets_and_the_sum_stays_right() {
     let (mut look, mut memory) = quiet();
     let mut closed_count = 0;
