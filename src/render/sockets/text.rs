@@ -20,7 +20,7 @@ pub struct Layout<'a> {
     pub header: bool,
     /// The terminal's width. `None` for a pipe or a file: nothing is wrapped or shortened.
     pub width: Option<u16>,
-    /// Whether all owners are written on a terminal, too.
+    /// Whether all owners are written on a terminal, too: below the row if there are several.
     pub all_owners: bool,
     /// Colours.
     pub style: Style,
@@ -73,12 +73,7 @@ pub fn write(
 /// The text of a cell.
 fn fill(cell: &mut String, column: Column, row: Row<'_>, sheet: &Sheet<'_>, layout: &Layout<'_>) {
     cell.clear();
-    column.cell(
-        cell,
-        row,
-        sheet,
-        layout.width.is_none() || layout.all_owners,
-    );
+    column.cell(cell, row, sheet, layout.width.is_none());
     if column == Column::Local {
         marks::write(cell, row, sheet);
     }
@@ -235,6 +230,12 @@ impl<W: Write + ?Sized> Table<'_, '_, W> {
             let mut text = String::new();
             column::why(&mut text, row, sheet);
             self.wrapped(&text, paint(worst))?;
+        }
+        let has_more = self.layout.all_owners && self.terminal.is_some();
+        if has_more && sheet.owners(&row).len() > 1 {
+            let mut text = "processes: ".to_owned();
+            cells::process(&mut text, &row, sheet, true);
+            self.wrapped(&text.replace("),", "), "), None)?;
         }
         for text in details::lines(&row, sheet, self.layout.details) {
             self.wrapped(&text, None)?;

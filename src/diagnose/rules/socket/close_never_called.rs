@@ -27,7 +27,7 @@ pub static RULE: Rule = Rule {
 
 /// How long a program may take to close, in milliseconds: one connection, of which nobody can tell that no
 /// answer is on its way; a few of a process; and many, which are a leak however young.
-const PATIENCE_MS: u32 = 120_000;
+pub(super) const PATIENCE_MS: u32 = 120_000;
 const FEW: (usize, u32) = (2, 60_000);
 const MANY: (usize, u32) = (5, 10_000);
 

@@ -29,5 +29,35 @@ pub use peer_window_closed::RULE as PEER_WINDOW_CLOSED;
 pub use reuseport_stuck::RULE as REUSEPORT_STUCK;
 pub use udp_receive_buffer_full::RULE as UDP_RECEIVE_BUFFER_FULL;
 
+use crate::diagnose::Case;
+use crate::host::SocketAt;
+use crate::sockets::{Proto, State};
+
+/// What a TCP socket waits for that is not yet old enough to be a finding; `None` if nothing, or if its age was
+/// judged.
+pub fn too_young(case: &Case<'_>, at: SocketAt) -> Option<&'static str> {
+    let (socket, tcp) = (case.socket(at), case.tcp(at));
+    let (what, age, patience) = match (socket.state, socket.inode) {
+        _ if socket.proto != Proto::Tcp => return None,
+        (State::Established | State::CloseWait, 0) => (
+            "not accepted yet",
+            tcp.last_data_sent_ms,
+            not_accepted::PATIENCE_MS,
+        ),
+        (State::CloseWait, _) => (
+            "in CLOSE-WAIT",
+            tcp.last_ack_recv_ms,
+            close_never_called::PATIENCE_MS,
+        ),
+        (State::Established, _) if socket.recv_q > 0 => (
+            "with unread data",
+            tcp.last_data_recv_ms,
+            not_reading::PATIENCE_MS,
+        ),
+        _ => return None,
+    };
+    (age? <= patience).then_some(what)
+}
+
 #[cfg(test)]
 mod tests;

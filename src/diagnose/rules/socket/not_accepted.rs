@@ -33,7 +33,7 @@ pub static RULE: Rule = Rule {
 
 /// How long a connection may wait for `accept()`, in milliseconds: for all that one sample shows; if nothing
 /// was accepted between two samples; if the process that listens cannot accept at all.
-const PATIENCE_MS: u32 = 10_000;
+pub(super) const PATIENCE_MS: u32 = 10_000;
 const PATIENCE_OF_TWO_MS: u32 = 3_000;
 const LEAST_MS: u32 = 1_000;
 

@@ -27,7 +27,7 @@ pub static RULE: Rule = Rule {
 };
 
 /// How long data may wait to be read, in milliseconds.
-const PATIENCE_MS: u32 = 10_000;
+pub(super) const PATIENCE_MS: u32 = 10_000;
 
 /// More than what a server may send unasked, in bytes: the largest record of TLS.
 const MORE_THAN_A_TICKET: u32 = 16 * 1024;
