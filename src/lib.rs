@@ -25,7 +25,7 @@
 //! | [`protocol`] | pure: the first words of application protocols, and what the answers mean | `tls` |
 //! | [`ping`] | pure: a ping session: sequence window, verdicts, schedule, figures, targets | `packet`, `reference` |
 //! | [`fill`] | pure: the buffer experiment: when to send and when to stop, the queues, whether the bytes add up | `sockdiag`, `diagnose` |
-//! | [`check`] | pure: a connection followed through its layers: targets, attempts, which layer failed first | `diagnose`, `dns`, `host`, `ping`, `reference`, `rtnetlink`, `sockets` |
+//! | [`check`] | pure: a connection followed through its layers: targets, attempts, which layer failed first | `diagnose`, `dns`, `host`, `ping`, `protocol`, `reference`, `rtnetlink`, `sockets`, `tls` |
 //! | [`bpf`] | pure: eBPF without a compiler: assembler, the kernel's types (BTF), programs and their records | - |
 //! | [`capfile`] | pure: capture files, pcap and pcapng, read from a slice or in pieces, and written; unpacking | - |
 //! | [`filter`] | pure: the capture filter language: tcpdump's syntax, one syntax tree, tests on the bytes of a frame | `capfile` |

@@ -7,6 +7,7 @@ use crate::host::{Network, RouteAnswer};
 use crate::ping::losses::Refusal;
 use crate::ping::trace::Trace;
 use crate::reference::errno;
+use crate::sockets::Proto;
 use crate::rtnetlink::{Link, Reachability, Route, RouteKind};
 
 /// An address, and what became of the attempt to connect to it.
@@ -14,6 +15,8 @@ use crate::rtnetlink::{Link, Reachability, Route, RouteKind};
 pub struct Attempt {
     /// Where to.
     pub to: SocketAddr,
+    /// TCP or UDP.
+    pub proto: Proto,
     /// Our end, if there was one.
     pub local: Option<SocketAddr>,
     /// What became of it.
@@ -24,6 +27,9 @@ pub struct Attempt {
     pub syns: u32,
     /// Packets with a limited hop count to the same port, if nothing or a router answered.
     pub trace: Option<Trace>,
+    /// Of a reset that another device than the host sent: the last router that packets to this port passed, and
+    /// how many hops away it is.
+    pub forged: Option<(u8, IpAddr)>,
     /// Other ports of the host that were tried then, and whether it answered there.
     pub others: Vec<(u16, bool)>,
 }
@@ -176,21 +182,29 @@ pub(super) fn shown(time: Duration) -> String {
 
 impl Attempt {
     /// An attempt that was not begun.
-    pub fn new(to: SocketAddr) -> Attempt {
+    pub fn new(to: SocketAddr, proto: Proto) -> Attempt {
         Attempt {
             to,
+            proto,
             local: None,
             outcome: Outcome::Overtaken,
             time: Duration::ZERO,
             syns: 0,
             trace: None,
+            forged: None,
             others: Vec::new(),
         }
     }
 
     /// What became of it, in words.
     pub fn words(&self) -> String {
+        let is_udp = self.proto == Proto::Udp;
         match &self.outcome {
+            Outcome::Open if is_udp => "a datagram came back".to_owned(),
+            Outcome::Refused(None) if is_udp => {
+                format!("refused: {} sent ICMP port unreachable", self.to.ip())
+            }
+            Outcome::Silent if is_udp => format!("nothing came back in {}", shown(self.time)),
             Outcome::Open => {
                 let again = match self.syns.saturating_sub(1) {
                     0 => String::new(),

@@ -8,7 +8,7 @@ use crate::diagnose::rules::attempt::{self, NO_ANSWER, Silence};
 use crate::diagnose::rules::name;
 use crate::diagnose::rules::reach::{self, Flow};
 use crate::diagnose::rules::socket::BOUND_NEVER_LISTENED;
-use crate::diagnose::rules::{self, path};
+use crate::diagnose::rules::{self, path, protocol, tls};
 use crate::diagnose::{Case, Finding, Findings, Role, Rule, Severity, Subject, diagnose};
 use crate::dns::Lookup;
 use crate::host::SocketAt;
@@ -27,8 +27,14 @@ pub struct Matter<'a> {
     pub attempts: &'a [Attempt],
     /// The name.
     pub lookup: Option<&'a Lookup>,
-    /// The port.
-    pub port: u16,
+    /// TCP or UDP.
+    pub proto: Proto,
+    /// Sockets that the target itself is.
+    pub own: &'a [SocketAt],
+    /// Whether every address has to work.
+    pub wants_all: bool,
+    /// What else was found about the target.
+    pub more: &'a [Finding],
     /// The user whose sockets these are.
     pub user: u32,
     /// Whether the process of this number is stopped.
@@ -39,6 +45,12 @@ impl Matter<'_> {
     /// All that is wrong about the target.
     pub fn findings(&self) -> Findings {
         let mut found: Vec<Finding> = self.lookup.map(name::of_lookup).unwrap_or_default();
+        for hidden in found.iter_mut().filter(|it| it.rule == &name::HOSTS_FILE_OVERRIDE) {
+            // The address of the DNS may well work.
+            if !self.is_reachable() {
+                hidden.severity = Severity::Error;
+            }
+        }
         let all = diagnose(self.case);
         let of_host = all.all().iter().filter(|finding| self.concerns(finding));
         let mut of_host: Vec<Finding> = of_host.cloned().collect();
@@ -66,6 +78,12 @@ impl Matter<'_> {
             }));
         }
         found.extend(self.of_local_listeners());
+        found.extend(self.more.iter().cloned());
+        const HANGS: &[&Rule] = &[&tls::TLS_NO_ANSWER, &protocol::NEVER_ANSWERS, &protocol::ANSWER_STOPS];
+        if found.iter().any(|it| HANGS.contains(&it.rule)) {
+            let holes = found.iter_mut().filter(|it| it.rule == &path::MTU_BLACK_HOLE);
+            holes.for_each(|it| it.severity = Severity::Error);
+        }
         // What replaces a bare "no answer" says more.
         of_host.retain(|it| it.rule != &NO_ANSWER || (!is_reachable && self.is_here_only()));
         found.extend(of_host);
@@ -78,7 +96,7 @@ impl Matter<'_> {
 
     /// How bad it is that this address fails: another one may do. What fails at once costs programs no time.
     fn severity(&self, attempt: &Attempt) -> Severity {
-        match (self.is_reachable(), attempt.outcome) {
+        match (self.is_reachable() && !self.wants_all, attempt.outcome) {
             (false, _) => Severity::Error,
             (true, Outcome::Refused(_) | Outcome::Failed(_)) => Severity::Notice,
             (true, _) => Severity::Warning,
@@ -118,18 +136,19 @@ impl Matter<'_> {
             };
             socket.netns == 0 && self.attempts.iter().any(is_it)
         };
-        let is_local = self.attempts.iter().any(|it| self.is_here(it.to.ip()));
+        let local = || self.attempts.iter().filter(|it| self.is_here(it.to.ip()));
         let is_server = |at: &SocketAt| {
             let socket = case.socket(*at);
             let is_bound = is_listening(socket) || socket.state == State::BoundInactive;
-            is_local
-                && socket.netns == 0
-                && socket.proto == Proto::Tcp
+            let is_asked = |it: &Attempt| socket.local.port() == Some(it.to.port().into());
+            socket.netns == 0
+                && socket.proto == self.proto
                 && is_bound
-                && socket.local.port() == Some(self.port.into())
+                && local().any(is_asked)
         };
         let places = case.sample.places();
-        places.filter(|at| is_ours(at) || is_server(at)).collect()
+        let is_one = |at: &SocketAt| is_ours(at) || is_server(at) || self.own.contains(at);
+        places.filter(is_one).collect()
     }
 
     /// Whether a finding about this host is about the target.
@@ -192,17 +211,22 @@ impl Matter<'_> {
         }
         let target = Target {
             index: self.case.index,
-            proto: Proto::Tcp,
+            proto: self.proto,
             to,
             netns: 0,
             is_stopped: self.is_stopped,
         };
         match attempt.outcome {
             Outcome::Refused(None) if self.is_here(to.ip()) => attempt::refused_here(&target),
-            Outcome::Refused(None) => Some(attempt::refused(to)),
+            Outcome::Refused(None) if self.proto == Proto::Udp => Some(attempt::closed_by_icmp(to)),
+            Outcome::Refused(None) => Some(match attempt.forged {
+                Some(router) => attempt::refused_on_the_way(to, router),
+                None => attempt::refused(to),
+            }),
             Outcome::Refused(Some(refusal)) | Outcome::Rejected(refusal) => {
                 Some(attempt::rejected(to, &refusal, attempt.trace.as_ref()))
             }
+            Outcome::Silent if self.proto == Proto::Udp => Some(attempt::udp_silent(to, attempt.time)),
             Outcome::Silent | Outcome::Overtaken if !self.is_here(to.ip()) => {
                 Some(attempt::silent(&Silence {
                     to,
@@ -229,6 +253,7 @@ impl Matter<'_> {
             netns: 0,
             local: (local.ip().to_canonical(), local.port()),
             peer: (attempt.to.ip().to_canonical(), attempt.to.port()),
+            protocol: if self.proto == Proto::Udp { 17 } else { 6 },
             connecting: true,
             user: Some(self.user),
         };
@@ -239,12 +264,14 @@ impl Matter<'_> {
     fn of_local_listeners(&self) -> Option<Finding> {
         let lookup = self.lookup.filter(|_| self.attempts.len() > 1)?;
         let here = self.attempts.iter().filter(|it| self.is_here(it.to.ip()));
-        let listens = |ip: IpAddr| {
-            let found = self.case.index.listeners(Proto::Tcp, 0, (ip, self.port));
-            !found.is_empty()
+        let listens = |it: &Attempt| {
+            let end = (it.to.ip(), it.to.port());
+            let found = self.case.index.listeners(self.proto, 0, end);
+            (end.0, !found.is_empty())
         };
-        let ends: Vec<(IpAddr, bool)> = here.map(|it| (it.to.ip(), listens(it.to.ip()))).collect();
-        rules::name::of_listeners(&lookup.name, self.port, &ends)
+        let port = self.attempts.first()?.to.port();
+        let ends: Vec<(IpAddr, bool)> = here.map(listens).collect();
+        rules::name::of_listeners(&lookup.name, port, &ends)
     }
 }
 

@@ -76,11 +76,15 @@ impl Layer {
             &reach::LISTENER_FIREWALLED,
         ]) {
             Layer::Firewall
+        } else if matches!(rule.check, Check::Tls) {
+            Layer::Tls
+        } else if matches!(rule.check, Check::Protocol) {
+            Layer::Protocol
         } else if is_one(&[&path::MTU_BLACK_HOLE]) {
             Layer::Mtu
         } else if matches!(rule.check, Check::Path)
-            || is_one(&[
-                &attempt::HOST_UNREACHABLE,
+            || is_one(&[&attempt::UDP_NO_ANSWER])
+            || is_one(&[                &attempt::HOST_UNREACHABLE,
                 &attempt::PORT_FILTERED,
                 &attempt::NO_ANSWER,
             ])

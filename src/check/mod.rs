@@ -3,6 +3,7 @@
 //!
 //! | file | what it holds |
 //! |---|---|
+//! | [`words`] | a handshake of TLS and a talk, each in one line |
 //! | [`target`] | what is to be checked, as people type it |
 //! | [`attempt`] | one address: its route, its neighbour, and what became of the attempt to connect |
 //! | [`judge`] | which findings explain what became of the attempts |
@@ -14,8 +15,9 @@ pub mod judge;
 pub mod layer;
 pub mod report;
 pub mod target;
+pub mod words;
 
 pub use attempt::{Attempt, Outcome, Step};
 pub use layer::{Layer, Verdict};
 pub use report::{LayerReport, Report};
-pub use target::{Place, Service, Target};
+pub use target::{Place, Target};

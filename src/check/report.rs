@@ -20,6 +20,10 @@ pub struct Report<'a> {
     pub attempts: &'a [Attempt],
     /// The network stack that the attempts left by.
     pub network: Option<&'a Network>,
+    /// What was seen besides, in the order of the layers.
+    pub said: &'a [(Layer, Line)],
+    /// Whether a connection was made that is not among the attempts.
+    pub is_connected: bool,
     /// What is wrong: first causes with their effects.
     pub blocks: &'a [Block],
     /// Whether the rules of this host's firewall were read.
@@ -52,7 +56,7 @@ pub struct Line {
 
 impl Line {
     /// One without a time.
-    fn new(text: String, is_good: bool) -> Line {
+    pub fn new(text: String, is_good: bool) -> Line {
         Line {
             text,
             time: None,
@@ -64,7 +68,7 @@ impl Line {
 impl Report<'_> {
     /// Whether a connection was made.
     pub fn is_reachable(&self) -> bool {
-        self.attempts.iter().any(|it| it.outcome == Outcome::Open)
+        self.is_connected || self.attempts.iter().any(|it| it.outcome == Outcome::Open)
     }
 
     /// Whether it can be reached and nothing is wrong, as far as that is known.
@@ -73,10 +77,16 @@ impl Report<'_> {
         self.is_reachable() && worst < Some(Severity::Warning)
     }
 
+    /// Whether the name gave no address.
+    fn has_no_address(&self) -> bool {
+        self.attempts.is_empty() && self.lookup.is_some()
+    }
+
     /// The first layer that failed; of a target that can be reached the first about which something is wrong.
     pub fn first_bad(&self) -> Option<Layer> {
         let Some(severity) = self.blocks.iter().map(Block::worst).max() else {
-            return (!self.is_reachable()).then_some(Layer::Connect);
+            let without = if self.has_no_address() { Layer::Name } else { Layer::Connect };
+            return (!self.is_reachable()).then_some(without);
         };
         if severity < Severity::Warning {
             return None;
@@ -101,8 +111,12 @@ impl Report<'_> {
             (true, Some(why)) => format!("{target} is reachable, but {why}"),
             (false, Some(why)) => format!("{target} is unreachable: {why}"),
             (false, None) => {
-                let words = self.attempts.first().map(|it| format!(": {}", it.words()));
-                format!("{target} is unreachable{}", words.unwrap_or_default())
+                let words = match (self.attempts.first(), self.lookup) {
+                    (Some(attempt), _) => attempt.words(),
+                    (None, Some(_)) => "the name has no address".to_owned(),
+                    (None, None) => "no connection was made".to_owned(),
+                };
+                format!("{target} is unreachable: {words}")
             }
         }
     }
@@ -130,7 +144,10 @@ impl Report<'_> {
             .map(|it| it.finding.severity);
         let is_unexplained = !self.is_reachable() && self.blocks.is_empty();
         match worst.max() {
-            _ if layer == Layer::Connect && is_unexplained => Verdict::Failed,
+            _ if layer == Layer::Name && is_unexplained && self.has_no_address() => Verdict::Failed,
+            _ if layer == Layer::Connect && is_unexplained && !self.has_no_address() => {
+                Verdict::Failed
+            }
             Some(Severity::Error) => Verdict::Failed,
             Some(Severity::Warning) => Verdict::Doubtful,
             _ if lines.is_empty() => Verdict::Unknown,
@@ -140,6 +157,11 @@ impl Report<'_> {
     }
 
     fn lines(&self, layer: Layer) -> Vec<Line> {
+        let said = self.said.iter().filter(|(of, _)| *of == layer);
+        let said: Vec<Line> = said.map(|(_, line)| line.clone()).collect();
+        if !said.is_empty() {
+            return said;
+        }
         match layer {
             Layer::Name => self.name_lines(),
             Layer::Route => {

@@ -3,6 +3,8 @@
 use std::fmt;
 use std::path::PathBuf;
 
+use crate::protocol::{SCHEMES, Scheme};
+
 /// What a client of the target would do.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Target {
@@ -11,7 +13,7 @@ pub struct Target {
     /// Where it is.
     pub place: Place,
     /// What is spoken there: of a URL.
-    pub service: Option<&'static Service>,
+    pub scheme: Option<&'static Scheme>,
     /// The path of a URL, with its query: `/health?deep=1`.
     pub path: String,
 }
@@ -30,62 +32,6 @@ pub enum Place {
     /// Every peer of a process.
     Process(u32),
 }
-
-/// A scheme of URLs.
-#[derive(Debug, PartialEq, Eq)]
-pub struct Service {
-    /// The scheme.
-    pub scheme: &'static str,
-    /// Its port, if a URL names none.
-    pub port: u16,
-    /// Whether TLS is spoken from the first byte.
-    pub tls: bool,
-    /// What is spoken, inside TLS if there is TLS: itself a scheme.
-    pub speaks: &'static str,
-}
-
-const fn service(scheme: &'static str, port: u16, tls: bool, speaks: &'static str) -> Service {
-    Service {
-        scheme,
-        port,
-        tls,
-        speaks,
-    }
-}
-
-/// The schemes, with the default ports of the IANA registry or of the programs that use them.
-pub const SERVICES: &[Service] = &[
-    service("http", 80, false, "http"),
-    service("https", 443, true, "http"),
-    service("ws", 80, false, "ws"),
-    service("wss", 443, true, "ws"),
-    service("grpc", 443, true, "grpc"),
-    service("redis", 6379, false, "redis"),
-    service("rediss", 6380, true, "redis"),
-    service("postgres", 5432, false, "postgres"),
-    service("postgresql", 5432, false, "postgres"),
-    service("mysql", 3306, false, "mysql"),
-    service("mariadb", 3306, false, "mysql"),
-    service("amqp", 5672, false, "amqp"),
-    service("amqps", 5671, true, "amqp"),
-    service("mqtt", 1883, false, "mqtt"),
-    service("mqtts", 8883, true, "mqtt"),
-    service("smtp", 25, false, "smtp"),
-    service("submission", 587, false, "smtp"),
-    service("smtps", 465, true, "smtp"),
-    service("imap", 143, false, "imap"),
-    service("imaps", 993, true, "imap"),
-    service("pop3", 110, false, "pop3"),
-    service("pop3s", 995, true, "pop3"),
-    service("ftp", 21, false, "ftp"),
-    service("ssh", 22, false, "ssh"),
-    service("ldap", 389, false, "ldap"),
-    service("ldaps", 636, true, "ldap"),
-    service("memcached", 11_211, false, "memcached"),
-    service("mongodb", 27_017, false, "mongodb"),
-    service("tls", 443, true, "tls"),
-    service("tcp", 0, false, "tcp"),
-];
 
 /// Names are not longer (RFC 1035, with dots).
 const LONGEST_NAME: usize = 255;
@@ -122,7 +68,7 @@ impl Target {
                 Ok(Target {
                     shown: joined(host, port),
                     place: Place::Tcp(name(host)?, port),
-                    service: None,
+                    scheme: None,
                     path: String::new(),
                 })
             }
@@ -136,7 +82,7 @@ impl Target {
             Ok(Target {
                 shown: word.to_owned(),
                 place,
-                service: None,
+                scheme: None,
                 path: String::new(),
             })
         };
@@ -192,19 +138,18 @@ impl Target {
             return Ok(Target {
                 shown,
                 place: Place::Udp(host, port),
-                service: None,
+                scheme: None,
                 path: String::new(),
             });
         }
-        let service = SERVICES.iter().find(|service| service.scheme == scheme);
-        let service = service.ok_or_else(|| {
-            let known: Vec<&str> = SERVICES.iter().map(|it| it.scheme).collect();
+        let known = Scheme::named(&scheme).ok_or_else(|| {
+            let all: Vec<&str> = SCHEMES.iter().map(|it| it.name).collect();
             Unreadable::new(
                 format!("'{scheme}' is not a scheme that is known"),
-                format!("HOST:PORT, or one of: {} udp", known.join(" ")),
+                format!("HOST:PORT, or one of: {} udp", all.join(" ")),
             )
         })?;
-        let port = port.or(Some(service.port).filter(|port| *port > 0));
+        let port = port.or(Some(known.port).filter(|port| *port > 0));
         let port = port.ok_or_else(|| {
             Unreadable::new(
                 "the port is missing",
@@ -219,7 +164,7 @@ impl Target {
         Ok(Target {
             shown,
             place: Place::Tcp(host, port),
-            service: Some(service).filter(|service| service.scheme != "tcp"),
+            scheme: Some(known),
             path,
         })
     }
@@ -330,7 +275,7 @@ mod tests {
             ("HTTP://a:8080/x?y#z", tcp("a", 8080), Some("http"), "/x?y"),
             ("http://a?q", tcp("a", 80), Some("http"), "/?q"),
             ("redis://[::1]", tcp("::1", 6379), Some("redis"), "/"),
-            ("tcp://a:7", tcp("a", 7), None, "/"),
+            ("tcp://a:7", tcp("a", 7), Some("tcp"), "/"),
             ("udp://a:53", Place::Udp("a".to_owned(), 53), None, ""),
             ("unix:/run/x", Place::Unix("/run/x".into()), None, ""),
             ("unix:///run/x", Place::Unix("/run/x".into()), None, ""),
@@ -340,7 +285,7 @@ mod tests {
         ] {
             let target = parsed(word);
             assert_eq!(target.place, place, "{word}");
-            assert_eq!(target.service.map(|it| it.scheme), scheme, "{word}");
+            assert_eq!(target.scheme.map(|it| it.name), scheme, "{word}");
             assert_eq!(target.path, path, "{word}");
         }
         let two = ["::1".to_owned(), "80".to_owned()];

@@ -1,40 +1,55 @@
 //! `sockdoc check`.
 
 mod gather;
+mod mtu;
+mod talk;
 
 use std::io;
+use std::net::IpAddr;
+use std::os::unix::ffi::OsStrExt as _;
 use std::time::{Duration, Instant};
 
+use gather::Gathered;
+
 use crate::check::judge::Matter;
-use crate::check::{Place, Report, Target};
+use crate::check::{Outcome, Place, Report, Target};
 use crate::commands::looking;
 use crate::commands::serving::print;
 use crate::commands::values::positive_duration;
 use crate::commands::{Context, Status};
 use crate::diagnose::Case;
 use crate::error::{Error, Kind, Result};
-use crate::host::{Delta, Index};
+use crate::host::{Delta, Index, SocketAt};
 use crate::render::check as shown;
 use crate::render::finding::Layout;
 use crate::render::sockets::Sheet;
 use crate::sys::around::is_stopped;
+use crate::sys::icmp::Options;
 use crate::sys::privilege::{self, Need};
-use crate::sys::resolve::Family;
+use crate::sys::resolve::{Family, interface_number, resolve};
 use crate::sys::users;
 
 /// Find out at which layer a connection fails, and why.
 ///
 /// Does what a client would do, and follows it through the layers: the name, the route, the next hop, this host's
-/// firewall, the path, the connection. It names the first layer that fails, with the evidence and the next step.
+/// firewall, the path, the connection, packets of full size, TLS, the first words of the protocol. It names the first layer that fails, with the evidence and the next step.
 /// If the address is one of this host, it looks at the server's side too: its sockets, queue and process.
 ///
-/// TARGET is HOST:PORT, HOST PORT, a URL, or :PORT for a port of this host. All addresses of a name
-/// are connected to at the same time.
+/// TARGET is HOST:PORT, HOST PORT, a URL, udp://HOST:PORT, unix:PATH, :PORT for a port of this host, or pid:N
+/// for all that a process is connected to. All addresses are connected to at the same time; it is enough if one of
+/// a name works, unless --all-addresses says otherwise.
+///
+/// TLS is spoken if the URL says so, or to port 443; the protocol of the URL is spoken as far as a client gets
+/// without a password, and HTTP to ports 80 and 443. To other ports nothing is sent, unless --send says what.
 ///
 /// Sent are the queries of the C library, one connection for each address, and to each name server up to three
-/// queries for A and for AAAA. If a connection fails, a trace follows (SYNs with a limited hop count to the same
-/// port), and one SYN to each of a few other ports of the same host. --quiet-network leaves out the queries to
-/// each name server, the trace and the other ports.
+/// queries for A and for AAAA. If a connection succeeds, two pings follow, one of them of full size (more if that
+/// one vanishes). If it fails, a trace follows (SYNs with a limited hop count to the same port), and one SYN to each
+/// of a few other ports of the same host. --quiet-network leaves all of that out but the connections and what the
+/// C library sends.
+///
+/// With --netns, --pid or --container the connections are made in that network namespace. The files in /etc are
+/// those of this host.
 ///
 /// The exit status is 0 if the target is reachable and nothing is wrong, 1 if it is not or there is a warning,
 /// 2 if it could not be tried.
@@ -43,6 +58,9 @@ use crate::sys::users;
     sockdoc check db.internal:5432     which layer fails\n  \
     sockdoc check https://shop.test    with the port of the scheme\n  \
     sockdoc check :8080                a port of this host\n  \
+    sockdoc check unix:/run/app.sock   a Unix socket\n  \
+    sockdoc check udp://10.9.1.1:53    a UDP port\n  \
+    sockdoc check pid:812              all that a process is connected to\n  \
     sockdoc check --json 10.9.1.1 80   for programs")]
 pub struct Args {
     /// What to connect to.
@@ -54,6 +72,29 @@ pub struct Args {
     /// Use IPv6 only.
     #[arg(short = '6', long = "ipv6")]
     ipv6: bool,
+    /// Connect from this address, or by this interface.
+    #[arg(long, value_name = "ADDRESS|INTERFACE")]
+    from: Option<String>,
+    #[command(flatten)]
+    place: looking::One,
+    /// Report every address that does not work, though another one does.
+    #[arg(long)]
+    all_addresses: bool,
+    /// Send this instead of what a client would send; \\n, \\r, \\t and \\xNN stand for bytes.
+    #[arg(long, value_name = "TEXT")]
+    send: Option<String>,
+    /// Want this in the answer.
+    #[arg(long, value_name = "TEXT")]
+    expect: Option<String>,
+    /// Name this server in the TLS handshake, and want a certificate for it.
+    #[arg(long, value_name = "NAME")]
+    sni: Option<String>,
+    /// Trust the certificates in this PEM file instead of those of this host.
+    #[arg(long, value_name = "FILE")]
+    cacert: Option<std::path::PathBuf>,
+    /// Report what is wrong with a certificate as a notice only.
+    #[arg(long)]
+    insecure: bool,
     /// Take at most this long in all.
     #[arg(long, value_name = "TIME", default_value = "10s", value_parser = positive_duration)]
     timeout: Duration,
@@ -72,6 +113,30 @@ impl Args {
     }
 }
 
+impl Args {
+    /// What the connections are made by.
+    fn options(&self) -> Result<Options> {
+        let mut options = Options::default();
+        let Some(from) = &self.from else {
+            return Ok(options);
+        };
+        if from.parse::<IpAddr>().is_ok() {
+            options.source = resolve(from, 0, Family::Any)?.first().copied();
+        } else if interface_number(from).is_some() {
+            options.device = Some(from.clone());
+        } else {
+            return Err(Error::new(
+                Kind::CannotRun,
+                "read --from",
+                "neither an address nor an interface of this host",
+            )
+            .on(from)
+            .next("ip address show"));
+        }
+        Ok(options)
+    }
+}
+
 /// Runs the command.
 pub fn run(args: &Args, context: &Context) -> Result<Status> {
     let target = Target::parse(&args.target).map_err(|it| {
@@ -84,54 +149,102 @@ pub fn run(args: &Args, context: &Context) -> Result<Status> {
         Need::Namespaces,
         Need::Details,
         Need::Firewall,
+        Need::Probes,
     ])?;
+    let place = args.place.place()?;
+    let status = place.inside(|| check(args, context, &target))?;
+    privilege::drop_all()?;
+    status
+}
+
+/// Checks the target from the namespace that this thread is in.
+fn check(args: &Args, context: &Context, target: &Target) -> Result<Status> {
     let start = Instant::now();
+    let end = start + args.timeout;
+    let by_name = |host: &str, port| {
+        let (lookup, mut addresses) = gather::look_for(args, host, port)?;
+        let source = args.options()?.source;
+        addresses.retain(|to| source.is_none_or(|own| own.is_ipv4() == to.is_ipv4()));
+        Ok::<_, Error>((lookup, addresses))
+    };
     let gathered = match &target.place {
-        Place::Tcp(host, port) => gather::tcp(args, host, *port, start)?,
-        Place::Port(port) => gather::tcp(args, "localhost", *port, start)?,
-        Place::Udp(..) | Place::Unix(_) | Place::Process(_) => {
-            return Err(Error::new(Kind::CannotRun, "check", "not a TCP target").on(target.shown));
+        Place::Tcp(host, port) => {
+            let (lookup, addresses) = by_name(host, *port)?;
+            let gathered = gather::tcp(args, target, &addresses, end)?;
+            Gathered { lookup: Some(lookup), ..gathered }
+        }
+        Place::Udp(host, port) => {
+            let (lookup, addresses) = by_name(host, *port)?;
+            let gathered = gather::udp(args, &addresses, end)?;
+            Gathered { lookup: Some(lookup), ..gathered }
+        }
+        Place::Port(port) => gather::tcp(args, target, &by_name("localhost", *port)?.1, end)?,
+        Place::Unix(path) => gather::unix(path, end)?,
+        Place::Process(pid) => {
+            let peers = gather::peers_of(*pid)?;
+            if peers.is_empty() {
+                let cause = "the process is not connected to anything by TCP, or its sockets cannot be seen";
+                return Err(Error::new(Kind::CannotRun, "check", cause)
+                    .on(&target.shown)
+                    .next(format!("sockdoc sockets -p {pid}")));
+            }
+            gather::tcp(args, target, &peers, end)?
         }
     };
-    let gather::Gathered {
-        lookup,
-        attempts,
-        before,
-        after,
-        elapsed,
-        port,
-        ..
-    } = &gathered;
     privilege::drop_all()?;
+    show(args, context, target, &gathered, start)
+}
+
+/// Judges what was gathered, and shows it.
+fn show(
+    args: &Args,
+    context: &Context,
+    target: &Target,
+    gathered: &Gathered,
+    start: Instant,
+) -> Result<Status> {
+    let Gathered {
+        attempts, after, ..
+    } = gathered;
     let failed: Vec<_> = attempts
         .iter()
-        .filter(|it| it.outcome != crate::check::Outcome::Open)
+        .filter(|it| it.outcome != Outcome::Open)
         .map(|it| (0, it.to.ip()))
         .collect();
     let index = Index::after_attempts(after, &failed);
-    let delta = Delta::new(Index::new(before), &index, *elapsed);
+    let delta = Delta::new(Index::new(&gathered.before), &index, gathered.elapsed);
     let case = Case::new(&index).since(Some(&delta));
+    let own: Vec<SocketAt> = match &target.place {
+        Place::Unix(path) => {
+            let name = path.as_os_str().as_bytes();
+            let is_it = |at: &SocketAt| gather::is_at(&index.socket(*at).local, name);
+            after.places().filter(is_it).collect()
+        }
+        _ => Vec::new(),
+    };
     let matter = Matter {
         case: &case,
         attempts,
-        lookup: Some(lookup),
-        port: *port,
+        lookup: gathered.lookup.as_ref(),
+        proto: gathered.proto,
+        own: &own,
+        wants_all: args.all_addresses || matches!(target.place, Place::Process(_)),
+        more: &gathered.more,
         user: users::own(),
         is_stopped,
     };
     let findings = matter.findings();
     let blocks = findings.all_blocks(&case, context.verbose);
+    let network = after.networks.first();
     let report = Report {
-        target: &target,
-        lookup: Some(lookup)
-            .filter(|it| it.name != "localhost" || matches!(target.place, Place::Tcp(..))),
+        target,
+        lookup: gathered.lookup.as_ref(),
         attempts,
-        network: after.networks.first(),
+        network,
+        said: &gathered.said,
+        is_connected: gathered.is_connected,
         blocks: &blocks,
-        saw_firewall: after
-            .networks
-            .first()
-            .is_some_and(|it| it.firewall.is_some()),
+        saw_firewall: network.is_some_and(|it| it.firewall.is_some()),
         time: start.elapsed(),
     };
     let sockets = matter.sockets();

@@ -58,7 +58,7 @@ pub struct Args {
     #[arg(long, value_name = "RULE", value_delimiter = ',', value_parser = rule)]
     ignore: Vec<&'static Rule>,
     /// Diagnose the samples in this file instead of this host.
-    #[arg(long, value_name = "FILE", conflicts_with = "Where")]
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["one_netns", "all_netns"])]
     from: Option<PathBuf>,
     /// Write the samples to this file.
     #[arg(long, value_name = "FILE", conflicts_with = "from")]

@@ -15,10 +15,10 @@ use crate::sys::sockets::processes::Depth;
 use crate::sys::sockets::{Query, containers, notes, statuses};
 use crate::sys::{network, privilege, sockets};
 
-/// Which network namespaces are looked at.
+/// Which network namespace is looked at, if it is not the own one.
 #[derive(Debug, clap::Args)]
-#[group(multiple = false)]
-pub struct Where {
+#[group(id = "one_netns", multiple = false)]
+pub struct One {
     /// Look at this network namespace: an ip-netns(8) name, a path, an inode number, or pid:N.
     #[arg(long, value_name = "NS")]
     netns: Option<String>,
@@ -28,8 +28,35 @@ pub struct Where {
     /// Look at the network namespace of this container: its id or the start of it, as in its control group.
     #[arg(long, value_name = "ID")]
     container: Option<String>,
+}
+
+impl One {
+    /// Its name.
+    fn name(&self) -> Result<Option<String>> {
+        let pid = match &self.container {
+            Some(id) => Some(containers::process_of(id)?),
+            None => self.pid,
+        };
+        let of_process = pid.map(|pid| format!("pid:{pid}"));
+        Ok(of_process.or_else(|| self.netns.clone()))
+    }
+
+    /// The namespace.
+    ///
+    /// # Errors
+    /// When it cannot be found.
+    pub fn place(&self) -> Result<Place> {
+        self.name()?.map_or_else(|| Ok(Place::own()), |name| Place::named(&name))
+    }
+}
+
+/// Which network namespaces are looked at.
+#[derive(Debug, clap::Args)]
+pub struct Where {
+    #[command(flatten)]
+    one: One,
     /// Look at every network namespace.
-    #[arg(long)]
+    #[arg(long, conflicts_with = "one_netns")]
     all_netns: bool,
 }
 
@@ -39,13 +66,7 @@ impl Where {
     /// # Errors
     /// When one cannot be found.
     pub fn places(&self) -> Result<(Vec<Place>, Unseen)> {
-        let pid = match &self.container {
-            Some(id) => Some(containers::process_of(id)?),
-            None => self.pid,
-        };
-        let of_process = pid.map(|pid| format!("pid:{pid}"));
-        let name = of_process.as_deref().or(self.netns.as_deref());
-        Place::chosen(name, self.all_netns)
+        Place::chosen(self.one.name()?.as_deref(), self.all_netns)
     }
 }
 

@@ -2,7 +2,7 @@
 
 mod flags;
 mod follow;
-mod path;
+pub(in crate::commands) mod path;
 mod show;
 mod targets;
 mod tcp;

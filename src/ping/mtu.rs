@@ -116,6 +116,15 @@ impl Search {
         self.found.as_ref()
     }
 
+    /// Ends it with what is known so far.
+    pub fn stop(&mut self) {
+        match self.passed {
+            _ if self.found.is_some() => {}
+            Some(passed) => self.end(passed),
+            None => self.found = Some(Found::Unanswered),
+        }
+    }
+
     /// What became of the packet of the size that was to be tried.
     pub fn handle(&mut self, outcome: Outcome) {
         let size = self.next;
@@ -245,6 +254,26 @@ mod tests {
             by: None,
             mtu: Some(mtu),
         }
+    }
+
+    #[test]
+    fn a_search_that_is_stopped_tells_what_vanished_so_far() {
+        let mut search = Search::new(Version::V4, 1500);
+        search.handle(Outcome::Passed);
+        for _ in 0..TRIES {
+            search.handle(Outcome::Silent);
+        }
+        search.stop();
+        let found = Found::Mtu {
+            mtu: 68,
+            told_by: None,
+            black_hole: Some(69..=1500),
+            refused: None,
+        };
+        assert_eq!(search.found(), Some(&found));
+        let mut unanswered = Search::new(Version::V4, 1500);
+        unanswered.stop();
+        assert_eq!(unanswered.found(), Some(&Found::Unanswered));
     }
 
     #[test]

@@ -14,7 +14,9 @@ use crate::ping::hops::{Answer, End, Hop};
 use crate::ping::mpls::Labels;
 use crate::ping::trace::Trace;
 use crate::sockdiag::TcpInfo;
+use crate::sockets::Proto;
 use crate::sys::connect::connect_started;
+use crate::sys::datagram_probe;
 use crate::sys::fill::tcp_info_of;
 use crate::sys::handshake::{self, handshake, prepare};
 use crate::sys::icmp;
@@ -42,8 +44,9 @@ pub fn attempts(
 ) -> Attempts {
     let start = Instant::now();
     let mut until = start + wait;
+    let new = |to: &SocketAddr| Attempt::new(*to, Proto::Tcp);
     let mut all = Attempts {
-        attempts: addresses.iter().copied().map(Attempt::new).collect(),
+        attempts: addresses.iter().map(new).collect(),
         sockets: Vec::new(),
     };
     let mut pending = Vec::new();
@@ -141,6 +144,39 @@ impl Attempts {
             self.sockets[at] = None;
         }
     }
+}
+
+/// Sends a datagram to each address at the same time, and waits for what comes back.
+pub fn datagrams(
+    addresses: &[SocketAddr],
+    data: Option<&[u8]>,
+    options: &icmp::Options,
+    wait: Duration,
+) -> Vec<Attempt> {
+    let Ok(signals) = Signals::open() else {
+        return Vec::new();
+    };
+    std::thread::scope(|scope| {
+        let ask = |to: &SocketAddr| {
+            let (to, signals) = (*to, &signals);
+            scope.spawn(move || {
+                let mut attempt = Attempt::new(to, Proto::Udp);
+                let asked = datagram_probe::probe(to, data, options, wait, signals);
+                let (outcome, took) = asked.unwrap_or((handshake::Outcome::Silent, Duration::ZERO));
+                attempt.time = took;
+                attempt.outcome = match outcome {
+                    handshake::Outcome::Open => Outcome::Open,
+                    handshake::Outcome::Refused => Outcome::Refused(None),
+                    handshake::Outcome::Rejected(refusal, _) => Outcome::Rejected(refusal),
+                    handshake::Outcome::Failed(error) => of_error(&error, None),
+                    handshake::Outcome::Silent | handshake::Outcome::Interrupted => Outcome::Silent,
+                };
+                attempt
+            })
+        };
+        let asked: Vec<_> = addresses.iter().map(ask).collect();
+        asked.into_iter().filter_map(|it| it.join().ok()).collect()
+    })
 }
 
 /// SYNs that were sent.
@@ -258,6 +294,43 @@ fn hop(
     }
     Ok(hop)
 }
+
+/// The last router that packets to a port pass, if the reset that came from there is not of the host itself: it
+/// comes from nearer than the answers of another port of the host.
+pub fn forged_reset(
+    to: SocketAddr,
+    other: u16,
+    options: &icmp::Options,
+    patience: Duration,
+    until: Instant,
+) -> Option<(u8, IpAddr)> {
+    let theirs = trace((to.ip(), other).into(), options, patience, until)?;
+    let ours = trace(to, options, patience, until)?;
+    let length = |trace: &Trace| {
+        let last = trace.hops().last()?;
+        (last.end == Some(End::Reached)).then_some(last.distance)
+    };
+    let (host, reset) = (length(&theirs)?, length(&ours)?);
+    let before = ours.hops().get(usize::from(reset).checked_sub(2)?)?;
+    let router = before.routers.first()?.address;
+    let is_nearer = reset < host || (reset == host && {
+        // Both start with the same time to live, most often 64: an answer of the host has less left here.
+        let least = FIRST_TTL.checked_sub(host)? + 2;
+        let comes = |port| {
+            let options = icmp::Options {
+                min_ttl: Some(least),
+                ..options.clone()
+            };
+            let asked = others(to.ip(), &[port], &options, patience);
+            asked.first().is_some_and(|(_, came)| *came)
+        };
+        comes(to.port()) && !comes(other)
+    });
+    is_nearer.then_some((before.distance, router))
+}
+
+/// The time to live that Linux gives its packets (`net.ipv4.ip_default_ttl`).
+const FIRST_TTL: u8 = 64;
 
 /// Tries other ports of a host at the same time: whether anything comes back.
 pub fn others(

@@ -21,9 +21,10 @@ use crate::sys::waiting::ready_within;
 /// Bytes that a probe carries.
 const DATA: [u8; 32] = [0; 32];
 
-/// Sends one packet; gives the answer, and how long it took. Whoever reads at that port may answer too.
+/// Sends one packet, with these bytes or others; gives the answer, and how long it took. Whoever reads at that port may answer too.
 pub fn probe(
     address: SocketAddr,
+    data: Option<&[u8]>,
     options: &icmp::Options,
     timeout: Duration,
     signals: &Signals,
@@ -39,7 +40,8 @@ pub fn probe(
     // A connected socket gives its packets a random hash, by which routers on this host would balance
     // (`skb->l4_hash`, kept through a veth): it is connected after the packet left, to hear only the target.
     let to = address.into();
-    let sent = socket.send_to(&DATA, &to).and_then(|_| socket.connect(&to));
+    let data = data.unwrap_or(&DATA);
+    let sent = socket.send_to(data, &to).and_then(|_| socket.connect(&to));
     if let Err(error) = sent {
         return Ok((Outcome::Failed(error), Duration::ZERO));
     }

@@ -33,6 +33,28 @@ sockopt_impl!(
     bool
 );
 
+/// `linux/in.h`, and `linux/in6.h`.
+const IP_MINTTL: libc::c_int = 21;
+const IPV6_MINHOPCOUNT: libc::c_int = 73;
+
+sockopt_impl!(
+    /// Packets with a smaller time to live are dropped.
+    MinTtlV4,
+    SetOnly,
+    libc::IPPROTO_IP,
+    IP_MINTTL,
+    libc::c_int
+);
+
+sockopt_impl!(
+    /// The same of IPv6.
+    MinTtlV6,
+    SetOnly,
+    libc::IPPROTO_IPV6,
+    IPV6_MINHOPCOUNT,
+    libc::c_int
+);
+
 /// What a port answers to a SYN.
 #[derive(Debug)]
 pub enum Outcome {
@@ -137,6 +159,11 @@ pub(super) fn prepare(
     match options.hop_limit {
         Some(hops) if is_v4 => socket.set_ttl_v4(hops.into())?,
         Some(hops) => socket.set_unicast_hops_v6(hops.into())?,
+        None => {}
+    }
+    match options.min_ttl.map(libc::c_int::from) {
+        Some(least) if is_v4 => setsockopt(socket, MinTtlV4, &least)?,
+        Some(least) => setsockopt(socket, MinTtlV6, &least)?,
         None => {}
     }
     match options.tos {

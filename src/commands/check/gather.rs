@@ -1,24 +1,31 @@
 //! What is done and looked at, in turn: the name, this host, the connections, this host again, the path.
 
 use std::net::{IpAddr, SocketAddr};
+use std::os::unix::ffi::OsStrExt as _;
+use std::path::Path;
 use std::time::{Duration, Instant};
 
-use super::Args;
+use super::talk::{self, Talked};
+use super::{Args, mtu};
 use crate::check::judge::asks_for_a_trace;
-use crate::check::{Attempt, Outcome, Step};
+use crate::check::report::Line;
+use crate::check::{Attempt, Layer, Outcome, Step, Target};
 use crate::commands::looking::add_processes;
-use crate::dns::{Lookup, ServerAnswers, SystemAnswer};
+use crate::diagnose::Finding;
+use crate::diagnose::rules::{attempt, path};
+use crate::dns::{Lookup, Name, Query, QueryType, ServerAnswers, SystemAnswer};
 use crate::error::Result;
-use crate::host::Sample;
-use crate::sockets::{Proto, Socket, State};
+use crate::host::{Index, Sample, SocketAt};
+use crate::ping::mtu::Found;
+use crate::sockets::{Address, Proto, Socket, State};
 use crate::sys::around::is_here;
 use crate::sys::check::{self as probes, Attempts};
-use crate::sys::icmp::Options;
-use crate::sys::network;
+use crate::sys::icmp::{Options, random};
 use crate::sys::resolve::lookup::look_up;
 use crate::sys::sockets::namespaces::Place;
 use crate::sys::sockets::processes::Depth;
-use crate::sys::sockets::{Query, sample};
+use crate::sys::sockets::{Query as SocketQuery, sample};
+use crate::sys::{network, socket};
 
 /// Addresses that are connected to.
 const MOST_ADDRESSES: usize = 16;
@@ -36,50 +43,257 @@ const OTHER_PORTS: [u16; 4] = [443, 80, 22, 33_434];
 
 /// All that was seen.
 pub(super) struct Gathered {
-    pub(super) lookup: Lookup,
+    pub(super) proto: Proto,
+    pub(super) lookup: Option<Lookup>,
     pub(super) attempts: Vec<Attempt>,
+    pub(super) is_connected: bool,
     pub(super) before: Sample,
     pub(super) after: Sample,
     pub(super) elapsed: Duration,
-    pub(super) port: u16,
+    pub(super) said: Vec<(Layer, Line)>,
+    pub(super) more: Vec<Finding>,
 }
 
-/// Connects to a TCP port.
-pub(super) fn tcp(args: &Args, host: &str, port: u16, start: Instant) -> Result<Gathered> {
-    let end = start + args.timeout;
-    let left = || end.saturating_duration_since(Instant::now());
+/// The addresses of a host with a port, and how they were found.
+pub(super) fn look_for(
+    args: &Args,
+    host: &str,
+    port: u16,
+) -> Result<(Lookup, Vec<SocketAddr>)> {
     // The C library's own timeout is five seconds for each server.
-    let lookup = look_up(
-        host,
-        args.family(),
-        args.timeout.mul_f64(0.6),
-        !args.quiet_network,
-    )?;
+    let patience = args.timeout.mul_f64(0.6);
+    let lookup = look_up(host, args.family(), patience, !args.quiet_network)?;
     let addresses = addresses(&lookup, port);
-    let ips: Vec<IpAddr> = addresses.iter().map(SocketAddr::ip).collect();
-    let before = look(vec![Place::own()], &ips, port, false)?;
+    Ok((lookup, addresses))
+}
+
+/// Connects to addresses.
+pub(super) fn tcp(
+    args: &Args,
+    target: &Target,
+    addresses: &[SocketAddr],
+    end: Instant,
+) -> Result<Gathered> {
+    let left = || end.saturating_duration_since(Instant::now());
+    let keep = ports(addresses);
+    let before = look(vec![Place::own()], addresses, &keep, false)?;
     let began = Instant::now();
-    let options = Options::default();
+    let options = args.options()?;
     // Some time is left for the trace.
     let wait = WAIT.min(left().mul_f64(0.75));
+    let grace = if args.all_addresses { wait } else { GRACE };
     let Attempts {
         mut attempts,
-        sockets,
-    } = probes::attempts(&addresses, &options, wait, GRACE);
-    let after = look(places(&attempts), &ips, port, true)?;
+        mut sockets,
+    } = probes::attempts(addresses, &options, wait, grace);
+    let first = attempts.iter().position(|it| it.outcome == Outcome::Open);
+    let open = first.and_then(|at| Some((sockets[at].take()?, addresses[at])));
+    let mut talked = match open {
+        Some(open) => talk::talk(args, target, open, &options, end)?,
+        None => Talked::default(),
+    };
+    let after = look(places(&attempts), addresses, &keep, true)?;
     let elapsed = began.elapsed();
     drop(sockets);
+    talked.close();
+    let (mut said, mut more) = (talked.lines, talked.findings);
     if !args.quiet_network {
         trace_failures(&mut attempts, &after, &options, end);
+        if let Some((line, found)) = full_size(&attempts, &after, &options, end) {
+            said.push((Layer::Mtu, line));
+            more.extend(found);
+        }
     }
     Ok(Gathered {
-        lookup,
+        proto: Proto::Tcp,
+        lookup: None,
         attempts,
+        is_connected: false,
         before,
         after,
         elapsed,
-        port,
+        said,
+        more,
     })
+}
+
+/// Sends a datagram to addresses.
+pub(super) fn udp(args: &Args, addresses: &[SocketAddr], end: Instant) -> Result<Gathered> {
+    let left = end.saturating_duration_since(Instant::now());
+    let keep = ports(addresses);
+    let before = look(vec![Place::own()], addresses, &keep, false)?;
+    let began = Instant::now();
+    let data = args.send.as_deref().map(unescaped);
+    let data = data.or_else(|| datagram_of(addresses.first()?.port()));
+    let wait = WAIT.min(left);
+    let attempts = probes::datagrams(addresses, data.as_deref(), &args.options()?, wait);
+    let after = look(places(&attempts), addresses, &keep, true)?;
+    Ok(Gathered {
+        proto: Proto::Udp,
+        lookup: None,
+        attempts,
+        is_connected: false,
+        before,
+        after,
+        elapsed: began.elapsed(),
+        said: Vec::new(),
+        more: Vec::new(),
+    })
+}
+
+/// What a client of a well-known port sends: a DNS query for the addresses of localhost, the request of an SNTP
+/// client (RFC 4330).
+fn datagram_of(port: u16) -> Option<Vec<u8>> {
+    match port {
+        53 => {
+            let query = Query {
+                id: random().map_or(1, |numbers| (numbers[0] & 0xffff) as u16),
+                name: Name::new("localhost")?,
+                kind: QueryType::A,
+                unchecked: false,
+            };
+            Some(query.encode())
+        }
+        123 => {
+            let mut request = vec![0; 48];
+            request[0] = 0x23;
+            Some(request)
+        }
+        _ => None,
+    }
+}
+
+/// `\n`, `\r`, `\t`, `\\` and `\xNN` for the bytes that they stand for.
+pub(super) fn unescaped(text: &str) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    let mut rest = text;
+    while let Some(at) = rest.find('\\') {
+        bytes.extend(rest[..at].bytes());
+        let after = &rest[at + 1..];
+        let hex = after.strip_prefix('x').and_then(|it| it.get(..2));
+        let hex = hex.and_then(|it| u8::from_str_radix(it, 16).ok());
+        let (byte, length) = match (after.bytes().next(), hex) {
+            (_, Some(byte)) => (byte, 3),
+            (Some(b'n'), _) => (b'\n', 1),
+            (Some(b'r'), _) => (b'\r', 1),
+            (Some(b't'), _) => (b'\t', 1),
+            (Some(b'0'), _) => (0, 1),
+            (Some(b'\\'), _) => (b'\\', 1),
+            // Anything else stands for itself.
+            _ => (b'\\', 0),
+        };
+        bytes.push(byte);
+        rest = &after[length..];
+    }
+    bytes.extend(rest.bytes());
+    bytes
+}
+
+/// Whether packets of full size reach an address that is connected.
+fn full_size(
+    attempts: &[Attempt],
+    after: &Sample,
+    options: &Options,
+    end: Instant,
+) -> Option<(Line, Option<Finding>)> {
+    let network = after.networks.first()?;
+    let open = attempts.iter().find(|it| it.outcome == Outcome::Open)?;
+    let step = Step::of(network, open.to.ip()).filter(|step| !step.is_local())?;
+    let mtu = usize::try_from(step.link?.mtu_bytes).ok()?;
+    let start = Instant::now();
+    let found = mtu::search(open.to, mtu, options, end)?;
+    let (text, is_good) = match &found {
+        Found::Mtu {
+            mtu,
+            black_hole: Some(_),
+            ..
+        } => (format!("pings of up to {mtu} bytes are answered, larger ones vanish"), false),
+        Found::Mtu { mtu, told_by: Some(by), .. } => (format!("{mtu} bytes, as {by} reports"), true),
+        Found::Mtu { mtu, .. } => (format!("packets of {mtu} bytes arrive"), true),
+        // A host that does not answer pings is none the worse for it.
+        _ => return None,
+    };
+    let line = Line {
+        time: Some(start.elapsed()),
+        ..Line::new(text, is_good)
+    };
+    Some((line, path::of_mtu(open.to.ip(), &found)))
+}
+
+/// Connects to a Unix socket.
+pub(super) fn unix(path: &Path, end: Instant) -> Result<Gathered> {
+    let before = look_at_unix(path, false)?;
+    let start = Instant::now();
+    let wait = WAIT.min(end.saturating_duration_since(start));
+    let connected = crate::sys::unix::connect(path, &socket::Options::default(), wait);
+    let took = start.elapsed();
+    let after = look_at_unix(path, true)?;
+    let (text, more) = match &connected {
+        Ok(_) => ("accepted".to_owned(), Vec::new()),
+        Err(error) => (error.cause.clone(), vec![attempt::unix_failed(error.cause.clone(), error.next.clone())]),
+    };
+    let line = Line {
+        time: Some(took),
+        ..Line::new(text, connected.is_ok())
+    };
+    Ok(Gathered {
+        proto: Proto::UnixStr,
+        lookup: None,
+        attempts: Vec::new(),
+        is_connected: connected.is_ok(),
+        before,
+        after,
+        elapsed: took,
+        said: vec![(Layer::Connect, line)],
+        more,
+    })
+}
+
+/// The sockets at a path or an abstract name.
+fn look_at_unix(path: &Path, with_owners: bool) -> Result<Sample> {
+    let name = path.as_os_str().as_bytes();
+    let keep = |socket: &Socket| is_at(&socket.local, name) || is_at(&socket.peer, name);
+    let mut sample = sample(&query(vec![Proto::UnixStr], vec![Place::own()], with_owners), &keep)?.sample;
+    if with_owners {
+        add_processes(&mut sample);
+    }
+    Ok(sample)
+}
+
+/// Whether an address is this path, or `@name`.
+pub(super) fn is_at(address: &Address, path: &[u8]) -> bool {
+    let Address::Unix { name, .. } = address else {
+        return false;
+    };
+    let shown = path.strip_prefix(b"@");
+    **name == *path || shown.is_some_and(|rest| name.strip_prefix(b"\0") == Some(rest))
+}
+
+/// The peers of a process that it connected to, each once.
+pub(super) fn peers_of(pid: u32) -> Result<Vec<SocketAddr>> {
+    let query = query(vec![Proto::Tcp], vec![Place::own()], true);
+    let sample = sample(&query, &|_| true)?.sample;
+    let index = Index::new(&sample);
+    let is_of = |at: &SocketAt| {
+        let mut processes = index.processes(&[*at]).into_iter();
+        processes.any(|process| sample.process(process).pid == pid)
+    };
+    let mut peers: Vec<SocketAddr> = sample
+        .places()
+        .filter(is_of)
+        // What others connected to it is not for it to reach.
+        .filter(|at| index.listeners_of(*at).is_empty())
+        .filter_map(|at| Some(SocketAddr::from(index.socket(at).peer.end()?)))
+        .filter(|peer| peer.port() != 0)
+        .collect();
+    peers.sort_unstable();
+    peers.dedup();
+    peers.truncate(MOST_ADDRESSES);
+    Ok(peers)
+}
+
+fn ports(addresses: &[SocketAddr]) -> Vec<u32> {
+    addresses.iter().map(|it| it.port().into()).collect()
 }
 
 /// The addresses that programs get; if the resolver hangs, those that a name server gave us.
@@ -97,11 +311,10 @@ fn addresses(lookup: &Lookup, port: u16) -> Vec<SocketAddr> {
     addresses
 }
 
-/// Looks at the sockets of the port, and at the network stack with the routes to these addresses.
-fn look(places: Vec<Place>, routes: &[IpAddr], port: u16, with_owners: bool) -> Result<Sample> {
+fn query(protos: Vec<Proto>, places: Vec<Place>, with_owners: bool) -> SocketQuery {
     let states = !State::TimeWait.bit();
-    let query = Query {
-        protos: vec![Proto::Tcp, Proto::Udp],
+    SocketQuery {
+        protos,
         states,
         tcp_states: states,
         bytecode: None,
@@ -111,11 +324,22 @@ fn look(places: Vec<Place>, routes: &[IpAddr], port: u16, with_owners: bool) -> 
         owners: with_owners.then_some(Depth::Names),
         places,
         pids: Vec::new(),
-    };
-    let port = Some(u32::from(port));
-    let keep = |socket: &Socket| socket.local.port() == port || socket.peer.port() == port;
+    }
+}
+
+/// Looks at the sockets of these ports, and at the network stack with the routes to the addresses.
+fn look(
+    places: Vec<Place>,
+    addresses: &[SocketAddr],
+    ports: &[u32],
+    with_owners: bool,
+) -> Result<Sample> {
+    let query = query(vec![Proto::Tcp, Proto::Udp], places, with_owners);
+    let is_one = |port: Option<u32>| port.is_some_and(|port| ports.contains(&port));
+    let keep = |socket: &Socket| is_one(socket.local.port()) || is_one(socket.peer.port());
     let mut sample = sample(&query, &keep)?.sample;
-    sample.networks.push(network::network(routes));
+    let routes: Vec<IpAddr> = addresses.iter().map(SocketAddr::ip).collect();
+    sample.networks.push(network::network(&routes));
     sample.machine = Some(network::machine());
     if with_owners {
         add_processes(&mut sample);
@@ -144,28 +368,50 @@ fn trace_failures(attempts: &mut [Attempt], after: &Sample, options: &Options, e
         let step = Step::of(network, attempt.to.ip());
         step.is_some_and(|step| !step.is_local() && step.leads_somewhere() && step.answers())
     };
+    let is_refused = |it: &Attempt| it.outcome == Outcome::Refused(None);
     let failed = attempts
         .iter_mut()
-        .filter(|it| asks_for_a_trace(&it.outcome) && leaves(it));
+        .filter(|it| (asks_for_a_trace(&it.outcome) || is_refused(it)) && leaves(it));
     // Where one address works, the others are of less interest.
     let most = if is_open { 1 } else { 2 };
     std::thread::scope(|scope| {
         for attempt in failed.take(most) {
             scope.spawn(move || {
-                let (to, is_silent) =
-                    (attempt.to, !matches!(attempt.outcome, Outcome::Rejected(_)));
-                let ports: Vec<u16> = OTHER_PORTS
-                    .into_iter()
-                    .filter(|it| *it != to.port())
-                    .collect();
-                std::thread::scope(|scope| {
-                    let others = is_silent.then(|| {
-                        scope.spawn(|| probes::others(to.ip(), &ports, options, PATIENCE))
-                    });
-                    attempt.trace = probes::trace(to, options, PATIENCE, end);
-                    attempt.others = others.and_then(|it| it.join().ok()).unwrap_or_default();
-                });
+                if is_refused(attempt) {
+                    look_for_a_forger(attempt, options, end);
+                } else {
+                    look_for_the_end(attempt, options, end);
+                }
             });
         }
+    });
+}
+
+/// Ports that are tried beside one.
+fn other_ports(to: SocketAddr) -> Vec<u16> {
+    let ports = OTHER_PORTS.into_iter();
+    ports.filter(|it| *it != to.port()).collect()
+}
+
+/// Who sent the reset: the host, or something in front of it.
+fn look_for_a_forger(attempt: &mut Attempt, options: &Options, end: Instant) {
+    let to = attempt.to;
+    attempt.others = probes::others(to.ip(), &other_ports(to), options, PATIENCE);
+    let answered = attempt.others.iter().find(|(_, answered)| *answered);
+    if let Some((other, _)) = answered {
+        attempt.forged = probes::forged_reset(to, *other, options, PATIENCE, end);
+    }
+}
+
+/// Where the packets end, and whether other ports answer.
+fn look_for_the_end(attempt: &mut Attempt, options: &Options, end: Instant) {
+    let to = attempt.to;
+    let is_silent = !matches!(attempt.outcome, Outcome::Rejected(_));
+    std::thread::scope(|scope| {
+        let others = is_silent.then(|| {
+            scope.spawn(|| probes::others(to.ip(), &other_ports(to), options, PATIENCE))
+        });
+        attempt.trace = probes::trace(to, options, PATIENCE, end);
+        attempt.others = others.and_then(|it| it.join().ok()).unwrap_or_default();
     });
 }

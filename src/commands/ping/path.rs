@@ -218,7 +218,7 @@ pub(super) fn mtu(
 }
 
 /// What became of the one packet of a session.
-fn outcome(events: &[Event]) -> Outcome {
+pub(in crate::commands) fn outcome(events: &[Event]) -> Outcome {
     for event in events {
         match event {
             Event::Reply(reply) if reply.counts => return Outcome::Passed,
@@ -245,13 +245,13 @@ fn outcome(events: &[Event]) -> Outcome {
 }
 
 /// The events of a small session.
-pub(super) struct SessionResult {
-    pub(super) events: Vec<Event>,
-    pub(super) interrupted: bool,
+pub(in crate::commands) struct SessionResult {
+    pub(in crate::commands) events: Vec<Event>,
+    pub(in crate::commands) interrupted: bool,
 }
 
 /// Runs small sessions, in sequence, by the same socket.
-pub(super) struct Prober<'a> {
+pub(in crate::commands) struct Prober<'a> {
     pub(super) target: &'a Target,
     pub(super) signals: Signals,
     /// Opened for the first session; then the privileges are dropped.
@@ -263,8 +263,8 @@ pub(super) struct Prober<'a> {
 }
 
 impl<'a> Prober<'a> {
-    pub(super) fn new(target: &'a Target, signals: Signals) -> Result<Self> {
-        Ok(Prober {
+    pub(in crate::commands) fn new(target: &'a Target, signals: Signals) -> Self {
+        Prober {
             target,
             signals,
             runner: None,
@@ -274,7 +274,7 @@ impl<'a> Prober<'a> {
     }
 
     /// Runs a small session.
-    pub(super) fn ask(
+    pub(in crate::commands) fn ask(
         &mut self,
         mut plan: Plan,
         size: usize,

@@ -127,7 +127,7 @@ impl<'a> Probes<'a> {
         let signals = &self.prober.signals;
         let (outcome, took) = match self.kind {
             Kinds::Udp(port) => {
-                datagram_probe::probe(target.at(port), options, self.timeout, signals)?
+                datagram_probe::probe(target.at(port), None, options, self.timeout, signals)?
             }
             Kinds::Tcp(port) => {
                 let at = target.at(port);

@@ -16,6 +16,8 @@
 //! | [`sender`] | one sender that was watched for a while |
 //! | [`name`] | a name that was looked up |
 //! | [`path`] | a path that was probed: pings, a trace, its MTU |
+//! | [`tls`] | a TLS handshake |
+//! | [`protocol`] | a talk in an application protocol |
 //! | [`attempt`] | an attempt to connect that failed |
 //! | [`tls`] | a TLS handshake |
 //! | [`protocol`] | a talk in an application protocol |
@@ -127,6 +129,10 @@ pub enum Check {
     Path,
     /// About a name that was looked up: [`name`] gives those that apply.
     Name,
+    /// About a TLS handshake: [`tls`] gives those that apply.
+    Tls,
+    /// About a talk in an application protocol: [`protocol`] gives the one that applies.
+    Protocol,
     /// About an attempt to connect: [`attempt`] gives the one that applies.
     Attempt,
     /// About a TLS handshake: [`tls`] gives those that apply.
@@ -145,6 +151,8 @@ pub static ALL: &[&Rule] = &[
     &attempt::LOOPBACK_ONLY,
     &attempt::OTHER_NAMESPACE,
     &attempt::PORT_FILTERED,
+    &attempt::UDP_NO_ANSWER,
+    &attempt::UNIX_SOCKET_UNREACHABLE,
     &host::BACKLOG_DROPS,
     &host::CHECKSUM_ERRORS,
     &host::CONNTRACK_TABLE_FULL,

@@ -46,6 +46,8 @@ pub struct Options {
     pub source: Option<SocketAddr>,
     /// Time to live, hop limit.
     pub hop_limit: Option<u8>,
+    /// Of a TCP socket: what comes with a smaller time to live is not for it (`IP_MINTTL`, RFC 5082).
+    pub min_ttl: Option<u8>,
     /// Type of service, traffic class.
     pub tos: Option<u8>,
     /// `SO_MARK`.

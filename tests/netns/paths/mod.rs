@@ -8,9 +8,11 @@
 //! |---|---|
 //! | [`chain`] | a client, some routers in a row, a server |
 //! | [`rows`] | the faults |
+//! | [`servers`] | servers with TLS and without, that do one thing right or wrong |
 
 mod chain;
 mod rows;
+mod servers;
 
 use std::fmt::Write as _;
 use std::sync::Mutex;
@@ -18,6 +20,7 @@ use std::time::Instant;
 
 use serde_json::Value;
 
+use crate::dns_server::Etc;
 use crate::faults::Kept;
 use crate::support::{finish, is_root, skip, stdout};
 use chain::Chain;
@@ -34,6 +37,8 @@ pub(crate) struct Row {
     target: &'static [&'static str],
     /// The layer and the rule that are named; healthy: none.
     expected: Option<(&'static str, &'static str)>,
+    /// /etc/resolv.conf and what is in /etc/hosts, if they matter.
+    etc: Option<(&'static str, &'static str)>,
     /// Words of the conclusion.
     says: &'static str,
     /// Makes it. The server listens on port 5432 already.
@@ -50,7 +55,9 @@ fn each_fault_of_a_path_is_named_at_its_layer_and_healthy_paths_have_none() {
         return skip(test, "a network namespace requires root");
     }
     let word = std::env::var("SOCKDOC_FAULT").unwrap_or_default();
-    let next = Mutex::new(rows::ROWS.iter().filter(|row| row.name.contains(&word)));
+    let all = [rows::ROWS, rows::OF_NAMES, rows::OTHERS, rows::OF_TALKS];
+    let all = all.into_iter().flatten();
+    let next = Mutex::new(all.filter(|row| row.name.contains(&word)));
     let outcomes = Mutex::new(Vec::new());
     // They are removed when all rows are judged: removing one keeps the others waiting.
     let chains = Mutex::new(Vec::new());
@@ -87,14 +94,21 @@ impl Row {
         let listening = rows::listener(chain.server(), &format!("{}:5432", chain.address()));
         let kept = (self.make)(&chain);
         let server = chain.address();
+        let cacert = format!("/etc/netns/{}/ca.pem", chain.client().name);
         let mut args = vec!["check", "--json", "--timeout", "20"];
         let target: Vec<String> = self
             .target
             .iter()
-            .map(|it| it.replace("SERVER", &server))
+            .map(|it| it.replace("SERVER", &server).replace("CACERT", &cacert))
             .collect();
         args.extend(target.iter().map(String::as_str));
-        let output = finish(chain.sockdoc(self.at, &args));
+        let etc = self.etc.map(|(resolv, hosts)| Etc::new(&chain.hosts[self.at], resolv, hosts));
+        let command = match &etc {
+            Some(etc) => etc.sockdoc(&args),
+            None => chain.sockdoc(self.at, &args),
+        };
+        let output = finish(command);
+        drop(etc);
         let document: Value = serde_json::from_str(&stdout(&output))
             .map_err(|error| format!("{error}: {output:?}"))?;
         drop((kept, listening));

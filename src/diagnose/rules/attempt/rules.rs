@@ -84,3 +84,29 @@ pub static PORT_FILTERED: Rule = rule(
         "Let the port through in the firewall of that host, or in those on the way to it.",
     ],
 );
+
+/// UDP without an answer.
+pub static UDP_NO_ANSWER: Rule = rule(
+    "udp_no_answer",
+    "no answer to a UDP packet",
+    [
+        "A datagram was sent and nothing came back. That alone proves little: a server answers only what it \
+         understands, a firewall drops silently, and a host that is off is silent too.",
+        "No datagram and no ICMP error came in the time.",
+        "A closed UDP port answers with ICMP port unreachable, at most about one a second.",
+        "Send what the server understands (--send), or look at the server's side: sockdoc sockets -u.",
+    ],
+);
+
+/// A Unix socket.
+pub static UNIX_SOCKET_UNREACHABLE: Rule = rule(
+    "unix_socket_unreachable",
+    "the Unix socket cannot be connected to",
+    [
+        "No server accepts at this path: the file is absent, is not a socket, is not permitted, or its server is \
+         gone or does not accept.",
+        "The errno of connect() to the path.",
+        "A server that accepts slowly lets connect() wait while its queue is full.",
+        "List the Unix sockets that listen: sockdoc sockets -xl.",
+    ],
+);

@@ -60,6 +60,8 @@ pub struct Flow {
     pub local: (IpAddr, u16),
     /// The other end.
     pub peer: (IpAddr, u16),
+    /// The protocol after IP: 6 is TCP, 17 is UDP.
+    pub protocol: u8,
     /// Whether it is not established yet.
     pub connecting: bool,
     /// The user whose socket it is.
@@ -150,6 +152,7 @@ fn flow_of(socket: &Socket) -> Option<Flow> {
         netns: socket.netns,
         local,
         peer,
+        protocol: TCP,
         connecting: socket.state == State::SynSent,
         user: socket.uid,
     })
@@ -160,12 +163,14 @@ fn end_of<'a>(case: &Case<'a>, firewall: &'a Firewall, flow: Flow) -> Option<(Ho
     let Flow {
         local,
         peer,
+        protocol,
         connecting,
         ..
     } = flow;
+    let flags = |flags| (connecting && protocol == TCP).then_some(flags);
     let (interface, stays) = interface(case, flow.netns, peer.0)?;
     let packet = Packet {
-        protocol: 6,
+        protocol,
         source: Some(local),
         destination: peer,
         input: None,
@@ -175,7 +180,7 @@ fn end_of<'a>(case: &Case<'a>, firewall: &'a Firewall, flow: Flow) -> Option<(Ho
         } else {
             fate::ESTABLISHED
         }),
-        tcp_flags: connecting.then_some(SYN),
+        tcp_flags: flags(SYN),
         user: flow.user,
     };
     let arriving = Packet {
@@ -188,7 +193,7 @@ fn end_of<'a>(case: &Case<'a>, firewall: &'a Firewall, flow: Flow) -> Option<(Ho
         source: Some(peer),
         destination: local,
         state: Some(fate::ESTABLISHED),
-        tcp_flags: connecting.then_some(SYN | ACK),
+        tcp_flags: flags(SYN | ACK),
         ..arriving
     };
     let arrives = stays.then_some([(Hook::Prerouting, arriving), (Hook::Input, arriving)]);
@@ -208,6 +213,8 @@ fn end_of<'a>(case: &Case<'a>, firewall: &'a Firewall, flow: Flow) -> Option<(Ho
     None
 }
 
+/// `IPPROTO_TCP`.
+const TCP: u8 = 6;
 const SYN: u8 = 2;
 const ACK: u8 = 16;
 
