@@ -7,8 +7,8 @@ use crate::host::{Network, RouteAnswer};
 use crate::ping::losses::Refusal;
 use crate::ping::trace::Trace;
 use crate::reference::errno;
-use crate::sockets::Proto;
 use crate::rtnetlink::{Link, Reachability, Route, RouteKind};
+use crate::sockets::Proto;
 
 /// An address, and what became of the attempt to connect to it.
 #[derive(Debug, Clone)]

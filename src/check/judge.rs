@@ -15,6 +15,13 @@ use crate::host::SocketAt;
 use crate::sockets::filter::is_listening;
 use crate::sockets::{Proto, State};
 
+/// What a black hole for large packets may look like further on.
+const HANGS: &[&Rule] = &[
+    &tls::TLS_NO_ANSWER,
+    &protocol::NEVER_ANSWERS,
+    &protocol::ANSWER_STOPS,
+];
+
 /// A port that stands for that of an attempt that failed before it had one: the first of the ephemeral ones.
 const SOME_PORT: u16 = 32_768;
 
@@ -45,7 +52,10 @@ impl Matter<'_> {
     /// All that is wrong about the target.
     pub fn findings(&self) -> Findings {
         let mut found: Vec<Finding> = self.lookup.map(name::of_lookup).unwrap_or_default();
-        for hidden in found.iter_mut().filter(|it| it.rule == &name::HOSTS_FILE_OVERRIDE) {
+        for hidden in found
+            .iter_mut()
+            .filter(|it| it.rule == &name::HOSTS_FILE_OVERRIDE)
+        {
             // The address of the DNS may well work.
             if !self.is_reachable() {
                 hidden.severity = Severity::Error;
@@ -79,9 +89,10 @@ impl Matter<'_> {
         }
         found.extend(self.of_local_listeners());
         found.extend(self.more.iter().cloned());
-        const HANGS: &[&Rule] = &[&tls::TLS_NO_ANSWER, &protocol::NEVER_ANSWERS, &protocol::ANSWER_STOPS];
         if found.iter().any(|it| HANGS.contains(&it.rule)) {
-            let holes = found.iter_mut().filter(|it| it.rule == &path::MTU_BLACK_HOLE);
+            let holes = found
+                .iter_mut()
+                .filter(|it| it.rule == &path::MTU_BLACK_HOLE);
             holes.for_each(|it| it.severity = Severity::Error);
         }
         // What replaces a bare "no answer" says more.
@@ -141,10 +152,7 @@ impl Matter<'_> {
             let socket = case.socket(*at);
             let is_bound = is_listening(socket) || socket.state == State::BoundInactive;
             let is_asked = |it: &Attempt| socket.local.port() == Some(it.to.port().into());
-            socket.netns == 0
-                && socket.proto == self.proto
-                && is_bound
-                && local().any(is_asked)
+            socket.netns == 0 && socket.proto == self.proto && is_bound && local().any(is_asked)
         };
         let places = case.sample.places();
         let is_one = |at: &SocketAt| is_ours(at) || is_server(at) || self.own.contains(at);
@@ -226,7 +234,9 @@ impl Matter<'_> {
             Outcome::Refused(Some(refusal)) | Outcome::Rejected(refusal) => {
                 Some(attempt::rejected(to, &refusal, attempt.trace.as_ref()))
             }
-            Outcome::Silent if self.proto == Proto::Udp => Some(attempt::udp_silent(to, attempt.time)),
+            Outcome::Silent if self.proto == Proto::Udp => {
+                Some(attempt::udp_silent(to, attempt.time))
+            }
             Outcome::Silent | Outcome::Overtaken if !self.is_here(to.ip()) => {
                 Some(attempt::silent(&Silence {
                     to,

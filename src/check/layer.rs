@@ -84,7 +84,8 @@ impl Layer {
             Layer::Mtu
         } else if matches!(rule.check, Check::Path)
             || is_one(&[&attempt::UDP_NO_ANSWER])
-            || is_one(&[                &attempt::HOST_UNREACHABLE,
+            || is_one(&[
+                &attempt::HOST_UNREACHABLE,
                 &attempt::PORT_FILTERED,
                 &attempt::NO_ANSWER,
             ])

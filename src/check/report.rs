@@ -85,7 +85,11 @@ impl Report<'_> {
     /// The first layer that failed; of a target that can be reached the first about which something is wrong.
     pub fn first_bad(&self) -> Option<Layer> {
         let Some(severity) = self.blocks.iter().map(Block::worst).max() else {
-            let without = if self.has_no_address() { Layer::Name } else { Layer::Connect };
+            let without = if self.has_no_address() {
+                Layer::Name
+            } else {
+                Layer::Connect
+            };
             return (!self.is_reachable()).then_some(without);
         };
         if severity < Severity::Warning {

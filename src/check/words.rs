@@ -18,9 +18,17 @@ pub fn of_handshake(report: &Report) -> String {
     }
     if let Some(own) = report.chain.first() {
         let names = own.names.iter().take(3).cloned().collect::<Vec<_>>();
-        let names = if names.is_empty() { own.subject.clone() } else { names.join(" ") };
+        let names = if names.is_empty() {
+            own.subject.clone()
+        } else {
+            names.join(" ")
+        };
         let days = (own.not_after - report.clock.now) / 86_400;
-        let _ = write!(words, ", certificate for {names}, {} sent, ", report.chain.len());
+        let _ = write!(
+            words,
+            ", certificate for {names}, {} sent, ",
+            report.chain.len()
+        );
         let _ = match days {
             0.. => write!(words, "valid for {days} days"),
             _ => write!(words, "expired {} days ago", -days),
@@ -29,7 +37,11 @@ pub fn of_handshake(report: &Report) -> String {
     if let Some(failure) = &report.failure {
         let why = failure_words(failure);
         let at = report.progress.step.word();
-        words = if words.is_empty() { format!("{why} ({at})") } else { format!("{why} ({at}); {words}") };
+        words = if words.is_empty() {
+            format!("{why} ({at})")
+        } else {
+            format!("{why} ({at}); {words}")
+        };
     }
     words.trim_start_matches(", ").to_owned()
 }
@@ -54,7 +66,9 @@ fn failure_words(failure: &Failure) -> String {
 pub fn of_talk(spoken: &Spoken) -> Option<String> {
     let name = spoken.protocol.name();
     Some(match &spoken.verdict {
-        Verdict::Answered(said) if spoken.protocol == Protocol::Plain => format!("it says: {}", said.line),
+        Verdict::Answered(said) if spoken.protocol == Protocol::Plain => {
+            format!("it says: {}", said.line)
+        }
         Verdict::Answered(said) => {
             let where_to = said.location.as_ref().map(|it| format!(" to {it}"));
             format!("{name}: {}{}", said.line, where_to.unwrap_or_default())

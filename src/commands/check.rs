@@ -171,12 +171,18 @@ fn check(args: &Args, context: &Context, target: &Target) -> Result<Status> {
         Place::Tcp(host, port) => {
             let (lookup, addresses) = by_name(host, *port)?;
             let gathered = gather::tcp(args, target, &addresses, end)?;
-            Gathered { lookup: Some(lookup), ..gathered }
+            Gathered {
+                lookup: Some(lookup),
+                ..gathered
+            }
         }
         Place::Udp(host, port) => {
             let (lookup, addresses) = by_name(host, *port)?;
             let gathered = gather::udp(args, &addresses, end)?;
-            Gathered { lookup: Some(lookup), ..gathered }
+            Gathered {
+                lookup: Some(lookup),
+                ..gathered
+            }
         }
         Place::Port(port) => gather::tcp(args, target, &by_name("localhost", *port)?.1, end)?,
         Place::Unix(path) => gather::unix(path, end)?,

@@ -46,7 +46,8 @@ impl One {
     /// # Errors
     /// When it cannot be found.
     pub fn place(&self) -> Result<Place> {
-        self.name()?.map_or_else(|| Ok(Place::own()), |name| Place::named(&name))
+        self.name()?
+            .map_or_else(|| Ok(Place::own()), |name| Place::named(&name))
     }
 }
 

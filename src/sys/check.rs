@@ -313,19 +313,20 @@ pub fn forged_reset(
     let (host, reset) = (length(&theirs)?, length(&ours)?);
     let before = ours.hops().get(usize::from(reset).checked_sub(2)?)?;
     let router = before.routers.first()?.address;
-    let is_nearer = reset < host || (reset == host && {
-        // Both start with the same time to live, most often 64: an answer of the host has less left here.
-        let least = FIRST_TTL.checked_sub(host)? + 2;
-        let comes = |port| {
-            let options = icmp::Options {
-                min_ttl: Some(least),
-                ..options.clone()
+    let is_nearer = reset < host
+        || (reset == host && {
+            // Both start with the same time to live, most often 64: an answer of the host has less left here.
+            let least = FIRST_TTL.checked_sub(host)? + 2;
+            let comes = |port| {
+                let options = icmp::Options {
+                    min_ttl: Some(least),
+                    ..options.clone()
+                };
+                let asked = others(to.ip(), &[port], &options, patience);
+                asked.first().is_some_and(|(_, came)| *came)
             };
-            let asked = others(to.ip(), &[port], &options, patience);
-            asked.first().is_some_and(|(_, came)| *came)
-        };
-        comes(to.port()) && !comes(other)
-    });
+            comes(to.port()) && !comes(other)
+        });
     is_nearer.then_some((before.distance, router))
 }
 

@@ -55,11 +55,7 @@ pub(super) struct Gathered {
 }
 
 /// The addresses of a host with a port, and how they were found.
-pub(super) fn look_for(
-    args: &Args,
-    host: &str,
-    port: u16,
-) -> Result<(Lookup, Vec<SocketAddr>)> {
+pub(super) fn look_for(args: &Args, host: &str, port: u16) -> Result<(Lookup, Vec<SocketAddr>)> {
     // The C library's own timeout is five seconds for each server.
     let patience = args.timeout.mul_f64(0.6);
     let lookup = look_up(host, args.family(), patience, !args.quiet_network)?;
@@ -207,8 +203,15 @@ fn full_size(
             mtu,
             black_hole: Some(_),
             ..
-        } => (format!("pings of up to {mtu} bytes are answered, larger ones vanish"), false),
-        Found::Mtu { mtu, told_by: Some(by), .. } => (format!("{mtu} bytes, as {by} reports"), true),
+        } => (
+            format!("pings of up to {mtu} bytes are answered, larger ones vanish"),
+            false,
+        ),
+        Found::Mtu {
+            mtu,
+            told_by: Some(by),
+            ..
+        } => (format!("{mtu} bytes, as {by} reports"), true),
         Found::Mtu { mtu, .. } => (format!("packets of {mtu} bytes arrive"), true),
         // A host that does not answer pings is none the worse for it.
         _ => return None,
@@ -230,7 +233,13 @@ pub(super) fn unix(path: &Path, end: Instant) -> Result<Gathered> {
     let after = look_at_unix(path, true)?;
     let (text, more) = match &connected {
         Ok(_) => ("accepted".to_owned(), Vec::new()),
-        Err(error) => (error.cause.clone(), vec![attempt::unix_failed(error.cause.clone(), error.next.clone())]),
+        Err(error) => (
+            error.cause.clone(),
+            vec![attempt::unix_failed(
+                error.cause.clone(),
+                error.next.clone(),
+            )],
+        ),
     };
     let line = Line {
         time: Some(took),
@@ -253,7 +262,11 @@ pub(super) fn unix(path: &Path, end: Instant) -> Result<Gathered> {
 fn look_at_unix(path: &Path, with_owners: bool) -> Result<Sample> {
     let name = path.as_os_str().as_bytes();
     let keep = |socket: &Socket| is_at(&socket.local, name) || is_at(&socket.peer, name);
-    let mut sample = sample(&query(vec![Proto::UnixStr], vec![Place::own()], with_owners), &keep)?.sample;
+    let mut sample = sample(
+        &query(vec![Proto::UnixStr], vec![Place::own()], with_owners),
+        &keep,
+    )?
+    .sample;
     if with_owners {
         add_processes(&mut sample);
     }
@@ -408,9 +421,8 @@ fn look_for_the_end(attempt: &mut Attempt, options: &Options, end: Instant) {
     let to = attempt.to;
     let is_silent = !matches!(attempt.outcome, Outcome::Rejected(_));
     std::thread::scope(|scope| {
-        let others = is_silent.then(|| {
-            scope.spawn(|| probes::others(to.ip(), &other_ports(to), options, PATIENCE))
-        });
+        let others = is_silent
+            .then(|| scope.spawn(|| probes::others(to.ip(), &other_ports(to), options, PATIENCE)));
         attempt.trace = probes::trace(to, options, PATIENCE, end);
         attempt.others = others.and_then(|it| it.join().ok()).unwrap_or_default();
     });

@@ -27,7 +27,7 @@ pub(super) fn search(to: SocketAddr, mtu: usize, options: &Options, end: Instant
         fragmentation: Some(Fragmentation::Probe),
         ..options.clone()
     };
-    let mut prober = Prober::new(&target, Signals::open_with_quit().ok()?);
+    let mut prober = Prober::new(&target, Signals::open_with_quit().ok()?).ok()?;
     let mut search = Search::new(target.version(), mtu);
     let mut patience = FIRST;
     let mut is_first = true;

@@ -5,12 +5,12 @@ use std::time::{Duration, Instant};
 
 use socket2::Socket;
 
-use super::gather::unescaped;
 use super::Args;
+use super::gather::unescaped;
 use crate::check::report::Line;
 use crate::check::{Layer, Target, words};
-use crate::diagnose::{Finding, Severity};
 use crate::diagnose::rules::{protocol, tls};
+use crate::diagnose::{Finding, Severity};
 use crate::error::Result;
 use crate::protocol::{Plan, Protocol, Scheme, Spoken};
 use crate::sys::check as probes;
@@ -85,7 +85,11 @@ pub(super) fn talk(
         ..Plan::new(protocol, named)
     };
     let is_due = protocol != Protocol::Plain || plan.send.is_some() || plan.expect.is_some();
-    let patience = if is_due { patience } else { MOMENT.min(patience) };
+    let patience = if is_due {
+        patience
+    } else {
+        MOMENT.min(patience)
+    };
     let spoken = speak(&mut wire, plan, Instant::now() + patience);
     talked.wire = Some(wire);
     talked.spoken(to, &spoken, target.scheme.is_some() || is_due);
@@ -119,7 +123,11 @@ impl Talked {
             if let Some(socket) = again.into_iter().flatten().next() {
                 let sni = request.sni.as_deref().or(Some(&request.host));
                 let sni = sni.filter(|it| it.parse::<std::net::IpAddr>().is_err());
-                report.older = Some(offered_to_an_older_client(&socket, sni, Instant::now() + patience));
+                report.older = Some(offered_to_an_older_client(
+                    &socket,
+                    sni,
+                    Instant::now() + patience,
+                ));
             }
         }
         self.handshake(to, &report, args.insecure);
@@ -132,7 +140,8 @@ impl Talked {
             ..Line::new(words::of_handshake(report), report.failure.is_none())
         };
         self.lines.push((Layer::Tls, line));
-        self.findings.extend(tls::of_handshake(report, to, is_insecure));
+        self.findings
+            .extend(tls::of_handshake(report, to, is_insecure));
     }
 
     /// `is_certain`: the user said what is spoken; otherwise the port suggests it.
@@ -143,8 +152,13 @@ impl Talked {
         let mut found = protocol::of_talk(spoken, to);
         if let Some(found) = found.as_mut().filter(|_| !is_certain) {
             // A server of a protocol that is not known may close when it likes.
-            let knows = spoken.protocol != Protocol::Plain && found.rule != &protocol::OTHER_PROTOCOL;
-            let most = if knows { Severity::Warning } else { Severity::Notice };
+            let knows =
+                spoken.protocol != Protocol::Plain && found.rule != &protocol::OTHER_PROTOCOL;
+            let most = if knows {
+                Severity::Warning
+            } else {
+                Severity::Notice
+            };
             found.severity = found.severity.min(most);
         }
         let line = Line {

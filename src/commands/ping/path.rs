@@ -263,8 +263,8 @@ pub(in crate::commands) struct Prober<'a> {
 }
 
 impl<'a> Prober<'a> {
-    pub(in crate::commands) fn new(target: &'a Target, signals: Signals) -> Self {
-        Prober {
+    pub(in crate::commands) fn new(target: &'a Target, signals: Signals) -> Result<Self> {
+        Ok(Prober {
             target,
             signals,
             runner: None,

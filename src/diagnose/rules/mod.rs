@@ -19,8 +19,6 @@
 //! | [`tls`] | a TLS handshake |
 //! | [`protocol`] | a talk in an application protocol |
 //! | [`attempt`] | an attempt to connect that failed |
-//! | [`tls`] | a TLS handshake |
-//! | [`protocol`] | a talk in an application protocol |
 //! | `stream` | a fact of a capture |
 
 pub mod attempt;
@@ -135,10 +133,6 @@ pub enum Check {
     Protocol,
     /// About an attempt to connect: [`attempt`] gives the one that applies.
     Attempt,
-    /// About a TLS handshake: [`tls`] gives those that apply.
-    Tls,
-    /// About a talk in an application protocol: [`protocol`] gives the one that applies.
-    Protocol,
     /// About a fact of a capture.
     Fact(fn(&StreamFact) -> Option<Finding>),
 }

@@ -102,7 +102,9 @@ impl Row {
             .map(|it| it.replace("SERVER", &server).replace("CACERT", &cacert))
             .collect();
         args.extend(target.iter().map(String::as_str));
-        let etc = self.etc.map(|(resolv, hosts)| Etc::new(&chain.hosts[self.at], resolv, hosts));
+        let etc = self
+            .etc
+            .map(|(resolv, hosts)| Etc::new(&chain.hosts[self.at], resolv, hosts));
         let command = match &etc {
             Some(etc) => etc.sockdoc(&args),
             None => chain.sockdoc(self.at, &args),

@@ -429,82 +429,166 @@ const ONE: &str = "nameserver 127.0.0.2\noptions timeout:3 attempts:1\n";
 const TWO: &str = "nameserver 127.0.0.2\nnameserver 127.0.0.3\noptions timeout:3 attempts:1\n";
 
 pub(super) const OF_NAMES: &[Row] = &[
-    dns_row("healthy, a name", ONE, None, "is reachable", |chain| named(chain, &[Script::Good])),
-    dns_row("healthy, an alias", ONE, None, "is reachable", |chain| named(chain, &[Script::Alias])),
-    dns_row("the name server fails", ONE, Some(("name", "dns_servfail")), "SERVFAIL", |chain| {
-        named(chain, &[Script::Fails])
+    dns_row("healthy, a name", ONE, None, "is reachable", |chain| {
+        named(chain, &[Script::Good])
     }),
-    dns_row("the name server is dead", ONE, Some(("name", "dns_no_answer")), "127.0.0.2", |chain| {
-        named(chain, &[Script::Dead])
+    dns_row("healthy, an alias", ONE, None, "is reachable", |chain| {
+        named(chain, &[Script::Alias])
     }),
-    dns_row("the first name server is dead", TWO, Some(("name", "dns_first_server_dead")), "127.0.0.2", |chain| {
-        named(chain, &[Script::Dead, Script::Good])
-    }),
-    dns_row("AAAA is dropped", ONE, Some(("name", "dns_aaaa_broken")), "AAAA", |chain| {
-        named(chain, &[Script::DropsAaaa])
-    }),
-    dns_row("DNS by TCP is blocked", ONE, Some(("name", "dns_tcp_blocked")), "TCP", |chain| {
-        named(chain, &[Script::TruncatesWithoutTcp])
-    }),
-    dns_row("the name does not exist", ONE, Some(("name", "name_unknown")), "shop.test", |chain| {
-        named(chain, &[Script::Denies])
-    }),
-    dns_row("no name server is configured", "", Some(("name", "no_nameserver")), "resolv.conf", |chain| {
-        named(chain, &[])
-    }),
+    dns_row(
+        "the name server fails",
+        ONE,
+        Some(("name", "dns_servfail")),
+        "SERVFAIL",
+        |chain| named(chain, &[Script::Fails]),
+    ),
+    dns_row(
+        "the name server is dead",
+        ONE,
+        Some(("name", "dns_no_answer")),
+        "127.0.0.2",
+        |chain| named(chain, &[Script::Dead]),
+    ),
+    dns_row(
+        "the first name server is dead",
+        TWO,
+        Some(("name", "dns_first_server_dead")),
+        "127.0.0.2",
+        |chain| named(chain, &[Script::Dead, Script::Good]),
+    ),
+    dns_row(
+        "AAAA is dropped",
+        ONE,
+        Some(("name", "dns_aaaa_broken")),
+        "AAAA",
+        |chain| named(chain, &[Script::DropsAaaa]),
+    ),
+    dns_row(
+        "DNS by TCP is blocked",
+        ONE,
+        Some(("name", "dns_tcp_blocked")),
+        "TCP",
+        |chain| named(chain, &[Script::TruncatesWithoutTcp]),
+    ),
+    dns_row(
+        "the name does not exist",
+        ONE,
+        Some(("name", "name_unknown")),
+        "shop.test",
+        |chain| named(chain, &[Script::Denies]),
+    ),
+    dns_row(
+        "no name server is configured",
+        "",
+        Some(("name", "no_nameserver")),
+        "resolv.conf",
+        |chain| named(chain, &[]),
+    ),
     Row {
         etc: Some((ONE, "10.81.0.66 shop.test\n")),
-        ..dns_row("the hosts file is wrong", ONE, Some(("name", "hosts_file_override")), "/etc/hosts", |chain| {
-            named(chain, &[Script::Good])
-        })
+        ..dns_row(
+            "the hosts file is wrong",
+            ONE,
+            Some(("name", "hosts_file_override")),
+            "/etc/hosts",
+            |chain| named(chain, &[Script::Good]),
+        )
     },
     Row {
         etc: Some((ONE, "10.9.1.1 shop.test\n")),
-        ..dns_row("healthy, the hosts file is right", ONE, None, "is reachable", |chain| {
-            named(chain, &[Script::Good])
-        })
+        ..dns_row(
+            "healthy, the hosts file is right",
+            ONE,
+            None,
+            "is reachable",
+            |chain| named(chain, &[Script::Good]),
+        )
     },
 ];
 
 pub(super) const OTHERS: &[Row] = &[
-    row("an MTU black hole", Some(("mtu", "mtu_black_hole")), "1500 bytes are dropped", |chain| {
-        narrow(chain);
-        chain.hosts[1].firewall_at("output", "icmp type destination-unreachable drop;");
-        kept![]
-    }),
-    row("healthy, a narrow link that is reported", None, "is reachable", |chain| {
-        narrow(chain);
-        kept![]
-    }),
-    row("healthy, pings are dropped", None, "is reachable", |chain| {
-        chain.server().firewall_at("input", "icmp type echo-request drop;");
-        kept![]
-    }),
-    row("a router sends resets", Some(("path", "path_filtered")), "10.81.0.2 (hop 1)", |chain| {
-        chain.hosts[1].firewall_at("forward", "tcp dport 5432 reject with tcp reset;");
-        kept![]
-    }),
-    row("the last router sends resets", Some(("path", "path_filtered")), "10.81.1.2 (hop 2)", |chain| {
-        chain.hosts[2].firewall_at("forward", "tcp dport 5432 reject with tcp reset;");
-        kept![]
-    }),
+    row(
+        "an MTU black hole",
+        Some(("mtu", "mtu_black_hole")),
+        "1500 bytes are dropped",
+        |chain| {
+            narrow(chain);
+            chain.hosts[1].firewall_at("output", "icmp type destination-unreachable drop;");
+            kept![]
+        },
+    ),
+    row(
+        "healthy, a narrow link that is reported",
+        None,
+        "is reachable",
+        |chain| {
+            narrow(chain);
+            kept![]
+        },
+    ),
+    row(
+        "healthy, pings are dropped",
+        None,
+        "is reachable",
+        |chain| {
+            chain
+                .server()
+                .firewall_at("input", "icmp type echo-request drop;");
+            kept![]
+        },
+    ),
+    row(
+        "a router sends resets",
+        Some(("path", "path_filtered")),
+        "10.81.0.2 (hop 1)",
+        |chain| {
+            chain.hosts[1].firewall_at("forward", "tcp dport 5432 reject with tcp reset;");
+            kept![]
+        },
+    ),
+    row(
+        "the last router sends resets",
+        Some(("path", "path_filtered")),
+        "10.81.1.2 (hop 2)",
+        |chain| {
+            chain.hosts[2].firewall_at("forward", "tcp dport 5432 reject with tcp reset;");
+            kept![]
+        },
+    ),
     Row {
         target: &["udp://SERVER:18500"],
-        ..row("UDP: nothing is bound", Some(("connect", "port_closed")), "UDP port 18500", NOTHING)
+        ..row(
+            "UDP: nothing is bound",
+            Some(("connect", "port_closed")),
+            "UDP port 18500",
+            NOTHING,
+        )
     },
     Row {
         target: &["udp://SERVER:18500"],
-        ..row("UDP: no answer", Some(("path", "udp_no_answer")), "nothing came back", |chain| {
-            chain.server().firewall_at("input", "udp dport 18500 drop;");
-            kept![]
-        })
+        ..row(
+            "UDP: no answer",
+            Some(("path", "udp_no_answer")),
+            "nothing came back",
+            |chain| {
+                chain.server().firewall_at("input", "udp dport 18500 drop;");
+                kept![]
+            },
+        )
     },
     Row {
         target: &["udp://SERVER:18500"],
-        ..row("UDP: output is dropped", Some(("firewall", "own_firewall_drops")), "chain output", |chain| {
-            chain.client().firewall_at("output", "udp dport 18500 counter drop;");
-            kept![]
-        })
+        ..row(
+            "UDP: output is dropped",
+            Some(("firewall", "own_firewall_drops")),
+            "chain output",
+            |chain| {
+                chain
+                    .client()
+                    .firewall_at("output", "udp dport 18500 counter drop;");
+                kept![]
+            },
+        )
     },
     Row {
         target: &["udp://127.0.0.1:53"],
@@ -518,7 +602,12 @@ pub(super) const OTHERS: &[Row] = &[
     },
     Row {
         target: &["10.81.0.2:5433", "--from", "right"],
-        ..row("from an interface: refused", Some(("connect", "port_closed")), "RST", NOTHING)
+        ..row(
+            "from an interface: refused",
+            Some(("connect", "port_closed")),
+            "RST",
+            NOTHING,
+        )
     },
 ];
 
@@ -543,58 +632,122 @@ pub(super) const OF_TALKS: &[Row] = &[
     talk_row("healthy, HTTP", HTTP, None, "is reachable", |chain| {
         kept![serve(chain, Does::Answers, None)]
     }),
-    talk_row("healthy, HTTP that takes its time", HTTP, None, "is reachable", |chain| {
-        kept![serve(chain, Does::AnswersLate, None)]
-    }),
+    talk_row(
+        "healthy, HTTP that takes its time",
+        HTTP,
+        None,
+        "is reachable",
+        |chain| kept![serve(chain, Does::AnswersLate, None)],
+    ),
     talk_row("healthy, HTTPS", HTTPS, None, "is reachable", |chain| {
         kept![serve(chain, Does::Answers, Some(Shows::Good))]
     }),
-    talk_row("HTTP: 503", HTTP, Some(("protocol", "service_refuses")), "503", |chain| {
-        kept![serve(chain, Does::Fails, None)]
-    }),
-    talk_row("HTTP: closes at once", HTTP, Some(("protocol", "closes_at_once")), "", |chain| {
-        kept![serve(chain, Does::Closes, None)]
-    }),
-    talk_row("HTTP: never answers", HTTP, Some(("protocol", "never_answers")), "", |chain| {
-        kept![serve(chain, Does::Reads, None)]
-    }),
-    talk_row("HTTP: it is SSH", HTTP, Some(("protocol", "other_protocol")), "SSH", |chain| {
-        kept![serve(chain, Does::Greets, None)]
-    }),
-    talk_row("TLS: the port is for plain text", &["https://shop.test:8443/"], Some(("tls", "tls_plain_text")), "", |chain| {
-        kept![serve(chain, Does::Answers, None)]
-    }),
-    talk_row("TLS: expired", HTTPS, Some(("tls", "tls_expired")), "expired", |chain| {
-        kept![serve(chain, Does::Answers, Some(Shows::Expired))]
-    }),
-    talk_row("TLS: not valid yet", HTTPS, Some(("tls", "tls_not_yet_valid")), "", |chain| {
-        kept![serve(chain, Does::Answers, Some(Shows::NotYetValid))]
-    }),
-    talk_row("TLS: another name", HTTPS, Some(("tls", "tls_name_mismatch")), "other.test", |chain| {
-        kept![serve(chain, Does::Answers, Some(Shows::OtherName))]
-    }),
-    talk_row("TLS: self-signed", HTTPS, Some(("tls", "tls_self_signed")), "", |chain| {
-        kept![serve(chain, Does::Answers, Some(Shows::SelfSigned))]
-    }),
-    talk_row("TLS: incomplete chain", HTTPS, Some(("tls", "tls_incomplete_chain")), "", |chain| {
-        kept![serve(chain, Does::Answers, Some(Shows::Incomplete))]
-    }),
-    talk_row("TLS: unknown authority", &["https://shop.test:8443/"], Some(("tls", "tls_unknown_ca")), "", |chain| {
-        kept![serve(chain, Does::Answers, Some(Shows::Good))]
-    }),
-    talk_row("TLS: a client certificate", HTTPS, Some(("tls", "tls_client_certificate")), "", |chain| {
-        kept![serve(chain, Does::Answers, Some(Shows::AsksForOne))]
-    }),
-    talk_row("TLS: an MTU black hole", HTTPS, Some(("mtu", "mtu_black_hole")), "1500", |chain| {
-        narrow(chain);
-        chain.hosts[1].firewall_at("output", "icmp type destination-unreachable drop;");
-        chain.hosts[2].firewall_at("output", "icmp type destination-unreachable drop;");
-        kept![serve(chain, Does::Answers, Some(Shows::LongChain))]
-    }),
-    talk_row("healthy, TLS over a narrow link", HTTPS, None, "is reachable", |chain| {
-        narrow(chain);
-        kept![serve(chain, Does::Answers, Some(Shows::LongChain))]
-    }),
+    talk_row(
+        "HTTP: 503",
+        HTTP,
+        Some(("protocol", "service_refuses")),
+        "503",
+        |chain| kept![serve(chain, Does::Fails, None)],
+    ),
+    talk_row(
+        "HTTP: closes at once",
+        HTTP,
+        Some(("protocol", "closes_at_once")),
+        "",
+        |chain| kept![serve(chain, Does::Closes, None)],
+    ),
+    talk_row(
+        "HTTP: never answers",
+        HTTP,
+        Some(("protocol", "never_answers")),
+        "",
+        |chain| kept![serve(chain, Does::Reads, None)],
+    ),
+    talk_row(
+        "HTTP: it is SSH",
+        HTTP,
+        Some(("protocol", "other_protocol")),
+        "SSH",
+        |chain| kept![serve(chain, Does::Greets, None)],
+    ),
+    talk_row(
+        "TLS: the port is for plain text",
+        &["https://shop.test:8443/"],
+        Some(("tls", "tls_plain_text")),
+        "",
+        |chain| kept![serve(chain, Does::Answers, None)],
+    ),
+    talk_row(
+        "TLS: expired",
+        HTTPS,
+        Some(("tls", "tls_expired")),
+        "expired",
+        |chain| kept![serve(chain, Does::Answers, Some(Shows::Expired))],
+    ),
+    talk_row(
+        "TLS: not valid yet",
+        HTTPS,
+        Some(("tls", "tls_not_yet_valid")),
+        "",
+        |chain| kept![serve(chain, Does::Answers, Some(Shows::NotYetValid))],
+    ),
+    talk_row(
+        "TLS: another name",
+        HTTPS,
+        Some(("tls", "tls_name_mismatch")),
+        "other.test",
+        |chain| kept![serve(chain, Does::Answers, Some(Shows::OtherName))],
+    ),
+    talk_row(
+        "TLS: self-signed",
+        HTTPS,
+        Some(("tls", "tls_self_signed")),
+        "",
+        |chain| kept![serve(chain, Does::Answers, Some(Shows::SelfSigned))],
+    ),
+    talk_row(
+        "TLS: incomplete chain",
+        HTTPS,
+        Some(("tls", "tls_incomplete_chain")),
+        "",
+        |chain| kept![serve(chain, Does::Answers, Some(Shows::Incomplete))],
+    ),
+    talk_row(
+        "TLS: unknown authority",
+        &["https://shop.test:8443/"],
+        Some(("tls", "tls_unknown_ca")),
+        "",
+        |chain| kept![serve(chain, Does::Answers, Some(Shows::Good))],
+    ),
+    talk_row(
+        "TLS: a client certificate",
+        HTTPS,
+        Some(("tls", "tls_client_certificate")),
+        "",
+        |chain| kept![serve(chain, Does::Answers, Some(Shows::AsksForOne))],
+    ),
+    talk_row(
+        "TLS: an MTU black hole",
+        HTTPS,
+        Some(("mtu", "mtu_black_hole")),
+        "1500",
+        |chain| {
+            narrow(chain);
+            chain.hosts[1].firewall_at("output", "icmp type destination-unreachable drop;");
+            chain.hosts[2].firewall_at("output", "icmp type destination-unreachable drop;");
+            kept![serve(chain, Does::Answers, Some(Shows::LongChain))]
+        },
+    ),
+    talk_row(
+        "healthy, TLS over a narrow link",
+        HTTPS,
+        None,
+        "is reachable",
+        |chain| {
+            narrow(chain);
+            kept![serve(chain, Does::Answers, Some(Shows::LongChain))]
+        },
+    ),
 ];
 
 /// The link between the routers carries 1300 bytes at most.

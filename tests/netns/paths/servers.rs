@@ -69,7 +69,11 @@ impl Drop for Serving {
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Serves port 8443 of shop.test; the name server and what it needs are kept with it.
-pub(super) fn serve(chain: &Chain, does: Does, shows: Option<Shows>) -> (Serving, crate::faults::Kept) {
+pub(super) fn serve(
+    chain: &Chain,
+    does: Does,
+    shows: Option<Shows>,
+) -> (Serving, crate::faults::Kept) {
     let kept = named_at(chain, &[crate::dns_server::Script::Good]);
     let config = shows.map(|shows| {
         let (config, root) = config(shows);
@@ -78,7 +82,9 @@ pub(super) fn serve(chain: &Chain, does: Does, shows: Option<Shows>) -> (Serving
         std::fs::write(format!("{folder}/ca.pem"), root).expect("written");
         Arc::new(config)
     });
-    let listener = chain.server().inside(|| TcpListener::bind("10.9.1.1:8443").expect("it listens"));
+    let listener = chain
+        .server()
+        .inside(|| TcpListener::bind("10.9.1.1:8443").expect("it listens"));
     listener.set_nonblocking(true).expect("set");
     let stop = Arc::new(AtomicBool::new(false));
     let told = Arc::clone(&stop);
@@ -90,7 +96,9 @@ pub(super) fn serve(chain: &Chain, does: Does, shows: Option<Shows>) -> (Serving
                 continue;
             };
             let (config, told) = (config.clone(), Arc::clone(&told));
-            connections.push(std::thread::spawn(move || with(client, config, does, &told)));
+            connections.push(std::thread::spawn(move || {
+                with(client, config, does, &told)
+            }));
         }
         for connection in connections {
             let _ = connection.join();
@@ -174,7 +182,11 @@ fn config(shows: Shows) -> (ServerConfig, String) {
             above.push(next);
         }
     }
-    let name = if shows == Shows::OtherName { "other.test" } else { "shop.test" };
+    let name = if shows == Shows::OtherName {
+        "other.test"
+    } else {
+        "shop.test"
+    };
     let mut params = CertificateParams::new(vec![name.to_owned()]).expect("a name");
     params.not_before = date_time_ymd(2020, 1, 1);
     params.not_after = date_time_ymd(2090, 1, 1);
@@ -204,9 +216,12 @@ fn config(shows: Shows) -> (ServerConfig, String) {
     } else {
         builder.with_no_client_auth()
     };
-    let chain: Vec<CertificateDer<'static>> = sent.into_iter().map(CertificateDer::into_owned).collect();
+    let chain: Vec<CertificateDer<'static>> =
+        sent.into_iter().map(CertificateDer::into_owned).collect();
     let key = PrivateKeyDer::try_from(key.serialize_der()).expect("a key");
-    let config = builder.with_single_cert(chain, key).expect("a configuration");
+    let config = builder
+        .with_single_cert(chain, key)
+        .expect("a configuration");
     (config, pem(root.der()))
 }
 

@@ -71,18 +71,32 @@ pub fn refused_on_the_way(to: SocketAddr, (distance, router): (u8, IpAddr)) -> F
     );
     let facts = vec![
         Fact::new("connect", "errno", word("ECONNREFUSED")),
-        Fact::new("IP_MINTTL", "time to live", word("the reset comes from nearer than the host's own answers")),
+        Fact::new(
+            "IP_MINTTL",
+            "time to live",
+            word("the reset comes from nearer than the host's own answers"),
+        ),
     ];
     let mut found = finding(&PATH_FILTERED, to.ip(), headline, facts);
     found.ruled_out = "Not the host itself: what it sends from another port has a longer way here.";
-    let hops = Command::of("sockdoc ping --hops --tcp").with(to.port()).with(to.ip());
+    let hops = Command::of("sockdoc ping --hops --tcp")
+        .with(to.port())
+        .with(to.ip());
     preceded(hops, found)
 }
 
 /// An ICMP error came that says that nothing is bound to a UDP port.
 pub fn closed_by_icmp(to: SocketAddr) -> Finding {
-    let facts = vec![Fact::new("IP_RECVERR", "ICMP error", word("port unreachable"))];
-    let headline = format!("nothing on {} uses UDP port {}: ICMP port unreachable came", to.ip(), to.port());
+    let facts = vec![Fact::new(
+        "IP_RECVERR",
+        "ICMP error",
+        word("port unreachable"),
+    )];
+    let headline = format!(
+        "nothing on {} uses UDP port {}: ICMP port unreachable came",
+        to.ip(),
+        to.port()
+    );
     let mut found = finding(&PORT_CLOSED, to.ip(), headline, facts);
     found.ruled_out = "Not a filtered port: that answers nothing, or with another code.";
     found
@@ -92,7 +106,11 @@ pub fn closed_by_icmp(to: SocketAddr) -> Finding {
 pub fn udp_silent(to: SocketAddr, waited: Duration) -> Finding {
     let millis = u64::try_from(waited.as_millis()).unwrap_or(u64::MAX);
     let facts = vec![Fact::new("recv", "waited", Value::Millis(millis))];
-    let headline = format!("nothing came back from UDP port {} of {}", to.port(), to.ip());
+    let headline = format!(
+        "nothing came back from UDP port {} of {}",
+        to.port(),
+        to.ip()
+    );
     Finding {
         severity: Severity::Warning,
         ..finding(&UDP_NO_ANSWER, to.ip(), headline, facts)
@@ -104,7 +122,12 @@ pub fn unix_failed(cause: String, next: Option<String>) -> Finding {
     Finding {
         ruled_out: UNIX_SOCKET_UNREACHABLE.look_alikes,
         next: vec![NextStep::Sentence(next.unwrap_or_default().into())],
-        ..Finding::new(&UNIX_SOCKET_UNREACHABLE, Severity::Error, Subject::Host, cause)
+        ..Finding::new(
+            &UNIX_SOCKET_UNREACHABLE,
+            Severity::Error,
+            Subject::Host,
+            cause,
+        )
     }
 }
 
