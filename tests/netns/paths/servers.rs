@@ -66,7 +66,7 @@ impl Drop for Serving {
 }
 
 /// The most that a connection of a client is kept.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 /// Serves port 8443 of shop.test; the name server and what it needs are kept with it.
 pub(super) fn serve(
@@ -97,7 +97,7 @@ pub(super) fn serve(
             };
             let (config, told) = (config.clone(), Arc::clone(&told));
             connections.push(std::thread::spawn(move || {
-                with(client, config, does, &told)
+                with(client, config, does, &told);
             }));
         }
         for connection in connections {
