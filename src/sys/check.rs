@@ -25,6 +25,9 @@ use crate::sys::signals::Signals;
 use crate::sys::socket::{Options, client};
 use crate::sys::waiting::ready_by;
 
+/// The socket of a connection that was made.
+pub type Connection = Socket;
+
 /// The attempts, and their sockets as long as they are open: connected, or still waiting.
 #[derive(Debug)]
 pub struct Attempts {

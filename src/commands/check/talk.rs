@@ -3,8 +3,6 @@
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
-use socket2::Socket;
-
 use super::Args;
 use super::gather::unescaped;
 use crate::check::report::Line;
@@ -49,7 +47,7 @@ pub(super) fn scheme(target: &Target) -> Option<&'static Scheme> {
 pub(super) fn talk(
     args: &Args,
     target: &Target,
-    (socket, to): (Socket, SocketAddr),
+    (socket, to): (probes::Connection, SocketAddr),
     options: &Options,
     end: Instant,
 ) -> Result<Talked> {
@@ -109,7 +107,7 @@ impl Talked {
         &mut self,
         args: &Args,
         request: &Request,
-        (socket, to): (Socket, SocketAddr),
+        (socket, to): (probes::Connection, SocketAddr),
         options: &Options,
         patience: Duration,
     ) -> Result<Option<Wire>> {
