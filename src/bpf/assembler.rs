@@ -9,6 +9,7 @@ pub enum Reg {
     R1,
     R2,
     R3,
+    R4,
     R6 = 6,
     R7,
     R8,
@@ -19,6 +20,10 @@ pub enum Reg {
 /// The number of bytes that an instruction loads or stores.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Size {
+    /// One.
+    Byte,
+    /// Two.
+    Half,
     /// Four.
     Word,
     /// Eight.
@@ -29,6 +34,8 @@ impl Size {
     /// The bits in an opcode.
     fn bits(self) -> u8 {
         match self {
+            Size::Byte => 0x10,
+            Size::Half => 0x08,
             Size::Word => 0x00,
             Size::Double => 0x18,
         }
@@ -93,6 +100,46 @@ impl Assembler {
     /// `*(base + offset) = from`
     pub fn store(&mut self, size: Size, base: Reg, offset: i16, from: Reg) {
         self.push(0x63 | size.bits(), base, from as u8, offset, 0);
+    }
+
+    /// `to += from`
+    pub fn add_register(&mut self, to: Reg, from: Reg) {
+        self.push(0x0f, to, from as u8, 0, 0);
+    }
+
+    /// `to >>= count`, without a sign.
+    pub fn shift_right(&mut self, to: Reg, count: i32) {
+        self.push(0x77, to, 0, 0, count);
+    }
+
+    /// `*(base + offset) += from`, eight bytes, in one step for all processors.
+    pub fn add_atomically(&mut self, base: Reg, offset: i16, from: Reg) {
+        self.push(0xdb, base, from as u8, offset, 0);
+    }
+
+    /// `to = ` the map with this descriptor; takes the place of two instructions.
+    pub fn map(&mut self, to: Reg, descriptor: i32) {
+        // BPF_PSEUDO_MAP_FD
+        self.push(0x18, to, 1, 0, descriptor);
+        self.push(0, Reg::R0, 0, 0, 0);
+    }
+
+    /// `goto label`
+    pub fn jump(&mut self, label: Label) {
+        self.jumps.push((self.instructions.len(), label));
+        self.push(0x05, Reg::R0, 0, 0, 0);
+    }
+
+    /// `if what != value goto label`
+    pub fn jump_unless(&mut self, what: Reg, value: i32, label: Label) {
+        self.jumps.push((self.instructions.len(), label));
+        self.push(0x55, what, 0, 0, value);
+    }
+
+    /// `if (u32) what == (u32) value goto label`
+    pub fn jump_if_word(&mut self, what: Reg, value: i32, label: Label) {
+        self.jumps.push((self.instructions.len(), label));
+        self.push(0x16, what, 0, 0, value);
     }
 
     /// `if what == 0 goto label`
@@ -184,6 +231,27 @@ mod tests {
         assert_eq!(
             one(|a| a.store(Size::Double, R10, -8, R1)),
             [0x7b, 0x1a, 0xf8, 0xff, 0, 0, 0, 0]
+        );
+        assert_eq!(
+            one(|a| a.load(Size::Half, R1, R6, 4)),
+            [0x69, 0x61, 4, 0, 0, 0, 0, 0]
+        );
+        assert_eq!(
+            one(|a| a.store(Size::Byte, R10, -8, R1)),
+            [0x73, 0x1a, 0xf8, 0xff, 0, 0, 0, 0]
+        );
+        assert_eq!(
+            one(|a| a.add_register(R2, R1)),
+            [0x0f, 0x12, 0, 0, 0, 0, 0, 0]
+        );
+        assert_eq!(one(|a| a.shift_right(R1, 4)), [0x77, 1, 0, 0, 4, 0, 0, 0]);
+        assert_eq!(
+            one(|a| a.add_atomically(R0, 8, R1)),
+            [0xdb, 0x10, 8, 0, 0, 0, 0, 0]
+        );
+        assert_eq!(
+            one(|a| a.map(R1, 7)),
+            [0x18, 0x11, 0, 0, 7, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0]
         );
         assert_eq!(one(|a| a.call(127)), [0x85, 0, 0, 0, 127, 0, 0, 0]);
         assert_eq!(one(Assembler::exit), [0x95, 0, 0, 0, 0, 0, 0, 0]);

@@ -23,7 +23,9 @@ pub struct TypeId(pub u32);
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[allow(missing_docs)]
 pub enum Kind {
+    Struct = 4,
     Enum = 6,
+    Typedef = 8,
     Func = 12,
 }
 
@@ -170,6 +172,31 @@ impl<'a> Btf<'a> {
             .filter(|ty| self.kind(*ty) == ENUM)?;
         let at = self.entries(ty, 8).find(|at| self.is_named(*at, name))?;
         Some(u32_at(self.types, at + 4)?.cast_signed())
+    }
+
+    /// The type of a parameter of a function, or of the functions that a pointer type is for, by its position.
+    /// Those of tracepoints have no names.
+    pub fn parameter(&self, function: TypeId, index: usize) -> Option<TypeId> {
+        let pointed_to = self.pointed_to(function);
+        let prototype = pointed_to.filter(|ty| self.kind(*ty) == FUNC_PROTO);
+        let prototype = prototype.or_else(|| self.prototype(function))?;
+        let at = self.entries(prototype, 8).nth(index)?;
+        Some(TypeId(u32_at(self.types, at + 4)?))
+    }
+
+    /// The names and values of an enum.
+    pub fn enumerators(&self, type_id: TypeId) -> Vec<(&'a str, i32)> {
+        let ty = self.unqualified(type_id);
+        let Some(ty) = ty.filter(|ty| self.kind(*ty) == ENUM) else {
+            return Vec::new();
+        };
+        let named = self.entries(ty, 8).filter_map(|at| {
+            let rest = self.strings.get(u32_at(self.types, at)? as usize..)?;
+            let end = rest.iter().position(|byte| *byte == 0)?;
+            let name = std::str::from_utf8(&rest[..end]).ok()?;
+            Some((name, u32_at(self.types, at + 4)?.cast_signed()))
+        });
+        named.collect()
     }
 
     fn prototype(&self, function: TypeId) -> Option<Type> {

@@ -6,18 +6,24 @@
 //! | this one | [`Program`], ready to load; [`Missing`]: what the kernel lacks for it |
 //! | [`assembler`] | instructions and labels to bytes |
 //! | [`btf`] | the kernel's own description of its types (BTF) |
+//! | [`attempts`] | the programs that count route look-ups and sends that failed |
+//! | [`counting`] | what the counting programs share |
+//! | [`drops`] | the program that counts why packets are dropped |
 //! | [`task_file`] | the program that lists which task holds which socket, and its records |
 //!
 //! [`sys::bpf`](crate::sys::bpf) loads them. Offsets, helpers and arguments come from the BTF, never
 //! from the kernel's version.
 
 pub mod assembler;
+pub mod attempts;
 pub mod btf;
+pub mod counting;
+pub mod drops;
 pub mod task_file;
 #[cfg(test)]
 mod testing;
 
-use btf::TypeId;
+use btf::{Btf, TypeId};
 
 /// A program that can be loaded.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -34,6 +40,24 @@ pub struct Program {
     pub instructions: Vec<u8>,
 }
 
+/// `BPF_PROG_TYPE_TRACING`
+const TRACING: u32 = 26;
+/// `BPF_TRACE_RAW_TP`
+const TRACE_RAW_TP: u32 = 23;
+
+impl Program {
+    /// A program that runs at a tracepoint.
+    fn at_tracepoint(name: &'static str, attach_to: TypeId, instructions: Vec<u8>) -> Program {
+        Program {
+            name,
+            kind: TRACING,
+            attach_type: TRACE_RAW_TP,
+            attach_to,
+            instructions,
+        }
+    }
+}
+
 /// A function, member or helper that a program needs and the kernel lacks.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Missing(pub &'static str);
@@ -42,4 +66,12 @@ impl std::fmt::Display for Missing {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "the kernel has no {}", self.0)
     }
+}
+
+/// The offset of a member, if one instruction can reach it and the bytes after it.
+fn member(btf: &Btf<'_>, of: TypeId, name: &'static str) -> Result<(i16, TypeId), Missing> {
+    let member = btf.member(of, name).ok_or(Missing(name))?;
+    let offset = i16::try_from(member.offset).ok();
+    let near = offset.filter(|offset| *offset < i16::MAX - 64);
+    Ok((near.ok_or(Missing(name))?, member.type_id))
 }

@@ -5,10 +5,8 @@
 
 use super::assembler::{Assembler, Reg, Size};
 use super::btf::{Btf, Kind, TypeId};
-use super::{Missing, Program};
+use super::{Missing, Program, TRACING, member};
 
-/// `BPF_PROG_TYPE_TRACING`
-const TRACING: u32 = 26;
 /// `BPF_TRACE_ITER`
 const TRACE_ITER: u32 = 28;
 
@@ -175,14 +173,6 @@ fn argument(btf: &Btf<'_>, function: TypeId, name: &'static str) -> Result<(i16,
     let (index, type_id) = btf.argument(function, name).ok_or(Missing(name))?;
     let offset = i16::try_from(index * 8).map_err(|_| Missing(name))?;
     Ok((offset, type_id))
-}
-
-/// The offset of a member, if one instruction can reach it and the bytes after it.
-fn member(btf: &Btf<'_>, of: TypeId, name: &'static str) -> Result<(i16, TypeId), Missing> {
-    let member = btf.member(of, name).ok_or(Missing(name))?;
-    let offset = i16::try_from(member.offset).ok();
-    let near = offset.filter(|offset| *offset < i16::MAX - 64);
-    Ok((near.ok_or(Missing(name))?, member.type_id))
 }
 
 #[cfg(test)]

@@ -53,12 +53,23 @@ impl Writer {
     }
 
     pub(super) fn function(&mut self, name: &str, arguments: &[(&str, TypeId)]) -> TypeId {
+        let prototype = self.prototype(arguments);
+        self.add(name, 12 << 24, prototype.0, &[])
+    }
+
+    /// A typedef of a pointer to functions.
+    pub(super) fn tracepoint(&mut self, name: &str, arguments: &[(&str, TypeId)]) -> TypeId {
+        let prototype = self.prototype(arguments);
+        let pointer = self.pointer(prototype);
+        self.add(name, 8 << 24, pointer.0, &[])
+    }
+
+    fn prototype(&mut self, arguments: &[(&str, TypeId)]) -> TypeId {
         let entries: Vec<Entry> = arguments
             .iter()
             .flat_map(|(name, id)| [Entry::Name(name), Entry::Type(*id)])
             .collect();
-        let prototype = self.add("", 13 << 24 | length(arguments), 0, &entries);
-        self.add(name, 12 << 24, prototype.0, &[])
+        self.add("", 13 << 24 | length(arguments), 0, &entries)
     }
 
     pub(super) fn enumeration(&mut self, name: &str, values: &[(&str, u32)]) -> TypeId {

@@ -115,13 +115,13 @@ pub fn run(args: &Args, context: &Context) -> Result<Status> {
 
 /// Looks at this host twice.
 fn look(args: &Args) -> Result<Looked> {
-    let look = Look::open(&args.place)?;
+    let look = Look::open(&args.place, true)?;
     let start = clock::monotonic();
     let mut closings = look.closings();
     let before = look.sample()?;
     closings.wait(args.seconds);
     let later = clock::monotonic();
-    let mut after = look.whole_sample()?;
+    let mut after = look.sample()?;
     let (mut closed, _) = closings.hand_out();
     closed.retain(was_refused);
     join_closed(&before, &mut after, closed);

@@ -13,7 +13,7 @@ use crate::sys::sockets::closings::Closings;
 use crate::sys::sockets::namespaces::{Place, Unseen};
 use crate::sys::sockets::processes::Depth;
 use crate::sys::sockets::{Query, containers, notes, statuses};
-use crate::sys::{network, privilege, sockets};
+use crate::sys::{network, privilege, sockets, traced};
 
 /// Which network namespace is looked at, if it is not the own one.
 #[derive(Debug, clap::Args)]
@@ -80,15 +80,17 @@ const MOST_PROCESSES: usize = 256;
 /// Looks at the whole host, or at some of its network namespaces.
 pub struct Look {
     query: Query,
+    counters: traced::Counters,
     unseen: Unseen,
 }
 
 impl Look {
     /// Opens the namespaces, and keeps the privileges that looking needs until they are dropped.
+    /// `briefly`: it will not look for long, so what slows the host down a little may be traced.
     ///
     /// # Errors
     /// When a namespace cannot be found or entered.
-    pub fn open(wanted: &Where) -> Result<Look> {
+    pub fn open(wanted: &Where, briefly: bool) -> Result<Look> {
         let (places, unseen) = wanted.places()?;
         let query = Query {
             protos: Proto::ALL.to_vec(),
@@ -105,17 +107,12 @@ impl Look {
         let mut needs = query.needs();
         needs.push(privilege::Need::Firewall);
         privilege::keep(&needs)?;
-        Ok(Look { query, unseen })
-    }
-
-    /// One sample: the sockets, then the network stacks, since those tell about the peers of the sockets.
-    ///
-    /// # Errors
-    /// When the sockets cannot be listed.
-    pub fn sample(&self) -> Result<Sample> {
-        let mut sample = sockets::sample(&self.query, &|_| true)?.sample;
-        add_networks(&mut sample, &self.query.places, &mut Firewalls::default());
-        Ok(sample)
+        let counters = traced::Counters::open(briefly);
+        Ok(Look {
+            query,
+            counters,
+            unseen,
+        })
     }
 
     /// Begins to listen to connections that close.
@@ -123,12 +120,15 @@ impl Look {
         Closings::open(&self.query.places)
     }
 
-    /// One sample with what the processes do that may keep others waiting.
+    /// One sample: the sockets, then the network stacks, since those tell about the peers of the sockets, and what
+    /// the processes do that may keep others waiting.
     ///
     /// # Errors
-    /// As [`Look::sample`].
-    pub fn whole_sample(&self) -> Result<Sample> {
-        let mut sample = self.sample()?;
+    /// When the sockets cannot be listed.
+    pub fn sample(&self) -> Result<Sample> {
+        let mut sample = sockets::sample(&self.query, &|_| true)?.sample;
+        let counters = Some(&self.counters);
+        add_networks(&mut sample, &self.query.places, &mut Firewalls::default(), counters);
         add_processes(&mut sample);
         notes::add_unseen(&mut sample.notes, &self.unseen);
         Ok(sample)
@@ -136,24 +136,40 @@ impl Look {
 }
 
 /// Adds the network stacks of the sample's namespaces to its sockets, with the routes to peers whose connections
-/// wait.
-pub fn add_networks(sample: &mut Sample, places: &[Place], firewalls: &mut Firewalls) {
+/// wait, and what the kernel told since it is traced.
+pub fn add_networks(
+    sample: &mut Sample,
+    places: &[Place],
+    firewalls: &mut Firewalls,
+    counters: Option<&traced::Counters>,
+) {
     let waiting = Index::new(sample).waiting().clone();
+    let counted = counters.map(traced::Counters::read);
     for (netns, place) in (0..).zip(places) {
-        let routes: Vec<IpAddr> = waiting
+        let mut routes: Vec<IpAddr> = waiting
             .keys()
             .filter(|(of, _)| *of == netns)
             .map(|(_, to)| *to)
             .collect();
+        let inode = sample.namespaces.get(usize::from(netns));
+        let counted = counted.as_ref().zip(inode.map(|it| it.inode));
+        if let Some((counted, inode)) = counted {
+            routes.extend(counted.destinations(inode));
+        }
         // One that cannot be entered is noted with its sockets.
         let network = place.inside(|| Network {
             firewall: firewalls.of(netns),
             ..network::network(&routes)
         });
-        sample.networks.push(network.unwrap_or_default());
+        let mut network = network.unwrap_or_default();
+        network.traced = counted.map(|(counted, inode)| counted.of(inode, &network));
+        sample.networks.push(network);
     }
     sample.machine = Some(network::machine());
     network::add_unseen(sample);
+    if let Some(counters) = counters {
+        counters.add_unseen(sample);
+    }
 }
 
 /// Adds what the processes do that may keep others waiting.

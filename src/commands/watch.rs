@@ -88,7 +88,7 @@ pub fn run(args: &Args, context: &Context) -> Result<Status> {
         files::used(folder, PREFIX, SUFFIX)?;
     }
     let signals = Signals::open()?;
-    let look = Look::open(&args.place)?;
+    let look = Look::open(&args.place, false)?;
     let mut watch = Watch {
         args,
         context,
@@ -115,7 +115,7 @@ impl Watch<'_> {
     fn run(&mut self, look: &Look, signals: &Signals) -> Result<Option<Severity>> {
         let start = Instant::now();
         let end = self.args.time.map(|time| start + time);
-        let (mut before, mut taken) = (look.whole_sample()?, Instant::now());
+        let (mut before, mut taken) = (look.sample()?, Instant::now());
         let unseen = before.notes.iter().filter(|note| note.incomplete);
         let unseen: Vec<&str> = unseen.map(|note| note.text.as_str()).collect();
         let interval = self.args.interval;
@@ -139,7 +139,7 @@ impl Watch<'_> {
             }
             looks += 1;
             let now = Instant::now();
-            match look.whole_sample() {
+            match look.sample() {
                 Ok(after) => {
                     self.compare(&before, &after, now - taken)?;
                     before = after;

@@ -32,8 +32,9 @@ pub use rules::{Check, Rule};
 
 use std::time::Duration;
 
-use crate::host::{Delta, Index, Network, Sample, SocketAt};
-use crate::sockets::{Socket, TcpFigures};
+use crate::host::traced::{self, Traced};
+use crate::host::{Delta, Index, Network, ProcessAt, Sample, SocketAt};
+use crate::sockets::{Process, Socket, TcpFigures};
 use crate::stream;
 use rules::sender::Watched;
 
@@ -81,6 +82,29 @@ impl<'a> Case<'a> {
     pub fn machine_grown(&self, name: &str) -> Option<u64> {
         let of = |sample: &Sample| sample.machine.as_ref()?.counters.get(name);
         of(self.sample)?.checked_sub(of(self.before?.before().sample())?)
+    }
+
+    /// What the kernel told of a namespace between the samples, if it was traced.
+    pub fn traced(&self, netns: u16) -> Option<Traced> {
+        let now = self.sample.networks.get(usize::from(netns))?;
+        let before = self.network_before(netns)?.traced.as_ref()?;
+        Some(now.traced.as_ref()?.since(before))
+    }
+
+    /// A process that was traced, if it is in the sample: by number and name, or as the only one of that name.
+    pub fn process_of(&self, traced: &traced::Process) -> Option<ProcessAt> {
+        let processes = self.sample.owners.processes();
+        let named = |(_, it): &(u32, &Process)| it.comm == traced.comm;
+        let mut named = (0..).zip(processes).filter(named);
+        if let Some(pid) = traced.pid {
+            return named
+                .find(|(_, it)| it.pid == pid)
+                .map(|(at, _)| ProcessAt(at));
+        }
+        let (first, second) = (named.next(), named.next());
+        first
+            .filter(|_| second.is_none())
+            .map(|(at, _)| ProcessAt(at))
     }
 
     /// The network stacks of the sample by their namespace.

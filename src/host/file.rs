@@ -178,6 +178,8 @@ mod tests {
             state: 'T',
             descriptors: Some(9),
             descriptor_limit: None,
+            frozen: false,
+            memory: None,
         }];
         sample.namespaces = vec![Namespace {
             inode: 4_026_531_840,

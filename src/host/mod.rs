@@ -19,9 +19,12 @@ pub mod network;
 mod pairs;
 pub mod redact;
 pub mod sample;
+pub mod traced;
 
 pub use counters::Counters;
 pub use delta::{Delta, join_closed};
 pub use index::{Index, answers_about_others};
 pub use network::{Machine, Network, RouteAnswer, RouteTo};
-pub use sample::{Forward, Namespace, Note, ProcessAt, ProcessStatus, Sample, SocketAt};
+pub use sample::{
+    Forward, GroupMemory, Namespace, Note, ProcessAt, ProcessStatus, Sample, SocketAt,
+};

@@ -6,6 +6,7 @@ use std::net::IpAddr;
 use serde::{Deserialize, Serialize};
 
 use super::counters::Counters;
+use super::traced::Traced;
 use crate::nftables::Firewall;
 use crate::rtnetlink::{InterfaceAddress, Link, Neighbour, Qdisc, Reachability, Route};
 use crate::sockets::stored;
@@ -40,6 +41,9 @@ pub struct Network {
     /// Its packet filter; `None`: it could not be read.
     #[serde(default)]
     pub firewall: Option<Firewall>,
+    /// What the kernel told while it was traced; `None`: it was not.
+    #[serde(default)]
+    pub traced: Option<Traced>,
     /// Tables of iptables-legacy, whose rules cannot be read.
     #[serde(default, deserialize_with = "stored::list")]
     pub legacy_tables: Vec<Box<str>>,

@@ -60,6 +60,21 @@ impl Redactor {
                 }
             }
         }
+        if let Some(traced) = &mut network.traced {
+            for flow in &mut traced.flows {
+                self.ip(&mut flow.source);
+                self.ip(&mut flow.destination.0);
+            }
+            for lookup in &mut traced.lookups {
+                self.ip(&mut lookup.to);
+                lookup.from.iter_mut().for_each(|ip| self.ip(ip));
+            }
+            for address in traced.calls.iter_mut().filter_map(|it| it.address.as_mut()) {
+                let mut ip = address.ip();
+                self.ip(&mut ip);
+                address.set_ip(ip);
+            }
+        }
         if let Some(firewall) = &mut network.firewall {
             without_addresses(firewall);
         }

@@ -49,6 +49,23 @@ pub struct ProcessStatus {
     pub descriptors: Option<u32>,
     /// How many it may have open (the soft limit of `RLIMIT_NOFILE`).
     pub descriptor_limit: Option<u64>,
+    /// Whether its control group is frozen.
+    #[serde(default)]
+    pub frozen: bool,
+    /// The memory of its control group, if that has a limit.
+    #[serde(default)]
+    pub memory: Option<GroupMemory>,
+}
+
+/// The memory of a control group.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct GroupMemory {
+    /// Bytes in use.
+    pub used: u64,
+    /// Bytes that may be.
+    pub limit: u64,
+    /// How often it met the limit (`max` of `memory.events`, `memory.failcnt`).
+    pub met: u64,
 }
 
 /// A network namespace.

@@ -112,6 +112,10 @@ fn examined(diagnosis: &Diagnosis<'_>) -> Vec<&'static str> {
         (any(|network| !network.links.is_empty()), "routes"),
         (any(|network| !network.qdiscs.is_empty()), "sending queues"),
         (any(|network| network.firewall.is_some()), "firewall rules"),
+        (
+            any(|network| network.traced.is_some()),
+            "kernel drop reasons",
+        ),
         (sample.machine.is_some(), "limits"),
     ];
     parts

@@ -43,6 +43,16 @@ pub enum RouteKind {
     Other,
 }
 
+impl RouteKind {
+    /// Whether nothing is sent by such a route.
+    pub fn refuses(self) -> bool {
+        matches!(
+            self,
+            RouteKind::Blackhole | RouteKind::Unreachable | RouteKind::Prohibit
+        )
+    }
+}
+
 /// A route to one address.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Route {

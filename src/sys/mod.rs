@@ -35,6 +35,7 @@
 //! | [`users`] | user numbers and names |
 //! | [`unix`] | a connection to a Unix domain socket |
 //! | [`waiting`] | waiting for descriptors until a deadline |
+//! | [`traced`] | what the kernel's tracepoints tell: drops, look-ups and sends that fail |
 //! | [`terminal`] | is it a terminal, how wide, may it be coloured; progress |
 
 pub mod about;
@@ -71,6 +72,7 @@ pub mod sockets;
 pub mod speak;
 pub mod terminal;
 pub mod tls;
+pub mod traced;
 pub mod unix;
 pub mod users;
 pub mod waiting;

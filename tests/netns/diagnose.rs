@@ -305,7 +305,7 @@ fn clients_that_cannot_be_answered_are_told_from_a_full_queue() {
         &path.server,
         &["--seconds", "3"],
         "no_return_route",
-        "no route back to clients",
+        "no route back to 10.77.1.1",
     );
 }
 

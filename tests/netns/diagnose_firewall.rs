@@ -101,8 +101,11 @@ fn a_rule_against_all_clients_of_a_listener_is_found_and_one_against_some_is_hea
     // Each ruleset takes the place of the one before in one step.
     let _knocking = knocking(&path.client, "10.77.2.1:8080");
     Diagnosis::of(&path.server, &[]).is_healthy();
-    closed_but_for(&path.server, "tcp dport 22 counter accept; counter;");
+    closed_but_for(&path.server, "ip saddr 10.77.1.2 tcp dport 8080 accept");
     Diagnosis::of(&path.server, &[]).is_healthy();
+    closed_but_for(&path.server, "tcp dport 22 counter accept; counter;");
+    let policy = "chain input: policy drop";
+    Diagnosis::until(&path.server, &[], "listener_firewalled", policy);
     path.server
         .firewall("iif lo accept; tcp dport 8080 counter drop");
     let rule = "chain input: tcp dport 8080 drop";

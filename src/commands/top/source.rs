@@ -135,7 +135,7 @@ impl Host {
     fn take(&mut self) -> Result<Taken> {
         let taken = self.sampler.sample(&self.query, &|_| true)?;
         let (time_wait, mut sample) = (taken.time_wait, taken.sample);
-        looking::add_networks(&mut sample, &self.query.places, &mut self.firewalls);
+        looking::add_networks(&mut sample, &self.query.places, &mut self.firewalls, None);
         looking::add_processes(&mut sample);
         sample.notes.extend(self.unseen.iter().cloned());
         self.closings.take();

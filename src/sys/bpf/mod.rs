@@ -2,6 +2,10 @@
 //!
 //! Every caller has a second source, so a [`Refused`] is a note for `-v`, not an error.
 
+mod counting;
+
+pub use counting::{Counter, Drops};
+
 use std::ffi::{CStr, c_int};
 use std::fs::{self, File};
 use std::io;
@@ -23,10 +27,14 @@ pub struct Kernel<'a> {
     call: unsafe fn(Command, &[u64]) -> io::Result<OwnedFd>,
 }
 
-/// Commands of `enum bpf_cmd` that return a descriptor.
+/// Commands of `enum bpf_cmd`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Command {
+    MapCreate = 0,
+    MapLookupElem = 1,
+    MapGetNextKey = 4,
     ProgLoad = 5,
+    RawTracepointOpen = 17,
     LinkCreate = 28,
     IterCreate = 33,
 }
@@ -218,8 +226,19 @@ fn number(descriptor: &OwnedFd) -> u32 {
 /// # Safety
 /// Every address in the attributes must be valid for what the command does with it.
 unsafe fn bpf(command: Command, attributes: &[u64]) -> io::Result<OwnedFd> {
+    // SAFETY: as the caller vouches.
+    let fd = unsafe { numbered(command, attributes) }?;
+    // SAFETY: each of the commands that come here returns a new descriptor, which only this function knows.
+    Ok(unsafe { OwnedFd::from_raw_fd(fd) })
+}
+
+/// bpf(2), for commands that return a number.
+///
+/// # Safety
+/// As for [`bpf`].
+unsafe fn numbered(command: Command, attributes: &[u64]) -> io::Result<c_int> {
     // SAFETY: the attributes have the stated length; the caller vouches for the addresses in them.
-    let fd = unsafe {
+    let number = unsafe {
         libc::syscall(
             libc::SYS_bpf,
             command as c_int,
@@ -227,11 +246,10 @@ unsafe fn bpf(command: Command, attributes: &[u64]) -> io::Result<OwnedFd> {
             size_of_val(attributes),
         )
     };
-    let Ok(fd @ 0..) = c_int::try_from(fd) else {
-        return Err(io::Error::last_os_error());
-    };
-    // SAFETY: each of the commands returns a new descriptor, which only this function knows.
-    Ok(unsafe { OwnedFd::from_raw_fd(fd) })
+    match c_int::try_from(number) {
+        Ok(number @ 0..) => Ok(number),
+        _ => Err(io::Error::last_os_error()),
+    }
 }
 
 /// The last lines of the verifier's log on one line, without its statistics.

@@ -55,14 +55,14 @@ pub const KEPT: &[Kept] = &[
         need: Need::Owners,
         capability: Capability::Perfmon,
         until: "the processes have been read, the connection is made, or each port was tried once; of top and watch: they end",
-        why: "the BPF iterator over the files of all tasks",
+        why: "the BPF iterator over the files of all tasks; of diagnose and watch: the BPF programs that count drops and failed calls",
     },
     Kept {
         command: "sockets; diagnose; top; watch; fill-buffers HOST PORT; app-client, echo-client; ping --tcp; check",
         need: Need::Owners,
         capability: Capability::Bpf,
         until: "the processes have been read, the connection is made, or each port was tried once; of top and watch: they end",
-        why: "the BPF iterator over the files of all tasks",
+        why: "the BPF iterator over the files of all tasks; of diagnose and watch: the BPF programs that count drops and failed calls",
     },
     Kept {
         command: "sockets, diagnose, top, watch --netns, --all-netns; app-client, echo-client; ping --tcp; check",

@@ -1,8 +1,9 @@
-//! What a few processes do, and what they may do: /proc/PID/stat, fd and limits.
+//! What a few processes do, and what they may do: /proc/PID/stat, fd and limits, and their control groups.
 
 use std::fs;
 use std::os::unix::fs::MetadataExt as _;
 
+use super::cgroups::Groups;
 use crate::host::{ProcessAt, ProcessStatus, Sample};
 use crate::sys::privilege::{self, Capability};
 
@@ -17,11 +18,14 @@ pub fn read(sample: &Sample, processes: &[ProcessAt]) -> Vec<ProcessStatus> {
 fn of(process: ProcessAt, pid: u32) -> Option<ProcessStatus> {
     let stat = fs::read(format!("/proc/{pid}/stat")).ok()?;
     let limits = fs::read_to_string(format!("/proc/{pid}/limits"));
+    let groups = Groups::of(pid);
     Some(ProcessStatus {
         process,
         state: state(&stat)?,
         descriptors: descriptors(pid),
         descriptor_limit: limits.ok().and_then(|text| descriptor_limit(&text)),
+        frozen: groups.are_frozen(),
+        memory: groups.memory(),
     })
 }
 

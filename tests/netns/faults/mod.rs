@@ -8,12 +8,14 @@
 //! | file | its rows |
 //! |---|---|
 //! | [`sockets`] | listeners and connections |
+//! | [`firewalls`] | what a host's own packet filter and routes stop |
 //! | [`hosts`] | what a whole network stack counts, limits or queues |
 //! | [`paths`] | the way to a peer |
 //! | [`processes`] | what a process does while others wait for it |
 //! | [`delay`] | a link on which a packet takes its time |
 
 pub(crate) mod delay;
+mod firewalls;
 mod hosts;
 mod paths;
 mod processes;
@@ -52,6 +54,7 @@ pub(crate) struct Row {
 #[derive(Clone, Copy)]
 pub(crate) enum Side {
     Client,
+    Router,
     Server,
 }
 
@@ -74,7 +77,14 @@ fn each_fault_is_the_first_cause_and_its_look_alike_is_healthy() {
     if !is_root() {
         return skip(test, "a network namespace requires root");
     }
-    run([sockets::ROWS, hosts::ROWS, paths::ROWS, processes::ROWS].concat());
+    run([
+        sockets::ROWS,
+        firewalls::ROWS,
+        hosts::ROWS,
+        paths::ROWS,
+        processes::ROWS,
+    ]
+    .concat());
 }
 
 /// How many rows run side by side. With all of them at once a machine of two processors spends its time on the
@@ -148,6 +158,7 @@ impl Row {
     fn place<'a>(&self, path: &'a Path) -> &'a Namespace {
         match self.at {
             Side::Client => &path.client,
+            Side::Router => &path.router,
             Side::Server => &path.server,
         }
     }

@@ -82,7 +82,25 @@ fn reverse_path(case: &Case<'_>) -> Vec<Finding> {
             ]
         },
     };
-    growth.found(case)
+    let mut found = growth.found(case);
+    for finding in &mut found {
+        let Subject::Network { netns } = finding.subject else {
+            continue;
+        };
+        let traced = case.traced(netns).unwrap_or_default();
+        let most = traced
+            .flows
+            .iter()
+            .filter(|flow| &*flow.reason == "IP_RPFILTER");
+        if let Some(flow) = most.max_by_key(|flow| flow.packets) {
+            let network = case.sample.networks.get(usize::from(netns));
+            let link = network.and_then(|it| it.link(flow.interface));
+            let by = link.map_or("?", |link| &link.name);
+            let such = format!(", most from {} by {by}", flow.source);
+            finding.headline.push_str(&such);
+        }
+    }
+    found
 }
 
 /// Checksums.
@@ -182,7 +200,26 @@ fn udp_closed(case: &Case<'_>) -> Vec<Finding> {
             ]
         },
     };
-    growth.found(case)
+    let mut found = growth.found(case);
+    for finding in &mut found {
+        let Subject::Network { netns } = finding.subject else {
+            continue;
+        };
+        let traced = case.traced(netns).unwrap_or_default();
+        let closed = traced
+            .flows
+            .iter()
+            .filter(|flow| &*flow.reason == "NO_SOCKET");
+        let most = closed
+            .filter(|flow| flow.protocol == 17)
+            .max_by_key(|flow| flow.packets);
+        if let Some(flow) = most {
+            let to = std::net::SocketAddr::from(flow.destination);
+            let such = format!(", most to {to} from {}", flow.source);
+            finding.headline.push_str(&such);
+        }
+    }
+    found
 }
 
 /// UDP send buffer.

@@ -1,5 +1,7 @@
 //! SYNs that reached this host and were not answered, counted for all listeners together.
 
+use std::net::IpAddr;
+
 use super::{Check, Growth, Rule, growth, seconds};
 use crate::diagnose::rules::affected;
 use crate::diagnose::rules::socket::dropped;
@@ -49,6 +51,16 @@ fn dropping_listeners(case: &Case<'_>, netns: u16) -> Vec<SocketAt> {
     case.sample.places().filter(is_one).collect()
 }
 
+/// The clients to which the kernel looked for a route in vain, as far as it was traced.
+fn clients_without_route(case: &Case<'_>, netns: u16) -> Vec<IpAddr> {
+    let traced = case.traced(netns).unwrap_or_default();
+    let answers = traced.lookups.iter().filter(|it| it.from.is_some());
+    let mut clients: Vec<IpAddr> = answers.map(|it| it.to).collect();
+    clients.sort_unstable();
+    clients.dedup();
+    clients
+}
+
 /// No way back.
 pub static NO_RETURN_ROUTE: Rule = Rule::new(
     "no_return_route",
@@ -78,14 +90,23 @@ fn no_return(case: &Case<'_>) -> Vec<Finding> {
         if drops == 0 || without_route == 0 || sum(&["TcpExtListenOverflows"]) > 0 {
             continue;
         }
+        let clients = clients_without_route(case, netns);
+        let to = match &clients[..] {
+            [] => "clients".to_owned(),
+            [one] => one.to_string(),
+            [first, others @ ..] => format!("{first} and {} other clients", others.len()),
+        };
         let headline = format!(
-            "no route back to clients: {drops} SYNs could not be answered in {}",
+            "no route back to {to}: {drops} SYNs could not be answered in {}",
             seconds(case)
         );
         let dropping = dropping_listeners(case, netns);
         let counters = &["TcpExtListenDrops", "IpOutNoRoutes", "Ip6OutNoRoutes"];
         let facts = growth(case, netns, counters);
-        let subject = Subject::Network { netns };
+        let subject = match &clients[..] {
+            [to] => Subject::Path { netns, to: *to },
+            _ => Subject::Network { netns },
+        };
         found.push(Finding {
             others: affected(&dropping),
             facts: facts.into_iter().map(|(_, fact)| fact).collect(),

@@ -1,14 +1,26 @@
 //! Rules about a process whose sockets are in trouble.
 
+mod blocked;
 mod descriptor_limit;
+mod memory_limit;
 mod stopped;
 
+pub use blocked::RULE as BLOCKED;
 pub use descriptor_limit::RULE as DESCRIPTOR_LIMIT;
+pub use memory_limit::RULE as MEMORY_LIMIT;
 pub use stopped::RULE as STOPPED;
 
-use super::Case;
+use super::{Case, Cause, Role};
+use crate::diagnose::words;
 use crate::host::{ProcessAt, ProcessStatus, SocketAt};
 use crate::sockets::{Socket, State};
+
+/// What may keep a process from doing anything.
+pub(super) const HELD_UP: &[Cause] = &[
+    Cause::at(&STOPPED, Role::Owner),
+    Cause::at(&BLOCKED, Role::Owner),
+    Cause::at(&MEMORY_LIMIT, Role::Owner),
+];
 
 /// The listeners of a process at which somebody waits, and for how many connections.
 fn waited_for(case: &Case<'_>, process: ProcessAt) -> (Vec<SocketAt>, u32) {
@@ -20,6 +32,48 @@ fn waited_for(case: &Case<'_>, process: ProcessAt) -> (Vec<SocketAt>, u32) {
     let waiting = listeners.iter().map(|at| case.socket(*at).recv_q);
     let waiting = waiting.fold(0, u32::saturating_add);
     (listeners, waiting)
+}
+
+/// How old unread data has to be, in milliseconds.
+const OLD_MS: u32 = 1_000;
+
+/// The sockets on which somebody waits for a process, and for what, in words; `None`: nobody waits.
+fn kept_waiting(case: &Case<'_>, process: ProcessAt) -> Option<(Vec<SocketAt>, String)> {
+    let (mut sockets, waiting) = waited_for(case, process);
+    let is_unread = |at: &SocketAt| {
+        let socket = case.socket(*at);
+        let age = case.tcp(*at).last_data_recv_ms;
+        matches!(socket.state, State::Established | State::CloseWait)
+            && socket.recv_q > 0
+            && age.is_some_and(|age| age > OLD_MS)
+    };
+    let held = case.index.held_by(process).iter().copied();
+    let unread: Vec<SocketAt> = held.filter(is_unread).collect();
+    let mut effects = Vec::new();
+    if waiting > 0 {
+        let waits = if waiting == 1 { "waits" } else { "wait" };
+        effects.push(format!(
+            "{} {waits} for accept()",
+            words::count(waiting, "connection")
+        ));
+    }
+    if !unread.is_empty() {
+        let count = u32::try_from(unread.len()).unwrap_or(u32::MAX);
+        effects.push(format!(
+            "data is unread on {}",
+            words::count(count, "connection")
+        ));
+    }
+    sockets.extend(unread);
+    (!effects.is_empty()).then(|| (sockets, effects.join(", ")))
+}
+
+/// What was known of a process in the earlier sample.
+fn earlier<'a>(case: &Case<'a>, process: ProcessAt) -> Option<&'a ProcessStatus> {
+    let pid = case.sample.process(process).pid;
+    let before = case.before?.before().sample();
+    let mut statuses = before.processes.iter();
+    statuses.find(|status| before.process(status.process).pid == pid)
 }
 
 /// Whether a process cannot accept or read, whatever its program does.

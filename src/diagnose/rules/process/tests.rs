@@ -1,6 +1,6 @@
 use crate::diagnose::testing::{commands, figures, idle, sample, socket};
 use crate::diagnose::{Case, Finding, Findings, Severity, Subject, diagnose};
-use crate::host::{Index, ProcessAt, ProcessStatus, Sample, SocketAt};
+use crate::host::{GroupMemory, Index, ProcessAt, ProcessStatus, Sample, SocketAt};
 use crate::sockets::testing::owners;
 use crate::sockets::{Socket, State, TcpFigures};
 
@@ -10,6 +10,8 @@ fn status(state: char, descriptors: u32) -> ProcessStatus {
         state,
         descriptors: Some(descriptors),
         descriptor_limit: Some(1024),
+        frozen: false,
+        memory: None,
     }
 }
 
@@ -93,6 +95,65 @@ fn a_stopped_process_that_nobody_waits_for_and_a_sleeping_one_stay_silent() {
     for state in ['S', 'R', 'D', 'Z'] {
         assert_eq!(about_the_process(&server(5, 300, status(state, 20))), None);
     }
+}
+
+#[test]
+fn a_frozen_process_is_told_from_a_stopped_one() {
+    let frozen = ProcessStatus {
+        frozen: true,
+        ..status('S', 20)
+    };
+    let finding = about_the_process(&server(1, 0, frozen)).unwrap();
+    assert_eq!(
+        finding.headline,
+        "process frozen: web (pid 812); 1 connection waits for accept()"
+    );
+    assert_eq!(about_the_process(&server(0, 0, frozen)), None);
+}
+
+/// What is found about the process if its status was another one two seconds before.
+fn since(waiting: u32, was: ProcessStatus, is: ProcessStatus) -> Option<String> {
+    let (before, after) = (server(waiting, 0, was), server(waiting, 0, is));
+    let index = Index::new(&after);
+    let elapsed = std::time::Duration::from_secs(2);
+    let delta = crate::host::Delta::new(Index::new(&before), &index, elapsed);
+    let findings = diagnose(&Case::new(&index).since(Some(&delta)));
+    let is_it = |finding: &&Finding| finding.subject == Subject::Process(ProcessAt(0));
+    findings
+        .all()
+        .iter()
+        .find(is_it)
+        .map(|it| it.headline.clone())
+}
+
+#[test]
+fn a_process_that_is_blocked_in_both_samples_is_a_finding_if_somebody_waits() {
+    let (blocked, asleep) = (status('D', 20), status('S', 20));
+    assert_eq!(
+        since(3, blocked, blocked).unwrap(),
+        "process blocked in the kernel (state D): web (pid 812); 3 connections wait for accept()"
+    );
+    assert_eq!(since(3, asleep, blocked), None);
+    assert_eq!(since(0, blocked, blocked), None);
+}
+
+#[test]
+fn a_group_that_meets_its_memory_limit_is_a_finding_if_somebody_waits() {
+    let with = |used, met| ProcessStatus {
+        memory: Some(GroupMemory {
+            used,
+            limit: 1000,
+            met,
+        }),
+        ..status('S', 20)
+    };
+    assert_eq!(
+        since(3, with(990, 5), with(990, 9)).unwrap(),
+        "memory limit reached: web (pid 812); 3 connections wait for accept()"
+    );
+    assert_eq!(since(3, with(990, 5), with(990, 5)), None);
+    assert_eq!(since(3, with(990, 5), with(900, 9)), None);
+    assert_eq!(since(0, with(990, 5), with(990, 9)), None);
 }
 
 #[test]

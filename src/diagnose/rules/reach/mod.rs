@@ -14,12 +14,14 @@ mod route;
 mod tests;
 mod window;
 
-pub use firewall::{Flow, LISTENER_FIREWALLED, OUTPUT_STOPPED, OWN_FIREWALL_DROPS, stopped};
+pub use firewall::{
+    FORWARD_DROPPED, Flow, LISTENER_FIREWALLED, OUTPUT_STOPPED, OWN_FIREWALL_DROPS, stopped,
+};
 pub use loss::losses;
 pub(super) use loss::sent_again;
 pub use mtu::black_holes;
 pub use route::{LINK_DOWN, NEIGHBOUR_FAILED, NO_ROUTE};
-pub use window::RECEIVE_WINDOW_SMALL;
+pub use window::{RECEIVE_WINDOW_SMALL, SEND_BUFFER_SMALL};
 
 use super::{Check, Rule, affected};
 use crate::diagnose::{Case, Finding};

@@ -4,6 +4,7 @@ use std::net::IpAddr;
 
 use super::{Check, Finding, Rule, affected};
 use crate::diagnose::{Case, Command, Fact, Severity, Subject, Value};
+use crate::host::traced;
 use crate::host::{Network, RouteAnswer, SocketAt};
 use crate::reference::errno;
 use crate::rtnetlink::{InterfaceAddress, Reachability, RouteKind};
@@ -16,7 +17,8 @@ pub static NO_ROUTE: Rule = Rule::new(
         "This host has no route to the address, or one that refuses it on purpose (unreachable, blackhole, \
          prohibit). Nothing is sent.",
         "The kernel's own answer to the question for the route (RTM_GETROUTE), where a connection to the address \
-         waits; or IpOutNoRoutes grew between two samples: programs tried to send without a route.",
+         waits, or where the kernel looked for a route in vain between two samples (fib:fib_table_lookup); or \
+         IpOutNoRoutes grew meanwhile: programs tried to send without a route.",
         "A network that is closed on purpose has no default route: that is a finding only when something is \
          sent beyond it. A wide blackhole route with a more specific one is healthy.",
         "Look at the routes, and add the one that is missing.",
@@ -53,47 +55,104 @@ fn no_route(case: &Case<'_>) -> Vec<Finding> {
             )
         });
     }
-    found.extend(sends_without_route(case));
-    found
-}
-
-/// Programs that get `ENETUNREACH` leave no socket to look at: only the counter shows them.
-fn sends_without_route(case: &Case<'_>) -> Vec<Finding> {
-    let mut found = Vec::new();
-    for (netns, network) in case.networks() {
-        const NAME: &str = "IpOutNoRoutes";
-        let grown = case.grown(netns, NAME).unwrap_or(0);
-        // Answers to SYNs are counted too, and no_return_route tells of those.
-        let answers = case.grown(netns, "TcpExtListenDrops").unwrap_or(0);
-        if grown < 2 || answers > 0 {
-            continue;
-        }
-        let now = network.counters.get(NAME).unwrap_or(grown);
-        let elapsed = case.before.map(|before| before.span().as_secs_f64());
-        let headline = format!(
-            "no route: {grown} packets could not be sent in {:.1} s",
-            elapsed.unwrap_or_default()
-        );
-        let fact = Fact {
-            before: Some(Value::Count(now - grown)),
-            ..Fact::new("/proc/net/snmp", NAME, Value::Count(now))
-        };
-        found.push(Finding {
-            facts: vec![fact],
-            next: vec![
-                Command::of("ip route").into(),
-                "Look for a default route, or one to the network that the programs want to reach."
-                    .into(),
-            ],
-            ..Finding::new(
-                &NO_ROUTE,
-                Severity::Warning,
-                Subject::Network { netns },
-                headline,
-            )
+    for (netns, _) in case.networks() {
+        let of_tries = tries_without_route(case, netns);
+        found.extend(match of_tries {
+            Some(finding) => Some(finding),
+            None => sends_without_route(case, netns),
         });
     }
     found
+}
+
+/// What programs tried to reach: that leaves no socket to look at, and where a route refuses not even a counter.
+fn tries_without_route(case: &Case<'_>, netns: u16) -> Option<Finding> {
+    let traced = case.traced(netns)?;
+    // What is looked up for answers to packets of others has a source address, and says nothing of programs here.
+    let counted = case.grown(netns, "IpOutNoRoutes") > Some(1);
+    let mut tried: Vec<(IpAddr, String, u64, Option<&traced::Process>)> = Vec::new();
+    for lookup in &traced.lookups {
+        let Some(by) = &lookup.by else { continue };
+        let is_told = case.index.waiting().contains_key(&(netns, lookup.to));
+        let Some(why) = refusal(case, netns, lookup.to).filter(|_| !is_told) else {
+            continue;
+        };
+        let by_a_program = lookup.from.is_none() || counted;
+        if !by_a_program || lookup.times < 2 {
+            continue;
+        }
+        match tried.iter_mut().find(|it| it.0 == lookup.to) {
+            Some(known) => known.2 += lookup.times,
+            None => tried.push((lookup.to, why, lookup.times, Some(by))),
+        }
+    }
+    tried.sort_by_key(|it| std::cmp::Reverse(it.2));
+    let (to, why, _, by) = tried.first()?;
+    let times: u64 = tried.iter().map(|it| it.2).sum();
+    let more = match tried.len() {
+        1 => String::new(),
+        2 => " and 1 other address".to_owned(),
+        all => format!(" and {} other addresses", all - 1),
+    };
+    let by = by.map_or_else(String::new, |it| format!("; {it} tried"));
+    Some(Finding {
+        facts: vec![
+            Fact::new(
+                "fib:fib_table_lookup",
+                "without a route",
+                Value::Count(times),
+            ),
+            Fact::new("rtnetlink", "RTM_GETROUTE", Value::Word("refused".into())),
+        ],
+        ruled_out: "Not a firewall: the kernel finds no way to send the packet.",
+        next: vec![
+            Command::of("ip route get").with(*to).into(),
+            Command::of("ip route show table all").into(),
+        ],
+        ..Finding::new(
+            &NO_ROUTE,
+            Severity::Error,
+            Subject::Path { netns, to: *to },
+            format!("no route to {to}{more}: {why}{by}"),
+        )
+    })
+}
+
+/// Programs that get `ENETUNREACH` leave no socket to look at: without tracing only the counter shows them.
+fn sends_without_route(case: &Case<'_>, netns: u16) -> Option<Finding> {
+    const NAME: &str = "IpOutNoRoutes";
+    let grown = case.grown(netns, NAME).unwrap_or(0);
+    // Answers to SYNs are counted too, and no_return_route tells of those.
+    let answers = case.grown(netns, "TcpExtListenDrops").unwrap_or(0);
+    if grown < 2 || answers > 0 {
+        return None;
+    }
+    let network = case.sample.networks.get(usize::from(netns));
+    let now = network.and_then(|network| network.counters.get(NAME));
+    let now = now.unwrap_or(grown);
+    let elapsed = case.before.map(|before| before.span().as_secs_f64());
+    let headline = format!(
+        "no route: {grown} packets could not be sent in {:.1} s",
+        elapsed.unwrap_or_default()
+    );
+    let fact = Fact {
+        before: Some(Value::Count(now - grown)),
+        ..Fact::new("/proc/net/snmp", NAME, Value::Count(now))
+    };
+    Some(Finding {
+        facts: vec![fact],
+        next: vec![
+            Command::of("ip route").into(),
+            "Look for a default route, or one to the network that the programs want to reach."
+                .into(),
+        ],
+        ..Finding::new(
+            &NO_ROUTE,
+            Severity::Warning,
+            Subject::Network { netns },
+            headline,
+        )
+    })
 }
 
 /// Whether the route, the link or the next hop keeps this host from sending to an address.

@@ -1,7 +1,7 @@
 //! The queue of connections that wait for `accept()` is full: the kernel drops further SYNs, or,
 //! of a Unix socket, lets it wait.
 
-use super::super::process::{DESCRIPTOR_LIMIT, STOPPED};
+use super::super::process::{BLOCKED, DESCRIPTOR_LIMIT, MEMORY_LIMIT, STOPPED};
 use super::super::{Cause, Check, Rule, diag_count, held_up_by, watch_program};
 use super::listener_drops::dropped;
 use crate::diagnose::{Case, Finding, Role, Severity, Subject};
@@ -24,6 +24,8 @@ pub static RULE: Rule = Rule {
         queue, raise the listen() backlog and net.core.somaxconn.",
     because: &[
         Cause::at(&STOPPED, Role::Owner),
+        Cause::at(&BLOCKED, Role::Owner),
+        Cause::at(&MEMORY_LIMIT, Role::Owner),
         Cause::at(&DESCRIPTOR_LIMIT, Role::Owner),
     ],
     check: Check::Socket(check),

@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 
 use super::super::{Check, Rule, diag_count, watch_program};
+use crate::diagnose::rules::host::{is_refused_at, wanted_by};
 use crate::diagnose::{Case, Command, Finding, Severity, Subject, words};
 use crate::host::SocketAt;
 use crate::sockets::State;
@@ -36,7 +37,7 @@ fn check(case: &Case<'_>, at: SocketAt) -> Option<Finding> {
     let mut headline = format!("holds port {port} but never listened");
     let mut facts = vec![diag_count("idiag_state", State::BoundInactive as u32)];
     let refused = u32::try_from(case.index.refused_at(at).count()).unwrap_or(u32::MAX);
-    let (severity, ruled_out, then) = if refused > 0 {
+    let (mut severity, ruled_out, then) = if refused > 0 {
         let _ = write!(
             headline,
             "; {} to it refused",
@@ -63,6 +64,14 @@ fn check(case: &Case<'_>, at: SocketAt) -> Option<Finding> {
         &[at],
         "It shows what the program does instead of listen().",
     ));
+    if case.traced(socket.netns).is_some() && refused == 0 {
+        // Who wants the port is known then; a port that nobody else wants is a lock.
+        let short = u16::try_from(port).ok()?;
+        let by = wanted_by(case, at).map(|by| format!("; {by} cannot bind it"));
+        let clients = || is_refused_at(case, socket.netns, short).then(|| "; clients are refused".to_owned());
+        headline.push_str(&by.or_else(clients)?);
+        severity = Severity::Error;
+    }
     Some(Finding {
         facts,
         ruled_out,

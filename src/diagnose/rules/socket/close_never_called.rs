@@ -1,7 +1,7 @@
 //! The peer has closed, and the program does not: a leak of sockets, or a program that hangs.
 
-use super::super::process::STOPPED;
-use super::super::{Cause, Check, Rule, diag_count, held_up_by, tcp_age, watch_program};
+use super::super::process::HELD_UP;
+use super::super::{Check, Rule, diag_count, held_up_by, tcp_age, watch_program};
 use crate::diagnose::{Case, Command, Finding, NextStep, Role, Severity, Subject, words};
 use crate::host::SocketAt;
 use crate::sockets::{Socket, State};
@@ -21,7 +21,7 @@ pub static RULE: Rule = Rule {
         could close it.",
     next: "Find the code path that never calls close(), or see where the program hangs before it reads to \
         the end.",
-    because: &[Cause::at(&STOPPED, Role::Owner)],
+    because: HELD_UP,
     check: Check::Socket(check),
 };
 

@@ -1,6 +1,6 @@
 //! A connection is complete, and the program has not accepted it.
 
-use super::super::process::{DESCRIPTOR_LIMIT, STOPPED, is_held_up};
+use super::super::process::{BLOCKED, DESCRIPTOR_LIMIT, MEMORY_LIMIT, STOPPED, is_held_up};
 use super::super::{Cause, Check, Rule, diag_count, held_up_by, tcp_age, watch_program};
 use super::accept_queue_full::is_full;
 use super::{ACCEPT_QUEUE_FULL, REUSEPORT_STUCK};
@@ -26,6 +26,8 @@ pub static RULE: Rule = Rule {
         Cause::at(&ACCEPT_QUEUE_FULL, Role::Listener),
         Cause::at(&REUSEPORT_STUCK, Role::Listener),
         Cause::at(&STOPPED, Role::Owner),
+        Cause::at(&BLOCKED, Role::Owner),
+        Cause::at(&MEMORY_LIMIT, Role::Owner),
         Cause::at(&DESCRIPTOR_LIMIT, Role::Owner),
     ],
     check: Check::Socket(check),

@@ -1,9 +1,9 @@
 //! Data has arrived, and the program does not read it.
 
-use super::super::process::STOPPED;
-use super::super::{Cause, Check, Rule, diag, held_up_by, tcp_age, tcp_info, watch_program};
+use super::super::process::HELD_UP;
+use super::super::{Check, Rule, diag, held_up_by, tcp_age, tcp_info, watch_program};
 use super::both_wait_to_be_read;
-use crate::diagnose::{Case, Finding, Role, Severity, Subject, Value, words};
+use crate::diagnose::{Case, Finding, Severity, Subject, Value, words};
 use crate::host::SocketAt;
 use crate::sockets::State;
 
@@ -22,7 +22,7 @@ pub static RULE: Rule = Rule {
         the session tickets of TLS 1.3: its window stays open. A connection that was not accepted has no \
         program to read it.",
     next: "See where the program hangs.",
-    because: &[Cause::at(&STOPPED, Role::Owner)],
+    because: HELD_UP,
     check: Check::Socket(check),
 };
 

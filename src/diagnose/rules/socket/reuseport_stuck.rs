@@ -1,9 +1,9 @@
 //! One of several listeners on a port does not accept.
 
-use super::super::process::STOPPED;
-use super::super::{Cause, Check, Rule, diag_count, held_up_by, watch_program};
+use super::super::process::HELD_UP;
+use super::super::{Check, Rule, diag_count, held_up_by, watch_program};
 use super::not_accepted::is_stuck;
-use crate::diagnose::{Case, Finding, Role, Severity, Subject};
+use crate::diagnose::{Case, Finding, Severity, Subject};
 use crate::host::SocketAt;
 use crate::sockets::State;
 
@@ -19,7 +19,7 @@ pub static RULE: Rule = Rule {
     look_alikes: "If connections wait at all of them, the program as a whole does not accept. A queue that is \
         emptied within seconds is not reported.",
     next: "See what the process or thread of this listener does, or end it: the kernel then uses the others.",
-    because: &[Cause::at(&STOPPED, Role::Owner)],
+    because: HELD_UP,
     check: Check::Socket(check),
 };
 

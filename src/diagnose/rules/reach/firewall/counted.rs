@@ -1,10 +1,10 @@
 //! Rules of this host's firewall whose counters rose, and what they stop.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 
-use super::{Check, Finding, Place, Rule, SYN, affected, culprits};
+use super::{Check, Finding, Place, Rule, SYN, affected, culprits, way};
 use crate::diagnose::{Case, Severity, Subject};
-use crate::host::Network;
+use crate::host::{Network, SocketAt};
 use crate::nftables::rule::{Comparison, Condition, Field};
 use crate::nftables::{self, Fate, Hook, Packet, fate};
 use crate::sockets::{Proto, State};
@@ -56,8 +56,66 @@ fn output_stopped(case: &Case<'_>) -> Vec<Finding> {
                 )
             });
         }
+        found.extend(datagrams_stopped(case, netns, network));
     }
     found
+}
+
+/// UDP that the output hook drops without a counter: `EPERM` for the program.
+fn datagrams_stopped(case: &Case<'_>, netns: u16, network: &Network) -> Option<Finding> {
+    let traced = case.traced(netns)?;
+    let ours = traced.flows.iter().filter(|flow| {
+        &*flow.reason == "NETFILTER_DROP"
+            && flow.interface == 0
+            && flow.protocol == 17
+            && !flow.destination.0.is_multicast()
+    });
+    let flow = ours.max_by_key(|flow| flow.packets)?;
+    let (to, interface) = (
+        SocketAddr::from(flow.destination),
+        way(case, netns, flow.destination.0),
+    );
+    let link = interface.and_then(|(network, index)| network.link(index));
+    let packet = Packet {
+        protocol: 17,
+        source: Some((flow.source, 0)),
+        destination: flow.destination,
+        input: None,
+        output: link.map(|link| (link.index, &*link.name)),
+        state: Some(fate::NEW),
+        tcp_flags: None,
+        user: None,
+    };
+    let place = match network.firewall.as_ref()?.fate(Hook::Output, &packet) {
+        Fate::Rule(rule) => Place::Rule(rule),
+        Fate::Policy(chain) => Place::Policy(chain),
+        _ => return None,
+    };
+    // A rule with a counter has told already.
+    let counted = matches!(place, Place::Rule(rule) if rule.packets.is_some());
+    if flow.packets < 2 || counted {
+        return None;
+    }
+    let (facts, told) = place.evidence(case, netns);
+    let by = traced
+        .sends
+        .iter()
+        .find(|it| it.errno == 1 && it.protocol == 17);
+    let by = by.map_or_else(String::new, |it| format!(" of {}", it.by));
+    Some(Finding {
+        facts,
+        ruled_out: "Not packets of other hosts: programs of this host send them.",
+        next: place.next(Hook::Output),
+        ..Finding::new(
+            &OUTPUT_STOPPED,
+            Severity::Warning,
+            Subject::Path { netns, to: to.ip() },
+            format!(
+                "this host's firewall stopped {} packets{by} to {to}: {told}",
+                flow.packets
+            ),
+        )
+    })
 }
 
 /// Clients of a listener are stopped.
@@ -65,12 +123,13 @@ pub static LISTENER_FIREWALLED: Rule = Rule::new(
     "listener_firewalled",
     "this host's firewall stops the clients of a listener",
     [
-        "A program listens on a port, and a rule of this host's firewall drops or rejects every new connection \
-         to that port, whatever its source.",
-        "The counter of a rule for that port in the input hook rose between two samples, and the rules, asked in \
-         their order, let no other packet to the port pass.",
-        "A rule for some sources only, a policy, or a rule for a port on which no program listens is how a firewall \
-         should be.",
+        "A program listens on a port, and a rule or policy of this host's firewall drops or rejects every new \
+         connection to that port, whatever its source.",
+        "Between two samples the kernel dropped at least 2 packets of one client to the port (drop reason \
+         NETFILTER_DROP), or, where that is not traced, the counter of a rule for that port rose; and the rules of \
+         the input hook, asked in their order, let no other packet to the port pass.",
+        "A rule for some sources only, or for a port on which no program listens, is how a firewall should be. A host \
+         that tries one port after the other is a scanner.",
         "Let the port through before that rule, or stop the listener.",
     ],
     Check::Host(listener_firewalled),
@@ -79,31 +138,36 @@ pub static LISTENER_FIREWALLED: Rule = Rule::new(
 fn listener_firewalled(case: &Case<'_>) -> Vec<Finding> {
     let mut found = Vec::new();
     for (netns, network) in case.networks() {
-        for (rule, _) in risen(case, netns, network, 1) {
-            let Some(port) = port_of(rule) else { continue };
-            let Some(at) = case.sample.places().find(|at| {
+        for (protocol, port, client) in knocked(case, netns, network) {
+            let takes = |at: &SocketAt| {
                 let socket = case.socket(*at);
                 let open = socket.local.end();
+                let proto = match protocol {
+                    TCP => (Proto::Tcp, State::Listen),
+                    _ => (Proto::Udp, State::Unconnected),
+                };
                 socket.netns == netns
-                    && socket.state == State::Listen
-                    && socket.proto == Proto::Tcp
+                    && (socket.proto, socket.state) == proto
                     && open.is_some_and(|(ip, of)| of == port && !ip.is_loopback())
-            }) else {
+            };
+            let Some(at) = case.sample.places().find(takes) else {
                 continue;
             };
-            let Some(hook) = stops_all(network, rule, case.socket(at).local.end()) else {
+            let open = case.socket(at).local.end();
+            let Some((hook, place)) = stops_all(network, protocol, open) else {
                 continue;
             };
-            let place = Place::Rule(rule);
             let (facts, told) = place.evidence(case, netns);
             let who = case.index.processes(&[at]);
-            let who = who.first().map_or_else(String::new, |process| {
+            let mut who = who.first().map_or_else(String::new, |process| {
                 let process = case.sample.process(*process);
-                format!(
-                    ", on which {} listens",
-                    String::from_utf8_lossy(&process.comm)
-                )
+                let name = String::from_utf8_lossy(&process.comm);
+                format!(", on which {name} listens")
             });
+            if let Some((client, packets)) = client {
+                let of_it = format!(" ({packets} packets of {client})");
+                who.push_str(&of_it);
+            }
             found.push(Finding {
                 others: affected(&[at]),
                 facts,
@@ -119,6 +183,32 @@ fn listener_firewalled(case: &Case<'_>) -> Vec<Finding> {
         }
     }
     found
+}
+
+const TCP: u8 = 6;
+
+/// A client, and how many packets of it were dropped.
+type Client = Option<(IpAddr, u64)>;
+
+/// Protocols and ports to which the packet filter dropped something, each once; with a client and how many packets
+/// of it.
+fn knocked(case: &Case<'_>, netns: u16, network: &Network) -> Vec<(u8, u16, Client)> {
+    let mut ports: Vec<(u8, u16, Client)> = Vec::new();
+    let Some(traced) = case.traced(netns) else {
+        let risen = risen(case, netns, network, 1).into_iter();
+        let ports = risen.filter_map(|(rule, _)| port_of(rule));
+        return ports.map(|port| (TCP, port, None)).collect();
+    };
+    let incoming = traced.flows_for("NETFILTER_DROP");
+    let incoming = incoming.filter(|flow| flow.interface != 0 && flow.packets >= 2);
+    for flow in incoming.filter(|flow| flow.begins || flow.protocol == 17) {
+        let (to, port) = flow.destination;
+        let is_own = network.addresses.iter().any(|it| it.address == to);
+        if is_own && !ports.iter().any(|it| (it.0, it.1) == (flow.protocol, port)) {
+            ports.push((flow.protocol, port, Some((flow.source, flow.packets))));
+        }
+    }
+    ports
 }
 
 /// The rules that drop or reject and whose counter rose at least this far.
@@ -160,12 +250,12 @@ fn port_of(rule: &nftables::Rule) -> Option<u16> {
         })
 }
 
-/// The hook at which a rule stops all that begin a connection to a listener by some interface.
+/// Where all that begin a connection to a listener by some interface are stopped, and at which hook.
 fn stops_all(
     network: &Network,
-    rule: &nftables::Rule,
+    protocol: u8,
     listener: Option<(IpAddr, u16)>,
-) -> Option<Hook> {
+) -> Option<(Hook, Place<'_>)> {
     let firewall = network.firewall.as_ref()?;
     let (ip, port) = listener?;
     let outside = network
@@ -181,18 +271,20 @@ fn stops_all(
         let own = own.map(|it| it.address);
         for address in own.filter(|own| ip.is_unspecified() || ip == *own) {
             let packet = Packet {
-                protocol: 6,
+                protocol,
                 source: None,
                 destination: (address, port),
                 input: Some((link.index, &link.name)),
                 output: None,
                 state: Some(fate::NEW),
-                tcp_flags: Some(SYN),
+                tcp_flags: (protocol == TCP).then_some(SYN),
                 user: None,
             };
             for hook in [Hook::Prerouting, Hook::Input] {
-                if firewall.fate(hook, &packet) == Fate::Rule(rule) {
-                    return Some(hook);
+                match firewall.fate(hook, &packet) {
+                    Fate::Rule(rule) => return Some((hook, Place::Rule(rule))),
+                    Fate::Policy(chain) => return Some((hook, Place::Policy(chain))),
+                    _ => {}
                 }
             }
         }

@@ -11,8 +11,10 @@ use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
 
 mod counted;
+mod forward;
 
 pub use counted::{LISTENER_FIREWALLED, OUTPUT_STOPPED};
+pub use forward::FORWARD_DROPPED;
 
 use super::route::{is_cut_off, way};
 use super::{Check, Finding, Rule, affected};

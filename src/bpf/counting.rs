@@ -1,0 +1,99 @@
+//! What the counting programs share: they run at a tracepoint and add one to the entry of a map.
+
+use super::assembler::{Assembler, Label, Reg, Size};
+use super::btf::{Btf, Kind, TypeId};
+use super::{Missing, member};
+
+/// Entries that each map may have.
+pub const MOST: u32 = 1024;
+
+/// The place of a new entry's value on the stack, from the frame pointer.
+pub(super) const VALUE: i16 = -8;
+
+/// The numbers of the helpers that counting takes.
+#[derive(Debug)]
+pub(super) struct Counting {
+    lookup: i32,
+    update: i32,
+}
+
+impl Counting {
+    pub(super) fn find(btf: &Btf<'_>) -> Result<Self, Missing> {
+        Ok(Counting {
+            lookup: helper(btf, "BPF_FUNC_map_lookup_elem")?,
+            update: helper(btf, "BPF_FUNC_map_update_elem")?,
+        })
+    }
+
+    /// Adds one to the entry of the key at this place of the stack; `then`: the place after it. Registers 0 to 5
+    /// are lost.
+    pub(super) fn count(&self, a: &mut Assembler, map: i32, key: i16, then: Label) {
+        use Reg::{R0, R1, R2, R3, R4, R10};
+        let absent = a.label();
+        a.map(R1, map);
+        a.copy(R2, R10);
+        a.add(R2, i32::from(key));
+        a.call(self.lookup);
+        a.jump_if_zero(R0, absent);
+        a.set(R1, 1);
+        a.add_atomically(R0, 0, R1);
+        a.jump(then);
+        a.place(absent);
+        a.set(R1, 1);
+        a.store(Size::Double, R10, VALUE, R1);
+        a.map(R1, map);
+        a.copy(R2, R10);
+        a.add(R2, i32::from(key));
+        a.copy(R3, R10);
+        a.add(R3, i32::from(VALUE));
+        // BPF_NOEXIST: another processor may have been first.
+        a.set(R4, 1);
+        a.call(self.update);
+    }
+}
+
+/// The number of a helper.
+pub(super) fn helper(btf: &Btf<'_>, name: &'static str) -> Result<i32, Missing> {
+    let helpers = btf
+        .find(Kind::Enum, "bpf_func_id")
+        .ok_or(Missing("list of BPF helpers in its BTF"))?;
+    btf.enumerator(helpers, name).ok_or(Missing(name))
+}
+
+/// A tracepoint, and the types of its first parameters.
+pub(super) fn tracepoint<const COUNT: usize>(
+    btf: &Btf<'_>,
+    name: &str,
+    missing: Missing,
+) -> Result<(TypeId, [TypeId; COUNT]), Missing> {
+    let found = || {
+        let tracepoint = btf.find(Kind::Typedef, name)?;
+        let mut types = [TypeId(0); COUNT];
+        for (index, ty) in types.iter_mut().enumerate() {
+            // The first one is the tracer's own.
+            *ty = btf.parameter(tracepoint, index + 1)?;
+        }
+        Some((tracepoint, types))
+    };
+    found().ok_or(missing)
+}
+
+/// Where a socket has the address of its network namespace.
+pub(super) fn namespace_of_socket(btf: &Btf<'_>, sk: TypeId) -> Result<i16, Missing> {
+    let (common, common_type) = member(btf, sk, "__sk_common")?;
+    let (inside_common, net_type) = member(btf, common_type, "skc_net")?;
+    let (inside, _) = member(btf, net_type, "net")?;
+    Ok(common + inside_common + inside)
+}
+
+/// Where a network namespace has its inode.
+pub(super) fn number_of_namespace(btf: &Btf<'_>, net: TypeId) -> Result<i16, Missing> {
+    let (ns, ns_type) = member(btf, net, "ns")?;
+    let (inum, _) = member(btf, ns_type, "inum")?;
+    Ok(ns + inum)
+}
+
+/// A word of a key.
+pub(super) fn word(bytes: &[u8], at: usize) -> u32 {
+    u32::from_ne_bytes(std::array::from_fn(|index| bytes[at + index]))
+}

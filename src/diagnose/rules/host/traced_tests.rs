@@ -1,0 +1,401 @@
+//! The rules on what the kernel told while it was traced, each with a look-alike.
+
+use std::time::Duration;
+
+use crate::diagnose::testing::{sample, socket};
+use crate::diagnose::{Case, Subject, diagnose};
+use crate::host::traced::{DroppedFlow, FailedCall, FailedLookup, FailedSend, Process, Traced};
+use crate::host::{Delta, Index, Network, RouteAnswer, RouteTo, Sample};
+use crate::nftables::{Chain, Family as Table, Firewall, Hook};
+use crate::rtnetlink::{InterfaceAddress, Link};
+use crate::sockets::testing::owners;
+use crate::sockets::{Address, Family, Proto, Socket, State};
+
+/// A host with an address on eth0 and containers on docker0, and what was traced there.
+fn host(traced: Traced) -> Network {
+    let link = |index, name: &str, kind: Option<&str>| Link {
+        index,
+        name: name.into(),
+        kind: kind.map(Into::into),
+        up: true,
+        carrier: true,
+        ..Link::default()
+    };
+    let address = |interface, address: [u8; 4]| InterfaceAddress {
+        interface,
+        address: address.into(),
+        prefix: 24,
+        duplicate: false,
+    };
+    let mut network = Network {
+        links: vec![link(2, "eth0", None), link(3, "docker0", Some("bridge"))],
+        addresses: vec![address(2, [10, 0, 0, 2]), address(3, [172, 17, 0, 1])],
+        routes: vec![RouteTo {
+            to: [10, 77, 0, 5].into(),
+            answer: RouteAnswer::Refused(101),
+        }],
+        traced: Some(traced),
+        ..Network::default()
+    };
+    network
+        .settings
+        .put("net.ipv4.ip_local_port_range", "32768 60999");
+    network
+}
+
+/// What is found between nothing and this, two seconds later.
+fn said(network: Network, sockets: &[Socket]) -> Vec<(&'static str, String, Subject)> {
+    let with = |network| Sample {
+        networks: vec![network],
+        owners: owners(&[(812, "web", None, &[7])]),
+        ..sample(sockets.to_vec())
+    };
+    let (before, after) = (with(host(Traced::default())), with(network));
+    let index = Index::new(&after);
+    let delta = Delta::new(Index::new(&before), &index, Duration::from_secs(2));
+    let findings = diagnose(&Case::new(&index).since(Some(&delta)));
+    let found = findings.all().iter();
+    found
+        .map(|it| (it.rule.id, it.headline.clone(), it.subject))
+        .collect()
+}
+
+fn one(network: Network, sockets: &[Socket]) -> (&'static str, String) {
+    let mut said = said(network, sockets);
+    assert_eq!(said.len(), 1, "{said:?}");
+    let (id, headline, _) = said.remove(0);
+    (id, headline)
+}
+
+fn flow(reason: &str, interface: u32, source: [u8; 4], to: ([u8; 4], u16)) -> DroppedFlow {
+    DroppedFlow {
+        reason: reason.into(),
+        interface,
+        protocol: 6,
+        source: source.into(),
+        destination: (to.0.into(), to.1),
+        begins: true,
+        packets: 2,
+    }
+}
+
+fn flows(flows: Vec<DroppedFlow>) -> Network {
+    host(Traced {
+        flows,
+        ..Traced::default()
+    })
+}
+
+fn end(addr: [u8; 4], port: u16) -> Address {
+    Address::Ip {
+        addr: addr.into(),
+        port,
+        scope: 0,
+    }
+}
+
+fn at(state: State, addr: [u8; 4], port: u16) -> Socket {
+    Socket {
+        local: end(addr, port),
+        peer: Address::None,
+        ..socket(state, 0, 0)
+    }
+}
+
+fn client() -> Process {
+    Process {
+        pid: Some(99),
+        comm: (*b"curl").into(),
+    }
+}
+
+#[test]
+fn syns_for_another_address_of_a_listener_name_it_and_those_it_takes_do_not() {
+    let asked = |packets| {
+        flows(vec![DroppedFlow {
+            packets,
+            ..flow("NO_SOCKET", 2, [10, 0, 0, 9], ([10, 0, 0, 2], 8080))
+        }])
+    };
+    let local = || vec![at(State::Listen, [127, 0, 0, 1], 8080)];
+    let (id, headline) = one(asked(2), &local());
+    assert_eq!(id, "listener_elsewhere");
+    assert_eq!(
+        headline,
+        "refused at 10.0.0.2:8080: 10.0.0.9, 2 times in 2.0 s: web listens on 127.0.0.1:8080 only"
+    );
+    assert_eq!(said(asked(1), &local()), []);
+    assert_eq!(said(asked(2), &[at(State::Listen, [0, 0, 0, 0], 8080)]), []);
+    let v6 = Socket {
+        local: Address::Ip {
+            addr: std::net::Ipv6Addr::UNSPECIFIED.into(),
+            port: 8080,
+            scope: 0,
+        },
+        v6_only: Some(true),
+        family: Family::Inet6,
+        ..at(State::Listen, [0; 4], 8080)
+    };
+    let (_, headline) = one(asked(2), &[v6]);
+    assert!(
+        headline.ends_with("web listens on [::]:8080 for IPv6 only"),
+        "{headline}"
+    );
+}
+
+#[test]
+fn syns_to_a_closed_port_are_told_from_late_segments_and_from_a_scan() {
+    let asked = |port| flow("NO_SOCKET", 2, [10, 0, 0, 9], ([10, 0, 0, 2], port));
+    let (id, headline) = one(flows(vec![asked(5432)]), &[]);
+    assert_eq!(id, "nobody_listens");
+    assert!(
+        headline.contains("10.0.0.2:5432: 10.0.0.9, 2 times"),
+        "{headline}"
+    );
+    // The end of an outgoing connection.
+    assert_eq!(said(flows(vec![asked(40_000)]), &[]), []);
+    let late = DroppedFlow {
+        begins: false,
+        ..asked(5432)
+    };
+    assert_eq!(said(flows(vec![late]), &[]), []);
+    assert_eq!(said(flows((1..9).map(asked).collect()), &[]), []);
+}
+
+#[test]
+fn a_holder_of_a_port_is_a_finding_if_somebody_wants_the_port() {
+    let holder = || vec![at(State::BoundInactive, [0; 4], 8080)];
+    assert_eq!(said(host(Traced::default()), &holder()), []);
+    let bind = |times| {
+        host(Traced {
+            calls: vec![FailedCall {
+                by: client(),
+                call: "bind".into(),
+                errno: 98,
+                address: Some("10.0.0.2:8080".parse().unwrap()),
+                times,
+            }],
+            ..Traced::default()
+        })
+    };
+    let (id, headline) = one(bind(1), &holder());
+    assert_eq!(id, "bound_never_listened");
+    assert_eq!(
+        headline,
+        "holds port 8080 but never listened; curl (pid 99) cannot bind it"
+    );
+    let asked = flow("NO_SOCKET", 2, [10, 0, 0, 9], ([10, 0, 0, 2], 8080));
+    let (_, headline) = one(flows(vec![asked]), &holder());
+    assert!(headline.ends_with("clients are refused"), "{headline}");
+    // A listener that has it.
+    let listener = || vec![at(State::Listen, [0; 4], 8080)];
+    let (id, headline) = one(bind(2), &listener());
+    assert_eq!(id, "port_held");
+    assert_eq!(
+        headline,
+        "curl (pid 99) cannot bind 10.0.0.2:8080 (2 times in 2.0 s): web (pid 812) listens on it"
+    );
+    // It takes another port then.
+    assert_eq!(said(bind(1), &listener()), []);
+}
+
+#[test]
+fn sends_to_a_broadcast_address_are_told_from_a_route_that_prohibits() {
+    let traced = |times, prohibited: bool| {
+        let lookup = FailedLookup {
+            by: Some(client()),
+            from: None,
+            to: [10, 0, 0, 7].into(),
+            times: 1,
+        };
+        host(Traced {
+            sends: vec![FailedSend {
+                by: client(),
+                errno: 13,
+                protocol: 17,
+                times,
+            }],
+            lookups: if prohibited { vec![lookup] } else { vec![] },
+            ..Traced::default()
+        })
+    };
+    let (id, headline) = one(traced(2, false), &[]);
+    assert_eq!(id, "broadcast_not_permitted");
+    assert!(
+        headline.contains("2 sends of curl (pid 99) failed"),
+        "{headline}"
+    );
+    assert_eq!(said(traced(1, false), &[]), []);
+    assert_eq!(said(traced(2, true), &[]), []);
+}
+
+#[test]
+fn a_client_at_its_descriptor_limit_is_named_and_one_that_spins() {
+    let failed = |times| {
+        host(Traced {
+            calls: vec![FailedCall {
+                by: client(),
+                call: "socket".into(),
+                errno: 24,
+                address: None,
+                times,
+            }],
+            ..Traced::default()
+        })
+    };
+    assert_eq!(said(failed(1), &[]), []);
+    let (id, headline) = one(failed(2), &[]);
+    assert_eq!(id, "descriptor_limit");
+    assert!(
+        headline.ends_with("calls of curl (pid 99) for a socket failed with EMFILE"),
+        "{headline}"
+    );
+    let (_, headline) = one(failed(9_000), &[]);
+    assert!(
+        headline.ends_with("it tries again 4500 times a second"),
+        "{headline}"
+    );
+}
+
+#[test]
+fn destinations_that_were_looked_up_in_vain_are_named() {
+    let tried = |times, from: Option<[u8; 4]>| {
+        host(Traced {
+            lookups: vec![FailedLookup {
+                by: Some(client()),
+                from: from.map(Into::into),
+                to: [10, 77, 0, 5].into(),
+                times,
+            }],
+            ..Traced::default()
+        })
+    };
+    let (id, headline) = one(tried(2, None), &[]);
+    assert_eq!(id, "no_route");
+    assert!(
+        headline.starts_with("no route to 10.77.0.5: "),
+        "{headline}"
+    );
+    assert!(headline.ends_with("curl (pid 99) tried"), "{headline}");
+    assert_eq!(said(tried(1, None), &[]), []);
+    // An answer to a packet of a stranger.
+    assert_eq!(said(tried(9, Some([10, 0, 0, 2])), &[]), []);
+}
+
+fn with_policy(hook: Hook, mut network: Network) -> Network {
+    network.firewall = Some(Firewall {
+        chains: vec![Chain {
+            family: Table::Inet,
+            table: "filter".into(),
+            name: "chain".into(),
+            hook: Some(hook),
+            drops: true,
+            priority: 0,
+            packets: None,
+        }],
+        ..Firewall::default()
+    });
+    network
+}
+
+#[test]
+fn containers_that_are_not_let_out_are_told_from_strangers_that_are_not_let_in() {
+    let dropped = |interface, source| {
+        let flow = flow("NETFILTER_DROP", interface, source, ([10, 9, 9, 9], 80));
+        with_policy(Hook::Forward, flows(vec![flow]))
+    };
+    let (id, headline) = one(dropped(3, [172, 17, 0, 5]), &[]);
+    assert_eq!(id, "forward_dropped");
+    assert!(headline.contains("docker0"), "{headline}");
+    assert!(headline.contains("172.17.0.5 to 10.9.9.9:80"), "{headline}");
+    assert_eq!(said(dropped(3, [10, 1, 1, 1]), &[]), []);
+    assert_eq!(said(dropped(2, [10, 0, 0, 9]), &[]), []);
+}
+
+#[test]
+fn clients_that_the_firewall_stops_are_told_from_what_nobody_serves_and_from_a_scan() {
+    let dropped = |ports: std::ops::Range<u16>| {
+        let of = |port| flow("NETFILTER_DROP", 2, [10, 0, 0, 9], ([10, 0, 0, 2], port));
+        with_policy(Hook::Input, flows(ports.map(of).collect()))
+    };
+    let listener = || vec![at(State::Listen, [0; 4], 80)];
+    let (id, headline) = one(dropped(80..81), &listener());
+    assert_eq!(id, "listener_firewalled");
+    assert!(
+        headline.contains("port 80, on which web listens (2 packets of 10.0.0.9)"),
+        "{headline}"
+    );
+    assert_eq!(said(dropped(80..81), &[]), []);
+    assert_eq!(said(dropped(78..84), &listener()), []);
+    let udp = Socket {
+        proto: Proto::Udp,
+        ..at(State::Unconnected, [0; 4], 80)
+    };
+    assert_eq!(said(dropped(80..81), &[udp]), []);
+}
+
+#[test]
+fn reasons_that_healthy_hosts_never_have_are_told_and_others_are_not() {
+    let dropped = |reason: &str, count| {
+        host(Traced {
+            reasons: vec![(reason.into(), count)],
+            ..Traced::default()
+        })
+    };
+    let (id, headline) = one(dropped("PROTO_MEM", 1), &[]);
+    assert_eq!(id, "kernel_drops");
+    assert!(headline.contains("tcp_mem"), "{headline}");
+    assert_eq!(said(dropped("NO_SOCKET", 1000), &[]), []);
+    assert_eq!(said(dropped("SOCKET_BACKLOG", 4), &[]), []);
+}
+
+#[test]
+fn packets_to_forward_with_forwarding_off_are_a_finding_where_there_are_two_networks() {
+    let with = |count: u64, forward: &str, links: usize| {
+        let mut network = host(Traced::default());
+        network.addresses.truncate(links);
+        network.settings.put("net.ipv4.ip_forward", forward);
+        network
+            .counters
+            .read_list(&format!("IpInAddrErrors {count}\n"));
+        Sample {
+            networks: vec![network],
+            ..Sample::default()
+        }
+    };
+    let found = |before: &Sample, after: &Sample| {
+        let index = Index::new(after);
+        let delta = Delta::new(Index::new(before), &index, Duration::from_secs(2));
+        let findings = diagnose(&Case::new(&index).since(Some(&delta)));
+        let ids = findings.all().iter().map(|it| it.rule.id);
+        ids.collect::<Vec<_>>()
+    };
+    assert_eq!(
+        found(&with(5, "0", 2), &with(8, "0", 2)),
+        ["forwarding_off"]
+    );
+    assert_eq!(found(&with(5, "0", 2), &with(7, "0", 2)), [""; 0]);
+    assert_eq!(found(&with(5, "0", 1), &with(8, "0", 1)), [""; 0]);
+    assert_eq!(found(&with(5, "1", 2), &with(8, "1", 2)), [""; 0]);
+}
+
+#[test]
+fn a_clock_that_is_set_is_told_from_one_that_is_slewed() {
+    let taken = |millis| Sample {
+        taken: Duration::from_millis(millis),
+        ..Sample::default()
+    };
+    let found = |after: u64| {
+        let (before, after) = (taken(1_000_000), taken(after));
+        let index = Index::new(&after);
+        let delta = Delta::new(Index::new(&before), &index, Duration::from_secs(2));
+        let findings = diagnose(&Case::new(&index).since(Some(&delta)));
+        findings.all().first().map(|it| it.headline.clone())
+    };
+    assert_eq!(found(1_002_900), None);
+    assert_eq!(
+        found(1_005_000).unwrap(),
+        "the clock jumped forward by 3.0 s"
+    );
+    assert_eq!(found(999_000).unwrap(), "the clock jumped back by 3.0 s");
+}
