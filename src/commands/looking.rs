@@ -128,7 +128,12 @@ impl Look {
     pub fn sample(&self) -> Result<Sample> {
         let mut sample = sockets::sample(&self.query, &|_| true)?.sample;
         let counters = Some(&self.counters);
-        add_networks(&mut sample, &self.query.places, &mut Firewalls::default(), counters);
+        add_networks(
+            &mut sample,
+            &self.query.places,
+            &mut Firewalls::default(),
+            counters,
+        );
         add_processes(&mut sample);
         notes::add_unseen(&mut sample.notes, &self.unseen);
         Ok(sample)

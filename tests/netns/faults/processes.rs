@@ -170,7 +170,7 @@ impl Drop for Frozen {
     }
 }
 
-/// Listens, then waits for a child of vfork(), in the state D.
+/// Listens, then waits for a child of `vfork()`, in the state D.
 fn blocked() -> String {
     let program = "
 import ctypes, socket

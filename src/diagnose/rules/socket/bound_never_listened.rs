@@ -68,7 +68,8 @@ fn check(case: &Case<'_>, at: SocketAt) -> Option<Finding> {
         // Who wants the port is known then; a port that nobody else wants is a lock.
         let short = u16::try_from(port).ok()?;
         let by = wanted_by(case, at).map(|by| format!("; {by} cannot bind it"));
-        let clients = || is_refused_at(case, socket.netns, short).then(|| "; clients are refused".to_owned());
+        let clients =
+            || is_refused_at(case, socket.netns, short).then(|| "; clients are refused".to_owned());
         headline.push_str(&by.or_else(clients)?);
         severity = Severity::Error;
     }
