@@ -13,8 +13,8 @@ pub static RULE: Rule = Rule {
         system that does not answer. Meanwhile nothing is accepted, read or answered.",
     proof: "The state in /proc/PID/stat is D in both samples, and a connection waits at a listener of the process, \
         or data for it is unread for more than a second.",
-    look_alikes: "Each process that reads a file is in the state D for moments. A process for which nobody waits is no \
-        finding.",
+    look_alikes: "Each process that reads a file is in the state D for moments. A process for which nobody waits is not \
+        reported.",
     next: "Look at what it waits for: /proc/PID/stack, the kernel's log, the file systems that it uses.",
     because: &[],
     check: Check::Process(check),
