@@ -142,7 +142,8 @@ fn programs(it: &Resolved<'_>) -> Vec<Step> {
 /// How an address is reached, and who listens there.
 fn about(end: &End, port: Option<u16>) -> String {
     let source = match end.source {
-        Ok(source) => format!("from {source}"),
+        Ok(source) if source == end.address.ip() => "an address of this host".to_owned(),
+        Ok(source) => format!("reached from {source}"),
         Err(errno) => format!("cannot be reached: {}", errno_name(errno)),
     };
     match (&end.listeners, port) {
