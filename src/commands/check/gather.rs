@@ -15,7 +15,7 @@ use crate::diagnose::Finding;
 use crate::diagnose::rules::{attempt, path};
 use crate::dns::{Lookup, Name, Query, QueryType, ServerAnswers, SystemAnswer};
 use crate::error::Result;
-use crate::host::{Index, Sample, SocketAt};
+use crate::host::{Index, Network, Sample, SocketAt};
 use crate::ping::mtu::Found;
 use crate::sockets::{Address, Proto, Socket, State};
 use crate::sys::around::is_here;
@@ -352,7 +352,11 @@ fn look(
     let keep = |socket: &Socket| is_one(socket.local.port()) || is_one(socket.peer.port());
     let mut sample = sample(&query, &keep)?.sample;
     let routes: Vec<IpAddr> = addresses.iter().map(SocketAddr::ip).collect();
-    sample.networks.push(network::network(&routes));
+    sample.networks.push(Network {
+        // Anew each time: how far its counters rose is told.
+        firewall: network::Firewalls::default().of(0),
+        ..network::network(&routes)
+    });
     sample.machine = Some(network::machine());
     if with_owners {
         add_processes(&mut sample);
