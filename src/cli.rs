@@ -11,8 +11,8 @@ use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 
 use crate::commands::{
-    Context, Status, app_client, app_server, check, completions, decode, diagnose, echo_client,
-    echo_server, explain, fill_buffers, ping, resolve, sockets, top, watch,
+    Context, Status, app_client, app_server, capture, check, completions, decode, diagnose,
+    echo_client, echo_server, explain, fill_buffers, ping, resolve, sockets, top, watch,
 };
 use crate::error::{Error, Kind, Result};
 use crate::render::{escape, failure, overview};
@@ -76,6 +76,7 @@ enum Command {
     Sockets(sockets::Args),
     Top(top::Args),
     Decode(decode::Args),
+    Capture(capture::Args),
     Ping(ping::Args),
     Resolve(resolve::Args),
     Explain(explain::Args),
@@ -136,6 +137,11 @@ const OUTPUT_HELP: &[(&str, &str, Option<&str>)] = &[
     ),
     (
         "decode",
+        "Print one JSON object per event (JSON Lines).",
+        None,
+    ),
+    (
+        "capture",
         "Print one JSON object per event (JSON Lines).",
         None,
     ),
@@ -285,6 +291,7 @@ fn run(command: Option<Command>, context: &Context) -> Result<Status> {
         Some(Command::Sockets(args)) => sockets::run(&args, context),
         Some(Command::Top(args)) => top::run(&args, context),
         Some(Command::Decode(args)) => decode::run(&args, context),
+        Some(Command::Capture(args)) => capture::run(&args, context),
         Some(Command::Ping(args)) => ping::run(&args, context),
         Some(Command::Resolve(args)) => resolve::run(&args, context),
         Some(Command::Explain(args)) => explain::run(&args, context),

@@ -88,6 +88,17 @@ pub struct Interface {
     pub dropped: Option<u64>,
 }
 
+/// What was counted on an interface while it was captured on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Count {
+    /// The interface's name.
+    pub name: Box<str>,
+    /// Frames that passed the filter (`isb_ifrecv`).
+    pub received: u64,
+    /// Those of them that found no room (`isb_ifdrop`).
+    pub dropped: u64,
+}
+
 impl Interface {
     /// An interface of which only the link type is known, with microseconds and no limit.
     pub fn new(link: LinkType) -> Interface {

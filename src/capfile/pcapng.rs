@@ -36,7 +36,9 @@ pub(super) const IF_TSOFFSET: u16 = 14;
 /// Section 4.3: frames that were lost since the one before.
 const EPB_DROPCOUNT: u16 = 4;
 /// Section 4.6.
-const ISB_IFDROP: u16 = 5;
+/// Options of an interface statistics block: frames received, and frames dropped.
+pub(super) const ISB_IFRECV: u16 = 4;
+pub(super) const ISB_IFDROP: u16 = 5;
 const ISB_OSDROP: u16 = 7;
 
 /// Bytes of an interface's name that are kept.

@@ -7,9 +7,9 @@ use std::io::{self, Write};
 use super::pcap::{MAGIC, MAGIC_NANOS};
 use super::pcapng::{
     BYTE_ORDER_MARK, ENHANCED_PACKET, IF_FCSLEN, IF_NAME, IF_TSOFFSET, IF_TSRESOL, INTERFACE,
-    LONGEST_NAME, SECTION, SIMPLE_PACKET,
+    ISB_IFDROP, ISB_IFRECV, LONGEST_NAME, SECTION, SIMPLE_PACKET, STATISTICS,
 };
-use super::{ByteOrder, Frame, Interface, LONGEST_FRAME, LinkType, Resolution, Timestamp};
+use super::{ByteOrder, Count, Frame, Interface, LONGEST_FRAME, LinkType, Resolution, Timestamp};
 
 /// What stands in a header when the capture has no limit: as much as any frame has.
 const NO_LIMIT: u32 = LONGEST_FRAME;
@@ -73,6 +73,11 @@ impl<W: Write> PcapWriter<W> {
         }
         self.record.extend(frame.data);
         Ok(self.out.write_all(&self.record)?)
+    }
+
+    /// Hands on what was written.
+    pub fn flush(&mut self) -> io::Result<()> {
+        self.out.flush()
     }
 
     /// Whether its timestamps have no nanoseconds.
@@ -144,7 +149,41 @@ impl<W: Write> PcapngWriter<W> {
         Ok(self.enhanced(frame, captured, described.id, ticks)?)
     }
 
-    /// Writes what an interface is, also if no frame of it comes.
+    /// Writes what an interface is, if that has not been written, also if no frame of it comes.
+    pub fn interface(&mut self, number: u32, interface: &Interface) -> io::Result<()> {
+        if !self.interfaces.contains_key(&number) {
+            self.describe(number, interface)?;
+        }
+        Ok(())
+    }
+
+    /// Writes what was counted on an interface until a time.
+    pub fn count(&mut self, number: u32, count: &Count, until: Timestamp) -> io::Result<()> {
+        let Some(described) = self.interfaces.get(&number).copied() else {
+            return Ok(());
+        };
+        let ticks = described.resolution.ticks(until, described.offset);
+        let ticks = ticks.unwrap_or_default();
+        self.begin(STATISTICS);
+        #[allow(clippy::cast_possible_truncation)] // the upper and the lower half
+        let (upper, lower) = ((ticks >> 32) as u32, ticks as u32);
+        for number in [described.id, upper, lower] {
+            self.order.put_u32(&mut self.block, number);
+        }
+        for (option, number) in [(ISB_IFRECV, count.received), (ISB_IFDROP, count.dropped)] {
+            let mut value = Vec::with_capacity(8);
+            self.order.put_u64(&mut value, number);
+            self.option(option, &value);
+        }
+        self.option(0, b"");
+        self.finish()
+    }
+
+    /// Hands on what was written.
+    pub fn flush(&mut self) -> io::Result<()> {
+        self.out.flush()
+    }
+
     fn describe(&mut self, number: u32, interface: &Interface) -> io::Result<Described> {
         let id = u32::try_from(self.interfaces.len()).expect("fewer than there are frames");
         let described = Described {

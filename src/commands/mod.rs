@@ -10,6 +10,7 @@
 
 pub mod app_client;
 pub mod app_server;
+pub mod capture;
 pub mod check;
 pub mod completions;
 pub mod decode;

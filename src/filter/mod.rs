@@ -13,6 +13,7 @@
 //! | `compile` | from the tree to tests on the bytes of one link type |
 //! | `link` | where in a frame the things are, for each link type |
 //! | `program` | the tests, and how they are made on a frame |
+//! | `classic` | the tests as instructions of classic BPF, for the kernel, and as tcpdump -d prints them |
 //! | `reject` | whether tests exclude each other, so that no frame matches |
 //! | `error` | what is wrong with a filter, and where |
 //!
@@ -34,9 +35,11 @@
 //! # Back ends
 //!
 //! The tree is compiled for a link type ([`Filter::compile`]) into tests that are all of the kind
-//! "number, relation, number", joined by and, or, not: what classic BPF has instructions for.
+//! "number, relation, number", joined by and, or, not. They are evaluated on a frame ([`Program::matches`]), and are
+//! what classic BPF has instructions for ([`Program::classic`]), all but our own words.
 
 mod arithmetic;
+mod classic;
 mod compile;
 mod error;
 mod link;
@@ -49,6 +52,7 @@ mod syntax;
 mod token;
 mod words;
 
+pub use classic::{Classic, Gate, Instruction, MOST_INSTRUCTIONS, View, listing};
 pub use error::FilterError;
 pub use program::{Program, Subject};
 pub use services::Services;

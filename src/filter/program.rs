@@ -44,6 +44,10 @@ impl Program {
         Program { test }
     }
 
+    pub(super) fn test(&self) -> &Test {
+        &self.test
+    }
+
     /// Whether the frame is what the filter asks for. One that is cut off in front of what has to be
     /// looked at is not.
     pub fn matches(&self, subject: &Subject<'_>) -> bool {

@@ -3,6 +3,7 @@
 //!
 //! | file | what it writes |
 //! |---|---|
+//! | [`capture`] | what `sockdoc capture` says besides the frames |
 //! | [`check`] | a connection followed through its layers |
 //! | [`clients`] | the exchanges of a client |
 //! | [`mod@column`] | a list of columns drives a table and CSV |
@@ -31,6 +32,7 @@
 //! | [`watch`] | findings that begin, change and end, line by line |
 //! | [`wrap`] | long lines, broken between words |
 
+pub mod capture;
 pub mod check;
 pub mod clients;
 pub mod column;

@@ -49,6 +49,7 @@ pub const GROUPS: &[Group] = &[
         &[
             ("sockdoc sockets", "sockets with their processes"),
             ("sockdoc top", "what sockets send and receive, live"),
+            ("sockdoc capture -i lo", "packets as they come"),
             ("sockdoc decode capture.pcap", "a capture, frame by frame"),
             (
                 "sockdoc decode capture.pcap app",

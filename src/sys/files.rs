@@ -100,6 +100,14 @@ pub fn create(path: &Path) -> Result<File> {
     file.map_err(|error| failure("create", path, &error))
 }
 
+/// Deletes a file.
+///
+/// # Errors
+/// When it cannot be deleted.
+pub fn remove(path: &Path) -> Result<()> {
+    fs::remove_file(path).map_err(|error| failure("delete", path, &error))
+}
+
 /// The bytes of the files in a folder whose names begin and end like this.
 ///
 /// # Errors

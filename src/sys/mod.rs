@@ -8,6 +8,7 @@
 //! | [`server`] | the event loop that drives a [`Service`](crate::service::Service) |
 //! | [`datagram`] | the loop of a datagram server, and one exchange of a client |
 //! | [`exchange`] | one connection of a client: send, stream, receive, with deadlines |
+//! | [`live`] | frames as they come: packet sockets with a ring |
 //! | [`load`] | many connections that drive a [`Client`](crate::load::Client) |
 //! | [`names`] | the names of hosts, looked up beside the work |
 //! | [`netlink`] | netlink sockets: requests to the kernel and its replies |
@@ -55,6 +56,7 @@ pub mod follow;
 pub mod handshake;
 pub mod icmp;
 pub mod limits;
+pub mod live;
 pub mod load;
 pub mod names;
 pub mod netlink;

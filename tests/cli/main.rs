@@ -5,6 +5,7 @@ mod support;
 
 mod app_faults;
 mod app_server;
+mod capture;
 mod careless;
 mod clients;
 mod decode;

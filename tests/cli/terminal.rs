@@ -8,7 +8,7 @@ use crate::ping::may_ping;
 use crate::speak;
 use crate::support::{self, Server, fake_server, run, skip, sockdoc, stderr, stdout};
 
-const COMMANDS: [&str; 15] = [
+const COMMANDS: [&str; 16] = [
     "app-server",
     "app-client",
     "echo-server",
@@ -20,6 +20,7 @@ const COMMANDS: [&str; 15] = [
     "sockets",
     "top",
     "decode",
+    "capture",
     "ping",
     "resolve",
     "explain",
@@ -375,8 +376,8 @@ fn the_examples_of_the_overview_work_as_typed() {
         if example[0] == "ping" && !may_ping {
             continue;
         }
-        // One needs a terminal, one goes on until it is ended.
-        if example == &["top"] || example == &["watch"] {
+        // One needs a terminal, the others go on until they are ended.
+        if matches!(example[0], "top" | "watch" | "capture") {
             continue;
         }
         if example[0].ends_with("-server") {

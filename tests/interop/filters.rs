@@ -11,11 +11,11 @@ use crate::packets::{self, Packet, Random};
 use crate::support::{program, skip};
 
 /// A capture file and its frames.
-struct Capture {
-    name: String,
+pub(crate) struct Capture {
+    pub(crate) name: String,
     path: PathBuf,
-    link: LinkType,
-    bytes: Vec<u8>,
+    pub(crate) link: LinkType,
+    pub(crate) bytes: Vec<u8>,
 }
 
 fn capture(folder: &Path, name: &str, link: LinkType, frames: &[Packet]) -> Capture {
@@ -44,7 +44,7 @@ fn capture_in(
     }
 }
 
-fn captures(folder: &Path) -> Vec<Capture> {
+pub(crate) fn captures(folder: &Path) -> Vec<Capture> {
     let mut captures: Vec<Capture> = packets::LINKS
         .iter()
         .map(|&link| capture(folder, "frames", link, &packets::frames(link)))
@@ -73,7 +73,7 @@ fn captures(folder: &Path) -> Vec<Capture> {
 }
 
 /// The captures of the project, each with times that tell its frames apart.
-fn captures_of_the_project(folder: &Path) -> Vec<Capture> {
+pub(crate) fn captures_of_the_project(folder: &Path) -> Vec<Capture> {
     let data = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/captures");
     let mut files: Vec<PathBuf> = std::fs::read_dir(data)
         .expect("captures")
@@ -101,7 +101,7 @@ fn captures_of_the_project(folder: &Path) -> Vec<Capture> {
 /// What a filter says of a capture: the numbers of the frames that match, or that it is refused.
 type Verdict = Result<BTreeSet<i64>, String>;
 
-fn services() -> Services {
+pub(crate) fn services() -> Services {
     Services::parse(&std::fs::read_to_string("/etc/services").unwrap_or_default())
 }
 
@@ -167,7 +167,7 @@ fn rejection(
 
 /// Filters that both understand on every link type where they make sense.
 #[rustfmt::skip]
-const FILTERS: &[&str] = &[
+pub(crate) const FILTERS: &[&str] = &[
     "", "ip", "ip6", "arp", "rarp", "tcp", "udp", "sctp", "icmp", "icmp6", "igmp", "igrp", "pim", "vrrp",
     "carp", "ah", "esp", "not ip", "not tcp", "!udp", "tcp or udp", "ip and tcp", "ip6 and tcp",
     "tcp and not port 80", "ip or arp and not tcp", "not (ip or ip6)", "not ip and not ip6",
@@ -232,7 +232,7 @@ const FILTERS: &[&str] = &[
 
 /// Filters that only some link types have.
 #[rustfmt::skip]
-const SOME_LINKS: &[&str] = &[
+pub(crate) const SOME_LINKS: &[&str] = &[
     "ether host 2:0:0:0:0:1", "ether src 2:0:0:0:0:1", "ether dst 02-00-00-00-00-02",
     "ether host 0200.0000.0002", "ether host 020000000001", "ether src 2:0:0:0:0:1 and dst 10.1.2.3",
     "ether src and dst host 2:0:0:0:0:1", "not ether host ff:ff:ff:ff:ff:ff", "ether src 2.0.0.0.0.1",
@@ -429,7 +429,7 @@ fn filters_put_together_by_chance_match_the_frames_that_tcpdump_gives() {
 }
 
 /// A filter of parts of the lists, joined at random.
-fn by_chance(random: &mut Random, depth: usize) -> String {
+pub(crate) fn by_chance(random: &mut Random, depth: usize) -> String {
     let kinds = if depth == 0 { 3 } else { 8 };
     match random.below(kinds) {
         0 | 1 => {

@@ -14,12 +14,14 @@
 //! | [`tls`] | TLS handshakes with `openssl s_server` |
 //! | [`tshark`] | `sockdoc decode` beside tshark and what reads capture files |
 //! | [`filters`] | which frames a filter matches, beside tcpdump |
+//! | [`classic`] | the same filters as programs for the kernel |
 
 #[path = "../support/mod.rs"]
 mod support;
 
 mod bytes;
 mod captures;
+mod classic;
 mod echo;
 mod encodings;
 mod filters;

@@ -73,7 +73,7 @@ pub(crate) fn files(command: &str) -> &'static [Entry] {
             ),
             ("/run/netns", "Named network namespaces, see ip-netns(8)."),
         ],
-        "decode" => &[("/etc/services", "Names of ports in filters.")],
+        "decode" | "capture" => &[("/etc/services", "Names of ports in filters.")],
         "resolve" => &[
             (
                 "/etc/nsswitch.conf",
@@ -107,6 +107,7 @@ pub(crate) fn see_also(command: &str) -> &'static [&'static str] {
         ],
         "diagnose" | "watch" => &["ss(8)", "nstat(8)", "ip(8)", "nft(8)", "tcp(7)"],
         "decode" => &["tcpdump(8)", "tshark(1)", "pcap-filter(7)"],
+        "capture" => &["tcpdump(8)", "dumpcap(1)", "pcap-filter(7)", "packet(7)"],
         "ping" => &["ping(8)", "fping(8)", "mtr(8)", "traceroute(1)", "icmp(7)"],
         "resolve" => &[
             "getaddrinfo(3)",

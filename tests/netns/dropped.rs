@@ -199,6 +199,7 @@ const LONG: &[(&[&str], usize)] = &[
     (&["ping", "--hops", "-c", "1000", "-i", "1", "127.0.0.1"], 0),
     (&["ping", "--mtu", "-W", "20", "198.18.0.1"], 0),
     (&["ping", "--tcp", "80", "-i", "1", "127.0.0.1"], 1),
+    (&["capture", "-i", "lo"], 0),
 ];
 
 /// Commands that end when they have printed.
@@ -349,6 +350,7 @@ fn files_are_opened_with_the_rights_of_the_caller() {
         &["echo-server", "--unix", socket],
         &["echo-client", "--file", &entries],
         &["decode", "tests/data/captures/tutorial.pcap", "-w", output],
+        &["capture", "-i", "lo", "-w", output],
     ] {
         let mut command = scene.command(Who::Nobody, args);
         command.current_dir(env!("CARGO_MANIFEST_DIR"));

@@ -3,6 +3,7 @@
 //! | file | what it holds |
 //! |---|---|
 //! | [`namespace`] | a namespace that ends with its test |
+//! | [`capture`] | packets as they come, beside tshark |
 //! | [`compare`] | the same sockets in ss, netstat and lsof |
 //! | [`dns_server`] | a name server that answers by a script |
 //! | [`diagnose`] | faults made on purpose, each with a healthy look-alike |
@@ -39,6 +40,7 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod capture;
 mod compare;
 mod diagnose;
 mod diagnose_firewall;

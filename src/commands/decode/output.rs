@@ -5,15 +5,15 @@ use std::io::{self, BufWriter, Write as _};
 use std::path::Path;
 
 use crate::capfile::{
-    BlockCopier, ByteOrder, Frame, Interface, LinkType, Lost, PcapWriter, PcapngWriter, WriteError,
-    order_of,
+    BlockCopier, ByteOrder, Count, Frame, Interface, LinkType, Lost, PcapWriter, PcapngWriter,
+    Timestamp, WriteError, order_of,
 };
 use crate::commands::serving::tell;
 use crate::error::{Error, Kind, Result};
 use crate::sys::files;
 
 /// A capture file that is being written; `-` is standard output.
-pub(super) struct Output {
+pub(in crate::commands) struct Output {
     name: String,
     file: Format,
     /// Of the section of the capture that is read, if that is pcapng.
@@ -40,7 +40,7 @@ enum Wanted {
 
 impl Output {
     /// Creates the file: pcapng if its name ends in .pcapng, otherwise pcap.
-    pub(super) fn create(path: &Path) -> Result<Output> {
+    pub(in crate::commands) fn create(path: &Path) -> Result<Output> {
         let file = BufWriter::with_capacity(1 << 20, files::create(path)?);
         let name = path.display().to_string();
         let wanted = match path.extension() {
@@ -57,12 +57,12 @@ impl Output {
     }
 
     /// The file's name.
-    pub(super) fn name(&self) -> &str {
+    pub(in crate::commands) fn name(&self) -> &str {
         &self.name
     }
 
     /// Takes a block of a pcapng file that has no frame: it is kept, or counted as lost.
-    pub(super) fn block(&mut self, block: &[u8]) {
+    pub(in crate::commands) fn block(&mut self, block: &[u8]) {
         self.order = order_of(block, self.order);
         if let Format::Waiting(_, Wanted::Pcapng) = self.file
             && let Format::Waiting(file, _) = std::mem::replace(&mut self.file, Format::Broken)
@@ -80,7 +80,11 @@ impl Output {
     }
 
     /// Writes a frame.
-    pub(super) fn frame(&mut self, frame: &Frame<'_>, interface: &Interface) -> Result<()> {
+    pub(in crate::commands) fn frame(
+        &mut self,
+        frame: &Frame<'_>,
+        interface: &Interface,
+    ) -> Result<()> {
         if let Some(error) = self.failed.take() {
             return Err(error);
         }
@@ -95,6 +99,46 @@ impl Output {
             Format::Waiting(..) | Format::Broken => Ok(()),
         }
         .map_err(|error| self.not_written(&error))
+    }
+
+    /// Begins a pcapng file that is not a copy, with what its interfaces are.
+    pub(in crate::commands) fn describe(&mut self, interfaces: &[Interface]) -> Result<()> {
+        if matches!(self.file, Format::Waiting(_, Wanted::Pcap)) {
+            return Ok(());
+        }
+        if let Some(interface) = interfaces.first() {
+            self.begin(interface)?;
+        }
+        if let Format::Pcapng(writer) = &mut self.file {
+            for (number, interface) in (0..).zip(interfaces) {
+                writer
+                    .interface(number, interface)
+                    .map_err(|error| failure(&self.name, &error))?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Writes what was counted on the interfaces that were described; a pcap file has no room for it.
+    pub(in crate::commands) fn counts(&mut self, counts: &[Count], until: Timestamp) -> Result<()> {
+        if let Format::Pcapng(writer) = &mut self.file {
+            for (number, count) in (0..).zip(counts) {
+                writer
+                    .count(number, count, until)
+                    .map_err(|error| failure(&self.name, &error))?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Hands on what was written, to who reads the file while it grows.
+    pub(in crate::commands) fn flush(&mut self) -> Result<()> {
+        match &mut self.file {
+            Format::Pcap(writer) => writer.flush(),
+            Format::Pcapng(writer) => writer.flush(),
+            _ => Ok(()),
+        }
+        .map_err(|error| failure(&self.name, &error))
     }
 
     /// Begins the file, now that the first frame is there.
@@ -114,7 +158,7 @@ impl Output {
     }
 
     /// Flushes the file, and says what it has no place for. One without frames gets the link type of Ethernet.
-    pub(super) fn finish(mut self) -> Result<()> {
+    pub(in crate::commands) fn finish(mut self) -> Result<()> {
         self.begin(&Interface::new(LinkType::ETHERNET))?;
         if let Some(error) = self.failed.take() {
             return Err(error);

@@ -17,11 +17,11 @@ use crate::sys::capture::FrameHandler;
 use crate::sys::terminal::Progress;
 
 /// A run.
-pub(super) struct Session {
+pub(in crate::commands) struct Session {
     work: Work,
     /// Where the frames that are selected are written to, if not to standard output.
     output: Option<Output>,
-    pub(super) progress: Option<Progress>,
+    pub(in crate::commands) progress: Option<Progress>,
     notes: Notes,
     /// How many there were.
     frames: u64,
@@ -53,19 +53,19 @@ const FEW: u64 = 2_000;
 /// Standard output, and what waits to be written to it.
 pub(super) struct Out {
     buffer: Buffer,
-    pub(super) failed: Option<io::Error>,
+    pub(in crate::commands) failed: Option<io::Error>,
 }
 
 impl Out {
     /// Writes bytes as they stand.
-    pub(super) fn bytes(&mut self, bytes: &[u8]) {
+    pub(in crate::commands) fn bytes(&mut self, bytes: &[u8]) {
         self.buffer.bytes(bytes);
         if self.buffer.len() >= PIECE {
             write(&mut self.buffer, &mut self.failed);
         }
     }
 
-    pub(super) fn flush(&mut self) -> Result<()> {
+    pub(in crate::commands) fn flush(&mut self) -> Result<()> {
         write(&mut self.buffer, &mut self.failed);
         match self.failed.take() {
             Some(error) => Err(Error::output(error)),
@@ -120,6 +120,20 @@ impl Session {
         }
     }
 
+    /// A run that shows frames as they come.
+    pub(in crate::commands) fn live(
+        settings: Settings,
+        view: View,
+        output: Option<Output>,
+    ) -> Session {
+        Session::new(settings, view, output, Threads::Auto)
+    }
+
+    /// The capture lost this many frames.
+    pub(in crate::commands) fn lost(&mut self, frames: u64) {
+        self.dropped = frames;
+    }
+
     /// Starts more threads.
     fn share(&mut self) -> Result<()> {
         if let Work::Here(here) = std::mem::replace(&mut self.work, Work::Changing) {
@@ -154,7 +168,7 @@ impl Session {
     }
 
     /// The capture is over; `complete` says that it was read to its end.
-    pub(super) fn finish(mut self, complete: bool) -> Result<Totals> {
+    pub(in crate::commands) fn finish(mut self, complete: bool) -> Result<Totals> {
         let result = self.rejoin();
         if let Err(error) = &result
             && error.kind == Kind::OutputClosed
@@ -292,7 +306,7 @@ fn processors() -> usize {
 }
 
 /// A filter that cannot be used, as an error of the command.
-pub(super) fn filter_error(error: &FilterError) -> Error {
+pub(in crate::commands) fn filter_error(error: &FilterError) -> Error {
     Error::new(Kind::CannotRun, "read the filter", error.to_string())
         .next("the syntax is tcpdump's (man pcap-filter), plus stream N, app and expert")
 }

@@ -34,7 +34,7 @@ pub struct Kept {
     pub why: &'static str,
 }
 
-/// All that any command keeps. What is not here keeps nothing: no server, no ICMP ping, no `decode`.
+/// All that any command keeps. What is not here keeps nothing: no server, no ICMP ping, no `decode` or `capture`.
 pub const KEPT: &[Kept] = &[
     Kept {
         command: "sockets; diagnose; top; watch; fill-buffers HOST PORT; app-client, echo-client; ping --tcp; check",

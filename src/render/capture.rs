@@ -1,0 +1,169 @@
+//! What `sockdoc capture` says besides the frames: on what it captures, what was received and lost, what is odd.
+
+use std::io::{self, Write};
+use std::time::Duration;
+
+use serde_json::json;
+
+use super::json::line;
+use super::{counted, escape, thousands};
+use crate::capfile::{Count, Interface};
+use crate::dissect::Totals;
+use crate::host::Network;
+use crate::rtnetlink::Link;
+
+/// On what it captures.
+pub fn listening<'a>(interfaces: impl Iterator<Item = &'a Interface>, filter: &str) -> String {
+    let names: Vec<&str> = interfaces.filter_map(|it| it.name.as_deref()).collect();
+    let names = names.join(", ");
+    if filter.is_empty() {
+        return format!("capturing on {names}");
+    }
+    format!("capturing on {names}: {filter}")
+}
+
+/// The end of a capture into a file.
+pub fn written(name: &str, packets: u64, counts: &[Count]) -> Vec<String> {
+    let mut lines = vec![format!("{} written to {name}", counted(packets, "packet"))];
+    lines.extend(received(counts));
+    lines
+}
+
+/// The end of a capture that was shown: what it was, what the kernel counted, what is wrong.
+pub fn summary(totals: &Totals, counts: &[Count], time: Duration) -> Vec<String> {
+    let mut what = vec![format!(
+        "{} in {:.1} s",
+        counted(totals.selected, "packet"),
+        time.as_secs_f64()
+    )];
+    for (count, name) in [
+        (totals.streams, "TCP stream"),
+        (totals.messages, "application message"),
+    ] {
+        if count > 0 {
+            what.push(counted(count, name));
+        }
+    }
+    let mut lines = vec![what.join(", ")];
+    lines.extend(received(counts));
+    if totals.selected > 0 {
+        lines.push(match totals.facts {
+            0 => "no problems found in these packets".to_owned(),
+            facts => format!(
+                "{}; to see them: capture with --expert, or with -w and decode the file with --expert",
+                counted(facts, "finding")
+            ),
+        });
+    }
+    lines
+}
+
+fn received(counts: &[Count]) -> Vec<String> {
+    let all = counts.iter().map(|count| {
+        let lost = match count.dropped {
+            0 => "0 dropped by the kernel".to_owned(),
+            dropped => format!(
+                "{} dropped by the kernel for want of room (a larger buffer: -B)",
+                thousands(dropped)
+            ),
+        };
+        format!(
+            "{}: {} received by the filter, {lost}",
+            count.name,
+            counted(count.received, "packet")
+        )
+    });
+    all.collect()
+}
+
+/// The interfaces of a host and what is known of them.
+pub fn write_interfaces(out: &mut impl Write, network: &Network, is_json: bool) -> io::Result<()> {
+    let addresses = |link: &Link| -> Vec<String> {
+        let of = network
+            .addresses
+            .iter()
+            .filter(|address| address.interface == link.index);
+        of.map(|address| format!("{}/{}", address.address, address.prefix))
+            .collect()
+    };
+    if is_json {
+        let interfaces: Vec<_> = network
+            .links
+            .iter()
+            .map(|link| {
+                json!({
+                    "name": link.name,
+                    "index": link.index,
+                    "kind": link.kind,
+                    "state": state(link),
+                    "mtu_bytes": link.mtu_bytes,
+                    "addresses": addresses(link),
+                })
+            })
+            .collect();
+        return line(
+            out,
+            &json!({"schema": "sockdoc.capture.interfaces/1", "interfaces": interfaces}),
+        );
+    }
+    let width = network.links.iter().map(|link| link.name.chars().count());
+    let width = width.max().unwrap_or(0).max(3);
+    for link in &network.links {
+        let name = escape::text(&link.name);
+        let kind = escape::text(link.kind.as_deref().unwrap_or(if link.loopback {
+            "loopback"
+        } else {
+            "device"
+        }));
+        let addresses = addresses(link).join(" ");
+        let text = format!(
+            "{name:<width$}  {:<10}  {kind:<8}  MTU {:<5}  {addresses}",
+            state(link),
+            link.mtu_bytes
+        );
+        writeln!(out, "{}", text.trim_end())?;
+    }
+    writeln!(
+        out,
+        "{:<width$}  all of them; packets of the loopback interface are shown once",
+        "any"
+    )
+}
+
+fn state(link: &Link) -> &'static str {
+    match (link.up, link.carrier) {
+        (false, _) => "down",
+        (true, false) => "no carrier",
+        (true, true) => "up",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_end_says_what_came_what_was_lost_and_what_is_wrong() {
+        let totals = Totals {
+            selected: 12,
+            streams: 1,
+            facts: 2,
+            ..Totals::default()
+        };
+        let count = |dropped| Count {
+            name: "lo".into(),
+            received: 1_200,
+            dropped,
+        };
+        let lines = summary(&totals, &[count(0)], Duration::from_millis(1_200));
+        assert_eq!(lines[0], "12 packets in 1.2 s, 1 TCP stream");
+        assert_eq!(
+            lines[1],
+            "lo: 1,200 packets received by the filter, 0 dropped by the kernel"
+        );
+        assert!(lines[2].starts_with("2 findings; "), "{}", lines[2]);
+        let lines = written("a.pcap", 1, &[count(7)]);
+        assert_eq!(lines[0], "1 packet written to a.pcap");
+        assert!(lines[1].contains("7 dropped by the kernel for want of room"));
+    }
+}

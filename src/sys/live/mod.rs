@@ -1,0 +1,427 @@
+//! Frames as they come: packet sockets on interfaces, each with a ring of memory that the kernel fills.
+//!
+//! | file | what it holds |
+//! |---|---|
+//! | this one | the sockets of a capture, and the loop that hands on what they receive |
+//! | `ring` | a packet socket and its ring |
+//! | `block` | the packets in a block of a ring, and their link headers in the form of a file |
+
+mod block;
+mod ring;
+
+use std::io;
+use std::os::fd::AsFd as _;
+use std::time::{Duration, Instant};
+
+use nix::poll::{PollFd, PollFlags};
+
+use crate::capfile::{Count, Frame, Interface, LONGEST_FRAME, LinkType, Resolution};
+use crate::error::{Error, Kind, Result};
+use crate::filter::{Gate, Instruction, View};
+use crate::sys::capture::FrameHandler;
+use crate::sys::privilege::{self, Capability};
+use crate::sys::signals::Signals;
+use crate::sys::sockets::namespaces::Place;
+use crate::sys::waiting::ready_by;
+
+use ring::{Ring, Socket, Wanted};
+
+/// What is captured.
+#[derive(Debug, Clone)]
+pub struct Plan {
+    /// Bytes of a frame that are kept.
+    pub snaplen: u32,
+    /// Everything on the wire, not only what is for this host.
+    pub promiscuous: bool,
+    /// Memory of all rings together, in bytes.
+    pub buffer: usize,
+    /// Only frames that this host sent, or only those that it did not.
+    pub outgoing: Option<bool>,
+    /// What was received is handed on after this time at the latest.
+    pub patience: Duration,
+}
+
+/// What a packet socket lets through, for a link type.
+pub type Compile<'a> = &'a dyn Fn(LinkType, Gate) -> Result<Vec<Instruction>>;
+
+/// Sockets that receive.
+#[derive(Debug)]
+pub struct Live {
+    sources: Vec<Source>,
+    signals: Signals,
+    patience: Duration,
+    snaplen: usize,
+}
+
+/// A socket, and what it is bound to.
+#[derive(Debug)]
+struct Source {
+    ring: Ring,
+    /// 0 for all interfaces.
+    index: u32,
+    is_cooked: bool,
+    interface: Interface,
+    received: u64,
+    dropped: u64,
+    is_down: bool,
+    is_gone: bool,
+}
+
+/// What became of an interface while frames were captured.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Change {
+    /// It was set down; frames come again after it is set up.
+    Down,
+    /// It does not exist any more.
+    Gone,
+}
+
+/// The name that stands for all interfaces.
+pub const ANY: &str = "any";
+/// The loopback interface has the number 1 in every namespace (`LOOPBACK_IFINDEX` in `net/net_namespace.h`).
+const LOOPBACK: u32 = 1;
+/// Link headers and a tag that are not in what the kernel counts.
+const HEADERS: u32 = 24;
+
+/// `ARPHRD_*` in `linux/if_arp.h`.
+mod hardware {
+    pub(super) const ETHERNET: u16 = 1;
+    pub(super) const LOOPBACK: u16 = 772;
+    /// Without a link header: tun, `WireGuard`; IP in IP, IPv6 in IPv6, SIT, GRE.
+    pub(super) const RAW: [u16; 5] = [65534, 768, 769, 776, 778];
+}
+
+/// How frames of a kind of interface are received.
+fn link_of(kind: u16) -> LinkType {
+    match kind {
+        hardware::ETHERNET | hardware::LOOPBACK => LinkType::ETHERNET,
+        kind if hardware::RAW.contains(&kind) => LinkType::RAW,
+        _ => LinkType::LINUX_SLL2,
+    }
+}
+
+impl Live {
+    /// Opens a socket for each interface of each namespace. Privileges are needed up to here.
+    ///
+    /// # Errors
+    /// When there is no such interface, or without `CAP_NET_RAW`.
+    pub fn open(
+        places: &[Place],
+        names: &[String],
+        plan: &Plan,
+        compile: Compile<'_>,
+    ) -> Result<Live> {
+        let signals = Signals::open()?;
+        let share = plan.buffer / (places.len() * names.len()).max(1);
+        let mut sources = Vec::new();
+        for place in places {
+            for name in names {
+                let (socket, index, link) = place
+                    .inside(|| open(name))?
+                    .map_err(|error| failure(name, &error))?;
+                let (wanted, gate) = plan.of(index, link, share);
+                let program = compile(link, gate)?;
+                let ring = socket
+                    .start(&wanted, &program)
+                    .map_err(|error| failure(name, &error))?;
+                let label = match place.namespace.label.as_str() {
+                    "" => name.clone(),
+                    _ if !place.must_be_entered() || places.len() == 1 => name.clone(),
+                    label => format!("{label}/{name}"),
+                };
+                sources.push(Source {
+                    ring,
+                    index,
+                    is_cooked: wanted.is_cooked,
+                    interface: Interface {
+                        snaplen: Some(plan.snaplen),
+                        resolution: Resolution::NANOSECONDS,
+                        name: Some(label.into()),
+                        ..Interface::new(link)
+                    },
+                    received: 0,
+                    dropped: 0,
+                    is_down: false,
+                    is_gone: false,
+                });
+            }
+        }
+        Ok(Live {
+            sources,
+            signals,
+            patience: plan.patience,
+            snaplen: usize::try_from(plan.snaplen).unwrap_or(usize::MAX),
+        })
+    }
+
+    /// What is captured on.
+    pub fn interfaces(&self) -> impl Iterator<Item = &Interface> {
+        self.sources.iter().map(|source| &source.interface)
+    }
+
+    /// Hands on what is received until a signal comes, the time is over, the handler has enough, or no interface is
+    /// left. `tell` is told what becomes of interfaces.
+    ///
+    /// # Errors
+    /// Those of the handler, and of the sockets.
+    pub fn frames(
+        &mut self,
+        until: Option<Instant>,
+        handler: &mut impl FrameHandler,
+        tell: &mut dyn FnMut(&str, Change),
+    ) -> Result<()> {
+        let mut number = 0;
+        let mut scratch = Vec::new();
+        let mut end = until;
+        let mut is_closing = false;
+        loop {
+            let mut has_read = false;
+            for id in 0..self.sources.len() {
+                while let Some(wants_more) = self.block(id, &mut number, &mut scratch, handler) {
+                    has_read = true;
+                    self.sources[id].is_down = false;
+                    if !wants_more? {
+                        return self.count();
+                    }
+                }
+            }
+            self.count()?;
+            handler.progress(number);
+            handler.pause()?;
+            if is_closing && !has_read && end.is_some_and(|end| end <= Instant::now()) {
+                return Ok(());
+            }
+            let wakened = self.wait(end).map_err(|error| receive_failure(&error))?;
+            if wakened.has_error {
+                self.look_at_errors(tell);
+            }
+            let is_alone = self.sources.iter().all(|source| source.is_gone);
+            let is_late = end.is_some_and(|end| end <= Instant::now());
+            if wakened.is_signalled && is_closing {
+                return Ok(());
+            }
+            if !is_closing && (wakened.is_signalled || is_alone || is_late) {
+                // What came until now lies in blocks that are not full: the kernel hands them over in time.
+                is_closing = true;
+                for source in &self.sources {
+                    source
+                        .ring
+                        .close_gate()
+                        .map_err(|error| receive_failure(&error))?;
+                }
+                end = Some(Instant::now() + 2 * self.patience + Duration::from_millis(20));
+            }
+        }
+    }
+
+    /// Frames that passed the filter of each socket, and those that were lost.
+    pub fn counts(&self) -> Vec<Count> {
+        let counts = self.sources.iter().map(|source| Count {
+            name: source.interface.name.as_deref().unwrap_or(ANY).into(),
+            received: source.received,
+            dropped: source.dropped,
+        });
+        counts.collect()
+    }
+
+    /// Hands on the packets of the next block of a socket, if there is one; whether more are wanted.
+    fn block(
+        &mut self,
+        id: usize,
+        number: &mut u64,
+        scratch: &mut Vec<u8>,
+        handler: &mut impl FrameHandler,
+    ) -> Option<Result<bool>> {
+        let snaplen = self.snaplen;
+        let source = &mut self.sources[id];
+        let (interface, is_cooked) = (&source.interface, source.is_cooked);
+        source.ring.block(|block| {
+            for packet in block::packets(block) {
+                let mut added = 0;
+                let data = match packet.tag {
+                    _ if is_cooked => {
+                        block::cooked(scratch, &packet);
+                        added = scratch.len() - packet.data.len();
+                        &scratch[..]
+                    }
+                    Some(tag) if interface.link == LinkType::ETHERNET => {
+                        block::with_tag(scratch, &packet, tag);
+                        added = scratch.len() - packet.data.len();
+                        &scratch[..]
+                    }
+                    _ => packet.data,
+                };
+                let added = u32::try_from(added).unwrap_or(HEADERS);
+                *number += 1;
+                let data = &data[..data.len().min(snaplen)];
+                let frame = Frame {
+                    number: *number,
+                    offset: 0,
+                    interface: u32::try_from(id).unwrap_or(u32::MAX),
+                    link: interface.link,
+                    time: Some(packet.time),
+                    data,
+                    original_len: packet.length.saturating_add(added),
+                    record: &[],
+                };
+                if !handler.frame(&frame, interface)? {
+                    return Ok(false);
+                }
+            }
+            Ok(true)
+        })
+    }
+
+    /// Waits for a block, a signal or an error. What becomes of an interface that is down has to be asked for.
+    fn wait(&self, until: Option<Instant>) -> io::Result<Wakened> {
+        let is_down = |source: &Source| source.is_down && !source.is_gone;
+        let has_down = self.sources.iter().any(is_down);
+        let soon = has_down.then(|| Instant::now() + Duration::from_millis(500));
+        let until = soon.into_iter().chain(until).min();
+        let mut fds = vec![PollFd::new(self.signals.as_fd(), PollFlags::POLLIN)];
+        let sources = self.sources.iter().filter(|source| !source.is_gone);
+        fds.extend(sources.map(|source| PollFd::new(source.ring.as_fd(), PollFlags::POLLIN)));
+        ready_by(&mut fds, until)?;
+        let has_error = |fd: &PollFd<'_>| {
+            fd.revents()
+                .is_some_and(|events| events.intersects(PollFlags::POLLERR | PollFlags::POLLNVAL))
+        };
+        Ok(Wakened {
+            is_signalled: self.signals.take() > 0,
+            has_error: has_down || fds[1..].iter().any(has_error),
+        })
+    }
+
+    /// The counters of the kernel are set back by a look, and have 32 bits: they are added up.
+    fn count(&mut self) -> Result<()> {
+        for source in &mut self.sources {
+            let (received, dropped) = source
+                .ring
+                .statistics()
+                .map_err(|error| receive_failure(&error))?;
+            source.received += received;
+            source.dropped += dropped;
+        }
+        Ok(())
+    }
+
+    fn look_at_errors(&mut self, tell: &mut dyn FnMut(&str, Change)) {
+        for source in &mut self.sources {
+            let name = source.interface.name.as_deref().unwrap_or(ANY);
+            let is_down = source.ring.error().is_some() || source.is_down;
+            if source.is_gone || !is_down {
+                continue;
+            }
+            if source.index != 0 && source.ring.name_of(source.index).is_none() {
+                source.is_gone = true;
+                tell(name, Change::Gone);
+            } else if !source.is_down {
+                source.is_down = true;
+                tell(name, Change::Down);
+            }
+        }
+    }
+}
+
+struct Wakened {
+    is_signalled: bool,
+    has_error: bool,
+}
+
+impl Plan {
+    fn of(&self, index: u32, link: LinkType, buffer: usize) -> (Wanted, Gate) {
+        let is_cooked = link == LinkType::LINUX_SLL2;
+        let wants_sent = self.outgoing == Some(true);
+        let wanted = Wanted {
+            index,
+            is_cooked,
+            promiscuous: self.promiscuous && index != LOOPBACK,
+            // What is sent on the loopback interface comes in again.
+            ignore_outgoing: index == LOOPBACK && !wants_sent,
+            buffer,
+            patience: u32::try_from(self.patience.as_millis()).unwrap_or(u32::MAX),
+        };
+        let gate = Gate {
+            view: match link {
+                LinkType::ETHERNET => View::Ethernet,
+                LinkType::LINUX_SLL2 => View::Cooked,
+                _ => View::Whole,
+            },
+            snaplen: self.snaplen.min(LONGEST_FRAME - HEADERS),
+            outgoing: self.outgoing,
+            twice: (index == 0 && !wants_sent).then_some(LOOPBACK),
+        };
+        (wanted, gate)
+    }
+}
+
+/// The programs that [`Live::open`] would attach: one for each interface of each namespace.
+///
+/// # Errors
+/// When there is no such interface.
+pub fn programs(
+    places: &[Place],
+    names: &[String],
+    plan: &Plan,
+    compile: Compile<'_>,
+) -> Result<Vec<Vec<Instruction>>> {
+    let mut programs = Vec::new();
+    for place in places {
+        for name in names {
+            let (index, link) = place
+                .inside(|| find(name))?
+                .map_err(|error| failure(name, &error))?;
+            programs.push(compile(link, plan.of(index, link, 0).1)?);
+        }
+    }
+    Ok(programs)
+}
+
+/// The number of an interface in the namespace that this thread is in, and how its frames are received.
+fn find(name: &str) -> io::Result<(u32, LinkType)> {
+    if name == ANY {
+        return Ok((0, LinkType::LINUX_SLL2));
+    }
+    let (index, kind) = ring::interface(name)?;
+    Ok((index, link_of(kind)))
+}
+
+/// Opens a socket for an interface in the namespace that this thread is in.
+fn open(name: &str) -> io::Result<(Socket, u32, LinkType)> {
+    let (index, link) = find(name)?;
+    let is_cooked = link == LinkType::LINUX_SLL2;
+    let socket = privilege::with(&[Capability::NetRaw], || Socket::open(is_cooked))?;
+    Ok((socket, index, link))
+}
+
+fn failure(name: &str, error: &io::Error) -> Error {
+    const CAPTURE: &str = "capture";
+    let failed = Error::os(Kind::CannotRun, CAPTURE, error).on(name);
+    match error.raw_os_error() {
+        Some(libc::EPERM | libc::EACCES) => {
+            let program = std::env::current_exe()
+                .map_or_else(|_| "sockdoc".to_owned(), |path| path.display().to_string());
+            Error::new(
+                Kind::CannotRun,
+                CAPTURE,
+                "a packet socket needs CAP_NET_RAW",
+            )
+            .on(name)
+            .next(format!(
+                "as root, or: sudo setcap cap_net_raw+ep {program}; without it: sockdoc sockets, top, \
+                 and decode FILE"
+            ))
+        }
+        Some(libc::ENODEV | libc::ENXIO) => {
+            Error::new(Kind::CannotRun, CAPTURE, "there is no such interface")
+                .on(name)
+                .next("list the interfaces: sockdoc capture -D")
+        }
+        Some(libc::ENOMEM | libc::ENOBUFS) => failed.next("use a smaller buffer: -B 4M"),
+        _ => failed,
+    }
+}
+
+fn receive_failure(error: &io::Error) -> Error {
+    Error::os(Kind::CannotRun, "receive frames", error)
+}
