@@ -83,6 +83,9 @@ const LOOPBACK: u32 = 1;
 /// Link headers and a tag that are not in what the kernel counts.
 const HEADERS: u32 = 24;
 
+/// Blocks of an interface that are read before anything else is looked at.
+const ROUND: usize = 8;
+
 /// `ARPHRD_*` in `linux/if_arp.h`.
 mod hardware {
     pub(super) const ETHERNET: u16 = 1;
@@ -177,7 +180,12 @@ impl Live {
         loop {
             let mut has_read = false;
             for id in 0..self.sources.len() {
-                while let Some(wants_more) = self.block(id, &mut number, &mut scratch, handler) {
+                // Not for ever: signals and the time have to be looked at while packets flood in.
+                for _ in 0..ROUND {
+                    let Some(wants_more) = self.block(id, &mut number, &mut scratch, handler)
+                    else {
+                        break;
+                    };
                     has_read = true;
                     self.sources[id].is_down = false;
                     if !wants_more? {
