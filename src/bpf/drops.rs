@@ -1,7 +1,7 @@
 //! The program that counts why the kernel drops packets, and which ones.
 //!
 //! It runs at the tracepoint `skb:kfree_skb`, so for each packet that is dropped, and writes into two maps: the
-//! drops by reason and network namespace, and for the reasons of [`FLOWS`] the flows. Both maps are bounded;
+//! drops by reason and network namespace, and for the reasons of `FLOWS` the flows. Both maps are bounded;
 //! what does not fit is not told apart.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
@@ -49,7 +49,7 @@ impl Reason {
     }
 }
 
-/// Packets that are dropped for one of the reasons of [`FLOWS`].
+/// Packets that are dropped for one of the reasons of `FLOWS`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Flow {
     /// The number of the reason in this kernel.
