@@ -60,6 +60,9 @@ pub struct Machine {
     /// Time since the host was started, in milliseconds. It goes on while the host sleeps.
     #[serde(default)]
     pub up_ms: u64,
+    /// The time of day at the same moment, in milliseconds since 1970; 0: unknown.
+    #[serde(default)]
+    pub clock_ms: u64,
 }
 
 /// How an address is reached.

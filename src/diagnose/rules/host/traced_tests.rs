@@ -5,7 +5,7 @@ use std::time::Duration;
 use crate::diagnose::testing::{sample, socket};
 use crate::diagnose::{Case, Subject, diagnose};
 use crate::host::traced::{DroppedFlow, FailedCall, FailedLookup, FailedSend, Process, Traced};
-use crate::host::{Delta, Index, Network, RouteAnswer, RouteTo, Sample};
+use crate::host::{Delta, Index, Machine, Network, RouteAnswer, RouteTo, Sample};
 use crate::nftables::{Chain, Family as Table, Firewall, Hook};
 use crate::rtnetlink::{InterfaceAddress, Link};
 use crate::sockets::testing::owners;
@@ -380,22 +380,28 @@ fn packets_to_forward_with_forwarding_off_are_a_finding_where_there_are_two_netw
 }
 
 #[test]
-fn a_clock_that_is_set_is_told_from_one_that_is_slewed() {
-    let taken = |millis| Sample {
-        taken: Duration::from_millis(millis),
+fn a_clock_that_is_set_is_told_from_one_that_is_slewed_and_from_a_slow_look() {
+    let at = |up_ms, clock_ms| Sample {
+        machine: Some(Machine {
+            up_ms,
+            clock_ms,
+            ..Machine::default()
+        }),
         ..Sample::default()
     };
-    let found = |after: u64| {
-        let (before, after) = (taken(1_000_000), taken(after));
-        let index = Index::new(&after);
-        let delta = Delta::new(Index::new(&before), &index, Duration::from_secs(2));
+    let found = |before: &Sample, after: &Sample| {
+        let index = Index::new(after);
+        let delta = Delta::new(Index::new(before), &index, Duration::from_secs(2));
         let findings = diagnose(&Case::new(&index).since(Some(&delta)));
         findings.all().first().map(|it| it.headline.clone())
     };
-    assert_eq!(found(1_002_900), None);
-    assert_eq!(
-        found(1_005_000).unwrap(),
-        "the clock jumped forward by 3.0 s"
-    );
-    assert_eq!(found(999_000).unwrap(), "the clock jumped back by 3.0 s");
+    let before = at(5_000, 1_000_000);
+    assert_eq!(found(&before, &at(7_000, 1_002_900)), None);
+    // The look took longer than the time between the samples.
+    assert_eq!(found(&before, &at(15_000, 1_010_000)), None);
+    assert_eq!(found(&at(0, 0), &at(7_000, 1_005_000)), None);
+    let forward = found(&before, &at(7_000, 1_005_000)).unwrap();
+    assert_eq!(forward, "the clock jumped forward by 3.0 s");
+    let back = found(&before, &at(7_000, 999_000)).unwrap();
+    assert_eq!(back, "the clock jumped back by 3.0 s");
 }
