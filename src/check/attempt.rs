@@ -166,7 +166,7 @@ impl<'a> Step<'a> {
             (_, Some(Reachability::Known)) => format!("{hop} is known"),
             (_, Some(Reachability::Incomplete)) => format!("{hop} has not answered yet"),
             (_, Some(Reachability::Failed)) => format!("{hop} does not answer"),
-            (_, None) => format!("{hop} needs none, or was not asked"),
+            (_, None) => format!("no entry for {hop}: no packet went out, or none is needed"),
         }
     }
 }
