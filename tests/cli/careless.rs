@@ -20,7 +20,10 @@ fn reads(listener: &TcpListener) -> (Vec<Vec<u8>>, std::io::Result<()>) {
             Ok(n) => reads.push(buffer[..n].to_vec()),
             Err(error) => return (reads, Err(error)),
         }
-        let _ = stream.write_all(reads.last().expect("one"));
+        // Whichever call comes first after a reset is the one that fails.
+        if let Err(error) = stream.write_all(reads.last().expect("one")) {
+            return (reads, Err(error));
+        }
     }
 }
 
