@@ -60,7 +60,8 @@ fn a_long_listing_takes_little_memory_for_each_row() {
         let listed = String::from_utf8(bytes).expect("text");
         let rows = listed.lines().filter(|line| line.contains("u_str")).count();
         assert_eq!(rows, ROWS);
-        let each = peak.saturating_sub(16 << 20) / ROWS as u64;
+        // Without the pages of the program itself, which are many in a debug build.
+        let each = peak.saturating_sub(24 << 20) / ROWS as u64;
         assert!(each < 600, "{style:?}: {peak} bytes, {each} for each row");
     }
 }
