@@ -153,6 +153,13 @@ impl Assembler {
         self.push(0x85, Reg::R0, 0, 0, helper);
     }
 
+    /// `label: return 0`, the end of each program of ours.
+    pub fn end(&mut self, label: Label) {
+        self.place(label);
+        self.set(Reg::R0, 0);
+        self.exit();
+    }
+
     /// `return r0`
     pub fn exit(&mut self) {
         self.push(0x95, Reg::R0, 0, 0, 0);

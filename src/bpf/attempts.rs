@@ -10,9 +10,9 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use super::assembler::{Assembler, Reg, Size};
 use super::btf::{Btf, Kind};
 use super::counting::{
-    Counting, VALUE, helper, namespace_of_socket, number_of_namespace, tracepoint, word,
+    Counting, VALUE, namespace_of_socket, number_of_namespace, tracepoint, word,
 };
-use super::{Missing, Program, member};
+use super::{Missing, Program, helper, member};
 
 /// `TASK_COMM_LEN`
 const COMM: usize = 16;
@@ -34,8 +34,8 @@ pub struct Attempt {
     pub netns: u32,
     /// The error.
     pub errno: i32,
-    /// The process, as the first PID namespace numbers it. What the kernel looks up when a packet arrives has
-    /// any.
+    /// The process, as the first PID namespace numbers it. A look-up for a packet that arrives has
+    /// the process that happened to run.
     pub pid: u32,
     /// The protocol after IP of a send, the number of a system call; 0 of a look-up.
     pub what: u32,
@@ -126,9 +126,7 @@ pub fn lookups(btf: &Btf<'_>, map: i32) -> Result<Program, Missing> {
     who.store_namespace(a);
     who.store(a);
     counting.count(a, map, AT, out);
-    a.place(out);
-    a.set(Reg::R0, 0);
-    a.exit();
+    a.end(out);
     Ok(Program::at_tracepoint(
         "sockdoc_lookups",
         tracepoint,
@@ -167,9 +165,8 @@ pub fn sends(btf: &Btf<'_>, map: i32) -> Result<Program, Missing> {
         a.jump(out);
         a.place(told);
         a.load(Half, R1, R7, family);
-        // AF_INET, AF_INET6
-        a.jump_if_word(R1, 2, internet);
-        a.jump_unless(R1, 10, out);
+        a.jump_if_word(R1, AF_INET.into(), internet);
+        a.jump_unless(R1, AF_INET6.into(), out);
         a.place(internet);
         begin(a, R6);
         a.load(Half, R1, R7, protocol);
@@ -180,9 +177,7 @@ pub fn sends(btf: &Btf<'_>, map: i32) -> Result<Program, Missing> {
     }
     who.store(a);
     counting.count(a, map, AT, out);
-    a.place(out);
-    a.set(Reg::R0, 0);
-    a.exit();
+    a.end(out);
     Ok(Program::at_tracepoint(
         "sockdoc_sends",
         tracepoint,
@@ -324,9 +319,7 @@ pub fn calls(btf: &Btf<'_>, map: i32) -> Result<Program, Missing> {
     who.store_namespace(a);
     who.store(a);
     counting.count(a, map, AT, out);
-    a.place(out);
-    a.set(Reg::R0, 0);
-    a.exit();
+    a.end(out);
     Ok(Program::at_tracepoint(
         "sockdoc_calls",
         tracepoint,

@@ -2,7 +2,7 @@
 
 use super::assembler::{Assembler, Label, Reg, Size};
 use super::btf::{Btf, Kind, TypeId};
-use super::{Missing, member};
+use super::{Missing, helper, member};
 
 /// Entries that each map may have.
 pub const MOST: u32 = 1024;
@@ -50,14 +50,6 @@ impl Counting {
         a.set(R4, 1);
         a.call(self.update);
     }
-}
-
-/// The number of a helper.
-pub(super) fn helper(btf: &Btf<'_>, name: &'static str) -> Result<i32, Missing> {
-    let helpers = btf
-        .find(Kind::Enum, "bpf_func_id")
-        .ok_or(Missing("list of BPF helpers in its BTF"))?;
-    btf.enumerator(helpers, name).ok_or(Missing(name))
 }
 
 /// A tracepoint, and the types of its first parameters.

@@ -9,9 +9,9 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use super::assembler::{Assembler, Reg, Size};
 use super::btf::{Btf, Kind, TypeId};
 use super::counting::{
-    Counting, VALUE, helper, namespace_of_socket, number_of_namespace, tracepoint, word,
+    Counting, VALUE, namespace_of_socket, number_of_namespace, tracepoint, word,
 };
-use super::{Missing, Program, member};
+use super::{Missing, Program, helper, member};
 
 /// The start of each name of `enum skb_drop_reason`.
 const PREFIX: &str = "SKB_DROP_REASON_";
@@ -234,9 +234,7 @@ impl Places {
         a.place(filled);
         self.counting.count(a, flows, KEY, out);
 
-        a.place(out);
-        a.set(R0, 0);
-        a.exit();
+        a.end(out);
         program.finish()
     }
 }

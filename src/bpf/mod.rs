@@ -68,6 +68,14 @@ impl std::fmt::Display for Missing {
     }
 }
 
+/// The number of a helper.
+fn helper(btf: &Btf<'_>, name: &'static str) -> Result<i32, Missing> {
+    let helpers = btf
+        .find(btf::Kind::Enum, "bpf_func_id")
+        .ok_or(Missing("list of BPF helpers in its BTF"))?;
+    btf.enumerator(helpers, name).ok_or(Missing(name))
+}
+
 /// The offset of a member, if one instruction can reach it and the bytes after it.
 fn member(btf: &Btf<'_>, of: TypeId, name: &'static str) -> Result<(i16, TypeId), Missing> {
     let member = btf.member(of, name).ok_or(Missing(name))?;

@@ -5,7 +5,7 @@
 
 use super::assembler::{Assembler, Reg, Size};
 use super::btf::{Btf, Kind, TypeId};
-use super::{Missing, Program, TRACING, member};
+use super::{Missing, Program, TRACING, helper, member};
 
 /// `BPF_TRACE_ITER`
 const TRACE_ITER: u32 = 28;
@@ -99,10 +99,7 @@ impl Places {
         let (file, file_type) = argument("file")?;
         let (file_inode, inode_type) = member(btf, file_type, "f_inode")?;
         let of_task = |name| member(btf, task_type, name).map(|(offset, _)| offset);
-        let helpers = btf
-            .find(Kind::Enum, "bpf_func_id")
-            .ok_or(Missing("list of BPF helpers in its BTF"))?;
-        let helper = |name| btf.enumerator(helpers, name).ok_or(Missing(name));
+        let helper = |name| helper(btf, name);
         Ok(Places {
             function,
             meta,
@@ -161,9 +158,7 @@ impl Places {
         a.add(R2, i32::from(inode));
         a.set(R3, i32::from(-inode));
         a.call(self.seq_write);
-        a.place(out);
-        a.set(R0, 0);
-        a.exit();
+        a.end(out);
         program.finish()
     }
 }

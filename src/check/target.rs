@@ -58,7 +58,7 @@ impl Target {
     /// Reads one word, or a host and a port.
     ///
     /// # Errors
-    /// When it is none of the forms.
+    /// When the words have none of these forms.
     pub fn parse(words: &[String]) -> Result<Target, Unreadable> {
         let example = "sockdoc check HOST:PORT";
         match words {

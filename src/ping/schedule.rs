@@ -7,7 +7,7 @@ use super::plan::{Pace, Plan};
 
 /// Requests in flight in a flood at most, or one to each target.
 const FLOOD_WINDOW: u64 = 64;
-/// So many replies in a row, in order and none missing, let a flood have one more request in flight.
+/// The replies in a row, in order and none missing, after which a flood may have one more request in flight.
 /// A policer thus sees the pace of iputils: one for each reply.
 const FLOOD_STEP: u64 = 64;
 /// Being late by less than this is made up for, however short the interval is.

@@ -48,7 +48,7 @@ impl InterfaceAddress {
         };
         let ((own, width), (other, other_width)) = (bits(self.address), bits(to));
         let rest = width - u32::from(self.prefix).min(width);
-        // A shift by all bits is none at all.
+        // A prefix of 0 bits matches every address; checked_shr gives `None` for a shift by the whole width.
         width == other_width && (own ^ other).checked_shr(rest).unwrap_or(0) == 0
     }
 

@@ -13,7 +13,7 @@ pub const MOST_NAMES: usize = 100;
 /// A certificate.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Certificate {
-    /// Whom it is for.
+    /// The subject, to whom it was issued.
     pub subject: String,
     /// Who signed it.
     pub issuer: String,

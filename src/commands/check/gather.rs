@@ -213,7 +213,7 @@ fn full_size(
             ..
         } => (format!("{mtu} bytes, as {by} reports"), true),
         Found::Mtu { mtu, .. } => (format!("packets of {mtu} bytes arrive"), true),
-        // A host that does not answer pings is none the worse for it.
+        // Many hosts do not answer pings: silence is not a fault.
         _ => return None,
     };
     let line = Line {

@@ -19,6 +19,16 @@ pub struct Csv {
     pub with_intervals: bool,
 }
 
+/// The columns of an event, which come first, and with lines of intervals all.
+pub(super) fn shown<T>(columns: &[T], of_event: usize, with_intervals: bool) -> &[T] {
+    let count = if with_intervals {
+        columns.len()
+    } else {
+        of_event
+    };
+    &columns[..count]
+}
+
 /// An event or the figures of an interval, with what stands around it.
 struct Row<'a> {
     session: &'a Session,
@@ -132,12 +142,7 @@ impl Csv {
     }
 
     fn shown<T>(self, columns: &[T]) -> &[T] {
-        let count = if self.with_intervals {
-            columns.len()
-        } else {
-            EVENT
-        };
-        &columns[..count]
+        shown(columns, EVENT, self.with_intervals)
     }
 }
 

@@ -57,7 +57,7 @@ pub fn read(words: &[&[u8]], look_up: LookUp<'_>) -> Result<Filter, WordError> {
 /// Ports: `22`, `:22`, `8000-8010`, the name of a service, or several with commas between them.
 ///
 /// # Errors
-/// When one of them is none of these.
+/// When one of the words has none of these forms.
 pub fn ports(
     text: &str,
     service: &dyn Fn(&str) -> Option<u16>,

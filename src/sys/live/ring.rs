@@ -193,7 +193,7 @@ impl Ring {
             .map(io::Error::from_raw_os_error)
     }
 
-    /// The name that an interface has now; `None` if there is none of that number any more.
+    /// The present name of the interface with this index; `None` if it is gone.
     pub(super) fn name_of(&self, index: u32) -> Option<String> {
         let mut request = request("").ok()?;
         request.ifr_ifru.ifru_ifindex = index.cast_signed();
@@ -274,7 +274,7 @@ fn request(name: &str) -> io::Result<libc::ifreq> {
     let unknown = || io::Error::from_raw_os_error(libc::ENODEV);
     let name = CString::new(name).map_err(|_| unknown())?;
     let bytes = name.as_bytes_with_nul();
-    // SAFETY: all of it is numbers, of which 0 is one.
+    // SAFETY: ifreq is plain data, for which all zeroes is a valid value.
     let mut request: libc::ifreq = unsafe { std::mem::zeroed() };
     if bytes.len() > request.ifr_name.len() {
         return Err(unknown());

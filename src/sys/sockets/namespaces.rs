@@ -53,7 +53,7 @@ impl Place {
     /// Those that flags choose: one by its name, all, or otherwise our own; and what could not be seen.
     ///
     /// # Errors
-    /// When there is none of that name.
+    /// When no namespace has that name.
     pub fn chosen(name: Option<&str>, all: bool) -> Result<(Vec<Place>, Unseen)> {
         let one = |place| (vec![place], Unseen::default());
         match name {

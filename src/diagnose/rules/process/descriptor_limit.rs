@@ -26,7 +26,7 @@ pub static RULE: Rule = Rule {
 /// Linux's errno.
 const EMFILE: i32 = 24;
 
-/// So many attempts a second keep a processor busy.
+/// The attempts per second from which a process is said to spin.
 const SPINNING: f64 = 1000.0;
 
 fn check(case: &Case<'_>) -> Vec<Finding> {

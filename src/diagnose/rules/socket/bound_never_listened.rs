@@ -95,7 +95,7 @@ mod tests {
         assert_eq!(finding.severity, Severity::Notice);
     }
 
-    /// A connection to the port that closed, after so many segments came and so many bytes were acknowledged.
+    /// A closed connection to the port, which received `segs_in` segments and had `bytes_acked` bytes acknowledged.
     fn closed(segs_in: u32, bytes_acked: u64) -> Socket {
         let blank = socket(State::Unconnected, 0, 0);
         let info = TcpInfoValues {

@@ -8,6 +8,7 @@ use crate::ping::clock::Realtime;
 use crate::ping::figures::Summary;
 use crate::render::column::{Column, csv_header, csv_line, put};
 use crate::render::escape;
+use crate::render::ping::csv::shown;
 use crate::render::ping::fractional;
 
 /// An event with its port, for CSV.
@@ -104,12 +105,7 @@ impl Csv {
     }
 
     fn shown<T>(self, columns: &[T]) -> &[T] {
-        let count = if self.with_intervals {
-            columns.len()
-        } else {
-            EVENT
-        };
-        &columns[..count]
+        shown(columns, EVENT, self.with_intervals)
     }
 
     /// An attempt as a line of CSV.

@@ -9,6 +9,7 @@ use crate::ping::target::Target;
 use crate::ping::trace::{PathChange, Router, Trace, Traced};
 use crate::render::column::{Column, csv_header, csv_line, put};
 use crate::render::escape;
+use crate::render::ping::csv::shown;
 use crate::render::ping::path::end_words;
 use crate::render::ping::{fractional, words};
 
@@ -183,11 +184,6 @@ impl Csv {
     }
 
     fn shown<T>(self, columns: &[T]) -> &[T] {
-        let count = if self.with_intervals {
-            columns.len()
-        } else {
-            EVENT
-        };
-        &columns[..count]
+        shown(columns, EVENT, self.with_intervals)
     }
 }
