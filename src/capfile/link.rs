@@ -13,6 +13,22 @@ impl LinkType {
     pub const ETHERNET: LinkType = LinkType(1);
     /// PPP as it goes through PPP over Ethernet or a serial line (RFC 1661, RFC 1662).
     pub const PPP: LinkType = LinkType(9);
+    /// PPP in HDLC framing, or Cisco HDLC (RFC 1662, RFC 1547).
+    pub const PPP_SERIAL: LinkType = LinkType(50);
+    /// PPP over Ethernet without the Ethernet header.
+    pub const PPP_ETHER: LinkType = LinkType(51);
+    /// Cisco HDLC.
+    pub const C_HDLC: LinkType = LinkType(104);
+    /// IEEE 802.11.
+    pub const IEEE802_11: LinkType = LinkType(105);
+    /// IEEE 802.11 with a radiotap header.
+    pub const IEEE802_11_RADIOTAP: LinkType = LinkType(127);
+    /// PPP with the direction in front.
+    pub const PPP_PPPD: LinkType = LinkType(166);
+    /// The same.
+    pub const PPP_WITH_DIR: LinkType = LinkType(204);
+    /// What the packet filter of Linux logs.
+    pub const NFLOG: LinkType = LinkType(239);
     /// IPv4 or IPv6 without anything in front.
     pub const RAW: LinkType = LinkType(101);
     /// `OpenBSD` loopback: an address family, the most significant byte first.
@@ -41,6 +57,14 @@ impl LinkType {
             LinkType::NULL => Some("NULL"),
             LinkType::ETHERNET => Some("EN10MB"),
             LinkType::PPP => Some("PPP"),
+            LinkType::PPP_SERIAL => Some("PPP_SERIAL"),
+            LinkType::PPP_ETHER => Some("PPP_ETHER"),
+            LinkType::C_HDLC => Some("C_HDLC"),
+            LinkType::IEEE802_11 => Some("IEEE802_11"),
+            LinkType::IEEE802_11_RADIOTAP => Some("IEEE802_11_RADIO"),
+            LinkType::PPP_PPPD => Some("PPP_PPPD"),
+            LinkType::PPP_WITH_DIR => Some("PPP_WITH_DIR"),
+            LinkType::NFLOG => Some("NFLOG"),
             LinkType::RAW => Some("RAW"),
             LinkType::LOOP => Some("LOOP"),
             LinkType::LINUX_SLL => Some("LINUX_SLL"),

@@ -26,13 +26,14 @@ use session::Session;
 ///
 /// A filter in tcpdump's syntax selects frames: host, net, port, portrange, proto, src, dst, tcp, udp, icmp,
 /// arp, vlan, less, greater, proto[offset:size], and, or, not. In addition there are stream N, app (frames
-/// that complete an application message) and expert (frames with findings).
+/// that complete an application message) and expert (frames with findings); and mpls, pppoes, vxlan, geneve, gtp and
+/// erspan, with a number or without: what stands to their right is about the packet inside.
 ///
 /// With a filter, --streams shows the streams of the frames that match, and --expert what it finds in them.
 ///
-/// As in tcpdump, a filter does not look behind a VLAN tag unless it says vlan, and never into a tunnel or behind the
+/// As in tcpdump, a filter does not look behind a VLAN tag unless it says vlan, nor into a tunnel or behind the
 /// extension headers of IPv6. Frames that it misses for that are counted on standard error; --inside lets it look at
-/// the innermost packet.
+/// the innermost packet, as it always does in frames of Wi-Fi and NFLOG.
 ///
 /// --json prints JSON Lines: packets, messages, findings, streams and the end.
 ///

@@ -4,30 +4,33 @@ use crate::filter::network_offset;
 use crate::packet::Decoded;
 use crate::packet::ip::protocol;
 use crate::packet::link::ethertype;
-use crate::packet::record::{Link, Network, Transport};
+use crate::packet::record::{Between, Link, Network, Transport};
 
 /// What is in front of the innermost packet.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Behind {
     /// VLAN tags, and nothing else.
     Tags,
-    /// The packets of a tunnel (IP in IP, GRE).
+    /// The packets of a tunnel (IP in IP, GRE, VXLAN and the like).
     Tunnel,
     /// Extension headers of IPv6.
     Extensions,
     /// A header of `PPPoE`.
     Session,
+    /// Labels of MPLS.
+    Label,
     /// Something else.
     Header,
 }
 
 impl Behind {
     /// All of them, in the order of their counts in [`Unseen`].
-    pub const ALL: [Behind; 5] = [
+    pub const ALL: [Behind; 6] = [
         Behind::Tags,
         Behind::Tunnel,
         Behind::Extensions,
         Behind::Session,
+        Behind::Label,
         Behind::Header,
     ];
 
@@ -39,9 +42,12 @@ impl Behind {
         let tags = 4 * u32::from(decoded.tags.count);
         let offset = network_offset(decoded.link_type).map(|offset| offset + tags);
         if offset.is_some_and(|offset| decoded.network_offset != offset) {
-            return Some(match decoded.link {
-                Link::None => Behind::Header,
-                _ => Behind::Session,
+            return Some(if decoded.passed.has(Between::Mpls) {
+                Behind::Label
+            } else if decoded.passed.has(Between::Pppoe) {
+                Behind::Session
+            } else {
+                Behind::Header
             });
         }
         if tags > 0 {
@@ -60,6 +66,7 @@ impl Behind {
             Behind::Tunnel => "inside a tunnel",
             Behind::Extensions => "behind an IPv6 extension header",
             Behind::Session => "behind a PPPoE header",
+            Behind::Label => "behind an MPLS label",
             Behind::Header => "behind another header",
         }
     }
@@ -71,6 +78,7 @@ impl Behind {
             Behind::Tunnel => "tunnel",
             Behind::Extensions => "ipv6_extension",
             Behind::Session => "pppoe",
+            Behind::Label => "mpls",
             Behind::Header => "other",
         }
     }
@@ -109,13 +117,26 @@ impl Unseen {
 /// Writes a frame that has nothing but an Ethernet header in front of the innermost packet of this one.
 pub(super) fn write(out: &mut Vec<u8>, frame: &[u8], decoded: &Decoded) {
     const FIXED_IPV6: usize = 40;
-    const ADDRESSES: usize = 12;
     out.clear();
-    match (&decoded.link, frame.first_chunk::<ADDRESSES>()) {
-        (Link::Ethernet, Some(addresses)) => out.extend_from_slice(addresses),
-        _ => out.extend_from_slice(&[0; ADDRESSES]),
-    }
     let from = |offset: u32| frame.get(offset as usize..).unwrap_or_default();
+    let address = |offset: u32| *from(offset).first_chunk::<6>().unwrap_or(&[0; 6]);
+    let inner = decoded.passed.iter();
+    let inner = inner.filter(|passage| passage.kind == Between::Ethernet);
+    let (destination, source) = match (inner.last(), decoded.link) {
+        (Some(passage), _) => (address(passage.offset), address(passage.offset + 6)),
+        (None, Link::Ethernet) => (address(0), address(6)),
+        (
+            None,
+            Link::Wifi {
+                source,
+                destination,
+                ..
+            },
+        ) => (address(destination), address(source)),
+        (None, _) => ([0; 6], [0; 6]),
+    };
+    out.extend_from_slice(&destination);
+    out.extend_from_slice(&source);
     let layers = decoded.innermost();
     match &layers.network {
         Network::Ip(ip) if !ip.is_v6 => {

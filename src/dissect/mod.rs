@@ -20,6 +20,7 @@
 //!   [`stream::Settings::max_memory`], fragments and echo requests by limits of their own. With a filter,
 //!   one bit of each stream is kept. Nothing is collected for the end.
 
+mod claims;
 mod inside;
 mod kept;
 mod selection;
@@ -36,6 +37,7 @@ use crate::packet::record::{Network, Transport};
 use crate::packet::{Decoded, decode};
 use crate::stream::{self, EchoRequests, Fact, Noted, SegmentInfo, StreamRef, Tracker};
 
+use claims::Claims;
 pub use inside::{Behind, Unseen};
 pub use kept::Kept;
 use selection::Selection;
@@ -94,6 +96,8 @@ pub struct Frame<'a> {
     pub request: Option<u64>,
     /// The checksum that is wrong, if checksums are verified.
     pub wrong_checksum: Option<Wrong>,
+    /// Of ARP: the address that somebody else has claimed before.
+    pub contested: Option<[u8; 4]>,
     /// Application messages that it completes.
     pub messages: u32,
     /// Facts that were noticed at it.
@@ -141,6 +145,7 @@ pub struct Dissector {
     tracker: Tracker,
     echoes: EchoRequests,
     fragments: Fragments,
+    claims: Claims,
     selection: Selection,
     watch: Option<Box<Watch>>,
     check_checksums: bool,
@@ -156,6 +161,7 @@ impl Dissector {
             tracker: Tracker::new(settings.streams),
             echoes: EchoRequests::default(),
             fragments: Fragments::default(),
+            claims: Claims::default(),
             watch: settings.watch.then(Box::default),
             selection: Selection::new(settings.filter, settings.inside),
             check_checksums: settings.check_checksums,
@@ -241,7 +247,11 @@ impl Dissector {
             stream: number.map(u64::from),
             app: messages > 0,
             expert: facts > 0,
-            tags: &[],
+            ..Subject::new(frame.data, frame.original_len)
+        };
+        let contested = match &decoded.innermost().network {
+            Network::Arp(arp) => self.claims.see(arp),
+            _ => None,
         };
         let request = self.echoes.see(frame.number, decoded, bytes);
         let is_selected = self
@@ -275,6 +285,7 @@ impl Dissector {
             wrong_checksum: (self.check_checksums && is_selected)
                 .then(|| checksum::wrong(decoded, bytes))
                 .flatten(),
+            contested,
             messages,
             facts,
             is_selected,

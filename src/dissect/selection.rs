@@ -17,6 +17,8 @@ pub(super) struct Selection {
     is_inside: bool,
     /// For the innermost packet, if that can be asked for.
     inside: Option<Program>,
+    /// The filter asks what that is packed in.
+    unpacks: bool,
     /// A frame with nothing in front of that.
     bare: Vec<u8>,
     unseen: Unseen,
@@ -25,6 +27,7 @@ pub(super) struct Selection {
 impl Selection {
     pub(super) fn new(filter: Filter, is_inside: bool) -> Selection {
         let filter = Some(filter).filter(|filter| !filter.is_empty());
+        let unpacks = filter.as_ref().is_some_and(Filter::unpacks);
         Selection {
             inside: filter
                 .as_ref()
@@ -34,6 +37,7 @@ impl Selection {
             programs: Vec::new(),
             streams: Vec::new(),
             is_inside,
+            unpacks,
             bare: Vec::new(),
             unseen: Unseen::default(),
         }
@@ -70,8 +74,34 @@ impl Selection {
     ) -> Result<bool, FilterError> {
         match &self.filter {
             None => Ok(true),
+            Some(_) if self.unpacks => self.asks_unpacked(subject, decoded, bytes, link),
             Some(_) => self.asks(subject, decoded, bytes, link),
         }
+    }
+
+    /// The same with what the innermost packet is packed in.
+    fn asks_unpacked(
+        &mut self,
+        subject: &Subject<'_>,
+        decoded: &Decoded,
+        bytes: &[u8],
+        link: LinkType,
+    ) -> Result<bool, FilterError> {
+        let mut unpacked = Vec::new();
+        inside::write(&mut unpacked, bytes, decoded);
+        let packed: Vec<(&'static str, u32)> = decoded
+            .passed
+            .iter()
+            .map(|passage| (passage.kind.word(), passage.number))
+            .collect();
+        let tags = usize::from(decoded.tags.count).min(decoded.tags.kept.len());
+        let subject = Subject {
+            packed: &packed,
+            unpacked: &unpacked,
+            tags: &decoded.tags.kept[..tags],
+            ..*subject
+        };
+        self.asks(&subject, decoded, bytes, link)
     }
 
     fn asks(
@@ -81,7 +111,7 @@ impl Selection {
         bytes: &[u8],
         link: LinkType,
     ) -> Result<bool, FilterError> {
-        if self.is_inside {
+        if self.is_inside || has_no_place(link) {
             return self.matches_inside(subject, decoded, bytes);
         }
         let known = self.programs.iter().position(|(known, _)| *known == link);
@@ -137,6 +167,20 @@ impl Selection {
         let (link, _) = self.programs.first()?;
         self.programs.iter().all(is_rejected).then_some(*link)
     }
+}
+
+/// Whether the network layer of these frames has no fixed place, so that a filter has to be about the innermost packet.
+#[inline]
+fn has_no_place(link: LinkType) -> bool {
+    matches!(
+        link,
+        LinkType::PPP_ETHER
+            | LinkType::PPP_PPPD
+            | LinkType::PPP_WITH_DIR
+            | LinkType::IEEE802_11
+            | LinkType::IEEE802_11_RADIOTAP
+            | LinkType::NFLOG
+    )
 }
 
 fn place(stream: u32) -> (usize, u64) {

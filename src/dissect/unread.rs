@@ -1,10 +1,9 @@
 //! Frames of which something was not decoded, so that nothing can be said of what they hold.
 
 use crate::capfile::LinkType;
-use crate::packet::gre;
 use crate::packet::ip::protocol;
-use crate::packet::record::{Network, Transport, Udp};
-use crate::packet::{Decoded, link::ethertype};
+use crate::packet::record::{Link, Network, Transport, Udp};
+use crate::packet::{Decoded, geneve, gre, gtp, link::ethertype, vxlan, wifi};
 
 /// What was not decoded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -15,6 +14,8 @@ pub enum Unread {
     Ethertype(u16),
     /// The same in GRE.
     Gre(u16),
+    /// A protocol over IP.
+    Protocol(u8),
     /// A tunnel over UDP.
     Tunnel(&'static str),
 }
@@ -25,6 +26,11 @@ impl Unread {
     pub(super) fn of(decoded: &Decoded, bytes: &[u8]) -> Option<Unread> {
         let layers = decoded.innermost();
         match (&layers.network, &layers.transport) {
+            (Network::Other { offset }, _) if is_wireless(decoded, *offset) => {
+                // Frames that hold no data are not missed; what does is encrypted or in several pieces.
+                let header = wifi::Header::read(bytes, *offset as usize).ok()?;
+                header.has_data().then_some(Unread::Link(decoded.link_type))
+            }
             (Network::None | Network::Other { .. }, _) if decoded.malformed.is_none() => {
                 Some(match decoded.ethertype {
                     0 => Unread::Link(decoded.link_type),
@@ -38,31 +44,33 @@ impl Unread {
                 let is_known = matches!(carried, ethertype::IPV4 | ethertype::IPV6);
                 (!is_known).then_some(Unread::Gre(carried))
             }
+            (Network::Ip(ip), Transport::Other(_)) if ip.protocol != protocol::NO_NEXT_HEADER => {
+                Some(Unread::Protocol(ip.protocol))
+            }
             _ => None,
         }
     }
 }
 
-/// The tunnel that a datagram belongs to: by its port (IANA, "Service Name and Transport Protocol Port Number Registry")
-/// and the first bytes of its header.
+/// Whether an 802.11 header begins here, after which nothing was read.
+fn is_wireless(decoded: &Decoded, offset: u32) -> bool {
+    matches!(decoded.link, Link::Wifi { header, .. } if header == offset)
+}
+
+/// The tunnel that a datagram belongs to, if what it carries was not read: by its port and the first bytes of its header.
 #[inline]
 fn tunnel(udp: &Udp, bytes: &[u8]) -> Option<&'static str> {
-    const VXLAN: u16 = 4789;
-    /// Linux used this one before.
-    const VXLAN_OLD: u16 = 8472;
-    const GENEVE: u16 = 6081;
-    const GTP_U: u16 = 2152;
-    if !matches!(udp.destination, VXLAN | VXLAN_OLD | GENEVE | GTP_U) {
+    let port = udp.destination;
+    if !matches!(
+        port,
+        vxlan::PORT | vxlan::OLD_PORT | vxlan::GPE_PORT | geneve::PORT | gtp::PORT
+    ) {
         return None;
     }
-    let header = udp.payload.of(bytes).first_chunk::<8>()?;
-    match (udp.destination, header) {
-        // RFC 7348 section 5, and what extends it: the flag I is set, and the last byte is 0.
-        (VXLAN | VXLAN_OLD, [flags, .., 0]) if flags & 0x78 == 0x08 => Some("VXLAN"),
-        // RFC 8926 section 3.4: version 0, and Ethernet or IP inside.
-        (GENEVE, [0..0x40, _, 0x65, 0x58, ..] | [0..0x40, _, 0x08, 0x00, ..]) => Some("Geneve"),
-        // 3GPP TS 29.281 section 5.1: version 1, protocol type 1, G-PDU.
-        (GTP_U, [0x30..0x40, 0xff, ..]) => Some("GTP-U"),
-        _ => None,
+    let payload = udp.payload.of(bytes);
+    match port {
+        geneve::PORT => geneve::read(payload).map(|_| "Geneve"),
+        gtp::PORT => gtp::read(payload).map(|_| "GTP-U"),
+        port => vxlan::read(port, payload).map(|_| "VXLAN"),
     }
 }

@@ -270,7 +270,12 @@ impl Builder {
                 builder.test(test, yes, next.unwrap_or(no))
             }),
             Test::Not(test) => self.test(test, no, yes),
-            Test::Stream(_) | Test::App | Test::Expert | Test::Tagged(..) => Err(Unsayable),
+            Test::Stream(_)
+            | Test::App
+            | Test::Expert
+            | Test::Packed(..)
+            | Test::Unpacked(_)
+            | Test::Tagged(..) => Err(Unsayable),
         }
     }
 

@@ -29,6 +29,7 @@ pub(super) fn compile(expr: Option<&Expr>, link: LinkType) -> Result<Program, Wr
     let mut compiler = Compiler {
         layout,
         is_inside: false,
+        is_unpacked: false,
         tags: 0,
     };
     Ok(Program::new(compiler.expr(expr)?))
@@ -41,6 +42,7 @@ pub(super) fn compile_inside(expr: Option<&Expr>) -> Result<Program, Wrong> {
     let mut compiler = Compiler {
         layout,
         is_inside: true,
+        is_unpacked: false,
         tags: 0,
     };
     Ok(Program::new(compiler.expr(expr)?))
@@ -51,6 +53,8 @@ struct Compiler {
     layout: Layout,
     /// For innermost packets.
     is_inside: bool,
+    /// A word for a header that something is packed in stands to the left: the innermost packet is asked about.
+    is_unpacked: bool,
     /// How many tags were asked for there.
     tags: usize,
 }
@@ -70,6 +74,21 @@ impl Compiler {
     }
 
     fn primitive(&mut self, primitive: &Primitive, at: &Range<usize>) -> Result<Test, Wrong> {
+        let is_unpacked = self.is_unpacked;
+        let test = self.asked(primitive, at)?;
+        Ok(if is_unpacked {
+            Test::Unpacked(Box::new(test))
+        } else {
+            test
+        })
+    }
+
+    /// Frames of innermost packets look like this.
+    fn unpacked(&self) -> Layout {
+        Layout::new(LinkType::ETHERNET).unwrap_or(self.layout)
+    }
+
+    fn asked(&mut self, primitive: &Primitive, at: &Range<usize>) -> Result<Test, Wrong> {
         Ok(match primitive {
             Primitive::Protocol(protocol) => self.protocol(*protocol),
             Primitive::IpProtocol(Some(Protocol::Ip), number) => self.ip_protocol(*number),
@@ -102,6 +121,11 @@ impl Compiler {
             Primitive::Multicast(protocol) => self.multicast(*protocol, at)?,
             Primitive::Outbound(outbound) => self.outbound(*outbound, at)?,
             Primitive::Relation(left, relation, right) => self.relation(left, *relation, right),
+            Primitive::Packed(word, number) => {
+                self.layout = self.unpacked();
+                self.is_unpacked = !self.is_inside;
+                return Ok(Test::Packed(word, *number));
+            }
             Primitive::Stream(number) => Test::Stream(u64::from(*number)),
             Primitive::App => Test::App,
             Primitive::Expert => Test::Expert,
@@ -242,7 +266,7 @@ impl Compiler {
     }
 
     fn vlan(&mut self, tag: Option<u16>) -> Test {
-        if self.is_inside {
+        if self.is_inside || self.is_unpacked {
             self.tags += 1;
             return Test::Tagged(self.tags - 1, tag);
         }
@@ -305,7 +329,7 @@ impl Compiler {
     /// Cooked frames say whether the machine that captured sent them.
     fn outbound(&self, outbound: bool, at: &Range<usize>) -> Result<Test, Wrong> {
         const OUTGOING: u32 = 4;
-        if self.is_inside {
+        if self.is_inside || self.is_unpacked {
             let what = "the direction is not a property of the innermost packet";
             return Err(Wrong::new(at, what));
         }

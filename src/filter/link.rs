@@ -20,16 +20,34 @@ const LARGEST_LENGTH: u32 = 1500;
 const COOKED_LLC: u32 = 4;
 
 impl Layout {
-    /// `None` for a link type that nothing is known of.
+    /// `None` for a link type that nothing is known of, or where the network layer has no fixed place.
     pub(super) fn new(link: LinkType) -> Option<Layout> {
-        link.name().map(|_| Layout { link, tags: 0 })
+        let is_fixed = matches!(
+            link,
+            LinkType::NULL
+                | LinkType::LOOP
+                | LinkType::ETHERNET
+                | LinkType::PPP
+                | LinkType::PPP_SERIAL
+                | LinkType::C_HDLC
+                | LinkType::RAW
+                | LinkType::IPV4
+                | LinkType::IPV6
+                | LinkType::LINUX_SLL
+                | LinkType::LINUX_SLL2
+        );
+        is_fixed.then_some(Layout { link, tags: 0 })
     }
 
     /// Where the header of the network layer begins.
     pub(super) fn network(self) -> u32 {
         match self.link {
             LinkType::ETHERNET => 14 + self.tags,
-            LinkType::NULL | LinkType::LOOP | LinkType::PPP => 4,
+            LinkType::NULL
+            | LinkType::LOOP
+            | LinkType::PPP
+            | LinkType::PPP_SERIAL
+            | LinkType::C_HDLC => 4,
             LinkType::LINUX_SLL => 16,
             LinkType::LINUX_SLL2 => 20,
             _ => 0,
@@ -49,7 +67,8 @@ impl Layout {
             LinkType::ETHERNET => return ethernet(12 + self.tags, ether_type),
             LinkType::LINUX_SLL => return cooked(ether_type),
             LinkType::LINUX_SLL2 => Test::equal(0, Size::Two, ether_type),
-            LinkType::PPP => match ether_type {
+            LinkType::C_HDLC => Test::equal(2, Size::Two, ether_type),
+            LinkType::PPP | LinkType::PPP_SERIAL => match ether_type {
                 ETHER_IP => Test::equal(2, Size::Two, 0x21),
                 ETHER_IP6 => Test::equal(2, Size::Two, 0x57),
                 // Other network protocols that have another number in PPP: OSI, bridging, IPX, XNS,

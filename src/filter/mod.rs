@@ -29,6 +29,9 @@
 //! application message), `expert` (a frame that there is a finding about). The requested data is reported
 //! with the frame ([`Subject`]).
 //!
+//! `mpls`, `pppoes`, `vxlan`, `geneve`, `gtp` and `erspan`, with a number or without, ask what the innermost packet is
+//! packed in ([`Subject::packed`]). What stands to their right is about the innermost packet.
+//!
 //! As in tcpdump, packets behind a VLAN tag, inside a tunnel or after extension headers do not match.
 //! [`Filter::compile_inside`] makes a filter match the innermost packet instead.
 //!
@@ -101,6 +104,12 @@ impl Filter {
         self.expr.as_ref().is_some_and(Expr::reads_link)
     }
 
+    /// Whether it asks what the innermost packet is packed in.
+    pub fn unpacks(&self) -> bool {
+        let is_packed = |primitive: &Primitive| matches!(primitive, Primitive::Packed(..));
+        self.expr.as_ref().is_some_and(|expr| expr.any(&is_packed))
+    }
+
     /// Whether it asks for VLAN tags.
     pub fn has_vlan(&self) -> bool {
         let is_vlan = |primitive: &Primitive| matches!(primitive, Primitive::Vlan(_));
@@ -112,7 +121,7 @@ impl Filter {
         &self.text
     }
 
-    /// Whether `stream`, `app` or `expert` is asked for, so that the frame has to be analysed before
+    /// Whether something is asked for that is told with the frame (`stream`, `app`, `expert`, `vxlan`), so that the frame has to be analysed before
     /// it is known whether it matches.
     pub fn needs_analysis(&self) -> bool {
         self.expr.as_ref().is_some_and(Expr::needs_analysis)

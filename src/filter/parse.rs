@@ -296,15 +296,20 @@ impl Parser<'_> {
             "less" => self.length(Relation::LessOrEqual)?,
             "greater" => self.length(Relation::GreaterOrEqual)?,
             "vlan" => Primitive::Vlan(self.tag()?),
+            "pppoed" => Primitive::EtherProtocol(words::ETHER_PPPOED),
             "stream" => match self.take_number() {
                 Some(number) => Primitive::Stream(number),
                 None => return self.wrong("expected a stream number after 'stream'"),
             },
             "app" => Primitive::App,
             "expert" => Primitive::Expert,
-            _ => {
-                self.at -= 1;
-                return self.wrong(format!("unexpected '{word}'"));
+            word => {
+                let packed = words::PACKED.iter().find(|(known, _)| *known == word);
+                let Some((_, told)) = packed else {
+                    self.at -= 1;
+                    return self.wrong(format!("unexpected '{word}'"));
+                };
+                Primitive::Packed(told, self.take_number())
             }
         };
         Ok((self.asked(primitive, start), None))

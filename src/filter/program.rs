@@ -21,6 +21,10 @@ pub struct Subject<'a> {
     pub app: bool,
     /// Whether there is a finding about it, for `expert`.
     pub expert: bool,
+    /// The headers that its innermost packet is packed in: words such as `vxlan`, with their numbers.
+    pub packed: &'a [(&'static str, u32)],
+    /// A frame of an Ethernet header and its innermost packet, for what stands to the right of such a word.
+    pub unpacked: &'a [u8],
     /// Its VLAN tags, for `vlan` in a filter of [`super::Filter::compile_inside`].
     pub tags: &'a [u16],
 }
@@ -34,6 +38,8 @@ impl<'a> Subject<'a> {
             stream: None,
             app: false,
             expert: false,
+            packed: &[],
+            unpacked: &[],
             tags: &[],
         }
     }
@@ -81,6 +87,10 @@ pub(super) enum Test {
     Stream(u64),
     App,
     Expert,
+    /// The innermost packet is packed in such a header, with this number or any.
+    Packed(&'static str, Option<u32>),
+    /// A test of the innermost packet.
+    Unpacked(Box<Test>),
     /// The frame has this many VLAN tags and one more, which has this number, or any.
     Tagged(usize, Option<u16>),
 }
@@ -206,6 +216,14 @@ impl Test {
             Test::Stream(number) => subject.stream == Some(*number),
             Test::App => subject.app,
             Test::Expert => subject.expert,
+            Test::Packed(word, number) => subject
+                .packed
+                .iter()
+                .any(|(kind, of)| kind == word && number.is_none_or(|number| number == *of)),
+            Test::Unpacked(test) => test.holds(&Subject {
+                data: subject.unpacked,
+                ..*subject
+            })?,
             Test::Tagged(before, number) => subject
                 .tags
                 .get(*before)

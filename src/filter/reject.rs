@@ -104,9 +104,13 @@ impl<'a> Search<'a> {
             Test::All(tests) | Test::Any(tests) => tests
                 .iter()
                 .any(|test| self.reaches(&Goal::of(test, wanted, Some(rest)))),
-            Test::Compare(..) | Test::Stream(_) | Test::App | Test::Expert | Test::Tagged(..) => {
-                self.reaches(rest)
-            }
+            Test::Compare(..)
+            | Test::Stream(_)
+            | Test::App
+            | Test::Expert
+            | Test::Packed(..)
+            | Test::Unpacked(_)
+            | Test::Tagged(..) => self.reaches(rest),
         }
     }
 

@@ -34,6 +34,8 @@ pub(super) enum Primitive {
     Port(Transports, Direction, Ports),
     /// `vlan`, `vlan 5`.
     Vlan(Option<u16>),
+    /// `vxlan`, `mpls 100`: a header that something is packed in; what stands to its right is about that.
+    Packed(&'static str, Option<u32>),
     /// `broadcast`; of IP, or of the link.
     Broadcast(Option<Protocol>),
     /// `multicast`; of IP, or of the link.
@@ -182,7 +184,7 @@ impl Expr {
         self.any(&|primitive| {
             matches!(
                 primitive,
-                Primitive::Stream(_) | Primitive::App | Primitive::Expert
+                Primitive::Stream(_) | Primitive::App | Primitive::Expert | Primitive::Packed(..)
             )
         })
     }

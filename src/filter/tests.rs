@@ -121,6 +121,34 @@ fn our_own_words_look_at_what_is_told_with_the_frame() {
 }
 
 #[test]
+fn after_a_header_that_packs_another_packet_the_filter_is_about_that_packet() {
+    let (mut outer, inner) = (tcp(50_000, 4789), tcp(443, 1024));
+    // The protocol of IPv4.
+    outer[23] = 17;
+    let subject = Subject {
+        packed: &[("vxlan", 100), ("ethernet", 0)],
+        unpacked: &inner,
+        ..Subject::new(&outer, 100)
+    };
+    for (text, expected) in [
+        ("vxlan", true),
+        ("vxlan 100", true),
+        ("vxlan 101", false),
+        ("geneve", false),
+        ("vxlan and tcp port 443", true),
+        ("vxlan and udp", false),
+        ("udp port 4789 and vxlan and tcp", true),
+        ("tcp and vxlan", false),
+        ("not geneve or tcp", true),
+        ("mpls or pppoes or vxlan 100", true),
+    ] {
+        assert_eq!(matches_subject(text, &subject), expected, "{text}");
+        assert!(parse(text).unwrap().needs_analysis(), "{text}");
+    }
+    assert!(!parse("pppoed").unwrap().needs_analysis());
+}
+
+#[test]
 fn an_empty_filter_matches_everything_of_every_link_type() {
     for text in ["", "  \t\n"] {
         let filter = parse(text).unwrap();
@@ -134,7 +162,7 @@ fn an_empty_filter_matches_everything_of_every_link_type() {
 #[rustfmt::skip]
 const MISTAKES: &[(&str, usize, &str, &str)] = &[
     ("tcp and gateway x", 9, "gateway", "tcpdump's 'gateway' is not supported"),
-    ("mpls", 1, "mpls", "is not supported"),
+    ("atalk", 1, "atalk", "is not supported"),
     ("ip protochain 6", 4, "protochain", "is not supported"),
     ("port 80 port 90", 9, "port", "expected 'and' or 'or' before this"),
     ("tcp or 80", 8, "80", "expected a keyword before this"),

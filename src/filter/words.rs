@@ -28,6 +28,23 @@ pub(super) const KEYWORDS: &[&str] = &[
     "stream",
     "app",
     "expert",
+    "pppoed",
+    "pppoes",
+    "mpls",
+    "vxlan",
+    "geneve",
+    "gtp",
+    "erspan",
+];
+
+/// Headers that something is packed in: as a filter writes them, and as they are told with a frame.
+pub(super) const PACKED: &[(&str, &str)] = &[
+    ("pppoes", "pppoe"),
+    ("mpls", "mpls"),
+    ("vxlan", "vxlan"),
+    ("geneve", "geneve"),
+    ("gtp", "gtp"),
+    ("erspan", "erspan"),
 ];
 
 /// Words that mean something to tcpdump, and nothing here.
@@ -78,10 +95,6 @@ pub(super) const UNSUPPORTED: &[&str] = &[
     "ta",
     "byte",
     "ifindex",
-    "mpls",
-    "pppoed",
-    "pppoes",
-    "geneve",
     "lane",
     "llc",
     "metac",
@@ -219,6 +232,8 @@ pub(super) const ETHER_IP: u32 = 0x0800;
 pub(super) const ETHER_ARP: u32 = 0x0806;
 pub(super) const ETHER_RARP: u32 = 0x8035;
 pub(super) const ETHER_IP6: u32 = 0x86dd;
+/// PPP over Ethernet, its discovery stage.
+pub(super) const ETHER_PPPOED: u32 = 0x8863;
 
 /// How a protocol is written.
 pub(super) fn name(protocol: Protocol) -> &'static str {

@@ -3,9 +3,11 @@
 use std::ops::Range;
 
 use super::ip::{self, protocol};
-use super::link::{self, ethertype};
-use super::record::{Decoded, Icmp, Ip, Layers, Link, Network, Span, Tags, Transport};
-use super::{Layer, Malformed, arp, at_least, gre, tcp, udp};
+use super::link::{self, Head, ethertype};
+use super::record::{
+    Between, Decoded, Icmp, Ip, Layers, Link, Network, Passed, Span, Tags, Transport, Udp,
+};
+use super::{Layer, Malformed, arp, at_least, geneve, gre, gtp, mpls, tcp, udp, vxlan};
 use crate::capfile::LinkType;
 use crate::reference::icmp::Version;
 
@@ -24,16 +26,22 @@ pub fn decode(link_type: LinkType, frame: &[u8], wire_length: u32) -> Decoded {
         tags: Tags::default(),
         ethertype: 0,
         network_offset: 0,
+        passed: Passed::default(),
         outer: Layers::NONE,
         inner: None,
         malformed: None,
     };
     match link::read(link_type, frame) {
-        Ok(head) => {
+        Ok((head, cut)) => {
             decoded.link = head.link;
             decoded.tags = head.tags;
             decoded.ethertype = head.ethertype;
             decoded.network_offset = small(head.offset);
+            decoded.passed = head.passed;
+            if cut.is_some() {
+                decoded.malformed = cut;
+                return decoded;
+            }
             let end = (wire_length as usize).max(frame.len());
             let start = Start {
                 ethertype: head.ethertype,
@@ -56,19 +64,55 @@ struct Start {
     bytes: Range<usize>,
 }
 
-/// Goes down through tunnels.
+/// What a tunnel has in it, still to be read.
+struct Inside {
+    /// The header of the tunnel, if it has one.
+    passage: Option<(Between, usize, u32)>,
+    next: Start,
+}
+
+impl Inside {
+    fn bare(ethertype: u16, bytes: Range<usize>) -> Inside {
+        Inside {
+            passage: None,
+            next: Start { ethertype, bytes },
+        }
+    }
+}
+
+/// Goes down through tunnels. What is not known inside does not hide the addresses outside.
 #[cold]
-fn follow(frame: &[u8], first: Start, decoded: &mut Decoded) {
-    let mut next = Some(first);
+fn follow(frame: &[u8], first: Inside, decoded: &mut Decoded) {
+    let mut inside = Some(first);
+    let mut passed = decoded.passed;
     for _ in 0..MAX_TUNNELS {
-        let Some(start) = next.take() else {
+        let Some(Inside { passage, next }) = inside.take() else {
             return;
         };
+        if let Some((kind, offset, number)) = passage {
+            passed.add(kind, offset, number);
+        }
+        let mut head = Head {
+            passed,
+            ..Head::plain(next.ethertype, next.bytes.start)
+        };
+        if let Err(cut) = link::open(frame, &mut head) {
+            decoded.malformed = Some(cut);
+            return;
+        }
+        if head.offset > next.bytes.end {
+            return;
+        }
+        passed = head.passed;
+        let start = Start {
+            ethertype: head.ethertype,
+            bytes: head.offset..next.bytes.end,
+        };
         let mut layers = Layers::NONE;
-        next = network(frame, start, &mut layers, &mut decoded.malformed);
-        // What is not known inside does not hide the addresses outside.
+        inside = network(frame, start, &mut layers, &mut decoded.malformed);
         if !matches!(layers.network, Network::None | Network::Other { .. }) {
             decoded.inner = Some(layers);
+            decoded.passed = passed;
         }
     }
 }
@@ -80,7 +124,7 @@ fn network(
     start: Start,
     layers: &mut Layers,
     malformed: &mut Option<Malformed>,
-) -> Option<Start> {
+) -> Option<Inside> {
     let Start { ethertype, bytes } = start;
     match ethertype {
         ethertype::IPV4 | ethertype::IPV6 => {
@@ -102,7 +146,7 @@ fn network(
                 Err(cut) => *malformed = Some(shifted(cut, bytes.start)),
             }
         }
-        ethertype::ARP => match arp::read(frame, bytes.start) {
+        ethertype::ARP | ethertype::RARP => match arp::read(frame, bytes.start) {
             Ok(arp) => layers.network = Network::Arp(arp),
             Err(cut) => *malformed = Some(cut),
         },
@@ -163,15 +207,9 @@ fn transport(
     ip: &Ip,
     transport: &mut Transport,
     malformed: &mut Option<Malformed>,
-) -> Option<Start> {
+) -> Option<Inside> {
     let start = (ip.offset + ip.header_length) as usize;
     let bytes = start..ip.end as usize;
-    let tunnel = |ethertype| {
-        Some(Start {
-            ethertype,
-            bytes: bytes.clone(),
-        })
-    };
     match ip.protocol {
         protocol::TCP => match tcp::read(frame, bytes) {
             Ok((tcp, cut)) => {
@@ -184,6 +222,9 @@ fn transport(
             Ok((udp, cut)) => {
                 *transport = Transport::Udp(udp);
                 *malformed = cut;
+                if cut.is_none() && (is_tunnel(udp.destination) || is_tunnel(udp.source)) {
+                    return in_udp(frame, &udp);
+                }
             }
             Err(cut) => *malformed = Some(cut),
         },
@@ -191,8 +232,19 @@ fn transport(
             Ok(icmp) => *transport = Transport::Icmp(icmp),
             Err(cut) => *malformed = Some(cut),
         },
-        protocol::IPV4 => return tunnel(ethertype::IPV4),
-        protocol::IPV6 => return tunnel(ethertype::IPV6),
+        protocol::IPV4 => return Some(Inside::bare(ethertype::IPV4, bytes)),
+        protocol::IPV6 => return Some(Inside::bare(ethertype::IPV6, bytes)),
+        protocol::MPLS => {
+            *transport = Transport::Other(span(frame, bytes.clone()));
+            return Some(Inside::bare(ethertype::MPLS, bytes));
+        }
+        protocol::ETHER_IP => {
+            // RFC 3378 section 3: version 3 and 12 bits that are reserved.
+            const HEADER: usize = 2;
+            *transport = Transport::Other(span(frame, bytes.clone()));
+            let inside = bytes.start + HEADER..bytes.end;
+            return Some(Inside::bare(ethertype::TRANSPARENT_ETHERNET, inside));
+        }
         protocol::GRE => {
             *transport = Transport::Other(span(frame, bytes.clone()));
             return in_gre(frame, bytes, malformed);
@@ -219,25 +271,92 @@ fn icmp(frame: &[u8], ip: &Ip, bytes: Range<usize>) -> Result<Icmp, Malformed> {
     })
 }
 
-fn in_gre(frame: &[u8], bytes: Range<usize>, malformed: &mut Option<Malformed>) -> Option<Start> {
-    let carried = gre::read(frame, bytes.start).and_then(|carried| match carried {
-        Some((ethertype::TRANSPARENT_ETHERNET, offset)) => {
-            let head = link::ethernet(frame, offset)?;
-            Ok(Some((head.ethertype, head.offset)))
+fn in_gre(frame: &[u8], bytes: Range<usize>, malformed: &mut Option<Malformed>) -> Option<Inside> {
+    match gre::read(frame, bytes.start) {
+        Ok(Some(header)) => {
+            let start = bytes.start + header.length;
+            // Without a sequence number the mirrored frame follows at once: type I of ERSPAN.
+            let is_bare = header.protocol == ethertype::ERSPAN && !header.has_sequence;
+            Some(Inside {
+                passage: Some((Between::Gre, bytes.start, header.key)),
+                next: Start {
+                    ethertype: if is_bare {
+                        ethertype::TRANSPARENT_ETHERNET
+                    } else {
+                        header.protocol
+                    },
+                    bytes: start..bytes.end.max(start),
+                },
+            })
         }
-        carried => Ok(carried),
-    });
-    match carried {
-        Ok(Some((ethertype, offset))) if offset <= bytes.end => Some(Start {
-            ethertype,
-            bytes: offset..bytes.end,
-        }),
-        Ok(_) => None,
+        Ok(None) => None,
         Err(cut) => {
             *malformed = Some(cut);
             None
         }
     }
+}
+
+/// Whether tunnels have this port.
+#[inline]
+fn is_tunnel(port: u16) -> bool {
+    matches!(
+        port,
+        vxlan::PORT | vxlan::OLD_PORT | vxlan::GPE_PORT | geneve::PORT | gtp::PORT | mpls::UDP_PORT
+    )
+}
+
+/// What a tunnel over UDP carries.
+#[cold]
+fn in_udp(frame: &[u8], udp: &Udp) -> Option<Inside> {
+    let payload = udp.payload.of(frame);
+    let port = if is_tunnel(udp.destination) {
+        udp.destination
+    } else {
+        udp.source
+    };
+    let by_version = |header: usize| match payload.get(header)? >> 4 {
+        4 => Some(ethertype::IPV4),
+        6 => Some(ethertype::IPV6),
+        _ => None,
+    };
+    let (kind, number, ethertype, length) = match port {
+        geneve::PORT => {
+            let header = geneve::read(payload)?;
+            (Between::Geneve, header.vni, header.protocol, header.length)
+        }
+        gtp::PORT => {
+            let header = gtp::read(payload)?;
+            let ethertype = by_version(header.length)?;
+            (Between::GtpU, header.teid, ethertype, header.length)
+        }
+        mpls::UDP_PORT => {
+            let start = udp.payload.offset as usize;
+            return Some(Inside::bare(
+                ethertype::MPLS,
+                start..start + udp.payload.length as usize,
+            ));
+        }
+        port => {
+            let header = vxlan::read(port, payload)?;
+            let ethertype = match header.next {
+                vxlan::next::IPV4 => ethertype::IPV4,
+                vxlan::next::IPV6 => ethertype::IPV6,
+                vxlan::next::ETHERNET => ethertype::TRANSPARENT_ETHERNET,
+                _ => return None,
+            };
+            (Between::Vxlan, header.vni, ethertype, vxlan::HEADER)
+        }
+    };
+    let start = udp.payload.offset as usize;
+    let end = start + udp.payload.length as usize;
+    Some(Inside {
+        passage: Some((kind, start, number)),
+        next: Start {
+            ethertype,
+            bytes: (start + length).min(end)..end,
+        },
+    })
 }
 
 /// A piece of a frame, as much of it as was captured.

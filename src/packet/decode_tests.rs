@@ -192,7 +192,9 @@ proptest! {
     #[test]
     fn whatever_comes_every_offset_is_within_the_frame(
         bytes in proptest::collection::vec(any::<u8>(), 0..200),
-        link_type in prop::sample::select(vec![0_u16, 1, 9, 101, 108, 113, 228, 229, 276, 147]),
+        link_type in prop::sample::select(vec![
+            0_u16, 1, 9, 50, 51, 101, 104, 105, 108, 113, 127, 166, 204, 228, 229, 239, 276, 147
+        ]),
         more in 0_u32..100,
     ) {
         let length = small(bytes.len());

@@ -37,8 +37,14 @@ pub mod protocol {
     pub const AUTHENTICATION: u8 = 51;
     /// ICMP for IPv6.
     pub const ICMPV6: u8 = 58;
+    /// Nothing follows.
+    pub const NO_NEXT_HEADER: u8 = 59;
     /// Destination Options for IPv6.
     pub const DESTINATION_OPTIONS: u8 = 60;
+    /// Ethernet in IP (RFC 3378).
+    pub const ETHER_IP: u8 = 97;
+    /// MPLS in IP (RFC 4023).
+    pub const MPLS: u8 = 137;
     /// Mobility Header.
     pub const MOBILITY: u8 = 135;
     /// Host Identity Protocol.
@@ -125,9 +131,15 @@ fn read_v4(bytes: &[u8]) -> Result<Head, Malformed> {
     let offset = view.get_fragment_offset();
     let more = view.get_flags() & 1 != 0;
     let protocol = view.get_next_level_protocol().0;
+    let next = Ipv4Addr::from(view.get_destination().octets());
+    let last = if length > IPV4_HEADER {
+        end_of_route(&bytes[IPV4_HEADER..length])
+    } else {
+        None
+    };
     Ok(Head {
         source: Ipv4Addr::from(view.get_source().octets()).into(),
-        destination: Ipv4Addr::from(view.get_destination().octets()).into(),
+        destination: last.unwrap_or(next).into(),
         hop_limit: view.get_ttl(),
         protocol,
         length,
@@ -140,6 +152,32 @@ fn read_v4(bytes: &[u8]) -> Result<Head, Malformed> {
         }),
         total: Some(total).filter(|total| *total != 0),
     })
+}
+
+/// The last address of a source route that is not used up (RFC 791 section 3.1): where the packet goes in the end, which
+/// its checksums are about.
+#[cold]
+fn end_of_route(mut options: &[u8]) -> Option<Ipv4Addr> {
+    const END: u8 = 0;
+    const NOP: u8 = 1;
+    const LOOSE_ROUTE: u8 = 131;
+    const STRICT_ROUTE: u8 = 137;
+    loop {
+        match options {
+            [NOP, rest @ ..] => options = rest,
+            [LOOSE_ROUTE | STRICT_ROUTE, length, pointer, ..] => {
+                let route = options.get(3..usize::from(*length))?;
+                // Both count from the option's first byte, which is 1 for the pointer.
+                let is_used_up = *pointer < 4 || pointer % 4 != 0 || pointer > length;
+                if route.len() % 4 != 0 || is_used_up {
+                    return None;
+                }
+                return route.last_chunk::<4>().map(|last| Ipv4Addr::from(*last));
+            }
+            [END, ..] | [] | [_] => return None,
+            [_, length, ..] => options = options.get(usize::from(*length).max(2)..)?,
+        }
+    }
 }
 
 fn read_v6(bytes: &[u8]) -> Result<(Head, Option<Malformed>), Malformed> {
@@ -261,6 +299,26 @@ mod tests {
         assert_eq!(head.destination, "10.0.0.2".parse::<IpAddr>().unwrap());
         assert_eq!((head.hop_limit, head.protocol, head.length), (61, 1, 24));
         assert!(head.is_first_fragment);
+    }
+
+    #[test]
+    fn the_destination_is_the_last_of_a_source_route_that_is_not_used_up() {
+        let last = |option: &[u8]| {
+            let mut bytes = WITH_OPTIONS[..20].to_vec();
+            bytes.extend(option);
+            bytes.resize(40, 0);
+            bytes[0] = 0x4a;
+            parse(&bytes).unwrap().destination.to_string()
+        };
+        let mut route = [1, 131, 11, 4, 10, 0, 0, 8, 10, 0, 0, 9];
+        assert_eq!(last(&route), "10.0.0.9");
+        route[3] = 8;
+        assert_eq!(last(&route), "10.0.0.9");
+        route[3] = 12;
+        assert_eq!(last(&route), "10.0.0.2");
+        for cut in [&[131, 200, 4][..], &[7, 0, 137], &[148]] {
+            assert_eq!(last(cut), "10.0.0.2");
+        }
     }
 
     #[test]

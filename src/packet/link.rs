@@ -1,14 +1,14 @@
-//! Link types: where in a frame the network layer begins, and which it is.
+//! Link types: where in a frame the network layer begins, which it is, and the headers in front of it.
 //!
 //! A new link type is one row in [`LinkType::name`], one arm in `read`, and one capture with its expected
-//! output.
+//! output. A header that stands in front of others is one arm in `open`.
 
 use pnet::packet::Packet as _;
 use pnet::packet::ethernet::{EtherTypes, EthernetPacket};
 use pnet::packet::vlan::VlanPacket;
 
-use super::record::{Link, Tags};
-use super::{Layer, Malformed, at_least};
+use super::record::{Between, Link, Passed, Tags};
+use super::{Layer, Malformed, at_least, erspan, llc, mpls, nflog, ppp, wifi};
 use crate::capfile::LinkType;
 
 /// EtherTypes (IEEE, "EtherType public listing") that are looked for.
@@ -19,12 +19,26 @@ pub mod ethertype {
     pub const IPV4: u16 = EtherTypes::Ipv4.0;
     /// ARP.
     pub const ARP: u16 = EtherTypes::Arp.0;
+    /// RARP, whose messages are ARP's (RFC 903).
+    pub const RARP: u16 = EtherTypes::Rarp.0;
     /// IPv6.
     pub const IPV6: u16 = EtherTypes::Ipv6.0;
+    /// A VLAN tag (IEEE 802.1Q).
+    pub const VLAN: u16 = EtherTypes::Vlan.0;
     /// Ethernet in something else, as GRE carries it.
     pub const TRANSPARENT_ETHERNET: u16 = 0x6558;
     /// PPP over Ethernet, its session stage.
     pub const PPPOE_SESSION: u16 = EtherTypes::PppoeSession.0;
+    /// MPLS (RFC 5332).
+    pub const MPLS: u16 = EtherTypes::Mpls.0;
+    /// MPLS whose labels the sender assigned.
+    pub const MPLS_MULTICAST: u16 = EtherTypes::MplsMcast.0;
+    /// PPP in GRE (RFC 2637).
+    pub const PPP: u16 = 0x880b;
+    /// ERSPAN of types I and II in GRE.
+    pub const ERSPAN: u16 = 0x88be;
+    /// ERSPAN of type III in GRE.
+    pub const ERSPAN_3: u16 = 0x22eb;
     /// Lower numbers are the length of an IEEE 802.3 frame.
     pub const LOWEST: u16 = 0x0600;
 }
@@ -38,94 +52,236 @@ pub(super) struct Head {
     pub(super) ethertype: u16,
     /// Where the network layer begins.
     pub(super) offset: usize,
+    pub(super) passed: Passed,
 }
 
 impl Head {
-    fn plain(ethertype: u16, offset: usize) -> Head {
+    pub(super) fn plain(ethertype: u16, offset: usize) -> Head {
         Head {
             link: Link::None,
             tags: Tags::default(),
             ethertype,
             offset,
+            passed: Passed::default(),
         }
     }
 }
 
-/// Reads the link layer.
+/// Reads the link layer, and the headers between it and the network layer. If one of those is cut, what is in front of it
+/// is there all the same.
 #[inline]
-pub(super) fn read(link_type: LinkType, frame: &[u8]) -> Result<Head, Malformed> {
-    match link_type {
-        LinkType::ETHERNET => ethernet(frame, 0),
-        LinkType::NULL | LinkType::LOOP => Ok(Head::plain(of_family(family(frame)?), 4)),
+pub(super) fn read(
+    link_type: LinkType,
+    frame: &[u8],
+) -> Result<(Head, Option<Malformed>), Malformed> {
+    let mut head = match link_type {
+        LinkType::ETHERNET => Head {
+            link: Link::Ethernet,
+            ..ethernet(frame, 0)?
+        },
+        LinkType::NULL | LinkType::LOOP => Head::plain(of_family(family(frame)?), 4),
         LinkType::RAW => {
             let first = at_least(frame, 0, 1, Layer::Raw)?[0];
-            Ok(Head::plain(of_version(first >> 4), 0))
+            Head::plain(of_version(first >> 4), 0)
         }
-        LinkType::IPV4 => Ok(Head::plain(ethertype::IPV4, 0)),
-        LinkType::IPV6 => Ok(Head::plain(ethertype::IPV6, 0)),
-        LinkType::LINUX_SLL => cooked(frame),
-        LinkType::LINUX_SLL2 => cooked_2(frame),
-        LinkType::PPP => ppp(frame),
+        LinkType::IPV4 => Head::plain(ethertype::IPV4, 0),
+        LinkType::IPV6 => Head::plain(ethertype::IPV6, 0),
+        LinkType::LINUX_SLL => cooked(frame)?,
+        LinkType::LINUX_SLL2 => cooked_2(frame)?,
+        _ => rare(link_type, frame)?,
+    };
+    if !matches!(
+        head.ethertype,
+        ethertype::IPV4 | ethertype::IPV6 | ethertype::ARP | 0
+    ) {
+        let opened = open(frame, &mut head);
+        return Ok((head, opened.err()));
+    }
+    Ok((head, None))
+}
+
+fn rare(link_type: LinkType, frame: &[u8]) -> Result<Head, Malformed> {
+    match link_type {
+        LinkType::C_HDLC => cisco(frame),
+        LinkType::PPP | LinkType::PPP_SERIAL if ppp::is_cisco(frame) => cisco(frame),
+        LinkType::PPP | LinkType::PPP_SERIAL => Ok(of_ppp(ppp::read(frame, 0)?)),
+        LinkType::PPP_PPPD | LinkType::PPP_WITH_DIR => Ok(of_ppp(ppp::read(frame, 1)?)),
+        LinkType::PPP_ETHER => Ok(Head::plain(ethertype::PPPOE_SESSION, 0)),
+        LinkType::NFLOG => {
+            let logged = nflog::read(frame)?;
+            Ok(Head::plain(
+                logged.ethertype,
+                logged.packet.start.min(frame.len()),
+            ))
+        }
+        LinkType::IEEE802_11 => wireless(frame, 0, false),
+        LinkType::IEEE802_11_RADIOTAP => {
+            let radiotap = wifi::Radiotap::read(frame)?;
+            let is_padded = radiotap.flags & wifi::Radiotap::IS_PADDED != 0;
+            wireless(frame, radiotap.length, is_padded)
+        }
         _ => Ok(Head::plain(0, 0)),
     }
 }
 
-/// Ethernet (IEEE 802.3 clause 3): at `start` in a frame, for Ethernet that a tunnel carries.
-#[inline]
-pub(super) fn ethernet(frame: &[u8], start: usize) -> Result<Head, Malformed> {
-    const HEADER: usize = 14;
-    let bytes = at_least(frame, start, HEADER, Layer::Ethernet)?;
-    let ethertype = EthernetPacket::new(bytes).map_or(0, |view| view.get_ethertype().0);
-    let mut head = Head {
-        link: Link::Ethernet,
-        tags: Tags::default(),
-        ethertype,
-        offset: start + HEADER,
+fn of_ppp(header: ppp::Header) -> Head {
+    Head::plain(header.ethertype().unwrap_or(0), header.payload)
+}
+
+fn cisco(frame: &[u8]) -> Result<Head, Malformed> {
+    let (mut ethertype, offset) = ppp::cisco(frame)?;
+    // The number of RARP stands for SLARP there (RFC 1547 section 4.3.3).
+    if ethertype == ethertype::RARP {
+        ethertype = 0;
+    }
+    Ok(Head::plain(ethertype, offset))
+}
+
+fn wireless(frame: &[u8], offset: usize, is_padded: bool) -> Result<Head, Malformed> {
+    let (header, llc) = wifi::read(frame, offset, is_padded)?;
+    let small = |at: usize| u32::try_from(at).unwrap_or(0);
+    let place = |address: usize| {
+        if address == 0 {
+            0
+        } else {
+            small(offset + address)
+        }
     };
-    untag(frame, &mut head)?;
-    if head.ethertype < ethertype::LOWEST {
-        head.ethertype = 0;
+    let mut head = Head::plain(0, llc.unwrap_or(offset));
+    head.link = Link::Wifi {
+        header: small(offset),
+        source: place(header.source),
+        destination: place(header.destination),
+    };
+    if llc.is_some() {
+        control(frame, &mut head);
     }
     Ok(head)
 }
 
-/// Takes off VLAN tags (IEEE 802.1Q clause 9): each is 4 bytes, so this ends.
-#[inline]
-fn untag(frame: &[u8], head: &mut Head) -> Result<(), Malformed> {
-    let is_tag = |ethertype: u16| {
-        // 802.1Q, 802.1ad, and what was used for outer tags before that had its number.
-        ethertype == EtherTypes::Vlan.0
-            || ethertype == EtherTypes::PBridge.0
-            || ethertype == EtherTypes::QinQ.0
-    };
-    while is_tag(head.ethertype) {
-        let bytes = at_least(frame, head.offset, 4, Layer::Vlan)?;
-        let Some(view) = VlanPacket::new(bytes) else {
-            break;
-        };
-        let control = u16::from_be_bytes([view.packet()[0], view.packet()[1]]);
-        if let Some(kept) = head.tags.kept.get_mut(usize::from(head.tags.count)) {
-            *kept = control;
+/// Headers in front of the network layer that are opened, tags and labels one by one.
+const MOST_HEADERS: usize = 32;
+
+/// Walks over what stands in front of the network layer. What is not known keeps its `EtherType` and its place.
+#[cold]
+pub(super) fn open(frame: &[u8], head: &mut Head) -> Result<(), Malformed> {
+    for _ in 0..MOST_HEADERS {
+        let before = head.offset;
+        match head.ethertype {
+            0 | ethertype::IPV4 | ethertype::IPV6 | ethertype::ARP => return Ok(()),
+            length if length < ethertype::LOWEST => control(frame, head),
+            kind if is_tag(kind) => tag(frame, head)?,
+            ethertype::PPPOE_SESSION => session(frame, head)?,
+            ethertype::MPLS | ethertype::MPLS_MULTICAST => label(frame, head)?,
+            ethertype::TRANSPARENT_ETHERNET => inner_ethernet(frame, head)?,
+            ethertype::PPP => {
+                let inside = of_ppp(ppp::read(frame, head.offset)?);
+                if inside.ethertype != 0 {
+                    (head.ethertype, head.offset) = (inside.ethertype, inside.offset);
+                }
+            }
+            ethertype::ERSPAN | ethertype::ERSPAN_3 => mirrored(frame, head)?,
+            _ => return Ok(()),
         }
-        head.tags.count = head.tags.count.saturating_add(1);
-        head.ethertype = view.get_ethertype().0;
-        head.offset += 4;
-    }
-    if head.ethertype == ethertype::PPPOE_SESSION {
-        session(frame, head)?;
+        if head.offset == before {
+            return Ok(());
+        }
     }
     Ok(())
 }
 
-/// PPPoE (RFC 2516 section 4): version and type, code, session, length; then PPP. What is not IP keeps its `EtherType`.
-#[cold]
+/// LLC, where an `EtherType` would be if the number were not a length.
+fn control(frame: &[u8], head: &mut Head) {
+    let rest = frame.get(head.offset..).unwrap_or_default();
+    let carried = llc::Header::read(rest).and_then(|header| header.carried());
+    let (ethertype, length) = carried.unwrap_or((0, 0));
+    (head.ethertype, head.offset) = (ethertype, head.offset + length);
+}
+
+/// PPP over Ethernet. What is not IP keeps its `EtherType`.
 fn session(frame: &[u8], head: &mut Head) -> Result<(), Malformed> {
-    const HEADER: usize = 6;
-    let is_data = at_least(frame, head.offset, HEADER, Layer::Pppoe)?.starts_with(&[0x11, 0]);
-    let (protocol, offset) = ppp_protocol(frame, head.offset + HEADER)?;
-    if let (true, Some(ethertype)) = (is_data, of_ppp(protocol)) {
-        (head.ethertype, head.offset) = (ethertype, offset);
+    let (session, inside) = ppp::session(frame, head.offset)?;
+    if let Some(ppp) = inside
+        && let Some(ethertype) = ppp.ethertype()
+    {
+        head.passed
+            .add(Between::Pppoe, head.offset, u32::from(session));
+        (head.ethertype, head.offset) = (ethertype, ppp.payload);
     }
+    Ok(())
+}
+
+fn label(frame: &[u8], head: &mut Head) -> Result<(), Malformed> {
+    let label = mpls::read(frame, head.offset)?;
+    let after = head.offset + mpls::LABEL;
+    if !label.is_bottom {
+        at_least(frame, after, mpls::LABEL, Layer::Mpls)?;
+    }
+    let payload = if label.is_bottom {
+        mpls::payload(frame.get(after..).unwrap_or_default())
+    } else {
+        mpls::Payload::Ethertype(head.ethertype)
+    };
+    let (ethertype, offset) = match payload {
+        mpls::Payload::Ethertype(ethertype) => (ethertype, after),
+        mpls::Payload::Ethernet(more) => (ethertype::TRANSPARENT_ETHERNET, after + more),
+        mpls::Payload::Unknown => return Ok(()),
+    };
+    head.passed.add(Between::Mpls, head.offset, label.label);
+    (head.ethertype, head.offset) = (ethertype, offset);
+    Ok(())
+}
+
+fn inner_ethernet(frame: &[u8], head: &mut Head) -> Result<(), Malformed> {
+    let inside = ethernet(frame, head.offset)?;
+    head.passed.add(Between::Ethernet, head.offset, 0);
+    (head.ethertype, head.offset) = (inside.ethertype, inside.offset);
+    Ok(())
+}
+
+fn mirrored(frame: &[u8], head: &mut Head) -> Result<(), Malformed> {
+    let Some(header) = erspan::read(frame, head.offset)? else {
+        return Ok(());
+    };
+    head.passed
+        .add(Between::Erspan, head.offset, u32::from(header.session));
+    head.ethertype = ethertype::TRANSPARENT_ETHERNET;
+    head.offset += header.length;
+    Ok(())
+}
+
+/// Ethernet (IEEE 802.3 clause 3) at `start` in a frame: its type or length, which is never 0 then.
+#[inline]
+fn ethernet(frame: &[u8], start: usize) -> Result<Head, Malformed> {
+    const HEADER: usize = 14;
+    let bytes = at_least(frame, start, HEADER, Layer::Ethernet)?;
+    let ethertype = EthernetPacket::new(bytes).map_or(0, |view| view.get_ethertype().0);
+    Ok(Head::plain(ethertype, start + HEADER))
+}
+
+fn is_tag(ethertype: u16) -> bool {
+    // 802.1Q, 802.1ad, and what was used for outer tags before that had its number.
+    ethertype == EtherTypes::Vlan.0
+        || ethertype == EtherTypes::PBridge.0
+        || ethertype == EtherTypes::QinQ.0
+}
+
+/// Takes off a VLAN tag (IEEE 802.1Q clause 9).
+fn tag(frame: &[u8], head: &mut Head) -> Result<(), Malformed> {
+    let bytes = at_least(frame, head.offset, 4, Layer::Vlan)?;
+    let Some(view) = VlanPacket::new(bytes) else {
+        return Ok(());
+    };
+    let control = u16::from_be_bytes([view.packet()[0], view.packet()[1]]);
+    // Those inside of a tunnel are not the frame's.
+    if head.passed.count == 0 {
+        if let Some(kept) = head.tags.kept.get_mut(usize::from(head.tags.count)) {
+            *kept = control;
+        }
+        head.tags.count = head.tags.count.saturating_add(1);
+    }
+    head.ethertype = view.get_ethertype().0;
+    head.offset += 4;
     Ok(())
 }
 
@@ -165,7 +321,13 @@ fn cooked(frame: &[u8]) -> Result<Head, Malformed> {
     const HEADER: usize = 16;
     let bytes = at_least(frame, 0, HEADER, Layer::Cooked)?;
     let word = |at: usize| u16::from_be_bytes([bytes[at], bytes[at + 1]]);
-    cooked_head(frame, word(0), word(2), (6, word(4)), word(14), HEADER)
+    Ok(cooked_head(
+        word(0),
+        word(2),
+        (6, word(4)),
+        word(14),
+        HEADER,
+    ))
 }
 
 /// LINKTYPE_LINUX_SLL2: EtherType, 2 reserved bytes, interface, ARPHRD, direction, address.
@@ -175,63 +337,31 @@ fn cooked_2(frame: &[u8]) -> Result<Head, Malformed> {
     let word = |at: usize| u16::from_be_bytes([bytes[at], bytes[at + 1]]);
     let direction = u16::from(bytes[10]);
     let length = u16::from(bytes[11]);
-    cooked_head(frame, direction, word(8), (12, length), word(0), HEADER)
+    Ok(cooked_head(
+        direction,
+        word(8),
+        (12, length),
+        word(0),
+        HEADER,
+    ))
 }
 
 fn cooked_head(
-    frame: &[u8],
     direction: u16,
     arphrd: u16,
     (address, length): (u32, u16),
     ethertype: u16,
     offset: usize,
-) -> Result<Head, Malformed> {
-    let mut head = Head {
+) -> Head {
+    /// `LINUX_SLL_P_802_2`: LLC follows. Other small numbers say that something else does.
+    const LLC: u16 = 4;
+    let is_known = has_ethertype(arphrd) && (ethertype >= ethertype::LOWEST || ethertype == LLC);
+    Head {
         link: Link::Cooked {
             direction,
             address,
             length: u8::try_from(length.min(8)).unwrap_or(8),
         },
-        tags: Tags::default(),
-        ethertype: if has_ethertype(arphrd) { ethertype } else { 0 },
-        offset,
-    };
-    untag(frame, &mut head)?;
-    if head.ethertype < ethertype::LOWEST {
-        head.ethertype = 0;
-    }
-    Ok(head)
-}
-
-/// PPP (RFC 1661), with HDLC's address and control (RFC 1662) or without.
-fn ppp(frame: &[u8]) -> Result<Head, Malformed> {
-    /// HDLC's address of all stations; its control byte follows.
-    const ALL_STATIONS: u8 = 0xff;
-    let start = if frame.first() == Some(&ALL_STATIONS) {
-        2
-    } else {
-        0
-    };
-    let (protocol, offset) = ppp_protocol(frame, start)?;
-    Ok(Head::plain(of_ppp(protocol).unwrap_or(0), offset))
-}
-
-/// The protocol of a PPP frame, and where what it carries begins. RFC 1661 section 6.5: an odd first byte is a
-/// compressed protocol field.
-fn ppp_protocol(frame: &[u8], start: usize) -> Result<(u16, usize), Malformed> {
-    let rest = at_least(frame, start, 1, Layer::Ppp)?;
-    if rest[0] & 1 == 1 {
-        return Ok((u16::from(rest[0]), start + 1));
-    }
-    let rest = at_least(frame, start, 2, Layer::Ppp)?;
-    Ok((u16::from_be_bytes([rest[0], rest[1]]), start + 2))
-}
-
-/// The protocols of PPP (IANA, "PPP DLL Protocol Numbers") that are IP.
-fn of_ppp(protocol: u16) -> Option<u16> {
-    match protocol {
-        0x0021 => Some(ethertype::IPV4),
-        0x0057 => Some(ethertype::IPV6),
-        _ => None,
+        ..Head::plain(if is_known { ethertype } else { 0 }, offset)
     }
 }

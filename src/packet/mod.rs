@@ -3,7 +3,12 @@
 //! | file | what it holds |
 //! |---|---|
 //! | [`record`] | what was understood of a frame: a flat record of values and offsets |
-//! | [`link`] | link types: where the network layer begins, and which it is |
+//! | [`link`] | link types: where the network layer begins, and which it is; the headers in front of it |
+//! | [`ppp`] | PPP, over Ethernet and in HDLC framing; Cisco HDLC |
+//! | [`mpls`] | labels |
+//! | [`llc`] | IEEE 802.2 and SNAP |
+//! | [`wifi`] | IEEE 802.11, with radiotap or without |
+//! | [`nflog`] | what the packet filter of Linux logs |
 //! | [`ip`] | the head of an IPv4 or IPv6 packet: options and extension headers are walked over |
 //! | [`checksum`] | checksums that are wrong |
 //! | [`fragments`] | IP packets put together from their fragments |
@@ -11,6 +16,10 @@
 //! | [`tcp`] | a segment and its options |
 //! | [`udp`] | a datagram |
 //! | [`gre`] | a tunnel's header |
+//! | [`erspan`] | mirrored Ethernet in GRE |
+//! | [`vxlan`] | Ethernet in UDP: VXLAN and its generic protocol extension |
+//! | [`geneve`] | Ethernet or IP in UDP: Geneve |
+//! | [`gtp`] | a mobile network's user data in UDP: GTP-U |
 //! | [`icmp`] | ICMP and ICMPv6: echo, errors, the packet that an error quotes |
 //!
 //! The way in is [`decode()`]: a frame as a capture file has it, to a [`Decoded`].
@@ -24,14 +33,23 @@
 pub mod arp;
 pub mod checksum;
 mod decode;
+pub mod erspan;
 pub mod fragments;
+pub mod geneve;
 pub mod gre;
+pub mod gtp;
 pub mod icmp;
 pub mod ip;
 pub mod link;
+pub mod llc;
+pub mod mpls;
+pub mod nflog;
+pub mod ppp;
 pub mod record;
 pub mod tcp;
 pub mod udp;
+pub mod vxlan;
+pub mod wifi;
 
 pub use decode::decode;
 use decode::span;
@@ -85,6 +103,26 @@ pub enum Layer {
     Udp,
     /// GRE (RFC 2784).
     Gre,
+    /// IEEE 802.2 LLC, with SNAP or without.
+    Llc,
+    /// Cisco HDLC.
+    CiscoHdlc,
+    /// MPLS (RFC 3032).
+    Mpls,
+    /// IEEE 802.11.
+    Wifi,
+    /// What a driver says of an IEEE 802.11 frame.
+    Radiotap,
+    /// What the packet filter of Linux logs.
+    Nflog,
+    /// ERSPAN.
+    Erspan,
+    /// VXLAN (RFC 7348).
+    Vxlan,
+    /// Geneve (RFC 8926).
+    Geneve,
+    /// GTP-U (3GPP TS 29.281).
+    GtpU,
 }
 
 impl Layer {
@@ -106,6 +144,16 @@ impl Layer {
             Layer::Tcp => "TCP",
             Layer::Udp => "UDP",
             Layer::Gre => "GRE",
+            Layer::Llc => "LLC",
+            Layer::CiscoHdlc => "Cisco HDLC",
+            Layer::Mpls => "MPLS",
+            Layer::Wifi => "802.11",
+            Layer::Radiotap => "radiotap",
+            Layer::Nflog => "NFLOG",
+            Layer::Erspan => "ERSPAN",
+            Layer::Vxlan => "VXLAN",
+            Layer::Geneve => "Geneve",
+            Layer::GtpU => "GTP-U",
         }
     }
 }

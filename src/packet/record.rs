@@ -26,9 +26,11 @@ pub struct Decoded {
     pub ethertype: u16,
     /// Where the network layer begins.
     pub network_offset: u32,
+    /// The headers that were walked over, from the link layer to the innermost packet.
+    pub passed: Passed,
     /// The network layer and what it carries.
     pub outer: Layers,
-    /// The innermost packet of a tunnel (IP in IP, GRE).
+    /// The innermost packet of a tunnel (IP in IP, GRE, VXLAN and the like).
     pub inner: Option<Layers>,
     /// The first layer that could not be read, if any. What is in front of it stands above.
     pub malformed: Option<Malformed>,
@@ -74,6 +76,86 @@ impl Decoded {
     }
 }
 
+/// Headers between the link layer and the innermost packet, outermost first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Passed {
+    /// How many there are; more than are kept are counted.
+    pub count: u8,
+    kept: [Option<Passage>; 4],
+}
+
+impl Passed {
+    /// The first ones, outermost first.
+    pub fn iter(&self) -> impl Iterator<Item = Passage> {
+        self.kept.into_iter().flatten()
+    }
+
+    /// Whether one of this kind is among them.
+    pub fn has(&self, kind: Between) -> bool {
+        self.count > 0 && self.iter().any(|passage| passage.kind == kind)
+    }
+
+    pub(super) fn add(&mut self, kind: Between, offset: usize, number: u32) {
+        let passage = Passage {
+            kind,
+            offset: u32::try_from(offset).unwrap_or(u32::MAX),
+            number,
+        };
+        if let Some(place) = self.kept.get_mut(usize::from(self.count)) {
+            *place = Some(passage);
+        }
+        self.count = self.count.saturating_add(1);
+    }
+}
+
+/// A header that was walked over.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Passage {
+    /// What it is.
+    pub kind: Between,
+    /// Where it begins.
+    pub offset: u32,
+    /// Which of its kind: see [`Between`].
+    pub number: u32,
+}
+
+/// The kinds of headers that are walked over.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Between {
+    /// Ethernet inside of something else.
+    Ethernet,
+    /// PPP over Ethernet; its number is the session (RFC 2516).
+    Pppoe,
+    /// A label of MPLS; its number is the label (RFC 3032).
+    Mpls,
+    /// GRE; its number is the key, or 0 (RFC 2784, RFC 2890).
+    Gre,
+    /// ERSPAN; its number is the session.
+    Erspan,
+    /// VXLAN; its number is the VNI (RFC 7348).
+    Vxlan,
+    /// Geneve; its number is the VNI (RFC 8926).
+    Geneve,
+    /// GTP-U; its number is the TEID (3GPP TS 29.281).
+    GtpU,
+}
+
+impl Between {
+    /// The word of filters and programs.
+    pub fn word(self) -> &'static str {
+        match self {
+            Between::Ethernet => "ethernet",
+            Between::Pppoe => "pppoe",
+            Between::Mpls => "mpls",
+            Between::Gre => "gre",
+            Between::Erspan => "erspan",
+            Between::Vxlan => "vxlan",
+            Between::Geneve => "geneve",
+            Between::GtpU => "gtp",
+        }
+    }
+}
+
 /// The link layer of a frame.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Link {
@@ -89,6 +171,15 @@ pub enum Link {
         address: u32,
         /// How many bytes it has, at most 8.
         length: u8,
+    },
+    /// IEEE 802.11: where the addresses of the sender and the receiver are.
+    Wifi {
+        /// Where the header begins.
+        header: u32,
+        /// The sender's address; 0 if the frame has none.
+        source: u32,
+        /// The receiver's address; 0 if it was cut off.
+        destination: u32,
     },
 }
 

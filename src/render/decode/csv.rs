@@ -3,7 +3,7 @@
 
 use super::buffer::Buffer;
 use super::line::flags;
-use super::other::protocol_name;
+use super::numbers::protocol_name;
 use super::view::EventWriter;
 use crate::dissect::Frame;
 use crate::packet::record::{Network, Transport};

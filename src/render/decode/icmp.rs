@@ -3,7 +3,7 @@
 use std::net::Ipv6Addr;
 
 use super::buffer::Buffer;
-use super::line::head;
+use super::line::packet_head;
 use super::other::mac;
 use crate::dissect::Frame;
 use crate::packet::record::{Icmp, Ip};
@@ -16,11 +16,11 @@ pub(super) fn write(out: &mut Buffer, frame: &Frame<'_>, ip: &Ip, message: &Icmp
     let bytes = message.span.of(frame.bytes);
     match message.version {
         Version::V4 => {
-            head(out, "ICMP", frame.length);
+            packet_head(out, frame, "ICMP");
             v4(out, message, bytes, ip);
         }
         Version::V6 => {
-            head(out, "ICMPv6", frame.length);
+            packet_head(out, frame, "ICMPv6");
             v6(out, message, bytes, ip);
         }
     }

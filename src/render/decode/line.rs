@@ -8,7 +8,7 @@ use super::names::Names;
 use super::{icmp, other};
 use crate::dissect::Frame;
 use crate::packet::checksum::Wrong;
-use crate::packet::record::{Ip, Layers, Network, Tcp, Transport};
+use crate::packet::record::{Between, Ip, Layers, Network, Tcp, Transport};
 use crate::packet::tcp::{Opt, Options, flag};
 use crate::stream::{Analysis, Direction, Marks, SegmentInfo};
 
@@ -113,9 +113,7 @@ impl LineWriter {
                     _ => out.bytes(texts.addresses()),
                 }
                 if application.is_empty() {
-                    out.text("TCP ");
-                    out.number(u64::from(frame.length));
-                    out.byte(b' ');
+                    packet_head(out, frame, "TCP");
                     marks(out, &seen.analysis);
                     match &mut names {
                         Some(names) => {
@@ -366,6 +364,19 @@ fn rare_flags(out: &mut Buffer, flags: u16) {
     }
 }
 
+/// `PROTOCOL LENGTH `; of a mobile user's packet `GTP <PROTOCOL> LENGTH `.
+#[inline]
+pub(super) fn packet_head(out: &mut Buffer, frame: &Frame<'_>, protocol: &str) {
+    let is_mobile = frame.decoded.passed.has(Between::GtpU);
+    if is_mobile {
+        out.text("GTP <");
+    }
+    out.text(protocol);
+    out.text(if is_mobile { "> " } else { " " });
+    out.number(u64::from(frame.length));
+    out.byte(b' ');
+}
+
 /// What is not a segment of a stream.
 fn without_connection(
     out: &mut Buffer,
@@ -384,22 +395,20 @@ fn without_connection(
             }
             match &layers.transport {
                 Transport::Udp(udp) => {
-                    head(out, "UDP", frame.length);
+                    packet_head(out, frame, "UDP");
                     match names {
                         Some(names) => names.ports(out, "udp", udp.source, udp.destination),
                         None => ports(out, udp.source, udp.destination),
                     }
                     other::datagram_length(out, frame, ip, udp);
                 }
-                Transport::Tcp(tcp) if tcp.header_length == 0 => {
-                    other::bad_segment(out, frame, tcp);
-                }
+                Transport::Tcp(tcp) => other::bad_segment(out, frame, tcp),
                 Transport::Icmp(message) => icmp::write(out, frame, ip, message),
-                Transport::Tcp(_) | Transport::None => other::cut_transport(out, frame, ip),
+                Transport::None => other::cut_transport(out, frame, ip),
                 Transport::Other(span) => other::protocol(out, frame, ip, span),
             }
         }
-        Network::Arp(arp) => other::arp(out, frame, arp),
+        Network::Arp(arp) => super::arp::write(out, frame, arp),
         Network::Other { offset } => other::network(out, frame, *offset),
         Network::None => other::nothing(out, frame),
     }
@@ -407,8 +416,8 @@ fn without_connection(
 
 /// Whether this is the first fragment of a packet that cannot be put together, because it was cut.
 fn is_cut_first_fragment(frame: &Frame<'_>, ip: &Ip, transport: &Transport) -> bool {
-    let is_udp = matches!(transport, Transport::Udp(_));
-    !ip.is_v6 && is_udp && frame.captured.len() < frame.length as usize
+    let is_there = !matches!(transport, Transport::None);
+    !ip.is_v6 && is_there && frame.captured.len() < frame.length as usize
 }
 
 /// `PROTOCOL LENGTH `

@@ -5,7 +5,8 @@
 //! | [`view`] | the events of a dissection, as one of the views below shows them |
 //! | [`frames`] | a line for each frame |
 //! | [`mod@line`] | such a line, as tshark prints it |
-//! | `icmp`, `other` | such lines about what is not TCP or UDP |
+//! | `arp`, `icmp`, `llc`, `wifi`, `other` | such lines about what is not TCP or UDP |
+//! | `numbers` | names of protocols |
 //! | [`clock`] | the time column |
 //! | [`names`] | names in the place of addresses and ports |
 //! | [`words`] | an application message as text |
@@ -19,6 +20,7 @@
 //! | [`buffer`] | text without a formatter in between |
 
 mod account;
+mod arp;
 pub mod buffer;
 pub mod clock;
 pub mod csv;
@@ -28,12 +30,15 @@ pub mod frames;
 mod icmp;
 pub mod json;
 pub mod line;
+mod llc;
 pub mod message;
 pub mod names;
+mod numbers;
 mod other;
 pub mod stats;
 pub mod streams;
 pub mod view;
+mod wifi;
 pub mod words;
 
 pub use buffer::Buffer;

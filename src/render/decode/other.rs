@@ -2,11 +2,13 @@
 
 use super::buffer::Buffer;
 use super::line::{checksum, columns, flags, head, ports};
+use super::{llc, numbers, wifi};
+use crate::capfile::LinkType;
 use crate::dissect::{Frame, Unread};
 use crate::packet::checksum::Wrong;
 use crate::packet::gre;
-use crate::packet::ip::protocol;
-use crate::packet::record::{Arp, ArpAddresses, Ip, Link, Span, Tcp, Transport, Udp};
+use crate::packet::ip::{IPV6_HEADER, protocol};
+use crate::packet::record::{Between, Ip, Link, Passage, Span, Tcp, Transport, Udp};
 use crate::packet::tcp::{HEADER, flag};
 use crate::packet::{Decoded, Layer};
 
@@ -16,14 +18,25 @@ pub(super) fn mac(bytes: &[u8]) -> String {
     parts.join(":")
 }
 
-/// The columns of source and destination without IP.
-fn link_columns(out: &mut Buffer, frame: &Frame<'_>) {
-    match frame.decoded.link {
-        Link::Ethernet => {
-            let addresses = frame.bytes.first_chunk::<12>();
-            let (to, from) = addresses.map_or((&[][..], &[][..]), |both| both.split_at(6));
-            columns(out, &mac(from), &mac(to));
-        }
+/// The columns of source and destination without IP: those of the innermost Ethernet.
+pub(super) fn link_columns(out: &mut Buffer, frame: &Frame<'_>) {
+    let passed = frame.decoded.passed.iter();
+    let inner = passed.filter(|passage| passage.kind == Between::Ethernet);
+    match (inner.last(), frame.decoded.link) {
+        (Some(Passage { offset, .. }), _) => ethernet_columns(out, frame, offset as usize),
+        (None, Link::Ethernet) => ethernet_columns(out, frame, 0),
+        (None, link) => other_columns(out, frame, link),
+    }
+}
+
+fn ethernet_columns(out: &mut Buffer, frame: &Frame<'_>, start: usize) {
+    let addresses = frame.bytes.get(start..).and_then(<[u8]>::first_chunk::<12>);
+    let (to, from) = addresses.map_or((&[][..], &[][..]), |both| both.split_at(6));
+    columns(out, &mac(from), &mac(to));
+}
+
+fn other_columns(out: &mut Buffer, frame: &Frame<'_>, link: Link) {
+    match link {
         Link::Cooked {
             address, length, ..
         } => {
@@ -31,37 +44,12 @@ fn link_columns(out: &mut Buffer, frame: &Frame<'_>) {
             let from = &from[..from.len().min(usize::from(length))];
             columns(out, &mac(from), "");
         }
-        Link::None => columns(out, "", ""),
-    }
-}
-
-pub(super) fn arp(out: &mut Buffer, frame: &Frame<'_>, arp: &Arp) {
-    link_columns(out, frame);
-    head(out, "ARP", frame.length);
-    let Some(addresses) = arp.addresses else {
-        return out.format(format_args!("Operation {}", arp.operation));
-    };
-    let ArpAddresses {
-        sender_mac,
-        sender,
-        target,
-        ..
-    } = addresses;
-    let ip = |bytes: [u8; 4]| std::net::Ipv4Addr::from(bytes);
-    let (from, to) = (ip(sender), ip(target));
-    match arp.operation {
-        1 if sender == target => out.format(format_args!("ARP Announcement for {from}")),
-        1 if sender == [0; 4] => out.format(format_args!("Who has {to}? (ARP Probe)")),
-        1 => out.format(format_args!("Who has {to}? Tell {from}")),
-        2 if sender == target => out.format(format_args!("Gratuitous ARP for {from} (Reply)")),
-        2 => out.format(format_args!("{from} is at {}", mac(&sender_mac))),
-        3 => out.format(format_args!(
-            "Who is {}? Tell {}",
-            mac(&addresses.target_mac),
-            mac(&sender_mac)
-        )),
-        4 => out.format(format_args!("{} is at {to}", mac(&addresses.target_mac))),
-        other => out.format(format_args!("Operation {other}")),
+        Link::Wifi {
+            header,
+            source,
+            destination,
+        } => wifi::columns(out, frame.bytes, header, source, destination),
+        Link::Ethernet | Link::None => columns(out, "", ""),
     }
 }
 
@@ -80,7 +68,7 @@ pub(super) fn fragment(out: &mut Buffer, frame: &Frame<'_>, ip: &Ip) {
         ));
     } else {
         head(out, "IPv4", frame.length);
-        let name = protocol_name(ip.protocol).unwrap_or("Unknown");
+        let name = numbers::protocol_words(ip.protocol).unwrap_or("Unknown");
         out.format(format_args!(
             "Fragmented IP protocol (proto={name} {}, off={}, ID={:04x})",
             ip.protocol, fragment.offset, fragment.identification,
@@ -102,13 +90,26 @@ pub(super) fn cut_transport(out: &mut Buffer, frame: &Frame<'_>, ip: &Ip) {
         _ => "IPv4",
     };
     head(out, name, frame.length);
+    if frame
+        .decoded
+        .malformed
+        .is_some_and(|it| it.layer == Layer::Ipv6Extension)
+    {
+        out.text(match ip.protocol {
+            protocol::HOP_BY_HOP => "IPv6 hop-by-hop options",
+            protocol::ROUTING => "IPv6 routing",
+            protocol::DESTINATION_OPTIONS => "IPv6 destination options",
+            _ => "",
+        });
+    }
     if let (&[from, from_low, to, to_low, ..], "TCP" | "UDP") = (rest, name) {
         let (from, to) = ([from, from_low], [to, to_low]);
         ports(out, u16::from_be_bytes(from), u16::from_be_bytes(to));
     }
 }
 
-/// A segment whose header says a length that cannot be: its numbers as they stand.
+/// A segment that is no part of a stream: its numbers as they stand. Its header says a length that cannot be, or it is the
+/// first fragment of a packet that cannot be put together.
 #[cold]
 pub(super) fn bad_segment(out: &mut Buffer, frame: &Frame<'_>, tcp: &Tcp) {
     head(out, "TCP", frame.length);
@@ -120,6 +121,9 @@ pub(super) fn bad_segment(out: &mut Buffer, frame: &Frame<'_>, tcp: &Tcp) {
         out.format(format_args!(" Ack={}", tcp.acknowledgment));
     }
     out.format(format_args!(" Win={}", tcp.window));
+    if tcp.has(flag::URG) {
+        out.format(format_args!(" Urg={}", tcp.urgent));
+    }
     if frame.wrong_checksum == Some(Wrong::Tcp) {
         checksum(out, Wrong::Tcp);
     }
@@ -178,22 +182,78 @@ pub(super) fn protocol(out: &mut Buffer, frame: &Frame<'_>, ip: &Ip, span: &Span
         if carried == 0 {
             return out.text("Encapsulated Possible GRE keepalive packet");
         }
-        return out.format(format_args!(
-            "Encapsulated {} (0x{carried:04x}) Len={}",
-            ethertype_name(carried),
-            span.length
-        ));
+        out.text("Encapsulated ");
+        return match numbers::gre_words(carried) {
+            Some(name) => out.text(name),
+            None => out.format(format_args!("0x{carried:04x} (unknown)")),
+        };
     }
-    head(out, if ip.is_v6 { "IPv6" } else { "IPv4" }, frame.length);
-    let name = protocol_name(ip.protocol).unwrap_or("Unknown");
-    out.format(format_args!("{name} ({}) Len={}", ip.protocol, span.length));
+    let name = match ip.is_v6 {
+        true if has_authentication(frame, ip) => "AH",
+        true => "IPv6",
+        false => "IPv4",
+    };
+    head(out, name, frame.length);
+    if ip.is_v6 && ip.protocol == protocol::NO_NEXT_HEADER {
+        return out.text("IPv6 no next header");
+    }
+    if ip.is_v6 {
+        out.text("Unknown IP Protocol: ");
+    }
+    let name = numbers::protocol_words(ip.protocol).unwrap_or("Unknown");
+    out.format(format_args!("{name} ({})", ip.protocol));
+}
+
+/// Whether an authentication header is the last in front of what an IPv6 packet carries.
+fn has_authentication(frame: &Frame<'_>, ip: &Ip) -> bool {
+    let end = ip.offset as usize + ip.header_length as usize;
+    let mut next = ip.next_header;
+    let mut at = ip.offset as usize + IPV6_HEADER;
+    // They were walked over before, so each is whole.
+    while let Some(&[after, length]) = frame.bytes.get(at..).and_then(<[u8]>::first_chunk) {
+        let length = match next {
+            protocol::AUTHENTICATION => (usize::from(length) + 2) * 4,
+            protocol::FRAGMENT => 8,
+            _ => (usize::from(length) + 1) * 8,
+        };
+        if at + length >= end {
+            return next == protocol::AUTHENTICATION && at < end;
+        }
+        (next, at) = (after, at + length);
+    }
+    false
+}
+
+fn rest_of<'a>(frame: &Frame<'a>, offset: u32) -> &'a [u8] {
+    frame.bytes.get(offset as usize..).unwrap_or_default()
+}
+
+/// Whether this is a frame of Cisco HDLC.
+fn is_cisco(frame: &Frame<'_>) -> bool {
+    match frame.decoded.link_type {
+        LinkType::C_HDLC => true,
+        LinkType::PPP | LinkType::PPP_SERIAL => matches!(frame.bytes.first(), Some(0x0f | 0x8f)),
+        _ => false,
+    }
 }
 
 /// A network layer that is not known.
 pub(super) fn network(out: &mut Buffer, frame: &Frame<'_>, offset: u32) {
+    let is_cisco = is_cisco(frame);
+    if is_cisco {
+        columns(out, "N/A", "N/A");
+        return head(out, "CHDLC", frame.length);
+    }
     link_columns(out, frame);
+    if let Link::Wifi { header, .. } = frame.decoded.link
+        && header == offset
+    {
+        return wifi::write(out, frame, header as usize);
+    }
     let rest = frame.length.saturating_sub(offset);
     match frame.decoded.ethertype {
+        0 if frame.decoded.link != Link::None
+            && llc::write(out, frame.length, rest_of(frame, offset)) => {}
         0 => {
             let name = frame.decoded.link_type.to_string();
             head(
@@ -209,7 +269,7 @@ pub(super) fn network(out: &mut Buffer, frame: &Frame<'_>, offset: u32) {
         }
         ethertype => {
             out.format(format_args!("0x{ethertype:04x} {} ", frame.length));
-            out.format(format_args!("{} Len={rest}", ethertype_name(ethertype)));
+            out.text(numbers::ethertype_name(ethertype).unwrap_or("Ethernet II"));
         }
     }
 }
@@ -229,6 +289,7 @@ pub(super) fn unread(what: Unread) -> String {
         Unread::Link(link) => match link.0 {
             // An Ethernet frame without an EtherType.
             1 => "IEEE 802.2 LLC".to_owned(),
+            9 | 50 | 51 | 166 | 204 => "PPP".to_owned(),
             104 => "Cisco HDLC".to_owned(),
             105 | 119 | 127 | 163 => "IEEE 802.11".to_owned(),
             187 | 201 => "Bluetooth".to_owned(),
@@ -238,69 +299,21 @@ pub(super) fn unread(what: Unread) -> String {
             _ => link.to_string(),
         },
         Unread::Ethertype(ethertype) => named(ethertype),
-        Unread::Gre(ethertype) => format!("GRE with {}", named(ethertype)),
+        Unread::Gre(carried) => match numbers::gre_words(carried) {
+            Some(name) => format!("GRE with {name}"),
+            None => format!("GRE with EtherType 0x{carried:04x}"),
+        },
         Unread::Tunnel(name) => name.to_owned(),
+        Unread::Protocol(number) => match numbers::protocol_name(number) {
+            Some(name) => name.to_owned(),
+            None => format!("IP protocol {number}"),
+        },
     }
 }
 
 fn named(ethertype: u16) -> String {
-    match ethertype_name(ethertype) {
-        UNKNOWN => format!("EtherType 0x{ethertype:04x}"),
-        name => name.to_owned(),
+    match numbers::ethertype_name(ethertype) {
+        Some(name) => name.to_owned(),
+        None => format!("EtherType 0x{ethertype:04x}"),
     }
-}
-
-const UNKNOWN: &str = "Unknown EtherType";
-
-/// What networks have and this does not decode (IEEE, list of Ethernet types).
-fn ethertype_name(ethertype: u16) -> &'static str {
-    match ethertype {
-        0x0800 => "IPv4",
-        0x0806 => "ARP",
-        0x86dd => "IPv6",
-        0x8863 => "PPPoE Discovery",
-        0x8864 => "PPPoE Session",
-        0x8847 | 0x8848 => "MPLS",
-        0x888e => "802.1X",
-        0x88cc => "LLDP",
-        0x88e5 => "MACsec",
-        0x88f7 => "PTP",
-        0x8809 => "Slow Protocols",
-        0x0842 => "Wake-on-LAN",
-        0x6558 => "Transparent Ethernet Bridging",
-        0x880b => "PPP",
-        0x88be => "ERSPAN",
-        0x22eb => "ERSPAN Type III",
-        0x2001 => "NHRP",
-        0x883e => "WCCP",
-        0x00fe => "OSI",
-        _ => UNKNOWN,
-    }
-}
-
-/// Protocols (IANA, "Assigned Internet Protocol Numbers").
-pub(super) fn protocol_name(number: u8) -> Option<&'static str> {
-    Some(match number {
-        protocol::ICMP => "ICMP",
-        2 => "IGMP",
-        protocol::IPV4 => "IPIP",
-        protocol::TCP => "TCP",
-        protocol::UDP => "UDP",
-        33 => "DCCP",
-        protocol::IPV6 => "IPv6",
-        protocol::GRE => "GRE",
-        50 => "ESP",
-        protocol::AUTHENTICATION => "AH",
-        protocol::ICMPV6 => "ICMPv6",
-        59 => "No Next Header",
-        88 => "EIGRP",
-        89 => "OSPF",
-        103 => "PIM",
-        112 => "VRRP",
-        115 => "L2TP",
-        132 => "SCTP",
-        136 => "UDPlite",
-        137 => "MPLS",
-        _ => return None,
-    })
 }

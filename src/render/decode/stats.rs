@@ -7,7 +7,7 @@ use serde::ser::SerializeStruct as _;
 use serde::{Serialize, Serializer};
 
 use super::buffer::Buffer;
-use super::other::protocol_name;
+use super::numbers::protocol_name;
 use super::view::EventWriter;
 use super::words::milliseconds;
 use crate::capfile::Timestamp;

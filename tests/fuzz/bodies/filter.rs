@@ -27,11 +27,13 @@ pub(crate) fn filter(data: &[u8]) {
     let [link, len, frame @ ..] = rest else {
         return;
     };
-    let links = [1, 0, 9, 101, 108, 113, 228, 229, 276, 147];
+    let links = [1, 0, 9, 101, 108, 113, 228, 229, 276, 147, 50, 104];
     let link = LinkType(links[usize::from(*link) % links.len()]);
     let subject = Subject {
         stream: Some(u64::from(*len)),
         app: len % 2 == 0,
+        packed: &[("vxlan", 7)],
+        unpacked: frame,
         ..Subject::new(frame, u32::from(*len) * 8)
     };
     let Ok(program) = filter.compile(link) else {

@@ -9,7 +9,7 @@ use sockdoc::render::decode::{
     Buffer, Csv, EventWriter as _, Json, LineWriter, TimeColumn, TimeFormat,
 };
 
-const LINKS: [LinkType; 10] = [
+const LINKS: [LinkType; 18] = [
     LinkType::ETHERNET,
     LinkType::NULL,
     LinkType::LOOP,
@@ -20,6 +20,14 @@ const LINKS: [LinkType; 10] = [
     LinkType::LINUX_SLL2,
     LinkType::PPP,
     LinkType(147),
+    LinkType::PPP_SERIAL,
+    LinkType::PPP_ETHER,
+    LinkType::C_HDLC,
+    LinkType::IEEE802_11,
+    LinkType::IEEE802_11_RADIOTAP,
+    LinkType::PPP_PPPD,
+    LinkType::PPP_WITH_DIR,
+    LinkType::NFLOG,
 ];
 
 /// The input: a byte for the link type, a byte for how much of the frame was cut off, and the frame.
@@ -55,6 +63,7 @@ pub(crate) fn packet(data: &[u8]) {
         quoted: None,
         request: None,
         wrong_checksum: checksum::wrong(&decoded, frame),
+        contested: Some([10, 0, 0, 1]),
         messages: 0,
         facts: 0,
         is_selected: true,

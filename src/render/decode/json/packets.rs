@@ -5,12 +5,13 @@ use std::net::IpAddr;
 use super::super::buffer::Buffer;
 use super::super::icmp::mtu;
 use super::super::line::KNOWN;
-use super::super::other::{mac, protocol_name};
+use super::super::numbers::protocol_name;
+use super::super::other::mac;
 use super::{address, string, time};
 use crate::dissect::Frame;
 use crate::packet::gre;
 use crate::packet::ip::protocol;
-use crate::packet::record::{Arp, Ip, Network, Tcp, Transport};
+use crate::packet::record::{Arp, Between, Ip, Network, Tcp, Transport};
 use crate::packet::tcp::flag;
 use crate::stream::{Marks, SegmentInfo};
 
@@ -69,13 +70,22 @@ impl Packets {
                 segment(out, tcp, seen);
             }
             (Network::Ip(ip), transport, _) => packet_of_ip(out, frame, ip, transport),
-            (Network::Arp(arp), ..) => self::arp(out, arp),
+            (Network::Arp(arp), ..) => {
+                self::arp(out, arp);
+                if let Some(contested) = frame.contested {
+                    key!(out, "duplicate_address");
+                    address(out, contested.into());
+                }
+            }
             (Network::Other { .. } | Network::None, ..) => {
                 key!(out, "protocol");
                 out.text("null");
                 key!(out, "ethertype");
                 out.number(u64::from(frame.decoded.ethertype));
             }
+        }
+        if frame.decoded.passed.count > 0 || frame.decoded.inner.is_some() {
+            around(out, frame);
         }
         if let Some(wrong) = frame.wrong_checksum {
             key!(out, "checksum_wrong");
@@ -180,6 +190,32 @@ fn packet_of_ip(out: &mut Buffer, frame: &Frame<'_>, ip: &Ip, transport: &Transp
         key!(out, "more_fragments");
         out.text(if fragment.more { "true" } else { "false" });
     }
+}
+
+/// What is around the innermost packet: the addresses outside of all tunnels, and the headers in between.
+#[cold]
+fn around(out: &mut Buffer, frame: &Frame<'_>) {
+    if let (Some(_), Network::Ip(outer)) = (frame.decoded.inner, &frame.decoded.outer.network) {
+        key!(out, "outer_source");
+        address(out, outer.source);
+        key!(out, "outer_destination");
+        address(out, outer.destination);
+    }
+    key!(out, "encapsulation");
+    out.byte(b'[');
+    for (place, passage) in frame.decoded.passed.iter().enumerate() {
+        if place > 0 {
+            out.byte(b',');
+        }
+        out.text("{\"kind\":");
+        string(out, passage.kind.word());
+        if passage.kind != Between::Ethernet {
+            key!(out, "id");
+            out.number(u64::from(passage.number));
+        }
+        out.byte(b'}');
+    }
+    out.byte(b']');
 }
 
 fn arp(out: &mut Buffer, arp: &Arp) {
