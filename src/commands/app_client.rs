@@ -4,7 +4,7 @@ use std::io::{self, Write as _};
 
 use crate::commands::endpoint::{Endpoint, usage};
 use crate::commands::options::{CARELESS, LoadArgs, ReachArgs, SendingArgs, SocketArgs};
-use crate::commands::serving::{print, tell, tell_cut, tell_tried};
+use crate::commands::serving::{print, tell, tell_cut, tell_tried, tell_unspecified};
 use crate::commands::{Context, Status, loading, values};
 use crate::error::{Error, Kind, Result};
 use crate::framing::escapes;
@@ -123,10 +123,11 @@ pub fn run(args: &Args, context: &Context) -> Result<Status> {
     transcript.tell(|out, server| writeln!(out, "Starting connection to {server}"))?;
     let mut connection =
         Connection::tcp(&endpoint.name(), &addresses, &options, args.reach.timeout)?;
-    privilege::drop_all()?;
     if context.verbose {
         tell_tried(&connection);
     }
+    privilege::drop_all()?;
+    tell_unspecified(endpoint.connect_host(), &connection);
     let copies = usize::from(args.glue.or(args.no_wait).unwrap_or(1));
     let all = request.repeat(copies);
     let ends = vec![request.len(); if args.no_wait.is_some() { copies } else { 0 }];

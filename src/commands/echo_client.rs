@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use crate::commands::endpoint::{Endpoint, usage};
 use crate::commands::options::{CARELESS, LoadArgs, ReachArgs, SendingArgs, SocketArgs};
-use crate::commands::serving::{print, tell, tell_cut, tell_tried};
+use crate::commands::serving::{print, tell, tell_cut, tell_tried, tell_unspecified};
 use crate::commands::{Context, Status, loading, values};
 use crate::error::{Error, Kind, Result};
 use crate::framing::Framing;
@@ -185,10 +185,11 @@ impl Server<'_> {
             let addresses = self.resolve()?;
             let connection =
                 Connection::tcp(&self.endpoint.name(), &addresses, self.options, timeout)?;
-            privilege::drop_all()?;
             if self.verbose {
                 tell_tried(&connection);
             }
+            privilege::drop_all()?;
+            tell_unspecified(self.endpoint.connect_host(), &connection);
             Ok(connection)
         }
     }

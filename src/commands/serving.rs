@@ -3,6 +3,7 @@
 
 use std::fmt::Write as _;
 use std::io::{self, Write as _};
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -14,6 +15,7 @@ use crate::render::{counted, escape, load, thousands};
 use crate::service::datagrams::{Guard, Unanswered};
 use crate::service::event::{Event, Who};
 use crate::service::{Note, Peer, Service};
+use crate::sys::around;
 use crate::sys::clock;
 use crate::sys::datagram;
 use crate::sys::exchange::Connection;
@@ -176,9 +178,19 @@ pub fn tell(line: &str) {
 /// Names the addresses that were tried before the one that answered.
 pub fn tell_tried(connection: &Connection) {
     for failure in &connection.failed {
+        let failed = around::connect_failed(failure.describe(), failure.address);
+        tell(&format!("tried before: {}", failed.on_one_line()));
+    }
+}
+
+/// Says which address was meant by one that only servers have: Linux takes 0.0.0.0 and :: of a client for this host.
+pub fn tell_unspecified(host: &str, connection: &Connection) {
+    let address = host.parse::<IpAddr>();
+    if address.is_ok_and(|address| address.is_unspecified())
+        && let Peer::Ip(peer) = connection.peer
+    {
         tell(&format!(
-            "tried before: {}",
-            failure.describe().on_one_line()
+            "{host} is an address to listen on; a client that connects to it reaches this host: {peer}"
         ));
     }
 }

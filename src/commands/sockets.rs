@@ -97,7 +97,7 @@ pub struct HowArgs {
     #[arg(short = 'r', long)]
     resolve: bool,
     /// Measure for this long and show rates: 2, 500ms, 1m; a number alone is seconds.
-    #[arg(long, value_name = "S", value_parser = crate::commands::values::duration,
+    #[arg(long, value_name = "S", value_parser = crate::commands::values::positive_duration,
           conflicts_with_all = ["like", "summary"])]
     seconds: Option<Duration>,
     // The list of columns is the one that is read.
@@ -124,7 +124,7 @@ pub struct HowArgs {
     /// Print comma-separated values.
     #[arg(long, conflicts_with = "json")]
     csv: bool,
-    /// Print no column headings.
+    /// Print rows alone: no column headings and no summary; notes go to standard error.
     #[arg(short = 'H', long)]
     no_header: bool,
     /// Print one line per socket whatever the width of the terminal, and shorten nothing.

@@ -58,7 +58,7 @@ pub struct Args {
           help = format!("Sort by one of: {}", SortBy::names()))]
     sort: SortBy,
     /// Print one frame of what happens in one interval, and end.
-    #[arg(long, conflicts_with = "json")]
+    #[arg(long)]
     once: bool,
     /// End after this many intervals.
     #[arg(short = 'c', long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
@@ -184,7 +184,8 @@ impl Top {
             if matches!(self.source, Source::Host(_)) {
                 self.source.wait(self.interval);
             }
-            if !self.look()? {
+            // A file may have one sample only, which was read before.
+            if !self.look()? && done > 0 {
                 break;
             }
             done += 1;

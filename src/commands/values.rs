@@ -15,6 +15,7 @@ pub fn duration(text: &str) -> Result<Duration, String> {
         "" | "s" => 1.0,
         "m" | "min" => 60.0,
         "h" => 3600.0,
+        _ if number.is_empty() => return Err("not a duration: try 30, 500ms or 2m".to_owned()),
         _ => return Err(format!("'{unit}' is not a unit of time: use ms, s, m or h")),
     };
     let number: f64 = number

@@ -183,17 +183,21 @@ impl<'a> Groups<'a> {
         let rule = std::ptr::from_ref(finding.rule);
         let sharing = |place: &Place| self.sharing.get(&(rule, process, *place));
         let [ours, theirs] = self.places(finding);
+        let place = if sharing(&ours) >= sharing(&theirs) {
+            ours
+        } else {
+            theirs
+        };
+        // Sockets of unknown processes with nothing in common are not one.
+        let is_socket = matches!(finding.subject, Subject::Socket(_));
+        let is_apart = is_socket && process.is_none() && place == Place::Elsewhere;
         let key = Key {
             cause,
             rule,
             severity: finding.severity as u8,
             process,
-            place: if sharing(&ours) >= sharing(&theirs) {
-                ours
-            } else {
-                theirs
-            },
-            alone: self.each.then_some(index),
+            place,
+            alone: (self.each || is_apart).then_some(index),
         };
         let group = *self.by_key.entry(key).or_insert_with(|| {
             self.members.push((key, Vec::new()));
@@ -225,13 +229,10 @@ impl<'a> Groups<'a> {
         };
         let socket = self.case.socket(at);
         let ours = socket.local.port();
+        let ours = ours.map_or(Place::Elsewhere, |port| Place::On(socket.netns, port));
         let theirs = socket.peer.ip().zip(socket.peer.port());
-        [
-            ours.map_or(Place::Elsewhere, |port| Place::On(socket.netns, port)),
-            theirs.map_or(Place::Elsewhere, |(ip, port)| {
-                Place::To(socket.netns, ip, port)
-            }),
-        ]
+        let theirs = theirs.map_or(ours, |(ip, port)| Place::To(socket.netns, ip, port));
+        [ours, theirs]
     }
 
     fn into_blocks(self) -> Vec<Block> {

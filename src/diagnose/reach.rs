@@ -191,6 +191,13 @@ impl Target<'_> {
             return Some(stopped_process(&who, pid));
         }
         let socket = index.socket(theirs);
+        // Without an inode: no descriptor was made for it yet.
+        if socket.inode == 0 && socket.state == State::Established {
+            return Told::new(
+                format!("{who} has not accepted the connection"),
+                trace(index, &holding),
+            );
+        }
         if socket.recv_q > 0 {
             return Told::new(
                 format!(
@@ -213,13 +220,22 @@ impl Target<'_> {
         if let Some(pid) = stopped {
             return stopped_process(&format!("{}; {who}", finding.headline), pid);
         }
-        let next = finding.next.iter().take(2).map(|step| match step {
-            NextStep::Command(command) => command.0.join(" "),
-            NextStep::Sentence(text) => text.to_string(),
-        });
+        let mut next = String::new();
+        for step in finding.next.iter().take(2) {
+            match step {
+                NextStep::Command(command) => next += &command.0.join(" "),
+                NextStep::Sentence(text) if next.is_empty() => next += text,
+                // What the command is for.
+                NextStep::Sentence(text) => {
+                    let mut letters = text.trim_end_matches('.').chars();
+                    let first = letters.next().into_iter().flat_map(char::to_lowercase);
+                    let _ = write!(next, " ({}{})", first.collect::<String>(), letters.as_str());
+                }
+            }
+        }
         Told {
             cause: format!("{who}: {}", finding.headline),
-            next: next.collect::<Vec<_>>().join("  "),
+            next,
         }
     }
 
@@ -280,8 +296,10 @@ fn trace(index: &Index<'_>, sockets: &[SocketAt]) -> String {
             .first()
             .and_then(|at| index.socket(*at).local.port())
         {
-            Some(port) => format!("find the process, as root: sockdoc sockets :{port}"),
-            None => "find the process, as root: sockdoc sockets -a".to_owned(),
+            Some(port) => {
+                format!("see which process it is, as root: sockdoc sockets --problems :{port}")
+            }
+            None => "see which process it is, as root: sockdoc sockets --problems".to_owned(),
         },
     }
 }

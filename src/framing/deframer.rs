@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use super::error::swapped;
+use super::error::Suspect;
 use super::{Assembler, Delimiter, Framing, FramingError, Unfinished};
 
 /// Finds the messages in a stream of bytes, in whatever pieces it comes.
@@ -122,11 +122,15 @@ impl Deframer {
                 Some(announced) => {
                     let field = &self.assembler.view(&[])[..prefix];
                     let is_binary = !matches!(self.framing, Framing::Digits(_));
-                    let is_swapped = is_binary && swapped(field) == (have - prefix) as u64;
+                    let suspect = if is_binary {
+                        Suspect::of(field, have - prefix)
+                    } else {
+                        Suspect::Nothing
+                    };
                     Unfinished::Announced {
                         have: have - prefix,
                         announced: usize::try_from(announced).unwrap_or(usize::MAX),
-                        is_swapped,
+                        suspect,
                     }
                 }
                 None if matches!(self.framing, Framing::Digits(_)) => {

@@ -131,10 +131,7 @@ impl fmt::Display for FramingError {
                 let swapped = swapped(field);
                 if !binary {
                     Ok(())
-                } else if field
-                    .iter()
-                    .all(|byte| byte.is_ascii_graphic() || *byte == b' ')
-                {
+                } else if field.iter().all(|byte| is_text(*byte)) {
                     f.write_str(
                         ": it is text, so the peer sends messages without this length in front",
                     )
@@ -193,8 +190,8 @@ pub enum Unfinished {
         have: usize,
         /// How many were announced.
         announced: usize,
-        /// Whether just as many came as the length says in the other byte order.
-        is_swapped: bool,
+        /// What the length may be in truth.
+        suspect: Suspect,
     },
     /// Inside a message of fixed size.
     Fixed {
@@ -229,10 +226,10 @@ impl fmt::Display for Unfinished {
             Unfinished::Announced {
                 have,
                 announced,
-                is_swapped,
+                suspect,
             } => {
                 write!(f, "after {have} of the {announced} bytes announced")?;
-                swapped_length(f, *is_swapped, *have)
+                suspect.tell(f, *have)
             }
             Unfinished::Fixed { have, size } => {
                 write!(f, "after {have} of the {size} bytes of a message")
@@ -261,9 +258,9 @@ impl Unfinished {
             Unfinished::Announced {
                 have,
                 announced,
-                is_swapped,
+                suspect,
             } => {
-                let hint = Swapped(*is_swapped, *have);
+                let hint = Hint(suspect, *have);
                 format!("{have} of the {announced} bytes announced{hint}")
             }
             Unfinished::Fixed { have, size } => format!("{have} of the {size} bytes of a message"),
@@ -282,23 +279,55 @@ impl Unfinished {
     }
 }
 
-/// What is said of a length in the wrong byte order, if it is one.
-struct Swapped(bool, usize);
+/// What a length of an unfinished message may be in truth.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Suspect {
+    /// A length.
+    Nothing,
+    /// A length in the other byte order: just as many bytes came as it says then.
+    Swapped,
+    /// Text: these are the bytes.
+    Text(Box<[u8]>),
+}
 
-impl fmt::Display for Swapped {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        swapped_length(f, self.0, self.1)
+impl Suspect {
+    /// What the bytes of a binary length look like after `have` bytes of the message.
+    pub(super) fn of(field: &[u8], have: usize) -> Suspect {
+        if swapped(field) == have as u64 {
+            Suspect::Swapped
+        } else if field.iter().all(|byte| is_text(*byte)) {
+            Suspect::Text(field.into())
+        } else {
+            Suspect::Nothing
+        }
+    }
+
+    fn tell(&self, f: &mut fmt::Formatter<'_>, have: usize) -> fmt::Result {
+        match self {
+            Suspect::Nothing => Ok(()),
+            Suspect::Swapped => write!(
+                f,
+                "; swapped, the length is {have}: the peer's length is little-endian"
+            ),
+            Suspect::Text(field) => write!(
+                f,
+                "; the length \"{}\" is text: the peer may send messages without it",
+                escape(field)
+            ),
+        }
     }
 }
 
-fn swapped_length(f: &mut fmt::Formatter<'_>, is_swapped: bool, have: usize) -> fmt::Result {
-    if !is_swapped {
-        return Ok(());
+struct Hint<'a>(&'a Suspect, usize);
+
+impl fmt::Display for Hint<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.tell(f, self.1)
     }
-    write!(
-        f,
-        "; swapped, the length is {have}: the peer's length is little-endian"
-    )
+}
+
+fn is_text(byte: u8) -> bool {
+    byte.is_ascii_graphic() || byte == b' '
 }
 
 /// A binary length in the other byte order.

@@ -8,7 +8,7 @@ use super::spelling::Spelling;
 
 /// The words, and curl's exit codes in the parentheses that it prints them in.
 pub(super) static WORDS: &[Spelling] = &[
-    chromium("ERR_PORT_CLOSED", &["ECONNREFUSED"]),
+    chromium("ERR_CONNECTION_REFUSED", &["ECONNREFUSED"]),
     chromium("ERR_CONNECTION_RESET", &["ECONNRESET"]),
     chromium("ERR_CONNECTION_ABORTED", &["ECONNABORTED"]),
     chromium("ERR_CONNECTION_TIMED_OUT", &["ETIMEDOUT"]),
@@ -23,8 +23,8 @@ pub(super) static WORDS: &[Spelling] = &[
     chromium("ERR_SOCKET_NOT_CONNECTED", &["ENOTCONN"]),
     chromium("ERR_MSG_TOO_BIG", &["EMSGSIZE"]),
     chromium("ERR_PROXY_CONNECTION_FAILED", NOT_CONNECTED),
-    firefox("NS_ERROR_PORT_CLOSED", &["ECONNREFUSED"]),
-    firefox("NS_ERROR_PROXY_PORT_CLOSED", &["ECONNREFUSED"]),
+    firefox("NS_ERROR_CONNECTION_REFUSED", &["ECONNREFUSED"]),
+    firefox("NS_ERROR_PROXY_CONNECTION_REFUSED", &["ECONNREFUSED"]),
     firefox("NS_ERROR_NET_RESET", &["ECONNRESET"]),
     firefox("NS_ERROR_NET_TIMEOUT", &["ETIMEDOUT"]),
     firefox("NS_ERROR_UNKNOWN_HOST", NOT_RESOLVED),

@@ -176,6 +176,7 @@ fn read_key(code: KeyCode, modifiers: KeyModifiers) -> Option<Key> {
     if modifiers.contains(KeyModifiers::CONTROL) {
         return match code {
             KeyCode::Char('c') => Some(Key::Interrupt),
+            KeyCode::Char('u') => Some(Key::EraseLine),
             KeyCode::Char('z') => Some(Key::Suspend),
             KeyCode::Char('l') => Some(Key::Refresh),
             KeyCode::Char('h') => Some(Key::Backspace),

@@ -27,6 +27,8 @@ pub enum Key {
     Suspend,
     /// Ctrl-L.
     Refresh,
+    /// Ctrl-U.
+    EraseLine,
 }
 
 /// What a key asks of the program beside another picture.
@@ -235,6 +237,18 @@ impl View {
         self.filter_text.is_empty() && self.tcp && self.udp && !self.listening && !self.problems
     }
 
+    /// What the keys leave out, in words; empty if nothing.
+    pub fn left_out(&self) -> String {
+        let hidden = [
+            (!self.tcp, "TCP is hidden (t)"),
+            (!self.udp, "UDP is hidden (u)"),
+            (self.listening, "only listeners (l)"),
+            (self.problems, "only problems (!)"),
+        ];
+        let words: Vec<&str> = hidden.iter().filter(|it| it.0).map(|it| it.1).collect();
+        words.join(", ")
+    }
+
     /// The sockets that are shown, in the order of the sample.
     pub(super) fn shown(&self, look: &Look) -> Vec<SocketAt> {
         let owners = self.filter.for_owners(&look.sample.owners);
@@ -299,7 +313,7 @@ impl View {
             (_, Key::Char('?' | 'h')) => self.show(Pane::Help),
             (_, Key::Char('f')) => self.show(Pane::Findings),
             (Pane::Rows, Key::Enter) if !rows.rows.is_empty() => {
-                self.choose(rows, self.place);
+                self.choose(rows, self.place.min(rows.rows.len() - 1));
                 self.show(Pane::Details);
             }
             (Pane::Rows, Key::Escape) => self.chosen = None,
@@ -330,22 +344,51 @@ impl View {
     fn change(&mut self, letter: char) {
         match letter {
             's' => self.sort_by_next(),
-            'S' => self.reversed = !self.reversed,
+            'S' => {
+                self.reversed = !self.reversed;
+                let how = if self.reversed { ", reversed" } else { "" };
+                self.message = Some(format!("sorted by {}{how}", self.sort.name()));
+            }
             'g' => {
                 let now = GROUPS.iter().position(|by| *by == self.group);
                 self.group = GROUPS[(now.unwrap_or(0) + 1) % GROUPS.len()];
                 self.chosen = None;
-                self.first = 0;
+                (self.first, self.place) = (0, 0);
+                let what = self.group.map_or("socket", GroupBy::name);
+                self.message = Some(format!("a row for each {what}"));
                 let orders = SortBy::OF_GROUPS.iter();
                 if self.group.is_some() && !orders.clone().any(|(by, _)| *by == self.sort) {
                     self.sort = SortBy::Rate;
                 }
             }
-            't' => self.tcp = !self.tcp,
-            'u' => self.udp = !self.udp,
-            'x' => self.unix = !self.unix,
-            'l' => self.listening = !self.listening,
-            '!' => self.problems = !self.problems,
+            't' => toggle(
+                &mut self.tcp,
+                &mut self.message,
+                ["TCP sockets are shown", "TCP sockets are hidden (t)"],
+            ),
+            'u' => toggle(
+                &mut self.udp,
+                &mut self.message,
+                ["UDP sockets are shown", "UDP sockets are hidden (u)"],
+            ),
+            'x' => toggle(
+                &mut self.unix,
+                &mut self.message,
+                ["Unix sockets are shown", "Unix sockets are hidden (x)"],
+            ),
+            'l' => toggle(
+                &mut self.listening,
+                &mut self.message,
+                ["only listeners are shown (l)", "all states are shown"],
+            ),
+            '!' => toggle(
+                &mut self.problems,
+                &mut self.message,
+                [
+                    "only sockets with a problem are shown (!)",
+                    "sockets without a problem are shown too",
+                ],
+            ),
             _ => {}
         }
     }
@@ -404,6 +447,7 @@ impl View {
             Key::Backspace => {
                 typing.text.pop();
             }
+            Key::EraseLine => typing.text.clear(),
             Key::Enter if typing.error.is_none() => {
                 self.typing = None;
                 return Action::None;
@@ -420,6 +464,12 @@ impl View {
             self.typing = None;
         }
     }
+}
+
+/// Turns a choice round, and says what is shown then.
+fn toggle(choice: &mut bool, message: &mut Option<String>, words: [&str; 2]) {
+    *choice = !*choice;
+    *message = Some(words[usize::from(!*choice)].to_owned());
 }
 
 /// The longest filter that can be typed, in bytes.

@@ -308,10 +308,14 @@ fn the_time_wait_of_a_port_that_is_asked_for_is_shown_with_what_it_means_for_bin
     let port = address.port();
     let wanted = format!(":{port}");
     wait_for_row(&[&wanted], "TIME-WAIT", |row| row["state"] == "time_wait");
-    let rows = stdout(&run(&["sockets", "-H", &wanted]));
     let meaning =
         format!("binding port {port} fails (EADDRINUSE) until the last TIME-WAIT ends (in ");
-    assert!(rows.contains(&meaning), "{rows}");
+    let shown = stdout(&run(&["sockets", &wanted]));
+    assert!(shown.contains(&meaning), "{shown}");
+    // Of rows alone, each line is one.
+    let rows = run(&["sockets", "-H", &wanted]);
+    assert!(stderr(&rows).contains(&meaning), "{}", stderr(&rows));
+    assert_eq!(stdout(&rows).lines().count(), 1, "{}", stdout(&rows));
 }
 
 #[test]

@@ -314,11 +314,15 @@ fn write_footer(
     if context.json {
         return Ok(());
     }
-    if how.like.is_some() || how.csv {
+    // Each line is a row then, for programs and `wc -l`.
+    if how.like.is_some() || how.csv || how.no_header {
         let left_out = footer.hidden[0].0;
         // lsof has no row without a descriptor.
         if left_out > 0 && how.csv {
             tell(&format!("{left_out} TIME-WAIT not shown (-a)"));
+        }
+        if how.no_header {
+            footer.remarks.iter().for_each(|remark| tell(remark));
         }
         for note in footer.notes {
             tell(&note.text);

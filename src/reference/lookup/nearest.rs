@@ -105,7 +105,7 @@ fn is_slip(a: &str, b: &str) -> bool {
         && strsim::damerau_levenshtein(a, b) <= allowed
 }
 
-/// The words of a text in lower case, those of `PORT_CLOSED` and `ConnectionRefused` too.
+/// The words of a text in lower case, those of `CONNECTION_REFUSED` and `ConnectionRefused` too.
 fn parts(text: &str) -> Vec<String> {
     let mut parts = vec![String::new()];
     let mut was_lower = false;

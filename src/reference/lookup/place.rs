@@ -164,6 +164,21 @@ fn by_words(line: &str) -> Found {
         if word.eq_ignore_ascii_case("port") && found.1.is_none() {
             found.1 = port(value);
         }
+        // curl: `connect to HOST port PORT`. MySQL: `server on 'HOST' (111)`, `server on 'HOST:PORT' (111)`.
+        let is_before_port = word == "to"
+            && words
+                .get(at + 2)
+                .is_some_and(|it| it.eq_ignore_ascii_case("port"));
+        let is_mysql = word == "on"
+            && at > 0
+            && words[at - 1] == "server"
+            && between(line, pair[0], pair[1]).contains(['\'', '‘']);
+        if found.0.is_none() && (is_before_port || is_mysql) {
+            let (name, port) = split_port(value);
+            found.0 = host(name).filter(|name| is_plausible(name));
+            let usual = is_mysql.then_some(3306);
+            found.1 = found.1.or(port.or(usual).filter(|_| found.0.is_some()));
+        }
     }
     found
 }
@@ -409,6 +424,21 @@ mod tests {
                 "dial tcp 127.0.0.1:9: connect: connection refused",
                 "127.0.0.1",
                 9,
+            ),
+            (
+                "curl: (7) Failed to connect to db1 port 5432 after 3 ms: Could not connect to server",
+                "db1",
+                5432,
+            ),
+            (
+                "ERROR 2002 (HY000): Can't connect to MySQL server on 'db1' (111)",
+                "db1",
+                3306,
+            ),
+            (
+                "ERROR 2003 (HY000): Can't connect to MySQL server on 'db1:3307' (111)",
+                "db1",
+                3307,
             ),
             (
                 "dial tcp [::1]:8080: connect: connection refused",

@@ -154,13 +154,13 @@ fn lines_of_java_browsers_curl_and_windows_are_understood() {
             "ECONNRESET",
         ),
         ("Connection reset", "ECONNRESET"),
-        ("net::ERR_PORT_CLOSED", "ECONNREFUSED"),
+        ("net::ERR_CONNECTION_REFUSED", "ECONNREFUSED"),
         (
             "This site can't be reached ERR_CONNECTION_RESET",
             "ECONNRESET",
         ),
         ("ERR_CONNECTION_TIMED_OUT", "ETIMEDOUT"),
-        ("NS_ERROR_PORT_CLOSED", "ECONNREFUSED"),
+        ("NS_ERROR_CONNECTION_REFUSED", "ECONNREFUSED"),
         ("Error code: NS_ERROR_NET_RESET", "ECONNRESET"),
         (
             "curl: (56) Recv failure: Connection reset by peer",

@@ -5,7 +5,7 @@ use super::phrases;
 phrases! {
     Sentence "access denied by server while mounting" CLIENT_NOT_ALLOWED;
     Sentence "NT_STATUS_IO_TIMEOUT" ETIMEDOUT;
-    Sentence "NT_STATUS_PORT_CLOSED" ECONNREFUSED;
+    Sentence "NT_STATUS_CONNECTION_REFUSED" ECONNREFUSED;
     Sentence "NT_STATUS_CONNECTION_RESET" ECONNRESET;
     Sentence "NT_STATUS_CONNECTION_DISCONNECTED" PEER_CLOSED;
     Sentence "NT_STATUS_HOST_UNREACHABLE" EHOSTUNREACH;

@@ -42,10 +42,10 @@ phrases! {
     Sentence "getaddrinfo() returns 200" EAI_NONAME;
     Sentence "Failed to request hostname" EAI_NONAME EAI_AGAIN;
     Sentence "WiFiClient…connect fail: errno: 113" ECONNABORTED;
-    Sentence "HTTPC_ERROR_PORT_CLOSED" ECONNREFUSED EHOSTUNREACH ETIMEDOUT;
+    Sentence "HTTPC_ERROR_CONNECTION_REFUSED" ECONNREFUSED EHOSTUNREACH ETIMEDOUT;
     Sentence "HTTPC_ERROR_CONNECTION_LOST" PEER_CLOSED;
     Sentence "HTTPC_ERROR_READ_TIMEOUT" READ_TIMEOUT;
-    Sentence "MQTT_PORT_CLOSED" ECONNREFUSED;
+    Sentence "MQTT_CONNECTION_REFUSED" ECONNREFUSED;
     Sentence "Software caused connection abort" ECONNABORTED;
     Sentence "SSL - Memory allocation failed" ENOMEM;
     Sentence "Failed to open new connection in specified timeout" ETIMEDOUT;

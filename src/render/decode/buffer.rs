@@ -24,9 +24,6 @@ const PAIRS: &[u8; 200] = b"0001020304050607080910111213141516171819\
 6061626364656667686970717273747576777879\
 8081828384858687888990919293949596979899";
 
-/// The longest number of 64 bits has this many digits.
-const LONGEST: usize = 20;
-
 impl Buffer {
     /// Empty, with room for this many bytes.
     pub fn with_capacity(bytes: usize) -> Buffer {
@@ -185,16 +182,12 @@ impl fmt::Write for Buffer {
 /// How many digits a number has.
 #[inline]
 fn count(number: u64) -> usize {
-    let mut digits = 1;
-    let mut limit = 10;
-    while number >= limit {
-        digits += 1;
-        if digits == LONGEST {
-            break;
-        }
-        limit *= 10;
-    }
-    digits
+    // Nearly all numbers have 32 bits, of which the logarithm takes a few instructions.
+    let power = match u32::try_from(number) {
+        Ok(number) => number.checked_ilog10(),
+        Err(_) => number.checked_ilog10(),
+    };
+    power.map_or(1, |power| power as usize + 1)
 }
 
 /// Writes a number flush right, and fills what is in front of it.
@@ -228,8 +221,7 @@ fn write(mut number: u64, columns: &mut [u8], filling: u8) {
 
 #[inline]
 fn pair(columns: &mut [u8], at: usize, number: usize) {
-    columns[at] = PAIRS[number * 2];
-    columns[at + 1] = PAIRS[number * 2 + 1];
+    columns[at..at + 2].copy_from_slice(&PAIRS[number * 2..number * 2 + 2]);
 }
 
 #[cfg(test)]

@@ -323,13 +323,15 @@ fn findings(page: &mut Page<'_>, screen: &Screen<'_>) {
 
 /// `web(4242): stopped while 14 connections wait for it`.
 fn headline(trouble: &Trouble) -> String {
+    let headline = cells_safe(&trouble.headline);
     let mut text = String::new();
-    if let Some(process) = &trouble.process {
+    if let Some(process) = &trouble.process
+        && !headline.contains(&format!("(pid {})", process.pid))
+    {
         cells::comm(&mut text, process);
         let _ = write!(text, "({}): ", process.pid);
     }
-    text.push_str(&cells_safe(&trouble.headline));
-    text
+    text + &headline
 }
 
 /// What is wrong with the chosen row, above the last line.

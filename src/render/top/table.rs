@@ -265,7 +265,12 @@ pub(super) fn draw(page: &mut Page<'_>, screen: &Screen<'_>, has_titles: bool, r
         }
     });
     if screen.rows.rows.is_empty() {
-        page.line(" no socket matches", Palette::dim());
+        let left_out = screen.view.left_out();
+        let separator = if left_out.is_empty() { "" } else { ": " };
+        page.line(
+            &format!(" no socket matches{separator}{left_out}"),
+            Palette::dim(),
+        );
     }
 }
 
