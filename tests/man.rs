@@ -1,13 +1,17 @@
 //! The man pages match the commands' help.
 
 mod man {
+    pub(crate) mod json_page;
     pub(crate) mod page;
+    #[allow(dead_code, reason = "other tests hold output against it")]
+    pub(crate) mod schema;
     pub(crate) mod texts;
 }
 
 use std::path::Path;
 
-use man::page;
+use man::schema::Book;
+use man::{json_page, page};
 
 /// Every page as the parser and the texts make it, by file name.
 fn pages() -> Vec<(String, String)> {
@@ -22,6 +26,9 @@ fn pages() -> Vec<(String, String)> {
         let text = page::command(&command.clone().name(full).display_name(full), name);
         pages.push((format!("{full}.1"), text));
     }
+    let version = env!("CARGO_PKG_VERSION");
+    let text = json_page::page(&Book::open(), version);
+    pages.push(("sockdoc-json.5".to_owned(), text));
     pages
 }
 
@@ -47,5 +54,37 @@ fn the_man_pages_are_what_the_parser_says() {
         let name = entry.file_name();
         let name = name.to_str().expect("a name");
         assert!(known.contains(&name), "man/{name} belongs to no command");
+    }
+}
+
+#[test]
+fn the_examples_of_json_are_as_documented() {
+    let book = Book::open();
+    for schema in &book.schemas {
+        let name = &schema.names[0];
+        let value = serde_json::from_str(&schema.example);
+        let value = value.unwrap_or_else(|error| panic!("the example of {name}: {error}"));
+        if let Err(complaint) = book.check_example(name, &value) {
+            panic!("the example: {complaint}");
+        }
+        for line in schema.example.lines() {
+            assert!(line.len() <= 100, "the example of {name}: too wide: {line}");
+        }
+    }
+}
+
+#[test]
+fn the_example_for_a_fleet_has_metrics_that_exist() {
+    let written = include_str!("../src/render/diagnosis.rs");
+    let example = man::texts::FLEET.join("\n");
+    let words = example.split(|c: char| !c.is_ascii_alphanumeric() && c != '_');
+    let metrics: Vec<&str> = words.filter(|word| word.starts_with("sockdoc_")).collect();
+    assert!(metrics.len() >= 3, "{metrics:?}");
+    for metric in metrics {
+        assert!(
+            written.contains(&format!("\"{metric}\""))
+                || written.contains(&format!("TYPE {metric} ")),
+            "{metric}"
+        );
     }
 }

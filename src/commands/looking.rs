@@ -149,7 +149,7 @@ pub fn add_networks(
     counters: Option<&traced::Counters>,
 ) {
     let waiting = Index::new(sample).waiting().clone();
-    let counted = counters.map(traced::Counters::read);
+    let counted = counters.and_then(traced::Counters::read);
     for (netns, place) in (0..).zip(places) {
         let mut routes: Vec<IpAddr> = waiting
             .keys()

@@ -210,7 +210,11 @@ pub fn add_unseen(sample: &mut Sample) {
     legacy.sort_unstable();
     legacy.dedup();
     let hidden = hidden.then(|| {
-        let text = "firewall rules (nftables); run as root (needs CAP_NET_ADMIN)";
+        let text = if privilege::holds(&[Capability::NetAdmin]) {
+            "firewall rules (nftables): the kernel does not list them; it may lack nf_tables"
+        } else {
+            "firewall rules (nftables); run as root (needs CAP_NET_ADMIN)"
+        };
         ("firewall_hidden", text.to_owned())
     });
     let legacy = (!legacy.is_empty()).then(|| {

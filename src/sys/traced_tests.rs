@@ -20,9 +20,9 @@ fn counted(work: impl FnOnce()) -> Option<Traced> {
         );
         return None;
     }
-    let before = counters.read();
+    let before = counters.read()?;
     work();
-    let now = counters.read();
+    let now = counters.read()?;
     let netns = std::fs::metadata("/proc/thread-self/ns/net").ok()?.ino();
     let network = network(&[]);
     let (before, now) = (before.of(netns, &network), now.of(netns, &network));

@@ -55,6 +55,7 @@ pub(crate) fn program(parser: &Command) -> String {
     let others: Vec<String> = parser
         .get_subcommands()
         .map(|it| format!("sockdoc-{}(1)", it.get_name()))
+        .chain(["sockdoc-json(5)".to_owned()])
         .collect();
     let others: Vec<&str> = others.iter().map(String::as_str).collect();
     page + &tail("", &others)
@@ -66,7 +67,9 @@ pub(crate) fn command(parser: &Command, name: &str) -> String {
     if let Some(after) = parser.get_after_help() {
         page += &examples(&after.to_string());
     }
-    page + &tail(name, &["sockdoc(1)"])
+    let has_json = parser.get_arguments().any(|arg| arg.get_id() == "json");
+    let others = ["sockdoc(1)", "sockdoc-json(5)"];
+    page + &tail(name, &others[..if has_json { 2 } else { 1 }])
 }
 
 /// NAME to OPTIONS.
@@ -135,6 +138,18 @@ fn tail(name: &str, others: &[&str]) -> String {
     listed("EXIT STATUS", texts::EXIT_STATUS);
     listed("ENVIRONMENT", &texts::environment(name));
     listed("FILES", texts::files(name));
+    for (title, paragraphs) in texts::sections(name) {
+        let _ = writeln!(page, ".SH {title}");
+        for (number, paragraph) in paragraphs.iter().enumerate() {
+            let break_before = if number == 0 { "" } else { ".PP\n" };
+            let text = escaped(paragraph);
+            let _ = if paragraph.starts_with("    ") {
+                writeln!(page, "{break_before}.EX\n{text}\n.EE")
+            } else {
+                writeln!(page, "{break_before}{text}")
+            };
+        }
+    }
     page += ".SH SEE ALSO\n";
     let see: Vec<String> = others
         .iter()
@@ -149,7 +164,7 @@ fn tail(name: &str, others: &[&str]) -> String {
 }
 
 /// Text for roff: no escape, no hyphen that becomes a dash, no line that is a request.
-fn escaped(text: &str) -> String {
+pub(crate) fn escaped(text: &str) -> String {
     let text = text
         .replace('\\', "\\e")
         .replace('-', "\\-")

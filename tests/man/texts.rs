@@ -94,6 +94,40 @@ pub(crate) fn files(command: &str) -> &'static [Entry] {
     }
 }
 
+/// Further sections: a title, and paragraphs; one that begins with four blanks is shown as it is.
+pub(crate) fn sections(command: &str) -> &'static [(&'static str, &'static [&'static str])] {
+    match command {
+        "diagnose" => &[("FLEET", FLEET)],
+        _ => &[],
+    }
+}
+
+/// How many hosts are diagnosed, with Prometheus.
+pub(crate) const FLEET: &[&str] = &[
+    "The package has a timer for systemd(1), which is not enabled. It runs sockdoc diagnose every five minutes and writes \
+     the metrics to /var/lib/prometheus/node-exporter/sockdoc.prom, for the textfile collector of node_exporter:",
+    "    systemctl enable --now sockdoc-diagnose.timer
+    node_exporter --collector.textfile.directory=/var/lib/prometheus/node-exporter",
+    "For another file, override its path with systemctl edit sockdoc-diagnose.service:",
+    "    [Service]
+    Environment=SOCKDOC_METRICS=/srv/metrics/sockdoc.prom
+    ReadWritePaths=/srv/metrics",
+    "A rule for Prometheus that alerts if a finding of severity error lasts for ten minutes, and one if a host is no longer \
+     diagnosed:",
+    "    groups:
+    - name: sockdoc
+      rules:
+      - alert: SockdocFinding
+        expr: max by (instance, rule) (sockdoc_findings{severity=\"error\"}) > 0
+        for: 10m
+        annotations:
+          summary: 'on {{ $labels.instance }}: sockdoc explain {{ $labels.rule }}'
+      - alert: SockdocNotRun
+        expr: time() - sockdoc_diagnosis_timestamp_seconds > 1800",
+    "Each finding has the label rule, which sockdoc explain describes, and severity: notice, warning or error. \
+     sockdoc_sources_unavailable counts what could not be examined.",
+];
+
 /// The pages to read next, after those of sockdoc.
 pub(crate) fn see_also(command: &str) -> &'static [&'static str] {
     match command {

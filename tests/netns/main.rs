@@ -3,12 +3,14 @@
 //! | file | what it holds |
 //! |---|---|
 //! | [`namespace`] | a namespace that ends with its test |
+//! | [`absent`] | kernels that lack an optional feature |
 //! | [`capture`] | packets as they come, beside tshark |
 //! | [`compare`] | the same sockets in ss, netstat and lsof |
 //! | [`dns_server`] | a name server that answers by a script |
 //! | [`diagnose`] | faults made on purpose, each with a healthy look-alike |
 //! | [`watch`] | findings that begin and end |
 //! | [`diagnose_firewall`] | this host's own firewall as the cause, and as it should be |
+//! | [`documented`] | `--json` as its manual page has it |
 //! | [`dropped`] | privileges that are dropped, kept for a time, or not used for files |
 //! | [`families`] | raw, ping and packet sockets; scopes of IPv6 |
 //! | [`faults`] | the bench of `sockdoc diagnose`: a table of faults and look-alikes |
@@ -40,11 +42,13 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod absent;
 mod capture;
 mod compare;
 mod diagnose;
 mod diagnose_firewall;
 mod dns_server;
+mod documented;
 mod dropped;
 mod families;
 mod faults;

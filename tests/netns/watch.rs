@@ -11,7 +11,7 @@ use serde_json::Value;
 use crate::diagnose::{Diagnosis, connecting, until_sent_again};
 use crate::namespace::Namespace;
 use crate::routed::Path;
-use crate::support::{DEADLINE, finish, launched_by};
+use crate::support::{DEADLINE, documented, finish, launched_by};
 
 /// `sockdoc watch --json ARGS...` inside a namespace.
 struct Watch {
@@ -44,6 +44,7 @@ impl Watch {
     fn next(&self) -> Value {
         let event = self.events.recv_timeout(DEADLINE).expect("an event");
         assert_eq!(event["schema"], "sockdoc.watch/1");
+        documented::check(event.to_string().as_bytes());
         event
     }
 

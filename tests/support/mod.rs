@@ -11,7 +11,10 @@ use std::process::{Child, Command, ExitStatus, Output, Stdio};
 use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
+pub mod documented;
 pub mod parsers;
+#[path = "../man/schema.rs"]
+pub mod schema;
 pub mod sockets;
 
 /// No condition of a test may take longer. While the kernel removes network namespaces it may hold the lock of its
@@ -57,6 +60,23 @@ macro_rules! unsupported {
 }
 pub(crate) use unsupported;
 
+/// All Rust sources of the program, one after the other.
+pub fn sources() -> String {
+    let mut folders = vec![std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("src")];
+    let mut text = String::new();
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(folder).expect("a folder").flatten() {
+            let path = entry.path();
+            if path.is_dir() {
+                folders.push(path);
+            } else if path.extension().is_some_and(|it| it == "rs") {
+                text += &std::fs::read_to_string(path).expect("text");
+            }
+        }
+    }
+    text
+}
+
 /// Runs the binary to its end with these arguments and no input.
 pub fn run(args: &[&str]) -> Output {
     let mut command = sockdoc();
@@ -82,10 +102,13 @@ pub fn finish(mut command: Command) -> Output {
         assert!(start.elapsed() < DEADLINE, "{command:?} does not end");
         std::thread::sleep(Duration::from_millis(1));
     };
+    let (stdout, stderr) = (out.join().expect("read"), err.join().expect("read"));
+    documented::check(&stdout);
+    documented::check(&stderr);
     Output {
         status,
-        stdout: out.join().expect("read"),
-        stderr: err.join().expect("read"),
+        stdout,
+        stderr,
     }
 }
 
@@ -182,6 +205,8 @@ pub struct Server {
     child: Running,
     /// Where it listens.
     pub address: SocketAddr,
+    /// The line that says so.
+    pub first: String,
     lines: mpsc::Receiver<String>,
     errors: mpsc::Receiver<String>,
 }
@@ -214,6 +239,7 @@ impl Server {
         Server {
             child,
             address,
+            first,
             lines,
             errors,
         }
@@ -236,9 +262,10 @@ impl Server {
 
     /// The next line of its standard output.
     pub fn line(&self) -> String {
-        self.lines
-            .recv_timeout(DEADLINE)
-            .expect("a line on standard output in time")
+        let line = self.lines.recv_timeout(DEADLINE);
+        let line = line.expect("a line on standard output in time");
+        documented::check(line.as_bytes());
+        line
     }
 
     /// The next line of its standard error.
@@ -305,7 +332,9 @@ impl Server {
     /// The rest of what it says on standard output; waits until it has ended.
     pub fn last_lines(&mut self) -> Vec<String> {
         self.wait();
-        self.lines.iter().collect()
+        let lines: Vec<String> = self.lines.iter().collect();
+        documented::check(lines.join("\n").as_bytes());
+        lines
     }
 
     /// The rest of what it says on standard error; waits until it has ended.

@@ -62,15 +62,13 @@ pub(super) fn look(asked: &Asked, query: &Query) -> Result<Looked> {
 /// Adds the connections that closed meanwhile to the later sample.
 fn count_closed(asked: &Asked, before: &Sample, after: &mut Sample, mut closings: Closings) {
     closings.take();
-    let mut closed = closings.closed;
+    let mut closed = std::mem::take(&mut closings.closed);
     closed.retain(|socket| asked.keeps_closed(socket));
     join_closed(before, after, closed);
     if closings.missed && asked.seconds.is_some() {
         after.notes.push(Note {
             id: "closings_missed".into(),
-            text: "some connections closed meanwhile without being counted: there were more than could be \
-                   taken; measure for a shorter time"
-                .to_owned(),
+            text: closings.why_missed().to_owned(),
             incomplete: true,
         });
     }

@@ -105,7 +105,9 @@ impl IcmpSocket {
             Ok(socket) => (socket, true),
             Err(error) if is_privilege(&error) => match open(Type::DGRAM) {
                 Ok(socket) => (socket, false),
-                Err(error) if is_privilege(&error) => return Err(not_allowed(&error)),
+                Err(error) if is_privilege(&error) || has_none(&error) => {
+                    return Err(not_allowed(&error));
+                }
                 Err(error) => return Err(fail("open an ICMP socket", &error)),
             },
             Err(error) => return Err(fail("open an ICMP socket", &error)),
@@ -375,6 +377,14 @@ fn is_privilege(error: &io::Error) -> bool {
     matches!(error.raw_os_error(), Some(libc::EPERM | libc::EACCES))
 }
 
+/// Whether the kernel has no such sockets at all.
+fn has_none(error: &io::Error) -> bool {
+    matches!(
+        error.raw_os_error(),
+        Some(libc::EPROTONOSUPPORT | libc::ESOCKTNOSUPPORT)
+    )
+}
+
 fn fail(operation: &str, error: &io::Error) -> Error {
     Error::os(Kind::CannotRun, operation, error)
 }
@@ -383,6 +393,7 @@ fn fail(operation: &str, error: &io::Error) -> Error {
 fn not_allowed(error: &io::Error) -> Error {
     let range = sysctl("net.ipv4.ping_group_range").unwrap_or_default();
     let whom = match range.as_str() {
+        _ if has_none(error) => "does not help: the kernel has no such sockets".to_owned(),
         "" => "cannot be read".to_owned(),
         "1 0" => "is \"1 0\", which allows no group".to_owned(),
         range => format!("is \"{range}\", and none of your groups is in it"),

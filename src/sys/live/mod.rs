@@ -426,6 +426,9 @@ fn failure(name: &str, error: &io::Error) -> Error {
                 .next("list the interfaces: sockdoc capture -D")
         }
         Some(libc::ENOMEM | libc::ENOBUFS) => failed.next("use a smaller buffer: -B 4M"),
+        None if error.kind() == io::ErrorKind::Unsupported => failed.next(
+            "capture with another program and decode its file: tcpdump -w FILE, then sockdoc decode FILE",
+        ),
         _ => failed,
     }
 }

@@ -9,6 +9,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use memmap2::{MmapOptions, MmapRaw};
 
 use crate::filter::Instruction;
+use crate::reference::errno::words_of;
 
 /// A block holds the longest frame and its headers.
 const BLOCK: usize = 1 << 20;
@@ -70,7 +71,11 @@ impl Socket {
     pub(super) fn start(self, wanted: &Wanted, program: &[Instruction]) -> io::Result<Ring> {
         let fd = self.0;
         let version = libc::tpacket_versions::TPACKET_V3 as c_int;
-        set(&fd, libc::SOL_PACKET, libc::PACKET_VERSION, &version)?;
+        set(&fd, libc::SOL_PACKET, libc::PACKET_VERSION, &version).map_err(|error| {
+            let why = words_of(&error);
+            let text = format!("the kernel has no packet rings of version 3 (TPACKET_V3): {why}");
+            io::Error::new(io::ErrorKind::Unsupported, text)
+        })?;
         attach(fd.as_fd(), program)?;
         if wanted.ignore_outgoing {
             set(&fd, libc::SOL_PACKET, libc::PACKET_IGNORE_OUTGOING, &1_i32)?;

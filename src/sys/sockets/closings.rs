@@ -32,8 +32,8 @@ pub struct Closings {
     /// Whether some were missed: the kernel's buffer overflowed, there were too many, or a namespace could
     /// not be listened to.
     pub missed: bool,
-    /// Whether a namespace could not be listened to.
-    is_deaf: bool,
+    /// Why a namespace could not be listened to, if so.
+    deaf: Option<&'static str>,
 }
 
 impl Closings {
@@ -53,10 +53,10 @@ impl Closings {
             let allowed = || privilege::with(&[Capability::NetAdmin], open);
             match place.inside(allowed) {
                 Ok(Ok(netlink)) => closings.sockets.push((netns, netlink)),
-                _ => closings.is_deaf = true,
+                _ => closings.deaf = Some(why_deaf()),
             }
         }
-        closings.missed = closings.is_deaf;
+        closings.missed = closings.deaf.is_some();
         closings
     }
 
@@ -73,6 +73,14 @@ impl Closings {
         }
     }
 
+    /// Why some were missed.
+    pub fn why_missed(&self) -> &'static str {
+        self.deaf.unwrap_or(
+            "some connections closed meanwhile without being counted: there were more than could be taken; measure \
+             for a shorter time",
+        )
+    }
+
     /// What can be read from while something is announced.
     pub fn descriptors(&self) -> Vec<BorrowedFd<'_>> {
         self.sockets.iter().map(|(_, one)| one.as_fd()).collect()
@@ -80,7 +88,7 @@ impl Closings {
 
     /// Hands out what was taken so far, and whether some were missed.
     pub fn hand_out(&mut self) -> (Vec<Socket>, bool) {
-        let missed = std::mem::replace(&mut self.missed, self.is_deaf);
+        let missed = std::mem::replace(&mut self.missed, self.deaf.is_some());
         (std::mem::take(&mut self.closed), missed)
     }
 
@@ -142,6 +150,14 @@ fn connection(payload: &[u8], netns: u16) -> Option<Socket> {
         uid: None,
         ..socket
     })
+}
+
+fn why_deaf() -> &'static str {
+    if privilege::holds(&[Capability::NetAdmin]) {
+        "connections that closed meanwhile are not counted: the kernel does not announce them here"
+    } else {
+        "connections that closed meanwhile are not counted; run as root (needs CAP_NET_ADMIN)"
+    }
 }
 
 #[cfg(test)]

@@ -9,6 +9,7 @@ use std::path::Path;
 use nix::sys::socket::SockProtocol;
 
 use crate::host::Note;
+use crate::reference::errno::words_of;
 use crate::sockdiag::bytecode::Bytecode;
 use crate::sockdiag::inet::Extensions;
 use crate::sockdiag::{
@@ -57,7 +58,7 @@ impl Missing {
         if no_module {
             Missing::Module
         } else {
-            Missing::Failed(error.to_string())
+            Missing::Failed(words_of(error))
         }
     }
 }
@@ -116,7 +117,7 @@ impl<'a> Collector<'a> {
             self.part.time_wait = time_wait_count();
         }
         let mut diag = Netlink::open(SockProtocol::NetlinkSockDiag)
-            .map_err(|error| Missing::Refused(error.to_string()));
+            .map_err(|error| Missing::Refused(words_of(&error)));
         if let Err(missing) = &diag {
             let text = format!(
                 "{missing}; using /proc/net, which has no bound sockets, queue limits or evidence for \
