@@ -7,7 +7,7 @@ use crate::host::{Network, RouteAnswer};
 use crate::ping::losses::Refusal;
 use crate::ping::trace::Trace;
 use crate::reference::errno;
-use crate::rtnetlink::{Link, Reachability, Route, RouteKind};
+use crate::rtnetlink::{Link, Neighbour, Reachability, Route, RouteKind};
 use crate::sockets::Proto;
 
 /// An address, and what became of the attempt to connect to it.
@@ -19,6 +19,8 @@ pub struct Attempt {
     pub proto: Proto,
     /// Our end, if there was one.
     pub local: Option<SocketAddr>,
+    /// Where the packets went to, if the firewall of this host translated the address.
+    pub translated: Option<SocketAddr>,
     /// What became of it.
     pub outcome: Outcome,
     /// From the first SYN to that.
@@ -85,6 +87,8 @@ pub struct Step<'a> {
     pub hop: IpAddr,
     /// Whether the hop is known; `None`: nothing was sent to it.
     pub reachability: Option<Reachability>,
+    /// What is known of it.
+    pub neighbour: Option<&'a Neighbour>,
 }
 
 impl<'a> Step<'a> {
@@ -97,12 +101,13 @@ impl<'a> Step<'a> {
         };
         let link = route.interface.and_then(|index| network.link(index));
         let hop = route.gateway.unwrap_or(to);
-        let reachability = link.and_then(|link| network.reachability(link.index, hop));
+        let neighbour = link.and_then(|link| network.neighbour(link.index, hop));
         Some(Step {
             answer,
             link,
             hop,
-            reachability,
+            reachability: neighbour.map(|it| it.reachability),
+            neighbour,
         })
     }
 
@@ -151,6 +156,8 @@ impl<'a> Step<'a> {
             Some(gateway) => format!("gateway {gateway}"),
             None => "no gateway".to_owned(),
         });
+        let table = route.special_table();
+        words.extend(table.map(|table| format!("table {table} (chosen by a rule: ip rule)")));
         words.join(", ")
     }
 
@@ -163,10 +170,29 @@ impl<'a> Step<'a> {
         match (self.link, self.reachability) {
             (Some(link), _) if !link.up => format!("interface {} is down", link.name),
             (Some(link), _) if !link.carrier => format!("interface {} has no carrier", link.name),
-            (_, Some(Reachability::Known)) => format!("{hop} is known"),
+            (_, Some(Reachability::Known)) => self.known_words(),
             (_, Some(Reachability::Incomplete)) => format!("{hop} has not answered yet"),
             (_, Some(Reachability::Failed)) => format!("{hop} does not answer"),
             (_, None) => format!("no entry for {hop}: no packet went out, or none is needed"),
+        }
+    }
+}
+
+impl Step<'_> {
+    /// `10.9.1.1 is at 02:00:00:00:00:77, reachable`.
+    fn known_words(&self) -> String {
+        let hop = self.hop;
+        let hardware = self.neighbour.and_then(|it| it.hardware);
+        let at = hardware.map_or_else(
+            || format!("{hop} is known"),
+            |it| {
+                let [a, b, c, d, e, f] = it;
+                format!("{hop} is at {a:02x}:{b:02x}:{c:02x}:{d:02x}:{e:02x}:{f:02x}")
+            },
+        );
+        match self.neighbour.and_then(Neighbour::state_word) {
+            Some(state) => format!("{at}, {state}"),
+            None => at,
         }
     }
 }
@@ -187,6 +213,7 @@ impl Attempt {
             to,
             proto,
             local: None,
+            translated: None,
             outcome: Outcome::Overtaken,
             time: Duration::ZERO,
             syns: 0,
@@ -194,6 +221,11 @@ impl Attempt {
             forged: None,
             others: Vec::new(),
         }
+    }
+
+    /// The end that the packets go to: after address translation.
+    pub fn end(&self) -> SocketAddr {
+        self.translated.unwrap_or(self.to)
     }
 
     /// What became of it, in words.
@@ -214,7 +246,10 @@ impl Attempt {
                 let from = self
                     .local
                     .map_or_else(String::new, |local| format!(" from {local}"));
-                format!("accepted{from}{again}")
+                let through = self.translated.map_or_else(String::new, |it| {
+                    format!(", translated to {it} (DNAT)")
+                });
+                format!("accepted{from}{again}{through}")
             }
             Outcome::Refused(None) => "refused: a reset (RST) came".to_owned(),
             Outcome::Refused(Some(refusal)) => {

@@ -1,17 +1,18 @@
 //! Which findings of a look at this host explain what became of the attempts, and which there are besides.
 
+use std::collections::HashMap;
 use std::net::{IpAddr, SocketAddr};
 
 use super::attempt::{Attempt, Outcome, Step};
-use crate::diagnose::reach::Target;
+use crate::diagnose::reach::{Target, who};
 use crate::diagnose::rules::attempt::{self, NO_ANSWER, Silence};
 use crate::diagnose::rules::name;
 use crate::diagnose::rules::reach::{self, Flow};
-use crate::diagnose::rules::socket::BOUND_NEVER_LISTENED;
-use crate::diagnose::rules::{self, path, protocol, tls};
+use crate::diagnose::rules::socket::{ACCEPT_QUEUE_FULL, BOUND_NEVER_LISTENED, NOT_ACCEPTED};
+use crate::diagnose::rules::{self, path, process, protocol, tls};
 use crate::diagnose::{Case, Finding, Findings, Role, Rule, Severity, Subject, diagnose};
 use crate::dns::Lookup;
-use crate::host::SocketAt;
+use crate::host::{Forward, SocketAt};
 use crate::sockets::filter::is_listening;
 use crate::sockets::{Proto, State};
 
@@ -20,6 +21,22 @@ const HANGS: &[&Rule] = &[
     &tls::TLS_NO_ANSWER,
     &protocol::NEVER_ANSWERS,
     &protocol::ANSWER_STOPS,
+];
+
+/// What explains a server of this host that accepts and says nothing.
+const OF_THE_SERVER: &[&Rule] = &[
+    &ACCEPT_QUEUE_FULL,
+    &NOT_ACCEPTED,
+    &attempt::PUBLISHED_NOWHERE,
+    &process::STOPPED,
+];
+/// How such a server looks to its client.
+const SILENT: &[&Rule] = &[
+    &tls::TLS_CLOSED,
+    &tls::TLS_NO_ANSWER,
+    &protocol::CLOSES_AT_ONCE,
+    &protocol::NEVER_ANSWERS,
+    &protocol::RESETS_AT_ONCE,
 ];
 
 /// A port that stands for that of an attempt that failed before it had one: the first of the ephemeral ones.
@@ -38,6 +55,10 @@ pub struct Matter<'a> {
     pub proto: Proto,
     /// Sockets that the target itself is.
     pub own: &'a [SocketAt],
+    /// Where listeners of this host forward to.
+    pub forwards: &'a HashMap<SocketAt, Forward>,
+    /// Addresses that belong to another namespace of this host, with its place in the sample.
+    pub homes: &'a [(IpAddr, u16)],
     /// Whether every address has to work.
     pub wants_all: bool,
     /// What else was found about the target.
@@ -77,6 +98,9 @@ impl Matter<'_> {
                 continue;
             }
             let severity = self.severity(attempt);
+            if self.is_answered_by_nobody(attempt, &of_host) {
+                continue;
+            }
             if let Some(known) = of_host.iter_mut().find(|it| self.explains(it, attempt)) {
                 known.severity = known.severity.min(severity);
                 continue;
@@ -88,12 +112,25 @@ impl Matter<'_> {
             }));
         }
         found.extend(self.of_local_listeners());
-        found.extend(self.more.iter().cloned());
+        found.extend(self.of_forwards());
+        let is_own = |it: &&Finding| matches!(it.subject, Subject::Socket(at) if self.own.contains(&at));
+        let is_explained = of_host.iter().filter(is_own);
+        let is_explained = is_explained.map(|it| it.severity).max() == Some(Severity::Error);
+        let is_more = |it: &&Finding| {
+            // Why nothing accepts at a path is known better.
+            !(is_explained && it.rule == &attempt::UNIX_SOCKET_UNREACHABLE)
+        };
+        found.extend(self.more.iter().filter(is_more).cloned());
         if found.iter().any(|it| HANGS.contains(&it.rule)) {
             let holes = found
                 .iter_mut()
                 .filter(|it| it.rule == &path::MTU_BLACK_HOLE);
             holes.for_each(|it| it.severity = Severity::Error);
+        }
+        let is_cause = |it: &Finding| OF_THE_SERVER.contains(&it.rule);
+        if found.iter().chain(&of_host).any(is_cause) {
+            let silent = found.iter_mut().filter(|it| SILENT.contains(&it.rule));
+            silent.for_each(|it| it.severity = Severity::Notice);
         }
         // What replaces a bare "no answer" says more.
         of_host.retain(|it| it.rule != &NO_ANSWER || (!is_reachable && self.is_here_only()));
@@ -130,6 +167,15 @@ impl Matter<'_> {
         ip.is_loopback() || self.step(ip).is_some_and(|step| step.is_local())
     }
 
+    /// The namespace of this host that an address belongs to, by its place in the sample.
+    fn home(&self, ip: IpAddr) -> Option<u16> {
+        if self.is_here(ip) {
+            return Some(0);
+        }
+        let mut homes = self.homes.iter();
+        homes.find(|(own, _)| *own == ip).map(|(_, netns)| *netns)
+    }
+
     fn is_here_only(&self) -> bool {
         self.attempts.iter().all(|it| self.is_here(it.to.ip()))
     }
@@ -147,16 +193,23 @@ impl Matter<'_> {
             };
             socket.netns == 0 && self.attempts.iter().any(is_it)
         };
-        let local = || self.attempts.iter().filter(|it| self.is_here(it.to.ip()));
         let is_server = |at: &SocketAt| {
             let socket = case.socket(*at);
             let is_bound = is_listening(socket) || socket.state == State::BoundInactive;
-            let is_asked = |it: &Attempt| socket.local.port() == Some(it.to.port().into());
-            socket.netns == 0 && socket.proto == self.proto && is_bound && local().any(is_asked)
+            let is_asked = |it: &Attempt| {
+                let end = it.end();
+                socket.local.port() == Some(end.port().into())
+                    && self.home(end.ip()) == Some(socket.netns)
+            };
+            socket.proto == self.proto && is_bound && self.attempts.iter().any(is_asked)
         };
         let places = case.sample.places();
         let is_one = |at: &SocketAt| is_ours(at) || is_server(at) || self.own.contains(at);
-        places.filter(is_one).collect()
+        let mut sockets: Vec<SocketAt> = places.filter(is_one).collect();
+        let inside = |at: &SocketAt| self.forwards.get(at)?.listener;
+        let behind: Vec<SocketAt> = sockets.iter().filter_map(inside).collect();
+        sockets.extend(behind);
+        sockets
     }
 
     /// Whether a finding about this host is about the target.
@@ -211,21 +264,45 @@ impl Matter<'_> {
         }
     }
 
+    /// Whether nothing answered because the listener, in another namespace of this host, takes no connections.
+    fn is_answered_by_nobody(&self, attempt: &Attempt, of_host: &[Finding]) -> bool {
+        let end = attempt.end();
+        let Some(netns) = self.home(end.ip()) else {
+            return false;
+        };
+        let to = (end.ip(), end.port());
+        let listeners = self.case.index.listeners(self.proto, netns, to);
+        let is_full = |it: &Finding| {
+            it.rule == &ACCEPT_QUEUE_FULL
+                && matches!(it.subject, Subject::Socket(at) if listeners.contains(&at))
+        };
+        attempt.outcome == Outcome::Silent && of_host.iter().any(is_full)
+    }
+
     /// Why an attempt failed that no finding about this host explains.
     fn explanation(&self, attempt: &Attempt) -> Option<Finding> {
         let to = attempt.to;
         if let Some(found) = self.stopped_by_our_firewall(attempt) {
             return Some(found);
         }
+        if attempt.outcome == Outcome::Silent
+            && let Some(found) = self.stopped_at_the_server(attempt)
+        {
+            return Some(found);
+        }
+        let end = attempt.end();
+        let home = self.home(end.ip());
         let target = Target {
             index: self.case.index,
             proto: self.proto,
-            to,
-            netns: 0,
+            to: end,
+            netns: home.unwrap_or(0),
             is_stopped: self.is_stopped,
         };
         match attempt.outcome {
-            Outcome::Refused(None) if self.is_here(to.ip()) => attempt::refused_here(&target),
+            Outcome::Refused(None) if home.is_some_and(|it| it == 0 || target.is_near()) => {
+                attempt::refused_here(&target)
+            }
             Outcome::Refused(None) if self.proto == Proto::Udp => Some(attempt::closed_by_icmp(to)),
             Outcome::Refused(None) => Some(match attempt.forged {
                 Some(router) => attempt::refused_on_the_way(to, router),
@@ -250,6 +327,15 @@ impl Matter<'_> {
         }
     }
 
+    /// The firewall of the other namespace of this host that the server is in.
+    fn stopped_at_the_server(&self, attempt: &Attempt) -> Option<Finding> {
+        let end = attempt.end();
+        let netns = self.home(end.ip()).filter(|netns| *netns > 0)?;
+        let end = (end.ip().to_canonical(), end.port());
+        let protocol = if self.proto == Proto::Udp { 17 } else { 6 };
+        reach::clients_stopped(self.case, netns, protocol, end)
+    }
+
     fn stopped_by_our_firewall(&self, attempt: &Attempt) -> Option<Finding> {
         let step = self.step(attempt.to.ip());
         let source = step.and_then(|step| match step.answer {
@@ -268,6 +354,19 @@ impl Matter<'_> {
             user: Some(self.user),
         };
         reach::stopped(self.case, flow)
+    }
+
+    /// Listeners that forward into a namespace in which nothing listens.
+    fn of_forwards(&self) -> Vec<Finding> {
+        let sockets = self.sockets();
+        let forwards = sockets.iter().filter_map(|at| Some((*at, self.forwards.get(at)?)));
+        let lost = forwards.filter(|(_, it)| it.netns.is_some() && it.listener.is_none());
+        let found = lost.map(|(at, forward)| {
+            let who = who(self.case.index, &[at]);
+            let port = self.case.socket(at).local.port().unwrap_or(0);
+            attempt::published_nowhere(&who, port, at, forward.to)
+        });
+        found.collect()
     }
 
     /// Addresses of this host that belong to one name, of which some have a listener.

@@ -1,7 +1,7 @@
 //! The layers of a connection, from the name to the program at the other end.
 
 use crate::diagnose::Rule;
-use crate::diagnose::rules::{Check, attempt, host, name, path, reach};
+use crate::diagnose::rules::{Check, attempt, host, name, path, protocol, reach};
 
 /// A layer. The order is that in which a client needs them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -18,6 +18,8 @@ pub enum Layer {
     Path,
     /// Something accepts the connection.
     Connect,
+    /// A proxy opens the way to the target.
+    Proxy,
     /// Packets of full size arrive.
     Mtu,
     /// TLS.
@@ -26,21 +28,25 @@ pub enum Layer {
     Protocol,
     /// The program at the other end, where that is on this host too.
     Server,
+    /// The connection lasts while nothing is sent.
+    Idle,
 }
 
 impl Layer {
     /// All of them.
-    pub const ALL: [Layer; 10] = [
+    pub const ALL: [Layer; 12] = [
         Layer::Name,
         Layer::Route,
         Layer::Neighbour,
         Layer::Firewall,
         Layer::Path,
         Layer::Connect,
+        Layer::Proxy,
         Layer::Mtu,
         Layer::Tls,
         Layer::Protocol,
         Layer::Server,
+        Layer::Idle,
     ];
 
     /// The word for people and programs.
@@ -52,10 +58,12 @@ impl Layer {
             Layer::Firewall => "firewall",
             Layer::Path => "path",
             Layer::Connect => "connect",
+            Layer::Proxy => "proxy",
             Layer::Mtu => "mtu",
             Layer::Tls => "tls",
             Layer::Protocol => "protocol",
             Layer::Server => "server",
+            Layer::Idle => "idle",
         }
     }
 
@@ -78,6 +86,14 @@ impl Layer {
             Layer::Firewall
         } else if matches!(rule.check, Check::Tls) {
             Layer::Tls
+        } else if is_one(&[
+            &protocol::NOT_A_PROXY,
+            &protocol::PROXY_CANNOT_CONNECT,
+            &protocol::PROXY_REFUSES,
+        ]) {
+            Layer::Proxy
+        } else if is_one(&[&protocol::IDLE_DROPPED]) {
+            Layer::Idle
         } else if matches!(rule.check, Check::Protocol) {
             Layer::Protocol
         } else if is_one(&[&path::MTU_BLACK_HOLE]) {
@@ -91,6 +107,8 @@ impl Layer {
             ])
         {
             Layer::Path
+        } else if is_one(&[&attempt::PUBLISHED_NOWHERE]) {
+            Layer::Server
         } else if matches!(rule.check, Check::Attempt) {
             Layer::Connect
         } else {

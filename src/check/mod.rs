@@ -7,6 +7,8 @@
 //! | [`target`] | what is to be checked, as people type it |
 //! | [`attempt`] | one address: its route, its neighbour, and what became of the attempt to connect |
 //! | [`judge`] | which findings explain what became of the attempts |
+//! | [`rounds`] | one check after the other: what changes |
+//! | [`server`] | the server's side, where it is on this host |
 //! | [`layer`] | the layers, and which layer a rule is about |
 //! | [`report`] | all that was found, as layers with their verdicts |
 
@@ -14,6 +16,8 @@ pub mod attempt;
 pub mod judge;
 pub mod layer;
 pub mod report;
+pub mod rounds;
+pub mod server;
 pub mod target;
 pub mod words;
 

@@ -163,6 +163,9 @@ impl Report<'_> {
     fn lines(&self, layer: Layer) -> Vec<Line> {
         let said = self.said.iter().filter(|(of, _)| *of == layer);
         let said: Vec<Line> = said.map(|(_, line)| line.clone()).collect();
+        if layer == Layer::Server {
+            return [said, self.finding_lines(layer)].concat();
+        }
         if !said.is_empty() {
             return said;
         }
@@ -178,7 +181,13 @@ impl Report<'_> {
             }
             Layer::Firewall => self.firewall_lines(),
             Layer::Connect => self.connect_lines(),
-            Layer::Path | Layer::Mtu | Layer::Tls | Layer::Protocol | Layer::Server => {
+            Layer::Path
+            | Layer::Proxy
+            | Layer::Mtu
+            | Layer::Tls
+            | Layer::Protocol
+            | Layer::Server
+            | Layer::Idle => {
                 self.finding_lines(layer)
             }
         }
@@ -205,7 +214,10 @@ impl Report<'_> {
                 (format!("{}{more}{from}", addresses.join(" ")), true)
             }
             SystemAnswer::Failed { code, cause, .. } => (format!("{cause} ({code})"), false),
-            SystemAnswer::Pending => ("getaddrinfo(3) has not returned".to_owned(), false),
+            SystemAnswer::Pending => (
+                format!("{} has not returned", lookup.resolver.words()),
+                false,
+            ),
         };
         let line = Line {
             time: Some(lookup.time),

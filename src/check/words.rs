@@ -1,9 +1,10 @@
 //! A handshake of TLS and a talk, each in one line.
 
 use std::fmt::Write as _;
+use std::time::Duration;
 
 use super::attempt::shown;
-use crate::protocol::{Protocol, Spoken, Verdict};
+use crate::protocol::{Idle, Protocol, Spoken, Tunneled, Upgraded, Verdict};
 use crate::tls::report::{Failure, Report};
 use crate::tls::session::End;
 
@@ -83,6 +84,47 @@ pub fn of_talk(spoken: &Spoken) -> Option<String> {
         Verdict::NotExpected => "what was expected did not come".to_owned(),
         Verdict::Quiet => return None,
     })
+}
+
+/// The answer to a request for TLS in one line.
+pub fn of_upgrade(protocol: Protocol, upgraded: &Upgraded) -> String {
+    let request = protocol.upgrade().unwrap_or("TLS");
+    match upgraded {
+        Upgraded::Ready => format!("{request} is accepted"),
+        Upgraded::NotOffered(_) => format!("the server does not offer TLS ({request})"),
+        Upgraded::Refused(said) => format!("the server refuses {request}: {said}"),
+        Upgraded::Ended(end) => format!("{request}: the server {}", end_words(*end)),
+    }
+}
+
+/// What a proxy said, in one line.
+pub fn of_proxy(answer: &Tunneled) -> String {
+    match answer {
+        Tunneled::Open => "it opens the way to the target".to_owned(),
+        Tunneled::WantsPassword(said) | Tunneled::Refused(said) | Tunneled::Unreachable(said) => {
+            format!("it refuses: {said}")
+        }
+        Tunneled::NotAProxy(Some(other)) => format!("it speaks {other}"),
+        Tunneled::NotAProxy(None) => "it does not answer as a proxy does".to_owned(),
+        Tunneled::Ended(End::Stalled) => "it does not answer the request".to_owned(),
+        Tunneled::Ended(end) => format!("it {}", end_words(*end)),
+    }
+}
+
+/// What became of an idle connection, in one line.
+pub fn of_idle(idle: &Idle, pause: Duration) -> String {
+    let pause = shown(pause);
+    match idle {
+        Idle::Lasts => format!("a connection that was idle for {pause} still works"),
+        Idle::Closed(after) => {
+            format!("the server closed an idle connection after {}", shown(*after))
+        }
+        Idle::Reset(after) => format!("an idle connection was reset after {}", shown(*after)),
+        Idle::Forgotten(End::Reset) => {
+            format!("a probe after {pause} without data was answered with a reset")
+        }
+        Idle::Forgotten(_) => format!("probes after {pause} without data got no answer"),
+    }
 }
 
 fn end_words(end: End) -> &'static str {

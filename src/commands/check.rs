@@ -1,8 +1,11 @@
 //! `sockdoc check`.
 
 mod gather;
+mod look;
 mod mtu;
+mod proxy;
 mod talk;
+mod watch;
 
 use std::io;
 use std::net::IpAddr;
@@ -10,9 +13,12 @@ use std::os::unix::ffi::OsStrExt as _;
 use std::time::{Duration, Instant};
 
 use gather::Gathered;
+use look::Seen;
+use proxy::Proxy;
 
 use crate::check::judge::Matter;
-use crate::check::{Outcome, Place, Report, Target};
+use crate::check::rounds::Round;
+use crate::check::{Layer, Outcome, Place, Report, Target, server};
 use crate::commands::looking;
 use crate::commands::serving::print;
 use crate::commands::values::positive_duration;
@@ -27,6 +33,7 @@ use crate::sys::around::is_stopped;
 use crate::sys::icmp::Options;
 use crate::sys::privilege::{self, Need};
 use crate::sys::resolve::{Family, interface_number, resolve};
+use crate::sys::sockets::namespaces::Place as Namespace;
 use crate::sys::users;
 
 /// Find out at which layer a connection fails, and why.
@@ -40,7 +47,9 @@ use crate::sys::users;
 /// a name works, unless --all-addresses says otherwise.
 ///
 /// TLS is spoken if the URL says so, or to port 443; the protocol of the URL is spoken as far as a client gets
-/// without a password, and HTTP to ports 80 and 443. To other ports nothing is sent, unless --send says what.
+/// without a password, and HTTP to ports 80 and 443. To other ports nothing is sent, unless --send says what. If a
+/// server of smtp, imap, pop3, ftp, postgres or mysql offers TLS after its greeting (STARTTLS), a handshake follows;
+/// what is wrong with the certificate is a notice then, and an error with --starttls.
 ///
 /// Sent are the queries of the C library, one connection for each address, and to each name server up to three
 /// queries for A and for AAAA. If a connection succeeds, two pings follow, one of them of full size (more if that
@@ -48,8 +57,12 @@ use crate::sys::users;
 /// of a few other ports of the same host. --quiet-network leaves all of that out but the connections and what the
 /// C library sends.
 ///
-/// With --netns, --pid or --container the connections are made in that network namespace. The files in /etc are
-/// those of this host.
+/// With --proxy the layers up to the connection are those of the proxy. It is asked for a connection to the target
+/// (CONNECT, SOCKS 5), and looks its name up; of an http target, for the page itself.
+///
+/// With --netns, --pid or --container the connections are made in that network namespace. If it has resolver files
+/// of its own (/etc/netns/NAME, or the root folder of the process), the name is worked out from them and from their
+/// name servers.
 ///
 /// The exit status is 0 if the target is reachable and nothing is wrong, 1 if it is not or there is a warning,
 /// 2 if it could not be tried.
@@ -61,6 +74,8 @@ use crate::sys::users;
     sockdoc check unix:/run/app.sock   a Unix socket\n  \
     sockdoc check udp://10.9.1.1:53    a UDP port\n  \
     sockdoc check pid:812              all that a process is connected to\n  \
+    sockdoc check --watch db:5432      again and again, and what changes\n  \
+    sockdoc check --idle 5min db:5432  does a firewall forget idle connections\n  \
     sockdoc check --json 10.9.1.1 80   for programs")]
 pub struct Args {
     /// What to connect to.
@@ -80,6 +95,9 @@ pub struct Args {
     /// Report every address that does not work, though another one does.
     #[arg(long)]
     all_addresses: bool,
+    /// Connect through this proxy: http://HOST:PORT, socks5://HOST:PORT, or env for that of the environment.
+    #[arg(long, value_name = "URL|env")]
+    proxy: Option<String>,
     /// Send this instead of what a client would send; \\n, \\r, \\t and \\xNN stand for bytes.
     #[arg(long, value_name = "TEXT")]
     send: Option<String>,
@@ -95,9 +113,28 @@ pub struct Args {
     /// Report what is wrong with a certificate as a notice only.
     #[arg(long)]
     insecure: bool,
+    /// Require TLS after the greeting (STARTTLS) of smtp, imap, pop3, ftp, postgres and mysql, and judge its certificate.
+    #[arg(long)]
+    starttls: bool,
     /// Take at most this long in all.
     #[arg(long, value_name = "TIME", default_value = "10s", value_parser = positive_duration)]
     timeout: Duration,
+    /// Check again and again at this interval, and tell what changes.
+    #[arg(
+        long,
+        value_name = "INTERVAL",
+        num_args = 0..=1,
+        require_equals = true,
+        default_missing_value = "2s",
+        value_parser = positive_duration
+    )]
+    watch: Option<Duration>,
+    /// With --watch, check at most this many times.
+    #[arg(short = 'c', long, value_name = "N", requires = "watch", value_parser = clap::value_parser!(u64).range(1..))]
+    count: Option<u64>,
+    /// Leave a second connection idle for this long, and see whether it still works; --timeout does not count it.
+    #[arg(long, value_name = "TIME", value_parser = positive_duration)]
+    idle: Option<Duration>,
     /// Send only what a client would send: no queries to single name servers, no trace.
     #[arg(long)]
     quiet_network: bool,
@@ -151,14 +188,29 @@ pub fn run(args: &Args, context: &Context) -> Result<Status> {
         Need::Firewall,
         Need::Probes,
     ])?;
-    let place = args.place.place()?;
-    let status = place.inside(|| check(args, context, &target))?;
+    let place = match target.place {
+        // The peers of a process are those of its own network namespace.
+        Place::Process(pid) if !args.place.is_given() => Namespace::named(&format!("pid:{pid}"))?,
+        _ => args.place.place()?,
+    };
+    let status = match args.watch {
+        Some(interval) => watch::watch(args, context, &target, (&place, interval)),
+        None => {
+            let round = place.inside(|| check(args, context, &target, None))?;
+            round.map(|it| Status::of(it.is_well))
+        }
+    };
     privilege::drop_all()?;
     status
 }
 
-/// Checks the target from the namespace that this thread is in.
-fn check(args: &Args, context: &Context, target: &Target) -> Result<Status> {
+/// Checks the target from the namespace that this thread is in. After an earlier check only what changed is shown.
+fn check(
+    args: &Args,
+    context: &Context,
+    target: &Target,
+    before: Option<&Round>,
+) -> Result<Round> {
     let start = Instant::now();
     let end = start + args.timeout;
     let by_name = |host: &str, port| {
@@ -167,10 +219,17 @@ fn check(args: &Args, context: &Context, target: &Target) -> Result<Status> {
         addresses.retain(|to| source.is_none_or(|own| own.is_ipv4() == to.is_ipv4()));
         Ok::<_, Error>((lookup, addresses))
     };
+    let proxy = match target.place {
+        Place::Tcp(..) => Proxy::of(args, target)?,
+        _ => None,
+    };
     let gathered = match &target.place {
         Place::Tcp(host, port) => {
-            let (lookup, addresses) = by_name(host, *port)?;
-            let gathered = gather::tcp(args, target, &addresses, end)?;
+            let (lookup, addresses) = match &proxy {
+                Some(proxy) => by_name(&proxy.host, proxy.port)?,
+                None => by_name(host, *port)?,
+            };
+            let gathered = gather::tcp(args, (target, proxy.as_ref()), &addresses, end)?;
             Gathered {
                 lookup: Some(lookup),
                 ..gathered
@@ -184,20 +243,43 @@ fn check(args: &Args, context: &Context, target: &Target) -> Result<Status> {
                 ..gathered
             }
         }
-        Place::Port(port) => gather::tcp(args, target, &by_name("localhost", *port)?.1, end)?,
+        Place::Port(port) => {
+            let mut addresses = look::own_addresses(*port)?;
+            let family = args.family();
+            addresses.retain(|it| family.includes(it.ip()));
+            if addresses.is_empty() {
+                addresses = by_name("localhost", *port)?.1;
+            }
+            gather::tcp(args, (target, None), &addresses, end)?
+        }
         Place::Unix(path) => gather::unix(path, end)?,
         Place::Process(pid) => {
-            let peers = gather::peers_of(*pid)?;
+            let (peers, listening) = look::peers_of(*pid)?;
             if peers.is_empty() {
-                let cause = "the process is not connected to anything by TCP, or its sockets cannot be seen";
+                let (cause, next) = match listening.first() {
+                    Some(port) => (
+                        "the process listens and is not connected to anything by TCP",
+                        format!("sockdoc check --pid {pid} :{port}"),
+                    ),
+                    None => (
+                        "the process is not connected to anything by TCP, or its sockets cannot be seen",
+                        format!("sockdoc sockets -p {pid}"),
+                    ),
+                };
                 return Err(Error::new(Kind::CannotRun, "check", cause)
                     .on(&target.shown)
-                    .next(format!("sockdoc sockets -p {pid}")));
+                    .next(next));
             }
-            gather::tcp(args, target, &peers, end)?
+            gather::tcp(args, (target, None), &peers, end)?
         }
     };
     privilege::drop_all()?;
+    let shown = proxy.map(|it| format!("{target} through the proxy {}", it.shown()));
+    let target = &Target {
+        shown: shown.unwrap_or_else(|| target.shown.clone()),
+        ..target.clone()
+    };
+    let start = (start, before);
     show(args, context, target, &gathered, start)
 }
 
@@ -207,11 +289,14 @@ fn show(
     context: &Context,
     target: &Target,
     gathered: &Gathered,
-    start: Instant,
-) -> Result<Status> {
-    let Gathered {
-        attempts, after, ..
-    } = gathered;
+    (start, before): (Instant, Option<&Round>),
+) -> Result<Round> {
+    let attempts = &gathered.attempts;
+    let Seen {
+        sample: after,
+        forwards,
+        homes,
+    } = &gathered.after;
     let failed: Vec<_> = attempts
         .iter()
         .filter(|it| it.outcome != Outcome::Open)
@@ -223,8 +308,12 @@ fn show(
     let own: Vec<SocketAt> = match &target.place {
         Place::Unix(path) => {
             let name = path.as_os_str().as_bytes();
-            let is_it = |at: &SocketAt| gather::is_at(&index.socket(*at).local, name);
+            let is_it = |at: &SocketAt| look::is_at(&index.socket(*at).local, name);
             after.places().filter(is_it).collect()
+        }
+        Place::Process(pid) => {
+            let is_its = |at: &SocketAt| look::is_of(&index, *at, *pid);
+            after.places().filter(is_its).collect()
         }
         _ => Vec::new(),
     };
@@ -234,6 +323,8 @@ fn show(
         lookup: gathered.lookup.as_ref(),
         proto: gathered.proto,
         own: &own,
+        forwards,
+        homes,
         wants_all: args.all_addresses || matches!(target.place, Place::Process(_)),
         more: &gathered.more,
         user: users::own(),
@@ -242,18 +333,25 @@ fn show(
     let findings = matter.findings();
     let blocks = findings.all_blocks(&case, context.verbose);
     let network = after.networks.first();
+    let sockets = matter.sockets();
+    let mut said = gathered.said.clone();
+    let mut server = server::listeners(&case, &sockets, forwards);
+    if matches!(target.place, Place::Port(_)) {
+        let ours: Vec<_> = attempts.iter().filter_map(|it| it.local).collect();
+        server.extend(server::reach(&case, &sockets, &ours));
+    }
+    said.extend(server.into_iter().map(|line| (Layer::Server, line)));
     let report = Report {
         target,
         lookup: gathered.lookup.as_ref(),
         attempts,
         network,
-        said: &gathered.said,
+        said: &said,
         is_connected: gathered.is_connected,
         blocks: &blocks,
         saw_firewall: network.is_some_and(|it| it.firewall.is_some()),
         time: start.elapsed(),
     };
-    let sockets = matter.sockets();
     let names = looking::names(after);
     let sheet = Sheet {
         index: &index,
@@ -262,8 +360,19 @@ fn show(
         shown: &sockets,
         names: &names,
     };
-    say(&report, &sheet, context).map_err(Error::output)?;
-    Ok(Status::of(report.is_well()))
+    let round = Round::of(&report);
+    match before {
+        None => say(&report, &sheet, context).map_err(Error::output)?,
+        Some(before) => {
+            let changes = round.since(before);
+            match (context.json, changes.is_empty()) {
+                (_, true) => {}
+                (true, _) => say(&report, &sheet, context).map_err(Error::output)?,
+                (false, _) => watch::say(&changes, context)?,
+            }
+        }
+    }
+    Ok(round)
 }
 
 fn say(report: &Report<'_>, sheet: &Sheet<'_>, context: &Context) -> io::Result<()> {

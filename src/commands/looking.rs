@@ -9,6 +9,7 @@ use crate::render::sockets::Names;
 use crate::sockets::filter::Filter;
 use crate::sockets::{Proto, State};
 use crate::sys::network::Firewalls;
+use crate::sys::resolve::files::Files;
 use crate::sys::sockets::closings::Closings;
 use crate::sys::sockets::namespaces::{Place, Unseen};
 use crate::sys::sockets::processes::Depth;
@@ -39,6 +40,19 @@ impl One {
         };
         let of_process = pid.map(|pid| format!("pid:{pid}"));
         Ok(of_process.or_else(|| self.netns.clone()))
+    }
+
+    /// Whether one is named.
+    pub fn is_given(&self) -> bool {
+        self.netns.is_some() || self.pid.is_some() || self.container.is_some()
+    }
+
+    /// The files of the resolver of that namespace.
+    ///
+    /// # Errors
+    /// When the container cannot be found.
+    pub fn files(&self) -> Result<Files> {
+        Ok(Files::of(self.name()?.as_deref()))
     }
 
     /// The namespace.

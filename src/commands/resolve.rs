@@ -1,15 +1,15 @@
 //! `sockdoc resolve`.
 
 use std::io;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::commands::serving::print;
 use crate::commands::values::positive_duration;
-use crate::commands::{Context, Status};
+use crate::commands::{Context, Status, looking};
 use crate::diagnose::Severity;
 use crate::diagnose::reach::who;
 use crate::diagnose::rules::name::{of_listeners, of_lookup};
-use crate::dns::Lookup;
+use crate::dns::{Closer, Lookup};
 use crate::error::{Error, Kind, Result};
 use crate::host::{Index, Sample};
 use crate::render::finding::Layout;
@@ -18,7 +18,9 @@ use crate::sockets::Proto;
 use crate::sys::around::{at_port, is_here};
 use crate::sys::privilege::{self, Need};
 use crate::sys::resolve::Family;
-use crate::sys::resolve::lookup::{look_up, source_of};
+use crate::sys::resolve::closer::look_closer;
+use crate::sys::resolve::files::Files;
+use crate::sys::resolve::lookup::{Wanted, look_up, source_of};
 use crate::sys::services::port_of;
 
 /// Show which addresses a name has, where they come from, and what each name server says.
@@ -32,9 +34,18 @@ use crate::sys::services::port_of;
 /// With PORT it shows which process of this host listens on each address, if the address is one of this
 /// host.
 ///
+/// Where systemd-resolved is the name server, the servers that it asks are asked, too. The names of the first four
+/// addresses (PTR) are looked up, and each server's largest EDNS datagram is shown.
+///
 /// Sent are the queries of the C library, and to each of the first three name servers up to three queries for
-/// A and for AAAA of each name that the C library would try. localhost and addresses are not asked of a name
-/// server.
+/// A and for AAAA of each name that the C library would try, and up to three with EDNS; to the first that answers,
+/// up to three for PTR of each address. localhost and addresses are not asked of a name server.
+///
+/// A static build of sockdoc has another resolver than the programs of this host: it asks getent(1) instead.
+///
+/// With --netns, --pid or --container the queries are made in that network namespace. If it has resolver files of
+/// its own (/etc/netns/NAME, or the root folder of the process), what programs get there is worked out from them and
+/// from their name servers: no code of a container is run.
 ///
 /// The exit status is 0 if the name has an address and nothing is wrong, 1 if it has none or there is a
 /// warning.
@@ -56,6 +67,8 @@ pub struct Args {
     /// Use IPv6 only.
     #[arg(short = '6', long = "ipv6")]
     ipv6: bool,
+    #[command(flatten)]
+    place: looking::One,
     /// Wait at most this long.
     #[arg(long, value_name = "TIME", default_value = "10s", value_parser = positive_duration)]
     timeout: Duration,
@@ -77,21 +90,39 @@ pub fn run(args: &Args, context: &Context) -> Result<Status> {
         return Err(Error::new(Kind::CannotRun, "read the name", "it is empty")
             .next("sockdoc resolve localhost"));
     }
-    let sample = match args.port {
-        Some(port) => {
-            privilege::keep(&[Need::Owners])?;
-            at_port(port).map(|taken| taken.sample)
-        }
-        None => None,
-    };
+    let mut needs = vec![Need::Namespaces];
+    needs.extend(args.port.map(|_| Need::Owners));
+    privilege::keep(&needs)?;
+    let place = args.place.place()?;
+    let files = args.place.files()?;
+    let status = place.inside(|| inside(args, context, files))?;
     privilege::drop_all()?;
+    status
+}
+
+/// Looks it up from the namespace that this thread is in.
+fn inside(args: &Args, context: &Context, files: Files) -> Result<Status> {
+    let sample = args.port.and_then(at_port).map(|taken| taken.sample);
     let family = match (args.ipv4, args.ipv6) {
         (true, _) => Family::V4,
         (_, true) => Family::V6,
         _ => Family::Any,
     };
-    let lookup = look_up(&args.name, family, args.timeout, !args.quiet_network)?;
-    let resolved = resolved(&lookup, args.port, sample.as_ref());
+    let start = Instant::now();
+    let lookup = look_up(&Wanted {
+        name: &args.name,
+        family,
+        timeout: args.timeout,
+        asks_servers: !args.quiet_network,
+        files,
+    })?;
+    privilege::drop_all()?;
+    let closer = if args.quiet_network {
+        Closer::default()
+    } else {
+        look_closer(&lookup, family, start + args.timeout)
+    };
+    let resolved = resolved(&lookup, closer, args.port, sample.as_ref());
     let is_bad = |it: &crate::diagnose::Finding| it.severity >= Severity::Warning;
     let is_good = !lookup.addresses().is_empty() && !resolved.findings.iter().any(is_bad);
     say(&resolved, context).map_err(Error::output)?;
@@ -99,7 +130,12 @@ pub fn run(args: &Args, context: &Context) -> Result<Status> {
 }
 
 /// The look-up with what this host knows of its addresses.
-fn resolved<'a>(lookup: &'a Lookup, port: Option<u16>, sample: Option<&Sample>) -> Resolved<'a> {
+fn resolved<'a>(
+    lookup: &'a Lookup,
+    closer: Closer,
+    port: Option<u16>,
+    sample: Option<&Sample>,
+) -> Resolved<'a> {
     let index = sample.map(Index::new);
     let ends: Vec<End> = lookup
         .addresses()
@@ -128,6 +164,7 @@ fn resolved<'a>(lookup: &'a Lookup, port: Option<u16>, sample: Option<&Sample>) 
     }
     Resolved {
         lookup,
+        closer,
         port,
         ends,
         findings,

@@ -141,6 +141,14 @@ pub fn silent(target: &Target<'_>) -> Option<Told> {
 }
 
 impl Target<'_> {
+    /// Whether a socket in the namespace of the address listens on the port.
+    pub fn is_near(&self) -> bool {
+        matches!(
+            self.refusing(),
+            Refusing::Listening(_) | Refusing::Elsewhere(_)
+        )
+    }
+
     /// What the sockets show of the port.
     pub fn refusing(&self) -> Refusing {
         let (ip, port) = (self.to.ip().to_canonical(), self.to.port());

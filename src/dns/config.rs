@@ -158,6 +158,49 @@ pub fn host_sources(text: &str) -> Option<Vec<String>> {
     Some(sources)
 }
 
+/// Where a source of host names looks, in words; `None` of an action, and of a source that is not known.
+pub fn source_words(source: &str) -> Option<&'static str> {
+    Some(match source {
+        "files" => "/etc/hosts",
+        "dns" => "the name servers of /etc/resolv.conf",
+        "resolve" => "systemd-resolved",
+        "myhostname" => "the names of this host",
+        "mymachines" => "containers of systemd-machined",
+        "mdns" | "mdns4" | "mdns6" => "multicast DNS (Avahi), for every name",
+        "mdns_minimal" | "mdns4_minimal" | "mdns6_minimal" => "multicast DNS (Avahi), for .local",
+        "wins" => "NetBIOS (Samba)",
+        "ldap" => "LDAP",
+        "sss" => "SSSD",
+        "nis" => "NIS",
+        "libvirt" | "libvirt_guest" => "virtual machines of libvirt",
+        "cache" => "a cache (nscd)",
+        _ => return None,
+    })
+}
+
+/// Whether an action of the line `hosts` ends the search there before the DNS is asked, for a name that the
+/// source in front of it does not have: the source.
+pub fn ends_before_dns(sources: &[String], name: &str) -> Option<String> {
+    let is_local = name.trim_end_matches('.').to_ascii_lowercase().ends_with(".local");
+    let mut before: Option<&String> = None;
+    for source in sources {
+        if source == "dns" {
+            return None;
+        }
+        if !source.starts_with('[') {
+            before = Some(source);
+            continue;
+        }
+        let ends = source.to_ascii_uppercase().contains("NOTFOUND=RETURN");
+        // The minimal modules are not responsible for other names.
+        let is_asked = |it: &&String| is_local || !it.ends_with("_minimal");
+        if let Some(before) = before.filter(is_asked).filter(|_| ends) {
+            return Some(before.clone());
+        }
+    }
+    None
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -218,5 +261,22 @@ mod tests {
             ]
         );
         assert_eq!(host_sources("passwd: files\n"), None);
+    }
+
+    #[test]
+    fn a_source_that_ends_the_search_is_told_for_the_names_that_it_is_asked_for() {
+        let ends = |text: &str, name| {
+            let sources = host_sources(&format!("hosts: {text}\n")).unwrap();
+            ends_before_dns(&sources, name)
+        };
+        let usual = "files mdns4_minimal [NOTFOUND=return] dns";
+        assert_eq!(ends(usual, "printer.local").as_deref(), Some("mdns4_minimal"));
+        assert_eq!(ends(usual, "shop.test"), None);
+        let systemd = "files resolve [!UNAVAIL=return] dns";
+        assert_eq!(ends(systemd, "shop.test"), None);
+        let all = "files mdns [NOTFOUND=return] dns";
+        assert_eq!(ends(all, "shop.test").as_deref(), Some("mdns"));
+        assert_eq!(ends("files dns [NOTFOUND=return]", "a.local"), None);
+        assert!(source_words("files").is_some() && source_words("[x]").is_none());
     }
 }

@@ -13,8 +13,10 @@ use super::name::Name;
 pub struct Lookup {
     /// The name as it was typed.
     pub name: String,
-    /// What getaddrinfo(3) says, as to any program.
+    /// What programs get.
     pub system: SystemAnswer,
+    /// How that was found out.
+    pub resolver: Resolver,
     /// How long that took, or was waited for.
     pub time: Duration,
     /// The sources of nsswitch.conf(5); `None`: the file has none, and the C library's default holds.
@@ -29,7 +31,33 @@ pub struct Lookup {
     pub not_asked: Option<&'static str>,
 }
 
-/// What getaddrinfo(3) says.
+/// How it was found out what programs get.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Resolver {
+    /// getaddrinfo(3) of the C library was called, as by any program.
+    #[default]
+    CLibrary,
+    /// This build is static and has another resolver than the programs of this host: getent(1) was asked.
+    Getent,
+    /// The same, where getent(1) is not installed: the resolver of this build.
+    Static,
+    /// It was worked out from the files and the name servers of another namespace: its C library is not called.
+    WorkedOut,
+}
+
+impl Resolver {
+    /// What was asked, in words.
+    pub fn words(self) -> &'static str {
+        match self {
+            Resolver::CLibrary => "getaddrinfo(3)",
+            Resolver::Getent => "getent ahosts",
+            Resolver::Static => "the resolver of this static build",
+            Resolver::WorkedOut => "the files and name servers of that namespace",
+        }
+    }
+}
+
+/// What programs get.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum SystemAnswer {
     /// Addresses, in the order in which programs try them.

@@ -11,6 +11,11 @@ pub const MOST_RECORDS: usize = 256;
 const MOST_ALIASES: usize = 16;
 /// The fixed part of a message, in bytes.
 const HEADER: usize = 12;
+/// Where in it the other two counts of records are.
+const AUTHORITY: usize = 8;
+const ADDITIONAL: usize = 10;
+/// The type of the pseudo-record of EDNS.
+const OPT: u16 = 41;
 
 /// What is asked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -19,6 +24,8 @@ pub enum QueryType {
     A,
     /// IPv6 addresses.
     Aaaa,
+    /// The name of an address.
+    Ptr,
 }
 
 impl QueryType {
@@ -27,6 +34,7 @@ impl QueryType {
         match self {
             QueryType::A => 1,
             QueryType::Aaaa => 28,
+            QueryType::Ptr => 12,
         }
     }
 
@@ -35,6 +43,7 @@ impl QueryType {
         match self {
             QueryType::A => "A",
             QueryType::Aaaa => "AAAA",
+            QueryType::Ptr => "PTR",
         }
     }
 }
@@ -70,6 +79,8 @@ pub struct Reply {
     pub left_out: usize,
     /// The records end in the middle of one, or are not records.
     pub is_damaged: bool,
+    /// The largest datagram that the server takes, if it speaks EDNS (RFC 6891).
+    pub edns: Option<u16>,
 }
 
 /// A record.
@@ -90,6 +101,8 @@ pub enum Data {
     Address(IpAddr),
     /// Another name that has the records (CNAME).
     Alias(Name),
+    /// The name of an address (PTR).
+    Pointer(Name),
     /// A record of another type.
     Other(u16),
 }
@@ -133,6 +146,18 @@ impl Query {
         message
     }
 
+    /// The message with EDNS, for replies of up to this size: the pseudo-record OPT of RFC 6891 section 6.1.
+    pub fn encode_with_edns(&self, size: u16) -> Vec<u8> {
+        let mut message = self.encode();
+        message[ADDITIONAL..ADDITIONAL + 2].copy_from_slice(&1_u16.to_be_bytes());
+        // The root, the type, the size in the place of the class; no extended code, flags or options.
+        message.push(0);
+        for field in [OPT, size, 0, 0, 0] {
+            message.extend(field.to_be_bytes());
+        }
+        message
+    }
+
     /// The reply in a datagram. Records that cannot be read end the list.
     pub fn read(&self, bytes: &[u8]) -> Result<Reply, Unusable> {
         let field = |at| u16_at(bytes, at);
@@ -167,25 +192,43 @@ impl Query {
         if !is_asked {
             return Err(Unusable::OtherQuestion);
         }
-        reply.read_records(bytes, end + 4, answers);
+        if let Some(at) = reply.read_records(bytes, end + 4, answers) {
+            let others = [AUTHORITY, ADDITIONAL].map(|at| field(at).unwrap_or(0));
+            reply.edns = edns_of(bytes, at, others);
+        }
         Ok(reply)
     }
 }
 
 impl Reply {
-    fn read_records(&mut self, bytes: &[u8], mut at: usize, count: u16) {
+    /// Reads the records of the answer; where what follows them begins, if they were read to the end.
+    fn read_records(&mut self, bytes: &[u8], mut at: usize, count: u16) -> Option<usize> {
         for number in 0..usize::from(count) {
             if number >= MOST_RECORDS {
                 self.left_out = usize::from(count) - MOST_RECORDS;
-                return;
+                return None;
             }
             let Some((record, end)) = read_record(bytes, at) else {
                 self.is_damaged = !self.truncated;
-                return;
+                return None;
             };
             self.records.push(record);
             at = end;
         }
+        Some(at)
+    }
+
+    /// The names that an address has: those of its record, or of the alias that it is.
+    pub fn pointers(&self, name: &Name) -> Vec<&Name> {
+        let alias = self.follow(name).and_then(|(aliases, _)| aliases.last().copied());
+        let own = alias.unwrap_or(name);
+        let records = self.records.iter().filter(|record| record.name == *own);
+        records
+            .filter_map(|record| match &record.data {
+                Data::Pointer(name) => Some(name),
+                _ => None,
+            })
+            .collect()
     }
 
     /// The names that stand for this one, in turn, and the addresses of the last. `None` if the aliases go in
@@ -217,6 +260,19 @@ fn u16_at(bytes: &[u8], at: usize) -> Option<u16> {
     Some(u16::from_be_bytes(field.try_into().ok()?))
 }
 
+/// The size in the pseudo-record of EDNS, among the records after those of the answer.
+fn edns_of(bytes: &[u8], mut at: usize, counts: [u16; 2]) -> Option<u16> {
+    let count = counts.iter().map(|it| usize::from(*it)).sum::<usize>();
+    for _ in 0..count.min(MOST_RECORDS) {
+        let (_, fixed) = Name::read(bytes, at)?;
+        if u16_at(bytes, fixed)? == OPT {
+            return u16_at(bytes, fixed + 2);
+        }
+        at = fixed + 10 + usize::from(u16_at(bytes, fixed + 8)?);
+    }
+    None
+}
+
 /// A record at an offset, and where the next one is.
 fn read_record(bytes: &[u8], at: usize) -> Option<(Record, usize)> {
     let (name, at) = Name::read(bytes, at)?;
@@ -228,12 +284,13 @@ fn read_record(bytes: &[u8], at: usize) -> Option<(Record, usize)> {
     let data = match (kind, class) {
         (1, 1) => Data::Address(<[u8; 4]>::try_from(data).ok()?.into()),
         (28, 1) => Data::Address(<[u8; 16]>::try_from(data).ok()?.into()),
-        (5, 1) => {
-            let (alias, alias_end) = Name::read(bytes, start)?;
-            if alias_end != end {
-                return None;
+        (5 | 12, 1) => {
+            let (name, name_end) = Name::read(bytes, start)?;
+            match (name_end == end, kind) {
+                (false, _) => return None,
+                (true, 5) => Data::Alias(name),
+                (true, _) => Data::Pointer(name),
             }
-            Data::Alias(alias)
         }
         _ => Data::Other(kind),
     };

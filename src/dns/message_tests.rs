@@ -125,3 +125,40 @@ proptest! {
         let _ = query().read(&tail);
     }
 }
+
+#[test]
+fn the_size_of_edns_is_found_after_the_answer_and_a_cut_one_is_none() {
+    let bytes = query().encode_with_edns(1232);
+    assert_eq!(&bytes[10..12], b"\0\x01");
+    assert!(bytes.ends_with(b"\0\0\x29\x04\xd0\0\0\0\0\0\0"));
+    let mut answer = reply(0x8180, &[&record(1, &[10, 9, 1, 1])]);
+    answer[11] = 1;
+    answer.extend(b"\0\0\x29\x10\0\0\0\0\0\0\0");
+    let got = query().read(&answer).unwrap();
+    assert_eq!((got.edns, got.records.len()), (Some(4096), 1));
+    for cut in 1..11 {
+        let got = query().read(&answer[..answer.len() - cut]).unwrap();
+        // What follows the size is not needed.
+        let size = (cut <= 6).then_some(4096);
+        assert_eq!((got.edns, got.records.len()), (size, 1), "{cut}");
+    }
+}
+
+#[test]
+fn the_name_of_an_address_is_found_by_way_of_an_alias() {
+    let address = "10.9.1.1".parse().unwrap();
+    let back = Query {
+        name: Name::reverse(address),
+        kind: QueryType::Ptr,
+        ..query()
+    };
+    assert_eq!(back.name.to_string(), "1.1.9.10.in-addr.arpa");
+    let mut bytes = back.encode();
+    (bytes[2], bytes[3], bytes[7]) = (0x81, 0x80, 1);
+    bytes.extend(record(12, b"\x04shop\x04test\0"));
+    let got = back.read(&bytes).unwrap();
+    let names: Vec<String> = got.pointers(&back.name).iter().map(|it| it.to_string()).collect();
+    assert_eq!(names, ["shop.test"]);
+    let six = Name::reverse("fd00::1".parse().unwrap()).to_string();
+    assert!(six.starts_with("1.0.0.0.") && six.ends_with(".0.0.d.f.ip6.arpa"), "{six}");
+}

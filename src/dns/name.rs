@@ -1,6 +1,7 @@
 //! Domain names (RFC 1035 sections 2.3.4, 3.1 and 4.1.4).
 
 use std::fmt;
+use std::net::IpAddr;
 
 /// The longest name in wire form, in bytes (RFC 1035 section 2.3.4).
 const LONGEST: usize = 255;
@@ -31,6 +32,29 @@ impl Name {
         }
         wire.push(0);
         (wire.len() <= LONGEST).then(|| Name { wire: wire.into() })
+    }
+
+    /// The name under which the DNS has the name of an address (RFC 1035 section 3.5, RFC 3596 section 2.5).
+    pub fn reverse(address: IpAddr) -> Name {
+        let (labels, above): (Vec<String>, &[&str]) = match address {
+            IpAddr::V4(ip) => (
+                ip.octets().iter().rev().map(u8::to_string).collect(),
+                &["in-addr", "arpa"],
+            ),
+            IpAddr::V6(ip) => {
+                let digits = ip.octets().into_iter().rev();
+                let digits = digits.flat_map(|byte| [byte & 0xf, byte >> 4]);
+                (digits.map(|it| format!("{it:x}")).collect(), &["ip6", "arpa"])
+            }
+        };
+        let mut wire = Vec::new();
+        for label in labels.iter().map(String::as_str).chain(above.iter().copied()) {
+            // At most seven characters.
+            wire.push(label.len() as u8);
+            wire.extend(label.bytes());
+        }
+        wire.push(0);
+        Name { wire: wire.into() }
     }
 
     /// The wire form.

@@ -120,9 +120,13 @@ impl Network {
 
     /// Whether a neighbour can be reached; `None`: nothing was sent to it lately.
     pub fn reachability(&self, interface: u32, address: IpAddr) -> Option<Reachability> {
+        Some(self.neighbour(interface, address)?.reachability)
+    }
+
+    /// What is known of a neighbour.
+    pub fn neighbour(&self, interface: u32, address: IpAddr) -> Option<&Neighbour> {
         let mut neighbours = self.neighbours.iter();
-        let found = neighbours.find(|it| it.interface == interface && it.address == address)?;
-        Some(found.reachability)
+        neighbours.find(|it| it.interface == interface && it.address == address)
     }
 
     /// Reads the protocols of /proc/net/protocols that are under memory pressure.

@@ -45,11 +45,15 @@ impl Redactor {
     }
 
     fn network(&mut self, network: &mut Network) {
+        for link in &mut network.links {
+            link.hardware = None;
+        }
         for address in &mut network.addresses {
             self.ip(&mut address.address);
         }
         for neighbour in &mut network.neighbours {
             self.ip(&mut neighbour.address);
+            neighbour.hardware = None;
         }
         for route in &mut network.routes {
             self.ip(&mut route.to);

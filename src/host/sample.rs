@@ -95,6 +95,8 @@ impl Namespace {
 pub struct Forward {
     /// The address in the container.
     pub to: SocketAddr,
+    /// The namespace that has that address, if it was found.
+    pub netns: Option<u16>,
     /// The socket that listens there, if it is in the sample.
     pub listener: Option<SocketAt>,
 }

@@ -8,6 +8,7 @@
 //! | [`rule`] | a rule: its conditions and its verdict |
 //! | `expression` | the expressions of a rule in the kernel's form |
 //! | [`set`] | a set of values, or a map from values to verdicts |
+//! | [`conntrack`] | an entry of connection tracking: where a connection goes to after address translation |
 //! | [`fate`] | what becomes of a packet at a hook |
 //! | `text` | a rule as nft(8) would write it, in short |
 //!
@@ -15,6 +16,7 @@
 //! order. Every request requires `CAP_NET_ADMIN`.
 
 pub mod chain;
+pub mod conntrack;
 mod expression;
 pub mod fate;
 pub mod rule;

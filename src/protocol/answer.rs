@@ -23,6 +23,7 @@ fn said(tone: Tone, line: impl Into<String>) -> Said {
         code: None,
         location: None,
         wants_tls: false,
+        offers_tls: None,
         date: None,
     }
 }
@@ -196,8 +197,14 @@ fn redis(bytes: &[u8]) -> Answer {
 fn postgres(bytes: &[u8]) -> Answer {
     match bytes {
         [] => Answer::More,
-        [b'S'] => Answer::Said(said(Tone::Good, "PostgreSQL, offers TLS")),
-        [b'N'] => Answer::Said(said(Tone::Good, "PostgreSQL, without TLS")),
+        [b'S'] => Answer::Said(Said {
+            offers_tls: Some(true),
+            ..said(Tone::Good, "PostgreSQL, offers TLS")
+        }),
+        [b'N'] => Answer::Said(Said {
+            offers_tls: Some(false),
+            ..said(Tone::Good, "PostgreSQL, without TLS")
+        }),
         [b'E', length @ ..] => match length {
             [0, 0, high, low, text @ ..] => {
                 let length = usize::from(u16::from_be_bytes([*high, *low])).saturating_sub(4);
@@ -234,7 +241,14 @@ fn mysql(bytes: &[u8]) -> Answer {
         10 => match rest.iter().position(|byte| *byte == 0) {
             Some(end) => {
                 let version = String::from_utf8_lossy(&rest[..end.min(LINE)]);
-                Answer::Said(said(Tone::Good, format!("MySQL {version}")))
+                let packet = rest.get(..length.saturating_sub(1));
+                let Some(packet) = packet else {
+                    return Answer::More;
+                };
+                Answer::Said(Said {
+                    offers_tls: mysql_offers_tls(packet.get(end + 1..).unwrap_or_default()),
+                    ..said(Tone::Good, format!("MySQL {version}"))
+                })
             }
             None if rest.len() < LINE => Answer::More,
             None => Answer::Other,
@@ -252,6 +266,13 @@ fn mysql(bytes: &[u8]) -> Answer {
         },
         _ => Answer::Other,
     }
+}
+
+/// Of a greeting after the version: four bytes of the thread, eight of a challenge, a zero byte, then the lower
+/// half of the capabilities, in which `CLIENT_SSL` is 0x0800.
+fn mysql_offers_tls(rest: &[u8]) -> Option<bool> {
+    let flags = rest.get(13..15)?;
+    Some(u16::from_le_bytes([flags[0], flags[1]]) & 0x0800 != 0)
 }
 
 /// `Connection.Start` (class 10, method 10) in a frame of channel 0, or the header of the version that it has.

@@ -7,6 +7,8 @@
 //! | [`talk`] | the talk itself: bytes in, bytes out |
 //! | `opening` | what a client sends first |
 //! | `answer` | what the server's answer means |
+//! | [`tunnel`] | a connection through a proxy |
+//! | [`upgrade`] | from plain text to TLS on the same connection: STARTTLS and its like |
 //! | [`recognise`] | which protocol bytes are of |
 
 mod answer;
@@ -15,12 +17,28 @@ pub mod recognise;
 pub mod talk;
 #[cfg(test)]
 mod tests;
+pub mod tunnel;
+pub mod upgrade;
 
 use std::time::Duration;
 
 use crate::tls::session::End;
 
 pub use talk::{Plan, Talk};
+pub use tunnel::{ProxyKind, Tunnel, Tunneled};
+pub use upgrade::{Upgrade, Upgraded};
+
+/// Something that is said before the talk itself, on the same connection.
+pub trait Exchange {
+    /// What has to be sent now.
+    fn transmit(&mut self) -> Vec<u8>;
+    /// These bytes came.
+    fn received(&mut self, bytes: &[u8]);
+    /// Nothing more will come.
+    fn ended(&mut self, end: End);
+    /// Whether it is known what comes of it.
+    fn is_done(&self) -> bool;
+}
 
 /// An application protocol.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -161,6 +179,17 @@ impl Protocol {
         )
     }
 
+    /// Whether a client can ask for TLS on a connection that began in plain text, and the name of that request.
+    pub fn upgrade(self) -> Option<&'static str> {
+        match self {
+            Protocol::Smtp | Protocol::Imap => Some("STARTTLS"),
+            Protocol::Pop3 => Some("STLS"),
+            Protocol::Ftp => Some("AUTH TLS"),
+            Protocol::Postgres | Protocol::Mysql => Some("SSLRequest"),
+            _ => None,
+        }
+    }
+
     /// What a client offers in the handshake of TLS (ALPN).
     pub fn alpn(self) -> &'static [&'static str] {
         match self {
@@ -169,6 +198,19 @@ impl Protocol {
             _ => &[],
         }
     }
+}
+
+/// What became of a connection on which nothing was sent for a while.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Idle {
+    /// It lasts: a keepalive probe was answered.
+    Lasts,
+    /// The other end closed it, so long after the beginning: a timeout of the server.
+    Closed(Duration),
+    /// A reset came, so long after the beginning.
+    Reset(Duration),
+    /// Afterwards probes were answered with a reset, or not at all.
+    Forgotten(End),
 }
 
 /// What a talk came to.
@@ -237,6 +279,8 @@ pub struct Said {
     pub location: Option<String>,
     /// It says that this port wants TLS.
     pub wants_tls: bool,
+    /// Whether its greeting says that TLS can be spoken on this connection.
+    pub offers_tls: Option<bool>,
     /// The time of the server's clock (`Date`), in seconds since 1970.
     pub date: Option<i64>,
 }

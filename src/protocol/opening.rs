@@ -2,6 +2,7 @@
 
 use super::Protocol;
 use super::talk::Plan;
+use super::tunnel::authorization;
 
 /// What the client sends before the server says anything; empty where the server speaks first.
 pub(super) fn opening(plan: &Plan) -> Vec<u8> {
@@ -49,12 +50,14 @@ fn http(plan: &Plan, headers: &str) -> Vec<u8> {
     // What comes from the user must not end the line.
     let printable = |text: &str| -> String { text.chars().filter(|c| !c.is_control()).collect() };
     let path = printable(&plan.path).replace(' ', "%20");
-    let path = if path.starts_with('/') {
+    let path = if path.starts_with('/') || path.starts_with("http://") {
         path
     } else {
         format!("/{path}")
     };
     let host = printable(&plan.host);
-    format!("GET {path} HTTP/1.1\r\nHost: {host}\r\nUser-Agent: sockdoc\r\n{headers}\r\n")
+    let user = plan.proxy_user.as_ref();
+    let user = user.map_or_else(String::new, |(user, password)| authorization(user, password));
+    format!("GET {path} HTTP/1.1\r\nHost: {host}\r\nUser-Agent: sockdoc\r\n{headers}{user}\r\n")
         .into_bytes()
 }

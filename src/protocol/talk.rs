@@ -26,6 +26,10 @@ pub struct Plan {
     pub send: Option<Vec<u8>>,
     /// What has to be in the answer.
     pub expect: Option<Vec<u8>>,
+    /// The user and the password for a proxy that is asked for the page.
+    pub proxy_user: Option<(String, String)>,
+    /// The connection is needed after the answer: the client does not leave.
+    pub stays: bool,
 }
 
 impl Plan {
@@ -37,6 +41,8 @@ impl Plan {
             path: "/".to_owned(),
             send: None,
             expect: None,
+            proxy_user: None,
+            stays: false,
         }
     }
 
@@ -93,7 +99,7 @@ impl Talk {
             None if self.bytes.len() >= MOST => Verdict::Endless(MOST),
             None => return,
         };
-        if matches!(verdict, Verdict::Answered(_)) && self.plan.send.is_none() {
+        if matches!(verdict, Verdict::Answered(_)) && self.plan.send.is_none() && !self.plan.stays {
             self.pending = farewell(self.plan.protocol).to_vec();
         }
         self.done = Some((verdict, at));
@@ -104,7 +110,11 @@ impl Talk {
         if self.done.is_some() {
             return;
         }
-        let whole = (!self.bytes.is_empty()).then(|| self.read(true)).flatten();
+        // An end of the time is not one of the answer.
+        let is_all = end != End::Stalled || self.plan.expect.is_some();
+        let whole = (!self.bytes.is_empty())
+            .then(|| self.read(is_all))
+            .flatten();
         let verdict = match (whole, end) {
             (Some(verdict), _) => verdict,
             (None, End::Stalled) if !self.bytes.is_empty() => Verdict::Stalled,

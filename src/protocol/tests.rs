@@ -83,7 +83,7 @@ const ANSWERS: &[Row] = {
             Bad,
             "PostgreSQL error: too many",
         ),
-        (Mysql, b"\x4a\0\0\0\x0a8.0.36\0rest", Good, "MySQL 8.0.36"),
+        (Mysql, b"\x0c\0\0\0\x0a8.0.36\0rest", Good, "MySQL 8.0.36"),
         (
             Mysql,
             b"\x10\0\0\x00\xff\x10\x04Too many conn",
@@ -153,7 +153,7 @@ fn what_comes_in_pieces_is_waited_for() {
         (Protocol::Mqtt, b"\x20\x02\0\0"),
         (Protocol::Ssh, b"SSH-2.0-x\r\n"),
         (Protocol::Smtp, b"220 x ESMTP\r\n"),
-        (Protocol::Mysql, b"\x4a\0\0\0\x0a8\0"),
+        (Protocol::Mysql, b"\x03\0\0\0\x0a8\0"),
         (Protocol::Amqp, b"\x01\0\0\0\0\x01\x00\0\x0a\0\x0a"),
         (Protocol::Grpc, b"\0\0\0\x04\0\0\0\0\0"),
     ] {

@@ -8,10 +8,11 @@ use super::finding::{self, Layout};
 use super::json::{line, maybe_micros, micros};
 use super::sockets::Sheet;
 use super::steps::{self, Step};
-use super::{Paint, escape, wrap};
+use super::{Paint, Style, date, escape, wrap};
 use crate::check::report::{LayerReport, Line};
 use crate::check::{Attempt, Layer, Report, Verdict};
 use crate::diagnose::{NextStep, Severity};
+use crate::ping::clock::Realtime;
 use crate::ping::losses::Refusal;
 
 /// Writes it for people: the conclusion, the layers, what to do; then the findings, if there is more to say.
@@ -75,6 +76,20 @@ fn rows(layer: &LayerReport) -> Vec<Step> {
             step
         })
         .collect()
+}
+
+/// Writes what changed from one check to the next.
+pub fn changes(
+    out: &mut impl Write,
+    at: Realtime,
+    lines: &[String],
+    style: Style,
+) -> io::Result<()> {
+    for text in lines {
+        let time = style.paint(Paint::Dim, date::time_of_day(at));
+        writeln!(out, "{time}  {}", escape::text(text))?;
+    }
+    Ok(())
 }
 
 /// Writes one JSON document.
@@ -141,6 +156,7 @@ fn attempt_json(attempt: &Attempt) -> Value {
     json!({
         "to": attempt.to.to_string(),
         "from": attempt.local.map(|it| it.to_string()),
+        "translated_to": attempt.translated.map(|it| it.to_string()),
         "outcome": attempt.outcome.word(),
         "error": errno.map(|it| it.name),
         "icmp": icmp,

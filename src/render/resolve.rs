@@ -1,19 +1,22 @@
-//! A name: what programs get, the files, each name server.
+//! A name: what programs get, the files, each name server. `json` writes the same for programs.
+
+mod json;
+
+pub use json::json;
 
 use std::io::{self, Write};
 use std::net::{IpAddr, SocketAddr};
 
-use serde_json::{Value, json};
-
 use super::finding::{self, Layout};
-use super::json::{line, maybe_micros, micros};
 use super::steps::{self, Step};
 use super::{Paint, counted, escape};
 use crate::diagnose::Finding;
-use crate::dns::config::MOST_USED;
+use crate::dns::config::{MOST_USED, ends_before_dns, source_words};
 use crate::dns::lookup::Outcome;
 use crate::dns::message::rcode_name;
-use crate::dns::{Answer, Asked, Data, Lookup, ServerAnswers, SystemAnswer};
+use crate::dns::{
+    Answer, Asked, BackAnswer, Closer, Data, Edns, Lookup, Resolver, ServerAnswers, SystemAnswer,
+};
 use crate::reference::errno::by_number;
 
 /// Addresses that are listed.
@@ -24,6 +27,8 @@ const MOST_SHOWN: usize = 32;
 pub struct Resolved<'a> {
     /// The look-up.
     pub lookup: &'a Lookup,
+    /// What else was found out.
+    pub closer: Closer,
     /// The port that was named.
     pub port: Option<u16>,
     /// The addresses that programs get.
@@ -51,10 +56,20 @@ pub fn write(out: &mut impl Write, it: &Resolved<'_>, layout: Layout) -> io::Res
     let paint = if is_good { Paint::Bold } else { Paint::Bad };
     writeln!(out, "{}\n", layout.style.paint(paint, headline))?;
     let mut steps = programs(it);
-    steps.extend(files(it.lookup, layout.verbose));
+    steps.extend(files(it, layout.verbose));
     for server in &it.lookup.servers {
         steps.extend(of_server(it.lookup, server, layout.verbose));
+        steps.extend(edns(&it.closer, server));
     }
+    let behind = it.closer.behind.iter();
+    let behind = behind.map(|server| of_server(it.lookup, server, layout.verbose));
+    for (at, mut rows) in behind.enumerate() {
+        if at == 0 {
+            steps.push(Step::new("behind it", "the servers that systemd-resolved asks:"));
+        }
+        steps.append(&mut rows);
+    }
+    steps.extend(back(&it.closer));
     steps::write(out, &steps, layout.style, layout.width)?;
     if let SystemAnswer::Failed {
         next: Some(next), ..
@@ -128,9 +143,25 @@ fn programs(it: &Resolved<'_>) -> Vec<Step> {
             steps.push(Step::new("", cause).painted(Paint::Bad));
         }
         SystemAnswer::Pending => {
-            let text = "getaddrinfo(3) has not returned (--timeout waits longer)";
+            let resolver = it.lookup.resolver.words();
+            let text = format!("{resolver} has not returned (--timeout waits longer)");
             steps.push(Step::new("", text).painted(Paint::Bad));
         }
+    }
+    match it.lookup.resolver {
+        Resolver::CLibrary => {}
+        Resolver::Getent => steps.push(Step::new(
+            "",
+            "from getent ahosts: this static build has another resolver than the programs of this host",
+        )),
+        Resolver::Static => steps.push(Step::new(
+            "",
+            "from the resolver of this static build, which does not read nsswitch.conf; getent is not installed",
+        )),
+        Resolver::WorkedOut => steps.push(Step::new(
+            "",
+            "worked out from the files and name servers of that namespace; no program of it was asked",
+        )),
     }
     if let Some(first) = steps.first_mut() {
         "programs".clone_into(&mut first.title);
@@ -158,9 +189,10 @@ fn errno_name(errno: i32) -> String {
 }
 
 /// What the files say.
-fn files(lookup: &Lookup, verbose: bool) -> Vec<Step> {
+fn files(it: &Resolved<'_>, verbose: bool) -> Vec<Step> {
+    let lookup = it.lookup;
     let sources = match &lookup.sources {
-        Some(sources) => format!("{} (nsswitch.conf)", sources.join(" ")),
+        Some(sources) => format!("{} (nsswitch.conf), asked in this order", sources.join(" ")),
         None => "files dns (the default: nsswitch.conf has no line `hosts`)".to_owned(),
     };
     let hosts = match &lookup.hosts[..] {
@@ -171,7 +203,22 @@ fn files(lookup: &Lookup, verbose: bool) -> Vec<Step> {
             entries.collect::<Vec<_>>().join(", ")
         }
     };
-    let mut steps = vec![Step::new("sources", sources), Step::new("hosts", hosts)];
+    let mut steps = vec![Step::new("sources", sources)];
+    for (module, is_there) in &it.closer.modules {
+        let words = source_words(module).unwrap_or("a source that sockdoc does not know");
+        steps.push(if *is_there {
+            Step::new("", format!("{module}: {words}"))
+        } else {
+            let text = format!("{module}: {words}; not installed, so it is skipped");
+            Step::new("", text)
+        });
+    }
+    let ends = lookup.sources.as_ref();
+    if let Some(source) = ends.and_then(|it| ends_before_dns(it, &lookup.name)) {
+        let text = format!("if {source} does not have it, the name servers are not asked");
+        steps.push(Step::new("", text));
+    }
+    steps.push(Step::new("hosts", hosts));
     let config = &lookup.config;
     if let Some(why) = lookup.not_asked {
         steps.push(Step::new("servers", format!("not asked: {why}")));
@@ -236,11 +283,52 @@ fn of_server(lookup: &Lookup, server: &ServerAnswers, verbose: bool) -> Vec<Step
     steps
 }
 
+/// How a server takes EDNS.
+fn edns(closer: &Closer, server: &ServerAnswers) -> Option<Step> {
+    let ip = server.address.ip();
+    let (_, edns) = closer.edns.iter().find(|(of, _)| *of == ip)?;
+    Some(match edns {
+        Edns::Size(size) => Step::new("", format!("EDNS  datagrams of up to {size} bytes")),
+        Edns::Ignored => Step::new("", "EDNS  not spoken: datagrams of up to 512 bytes"),
+        Edns::Failure(rcode) => {
+            let name = rcode_name(*rcode).map_or_else(|| rcode.to_string(), str::to_owned);
+            Step::new("", format!("EDNS  not spoken ({name}): datagrams of up to 512 bytes"))
+        }
+        Edns::Silent => {
+            let text = "EDNS  no reply: a query with EDNS is dropped on the way, or by the server";
+            Step::new("", text).painted(Paint::Warn)
+        }
+    })
+}
+
+/// The names of the addresses.
+fn back(closer: &Closer) -> Vec<Step> {
+    let rows = (0..).zip(&closer.back);
+    rows.map(|(at, back): (usize, _)| {
+        let text = match &back.answer {
+            BackAnswer::Names(names) => {
+                let names: Vec<String> = names.iter().map(ToString::to_string).collect();
+                names.join(" ")
+            }
+            BackAnswer::None => "no name (no PTR record)".to_owned(),
+            BackAnswer::Failure(rcode) => match rcode_name(*rcode) {
+                Some(name) => format!("fails: {name}"),
+                None => format!("fails: response code {rcode}"),
+            },
+            BackAnswer::Silent => "no reply".to_owned(),
+        };
+        let title = if at == 0 { "back" } else { "" };
+        Step::new(title, format!("{}  {text}", back.address)).took(back.time)
+    })
+    .collect()
+}
+
 fn data_words(data: &Data) -> String {
     match data {
         Data::Address(IpAddr::V4(address)) => format!("A {address}"),
         Data::Address(IpAddr::V6(address)) => format!("AAAA {address}"),
         Data::Alias(name) => format!("CNAME {name}"),
+        Data::Pointer(name) => format!("PTR {name}"),
         Data::Other(number) => format!("TYPE{number}"),
     }
 }
@@ -297,109 +385,4 @@ fn told(asked: &Asked) -> String {
         text = format!("{text}, the second time in {}", steps::shown(again));
     }
     text
-}
-
-/// Writes one JSON document.
-pub fn json(out: &mut impl Write, it: &Resolved<'_>) -> io::Result<()> {
-    let lookup = it.lookup;
-    let (status, error, canonical) = match &lookup.system {
-        SystemAnswer::Addresses { canonical, .. } => ("resolved", Value::Null, canonical.as_ref()),
-        SystemAnswer::Failed { code, cause, .. } => {
-            ("failed", json!({ "code": code, "cause": cause }), None)
-        }
-        SystemAnswer::Pending => ("pending", Value::Null, None),
-    };
-    let ends = it.ends.iter().map(|end| {
-        json!({
-            "address": bare(end.address),
-            "family": if end.address.is_ipv4() { "ipv4" } else { "ipv6" },
-            "source": end.source.ok(),
-            "source_error": end.source.err().map(errno_name),
-            "is_local": end.listeners.as_ref().map(|_| true),
-            "listeners": end.listeners.as_ref().and_then(Option::as_ref),
-        })
-    });
-    let config = &lookup.config;
-    let document = json!({
-        "schema": "sockdoc.resolve/1",
-        "name": lookup.name,
-        "port": it.port,
-        "status": status,
-        "error": error,
-        "time_us": micros(lookup.time),
-        "canonical": canonical,
-        "addresses": ends.collect::<Value>(),
-        "sources": lookup.sources,
-        "hosts": lookup.hosts.iter().map(|entry| {
-            json!({ "line": entry.line, "address": entry.address })
-        }).collect::<Value>(),
-        "search": config.search,
-        "options": {
-            "timeout_s": config.timeout.as_secs(),
-            "attempts": config.attempts,
-            "ndots": config.ndots,
-            "rotate": config.rotate,
-        },
-        "nameservers": config.servers.iter().map(|it| it.ip.to_string()).collect::<Value>(),
-        "not_asked": lookup.not_asked,
-        "servers": lookup.servers.iter().map(server_json).collect::<Value>(),
-        "findings": finding::values(&it.findings),
-    });
-    line(out, &document)
-}
-
-fn server_json(server: &ServerAnswers) -> Value {
-    json!({
-        "address": bare(server.address),
-        "queries": server.asked.iter().map(asked_json).collect::<Value>(),
-    })
-}
-
-fn asked_json(asked: &Asked) -> Value {
-    let reply = asked.reply();
-    let (outcome, errno) = match asked.outcome() {
-        Outcome::Addresses(_) => ("addresses", None),
-        Outcome::NoData => ("no_data", None),
-        Outcome::NoSuchName => ("no_such_name", None),
-        Outcome::Failure(_) => ("failure", None),
-        Outcome::AliasLoop => ("alias_loop", None),
-        Outcome::Damaged => ("damaged", None),
-        Outcome::Silent => ("no_reply", None),
-        Outcome::Failed(errno) => ("error", Some(errno_name(errno))),
-        Outcome::NotByTcp => ("truncated", None),
-    };
-    let records = reply.map(|reply| {
-        let one = |record: &crate::dns::Record| {
-            let (kind, data) = match &record.data {
-                Data::Address(IpAddr::V4(address)) => ("A".to_owned(), json!(address)),
-                Data::Address(IpAddr::V6(address)) => ("AAAA".to_owned(), json!(address)),
-                Data::Alias(name) => ("CNAME".to_owned(), json!(name.to_string())),
-                Data::Other(number) => (format!("TYPE{number}"), Value::Null),
-            };
-            json!({ "name": record.name.to_string(), "type": kind, "ttl_s": record.ttl, "data": data })
-        };
-        reply.records.iter().map(one).collect::<Value>()
-    });
-    let truncated = match &asked.answer {
-        Answer::Reply(reply) => Some(reply.truncated),
-        _ => None,
-    };
-    json!({
-        "name": asked.name.to_string(),
-        "type": asked.kind.word(),
-        "outcome": outcome,
-        "rcode": reply.map(|reply| reply.rcode),
-        "rcode_name": reply.and_then(|reply| rcode_name(reply.rcode)),
-        "error": errno,
-        "time_us": micros(asked.time),
-        "again_us": maybe_micros(asked.again),
-        "sent": asked.sent,
-        "ignored": asked.ignored,
-        "truncated": truncated,
-        "tcp_us": maybe_micros(asked.over_tcp.as_ref().map(|(_, time)| *time)),
-        "rcode_unchecked": asked.unchecked,
-        "authenticated": reply.map(|reply| reply.authenticated),
-        "records": records,
-        "records_left_out": reply.map(|reply| reply.left_out),
-    })
 }

@@ -16,6 +16,7 @@ mod field {
 
 /// `IFLA_*`.
 mod attribute {
+    pub(super) const ADDRESS: u16 = 1;
     pub(super) const NAME: u16 = 3;
     pub(super) const MTU: u16 = 4;
     pub(super) const INFO: u16 = 18;
@@ -48,6 +49,9 @@ pub struct Link {
     /// The UDP port on which the kernel itself receives for a tunnel: VXLAN and Geneve.
     #[serde(default)]
     pub tunnel_port: Option<u16>,
+    /// Its Ethernet address.
+    #[serde(default)]
+    pub hardware: Option<[u8; 6]>,
     /// Whether the administrator set it up (`IFF_UP`).
     pub up: bool,
     /// Whether there is a carrier: a cable, an access point, the other end of a veth (`IFF_LOWER_UP`).
@@ -101,6 +105,7 @@ impl Link {
         };
         for attribute in Attributes::new(payload, LEN).map_while(Result::ok) {
             match attribute.kind {
+                attribute::ADDRESS => link.hardware = attribute.payload.try_into().ok(),
                 attribute::NAME => link.name = text(attribute.payload),
                 attribute::MTU => link.mtu_bytes = attribute.u32().unwrap_or_default(),
                 attribute::CARRIER_CHANGES => {

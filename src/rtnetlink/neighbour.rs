@@ -15,8 +15,11 @@ mod field {
     pub(super) const STATE: usize = 8;
 }
 
-/// `NDA_DST`.
-const DESTINATION: u16 = 1;
+/// `NDA_*`.
+mod attribute {
+    pub(super) const DESTINATION: u16 = 1;
+    pub(super) const HARDWARE: u16 = 2;
+}
 
 /// Whether a neighbour's link-layer address is known (`NUD_*`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -39,6 +42,12 @@ pub struct Neighbour {
     pub address: IpAddr,
     /// Whether it can be reached.
     pub reachability: Reachability,
+    /// Its state in full (`NUD_*`); 0: unknown.
+    #[serde(default)]
+    pub state: u16,
+    /// Its Ethernet address.
+    #[serde(default)]
+    pub hardware: Option<[u8; 6]>,
 }
 
 impl Neighbour {
@@ -53,20 +62,38 @@ impl Neighbour {
     /// When it is shorter than its fixed part.
     pub fn read(payload: &[u8]) -> Result<Option<Neighbour>, Malformed> {
         let fixed = fixed_part::<LEN>(payload, "ndmsg")?;
-        let reachability = match u16_at(fixed, field::STATE) {
+        let state = u16_at(fixed, field::STATE);
+        let reachability = match state {
             0 => return Ok(None),
             0x01 => Reachability::Incomplete,
             0x20 => Reachability::Failed,
             _ => Reachability::Known,
         };
-        let address = Attributes::new(payload, LEN)
-            .map_while(Result::ok)
-            .find(|attribute| attribute.kind == DESTINATION)
-            .and_then(|attribute| super::ip(attribute.payload));
+        let find = |kind| {
+            let mut attributes = Attributes::new(payload, LEN).map_while(Result::ok);
+            attributes.find(|attribute| attribute.kind == kind)
+        };
+        let address = find(attribute::DESTINATION).and_then(|it| super::ip(it.payload));
         Ok(address.map(|address| Neighbour {
             interface: u32_at(fixed, field::INTERFACE),
             address,
             reachability,
+            state,
+            hardware: find(attribute::HARDWARE).and_then(|it| it.payload.try_into().ok()),
         }))
+    }
+
+    /// The state as ip-neighbour(8) names it; `None`: it says nothing.
+    pub fn state_word(&self) -> Option<&'static str> {
+        Some(match self.state {
+            0x01 => "incomplete",
+            0x02 => "reachable",
+            0x04 => "stale",
+            0x08 => "delay",
+            0x10 => "probe",
+            0x20 => "failed",
+            0x80 => "permanent",
+            _ => return None,
+        })
     }
 }

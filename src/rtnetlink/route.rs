@@ -12,7 +12,9 @@ const GET: u16 = 26;
 /// `struct rtmsg`: family, lengths of destination and source, TOS, table, protocol, scope, type, flags.
 const LEN: usize = 12;
 mod field {
+    pub(super) const TABLE: usize = 4;
     pub(super) const KIND: usize = 7;
+    pub(super) const FLAGS: usize = 8;
 }
 
 /// `RTA_*`.
@@ -21,8 +23,14 @@ mod attribute {
     pub(super) const INTERFACE: u16 = 4;
     pub(super) const GATEWAY: u16 = 5;
     pub(super) const SOURCE: u16 = 7;
+    pub(super) const TABLE: u16 = 15;
     pub(super) const VIA: u16 = 18;
 }
+
+/// `RTM_F_LOOKUP_TABLE`: the reply has the table in which the route was found.
+const LOOKUP_TABLE: u32 = 0x1000;
+/// The tables `main` and `local` (`RT_TABLE_*`), which rules use for every packet by default.
+const USUAL_TABLES: [u32; 2] = [254, 255];
 
 /// What a route does with a packet (`RTN_*`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -64,9 +72,17 @@ pub struct Route {
     pub gateway: Option<IpAddr>,
     /// The address that packets are sent from.
     pub source: Option<IpAddr>,
+    /// The number of its table; 0: unknown.
+    #[serde(default)]
+    pub table: u32,
 }
 
 impl Route {
+    /// The number of its table, if rules of this host chose one of its own (ip-rule(8)).
+    pub fn special_table(&self) -> Option<u32> {
+        (self.table != 0 && !USUAL_TABLES.contains(&self.table)).then_some(self.table)
+    }
+
     /// Writes the request for the route to an address.
     pub fn request(to: IpAddr, sequence: u32, out: &mut Vec<u8>) {
         let (family, bytes, four, sixteen);
@@ -83,6 +99,7 @@ impl Route {
         let bits = u8::try_from(bytes.len() * 8).unwrap_or(u8::MAX);
         let mut fixed = [0; LEN];
         (fixed[0], fixed[1]) = (family, bits);
+        fixed[field::FLAGS..].copy_from_slice(&LOOKUP_TABLE.to_ne_bytes());
         Request::new(out, GET, ACK, sequence)
             .bytes(&fixed)
             .attribute(attribute::DESTINATION, bytes)
@@ -104,6 +121,7 @@ impl Route {
                 8 => RouteKind::Prohibit,
                 _ => RouteKind::Other,
             },
+            table: fixed[field::TABLE].into(),
             ..Route::default()
         };
         for attribute in Attributes::new(payload, LEN).map_while(Result::ok) {
@@ -114,6 +132,8 @@ impl Route {
                 attribute::VIA => {
                     route.gateway = attribute.payload.get(2..).and_then(super::ip);
                 }
+                // A number above 255 does not fit into the fixed part.
+                attribute::TABLE => route.table = attribute.u32().unwrap_or(route.table),
                 attribute::SOURCE => route.source = super::ip(attribute.payload),
                 _ => {}
             }

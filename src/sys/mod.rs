@@ -23,6 +23,7 @@
 //! | [`files`] | files read whole, or streamed |
 //! | [`check`] | connections to all addresses of a target, and what is sent when one fails |
 //! | [`clock`] | both clocks, read together |
+//! | [`idle`] | a connection on which nothing is sent for a while |
 //! | [`icmp`] | ICMP sockets, and the loop that drives a [`Session`](crate::ping::session::Session) |
 //! | [`follow`] | names that are looked up again and again |
 //! | [`handshake`] | the time of a TCP handshake |
@@ -55,6 +56,7 @@ pub mod fill;
 pub mod follow;
 pub mod handshake;
 pub mod icmp;
+pub mod idle;
 pub mod limits;
 pub mod live;
 pub mod load;

@@ -4,7 +4,7 @@
 use std::collections::HashMap;
 use std::fs;
 use std::io;
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::time::{Duration, Instant};
 
 use nix::sys::socket::SockProtocol;
@@ -15,7 +15,7 @@ use super::netlink::{Dumped, Netlink};
 use super::privilege::{self, Capability};
 use crate::host::{Machine, Network, Note, RouteAnswer, RouteTo, Sample};
 use crate::netlink::Malformed;
-use crate::nftables::{self, Chain, Firewall, Rule, Set};
+use crate::nftables::{self, Chain, Firewall, Rule, Set, conntrack};
 use crate::rtnetlink::{InterfaceAddress, Link, Neighbour, Qdisc, Route};
 
 /// More of a kind than this is not kept: a table of neighbours has 1,024 entries by default.
@@ -113,6 +113,33 @@ pub fn network(routes_to: &[IpAddr]) -> Network {
     network.legacy_tables.sort();
     network.legacy_tables.dedup();
     network
+}
+
+/// The Ethernet addresses of the interfaces of the namespace that this thread is in.
+pub fn hardware_addresses() -> Vec<[u8; 6]> {
+    let Ok(mut netlink) = Netlink::open(SockProtocol::NetlinkRoute) else {
+        return Vec::new();
+    };
+    let read = |bytes: &[u8]| Link::read(bytes).map(|link| link.hardware);
+    all(&mut netlink, Link::request, read)
+}
+
+/// Where the packets of a connection of this thread's namespace go to, if its destination is translated (DNAT);
+/// `None`: it is not, or that may not be seen.
+pub fn translated(protocol: u8, from: SocketAddr, to: SocketAddr) -> Option<SocketAddr> {
+    privilege::with(&[Capability::NetAdmin], || {
+        let mut netlink = Netlink::open(SockProtocol::NetlinkNetFilter).ok()?;
+        let mut found = None;
+        let request = |sequence, out: &mut Vec<u8>| {
+            conntrack::request(protocol, (from, to), sequence, out);
+        };
+        let asked = netlink.dump(request, &mut |payload| {
+            found = conntrack::replies_from(payload);
+        });
+        asked.ok()?;
+        let to = (to.ip().to_canonical(), to.port());
+        found.filter(|it| (it.ip(), it.port()) != to)
+    })
 }
 
 /// The packet filter of `nf_tables`.

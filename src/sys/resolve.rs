@@ -4,8 +4,14 @@
 //! |---|---|
 //! | this one | getaddrinfo(3) and getnameinfo(3) |
 //! | [`lookup`] | a name as programs get it, beside the files and each name server |
+//! | [`closer`] | what else can be learned of it: EDNS, the names of its addresses |
+//! | [`files`] | the files of the resolver, of this host or of another namespace |
+//! | `getent` | what the programs of this host get, for a build with another resolver |
 //! | `query` | one query to one name server |
 
+pub mod closer;
+pub mod files;
+mod getent;
 pub mod lookup;
 mod query;
 
@@ -31,6 +37,17 @@ pub enum Family {
     V6,
 }
 
+impl Family {
+    /// Whether an address is wanted.
+    pub fn includes(self, ip: IpAddr) -> bool {
+        match self {
+            Family::Any => true,
+            Family::V4 => ip.is_ipv4(),
+            Family::V6 => ip.is_ipv6(),
+        }
+    }
+}
+
 /// The addresses of a name, or of an address in text form (`fe80::1%eth0` too), in the order in
 /// which the resolver wants them tried (getaddrinfo(3), RFC 6724). Never empty.
 pub fn resolve(name: &str, port: u16, family: Family) -> Result<Vec<SocketAddr>> {
@@ -44,12 +61,7 @@ fn addresses_of(
     family: Family,
 ) -> Result<(Vec<SocketAddr>, Option<String>)> {
     if let Ok(address) = name.parse::<IpAddr>() {
-        let fits = match family {
-            Family::Any => true,
-            Family::V4 => address.is_ipv4(),
-            Family::V6 => address.is_ipv6(),
-        };
-        if fits {
+        if family.includes(address) {
             return Ok((vec![SocketAddr::new(address, port)], None));
         }
     }

@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use crate::protocol::{Plan, Spoken, Talk};
+use crate::protocol::{Exchange, Plan, Spoken, Talk};
 use crate::sys::tls::Wire;
 
 /// Says what a client of the protocol says first, and reads the answer until it tells what it is.
@@ -23,4 +23,20 @@ pub fn speak(wire: &mut Wire, plan: Plan, deadline: Instant) -> Spoken {
     // The farewell: the server may be gone already.
     let _ = wire.send(&talk.transmit(), deadline);
     talk.spoken(start.elapsed())
+}
+
+/// Says what comes before a talk: to a proxy, or to a server that is asked for TLS.
+pub fn exchange(wire: &mut Wire, exchange: &mut dyn Exchange, deadline: Instant) {
+    if let Wire::Plain(socket) = wire {
+        let _ = socket.set_nonblocking(true);
+    }
+    while !exchange.is_done() {
+        let sent = wire.send(&exchange.transmit(), deadline);
+        match wire.receive(deadline) {
+            Ok(bytes) => exchange.received(&bytes),
+            Err(end) => exchange.ended(sent.err().unwrap_or(end)),
+        }
+    }
+    // The request itself, or a farewell.
+    let _ = wire.send(&exchange.transmit(), deadline);
 }

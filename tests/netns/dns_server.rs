@@ -38,6 +38,12 @@ pub(crate) enum Script {
     TruncatesWithoutTcp,
     /// Replies with another number, and aliases in a circle.
     Hostile,
+    /// Good; queries with EDNS are dropped.
+    DropsEdns,
+    /// 3,000 addresses, by TCP.
+    Many,
+    /// Forty aliases in a row.
+    Chain,
 }
 
 /// A server that ends when this is dropped.
@@ -65,7 +71,7 @@ impl DnsServer {
                 }
             }
         })];
-        if script == Script::Truncates {
+        if matches!(script, Script::Truncates | Script::Many) {
             let listener =
                 namespace.inside(|| until("port 53", || TcpListener::bind((address, 53)).ok()));
             listener.set_nonblocking(true).expect("set");
@@ -114,6 +120,29 @@ const ALIAS: &[u8] = b"\xc0\x0c\0\x05\0\x01\0\0\x01\x2c\0\x06\x03www\xc0\x0c";
 const OF_ALIAS: &[u8] = b"\xc0\x27\0\x01\0\x01\0\0\0\x3c\0\x04\x0a\x09\x01\x01";
 const CIRCLE: &[u8] = b"\xc0\x0c\0\x05\0\x01\0\0\x01\x2c\0\x02\xc0\x0c";
 
+/// The name of an address.
+const POINTER: &[u8] = b"\xc0\x0c\0\x0c\0\x01\0\0\x01\x2c\0\x0b\x04shop\x04test\0";
+
+fn is_reverse(question: &[u8]) -> bool {
+    question.windows(9).any(|it| it == b"\x04arpa\0\0\x0c\0")
+}
+
+/// Aliases, each of the one before.
+fn chain(question: usize) -> Vec<&'static [u8]> {
+    let mut at = 12;
+    let mut next = 12 + question;
+    (0..40_u8)
+        .map(|number| {
+            let [high, low] = u16::try_from(0xc000 | at).expect("near").to_be_bytes();
+            let head = [high, low, 0, 5, 0, 1, 0, 0, 0, 60, 0, 5];
+            let record = [&head[..], &[2, b'a', b'a' + number % 26, 0xc0, 12]].concat();
+            at = next + head.len();
+            next += record.len();
+            &*record.leak()
+        })
+        .collect()
+}
+
 /// What is sent for a query.
 fn replies(query: &[u8], script: Script, by_tcp: bool) -> Vec<Vec<u8>> {
     let name = query[12..]
@@ -139,7 +168,31 @@ fn replies(query: &[u8], script: Script, by_tcp: bool) -> Vec<Vec<u8>> {
         (true, false) => reply(0x8180, &[ADDRESS]),
     };
     let is_unchecked = query[3] & 0x10 != 0;
+    let has_edns = query[11] == 1;
+    if is_reverse(question) && script != Script::Dead {
+        return vec![reply(0x8180, &[POINTER])];
+    }
     match script {
+        Script::DropsEdns if has_edns => vec![],
+        Script::Good if has_edns => {
+            let mut good = good();
+            good[11] = 1;
+            good.extend(b"\0\0\x29\x04\xd0\0\0\0\0\0\0");
+            vec![good]
+        }
+        Script::Many if is_known && !is_v6 && by_tcp => {
+            let addresses: Vec<Vec<u8>> = (0..3000_u16)
+                .map(|number| {
+                    let [high, low] = number.to_be_bytes();
+                    [&ADDRESS[..12], &[127, 1, high, low]].concat()
+                })
+                .collect();
+            let addresses: Vec<&[u8]> = addresses.iter().map(Vec::as_slice).collect();
+            vec![reply(0x8180, &addresses)]
+        }
+        Script::Many if is_known && !is_v6 => vec![reply(0x8380, &[])],
+        // a.shop.test is b.shop.test and so on; each name is the data of the record before.
+        Script::Chain if is_known && !is_v6 => vec![reply(0x8180, &chain(question.len()))],
         Script::Dead => vec![],
         Script::Fails => vec![reply(0x8182, &[])],
         Script::Bogus if !is_unchecked => vec![reply(0x8182, &[])],

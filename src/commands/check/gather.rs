@@ -1,36 +1,30 @@
 //! What is done and looked at, in turn: the name, this host, the connections, this host again, the path.
 
-use std::net::{IpAddr, SocketAddr};
-use std::os::unix::ffi::OsStrExt as _;
+use std::net::SocketAddr;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
+use super::look::{MOST_ADDRESSES, Seen, look, look_after, look_at_unix};
+use super::proxy::Proxy;
 use super::talk::{self, Talked};
 use super::{Args, mtu};
 use crate::check::judge::asks_for_a_trace;
 use crate::check::report::Line;
-use crate::check::{Attempt, Layer, Outcome, Step, Target};
-use crate::commands::looking::add_processes;
+use crate::check::{Attempt, Layer, Outcome, Step, Target, words};
 use crate::diagnose::Finding;
-use crate::diagnose::rules::{attempt, path};
+use crate::diagnose::rules::{attempt, path, protocol};
 use crate::dns::{Lookup, Name, Query, QueryType, ServerAnswers, SystemAnswer};
 use crate::error::Result;
-use crate::host::{Index, Network, Sample, SocketAt};
+use crate::host::Sample;
 use crate::ping::mtu::Found;
-use crate::sockets::{Address, Proto, Socket, State};
-use crate::sys::around::is_here;
+use crate::sockets::Proto;
 use crate::sys::check::{self as probes, Attempts};
 use crate::sys::icmp::{Options, random};
-use crate::sys::resolve::lookup::look_up;
-use crate::sys::sockets::namespaces::Place;
-use crate::sys::sockets::processes::Depth;
-use crate::sys::sockets::{Query as SocketQuery, sample};
-use crate::sys::{network, socket};
+use crate::sys::idle::idle;
+use crate::sys::network::translated;
+use crate::sys::resolve::lookup::{Wanted, look_up};
+use crate::sys::socket;
 
-/// Addresses that are connected to.
-const MOST_ADDRESSES: usize = 16;
-/// Other namespaces than these are not searched.
-const MOST_PLACES: usize = 512;
 /// How long an answer to a SYN is waited for. It is sent again after one second and after three (RFC 6298), and a
 /// neighbour or a router gives a host up after three.
 const WAIT: Duration = Duration::from_secs(4);
@@ -48,7 +42,7 @@ pub(super) struct Gathered {
     pub(super) attempts: Vec<Attempt>,
     pub(super) is_connected: bool,
     pub(super) before: Sample,
-    pub(super) after: Sample,
+    pub(super) after: Seen,
     pub(super) elapsed: Duration,
     pub(super) said: Vec<(Layer, Line)>,
     pub(super) more: Vec<Finding>,
@@ -58,7 +52,13 @@ pub(super) struct Gathered {
 pub(super) fn look_for(args: &Args, host: &str, port: u16) -> Result<(Lookup, Vec<SocketAddr>)> {
     // The C library's own timeout is five seconds for each server.
     let patience = args.timeout.mul_f64(0.6);
-    let lookup = look_up(host, args.family(), patience, !args.quiet_network)?;
+    let lookup = look_up(&Wanted {
+        name: host,
+        family: args.family(),
+        timeout: patience,
+        asks_servers: !args.quiet_network,
+        files: args.place.files()?,
+    })?;
     let addresses = addresses(&lookup, port);
     Ok((lookup, addresses))
 }
@@ -66,13 +66,13 @@ pub(super) fn look_for(args: &Args, host: &str, port: u16) -> Result<(Lookup, Ve
 /// Connects to addresses.
 pub(super) fn tcp(
     args: &Args,
-    target: &Target,
+    target: (&Target, Option<&Proxy>),
     addresses: &[SocketAddr],
     end: Instant,
 ) -> Result<Gathered> {
     let left = || end.saturating_duration_since(Instant::now());
     let keep = ports(addresses);
-    let before = look(vec![Place::own()], addresses, &keep, false)?;
+    let before = look(addresses, &keep)?;
     let began = Instant::now();
     let options = args.options()?;
     // Some time is left for the trace.
@@ -82,23 +82,36 @@ pub(super) fn tcp(
         mut attempts,
         mut sockets,
     } = probes::attempts(addresses, &options, wait, grace);
+    for attempt in &mut attempts {
+        let from = attempt.local;
+        attempt.translated = from.and_then(|from| translated(6, from, attempt.to));
+    }
     let first = attempts.iter().position(|it| it.outcome == Outcome::Open);
     let open = first.and_then(|at| Some((sockets[at].take()?, addresses[at])));
     let mut talked = match open {
         Some(open) => talk::talk(args, target, open, &options, end)?,
         None => Talked::default(),
     };
-    let after = look(places(&attempts), addresses, &keep, true)?;
+    let after = look_after(&attempts, addresses, &keep)?;
     let elapsed = began.elapsed();
     drop(sockets);
     talked.close();
     let (mut said, mut more) = (talked.lines, talked.findings);
     if !args.quiet_network {
-        trace_failures(&mut attempts, &after, &options, end);
-        if let Some((line, found)) = full_size(&attempts, &after, &options, end) {
+        trace_failures(&mut attempts, &after.sample, &options, end);
+        if let Some((line, found)) = full_size(&attempts, &after.sample, &options, end) {
             said.push((Layer::Mtu, line));
             more.extend(found);
         }
+    }
+    if let Some(pause) = args.idle
+        && let Some(open) = attempts.iter().find(|it| it.outcome == Outcome::Open)
+        && let Some(idle) = idle(open.to, &options, pause)
+    {
+        let found = protocol::of_idle(&idle, open.to, pause);
+        let line = Line::new(words::of_idle(&idle, pause), found.is_none());
+        said.push((Layer::Idle, line));
+        more.extend(found);
     }
     Ok(Gathered {
         proto: Proto::Tcp,
@@ -117,13 +130,13 @@ pub(super) fn tcp(
 pub(super) fn udp(args: &Args, addresses: &[SocketAddr], end: Instant) -> Result<Gathered> {
     let left = end.saturating_duration_since(Instant::now());
     let keep = ports(addresses);
-    let before = look(vec![Place::own()], addresses, &keep, false)?;
+    let before = look(addresses, &keep)?;
     let began = Instant::now();
     let data = args.send.as_deref().map(unescaped);
     let data = data.or_else(|| datagram_of(addresses.first()?.port()));
     let wait = WAIT.min(left);
     let attempts = probes::datagrams(addresses, data.as_deref(), &args.options()?, wait);
-    let after = look(places(&attempts), addresses, &keep, true)?;
+    let after = look_after(&attempts, addresses, &keep)?;
     Ok(Gathered {
         proto: Proto::Udp,
         lookup: None,
@@ -251,58 +264,14 @@ pub(super) fn unix(path: &Path, end: Instant) -> Result<Gathered> {
         attempts: Vec::new(),
         is_connected: connected.is_ok(),
         before,
-        after,
+        after: Seen {
+            sample: after,
+            ..Seen::default()
+        },
         elapsed: took,
         said: vec![(Layer::Connect, line)],
         more,
     })
-}
-
-/// The sockets at a path or an abstract name.
-fn look_at_unix(path: &Path, with_owners: bool) -> Result<Sample> {
-    let name = path.as_os_str().as_bytes();
-    let keep = |socket: &Socket| is_at(&socket.local, name) || is_at(&socket.peer, name);
-    let mut sample = sample(
-        &query(vec![Proto::UnixStr], vec![Place::own()], with_owners),
-        &keep,
-    )?
-    .sample;
-    if with_owners {
-        add_processes(&mut sample);
-    }
-    Ok(sample)
-}
-
-/// Whether an address is this path, or `@name`.
-pub(super) fn is_at(address: &Address, path: &[u8]) -> bool {
-    let Address::Unix { name, .. } = address else {
-        return false;
-    };
-    let shown = path.strip_prefix(b"@");
-    **name == *path || shown.is_some_and(|rest| name.strip_prefix(b"\0") == Some(rest))
-}
-
-/// The peers of a process that it connected to, each once.
-pub(super) fn peers_of(pid: u32) -> Result<Vec<SocketAddr>> {
-    let query = query(vec![Proto::Tcp], vec![Place::own()], true);
-    let sample = sample(&query, &|_| true)?.sample;
-    let index = Index::new(&sample);
-    let is_of = |at: &SocketAt| {
-        let mut processes = index.processes(&[*at]).into_iter();
-        processes.any(|process| sample.process(process).pid == pid)
-    };
-    let mut peers: Vec<SocketAddr> = sample
-        .places()
-        .filter(is_of)
-        // What others connected to it is not for it to reach.
-        .filter(|at| index.listeners_of(*at).is_empty())
-        .filter_map(|at| Some(SocketAddr::from(index.socket(at).peer.end()?)))
-        .filter(|peer| peer.port() != 0)
-        .collect();
-    peers.sort_unstable();
-    peers.dedup();
-    peers.truncate(MOST_ADDRESSES);
-    Ok(peers)
 }
 
 fn ports(addresses: &[SocketAddr]) -> Vec<u32> {
@@ -322,57 +291,6 @@ fn addresses(lookup: &Lookup, port: u16) -> Vec<SocketAddr> {
     }
     addresses.truncate(MOST_ADDRESSES);
     addresses
-}
-
-fn query(protos: Vec<Proto>, places: Vec<Place>, with_owners: bool) -> SocketQuery {
-    let states = !State::TimeWait.bit();
-    SocketQuery {
-        protos,
-        states,
-        tcp_states: states,
-        bytecode: None,
-        details: true,
-        evidence: true,
-        drops: true,
-        owners: with_owners.then_some(Depth::Names),
-        places,
-        pids: Vec::new(),
-    }
-}
-
-/// Looks at the sockets of these ports, and at the network stack with the routes to the addresses.
-fn look(
-    places: Vec<Place>,
-    addresses: &[SocketAddr],
-    ports: &[u32],
-    with_owners: bool,
-) -> Result<Sample> {
-    let query = query(vec![Proto::Tcp, Proto::Udp], places, with_owners);
-    let is_one = |port: Option<u32>| port.is_some_and(|port| ports.contains(&port));
-    let keep = |socket: &Socket| is_one(socket.local.port()) || is_one(socket.peer.port());
-    let mut sample = sample(&query, &keep)?.sample;
-    let routes: Vec<IpAddr> = addresses.iter().map(SocketAddr::ip).collect();
-    sample.networks.push(Network {
-        // Anew each time: how far its counters rose is told.
-        firewall: network::Firewalls::default().of(0),
-        ..network::network(&routes)
-    });
-    sample.machine = Some(network::machine());
-    if with_owners {
-        add_processes(&mut sample);
-    }
-    Ok(sample)
-}
-
-/// The namespaces that are searched after the attempts: all, if a listener may be missed.
-fn places(attempts: &[Attempt]) -> Vec<Place> {
-    let is_missed = |it: &Attempt| it.outcome == Outcome::Refused(None) && is_here(it.to.ip());
-    if !attempts.iter().any(is_missed) {
-        return vec![Place::own()];
-    }
-    let mut places = Place::all().0;
-    places.truncate(MOST_PLACES);
-    places
 }
 
 /// Finds out where the packets of an attempt that failed end.

@@ -5,20 +5,24 @@ use std::time::{Duration, Instant};
 
 use super::Args;
 use super::gather::unescaped;
+use super::proxy::Proxy;
 use crate::check::report::Line;
+use crate::check::target::joined;
 use crate::check::{Layer, Target, words};
 use crate::diagnose::rules::{protocol, tls};
 use crate::diagnose::{Finding, Severity};
 use crate::error::Result;
-use crate::protocol::{Plan, Protocol, Scheme, Spoken};
+use crate::protocol::{
+    Plan, Protocol, ProxyKind, Said, Scheme, Spoken, Tone, Tunnel, Tunneled, Upgrade, Upgraded, Verdict,
+};
 use crate::sys::check as probes;
 use crate::sys::icmp::Options;
-use crate::sys::speak::speak;
+use crate::sys::speak::{exchange, speak};
 use crate::sys::tls::{
     Wire, offered_to_an_older_client, shake_hands, trust_of, trust_of_this_host,
 };
 use crate::tls::report::Report;
-use crate::tls::session::Request;
+use crate::tls::session::{End, Request};
 
 /// How long an answer is waited for.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -46,17 +50,31 @@ pub(super) fn scheme(target: &Target) -> Option<&'static Scheme> {
 /// Says what a client would say.
 pub(super) fn talk(
     args: &Args,
-    target: &Target,
+    (target, proxy): (&Target, Option<&Proxy>),
     (socket, to): (probes::Connection, SocketAddr),
     options: &Options,
     end: Instant,
 ) -> Result<Talked> {
     let scheme = scheme(target);
     let protocol = scheme.map_or(Protocol::Plain, |it| it.protocol);
-    let host = target.host().unwrap_or_default();
+    // Of a port of this host no name is known that its certificate should be for.
+    let host = target.host().unwrap_or("localhost");
+    let is_insecure = args.insecure || target.host().is_none();
     let patience = PATIENCE.min(end.saturating_duration_since(Instant::now()).mul_f64(0.7));
     let mut talked = Talked::default();
     let mut wire = Wire::Plain(socket);
+    // A page is asked of an HTTP proxy itself.
+    let of_page = |it: &&Proxy| {
+        let is_page = matches!(protocol, Protocol::Http) && scheme.is_some_and(|it| !it.tls);
+        it.kind == ProxyKind::Http && is_page
+    };
+    let asked_for_page = proxy.filter(of_page);
+    if let Some(proxy) = proxy.filter(|it| !of_page(it))
+        && !talked.tunnel(proxy, target, (&mut wire, to), Instant::now() + patience)
+    {
+        talked.wire = Some(wire);
+        return Ok(talked);
+    }
     if scheme.is_some_and(|it| it.tls) {
         let request = Request {
             host: host.to_owned(),
@@ -66,21 +84,25 @@ pub(super) fn talk(
         let Wire::Plain(socket) = wire else {
             return Ok(talked);
         };
-        let Some(secured) = talked.in_tls(args, &request, (socket, to), options, patience)? else {
+        let Some(secured) = talked.in_tls((args, is_insecure), &request, (socket, to), options, patience)? else {
             return Ok(talked);
         };
         wire = secured;
     }
     let usual = scheme.map_or(0, |it| it.port);
     let named = match target.port() {
-        Some(port) if port != usual => crate::check::target::joined(host, port),
+        Some(port) if port != usual => joined(host, port),
         _ => host.to_owned(),
     };
     let plan = Plan {
-        path: target.path.clone(),
+        path: match asked_for_page {
+            Some(_) => format!("http://{named}{}", target.path),
+            None => target.path.clone(),
+        },
+        proxy_user: asked_for_page.and_then(|it| it.user.clone()),
         send: args.send.as_deref().map(unescaped),
         expect: args.expect.as_deref().map(unescaped),
-        ..Plan::new(protocol, named)
+        ..Plan::new(protocol, named.clone())
     };
     let is_due = protocol != Protocol::Plain || plan.send.is_some() || plan.expect.is_some();
     let patience = if is_due {
@@ -88,13 +110,53 @@ pub(super) fn talk(
     } else {
         MOMENT.min(patience)
     };
+    let is_plain = matches!(wire, Wire::Plain(_));
+    let upgrades = is_plain && protocol.upgrade().is_some() && args.send.is_none();
+    let plan = Plan {
+        stays: upgrades,
+        ..plan
+    };
     let spoken = speak(&mut wire, plan, Instant::now() + patience);
-    talked.wire = Some(wire);
     talked.spoken(to, &spoken, target.scheme.is_some() || is_due);
+    match &spoken.verdict {
+        Verdict::Answered(said) if upgrades && said.tone == Tone::Good => {
+            let request = Request {
+                host: host.to_owned(),
+                sni: args.sni.clone(),
+                alpn: Vec::new(),
+            };
+            talked.upgraded(args, (protocol, said), &request, (wire, to), end)?;
+        }
+        _ => talked.wire = Some(wire),
+    }
     Ok(talked)
 }
 
 impl Talked {
+    /// Asks a proxy for the way to the target; whether it is open.
+    fn tunnel(
+        &mut self,
+        proxy: &Proxy,
+        target: &Target,
+        (wire, to): (&mut Wire, SocketAddr),
+        deadline: Instant,
+    ) -> bool {
+        let start = Instant::now();
+        let (host, port) = (target.host().unwrap_or_default(), target.port().unwrap_or(0));
+        let mut asked = Tunnel::new(proxy.kind, host, port, proxy.user.clone());
+        exchange(wire, &mut asked, deadline);
+        let answer = asked.done().cloned();
+        let answer = answer.unwrap_or(Tunneled::Ended(End::Stalled));
+        let found = protocol::of_proxy(&answer, to, &joined(host, port));
+        let line = Line {
+            time: Some(start.elapsed()),
+            ..Line::new(words::of_proxy(&answer), found.is_none())
+        };
+        self.lines.push((Layer::Proxy, line));
+        self.findings.extend(found);
+        answer == Tunneled::Open
+    }
+
     /// Ends the connection.
     pub(super) fn close(&mut self) {
         if let Some(wire) = self.wire.take() {
@@ -102,10 +164,53 @@ impl Talked {
         }
     }
 
+    /// Asks a server that has greeted in plain text for TLS, and makes a handshake if it agrees. Clients use such
+    /// TLS if it is there and often without looking at the certificate: what is wrong with it counts if the user
+    /// asks for it.
+    fn upgraded(
+        &mut self,
+        args: &Args,
+        (protocol, said): (Protocol, &Said),
+        request: &Request,
+        (mut wire, to): (Wire, SocketAddr),
+        end: Instant,
+    ) -> Result<()> {
+        let left = || end.saturating_duration_since(Instant::now()).mul_f64(0.7);
+        let deadline = Instant::now() + PATIENCE.min(left());
+        let mut asked = Upgrade::new(protocol, said.offers_tls);
+        exchange(&mut wire, &mut asked, deadline);
+        let answer = asked.done().cloned();
+        let answer = answer.unwrap_or(Upgraded::Ended(End::Stalled));
+        let found = protocol::of_upgrade(protocol, &answer, to, args.starttls);
+        match (answer, wire) {
+            (Upgraded::Ready, Wire::Plain(socket)) => {
+                let trust = match &args.cacert {
+                    Some(file) => trust_of(file)?,
+                    None => trust_of_this_host(),
+                };
+                let deadline = Instant::now() + PATIENCE.min(left());
+                let (report, secured) = shake_hands(socket, request, &trust, deadline);
+                let at = self.lines.len();
+                self.handshake(to, &report, args.insecure || !args.starttls);
+                for (_, line) in &mut self.lines[at..] {
+                    line.text = format!("after {}: {}", protocol.upgrade().unwrap_or(""), line.text);
+                }
+                self.wire = secured.map(|it| Wire::Tls(Box::new(it)));
+            }
+            (answer, wire) => {
+                let line = Line::new(words::of_upgrade(protocol, &answer), found.is_none());
+                self.lines.push((Layer::Tls, line));
+                self.wire = Some(wire);
+            }
+        }
+        self.findings.extend(found);
+        Ok(())
+    }
+
     /// Makes a handshake; the connection, if it can be used.
     fn in_tls(
         &mut self,
-        args: &Args,
+        (args, is_insecure): (&Args, bool),
         request: &Request,
         (socket, to): (probes::Connection, SocketAddr),
         options: &Options,
@@ -128,7 +233,7 @@ impl Talked {
                 ));
             }
         }
-        self.handshake(to, &report, args.insecure);
+        self.handshake(to, &report, is_insecure);
         Ok(secured.map(|it| Wire::Tls(Box::new(it))))
     }
 

@@ -1,46 +1,72 @@
 //! All that this host can learn of a name: what programs get, the files, and each name server by itself.
 
 use std::fs;
-use std::io::Read as _;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV6, UdpSocket};
 use std::sync::mpsc::channel;
 use std::time::{Duration, Instant};
 
+use super::files::Files;
 use super::query::ask;
-use super::{Family, addresses_of, interface_number};
+use super::{Family, addresses_of, getent, interface_number};
 use crate::dns::config::host_sources;
 use crate::dns::hosts::entries;
-use crate::dns::{Lookup, NameServer, QueryType, ResolverConfig, ServerAnswers, SystemAnswer};
+use crate::dns::{
+    Lookup, NameServer, QueryType, Resolver, ResolverConfig, ServerAnswers, SystemAnswer,
+};
 use crate::error::{Error, Kind, Result};
 use crate::sys::privilege;
 
-/// Of a file no more is read.
-const MOST_BYTES: u64 = 4 << 20;
 /// The port of name servers.
 const PORT: u16 = 53;
+
+/// What is looked up.
+#[derive(Debug, Clone)]
+pub struct Wanted<'a> {
+    /// The name.
+    pub name: &'a str,
+    /// Which addresses.
+    pub family: Family,
+    /// How long it may take.
+    pub timeout: Duration,
+    /// Whether each name server is asked by itself.
+    pub asks_servers: bool,
+    /// The files of the resolver.
+    pub files: Files,
+}
 
 /// Looks a name up as programs do, and asks each name server by itself at the same time. The code of the C
 /// library runs in a thread without any capability.
 ///
 /// # Errors
 /// When the name is not one, and nothing was looked up.
-pub fn look_up(name: &str, family: Family, timeout: Duration, ask_servers: bool) -> Result<Lookup> {
+pub fn look_up(wanted: &Wanted<'_>) -> Result<Lookup> {
     let start = Instant::now();
-    let deadline = start + timeout;
-    let mut lookup = read_files(name);
+    let deadline = start + wanted.timeout;
+    let mut lookup = read_files(wanted);
+    // Without the C library nobody else asks them.
+    let asks = wanted.asks_servers || lookup.resolver == Resolver::WorkedOut;
+    lookup.not_asked = why_not_asked(&lookup, asks);
+    let used = lookup.config.used();
+    if lookup.resolver == Resolver::WorkedOut {
+        if lookup.not_asked.is_none() {
+            lookup.servers = ask_all(&used, &lookup, wanted.family, deadline);
+        }
+        lookup.system = work_out(&lookup, wanted);
+        lookup.time = start.elapsed();
+        return Ok(lookup);
+    }
     let (answer, answered) = channel();
-    let owned = name.to_owned();
+    let (owned, family) = (wanted.name.to_owned(), wanted.family);
     // If it hangs it ends with the program.
     std::thread::Builder::new()
         .name("getaddrinfo".to_owned())
         .spawn(move || {
-            let result = privilege::drop_all().and_then(|()| addresses_of(&owned, 0, family));
+            let result = privilege::drop_all().and_then(|()| ask_system(&owned, family, deadline));
             let _ = answer.send((result, start.elapsed()));
         })
         .map_err(|error| Error::os(Kind::CannotRun, "start a thread", &error))?;
-    lookup.not_asked = why_not_asked(&lookup, ask_servers);
     if lookup.not_asked.is_none() {
-        lookup.servers = ask_each(&lookup, family, deadline);
+        lookup.servers = ask_all(&used, &lookup, wanted.family, deadline);
     }
     let left = deadline.saturating_duration_since(Instant::now());
     let (result, time) = answered
@@ -49,13 +75,26 @@ pub fn look_up(name: &str, family: Family, timeout: Duration, ask_servers: bool)
             (Some(result), time)
         });
     lookup.time = time;
-    lookup.system = match result {
-        None => SystemAnswer::Pending,
-        Some(Ok((addresses, canonical))) => SystemAnswer::Addresses {
+    if let Some(result) = result {
+        (lookup.system, lookup.resolver) = result?;
+    }
+    Ok(lookup)
+}
+
+/// Asks the resolver of this host, and says which.
+fn ask_system(name: &str, family: Family, deadline: Instant) -> Result<(SystemAnswer, Resolver)> {
+    if getent::IS_STATIC
+        && name.parse::<IpAddr>().is_err()
+        && let Some(answer) = getent::ask(name, family, deadline)
+    {
+        return Ok((answer, Resolver::Getent));
+    }
+    let answer = match addresses_of(name, 0, family) {
+        Ok((addresses, canonical)) => SystemAnswer::Addresses {
             addresses,
             canonical: canonical.filter(|it| !it.eq_ignore_ascii_case(name)),
         },
-        Some(Err(error)) => match error.code {
+        Err(error) => match error.code {
             Some(code) => SystemAnswer::Failed {
                 code,
                 cause: error.cause,
@@ -65,7 +104,51 @@ pub fn look_up(name: &str, family: Family, timeout: Duration, ask_servers: bool)
             None => return Err(error),
         },
     };
-    Ok(lookup)
+    let resolver = if getent::IS_STATIC {
+        Resolver::Static
+    } else {
+        Resolver::CLibrary
+    };
+    Ok((answer, resolver))
+}
+
+/// What the files and the name servers come to: the first source that has an address.
+fn work_out(lookup: &Lookup, wanted: &Wanted<'_>) -> SystemAnswer {
+    let of_files = lookup.hosts.iter().map(|it| it.address);
+    let of_files: Vec<IpAddr> = of_files.filter(|_| lookup.uses("files")).collect();
+    let name = wanted.name.trim_end_matches('.').to_ascii_lowercase();
+    let mut servers = lookup.servers.iter();
+    let mut ips: Vec<IpAddr> = if let Ok(ip) = wanted.name.parse() {
+        vec![ip]
+    } else if !of_files.is_empty() {
+        of_files
+    } else if name == "localhost" {
+        vec![Ipv4Addr::LOCALHOST.into()]
+    } else if lookup.uses("dns") {
+        let first = servers.find(|server| server.is_alive());
+        first.map_or_else(Vec::new, ServerAnswers::addresses)
+    } else {
+        Vec::new()
+    };
+    ips.retain(|ip| wanted.family.includes(*ip));
+    let mut addresses: Vec<SocketAddr> = Vec::new();
+    for ip in ips {
+        let address = SocketAddr::new(ip, 0);
+        if !addresses.contains(&address) {
+            addresses.push(address);
+        }
+    }
+    if addresses.is_empty() {
+        return SystemAnswer::Failed {
+            code: "EAI_NONAME",
+            cause: "neither the hosts file nor a name server of that namespace has an address".to_owned(),
+            next: None,
+        };
+    }
+    SystemAnswer::Addresses {
+        addresses,
+        canonical: None,
+    }
 }
 
 /// The address of this host from which packets to an address would be sent; an errno if none would. It sends
@@ -95,30 +178,27 @@ pub fn source_of(address: SocketAddr) -> std::result::Result<IpAddr, i32> {
 }
 
 /// What the files say.
-fn read_files(name: &str) -> Lookup {
-    let own = text("/proc/sys/kernel/hostname");
-    let mut config = ResolverConfig::read(&text("/etc/resolv.conf"), own.trim());
+fn read_files(wanted: &Wanted<'_>) -> Lookup {
+    let Wanted { name, files, .. } = wanted;
+    let own = fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
+    let mut config = ResolverConfig::read(&files.text("resolv.conf"), own.trim());
     let options = std::env::var("RES_OPTIONS").unwrap_or_default();
     options.split_whitespace().for_each(|word| config.set(word));
+    let resolver = match files {
+        Files::Own => Resolver::CLibrary,
+        _ => Resolver::WorkedOut,
+    };
     Lookup {
-        name: name.to_owned(),
+        name: (*name).to_owned(),
         system: SystemAnswer::Pending,
+        resolver,
         time: Duration::ZERO,
-        sources: host_sources(&text("/etc/nsswitch.conf")),
-        hosts: entries(&text("/etc/hosts"), name),
+        sources: host_sources(&files.text("nsswitch.conf")),
+        hosts: entries(&files.text("hosts"), name),
         config,
         servers: Vec::new(),
         not_asked: None,
     }
-}
-
-/// A text file, or as much of it as is read; an absent one is empty.
-fn text(path: &str) -> String {
-    let mut bytes = Vec::new();
-    if let Ok(file) = fs::File::open(path) {
-        let _ = file.take(MOST_BYTES).read_to_end(&mut bytes);
-    }
-    String::from_utf8_lossy(&bytes).into_owned()
 }
 
 fn why_not_asked(lookup: &Lookup, ask_servers: bool) -> Option<&'static str> {
@@ -136,8 +216,13 @@ fn why_not_asked(lookup: &Lookup, ask_servers: bool) -> Option<&'static str> {
     }
 }
 
-/// Asks each server that the C library uses, all at once.
-fn ask_each(lookup: &Lookup, family: Family, deadline: Instant) -> Vec<ServerAnswers> {
+/// Asks each of these servers, all at once.
+pub(super) fn ask_all(
+    servers: &[NameServer],
+    lookup: &Lookup,
+    family: Family,
+    deadline: Instant,
+) -> Vec<ServerAnswers> {
     let kinds: &[QueryType] = match family {
         Family::Any => &[QueryType::A, QueryType::Aaaa],
         Family::V4 => &[QueryType::A],
@@ -146,8 +231,7 @@ fn ask_each(lookup: &Lookup, family: Family, deadline: Instant) -> Vec<ServerAns
     let names = lookup.config.candidates(&super::in_ascii(&lookup.name));
     let names = &names;
     std::thread::scope(|scope| {
-        let used = lookup.config.used();
-        let running: Vec<_> = used
+        let running: Vec<_> = servers
             .iter()
             .map(|server| {
                 let address = socket_address(server);
@@ -177,8 +261,15 @@ mod tests {
 
     #[test]
     fn an_address_and_localhost_are_not_asked_of_a_name_server() {
+        let wanted = |name| Wanted {
+            name,
+            family: Family::Any,
+            timeout: Duration::from_secs(30),
+            asks_servers: true,
+            files: Files::Own,
+        };
         for name in ["127.0.0.1", "::1", "localhost"] {
-            let found = look_up(name, Family::Any, Duration::from_secs(30), true).unwrap();
+            let found = look_up(&wanted(name)).unwrap();
             assert!(
                 found.not_asked.is_some() && found.servers.is_empty(),
                 "{name}"
@@ -189,7 +280,7 @@ mod tests {
                 found.system
             );
         }
-        let error = look_up("300.1.1.1", Family::Any, Duration::from_secs(30), true).unwrap_err();
+        let error = look_up(&wanted("300.1.1.1")).unwrap_err();
         assert!(error.cause.contains("not an IPv4 address"), "{error}");
     }
 }

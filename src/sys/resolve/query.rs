@@ -1,10 +1,12 @@
 //! One query to one name server: by UDP, and by TCP where the answer does not fit.
 
 use std::io::{self, Read as _, Write as _};
-use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, TcpStream, UdpSocket};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpStream, UdpSocket};
 use std::time::{Duration, Instant};
 
-use crate::dns::{Answer, Asked, Name, Query, QueryType, Reply, ServerAnswers};
+use crate::dns::{
+    Answer, Asked, Back, BackAnswer, Edns, Name, Query, QueryType, Reply, ServerAnswers,
+};
 use crate::sys::icmp::random;
 
 /// How many times a query is sent before the server counts as dead.
@@ -15,6 +17,10 @@ const INTERVAL: Duration = Duration::from_secs(1);
 const SLOW: Duration = Duration::from_secs(1);
 /// Datagrams that are not the reply; after more of them the server is given up.
 const MOST_FOREIGN: u32 = 64;
+/// The size that a query with EDNS offers (the value of DNS Flag Day 2020).
+const EDNS_SIZE: u16 = 1232;
+/// Names of one address that are kept.
+const MOST_NAMES: usize = 8;
 
 /// Asks a server for names in turn until one has an address, as the C library does with the search list.
 /// It may take [`TRIES`] seconds for a name and some more, and no longer than until `deadline`.
@@ -47,14 +53,59 @@ pub(super) fn ask(
     ServerAnswers { address, asked }
 }
 
-fn ask_one(address: SocketAddr, name: &Name, kind: QueryType, deadline: Instant) -> Asked {
-    let query = Query {
+/// How a server takes a query for a name that it answered without EDNS.
+pub(super) fn ask_with_edns(address: SocketAddr, name: &Name, deadline: Instant) -> Edns {
+    let query = query(name.clone(), QueryType::A);
+    let asked = by_udp(address, &query, &query.encode_with_edns(EDNS_SIZE), deadline);
+    match &asked.answer {
+        Answer::Reply(reply) => match (reply.edns, reply.rcode) {
+            (Some(size), _) => Edns::Size(size),
+            // An error of a server that does not know EDNS (RFC 6891 section 7).
+            (None, rcode @ (1 | 4)) => Edns::Failure(rcode),
+            (None, _) => Edns::Ignored,
+        },
+        _ => Edns::Silent,
+    }
+}
+
+/// The name of an address.
+pub(super) fn ask_back(server: SocketAddr, address: IpAddr, deadline: Instant) -> Back {
+    let query = query(Name::reverse(address), QueryType::Ptr);
+    let asked = by_udp(server, &query, &query.encode(), deadline);
+    let answer = match &asked.answer {
+        Answer::Reply(reply) if reply.rcode == 0 => {
+            let names = reply.pointers(&query.name).into_iter().cloned();
+            let names: Vec<Name> = names.take(MOST_NAMES).collect();
+            if names.is_empty() {
+                BackAnswer::None
+            } else {
+                BackAnswer::Names(names)
+            }
+        }
+        Answer::Reply(reply) if reply.rcode == 3 => BackAnswer::None,
+        Answer::Reply(reply) => BackAnswer::Failure(reply.rcode),
+        _ => BackAnswer::Silent,
+    };
+    Back {
+        address,
+        answer,
+        time: asked.time,
+    }
+}
+
+fn query(name: Name, kind: QueryType) -> Query {
+    Query {
         id: random().map_or(0, |numbers| (numbers[0] & 0xffff) as u16),
-        name: name.clone(),
+        name,
         kind,
         unchecked: false,
-    };
-    let mut asked = by_udp(address, &query, deadline);
+    }
+}
+
+fn ask_one(address: SocketAddr, name: &Name, kind: QueryType, deadline: Instant) -> Asked {
+    let query = query(name.clone(), kind);
+    let by_udp = |query: &Query| by_udp(address, query, &query.encode(), deadline);
+    let mut asked = by_udp(&query);
     let Answer::Reply(reply) = &asked.answer else {
         return asked;
     };
@@ -67,18 +118,18 @@ fn ask_one(address: SocketAddr, name: &Name, kind: QueryType, deadline: Instant)
             unchecked: true,
             ..query
         };
-        if let Answer::Reply(reply) = by_udp(address, &unchecked, deadline).answer {
+        if let Answer::Reply(reply) = by_udp(&unchecked).answer {
             asked.unchecked = Some(reply.rcode);
         }
     } else if asked.time >= SLOW {
-        let again = by_udp(address, &query, deadline);
+        let again = by_udp(&query);
         asked.again = matches!(again.answer, Answer::Reply(_)).then_some(again.time);
     }
     asked
 }
 
-/// Sends the query up to [`TRIES`] times and waits for the reply.
-fn by_udp(address: SocketAddr, query: &Query, deadline: Instant) -> Asked {
+/// Sends the query, as this message, up to [`TRIES`] times and waits for the reply.
+fn by_udp(address: SocketAddr, query: &Query, message: &[u8], deadline: Instant) -> Asked {
     let start = Instant::now();
     let mut asked = Asked {
         name: query.name.clone(),
@@ -91,7 +142,7 @@ fn by_udp(address: SocketAddr, query: &Query, deadline: Instant) -> Asked {
         over_tcp: None,
         unchecked: None,
     };
-    if let Err(error) = exchange(address, query, start, deadline, &mut asked) {
+    if let Err(error) = exchange((address, message), query, (start, deadline), &mut asked) {
         asked.answer = Answer::Failed(error.raw_os_error().unwrap_or(0));
     }
     asked.time = start.elapsed();
@@ -99,10 +150,9 @@ fn by_udp(address: SocketAddr, query: &Query, deadline: Instant) -> Asked {
 }
 
 fn exchange(
-    address: SocketAddr,
+    (address, message): (SocketAddr, &[u8]),
     query: &Query,
-    start: Instant,
-    deadline: Instant,
+    (start, deadline): (Instant, Instant),
     asked: &mut Asked,
 ) -> io::Result<()> {
     let any: SocketAddr = match address {
@@ -111,10 +161,9 @@ fn exchange(
     };
     let socket = UdpSocket::bind(any)?;
     socket.connect(address)?;
-    let message = query.encode();
     let mut buffer = [0; 4096];
     while asked.sent < TRIES && Instant::now() < deadline {
-        socket.send(&message)?;
+        socket.send(message)?;
         asked.sent += 1;
         let until = (start + INTERVAL * asked.sent).min(deadline);
         loop {

@@ -37,7 +37,14 @@ pub fn find(taken: &Taken, places: &[Place]) -> HashMap<SocketAt, Forward> {
         let listeners =
             home.map(|netns| index.listeners(socket.proto, netns, (to.ip(), to.port())));
         let listener = listeners.and_then(|listeners| listeners.first().copied());
-        found.insert(at, Forward { to, listener });
+        found.insert(
+            at,
+            Forward {
+                to,
+                netns: home,
+                listener,
+            },
+        );
         if found.len() == MOST {
             break;
         }

@@ -38,9 +38,9 @@ enum Entry {
 }
 
 impl Place {
-    /// Our own.
+    /// That of the calling thread.
     pub fn own() -> Place {
-        let inode = inode_of(Path::new("/proc/self/ns/net")).unwrap_or(0);
+        let inode = inode_of(Path::new("/proc/thread-self/ns/net")).unwrap_or(0);
         Place {
             namespace: Namespace {
                 inode,

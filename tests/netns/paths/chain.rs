@@ -1,6 +1,7 @@
 //! A client, some routers in a row, a server.
 
 use std::process::Command;
+use std::sync::atomic::AtomicU32;
 
 use crate::namespace::Namespace;
 use crate::support::{launched_by, until};
@@ -9,6 +10,10 @@ use crate::support::{launched_by, until};
 pub(crate) struct Chain {
     /// The client first, the server last.
     pub(crate) hosts: Vec<Namespace>,
+    /// The process that a row is about.
+    pub(crate) pid: AtomicU32,
+    /// A folder for sockets.
+    pub(crate) folder: tempfile::TempDir,
 }
 
 impl Chain {
@@ -16,7 +21,11 @@ impl Chain {
     pub(crate) fn new(test: &str, routers: usize) -> Option<Chain> {
         let hosts: Option<Vec<Namespace>> =
             (0..routers + 2).map(|_| Namespace::new(test)).collect();
-        let chain = Chain { hosts: hosts? };
+        let chain = Chain {
+            hosts: hosts?,
+            pid: AtomicU32::new(0),
+            folder: tempfile::tempdir().expect("a folder"),
+        };
         let last = routers + 1;
         for (link, pair) in chain.hosts.windows(2).enumerate() {
             let peer = format!(

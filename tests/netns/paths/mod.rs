@@ -8,14 +8,17 @@
 //! |---|---|
 //! | [`chain`] | a client, some routers in a row, a server |
 //! | [`rows`] | the faults |
+//! | [`sides`] | other forms of a target, and faults of the server's side |
 //! | [`servers`] | servers with TLS and without, that do one thing right or wrong |
 
 mod chain;
 mod rows;
 mod servers;
+mod sides;
 
 use std::fmt::Write as _;
 use std::sync::Mutex;
+use std::sync::atomic::Ordering;
 use std::time::Instant;
 
 use serde_json::Value;
@@ -55,7 +58,14 @@ fn each_fault_of_a_path_is_named_at_its_layer_and_healthy_paths_have_none() {
         return skip(test, "a network namespace requires root");
     }
     let word = std::env::var("SOCKDOC_FAULT").unwrap_or_default();
-    let all = [rows::ROWS, rows::OF_NAMES, rows::OTHERS, rows::OF_TALKS];
+    let all = [
+        rows::ROWS,
+        rows::OF_NAMES,
+        rows::OTHERS,
+        rows::OF_TALKS,
+        rows::OF_UPGRADES,
+        sides::ROWS,
+    ];
     let all = all.into_iter().flatten();
     let next = Mutex::new(all.filter(|row| row.name.contains(&word)));
     let outcomes = Mutex::new(Vec::new());
@@ -99,7 +109,13 @@ impl Row {
         let target: Vec<String> = self
             .target
             .iter()
-            .map(|it| it.replace("SERVER", &server).replace("CACERT", &cacert))
+            .map(|it| {
+                it.replace("SERVER", &server)
+                    .replace("CACERT", &cacert)
+                    .replace("NAMESPACE", &chain.server().name)
+                    .replace("FOLDER", chain.folder.path().to_str().expect("a path"))
+                    .replace("PID", &chain.pid.load(Ordering::Relaxed).to_string())
+            })
             .collect();
         args.extend(target.iter().map(String::as_str));
         let etc = self

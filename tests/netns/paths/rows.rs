@@ -12,10 +12,10 @@ use crate::dns_server::{DnsServer, Script};
 use crate::faults::{Kept, kept};
 use crate::namespace::Namespace;
 
-const NOTHING: fn(&Chain) -> Kept = |_| kept![];
+pub(super) const NOTHING: fn(&Chain) -> Kept = |_| kept![];
 
 /// A row of a path with two routers, asked by the client for the server's port 5432.
-const fn row(
+pub(super) const fn row(
     name: &'static str,
     expected: Option<(&'static str, &'static str)>,
     says: &'static str,
@@ -750,6 +750,101 @@ pub(super) const OF_TALKS: &[Row] = &[
     ),
 ];
 
+const SMTP: &[&str] = &["smtp://shop.test:8443", "--cacert", "CACERT"];
+const SMTP_TLS: &[&str] = &["smtp://shop.test:8443", "--cacert", "CACERT", "--starttls"];
+const POSTGRES: &[&str] = &["postgres://shop.test:8443", "--cacert", "CACERT"];
+const POSTGRES_TLS: &[&str] = &[
+    "postgres://shop.test:8443",
+    "--cacert",
+    "CACERT",
+    "--starttls",
+];
+
+pub(super) const OF_UPGRADES: &[Row] = &[
+    talk_row("healthy, SMTP", SMTP, None, "is reachable", |chain| {
+        kept![serve(chain, Does::Mails, None)]
+    }),
+    talk_row("healthy, SMTP with TLS", SMTP_TLS, None, "is reachable", |chain| {
+        kept![serve(chain, Does::Mails, Some(Shows::Good))]
+    }),
+    talk_row(
+        "healthy, SMTP with a certificate that nobody looks at",
+        SMTP,
+        None,
+        "is reachable",
+        |chain| kept![serve(chain, Does::Mails, Some(Shows::SelfSigned))],
+    ),
+    talk_row(
+        "SMTP with TLS: expired",
+        SMTP_TLS,
+        Some(("tls", "tls_expired")),
+        "expired",
+        |chain| kept![serve(chain, Does::Mails, Some(Shows::Expired))],
+    ),
+    talk_row(
+        "SMTP: TLS is wanted and not offered",
+        SMTP_TLS,
+        Some(("protocol", "starttls_missing")),
+        "does not offer TLS",
+        |chain| kept![serve(chain, Does::Mails, None)],
+    ),
+    talk_row(
+        "SMTP: TLS is offered and refused",
+        SMTP,
+        Some(("protocol", "starttls_missing")),
+        "454 TLS not available",
+        |chain| kept![serve(chain, Does::RefusesTls, None)],
+    ),
+    talk_row("healthy, PostgreSQL without TLS", POSTGRES, None, "is reachable", |chain| {
+        kept![serve(chain, Does::Stores, None)]
+    }),
+    talk_row("healthy, PostgreSQL with TLS", POSTGRES_TLS, None, "is reachable", |chain| {
+        kept![serve(chain, Does::Stores, Some(Shows::Good))]
+    }),
+    talk_row(
+        "PostgreSQL with TLS: another name",
+        POSTGRES_TLS,
+        Some(("tls", "tls_name_mismatch")),
+        "other.test",
+        |chain| kept![serve(chain, Does::Stores, Some(Shows::OtherName))],
+    ),
+    talk_row(
+        "TLS: version 1.1 at most",
+        &["https://shop.test:8443/"],
+        Some(("tls", "tls_version")),
+        "TLS 1.1 at most",
+        |chain| kept![serve(chain, Does::IsOld, None)],
+    ),
+    talk_row(
+        "TLS: records of nonsense",
+        &["https://shop.test:8443/"],
+        Some(("tls", "tls_nonsense")),
+        "",
+        |chain| kept![serve(chain, Does::Raves, None)],
+    ),
+    talk_row(
+        "TLS: a certificate of a million bytes",
+        HTTPS,
+        Some(("tls", "tls_nonsense")),
+        "more than",
+        |chain| kept![serve(chain, Does::Answers, Some(Shows::Huge))],
+    ),
+    talk_row(
+        "a banner without an end",
+        &["ssh://shop.test:8443"],
+        Some(("protocol", "endless_answer")),
+        "no end of a first SSH message",
+        |chain| kept![serve(chain, Does::Rambles, None)],
+    ),
+    talk_row(
+        "HTTP: an answer byte by byte",
+        HTTP,
+        Some(("protocol", "answer_stops")),
+        "",
+        |chain| kept![serve(chain, Does::Dribbles, None)],
+    ),
+];
+
 /// The link between the routers carries 1300 bytes at most.
 fn narrow(chain: &Chain) {
     chain.hosts[1].ip(&["link set right mtu 1300"]);
@@ -784,7 +879,7 @@ pub(super) fn listener(at: &Namespace, address: &str) -> TcpListener {
 }
 
 /// A listener whose queue is full, and what fills it.
-fn full(at: &Namespace, address: &str) -> (Socket, Vec<Socket>) {
+pub(super) fn full(at: &Namespace, address: &str) -> (Socket, Vec<Socket>) {
     let address: std::net::SocketAddr = address.parse().expect("an address");
     at.inside(|| {
         let listener = Socket::new(Domain::IPV4, Type::STREAM, None).expect("a socket");

@@ -32,6 +32,20 @@ pub(super) enum Does {
     Reads,
     /// Greets as an SSH server.
     Greets,
+    /// Greets as a mail server, and changes to TLS if it has a certificate.
+    Mails,
+    /// Says that it is a mail server with TLS, and refuses it.
+    RefusesTls,
+    /// Takes the request for TLS of `PostgreSQL`; without a certificate it has none.
+    Stores,
+    /// Speaks TLS 1.1 at most.
+    IsOld,
+    /// Sends records that look like TLS and are not.
+    Raves,
+    /// Sends a banner that has no end.
+    Rambles,
+    /// Sends a byte of an HTTP answer each tenth of a second.
+    Dribbles,
 }
 
 /// Its certificate, if it speaks TLS.
@@ -48,6 +62,8 @@ pub(super) enum Shows {
     LongChain,
     /// A good one, and it wants one of the client.
     AsksForOne,
+    /// A good one, with one of a million bytes behind it.
+    Huge,
 }
 
 /// A server that ends when this is dropped.
@@ -114,7 +130,14 @@ pub(super) fn serve(
 fn with(client: TcpStream, config: Option<Arc<ServerConfig>>, does: Does, told: &AtomicBool) {
     client.set_nonblocking(false).expect("set");
     client.set_read_timeout(Some(PATIENCE)).expect("set");
-    match config {
+    let greets = matches!(does, Does::Mails | Does::RefusesTls | Does::Stores);
+    let Some((does, changes)) = (match greets {
+        true => greet(&client, does, config.is_some()),
+        false => Some((does, true)),
+    }) else {
+        return;
+    };
+    match config.filter(|_| changes) {
         None => talk(client, does, told),
         Some(config) => {
             let session = ServerConnection::new(config).expect("a session");
@@ -123,8 +146,71 @@ fn with(client: TcpStream, config: Option<Arc<ServerConfig>>, does: Does, told: 
     }
 }
 
+/// Says what comes before TLS; what follows, and whether it is TLS.
+fn greet(mut client: &TcpStream, does: Does, has_tls: bool) -> Option<(Does, bool)> {
+    let mut bytes = [0; 512];
+    if does == Does::Stores {
+        client.read(&mut bytes).ok()?;
+        client.write_all(if has_tls { b"S" } else { b"N" }).ok()?;
+        return Some((Does::Reads, has_tls));
+    }
+    client.write_all(b"220 mx.test ESMTP\r\n").ok()?;
+    client.read(&mut bytes).ok()?;
+    let offers: &[u8] = if has_tls || does == Does::RefusesTls {
+        b"250-mx.test\r\n250 STARTTLS\r\n"
+    } else {
+        b"250 mx.test\r\n"
+    };
+    client.write_all(offers).ok()?;
+    client.read(&mut bytes).ok()?;
+    if !has_tls {
+        client.write_all(b"454 TLS not available\r\n").ok()?;
+        return Some((Does::Reads, false));
+    }
+    client.write_all(b"220 go ahead\r\n").ok()?;
+    Some((Does::Reads, true))
+}
+
+/// Sends what a hostile or an old server sends, until the test is over or the client is gone.
+fn rave(client: &mut (impl Read + Write), does: Does, told: &AtomicBool) {
+    let mut hello = [0; 4096];
+    let length = match does {
+        Does::Rambles => 0,
+        _ => client.read(&mut hello).unwrap_or(0),
+    };
+    let hello = &hello[..length];
+    let answer: Vec<u8> = match does {
+        // An alert, protocol_version, if the hello names versions (supported_versions); or TLS 1.1 with an old cipher.
+        Does::IsOld if hello.windows(6).any(|it| it == [0, 43, 0, 5, 4, 3]) => {
+            b"\x15\x03\x01\0\x02\x02\x46".to_vec()
+        }
+        Does::IsOld => {
+            let head = b"\x16\x03\x02\0\x2a\x02\0\0\x26\x03\x02";
+            [&head[..], &[7; 32], b"\0\0\x2f\0"].concat()
+        }
+        Does::Raves => [&b"\x16\x03\x03\0\x20"[..], &[0xee; 32]].concat(),
+        Does::Dribbles => b"HTTP/1.1 200 OK\r\nX: ".to_vec(),
+        _ => Vec::new(),
+    };
+    let _ = client.write_all(&answer).and_then(|()| client.flush());
+    while !told.load(Ordering::Relaxed) {
+        let (piece, pause): (&[u8], _) = match does {
+            Does::Rambles => (&[b'x'; 4096], Duration::ZERO),
+            Does::Dribbles => (b"x", Duration::from_millis(100)),
+            _ => (b"", Duration::from_millis(5)),
+        };
+        if client.write_all(piece).is_err() {
+            return;
+        }
+        std::thread::sleep(pause);
+    }
+}
+
 fn talk(mut client: impl Read + Write, does: Does, told: &AtomicBool) {
     let mut request = [0; 4096];
+    if matches!(does, Does::IsOld | Does::Raves | Does::Rambles | Does::Dribbles) {
+        return rave(&mut client, does, told);
+    }
     match does {
         Does::Closes => {
             let _ = client.read(&mut request);
@@ -203,6 +289,9 @@ fn config(shows: Shows) -> (ServerConfig, String) {
     let mut sent = vec![own.expect("signed").der().clone()];
     if !matches!(shows, Shows::SelfSigned | Shows::Incomplete) {
         sent.extend(above.iter().rev().map(|it| it.der().clone()));
+    }
+    if shows == Shows::Huge {
+        sent.push(CertificateDer::from(vec![0; 1_000_000]));
     }
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let builder = ServerConfig::builder_with_provider(provider.clone())

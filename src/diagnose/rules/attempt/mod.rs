@@ -131,6 +131,18 @@ pub fn unix_failed(cause: String, next: Option<String>) -> Finding {
     }
 }
 
+/// A relay of this host forwards a port to where nothing listens.
+pub fn published_nowhere(who: &str, port: u32, at: SocketAt, to: SocketAddr) -> Finding {
+    let headline = format!("{who} forwards port {port} to {to}, and nothing listens there");
+    let facts = vec![Fact::new("/proc/PID/cmdline", "forwards to", word(to.to_string()))];
+    let command = Command::of("sockdoc sockets -l --all-netns").with(format!(":{}", to.port()));
+    Finding {
+        facts,
+        others: vec![(Role::Affected, Subject::Socket(at))],
+        ..preceded(command, finding(&PUBLISHED_NOWHERE, to.ip(), headline, Vec::new()))
+    }
+}
+
 /// A reset came, and the address is one of this host.
 pub fn refused_here(target: &Target<'_>) -> Option<Finding> {
     let to = target.to;
@@ -288,7 +300,8 @@ pub fn silent(silence: &Silence<'_>) -> Finding {
             word(format!("port {port}")),
         ));
         let headline = format!(
-            "port {} is filtered: port {port} of the same host answers, so a firewall{place} drops these packets",
+            "port {} gets no answer, and port {port} of the same host does: a firewall{place} drops these packets, \
+             or the server's accept queue is full",
             to.port()
         );
         return preceded(hops, finding(&PORT_FILTERED, to.ip(), headline, facts));

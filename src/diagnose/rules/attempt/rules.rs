@@ -75,13 +75,15 @@ pub static HOST_UNREACHABLE: Rule = rule(
 /// A port is filtered.
 pub static PORT_FILTERED: Rule = rule(
     "port_filtered",
-    "a firewall drops packets to this port",
+    "packets to this port are dropped",
     [
         "The host is up and answers on another port. What is sent to this port gets no answer: a firewall at the \
-         host or on the way drops it.",
+         host or on the way drops it, or the server does not accept and its queue of connections is full.",
         "Several SYNs to the port got no answer, and a SYN to another port of the same address was answered.",
-        "A host that is off answers on no port. A closed port answers with a reset.",
-        "Let the port through in the firewall of that host, or in those on the way to it.",
+        "A host that is off answers on no port. A closed port answers with a reset. From here a full accept queue \
+         cannot be told from a firewall: Linux drops the SYN in both cases.",
+        "Let the port through in the firewall of that host, or in those on the way to it. On that host, sockdoc \
+         sockets --problems shows a full accept queue.",
     ],
 );
 
@@ -108,5 +110,21 @@ pub static UNIX_SOCKET_UNREACHABLE: Rule = rule(
         "The errno of connect() to the path.",
         "A server that accepts slowly lets connect() wait while its queue is full.",
         "List the Unix sockets that listen: sockdoc sockets -xl.",
+    ],
+);
+
+/// A published port without a server.
+pub static PUBLISHED_NOWHERE: Rule = rule(
+    "published_nowhere",
+    "a published port leads to a container in which nothing listens",
+    [
+        "A relay of the container engine (docker-proxy) accepts connections to the port of this host and forwards them \
+         into the container. There, nothing listens on the port that it forwards to: clients are accepted and then \
+         disconnected.",
+        "The command line of the relay names the address and port in the container; the namespace that has this address \
+         has no listener that takes them.",
+        "A server that has just been started listens a moment later. One that listens on 127.0.0.1 inside the container \
+         cannot be reached by the relay either.",
+        "Start the server in the container, have it listen on all addresses (0.0.0.0), or publish the port that it uses.",
     ],
 );

@@ -13,6 +13,7 @@ use std::time::Duration;
 
 use super::host::NO_NAMESERVER;
 use crate::diagnose::{Command, Fact, Finding, NextStep, Rule, Severity, Subject, Value};
+use crate::dns::config::ends_before_dns;
 use crate::dns::lookup::Outcome;
 use crate::dns::message::rcode_name;
 use crate::dns::{Asked, Lookup, QueryType, ServerAnswers, SystemAnswer};
@@ -462,7 +463,15 @@ fn not_given(lookup: &Lookup) -> Option<Finding> {
     if is_broken && lookup.uses("dns") {
         return None;
     }
-    let headline = format!("{} has {address}, and programs get {code}", ip_of(first));
+    let ends = lookup.sources.as_ref();
+    let ends = ends.and_then(|it| ends_before_dns(it, &lookup.name));
+    let headline = match ends {
+        Some(source) => format!(
+            "{} has {address}, and programs get {code}: nsswitch.conf ends the search after {source}",
+            ip_of(first)
+        ),
+        None => format!("{} has {address}, and programs get {code}", ip_of(first)),
+    };
     let sources = lookup.sources.as_ref();
     let sources = sources.map_or_else(|| "files dns (default)".to_owned(), |it| it.join(" "));
     let mut facts = vec![Fact::new("nsswitch.conf", "hosts", word(sources))];

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 
 use super::*;
 use crate::dns::message::{Data, Record};
-use crate::dns::{Answer, HostsEntry, Name, NameServer, Reply, ResolverConfig};
+use crate::dns::{Answer, HostsEntry, Name, NameServer, Reply, Resolver, ResolverConfig};
 
 const NAME: &str = "shop.test";
 
@@ -68,6 +68,7 @@ fn lookup(servers: Vec<ServerAnswers>) -> Lookup {
             addresses: vec![SocketAddr::from(([10, 9, 1, 1], 0))],
             canonical: None,
         },
+        resolver: Resolver::CLibrary,
         time: Duration::from_millis(1),
         sources: None,
         hosts: Vec::new(),

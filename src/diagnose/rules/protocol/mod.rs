@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use crate::diagnose::words::duration;
 use crate::diagnose::{Command, Fact, Finding, NextStep, Rule, Severity, Subject, Value};
-use crate::protocol::{Protocol, Said, Spoken, Tone, Verdict};
+use crate::protocol::{Idle, Protocol, Said, Spoken, Tone, Tunneled, Upgraded, Verdict};
 use crate::reference::errno;
 use crate::tls::session::End;
 
@@ -82,6 +82,118 @@ pub fn of_talk(spoken: &Spoken, to: SocketAddr) -> Option<Finding> {
         ),
     };
     Some(finding(rule, to, headline, facts(spoken), command))
+}
+
+/// What the answer of a proxy proves; `target`: what it was asked for.
+pub fn of_proxy(answer: &Tunneled, to: SocketAddr, target: &str) -> Option<Finding> {
+    let (rule, headline, said) = match answer {
+        Tunneled::Open => return None,
+        Tunneled::WantsPassword(said) => (
+            &PROXY_REFUSES,
+            format!("the proxy {to} wants a user and a password: {said}"),
+            said,
+        ),
+        Tunneled::Refused(said) => (
+            &PROXY_REFUSES,
+            format!("the proxy {to} does not open a connection to {target}: {said}"),
+            said,
+        ),
+        Tunneled::Unreachable(said) => (
+            &PROXY_CANNOT_CONNECT,
+            format!("the proxy {to} cannot reach {target}: {said}"),
+            said,
+        ),
+        Tunneled::NotAProxy(other) => {
+            let headline = match other {
+                Some(other) => format!("{to} is not such a proxy: it speaks {other}"),
+                None => format!("{to} does not answer as a proxy does"),
+            };
+            (&NOT_A_PROXY, headline, &String::new())
+        }
+        Tunneled::Ended(End::Stalled) => (
+            &NOT_A_PROXY,
+            format!("{to} does not answer the request for a connection to {target}"),
+            &String::new(),
+        ),
+        Tunneled::Ended(end) => (
+            &NOT_A_PROXY,
+            format!("{to} {} the connection when it is asked for {target}", ends(*end)),
+            &String::new(),
+        ),
+    };
+    let fact = (!said.is_empty()).then(|| Fact::new("proxy", "answer", word(said.clone())));
+    Some(finding(rule, to, headline, fact.into_iter().collect(), None))
+}
+
+/// What became of a connection on which nothing was sent for `waited`.
+pub fn of_idle(idle: &Idle, to: SocketAddr, waited: Duration) -> Option<Finding> {
+    let waited = shown(waited);
+    let (severity, headline, fact) = match idle {
+        Idle::Lasts => return None,
+        Idle::Closed(_) => return None,
+        Idle::Reset(after) => (
+            Severity::Warning,
+            format!("the connection to {to} was reset after {} without data", shown(*after)),
+            "RST while nothing was sent",
+        ),
+        Idle::Forgotten(End::Reset) => (
+            Severity::Error,
+            format!(
+                "a device on the way to {to} forgets idle connections: after {waited} without data a probe was \
+                 answered with a reset"
+            ),
+            "RST for a keepalive probe",
+        ),
+        Idle::Forgotten(_) => (
+            Severity::Error,
+            format!(
+                "a device on the way to {to} forgets idle connections: after {waited} without data probes got no \
+                 answer"
+            ),
+            "no answer to keepalive probes",
+        ),
+    };
+    let facts = vec![Fact::new("tcp_info", "after the pause", word(fact))];
+    Some(Finding {
+        severity,
+        ..finding(&IDLE_DROPPED, to, headline, facts, None)
+    })
+}
+
+/// What the answer to a request for TLS proves. `is_required`: the user wants it.
+pub fn of_upgrade(
+    protocol: Protocol,
+    upgraded: &Upgraded,
+    to: SocketAddr,
+    is_required: bool,
+) -> Option<Finding> {
+    let request = protocol.upgrade().unwrap_or("TLS");
+    let (headline, said) = match upgraded {
+        Upgraded::Ready => return None,
+        Upgraded::NotOffered(_) if !is_required => return None,
+        Upgraded::NotOffered(said) => (format!("{to} does not offer TLS ({request})"), said.clone()),
+        Upgraded::Refused(said) => (
+            format!("{to} refuses to change to TLS ({request}): \"{said}\""),
+            said.clone(),
+        ),
+        Upgraded::Ended(end) => (
+            format!("{to} {} the connection when it is asked for TLS ({request})", ends(*end)),
+            String::new(),
+        ),
+    };
+    let mut facts = Vec::new();
+    if !said.is_empty() {
+        facts.push(Fact::new("talk", "answer", word(said)));
+    }
+    let severity = if is_required {
+        Severity::Error
+    } else {
+        Severity::Warning
+    };
+    Some(Finding {
+        severity,
+        ..finding(&STARTTLS_MISSING, to, headline, facts, None)
+    })
 }
 
 fn finding(

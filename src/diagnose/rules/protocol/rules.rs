@@ -120,3 +120,70 @@ pub static NOT_EXPECTED: Rule = rule(
         "Look at the answer: sockdoc check -v shows how it begins.",
     ],
 );
+
+/// No TLS on this connection.
+pub static STARTTLS_MISSING: Rule = rule(
+    "starttls_missing",
+    "the server does not change to TLS",
+    [
+        "A client that requires TLS cannot use this server: the connection began in plain text, the client asked for \
+         TLS, and the server does not have it or refuses it.",
+        "The server's own words: a reply to EHLO without STARTTLS, a refusal, a greeting without the capability.",
+        "A port for TLS from the first byte on (465, 993, 995) does not offer it either, and does not greet in plain \
+         text. A device on the way that takes STARTTLS out of the reply looks the same.",
+        "Enable TLS at the server: a certificate and a key are needed for it. Or use the port that begins with TLS.",
+    ],
+);
+
+/// A proxy refuses.
+pub static PROXY_REFUSES: Rule = rule(
+    "proxy_refuses",
+    "the proxy refuses the request",
+    [
+        "The proxy answers, and does not open a connection to the target: its rules do not allow it, or it wants a \
+         user and a password.",
+        "The status of HTTP (407 wants a password) or the reply of SOCKS.",
+        "A proxy that tried and could not reach the target says so: HTTP 502, 503 or 504, SOCKS replies 3 to 6.",
+        "Look at the rules of the proxy, or give a user and a password: --proxy http://USER:PASSWORD@HOST:PORT.",
+    ],
+);
+
+/// A proxy cannot reach the target.
+pub static PROXY_CANNOT_CONNECT: Rule = rule(
+    "proxy_cannot_connect",
+    "the proxy cannot reach the target",
+    [
+        "The proxy works and took the request. Its own connection to the target failed.",
+        "HTTP status 502, 503 or 504, or the SOCKS replies for an unreachable network or host, a refused connection \
+         and a TTL that expired.",
+        "A proxy that does not allow the target answers with another status (403, SOCKS reply 2).",
+        "Check the target from the host of the proxy: sockdoc check there, without --proxy.",
+    ],
+);
+
+/// It is not a proxy.
+pub static NOT_A_PROXY: Rule = rule(
+    "not_a_proxy",
+    "what answers is not such a proxy",
+    [
+        "The connection to the proxy is accepted, and what accepts it does not answer as a proxy of that kind does.",
+        "The first bytes of its answer, or that it closes or says nothing.",
+        "A proxy that refuses says so in its own protocol.",
+        "Check the address, the port and the scheme of the proxy: http:// or socks5://.",
+    ],
+);
+
+/// A device on the way forgets idle connections.
+pub static IDLE_DROPPED: Rule = rule(
+    "idle_dropped",
+    "a connection that was idle does not work any more",
+    [
+        "A stateful device on the way (firewall, NAT, load balancer) forgets connections over which nothing was sent for \
+         some time, and then drops their packets or answers with a reset. Programs with long-lived connections see \
+         timeouts after a pause.",
+        "The connection was made and left idle. Afterwards keepalive probes got no answer, or a reset.",
+        "A server that closes idle connections by its own timeout sends FIN during the pause.",
+        "Send keepalive probes more often than the device forgets (SO_KEEPALIVE with TCP_KEEPIDLE), or raise the \
+         device's timeout for established connections.",
+    ],
+);

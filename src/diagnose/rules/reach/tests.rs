@@ -61,6 +61,8 @@ fn reaching(answer: RouteAnswer, reachability: Reachability, carrier: bool) -> N
             interface: 2,
             address: [10, 9, 1, 254].into(),
             reachability,
+            state: 0,
+            hardware: None,
         }],
         routes: vec![RouteTo { to: peer(), answer }],
         ..Network::default()
@@ -73,6 +75,7 @@ fn route(kind: RouteKind) -> RouteAnswer {
         interface: Some(2),
         gateway: Some([10, 9, 1, 254].into()),
         source: None,
+        table: 254,
     })
 }
 

@@ -250,6 +250,42 @@ fn port_of(rule: &nftables::Rule) -> Option<u16> {
         })
 }
 
+/// Where all that begin a connection to a listener from other hosts are stopped, in words.
+pub fn stopped_from_outside(
+    case: &Case<'_>,
+    netns: u16,
+    protocol: u8,
+    listener: (IpAddr, u16),
+) -> Option<String> {
+    let network = case.sample.networks.get(usize::from(netns))?;
+    let (_, place) = stops_all(network, protocol, Some(listener))?;
+    Some(place.evidence(case, netns).1)
+}
+
+/// The same as a finding: a connection to the listener of another network namespace of this host failed.
+pub fn clients_stopped(
+    case: &Case<'_>,
+    netns: u16,
+    protocol: u8,
+    listener: (IpAddr, u16),
+) -> Option<Finding> {
+    let network = case.sample.networks.get(usize::from(netns))?;
+    let (hook, place) = stops_all(network, protocol, Some(listener))?;
+    let (facts, told) = place.evidence(case, netns);
+    let port = listener.1;
+    Some(Finding {
+        facts,
+        ruled_out: "Not a full accept queue: the packets do not reach the listener.",
+        next: place.next(hook),
+        ..Finding::new(
+            &LISTENER_FIREWALLED,
+            Severity::Error,
+            Subject::Network { netns },
+            format!("the firewall in the server's network namespace stops connections to port {port}: {told}"),
+        )
+    })
+}
+
 /// Where all that begin a connection to a listener by some interface are stopped, and at which hook.
 fn stops_all(
     network: &Network,

@@ -13,7 +13,7 @@ use std::net::{IpAddr, SocketAddr};
 mod counted;
 mod forward;
 
-pub use counted::{LISTENER_FIREWALLED, OUTPUT_STOPPED};
+pub use counted::{LISTENER_FIREWALLED, OUTPUT_STOPPED, clients_stopped, stopped_from_outside};
 pub use forward::FORWARD_DROPPED;
 
 use super::route::{is_cut_off, way};

@@ -1,0 +1,288 @@
+//! Other forms of a target, and faults of the server's side.
+
+use std::os::fd::OwnedFd;
+use std::os::unix::net::{UnixListener, UnixStream};
+use std::path::PathBuf;
+use std::process::{Command, Stdio};
+use std::sync::atomic::Ordering;
+
+use socket2::{Domain, SockAddr, Socket, Type};
+
+use super::Row;
+use super::chain::Chain;
+use super::rows::{NOTHING, full, listener, row};
+use crate::faults::{Kept, kept};
+use crate::namespace::Namespace;
+use crate::support::{Running, until};
+
+const UNIX: &[&str] = &["unix:FOLDER/s.sock"];
+
+/// A row about the server's own host, asked there.
+const fn own_row(
+    name: &'static str,
+    target: &'static [&'static str],
+    expected: Option<(&'static str, &'static str)>,
+    says: &'static str,
+    make: fn(&Chain) -> Kept,
+) -> Row {
+    Row {
+        routers: 0,
+        at: 1,
+        target,
+        ..row(name, expected, says, make)
+    }
+}
+
+/// A row about a server that is in another namespace of this host, at the other end of a link.
+const fn near_row(
+    name: &'static str,
+    target: &'static [&'static str],
+    expected: Option<(&'static str, &'static str)>,
+    says: &'static str,
+    make: fn(&Chain) -> Kept,
+) -> Row {
+    Row {
+        at: 0,
+        ..own_row(name, target, expected, says, make)
+    }
+}
+
+pub(super) const ROWS: &[Row] = &[
+    own_row("Unix: healthy", UNIX, None, "is reachable", |chain| {
+        kept![UnixListener::bind(socket_of(chain)).expect("it listens")]
+    }),
+    own_row(
+        "Unix: no file",
+        UNIX,
+        Some(("connect", "unix_socket_unreachable")),
+        "ENOENT",
+        NOTHING,
+    ),
+    own_row(
+        "Unix: an old file",
+        UNIX,
+        Some(("connect", "unix_socket_unreachable")),
+        "an earlier server left",
+        |chain| {
+            drop(UnixListener::bind(socket_of(chain)).expect("it listens"));
+            kept![]
+        },
+    ),
+    own_row(
+        "Unix: a regular file",
+        UNIX,
+        Some(("connect", "unix_socket_unreachable")),
+        "not a socket",
+        |chain| {
+            std::fs::write(socket_of(chain), "").expect("written");
+            kept![]
+        },
+    ),
+    own_row(
+        "Unix: the queue is full",
+        UNIX,
+        Some(("server", "accept_queue_full")),
+        "1 waiting, limit 0",
+        |chain| {
+            let path = socket_of(chain);
+            let listener = Socket::new(Domain::UNIX, Type::STREAM, None).expect("a socket");
+            listener
+                .bind(&SockAddr::unix(&path).expect("an address"))
+                .expect("bound");
+            listener.listen(0).expect("it listens");
+            let client = UnixStream::connect(&path).expect("connected");
+            kept![listener, client]
+        },
+    ),
+    own_row(
+        "Unix: the server is stopped",
+        UNIX,
+        Some(("server", "process_stopped")),
+        "sleep (pid ",
+        |chain| {
+            let listener = UnixListener::bind(socket_of(chain)).expect("it listens");
+            kept![stopped(listener.into())]
+        },
+    ),
+    own_row(
+        "here: the server is stopped",
+        &["127.0.0.1:18451"],
+        Some(("server", "process_stopped")),
+        "sleep (pid ",
+        |chain| kept![stopped(listener(chain.server(), "127.0.0.1:18451").into())],
+    ),
+    own_row(
+        "here: the server is stopped, and HTTP is asked for",
+        &["http://127.0.0.1:18452/"],
+        Some(("server", "process_stopped")),
+        "sleep (pid ",
+        |chain| kept![stopped(listener(chain.server(), "127.0.0.1:18452").into())],
+    ),
+    own_row(
+        "healthy, a port that listens on one address",
+        &[":18453"],
+        None,
+        "is reachable",
+        |chain| kept![listener(chain.server(), "10.81.0.2:18453")],
+    ),
+    own_row(
+        "a port on which nothing listens",
+        &[":18454"],
+        Some(("connect", "port_closed")),
+        "no process on this host",
+        NOTHING,
+    ),
+    own_row(
+        "healthy, the peers of a process",
+        &["pid:PID"],
+        None,
+        "is reachable",
+        |chain| connected(chain, 18455),
+    ),
+    own_row(
+        "the peers of a process: output is dropped",
+        &["pid:PID"],
+        Some(("firewall", "own_firewall_drops")),
+        "chain output",
+        |chain| {
+            let kept = connected(chain, 18456);
+            let rules = "tcp dport 18456 counter drop;";
+            chain.server().firewall_at("output", rules);
+            kept
+        },
+    ),
+    near_row(
+        "healthy, in another namespace by its name",
+        &["127.0.0.1:18457", "--netns", "NAMESPACE"],
+        None,
+        "is reachable",
+        |chain| kept![listener(chain.server(), "127.0.0.1:18457")],
+    ),
+    near_row(
+        "in the namespace of a process: loopback only",
+        &["10.81.0.2:18458", "--pid", "PID"],
+        Some(("connect", "loopback_only")),
+        "127.0.0.1:18458",
+        |chain| {
+            let sleep = asleep_in(chain.server(), Stdio::null());
+            chain.pid.store(sleep.id(), Ordering::Relaxed);
+            kept![sleep, listener(chain.server(), "127.0.0.1:18458")]
+        },
+    ),
+    near_row("healthy, both sides", &["SERVER:5432"], None, "is reachable", NOTHING),
+    near_row(
+        "both sides: the accept queue is full",
+        &["SERVER:18459"],
+        Some(("server", "accept_queue_full")),
+        "2 waiting, limit 1",
+        |chain| kept![full(chain.server(), "10.81.0.2:18459")],
+    ),
+    near_row(
+        "both sides: loopback only",
+        &["SERVER:18460"],
+        Some(("connect", "loopback_only")),
+        "127.0.0.1:18460",
+        |chain| kept![listener(chain.server(), "127.0.0.1:18460")],
+    ),
+    near_row(
+        "both sides: the server's firewall",
+        &["SERVER:18461"],
+        Some(("firewall", "listener_firewalled")),
+        "chain input",
+        |chain| {
+            let rules = "tcp dport 18461 counter drop;";
+            chain.server().firewall_at("input", rules);
+            kept![listener(chain.server(), "0.0.0.0:18461")]
+        },
+    ),
+    near_row(
+        "both sides: the server is stopped",
+        &["SERVER:18462"],
+        Some(("server", "process_stopped")),
+        "sleep (pid ",
+        |chain| kept![stopped(listener(chain.server(), "0.0.0.0:18462").into())],
+    ),
+    Row {
+        target: &["SERVER:18463"],
+        ..row(
+            "the accept queue of a far server is full",
+            Some(("path", "port_filtered")),
+            "or the server's accept queue is full",
+            |chain| kept![full(chain.server(), "10.81.2.2:18463")],
+        )
+    },
+    near_row(
+        "healthy, a published port",
+        &["127.0.0.1:18464"],
+        None,
+        "is reachable",
+        |chain| {
+            let inside = listener(chain.server(), "0.0.0.0:18465");
+            kept![published(chain, "127.0.0.1:18464", "10.82.64.1", "18465"), inside]
+        },
+    ),
+    near_row(
+        "a published port that leads nowhere",
+        &["127.0.0.1:18466"],
+        Some(("server", "published_nowhere")),
+        "10.82.66.1:18467",
+        |chain| kept![published(chain, "127.0.0.1:18466", "10.82.66.1", "18467")],
+    ),
+];
+
+fn socket_of(chain: &Chain) -> PathBuf {
+    chain.folder.path().join("s.sock")
+}
+
+/// A stopped process that holds a socket.
+fn stopped(socket: OwnedFd) -> Running {
+    let sleep = Command::new("sleep").arg("1000").stdin(socket).spawn();
+    let sleep = Running::from(sleep.expect("sleep runs"));
+    sleep.signal("STOP");
+    until("the process to be stopped", || {
+        let stat = std::fs::read_to_string(format!("/proc/{}/stat", sleep.id())).ok()?;
+        let state = stat.rsplit_once(") ")?.1;
+        state.starts_with('T').then_some(())
+    });
+    sleep
+}
+
+/// A process inside of a namespace, with this as its standard input.
+fn asleep_in(namespace: &Namespace, input: Stdio) -> Running {
+    let mut sleep = namespace.command("sleep");
+    let sleep = Running::from(sleep.arg("1000").stdin(input).spawn().expect("sleep runs"));
+    let inside = format!("net:[{}]", namespace.inode());
+    until("the process to be inside", || {
+        let link = std::fs::read_link(format!("/proc/{}/ns/net", sleep.id())).ok()?;
+        (link.to_str()? == inside).then_some(())
+    });
+    sleep
+}
+
+/// A process at the server that is connected to a port of the client.
+fn connected(chain: &Chain, port: u16) -> Kept {
+    let address = format!("10.81.0.1:{port}");
+    let listener = listener(chain.client(), &address);
+    let socket = chain
+        .server()
+        .inside(|| std::net::TcpStream::connect(&address).expect("connected"));
+    let sleep = asleep_in(chain.server(), OwnedFd::from(socket).into());
+    chain.pid.store(sleep.id(), Ordering::Relaxed);
+    kept![sleep, listener]
+}
+
+/// A process with the command line of a docker-proxy that listens at the client and forwards to a port of the
+/// server, at an address that no other namespace has.
+fn published(chain: &Chain, at: &str, ip: &str, port: &str) -> Running {
+    chain.server().ip(&[&format!("addr add {ip}/32 dev lo")]);
+    let socket: OwnedFd = listener(chain.client(), at).into();
+    let program = chain.folder.path().join("docker-proxy");
+    std::os::unix::fs::symlink(crate::support::program("sh").expect("sh"), &program).expect("a link");
+    let mut command = Command::new(program);
+    command
+        .args(["-c", "read x", "-proto", "tcp", "-container-port", port])
+        .args(["-host-ip", "127.0.0.1", "-container-ip", ip])
+        .stdin(Stdio::piped())
+        .stdout(socket);
+    Running::from(command.spawn().expect("sh runs"))
+}
