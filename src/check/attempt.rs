@@ -186,8 +186,8 @@ impl Step<'_> {
         let at = hardware.map_or_else(
             || format!("{hop} is known"),
             |it| {
-                let [a, b, c, d, e, f] = it;
-                format!("{hop} is at {a:02x}:{b:02x}:{c:02x}:{d:02x}:{e:02x}:{f:02x}")
+                let bytes = it.map(|byte| format!("{byte:02x}"));
+                format!("{hop} is at {}", bytes.join(":"))
             },
         );
         match self.neighbour.and_then(Neighbour::state_word) {
@@ -246,9 +246,9 @@ impl Attempt {
                 let from = self
                     .local
                     .map_or_else(String::new, |local| format!(" from {local}"));
-                let through = self.translated.map_or_else(String::new, |it| {
-                    format!(", translated to {it} (DNAT)")
-                });
+                let through = self
+                    .translated
+                    .map_or_else(String::new, |it| format!(", translated to {it} (DNAT)"));
                 format!("accepted{from}{again}{through}")
             }
             Outcome::Refused(None) => "refused: a reset (RST) came".to_owned(),

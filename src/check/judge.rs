@@ -113,7 +113,8 @@ impl Matter<'_> {
         }
         found.extend(self.of_local_listeners());
         found.extend(self.of_forwards());
-        let is_own = |it: &&Finding| matches!(it.subject, Subject::Socket(at) if self.own.contains(&at));
+        let is_own =
+            |it: &&Finding| matches!(it.subject, Subject::Socket(at) if self.own.contains(&at));
         let is_explained = of_host.iter().filter(is_own);
         let is_explained = is_explained.map(|it| it.severity).max() == Some(Severity::Error);
         let is_more = |it: &&Finding| {
@@ -359,7 +360,9 @@ impl Matter<'_> {
     /// Listeners that forward into a namespace in which nothing listens.
     fn of_forwards(&self) -> Vec<Finding> {
         let sockets = self.sockets();
-        let forwards = sockets.iter().filter_map(|at| Some((*at, self.forwards.get(at)?)));
+        let forwards = sockets
+            .iter()
+            .filter_map(|at| Some((*at, self.forwards.get(at)?)));
         let lost = forwards.filter(|(_, it)| it.netns.is_some() && it.listener.is_none());
         let found = lost.map(|(at, forward)| {
             let who = who(self.case.index, &[at]);

@@ -187,9 +187,7 @@ impl Report<'_> {
             | Layer::Tls
             | Layer::Protocol
             | Layer::Server
-            | Layer::Idle => {
-                self.finding_lines(layer)
-            }
+            | Layer::Idle => self.finding_lines(layer),
         }
     }
 

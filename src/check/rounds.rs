@@ -4,6 +4,7 @@ use std::net::{IpAddr, SocketAddr};
 
 use super::report::Report;
 use crate::check::Layer;
+use crate::dns::Lookup;
 
 /// What a check came to.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -20,8 +21,12 @@ pub struct Round {
 impl Round {
     /// What a report comes to.
     pub fn of(report: &Report<'_>) -> Round {
-        let lookup = report.lookup.map(|it| it.addresses());
-        let mut addresses: Vec<IpAddr> = lookup.unwrap_or_default().iter().map(SocketAddr::ip).collect();
+        let lookup = report.lookup.map(Lookup::addresses);
+        let mut addresses: Vec<IpAddr> = lookup
+            .unwrap_or_default()
+            .iter()
+            .map(SocketAddr::ip)
+            .collect();
         // Servers of names turn the order round.
         addresses.sort_unstable();
         let outcomes = report.attempts.iter();
@@ -46,7 +51,11 @@ impl Round {
         }
         let list = |ips: &[IpAddr]| {
             let ips: Vec<String> = ips.iter().map(IpAddr::to_string).collect();
-            if ips.is_empty() { "none".to_owned() } else { ips.join(" ") }
+            if ips.is_empty() {
+                "none".to_owned()
+            } else {
+                ips.join(" ")
+            }
         };
         if self.addresses != before.addresses {
             lines.push(format!(
@@ -71,7 +80,11 @@ impl Round {
 mod tests {
     use super::*;
 
-    fn round(key: (bool, Option<Layer>, Option<&'static str>), ip: u8, outcome: &'static str) -> Round {
+    fn round(
+        key: (bool, Option<Layer>, Option<&'static str>),
+        ip: u8,
+        outcome: &'static str,
+    ) -> Round {
         Round {
             is_well: key.2.is_none(),
             key,
@@ -84,7 +97,11 @@ mod tests {
     #[test]
     fn what_stays_the_same_is_not_told_and_what_changes_is() {
         let well = round((true, None, None), 1, "open");
-        let refused = round((false, Some(Layer::Connect), Some("port_closed")), 1, "refused");
+        let refused = round(
+            (false, Some(Layer::Connect), Some("port_closed")),
+            1,
+            "refused",
+        );
         assert_eq!(well.since(&well), [""; 0]);
         assert_eq!(refused.since(&well), ["it is port_closed"]);
         assert_eq!(well.since(&refused), ["it is reachable"]);

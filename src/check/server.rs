@@ -1,7 +1,7 @@
 //! The server's side, where it is on this host: who listens, how long the queue is, where a port leads to, and
 //! from where it can be reached.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::BTreeSet;
 use std::net::SocketAddr;
 
 use super::report::Line;
@@ -21,13 +21,13 @@ const MOST_ADDRESSES: usize = 4;
 pub fn listeners(
     case: &Case<'_>,
     sockets: &[SocketAt],
-    forwards: &HashMap<SocketAt, Forward>,
+    forward_of: &dyn Fn(SocketAt) -> Option<Forward>,
 ) -> Vec<Line> {
     let is_one = |at: &&SocketAt| is_listening(case.socket(**at));
     let mut lines = Vec::new();
     for at in sockets.iter().filter(is_one).take(MOST) {
         lines.push(Line::new(listener(case, *at), true));
-        lines.extend(forwards.get(at).map(|it| forward(case, it)));
+        lines.extend(forward_of(*at).map(|it| forward(case, &it)));
     }
     lines
 }
@@ -57,13 +57,10 @@ fn listener(case: &Case<'_>, at: SocketAt) -> String {
 /// Its address; of one on all addresses, for which families.
 fn place(socket: &Socket) -> String {
     match &socket.local {
-        Address::Unix { name, .. } => {
-            let shown = match name.split_first() {
-                Some((0, rest)) => format!("@{}", String::from_utf8_lossy(rest)),
-                _ => String::from_utf8_lossy(name).into_owned(),
-            };
-            shown
-        }
+        Address::Unix { name, .. } => match name.split_first() {
+            Some((0, rest)) => format!("@{}", String::from_utf8_lossy(rest)),
+            _ => String::from_utf8_lossy(name).into_owned(),
+        },
         Address::Ip { addr, port, .. } => {
             let end = SocketAddr::new(*addr, *port);
             match socket.v6_only {
@@ -145,7 +142,7 @@ pub fn reach(case: &Case<'_>, sockets: &[SocketAt], own: &[SocketAddr]) -> Vec<L
 /// From which networks connections can come.
 fn from_outside(case: &Case<'_>, listening: &[&Socket]) -> Line {
     let ips: Vec<_> = listening.iter().filter_map(|it| it.local.ip()).collect();
-    if ips.iter().all(|ip| ip.is_loopback()) {
+    if ips.iter().all(std::net::IpAddr::is_loopback) {
         let text = "it can be reached from this host only: it listens on loopback";
         return Line::new(text.to_owned(), true);
     }
@@ -156,7 +153,8 @@ fn from_outside(case: &Case<'_>, listening: &[&Socket]) -> Line {
     let mut places: Vec<String> = Vec::new();
     for it in &network.addresses {
         let link = network.link(it.interface).filter(|link| !link.loopback);
-        let is_link_local = matches!(it.address, std::net::IpAddr::V6(ip) if ip.is_unicast_link_local());
+        let is_link_local =
+            matches!(it.address, std::net::IpAddr::V6(ip) if ip.is_unicast_link_local());
         if let Some(link) = link.filter(|_| is_taken(&it.address) && !is_link_local) {
             places.push(format!("{} ({})", it.address, link.name));
         }
@@ -171,7 +169,11 @@ fn from_outside(case: &Case<'_>, listening: &[&Socket]) -> Line {
     if more > 0 {
         list = format!("{list} and {more} more");
     }
-    let protocol = if listening[0].proto == Proto::Udp { 17 } else { 6 };
+    let protocol = if listening[0].proto == Proto::Udp {
+        17
+    } else {
+        6
+    };
     let mut ends = listening.iter().filter_map(|it| it.local.end());
     let stopped = ends.find_map(|end| stopped_from_outside(case, 0, protocol, end));
     match stopped {

@@ -117,7 +117,10 @@ pub fn of_idle(idle: &Idle, pause: Duration) -> String {
     match idle {
         Idle::Lasts => format!("a connection that was idle for {pause} still works"),
         Idle::Closed(after) => {
-            format!("the server closed an idle connection after {}", shown(*after))
+            format!(
+                "the server closed an idle connection after {}",
+                shown(*after)
+            )
         }
         Idle::Reset(after) => format!("an idle connection was reset after {}", shown(*after)),
         Idle::Forgotten(End::Reset) => {

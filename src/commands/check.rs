@@ -193,24 +193,18 @@ pub fn run(args: &Args, context: &Context) -> Result<Status> {
         Place::Process(pid) if !args.place.is_given() => Namespace::named(&format!("pid:{pid}"))?,
         _ => args.place.place()?,
     };
-    let status = match args.watch {
-        Some(interval) => watch::watch(args, context, &target, (&place, interval)),
-        None => {
-            let round = place.inside(|| check(args, context, &target, None))?;
-            round.map(|it| Status::of(it.is_well))
-        }
+    let status = if let Some(interval) = args.watch {
+        watch::watch(args, context, &target, (&place, interval))
+    } else {
+        let round = place.inside(|| check(args, context, &target, None))?;
+        round.map(|it| Status::of(it.is_well))
     };
     privilege::drop_all()?;
     status
 }
 
 /// Checks the target from the namespace that this thread is in. After an earlier check only what changed is shown.
-fn check(
-    args: &Args,
-    context: &Context,
-    target: &Target,
-    before: Option<&Round>,
-) -> Result<Round> {
+fn check(args: &Args, context: &Context, target: &Target, before: Option<&Round>) -> Result<Round> {
     let start = Instant::now();
     let end = start + args.timeout;
     let by_name = |host: &str, port| {
@@ -335,7 +329,7 @@ fn show(
     let network = after.networks.first();
     let sockets = matter.sockets();
     let mut said = gathered.said.clone();
-    let mut server = server::listeners(&case, &sockets, forwards);
+    let mut server = server::listeners(&case, &sockets, &|at| forwards.get(&at).copied());
     if matches!(target.place, Place::Port(_)) {
         let ours: Vec<_> = attempts.iter().filter_map(|it| it.local).collect();
         server.extend(server::reach(&case, &sockets, &ours));

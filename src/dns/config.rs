@@ -181,7 +181,10 @@ pub fn source_words(source: &str) -> Option<&'static str> {
 /// Whether an action of the line `hosts` ends the search there before the DNS is asked, for a name that the
 /// source in front of it does not have: the source.
 pub fn ends_before_dns(sources: &[String], name: &str) -> Option<String> {
-    let is_local = name.trim_end_matches('.').to_ascii_lowercase().ends_with(".local");
+    let is_local = name
+        .trim_end_matches('.')
+        .to_ascii_lowercase()
+        .ends_with(".local");
     let mut before: Option<&String> = None;
     for source in sources {
         if source == "dns" {
@@ -270,7 +273,10 @@ mod tests {
             ends_before_dns(&sources, name)
         };
         let usual = "files mdns4_minimal [NOTFOUND=return] dns";
-        assert_eq!(ends(usual, "printer.local").as_deref(), Some("mdns4_minimal"));
+        assert_eq!(
+            ends(usual, "printer.local").as_deref(),
+            Some("mdns4_minimal")
+        );
         assert_eq!(ends(usual, "shop.test"), None);
         let systemd = "files resolve [!UNAVAIL=return] dns";
         assert_eq!(ends(systemd, "shop.test"), None);

@@ -220,7 +220,9 @@ impl Reply {
 
     /// The names that an address has: those of its record, or of the alias that it is.
     pub fn pointers(&self, name: &Name) -> Vec<&Name> {
-        let alias = self.follow(name).and_then(|(aliases, _)| aliases.last().copied());
+        let alias = self
+            .follow(name)
+            .and_then(|(aliases, _)| aliases.last().copied());
         let own = alias.unwrap_or(name);
         let records = self.records.iter().filter(|record| record.name == *own);
         records

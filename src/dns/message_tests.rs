@@ -157,8 +157,15 @@ fn the_name_of_an_address_is_found_by_way_of_an_alias() {
     (bytes[2], bytes[3], bytes[7]) = (0x81, 0x80, 1);
     bytes.extend(record(12, b"\x04shop\x04test\0"));
     let got = back.read(&bytes).unwrap();
-    let names: Vec<String> = got.pointers(&back.name).iter().map(|it| it.to_string()).collect();
+    let names: Vec<String> = got
+        .pointers(&back.name)
+        .iter()
+        .map(ToString::to_string)
+        .collect();
     assert_eq!(names, ["shop.test"]);
     let six = Name::reverse("fd00::1".parse().unwrap()).to_string();
-    assert!(six.starts_with("1.0.0.0.") && six.ends_with(".0.0.d.f.ip6.arpa"), "{six}");
+    assert!(
+        six.starts_with("1.0.0.0.") && six.ends_with(".0.0.d.f.ip6.arpa"),
+        "{six}"
+    );
 }

@@ -44,13 +44,20 @@ impl Name {
             IpAddr::V6(ip) => {
                 let digits = ip.octets().into_iter().rev();
                 let digits = digits.flat_map(|byte| [byte & 0xf, byte >> 4]);
-                (digits.map(|it| format!("{it:x}")).collect(), &["ip6", "arpa"])
+                (
+                    digits.map(|it| format!("{it:x}")).collect(),
+                    &["ip6", "arpa"],
+                )
             }
         };
         let mut wire = Vec::new();
-        for label in labels.iter().map(String::as_str).chain(above.iter().copied()) {
+        for label in labels
+            .iter()
+            .map(String::as_str)
+            .chain(above.iter().copied())
+        {
             // At most seven characters.
-            wire.push(label.len() as u8);
+            wire.push(u8::try_from(label.len()).unwrap_or(0));
             wire.extend(label.bytes());
         }
         wire.push(0);

@@ -72,7 +72,10 @@ pub fn replies_from(payload: &[u8]) -> Option<SocketAddr> {
         _ => return None,
     };
     let port = inside(inside(tuple, PROTOCOL)?, PORTS[0])?;
-    Some(SocketAddr::new(ip, u16::from_be_bytes(port.try_into().ok()?)))
+    Some(SocketAddr::new(
+        ip,
+        u16::from_be_bytes(port.try_into().ok()?),
+    ))
 }
 
 fn attribute(kind: u16, payload: &[u8]) -> Vec<u8> {
@@ -102,7 +105,10 @@ mod tests {
             let found = replies_from(&payload[..cut]);
             assert!(found.is_none() || found == Some(from), "{cut}");
         }
-        let six = ("[fd00::2]:40000".parse().unwrap(), "[fd00::1]:80".parse().unwrap());
+        let six = (
+            "[fd00::2]:40000".parse().unwrap(),
+            "[fd00::1]:80".parse().unwrap(),
+        );
         let mut bytes = Vec::new();
         request(17, six, 7, &mut bytes);
         let mut payload = bytes[16..].to_vec();

@@ -57,7 +57,9 @@ fn http(plan: &Plan, headers: &str) -> Vec<u8> {
     };
     let host = printable(&plan.host);
     let user = plan.proxy_user.as_ref();
-    let user = user.map_or_else(String::new, |(user, password)| authorization(user, password));
+    let user = user.map_or_else(String::new, |(user, password)| {
+        authorization(user, password)
+    });
     format!("GET {path} HTTP/1.1\r\nHost: {host}\r\nUser-Agent: sockdoc\r\n{headers}{user}\r\n")
         .into_bytes()
 }

@@ -61,7 +61,10 @@ pub struct Tunnel {
 impl Tunnel {
     /// A request for a connection to a host and a port; `user`: with this user and password.
     pub fn new(kind: ProxyKind, host: &str, port: u16, user: Option<(String, String)>) -> Tunnel {
-        let printable: String = host.chars().filter(|c| !c.is_control() && *c != ' ').collect();
+        let printable: String = host
+            .chars()
+            .filter(|c| !c.is_control() && *c != ' ')
+            .collect();
         let mut tunnel = Tunnel {
             kind,
             host: printable,
@@ -89,8 +92,11 @@ impl Tunnel {
             format!("{host}:{}", self.port)
         };
         let user = self.user.as_ref();
-        let user = user.map_or_else(String::new, |(user, password)| authorization(user, password));
-        format!("CONNECT {to} HTTP/1.1\r\nHost: {to}\r\nUser-Agent: sockdoc\r\n{user}\r\n").into_bytes()
+        let user = user.map_or_else(String::new, |(user, password)| {
+            authorization(user, password)
+        });
+        format!("CONNECT {to} HTTP/1.1\r\nHost: {to}\r\nUser-Agent: sockdoc\r\n{user}\r\n")
+            .into_bytes()
     }
 
     /// What came of it, as soon as that is known.
@@ -118,7 +124,11 @@ impl Tunnel {
             return;
         };
         let line = line_of(&self.bytes);
-        let code: u32 = line.split(' ').nth(1).and_then(|it| it.parse().ok()).unwrap_or(0);
+        let code: u32 = line
+            .split(' ')
+            .nth(1)
+            .and_then(|it| it.parse().ok())
+            .unwrap_or(0);
         self.done = Some(match code {
             200..=299 if self.bytes.len() > end + 4 => {
                 Tunneled::Refused("bytes after the answer, before anything was sent".to_owned())
@@ -137,7 +147,7 @@ impl Tunnel {
                 self.done = Some(Tunneled::NotAProxy(recognise(&bytes)));
                 return;
             }
-            (Step::Method, [5, 0, rest @ ..]) => {
+            (Step::Method, [5, 0, rest @ ..]) | (Step::Password, [_, 0, rest @ ..]) => {
                 self.ask();
                 rest
             }
@@ -146,7 +156,8 @@ impl Tunnel {
                 self.pending = vec![1];
                 for word in [user, password] {
                     let word = &word.as_bytes()[..word.len().min(255)];
-                    self.pending.push(word.len() as u8);
+                    self.pending
+                        .push(u8::try_from(word.len()).unwrap_or(u8::MAX));
                     self.pending.extend(word);
                 }
                 self.step = Step::Password;
@@ -156,10 +167,6 @@ impl Tunnel {
                 let text = "SOCKS: no method of authentication that was offered";
                 self.done = Some(Tunneled::WantsPassword(text.to_owned()));
                 return;
-            }
-            (Step::Password, [_, 0, rest @ ..]) => {
-                self.ask();
-                rest
             }
             (Step::Password, [_, _, ..]) => {
                 let text = "SOCKS: the user or the password is wrong";
@@ -208,12 +215,12 @@ impl Tunnel {
             }
             Err(_) => {
                 let name = &self.host.as_bytes()[..self.host.len().min(255)];
-                request.extend([3, name.len() as u8]);
+                request.extend([3, u8::try_from(name.len()).unwrap_or(u8::MAX)]);
                 request.extend(name);
             }
         }
         request.extend(self.port.to_be_bytes());
-        self.pending = request;
+        self.pending.extend(request);
         self.step = Step::Request;
     }
 }
@@ -262,7 +269,10 @@ fn of_reply(reply: u8) -> Tunneled {
 }
 
 fn line_of(bytes: &[u8]) -> String {
-    let line = bytes.split(|byte| *byte == b'\n').next().unwrap_or_default();
+    let line = bytes
+        .split(|byte| *byte == b'\n')
+        .next()
+        .unwrap_or_default();
     let line = line.trim_ascii();
     String::from_utf8_lossy(&line[..line.len().min(LINE)]).into_owned()
 }
@@ -282,7 +292,11 @@ fn base64(bytes: &[u8]) -> String {
         let bits = byte(0) << 16 | byte(1) << 8 | byte(2);
         for place in 0..4 {
             let digit = ALPHABET[(bits >> (18 - 6 * place) & 63) as usize];
-            text.push(if place > piece.len() { '=' } else { digit.into() });
+            text.push(if place > piece.len() {
+                '='
+            } else {
+                digit.into()
+            });
         }
     }
     text
@@ -293,7 +307,12 @@ mod tests {
     use super::*;
 
     /// What it sends, and what comes of it, if the proxy sends these bytes; one at a time says the same.
-    fn run(kind: ProxyKind, host: &str, user: Option<(&str, &str)>, answer: &[u8]) -> (Vec<u8>, Option<Tunneled>) {
+    fn run(
+        kind: ProxyKind,
+        host: &str,
+        user: Option<(&str, &str)>,
+        answer: &[u8],
+    ) -> (Vec<u8>, Option<Tunneled>) {
         let go = |pieces: &[&[u8]]| {
             let user = user.map(|(user, password)| (user.to_owned(), password.to_owned()));
             let mut tunnel = Tunnel::new(kind, host, 443, user);
@@ -314,24 +333,46 @@ mod tests {
 
     #[test]
     fn a_proxy_of_http_is_asked_with_connect_and_its_status_is_the_answer() {
-        let (sent, done) = run(ProxyKind::Http, "shop.test", None, b"HTTP/1.1 200 OK\r\n\r\n");
+        let (sent, done) = run(
+            ProxyKind::Http,
+            "shop.test",
+            None,
+            b"HTTP/1.1 200 OK\r\n\r\n",
+        );
         assert!(sent.starts_with(b"CONNECT shop.test:443 HTTP/1.1\r\nHost: shop.test:443\r\n"));
         assert_eq!(done, Some(Tunneled::Open));
         let (sent, _) = run(ProxyKind::Http, "::1", Some(("a", "b")), b"");
         let sent = String::from_utf8(sent).unwrap();
         assert!(sent.starts_with("CONNECT [::1]:443 "), "{sent}");
-        assert!(sent.contains("Proxy-Authorization: Basic YTpi\r\n"), "{sent}");
+        assert!(
+            sent.contains("Proxy-Authorization: Basic YTpi\r\n"),
+            "{sent}"
+        );
         for (answer, done) in [
-            ("407 Auth", Tunneled::WantsPassword("HTTP/1.1 407 Auth".into())),
-            ("503 Down", Tunneled::Unreachable("HTTP/1.1 503 Down".into())),
+            (
+                "407 Auth",
+                Tunneled::WantsPassword("HTTP/1.1 407 Auth".into()),
+            ),
+            (
+                "503 Down",
+                Tunneled::Unreachable("HTTP/1.1 503 Down".into()),
+            ),
             ("403 No", Tunneled::Refused("HTTP/1.1 403 No".into())),
         ] {
             let answer = format!("HTTP/1.1 {answer}\r\n\r\n");
-            assert_eq!(run(ProxyKind::Http, "a", None, answer.as_bytes()).1, Some(done));
+            assert_eq!(
+                run(ProxyKind::Http, "a", None, answer.as_bytes()).1,
+                Some(done)
+            );
         }
         let (_, done) = run(ProxyKind::Http, "a", None, b"SSH-2.0-x\r\n");
         assert_eq!(done, Some(Tunneled::NotAProxy(Some("SSH"))));
-        let (_, done) = run(ProxyKind::Http, "a", None, &[&b"HTTP/1.1 "[..], &[b'x'; MOST]].concat());
+        let (_, done) = run(
+            ProxyKind::Http,
+            "a",
+            None,
+            &[&b"HTTP/1.1 "[..], &vec![b'x'; MOST]].concat(),
+        );
         assert!(matches!(done, Some(Tunneled::Refused(_))));
     }
 
@@ -345,11 +386,19 @@ mod tests {
         assert_eq!(&sent[3..], b"\x05\x01\x00\x01\x0a\x09\x01\x01\x01\xbb");
         let with = b"\x05\x02\x01\x00\x05\x00\x00\x03\x01x\0\0";
         let (sent, done) = run(ProxyKind::Socks, "a", Some(("u", "pw")), with);
-        assert!(sent.starts_with(b"\x05\x02\x00\x02\x01\x01u\x02pw\x05\x01\x00\x03"), "{sent:?}");
+        assert!(
+            sent.starts_with(b"\x05\x02\x00\x02\x01\x01u\x02pw\x05\x01\x00\x03"),
+            "{sent:?}"
+        );
         assert_eq!(done, Some(Tunneled::Open));
         let (_, done) = run(ProxyKind::Socks, "a", None, b"\x05\xff");
         assert!(matches!(done, Some(Tunneled::WantsPassword(_))));
-        let (_, done) = run(ProxyKind::Socks, "a", None, b"\x05\x00\x05\x05\x00\x01\0\0\0\0\0\0");
+        let (_, done) = run(
+            ProxyKind::Socks,
+            "a",
+            None,
+            b"\x05\x00\x05\x05\x00\x01\0\0\0\0\0\0",
+        );
         let refused = "SOCKS reply 5: connection refused".to_owned();
         assert_eq!(done, Some(Tunneled::Unreachable(refused)));
         let (_, done) = run(ProxyKind::Socks, "a", None, b"HTTP/1.1 400 x\r\n");

@@ -1,8 +1,8 @@
 //! From plain text to TLS on the same connection, after the server's greeting: STARTTLS (RFC 3207, RFC 3501,
-//! RFC 2595), AUTH TLS (RFC 4217), and the `SSLRequest` of PostgreSQL and MySQL.
+//! RFC 2595), AUTH TLS (RFC 4217), and the `SSLRequest` of `PostgreSQL` and `MySQL`.
 
-use super::{Exchange, Protocol};
 use super::opening::farewell;
+use super::{Exchange, Protocol};
 use crate::tls::session::End;
 
 /// An answer takes at most this many bytes.
@@ -156,7 +156,7 @@ impl Exchange for Upgrade {
     }
 }
 
-/// `SSLRequest` of MySQL: packet 1 of 32 bytes, with the capabilities `CLIENT_PROTOCOL_41`, `CLIENT_SSL` and
+/// `SSLRequest` of `MySQL`: packet 1 of 32 bytes, with the capabilities `CLIENT_PROTOCOL_41`, `CLIENT_SSL` and
 /// `CLIENT_SECURE_CONNECTION`, packets of at most 16 MiB, the character set utf8mb4, and zero bytes.
 const MYSQL: &[u8] =
     b"\x20\0\0\x01\0\x8a\0\0\0\0\0\x01\x2d\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0";
@@ -171,7 +171,9 @@ fn offers_starttls(reply: &[u8]) -> bool {
 }
 
 fn line_of(reply: &[u8]) -> String {
-    let line = reply.split(|byte| *byte == b'\n').rfind(|it| !it.is_empty());
+    let line = reply
+        .split(|byte| *byte == b'\n')
+        .rfind(|it| !it.is_empty());
     let line = line.unwrap_or_default().trim_ascii();
     String::from_utf8_lossy(&line[..line.len().min(LINE)]).into_owned()
 }
@@ -181,7 +183,11 @@ mod tests {
     use super::*;
 
     /// What it sends and what comes of it, if the server sends these pieces.
-    fn run(protocol: Protocol, offers: Option<bool>, pieces: &[&[u8]]) -> (String, Option<Upgraded>) {
+    fn run(
+        protocol: Protocol,
+        offers: Option<bool>,
+        pieces: &[&[u8]],
+    ) -> (String, Option<Upgraded>) {
         let mut upgrade = Upgrade::new(protocol, offers);
         let mut sent = upgrade.transmit();
         for piece in pieces {
@@ -199,7 +205,11 @@ mod tests {
         assert_eq!(sent, "EHLO sockdoc\r\nSTARTTLS\r\n");
         assert_eq!(done, Some(Upgraded::Ready));
         for (protocol, answer, word) in [
-            (Protocol::Imap, &b"* CAPABILITY x\r\na OK begin\r\n"[..], "a STARTTLS\r\n"),
+            (
+                Protocol::Imap,
+                &b"* CAPABILITY x\r\na OK begin\r\n"[..],
+                "a STARTTLS\r\n",
+            ),
             (Protocol::Pop3, b"+OK begin\r\n", "STLS\r\n"),
             (Protocol::Ftp, b"234 AUTH TLS OK\r\n", "AUTH TLS\r\n"),
         ] {
@@ -222,7 +232,10 @@ mod tests {
         assert_eq!(done, Some(refused));
         for protocol in [Protocol::Mysql, Protocol::Postgres] {
             let (sent, done) = run(protocol, Some(false), &[]);
-            assert_eq!((sent.as_str(), done), ("", Some(Upgraded::NotOffered(String::new()))));
+            assert_eq!(
+                (sent.as_str(), done),
+                ("", Some(Upgraded::NotOffered(String::new())))
+            );
             assert_eq!(run(protocol, Some(true), &[]).1, Some(Upgraded::Ready));
         }
         assert_eq!(MYSQL.len(), 36);

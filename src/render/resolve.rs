@@ -65,7 +65,10 @@ pub fn write(out: &mut impl Write, it: &Resolved<'_>, layout: Layout) -> io::Res
     let behind = behind.map(|server| of_server(it.lookup, server, layout.verbose));
     for (at, mut rows) in behind.enumerate() {
         if at == 0 {
-            steps.push(Step::new("behind it", "the servers that systemd-resolved asks:"));
+            steps.push(Step::new(
+                "behind it",
+                "the servers that systemd-resolved asks:",
+            ));
         }
         steps.append(&mut rows);
     }
@@ -292,7 +295,10 @@ fn edns(closer: &Closer, server: &ServerAnswers) -> Option<Step> {
         Edns::Ignored => Step::new("", "EDNS  not spoken: datagrams of up to 512 bytes"),
         Edns::Failure(rcode) => {
             let name = rcode_name(*rcode).map_or_else(|| rcode.to_string(), str::to_owned);
-            Step::new("", format!("EDNS  not spoken ({name}): datagrams of up to 512 bytes"))
+            Step::new(
+                "",
+                format!("EDNS  not spoken ({name}): datagrams of up to 512 bytes"),
+            )
         }
         Edns::Silent => {
             let text = "EDNS  no reply: a query with EDNS is dropped on the way, or by the server";

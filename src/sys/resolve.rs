@@ -60,10 +60,10 @@ fn addresses_of(
     port: u16,
     family: Family,
 ) -> Result<(Vec<SocketAddr>, Option<String>)> {
-    if let Ok(address) = name.parse::<IpAddr>() {
-        if family.includes(address) {
-            return Ok((vec![SocketAddr::new(address, port)], None));
-        }
+    if let Ok(address) = name.parse::<IpAddr>()
+        && family.includes(address)
+    {
+        return Ok((vec![SocketAddr::new(address, port)], None));
     }
     let fail = |code: i32| resolver_error(name, code);
     if let Some(cause) = malformed(name) {

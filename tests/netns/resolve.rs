@@ -217,10 +217,16 @@ fn the_size_of_edns_and_the_name_of_the_address_are_told() {
     assert_eq!((found(&value), exit), (vec![], 0), "{value:#}");
     let edns = |at: usize, key: &str| value["edns"][at][key].clone();
     assert_eq!(edns(0, "server"), "127.0.0.2", "{value:#}");
-    assert_eq!((edns(0, "outcome"), edns(0, "size_bytes")), ("spoken".into(), 1232.into()));
+    assert_eq!(
+        (edns(0, "outcome"), edns(0, "size_bytes")),
+        ("spoken".into(), 1232.into())
+    );
     assert_eq!(edns(1, "outcome"), "no_reply", "{value:#}");
     let back = &value["back"][0];
-    assert_eq!((&back["address"], &back["names"][0]), (&"10.9.1.1".into(), &"shop.test".into()));
+    assert_eq!(
+        (&back["address"], &back["names"][0]),
+        (&"10.9.1.1".into(), &"shop.test".into())
+    );
     assert_eq!(value["resolver"], "getaddrinfo(3)");
     drop(servers);
     let output = finish(etc.sockdoc(&["resolve", "--quiet-network", "shop.test"]));
@@ -234,13 +240,22 @@ fn the_order_of_the_sources_and_a_module_that_is_not_installed_are_told() {
     };
     let etc = Etc::new(&scene.namespace, TWO, "");
     let _servers = scene.servers(&[Script::Good, Script::Good]);
-    etc.write("nsswitch.conf", "hosts: files nosuch9 [NOTFOUND=return] dns\n");
+    etc.write(
+        "nsswitch.conf",
+        "hosts: files nosuch9 [NOTFOUND=return] dns\n",
+    );
     let (value, _) = Scene::resolve(&etc, &["shop.test"]);
     let module = &value["modules"][0];
-    assert_eq!((&module["name"], &module["installed"]), (&"nosuch9".into(), &false.into()));
+    assert_eq!(
+        (&module["name"], &module["installed"]),
+        (&"nosuch9".into(), &false.into())
+    );
     let output = finish(etc.sockdoc(&["resolve", "shop.test"]));
     let text = stdout(&output);
-    assert!(text.contains("files nosuch9 [NOTFOUND=return] dns (nsswitch.conf)"), "{text}");
+    assert!(
+        text.contains("files nosuch9 [NOTFOUND=return] dns (nsswitch.conf)"),
+        "{text}"
+    );
     assert!(text.contains("not installed, so it is skipped"), "{text}");
 }
 
@@ -254,7 +269,11 @@ fn thousands_of_addresses_and_a_long_row_of_aliases_are_bounded() {
     let server = scene.servers(&[Script::Many]);
     let (value, _) = Scene::resolve(&etc, &["shop.test"]);
     let query = &value["servers"][0]["queries"][0];
-    assert_eq!(query["records"].as_array().map(Vec::len), Some(256), "{query:#}");
+    assert_eq!(
+        query["records"].as_array().map(Vec::len),
+        Some(256),
+        "{query:#}"
+    );
     assert_eq!(query["records_left_out"], 3000 - 256);
     // Programs get them all, and a few are connected to.
     let addresses = value["addresses"].as_array().map_or(0, Vec::len);
@@ -266,7 +285,10 @@ fn thousands_of_addresses_and_a_long_row_of_aliases_are_bounded() {
     drop(server);
     let _server = scene.servers(&[Script::Chain]);
     let (value, exit) = Scene::resolve(&etc, &["shop.test"]);
-    assert_eq!(value["servers"][0]["queries"][0]["outcome"], "alias_loop", "{value:#}");
+    assert_eq!(
+        value["servers"][0]["queries"][0]["outcome"], "alias_loop",
+        "{value:#}"
+    );
     assert_eq!((found(&value)[0].0, exit), ("dns_servfail", 1), "{value:#}");
 }
 
@@ -281,7 +303,10 @@ fn another_namespace_has_its_own_files_and_servers() {
         let args = ["resolve", "--json", "--netns", &scene.namespace.name, name];
         let output = crate::support::run(&args);
         let value: Value = serde_json::from_str(&stdout(&output)).expect("a document");
-        assert_eq!(value["resolver"], "the files and name servers of that namespace");
+        assert_eq!(
+            value["resolver"],
+            "the files and name servers of that namespace"
+        );
         value
     };
     assert_eq!(resolve("shop.test")["addresses"][0]["address"], "10.9.1.1");

@@ -49,8 +49,16 @@ pub(super) fn look_after(
     let mut query = query(vec![Proto::Tcp, Proto::Udp], vec![Place::own()], true);
     let ends = attempts.iter().filter_map(|it| it.translated);
     let (addresses, ports) = (
-        &addresses.iter().copied().chain(ends.clone()).collect::<Vec<_>>(),
-        &ports.iter().copied().chain(ends.map(|it| it.port().into())).collect::<Vec<u32>>(),
+        &addresses
+            .iter()
+            .copied()
+            .chain(ends.clone())
+            .collect::<Vec<_>>(),
+        &ports
+            .iter()
+            .copied()
+            .chain(ends.map(|it| it.port().into()))
+            .collect::<Vec<u32>>(),
     );
     let taken = take(&query, addresses, ports)?;
     let leads_to = forwards::find(&taken, &[]);

@@ -60,10 +60,10 @@ fn read(text: &str) -> Result<Proxy> {
     };
     let port = |text: &str| text.parse().ok().filter(|port: &u16| *port > 0);
     let wrong = || fail("it is not HOST:PORT");
-    let (host, port) = match end.rsplit_once(':') {
+    let (host, port) = match end.rsplit_once(':').filter(|_| !end.ends_with(']')) {
         Some((host, _)) if host.contains(':') && !host.ends_with(']') => return Err(wrong()),
-        Some((host, number)) if !number.ends_with(']') => (host, port(number).ok_or_else(wrong)?),
-        _ => (end, PORT),
+        Some((host, number)) => (host, port(number).ok_or_else(wrong)?),
+        None => (end, PORT),
     };
     let host = host.trim_start_matches('[').trim_end_matches(']');
     if host.is_empty() || host.chars().any(|c| c.is_whitespace() || c.is_control()) {
@@ -84,16 +84,13 @@ fn decoded(text: &str) -> String {
     while let Some((first, after)) = rest.split_first() {
         let hex = after.get(..2).and_then(|it| std::str::from_utf8(it).ok());
         let hex = hex.and_then(|it| u8::from_str_radix(it, 16).ok());
-        match (first, hex) {
-            (b'%', Some(byte)) => {
-                bytes.push(byte);
-                rest = &after[2..];
-            }
-            _ => {
-                bytes.push(*first);
-                rest = after;
-            }
-        }
+        let escaped = hex.filter(|_| *first == b'%');
+        bytes.push(escaped.unwrap_or(*first));
+        rest = if escaped.is_some() {
+            &after[2..]
+        } else {
+            after
+        };
     }
     String::from_utf8_lossy(&bytes).into_owned()
 }
@@ -123,7 +120,9 @@ fn is_excepted(host: &str, list: &str) -> bool {
     let mut words = list.split([',', ' ']).filter(|it| !it.is_empty());
     words.any(|word| {
         let word = word.trim_start_matches('.').to_ascii_lowercase();
-        let ends = host.strip_suffix(&word).is_some_and(|rest| rest.ends_with('.'));
+        let ends = host
+            .strip_suffix(&word)
+            .is_some_and(|rest| rest.ends_with('.'));
         word == "*" || host == word || ends
     })
 }
@@ -136,11 +135,25 @@ mod tests {
     fn a_proxy_is_read_with_its_kind_user_and_port() {
         let proxy = |text: &str| read(text).unwrap_or_else(|error| panic!("{text}: {error}"));
         let plain = proxy("proxy.test:3128");
-        assert_eq!((plain.kind, plain.shown().as_str()), (ProxyKind::Http, "proxy.test:3128"));
+        assert_eq!(
+            (plain.kind, plain.shown().as_str()),
+            (ProxyKind::Http, "proxy.test:3128")
+        );
         let socks = proxy("socks5h://me:p%40ss@[::1]");
-        assert_eq!((socks.kind, socks.shown().as_str()), (ProxyKind::Socks, "[::1]:1080"));
+        assert_eq!(
+            (socks.kind, socks.shown().as_str()),
+            (ProxyKind::Socks, "[::1]:1080")
+        );
         assert_eq!(socks.user, Some(("me".into(), "p@ss".into())));
-        for text in ["https://a:1", "ftp://a:1", "http://", "a:0", "a:x", "::1:80", "a b:1"] {
+        for text in [
+            "https://a:1",
+            "ftp://a:1",
+            "http://",
+            "a:0",
+            "a:x",
+            "::1:80",
+            "a b:1",
+        ] {
             let error = read(text).unwrap_err();
             assert!(error.next.is_some(), "{text}");
         }

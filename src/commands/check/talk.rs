@@ -13,7 +13,8 @@ use crate::diagnose::rules::{protocol, tls};
 use crate::diagnose::{Finding, Severity};
 use crate::error::Result;
 use crate::protocol::{
-    Plan, Protocol, ProxyKind, Said, Scheme, Spoken, Tone, Tunnel, Tunneled, Upgrade, Upgraded, Verdict,
+    Plan, Protocol, ProxyKind, Said, Scheme, Spoken, Tone, Tunnel, Tunneled, Upgrade, Upgraded,
+    Verdict,
 };
 use crate::sys::check as probes;
 use crate::sys::icmp::Options;
@@ -84,7 +85,14 @@ pub(super) fn talk(
         let Wire::Plain(socket) = wire else {
             return Ok(talked);
         };
-        let Some(secured) = talked.in_tls((args, is_insecure), &request, (socket, to), options, patience)? else {
+        let Some(secured) = talked.in_tls(
+            (args, is_insecure),
+            &request,
+            (socket, to),
+            options,
+            patience,
+        )?
+        else {
             return Ok(talked);
         };
         wire = secured;
@@ -142,7 +150,10 @@ impl Talked {
         deadline: Instant,
     ) -> bool {
         let start = Instant::now();
-        let (host, port) = (target.host().unwrap_or_default(), target.port().unwrap_or(0));
+        let (host, port) = (
+            target.host().unwrap_or_default(),
+            target.port().unwrap_or(0),
+        );
         let mut asked = Tunnel::new(proxy.kind, host, port, proxy.user.clone());
         exchange(wire, &mut asked, deadline);
         let answer = asked.done().cloned();
@@ -193,7 +204,8 @@ impl Talked {
                 let at = self.lines.len();
                 self.handshake(to, &report, args.insecure || !args.starttls);
                 for (_, line) in &mut self.lines[at..] {
-                    line.text = format!("after {}: {}", protocol.upgrade().unwrap_or(""), line.text);
+                    line.text =
+                        format!("after {}: {}", protocol.upgrade().unwrap_or(""), line.text);
                 }
                 self.wire = secured.map(|it| Wire::Tls(Box::new(it)));
             }

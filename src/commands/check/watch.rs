@@ -57,7 +57,10 @@ pub(super) fn watch(
     }
     if !context.json {
         let word = if checks == 1 { "check" } else { "checks" };
-        say(&[format!("{checks} {word}, {} well, {bad} not", checks - bad)], context)?;
+        say(
+            &[format!("{checks} {word}, {} well, {bad} not", checks - bad)],
+            context,
+        )?;
     }
     Ok(Status::of(last.is_some_and(|it| it.is_well)))
 }

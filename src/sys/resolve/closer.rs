@@ -59,12 +59,22 @@ pub fn look_closer(lookup: &Lookup, family: Family, deadline: Instant) -> Closer
 fn modules(lookup: &Lookup) -> Vec<(String, bool)> {
     let sources = lookup.sources.iter().flatten();
     // These two are part of the C library itself (glibc 2.34).
-    let modules = sources.filter(|it| !it.starts_with('[') && !["files", "dns"].contains(&it.as_str()));
+    let modules =
+        sources.filter(|it| !it.starts_with('[') && !["files", "dns"].contains(&it.as_str()));
     let is_there = |name: &str| {
         let file = format!("libnss_{name}.so.2");
         let arch = format!("{}-linux-gnu", std::env::consts::ARCH);
-        let folders = [format!("lib/{arch}"), format!("usr/lib/{arch}"), "lib64".into(), "usr/lib64".into(), "lib".into(), "usr/lib".into()];
-        folders.iter().any(|folder| Path::new("/").join(folder).join(&file).exists())
+        let folders = [
+            format!("lib/{arch}"),
+            format!("usr/lib/{arch}"),
+            "lib64".into(),
+            "usr/lib64".into(),
+            "lib".into(),
+            "usr/lib".into(),
+        ];
+        folders
+            .iter()
+            .any(|folder| Path::new("/").join(folder).join(&file).exists())
     };
     modules
         .filter(|name| !name.contains('/'))
@@ -83,4 +93,3 @@ fn behind_the_stub(lookup: &Lookup) -> Vec<NameServer> {
     servers.retain(|server| !is_stub(server));
     servers
 }
-

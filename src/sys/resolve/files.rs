@@ -73,7 +73,9 @@ fn inside(root: &Path, path: &Path) -> Option<File> {
     privilege::with(&[Capability::SysPtrace], || {
         let folder = OFlag::O_PATH | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC;
         let root = open(root, folder, Mode::empty()).ok()?;
-        let how = OpenHow::new().flags(flags).resolve(ResolveFlag::RESOLVE_IN_ROOT);
+        let how = OpenHow::new()
+            .flags(flags)
+            .resolve(ResolveFlag::RESOLVE_IN_ROOT);
         openat2(root, path, how).ok().map(File::from)
     })
 }
@@ -109,7 +111,12 @@ mod tests {
 
     #[test]
     fn a_namespace_without_files_of_its_own_has_those_of_this_host() {
-        for word in [None, Some("no-such-namespace"), Some("../x"), Some("pid:1x")] {
+        for word in [
+            None,
+            Some("no-such-namespace"),
+            Some("../x"),
+            Some("pid:1x"),
+        ] {
             assert_eq!(Files::of(word), Files::Own, "{word:?}");
         }
         let me = format!("pid:{}", std::process::id());

@@ -52,13 +52,14 @@ pub(super) fn ask(name: &str, family: Family, deadline: Instant) -> Option<Syste
         }
     };
     let text = reader.join().unwrap_or_default();
-    let status = match status {
-        Some(status) => status,
-        None => return Some(SystemAnswer::Pending),
+    let Some(status) = status else {
+        return Some(SystemAnswer::Pending);
     };
     let (addresses, canonical) = read(&text);
     Some(if addresses.is_empty() {
-        let code = status.code().map_or_else(|| "a signal".to_owned(), |it| it.to_string());
+        let code = status
+            .code()
+            .map_or_else(|| "a signal".to_owned(), |it| it.to_string());
         SystemAnswer::Failed {
             code: "EAI_NONAME",
             cause: format!("getent found no address (exit status {code})"),
@@ -106,15 +107,21 @@ mod tests {
 
     #[test]
     fn it_gives_the_addresses_of_localhost_where_it_is_installed() {
-        let deadline = Instant::now() + Duration::from_secs(60);
+        let deadline = Instant::now() + Duration::from_mins(1);
         match ask("localhost", Family::V4, deadline) {
             None => {}
             Some(SystemAnswer::Addresses { addresses, .. }) => {
-                assert!(addresses.iter().all(|it| it.ip().is_loopback()), "{addresses:?}");
+                assert!(
+                    addresses.iter().all(|it| it.ip().is_loopback()),
+                    "{addresses:?}"
+                );
             }
             other => panic!("{other:?}"),
         }
-        let late = ask("localhost", Family::V4, Instant::now() - Duration::from_secs(1));
-        assert!(!matches!(late, Some(SystemAnswer::Failed { .. })), "{late:?}");
+        let late = ask("localhost", Family::V4, Instant::now());
+        assert!(
+            !matches!(late, Some(SystemAnswer::Failed { .. })),
+            "{late:?}"
+        );
     }
 }

@@ -141,7 +141,8 @@ fn work_out(lookup: &Lookup, wanted: &Wanted<'_>) -> SystemAnswer {
     if addresses.is_empty() {
         return SystemAnswer::Failed {
             code: "EAI_NONAME",
-            cause: "neither the hosts file nor a name server of that namespace has an address".to_owned(),
+            cause: "neither the hosts file nor a name server of that namespace has an address"
+                .to_owned(),
             next: None,
         };
     }

@@ -56,7 +56,12 @@ pub(super) fn ask(
 /// How a server takes a query for a name that it answered without EDNS.
 pub(super) fn ask_with_edns(address: SocketAddr, name: &Name, deadline: Instant) -> Edns {
     let query = query(name.clone(), QueryType::A);
-    let asked = by_udp(address, &query, &query.encode_with_edns(EDNS_SIZE), deadline);
+    let asked = by_udp(
+        address,
+        &query,
+        &query.encode_with_edns(EDNS_SIZE),
+        deadline,
+    );
     match &asked.answer {
         Answer::Reply(reply) => match (reply.edns, reply.rcode) {
             (Some(size), _) => Edns::Size(size),

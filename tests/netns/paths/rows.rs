@@ -764,9 +764,13 @@ pub(super) const OF_UPGRADES: &[Row] = &[
     talk_row("healthy, SMTP", SMTP, None, "is reachable", |chain| {
         kept![serve(chain, Does::Mails, None)]
     }),
-    talk_row("healthy, SMTP with TLS", SMTP_TLS, None, "is reachable", |chain| {
-        kept![serve(chain, Does::Mails, Some(Shows::Good))]
-    }),
+    talk_row(
+        "healthy, SMTP with TLS",
+        SMTP_TLS,
+        None,
+        "is reachable",
+        |chain| kept![serve(chain, Does::Mails, Some(Shows::Good))],
+    ),
     talk_row(
         "healthy, SMTP with a certificate that nobody looks at",
         SMTP,
@@ -795,12 +799,20 @@ pub(super) const OF_UPGRADES: &[Row] = &[
         "454 TLS not available",
         |chain| kept![serve(chain, Does::RefusesTls, None)],
     ),
-    talk_row("healthy, PostgreSQL without TLS", POSTGRES, None, "is reachable", |chain| {
-        kept![serve(chain, Does::Stores, None)]
-    }),
-    talk_row("healthy, PostgreSQL with TLS", POSTGRES_TLS, None, "is reachable", |chain| {
-        kept![serve(chain, Does::Stores, Some(Shows::Good))]
-    }),
+    talk_row(
+        "healthy, PostgreSQL without TLS",
+        POSTGRES,
+        None,
+        "is reachable",
+        |chain| kept![serve(chain, Does::Stores, None)],
+    ),
+    talk_row(
+        "healthy, PostgreSQL with TLS",
+        POSTGRES_TLS,
+        None,
+        "is reachable",
+        |chain| kept![serve(chain, Does::Stores, Some(Shows::Good))],
+    ),
     talk_row(
         "PostgreSQL with TLS: another name",
         POSTGRES_TLS,

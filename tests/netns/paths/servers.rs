@@ -131,10 +131,12 @@ fn with(client: TcpStream, config: Option<Arc<ServerConfig>>, does: Does, told: 
     client.set_nonblocking(false).expect("set");
     client.set_read_timeout(Some(PATIENCE)).expect("set");
     let greets = matches!(does, Does::Mails | Does::RefusesTls | Does::Stores);
-    let Some((does, changes)) = (match greets {
-        true => greet(&client, does, config.is_some()),
-        false => Some((does, true)),
-    }) else {
+    let next = if greets {
+        greet(&client, does, config.is_some())
+    } else {
+        Some((does, true))
+    };
+    let Some((does, changes)) = next else {
         return;
     };
     match config.filter(|_| changes) {
@@ -146,23 +148,27 @@ fn with(client: TcpStream, config: Option<Arc<ServerConfig>>, does: Does, told: 
     }
 }
 
+/// Whether the client says something.
+fn heard(mut client: &TcpStream) -> Option<()> {
+    matches!(client.read(&mut [0; 512]), Ok(1..)).then_some(())
+}
+
 /// Says what comes before TLS; what follows, and whether it is TLS.
 fn greet(mut client: &TcpStream, does: Does, has_tls: bool) -> Option<(Does, bool)> {
-    let mut bytes = [0; 512];
     if does == Does::Stores {
-        client.read(&mut bytes).ok()?;
+        heard(client)?;
         client.write_all(if has_tls { b"S" } else { b"N" }).ok()?;
         return Some((Does::Reads, has_tls));
     }
     client.write_all(b"220 mx.test ESMTP\r\n").ok()?;
-    client.read(&mut bytes).ok()?;
+    heard(client)?;
     let offers: &[u8] = if has_tls || does == Does::RefusesTls {
         b"250-mx.test\r\n250 STARTTLS\r\n"
     } else {
         b"250 mx.test\r\n"
     };
     client.write_all(offers).ok()?;
-    client.read(&mut bytes).ok()?;
+    heard(client)?;
     if !has_tls {
         client.write_all(b"454 TLS not available\r\n").ok()?;
         return Some((Does::Reads, false));
@@ -208,7 +214,10 @@ fn rave(client: &mut (impl Read + Write), does: Does, told: &AtomicBool) {
 
 fn talk(mut client: impl Read + Write, does: Does, told: &AtomicBool) {
     let mut request = [0; 4096];
-    if matches!(does, Does::IsOld | Does::Raves | Does::Rambles | Does::Dribbles) {
+    if matches!(
+        does,
+        Does::IsOld | Does::Raves | Does::Rambles | Does::Dribbles
+    ) {
         return rave(&mut client, does, told);
     }
     match does {

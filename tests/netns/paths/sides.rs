@@ -169,7 +169,13 @@ pub(super) const ROWS: &[Row] = &[
             kept![sleep, listener(chain.server(), "127.0.0.1:18458")]
         },
     ),
-    near_row("healthy, both sides", &["SERVER:5432"], None, "is reachable", NOTHING),
+    near_row(
+        "healthy, both sides",
+        &["SERVER:5432"],
+        None,
+        "is reachable",
+        NOTHING,
+    ),
     near_row(
         "both sides: the accept queue is full",
         &["SERVER:18459"],
@@ -218,7 +224,10 @@ pub(super) const ROWS: &[Row] = &[
         "is reachable",
         |chain| {
             let inside = listener(chain.server(), "0.0.0.0:18465");
-            kept![published(chain, "127.0.0.1:18464", "10.82.64.1", "18465"), inside]
+            kept![
+                published(chain, "127.0.0.1:18464", "10.82.64.1", "18465"),
+                inside
+            ]
         },
     ),
     near_row(
@@ -277,7 +286,8 @@ fn published(chain: &Chain, at: &str, ip: &str, port: &str) -> Running {
     chain.server().ip(&[&format!("addr add {ip}/32 dev lo")]);
     let socket: OwnedFd = listener(chain.client(), at).into();
     let program = chain.folder.path().join("docker-proxy");
-    std::os::unix::fs::symlink(crate::support::program("sh").expect("sh"), &program).expect("a link");
+    std::os::unix::fs::symlink(crate::support::program("sh").expect("sh"), &program)
+        .expect("a link");
     let mut command = Command::new(program);
     command
         .args(["-c", "read x", "-proto", "tcp", "-container-port", port])

@@ -134,12 +134,19 @@ pub fn unix_failed(cause: String, next: Option<String>) -> Finding {
 /// A relay of this host forwards a port to where nothing listens.
 pub fn published_nowhere(who: &str, port: u32, at: SocketAt, to: SocketAddr) -> Finding {
     let headline = format!("{who} forwards port {port} to {to}, and nothing listens there");
-    let facts = vec![Fact::new("/proc/PID/cmdline", "forwards to", word(to.to_string()))];
+    let facts = vec![Fact::new(
+        "/proc/PID/cmdline",
+        "forwards to",
+        word(to.to_string()),
+    )];
     let command = Command::of("sockdoc sockets -l --all-netns").with(format!(":{}", to.port()));
     Finding {
         facts,
         others: vec![(Role::Affected, Subject::Socket(at))],
-        ..preceded(command, finding(&PUBLISHED_NOWHERE, to.ip(), headline, Vec::new()))
+        ..preceded(
+            command,
+            finding(&PUBLISHED_NOWHERE, to.ip(), headline, Vec::new()),
+        )
     }
 }
 

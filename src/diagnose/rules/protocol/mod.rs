@@ -117,23 +117,34 @@ pub fn of_proxy(answer: &Tunneled, to: SocketAddr, target: &str) -> Option<Findi
         ),
         Tunneled::Ended(end) => (
             &NOT_A_PROXY,
-            format!("{to} {} the connection when it is asked for {target}", ends(*end)),
+            format!(
+                "{to} {} the connection when it is asked for {target}",
+                ends(*end)
+            ),
             &String::new(),
         ),
     };
     let fact = (!said.is_empty()).then(|| Fact::new("proxy", "answer", word(said.clone())));
-    Some(finding(rule, to, headline, fact.into_iter().collect(), None))
+    Some(finding(
+        rule,
+        to,
+        headline,
+        fact.into_iter().collect(),
+        None,
+    ))
 }
 
 /// What became of a connection on which nothing was sent for `waited`.
 pub fn of_idle(idle: &Idle, to: SocketAddr, waited: Duration) -> Option<Finding> {
     let waited = shown(waited);
     let (severity, headline, fact) = match idle {
-        Idle::Lasts => return None,
-        Idle::Closed(_) => return None,
+        Idle::Lasts | Idle::Closed(_) => return None,
         Idle::Reset(after) => (
             Severity::Warning,
-            format!("the connection to {to} was reset after {} without data", shown(*after)),
+            format!(
+                "the connection to {to} was reset after {} without data",
+                shown(*after)
+            ),
             "RST while nothing was sent",
         ),
         Idle::Forgotten(End::Reset) => (
@@ -171,13 +182,18 @@ pub fn of_upgrade(
     let (headline, said) = match upgraded {
         Upgraded::Ready => return None,
         Upgraded::NotOffered(_) if !is_required => return None,
-        Upgraded::NotOffered(said) => (format!("{to} does not offer TLS ({request})"), said.clone()),
+        Upgraded::NotOffered(said) => {
+            (format!("{to} does not offer TLS ({request})"), said.clone())
+        }
         Upgraded::Refused(said) => (
             format!("{to} refuses to change to TLS ({request}): \"{said}\""),
             said.clone(),
         ),
         Upgraded::Ended(end) => (
-            format!("{to} {} the connection when it is asked for TLS ({request})", ends(*end)),
+            format!(
+                "{to} {} the connection when it is asked for TLS ({request})",
+                ends(*end)
+            ),
             String::new(),
         ),
     };

@@ -15,7 +15,8 @@ mod tests;
 mod window;
 
 pub use firewall::{
-    FORWARD_DROPPED, Flow, LISTENER_FIREWALLED, OUTPUT_STOPPED, OWN_FIREWALL_DROPS, stopped, clients_stopped, stopped_from_outside,
+    FORWARD_DROPPED, Flow, LISTENER_FIREWALLED, OUTPUT_STOPPED, OWN_FIREWALL_DROPS,
+    clients_stopped, stopped, stopped_from_outside,
 };
 pub use loss::losses;
 pub(super) use loss::sent_again;

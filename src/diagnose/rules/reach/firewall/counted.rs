@@ -281,7 +281,9 @@ pub fn clients_stopped(
             &LISTENER_FIREWALLED,
             Severity::Error,
             Subject::Network { netns },
-            format!("the firewall in the server's network namespace stops connections to port {port}: {told}"),
+            format!(
+                "the firewall in the server's network namespace stops connections to port {port}: {told}"
+            ),
         )
     })
 }
