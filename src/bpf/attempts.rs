@@ -26,6 +26,8 @@ const ADDRESS: i16 = 16;
 /// Errors of a send that programs meet again and again only when something is wrong: EPERM, EACCES, EINVAL,
 /// ENETUNREACH, ENOBUFS, EHOSTUNREACH.
 const TOLD: [i32; 6] = [1, 13, 22, 101, 105, 113];
+/// What a send to a Unix socket gives that has no room: EAGAIN. Of streams that is everyday.
+const NO_ROOM: i32 = 11;
 
 /// What was tried in vain.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -84,6 +86,8 @@ impl Attempt {
     }
 }
 
+const AF_UNIX: u16 = 1;
+const SOCK_DGRAM: i32 = 2;
 const AF_INET: u16 = 2;
 const AF_INET6: u16 = 10;
 
@@ -145,6 +149,7 @@ pub fn sends(btf: &Btf<'_>, map: i32) -> Result<Program, Missing> {
     let of_common = |name| member(btf, common_type, name).map(|(offset, _)| common + offset);
     let family = of_common("skc_family")?;
     let (protocol, _) = member(btf, sk, "sk_protocol")?;
+    let (kind, _) = member(btf, sk, "sk_type")?;
     let net_place = namespace_of_socket(btf, sk)?;
     let net = member(btf, member(btf, common_type, "skc_net")?.1, "net")?.1;
     let inum = number_of_namespace(btf, net)?;
@@ -153,7 +158,8 @@ pub fn sends(btf: &Btf<'_>, map: i32) -> Result<Program, Missing> {
 
     let mut program = Assembler::default();
     let a = &mut program;
-    let (out, told, internet) = (a.label(), a.label(), a.label());
+    let (out, told, no_room) = (a.label(), a.label(), a.label());
+    let sent = a.label();
     {
         use Reg::{R1, R6, R7, R10};
         use Size::{Double, Half, Word};
@@ -162,12 +168,19 @@ pub fn sends(btf: &Btf<'_>, map: i32) -> Result<Program, Missing> {
         for errno in TOLD {
             a.jump_if_word(R6, -errno, told);
         }
+        a.jump_if_word(R6, -NO_ROOM, no_room);
+        a.jump(out);
+        a.place(no_room);
+        a.load(Half, R1, R7, family);
+        a.jump_unless(R1, AF_UNIX.into(), out);
+        a.load(Half, R1, R7, kind);
+        a.jump_if_word(R1, SOCK_DGRAM, sent);
         a.jump(out);
         a.place(told);
         a.load(Half, R1, R7, family);
-        a.jump_if_word(R1, AF_INET.into(), internet);
+        a.jump_if_word(R1, AF_INET.into(), sent);
         a.jump_unless(R1, AF_INET6.into(), out);
-        a.place(internet);
+        a.place(sent);
         begin(a, R6);
         a.load(Half, R1, R7, protocol);
         a.store(Word, R10, AT + 12, R1);
@@ -253,8 +266,8 @@ impl Call {
     }
 }
 
-/// Errors of calls: ENFILE, EMFILE, EADDRINUSE, EADDRNOTAVAIL.
-const TOLD_OF_CALLS: [i32; 4] = [23, 24, 98, 99];
+/// Errors of calls: EACCES, EINVAL, ENFILE, EMFILE, EADDRINUSE, EADDRNOTAVAIL, ENETUNREACH, EHOSTUNREACH.
+const TOLD_OF_CALLS: [i32; 8] = [13, 22, 23, 24, 98, 99, 101, 113];
 
 /// The program that counts system calls that failed, for a map with this descriptor.
 ///

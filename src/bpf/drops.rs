@@ -22,12 +22,15 @@ pub const REASON_KEY: usize = 8;
 pub const FLOW_KEY: usize = 56;
 
 /// The reasons for which flows are told apart. A kernel may lack one.
-const FLOWS: [&str; 5] = [
+const FLOWS: [&str; 8] = [
     "NETFILTER_DROP",
     "NO_SOCKET",
     "IP_RPFILTER",
     "IP_INADDRERRORS",
     "IP_INNOROUTES",
+    "IP_LOCAL_SOURCE",
+    "IP_INVALID_SOURCE",
+    "IP_LOCALNET",
 ];
 
 /// Drops for one reason in one network namespace.

@@ -1,10 +1,11 @@
 //! What the commands share that look at a whole host: `diagnose`, `watch` and `top`.
 
 use std::io::{self, Write};
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 
 use crate::error::Result;
-use crate::host::{Index, Network, Sample, SocketAt};
+use crate::host::traced::Traced;
+use crate::host::{Index, Network, ProcessAt, Sample, SocketAt};
 use crate::render::sockets::Names;
 use crate::sockets::filter::Filter;
 use crate::sockets::{Proto, State};
@@ -91,6 +92,9 @@ pub const MOST_SAMPLES: usize = 10_000;
 /// More processes than these are not asked what they do.
 const MOST_PROCESSES: usize = 256;
 
+/// No more addresses than these that were bound in vain are looked for: each takes a walk over all sockets.
+const MOST_WANTED: usize = 16;
+
 /// Looks at the whole host, or at some of its network namespaces.
 pub struct Look {
     query: Query,
@@ -165,11 +169,13 @@ pub fn add_networks(
     let waiting = Index::new(sample).waiting().clone();
     let counted = counters.and_then(traced::Counters::read);
     for (netns, place) in (0..).zip(places) {
-        let mut routes: Vec<IpAddr> = waiting
-            .keys()
-            .filter(|(of, _)| *of == netns)
-            .map(|(_, to)| *to)
-            .collect();
+        let here = waiting.iter().filter(|((of, _), _)| *of == netns);
+        let mut routes: Vec<IpAddr> = here.clone().map(|((_, to), _)| *to).collect();
+        // Whether this host still has the addresses that they send from.
+        let sockets = here.filter_map(|(_, sockets)| sockets.first());
+        routes.extend(sockets.filter_map(|at| sample.socket(*at).local.ip()));
+        routes.sort_unstable();
+        routes.dedup();
         let inode = sample.namespaces.get(usize::from(netns));
         let counted = counted.as_ref().zip(inode.map(|it| it.inode));
         if let Some((counted, inode)) = counted {
@@ -191,10 +197,33 @@ pub fn add_networks(
     }
 }
 
-/// Adds what the processes do that may keep others waiting.
+/// Adds what the processes do that may keep others waiting, or hold ports that others want.
 pub fn add_processes(sample: &mut Sample) {
-    let processes = Index::new(sample).in_trouble(MOST_PROCESSES);
+    let index = Index::new(sample);
+    let mut processes = index.in_trouble(MOST_PROCESSES);
+    processes.extend(holders_of_wanted(&index));
+    processes.sort_unstable();
+    processes.dedup();
     sample.processes = statuses::read(sample, &processes);
+}
+
+/// The processes that hold ports which other programs tried to bind.
+fn holders_of_wanted(index: &Index<'_>) -> Vec<ProcessAt> {
+    let mut wanted: Vec<(u16, SocketAddr)> = Vec::new();
+    for (netns, network) in (0..).zip(&index.sample().networks) {
+        let traced = network.traced.iter();
+        wanted.extend(traced.flat_map(Traced::taken).map(|to| (netns, to)));
+    }
+    wanted.sort_unstable();
+    wanted.dedup();
+    let mut holders = Vec::new();
+    for (netns, to) in wanted.into_iter().take(MOST_WANTED) {
+        let mut sockets = index.in_the_way(to);
+        sockets.retain(|at| index.socket(*at).netns == netns);
+        holders.extend(index.processes(&sockets));
+    }
+    holders.truncate(MOST_PROCESSES);
+    holders
 }
 
 /// The sockets that a filter selects; without one all.

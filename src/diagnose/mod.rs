@@ -86,9 +86,7 @@ impl<'a> Case<'a> {
 
     /// What the kernel told of a namespace between the samples, if it was traced.
     pub fn traced(&self, netns: u16) -> Option<Traced> {
-        let now = self.sample.networks.get(usize::from(netns))?;
-        let before = self.network_before(netns)?.traced.as_ref()?;
-        Some(now.traced.as_ref()?.since(before))
+        self.before?.traced(netns).cloned()
     }
 
     /// A process that was traced, if it is in the sample: by number and name, or as the only one of that name.

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use super::index::Index;
 use super::sample::{Sample, SocketAt};
+use super::traced::Traced;
 use crate::sockets::change::{Change, is_closed};
 use crate::sockets::number_hash::{NumberMap, NumberSet};
 use crate::sockets::{Proto, Socket, State};
@@ -26,6 +27,7 @@ pub struct Delta<'a> {
     earlier: Vec<u32>,
     accepted: OnceCell<HashMap<SocketAt, u64>>,
     stuck: OnceCell<HashSet<SocketAt>>,
+    traced: OnceCell<Vec<Option<Traced>>>,
 }
 
 /// Puts the connections that closed between two samples into the later one, with the inode and user that
@@ -93,6 +95,7 @@ impl<'a> Delta<'a> {
             earlier,
             accepted: OnceCell::new(),
             stuck: OnceCell::new(),
+            traced: OnceCell::new(),
         }
     }
 
@@ -104,6 +107,17 @@ impl<'a> Delta<'a> {
     /// The earlier sample.
     pub fn before(&self) -> &Index<'a> {
         &self.before
+    }
+
+    /// What the kernel told of a namespace in this time, if it was traced.
+    pub fn traced(&self, netns: u16) -> Option<&Traced> {
+        let all = self.traced.get_or_init(|| {
+            let (before, after) = (self.before.sample(), self.after.sample());
+            let both = before.networks.iter().zip(&after.networks);
+            both.map(|(before, after)| Some(after.traced.as_ref()?.since(before.traced.as_ref()?)))
+                .collect()
+        });
+        all.get(usize::from(netns))?.as_ref()
     }
 
     /// A count in this time as a rate; `None` if no time passed.

@@ -180,6 +180,8 @@ mod tests {
             descriptor_limit: None,
             frozen: false,
             memory: None,
+            threads: None,
+            adopted: false,
         }];
         sample.namespaces = vec![Namespace {
             inode: 4_026_531_840,

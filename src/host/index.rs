@@ -310,12 +310,16 @@ impl Index<'_> {
         waits_for_an_answer(self.socket(at))
     }
 
-    /// The processes that may keep others waiting: a connection waits at one of their listeners, or data
-    /// that is older than a second is unread. In order, and at most `most` of them.
+    /// The processes that may keep others waiting, or wait for others: a connection waits at one of their listeners,
+    /// data that is older than a second is unread, or datagrams between Unix sockets are. In order, and at most
+    /// `most` of them.
     pub fn in_trouble(&self, most: usize) -> Vec<ProcessAt> {
         let waits = |at: &SocketAt| {
             let socket = self.socket(*at);
             let old = |age: Option<u32>| age.is_some_and(|age| age > 1_000);
+            if socket.proto == Proto::UnixDgr {
+                return socket.inode != 0 && (socket.recv_q > 0 || socket.send_q > 0);
+            }
             socket.inode != 0
                 && socket.recv_q > 0
                 && match socket.state {

@@ -27,4 +27,5 @@ pub use index::{Index, answers_about_others};
 pub use network::{Machine, Network, RouteAnswer, RouteTo};
 pub use sample::{
     Forward, GroupMemory, Namespace, Note, ProcessAt, ProcessStatus, Sample, SocketAt,
+    Threads,
 };

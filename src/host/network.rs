@@ -1,7 +1,7 @@
 //! The network stack of a namespace, and what all of them share.
 
 use std::collections::BTreeMap;
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv6Addr};
 
 use serde::{Deserialize, Serialize};
 
@@ -65,6 +65,9 @@ pub struct Machine {
     pub clock_ms: u64,
 }
 
+/// An address for which only a default route leads on: the first of those that are assigned (2000::/3).
+pub const BEYOND: IpAddr = IpAddr::V6(Ipv6Addr::new(0x2000, 0, 0, 0, 0, 0, 0, 0));
+
 /// How an address is reached.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RouteTo {
@@ -110,6 +113,24 @@ impl Network {
     /// The interface of an index.
     pub fn link(&self, index: u32) -> Option<&Link> {
         self.links.iter().find(|link| link.index == index)
+    }
+
+    /// How many packets of one client to one port tell of more than a stranger who tries it once: whoever is on this
+    /// host, its links or in a private network is meant to be served, and the whole world tries the ports of a
+    /// public address. A client of Linux sends two SYNs in the first second, one of Windows three.
+    pub fn more_than_a_try(&self, client: IpAddr) -> u64 {
+        let is_private = match client.to_canonical() {
+            IpAddr::V4(ip) => ip.is_private() || ip.is_loopback() || ip.is_link_local(),
+            IpAddr::V6(ip) => ip.is_unique_local() || ip.is_loopback() || ip.is_unicast_link_local(),
+        };
+        let is_near = is_private || self.addresses.iter().any(|own| own.covers(client));
+        if is_near { 2 } else { 20 }
+    }
+
+    /// The addresses of an interface that came from router advertisements.
+    pub fn learned(&self, interface: u32) -> impl Iterator<Item = &InterfaceAddress> {
+        let addresses = self.addresses.iter();
+        addresses.filter(move |it| it.learned && it.interface == interface)
     }
 
     /// How the kernel reaches an address, if it was asked.

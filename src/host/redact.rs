@@ -7,7 +7,7 @@
 use std::collections::HashMap;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-use super::network::{Network, RouteAnswer};
+use super::network::{BEYOND, Network, RouteAnswer};
 use super::sample::Sample;
 use crate::nftables::Firewall;
 use crate::nftables::rule::{Condition, Field};
@@ -73,7 +73,10 @@ impl Redactor {
                 self.ip(&mut lookup.to);
                 lookup.from.iter_mut().for_each(|ip| self.ip(ip));
             }
-            for address in traced.calls.iter_mut().filter_map(|it| it.address.as_mut()) {
+            let of_calls = traced.calls.iter_mut().filter_map(|it| it.address.as_mut());
+            let resets = traced.resets.iter_mut();
+            let of_resets = resets.flat_map(|it| [&mut it.local, &mut it.peer]);
+            for address in of_calls.chain(of_resets) {
                 let mut ip = address.ip();
                 self.ip(&mut ip);
                 address.set_ip(ip);
@@ -107,7 +110,8 @@ impl Redactor {
         let says_nothing = plain.is_loopback()
             || plain.is_unspecified()
             || plain.is_multicast()
-            || plain == IpAddr::V4(Ipv4Addr::BROADCAST);
+            || plain == IpAddr::V4(Ipv4Addr::BROADCAST)
+            || plain == BEYOND;
         if says_nothing {
             return;
         }
@@ -184,6 +188,8 @@ mod tests {
                     address: secret,
                     prefix: 24,
                     duplicate: false,
+                    learned: false,
+                    deprecated: false,
                 }],
                 routes: vec![RouteTo {
                     to: secret,

@@ -55,6 +55,23 @@ pub struct ProcessStatus {
     /// The memory of its control group, if that has a limit.
     #[serde(default)]
     pub memory: Option<GroupMemory>,
+    /// What its threads do, if that may be read.
+    #[serde(default)]
+    pub threads: Option<Threads>,
+    /// Whether the process that started it has ended, so that init is its parent now.
+    #[serde(default)]
+    pub adopted: bool,
+}
+
+/// What the threads of a process do in the kernel.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Threads {
+    /// How often they left a processor to another thread, all together: they ran if that grows.
+    pub switches: u64,
+    /// Whether one runs, or waits for a connection or an event: `accept()`, `poll()`, `epoll_wait()` ...
+    pub await_events: bool,
+    /// Whether one waits until the datagrams are read that were sent to a Unix socket.
+    pub await_reader: bool,
 }
 
 /// The memory of a control group.

@@ -25,7 +25,13 @@ pub struct Traced {
     /// System calls that failed.
     #[serde(default, deserialize_with = "stored::list")]
     pub calls: Vec<FailedCall>,
+    /// Connections that were reset.
+    #[serde(default, deserialize_with = "stored::list")]
+    pub resets: Vec<CountedReset>,
 }
+
+/// Linux's errno.
+const EADDRINUSE: i32 = 98;
 
 /// A host of which packets to more ports than these are dropped is a scanner.
 const SCANNED: usize = 3;
@@ -100,6 +106,21 @@ pub struct FailedCall {
     pub times: u64,
 }
 
+/// Resets of connections between two ends.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CountedReset {
+    /// Why this host sent it, by the name in `enum sk_rst_reason`: `TCP_ABORT_ON_CLOSE`; `None`: the peer sent it.
+    pub reason: Option<Box<str>>,
+    /// Our end.
+    pub local: SocketAddr,
+    /// The other end.
+    pub peer: SocketAddr,
+    /// Whether it was an attempt that was refused.
+    pub connecting: bool,
+    /// How often.
+    pub times: u64,
+}
+
 impl std::fmt::Display for Process {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "{}", String::from_utf8_lossy(&self.comm))?;
@@ -128,6 +149,15 @@ impl Traced {
         })
     }
 
+    /// The addresses that programs could not bind because another socket has them.
+    pub fn taken(&self) -> impl Iterator<Item = SocketAddr> {
+        let calls = self.calls.iter();
+        let failed = calls.filter(|call| &*call.call == "bind" && call.errno == EADDRINUSE);
+        failed
+            .filter_map(|call| call.address)
+            .filter(|to| to.port() != 0)
+    }
+
     /// What was counted since an earlier moment of the same tracing.
     #[must_use]
     pub fn since(&self, before: &Traced) -> Traced {
@@ -140,7 +170,9 @@ impl Traced {
             let now = now.iter().cloned().map(|mut it| {
                 let earlier = before.iter().find(|earlier| same(earlier, &it)).cloned();
                 let earlier = earlier.map_or(0, |mut earlier| *count(&mut earlier));
-                *count(&mut it) = count(&mut it).saturating_sub(earlier);
+                // One that is smaller began again: the kernel had made room for others.
+                let counted = *count(&mut it);
+                *count(&mut it) = counted.checked_sub(earlier).unwrap_or(counted);
                 it
             });
             let mut grown: Vec<T> = now.collect();
@@ -187,6 +219,15 @@ impl Traced {
                 &self.sends,
                 &before.sends,
                 |a, b| (&a.by, a.errno, a.protocol) == (&b.by, b.errno, b.protocol),
+                |it| &mut it.times,
+            ),
+            resets: grown(
+                &self.resets,
+                &before.resets,
+                |a, b| {
+                    (&a.reason, a.local, a.peer, a.connecting)
+                        == (&b.reason, b.local, b.peer, b.connecting)
+                },
                 |it| &mut it.times,
             ),
             calls: grown(

@@ -10,6 +10,7 @@ use super::sockets::Sheet;
 use super::{counted, escape, wrap};
 use crate::diagnose::{Block, Severity, rules};
 use crate::host::Note;
+use crate::host::network::Settings;
 
 /// A diagnosis to show.
 #[derive(Debug, Clone, Copy)]
@@ -62,11 +63,13 @@ pub fn write(
 fn verdict(diagnosis: &Diagnosis<'_>) -> String {
     let sheet = diagnosis.sheet;
     let processes = sheet.sample().owners.processes().len();
+    let networks = &sheet.sample().networks;
+    let has_counters = networks.iter().any(|network| !network.counters.is_empty());
     let looked = format!(
         "{} of {}{}",
         counted(sheet.shown.len() as u64, "socket"),
         counted(processes as u64, "process"),
-        if diagnosis.whole {
+        if diagnosis.whole && has_counters {
             " and the host's counters"
         } else {
             ""
@@ -116,7 +119,10 @@ fn examined(diagnosis: &Diagnosis<'_>) -> Vec<&'static str> {
             any(|network| network.traced.is_some()),
             "kernel drop reasons",
         ),
-        (sample.machine.is_some(), "limits"),
+        (
+            any(|network| network.settings != Settings::default()),
+            "limits",
+        ),
     ];
     parts
         .into_iter()

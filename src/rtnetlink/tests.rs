@@ -10,6 +10,8 @@ fn the_network_of_an_address_is_told_by_its_prefix() {
             address: own.parse().unwrap(),
             prefix,
             duplicate: false,
+            learned: false,
+            deprecated: false,
         };
         address.covers(to.parse().unwrap())
     };

@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use std::fs;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use nix::sys::socket::SockProtocol;
@@ -13,6 +14,7 @@ use nix::time::{ClockId, clock_gettime};
 use super::limits::sysctl;
 use super::netlink::{Dumped, Netlink};
 use super::privilege::{self, Capability};
+use crate::host::network::BEYOND;
 use crate::host::{Machine, Network, Note, RouteAnswer, RouteTo, Sample};
 use crate::netlink::Malformed;
 use crate::nftables::{self, Chain, Firewall, Rule, Set, conntrack};
@@ -104,6 +106,7 @@ pub fn network(routes_to: &[IpAddr]) -> Network {
             .iter()
             .filter_map(|to| route(netlink, *to))
             .collect();
+        add_autoconfiguration(&mut network, netlink);
     }
     for name in ["ip_tables_names", "ip6_tables_names"] {
         let tables = read(name).unwrap_or_default();
@@ -141,6 +144,32 @@ pub fn translated(protocol: u8, from: SocketAddr, to: SocketAddr) -> Option<Sock
         found.filter(|it| (it.ip(), it.port()) != to)
     })
 }
+
+/// Adds what rules ask about interfaces whose addresses come from router advertisements.
+fn add_autoconfiguration(network: &mut Network, netlink: &mut Netlink) {
+    let mut learned: Vec<u32> = network.addresses.iter().filter(|it| it.learned).map(|it| it.interface).collect();
+    learned.sort_unstable();
+    learned.dedup();
+    if !learned.is_empty() {
+        network.routes.extend(route(netlink, BEYOND));
+    }
+    for index in learned.into_iter().take(MOST_AUTOCONFIGURED) {
+        let Some(name) = network.link(index).map(|link| link.name.clone()) else {
+            continue;
+        };
+        for setting in ["accept_ra", "forwarding"] {
+            // The name of an interface may have dots, so this is no sysctl(8) name to be translated.
+            let path = format!("/proc/sys/net/ipv6/conf/{name}/{setting}");
+            if let Ok(value) = fs::read_to_string(path) {
+                let setting = format!("net.ipv6.conf.{name}.{setting}");
+                network.settings.put(&setting, value.trim());
+            }
+        }
+    }
+}
+
+/// No more interfaces than these are asked for their settings.
+const MOST_AUTOCONFIGURED: usize = 64;
 
 /// The packet filter of `nf_tables`.
 fn firewall() -> io::Result<Firewall> {
@@ -251,7 +280,12 @@ pub fn add_unseen(sample: &mut Sample) {
         );
         ("iptables_legacy", text)
     });
-    let notes = hidden.into_iter().chain(legacy);
+    let no_proc = !Path::new("/proc/self/net").exists();
+    let no_proc = no_proc.then(|| {
+        let text = "processes, counters and limits: /proc is not mounted (mount -t proc proc /proc)";
+        ("proc_missing", text.to_owned())
+    });
+    let notes = hidden.into_iter().chain(legacy).chain(no_proc);
     sample.notes.extend(notes.map(|(id, text)| Note {
         id: id.into(),
         text,

@@ -5,11 +5,14 @@ use std::collections::BTreeMap;
 use std::io;
 use std::net::IpAddr;
 
-use super::bpf::{Counter, Drops, Kernel, Refused};
+use super::bpf::{Counter, Drops, Kernel, Refused, Resets};
 use super::privilege::{self, Capability};
 use crate::bpf::attempts::{Attempt, Call};
 use crate::bpf::drops::{Flow, Reason};
-use crate::host::traced::{self, DroppedFlow, FailedCall, FailedLookup, FailedSend, Traced};
+use crate::bpf::resets::Reset;
+use crate::host::traced::{
+    self, CountedReset, DroppedFlow, FailedCall, FailedLookup, FailedSend, Traced,
+};
 use crate::host::{Network, Note, RouteAnswer, Sample};
 
 /// What counting takes.
@@ -24,6 +27,7 @@ pub struct Counters {
     drops: Result<Drops, Refused>,
     lookups: Result<Counter, Refused>,
     sends: Result<Counter, Refused>,
+    resets: Result<Resets, Refused>,
     calls: Option<Result<Counter, Refused>>,
 }
 
@@ -34,6 +38,7 @@ pub struct Counted {
     flows: Vec<(Flow, Box<str>, u64)>,
     lookups: Vec<(Attempt, u64)>,
     sends: Vec<(Attempt, u64)>,
+    resets: Vec<(Reset, Option<Box<str>>, u64)>,
     calls: Vec<(Attempt, u64)>,
 }
 
@@ -47,6 +52,7 @@ impl Counters {
                 drops: Drops::open(&kernel),
                 lookups: Counter::lookups(&kernel),
                 sends: Counter::sends(&kernel),
+                resets: Resets::open(&kernel),
                 calls: briefly.then(|| Counter::calls(&kernel)),
             }
         })
@@ -81,6 +87,8 @@ impl Counters {
             };
             counted.lookups = attempts(&self.lookups);
             counted.sends = attempts(&self.sends);
+            let resets = self.resets.as_ref();
+            counted.resets = resets.map(Resets::counted).unwrap_or_default();
             counted.calls = self.calls.as_ref().map(attempts).unwrap_or_default();
             // What this program itself asks is no fault.
             let own = std::process::id();
@@ -93,6 +101,13 @@ impl Counters {
     pub fn add_unseen(&self, sample: &mut Sample) {
         let Err(refused) = &self.drops else { return };
         let text = match refused {
+            Refused::Load(error, _)
+                if error.kind() == io::ErrorKind::PermissionDenied && privilege::holds(COUNTING) =>
+            {
+                "kernel drop reasons and failed sends: bpf(2) is refused, by a seccomp filter (docker run \
+                 --security-opt seccomp=unconfined) or kernel lockdown"
+                    .to_owned()
+            }
             Refused::Load(error, _) if error.kind() == io::ErrorKind::PermissionDenied => {
                 "kernel drop reasons and failed sends; run as root (needs CAP_BPF, CAP_PERFMON)"
                     .to_owned()
@@ -116,6 +131,9 @@ impl Counted {
             .filter(|it| u64::from(it.netns) == netns || !it.from().is_unspecified())
             .map(|it| it.to().into())
             .collect();
+        let calls = self.calls.iter().map(|(it, _)| it);
+        let here = calls.filter(|it| u64::from(it.netns) == netns);
+        found.extend(here.filter_map(unreachable));
         found.sort_unstable();
         found.dedup();
         found.truncate(MOST_ROUTES);
@@ -154,11 +172,29 @@ impl Counted {
             to: it.to().into(),
             times: *times,
         });
+        let of_calls = self.calls.iter().filter(|(it, _)| is_here(it.netns));
+        let of_calls = of_calls.filter_map(|(it, times)| {
+            let to = unreachable(it).filter(|to| is_refused(*to))?;
+            Some(FailedLookup {
+                by: Some(by(it)),
+                from: None,
+                to,
+                times: *times,
+            })
+        });
         let sends = self.sends.iter().filter(|(it, _)| is_here(it.netns));
         let sends = sends.map(|(it, times)| FailedSend {
             by: by(it),
             errno: it.errno,
             protocol: it.what,
+            times: *times,
+        });
+        let resets = self.resets.iter().filter(|(it, ..)| is_here(it.netns));
+        let resets = resets.map(|(it, reason, times)| CountedReset {
+            reason: it.reason.map(|_| reason.clone().unwrap_or_default()),
+            local: it.local,
+            peer: it.peer,
+            connecting: it.connecting,
             times: *times,
         });
         let calls = self.calls.iter().filter(|(it, _)| is_here(it.netns));
@@ -180,11 +216,21 @@ impl Counted {
         Traced {
             reasons: reasons.into_iter().collect(),
             flows: flows.collect(),
-            lookups: lookups.collect(),
+            lookups: lookups.chain(of_calls).collect(),
             sends: sends.collect(),
             calls: calls.collect(),
+            resets: resets.collect(),
         }
     }
+}
+
+/// Where `connect()` found no way to, or one that refuses: of IPv6 alone, since look-ups of IPv4 are counted themselves.
+fn unreachable(attempt: &Attempt) -> Option<IpAddr> {
+    const ERRORS: [i32; 4] = [libc::EACCES, libc::EINVAL, libc::ENETUNREACH, libc::EHOSTUNREACH];
+    let connects = Call::of(attempt.what) == Some(Call::Connect);
+    let to = attempt.given().filter(|_| connects)?.ip();
+    let is_it = to.is_ipv6() && to.to_canonical().is_ipv6() && ERRORS.contains(&attempt.errno);
+    is_it.then_some(to)
 }
 
 /// Who it was. In a PID namespace of its own the number is another one than /proc has.

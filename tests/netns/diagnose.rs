@@ -2,7 +2,7 @@
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream, UdpSocket};
-use std::process::Stdio;
+use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
@@ -20,9 +20,14 @@ pub(crate) struct Diagnosis(Value);
 
 impl Diagnosis {
     pub(crate) fn of(namespace: &Namespace, args: &[&str]) -> Diagnosis {
-        let mut command = launched_by(&["nsenter", &format!("--net={}", namespace.file())]);
+        let command = launched_by(&["nsenter", &format!("--net={}", namespace.file())]);
         // Which name servers this machine has is no matter of these tests.
-        command.args(["diagnose", "--json", "--ignore", "no_nameserver"]);
+        Diagnosis::by(command, &[&["--ignore", "no_nameserver"], args].concat())
+    }
+
+    /// The same by a command of its own.
+    pub(crate) fn by(mut command: Command, args: &[&str]) -> Diagnosis {
+        command.args(["diagnose", "--json"]);
         command.args(args).stdin(Stdio::null());
         let output = finish(command);
         let text = stdout(&output);
@@ -43,13 +48,20 @@ impl Diagnosis {
             .collect()
     }
 
-    /// The rules of the effects of a first cause.
+    /// The rules of the effects of a first cause, and of the effects of those.
     pub(crate) fn effects(&self, rule: &str) -> Vec<String> {
+        fn all(finding: &Value, into: &mut Vec<String>) {
+            for effect in finding["effects"].as_array().expect("effects") {
+                into.push(effect["id"].as_str().expect("text").to_owned());
+                all(effect, into);
+            }
+        }
         let found = self.0["findings"].as_array().expect("findings");
-        let cause = found.iter().find(|finding| finding["id"] == rule);
-        let effects = cause.map_or(&[][..], |it| it["effects"].as_array().expect("effects"));
-        let id = |effect: &Value| effect["id"].as_str().expect("text").to_owned();
-        effects.iter().map(id).collect()
+        let mut effects = Vec::new();
+        if let Some(cause) = found.iter().find(|finding| finding["id"] == rule) {
+            all(cause, &mut effects);
+        }
+        effects
     }
 
     /// This is the one first cause, and its headline has these words.
@@ -235,62 +247,6 @@ fn an_output_rule_of_this_host_is_told_from_one_of_another_host() {
 }
 
 #[test]
-fn a_next_hop_that_does_not_answer_is_the_cause_of_a_connection_that_waits() {
-    let Some(path) =
-        Path::new("a_next_hop_that_does_not_answer_is_the_cause_of_a_connection_that_waits")
-    else {
-        return;
-    };
-    let again = path.client.name.clone();
-    // connect() ends with EHOSTUNREACH after three seconds: it is begun again. The look is short, so that
-    // both samples see the same attempt.
-    let file = path.client.file();
-    let _busy = Busy::with(move || {
-        let namespace = Namespace {
-            name: again.clone(),
-        };
-        let socket = connecting(&namespace, "10.77.1.77:80");
-        std::mem::forget(namespace);
-        std::thread::sleep(Duration::from_millis(2_900));
-        drop(socket);
-        std::path::Path::new(&file).exists()
-    });
-    until_sent_again(&path.client);
-    Diagnosis::until_effects(
-        &path.client,
-        &["--seconds", "0.2"],
-        (
-            "neighbour_failed",
-            "10.77.1.77 does not answer ARP on near0",
-        ),
-        Some("connecting_no_answer"),
-    );
-}
-
-#[test]
-fn an_interface_without_carrier_is_a_finding_only_where_a_connection_waits_for_it() {
-    let Some(path) =
-        Path::new("an_interface_without_carrier_is_a_finding_only_where_a_connection_waits_for_it")
-    else {
-        return;
-    };
-    let (mut client, _server) = connection(&path, 9000);
-    path.router.ip(&["link set near1 down"]);
-    Diagnosis::of(&path.client, &["--seconds", "1"]).is_healthy();
-    client.write_all(b"hello").expect("taken by the kernel");
-    until("the data to be sent again", || {
-        let listed = path.client.run("ss", &["-tnoH"]);
-        (listed.contains("timer:(on,") && !listed.contains(",0)")).then_some(())
-    });
-    Diagnosis::until(
-        &path.client,
-        &["--seconds", "3"],
-        "link_down",
-        "interface near0 has no carrier",
-    );
-}
-
-#[test]
 fn clients_that_cannot_be_answered_are_told_from_a_full_queue() {
     let Some(path) = Path::new("clients_that_cannot_be_answered_are_told_from_a_full_queue") else {
         return;
@@ -334,58 +290,6 @@ fn sends_without_a_route_are_found_and_a_closed_network_is_healthy() {
 }
 
 #[test]
-fn losses_are_found_and_one_in_a_thousand_is_healthy() {
-    let Some(path) = Path::new("losses_are_found_and_one_in_a_thousand_is_healthy") else {
-        return;
-    };
-    // Each packet by itself: what the firewall drops of a segment of many packets is many packets.
-    path.client.ip(&["link set near0 gso_max_segs 1"]);
-    let rule = |nth: u32| format!("tcp dport 9000 numgen inc mod {nth} == 0 drop");
-    path.router.firewall_at("forward", &rule(1000));
-    let _transfer = transfer(&path, 9000, 2_000_000);
-    Diagnosis::of(&path.client, &[]).is_healthy();
-    path.router.firewall_at("forward", &rule(17));
-    Diagnosis::until(&path.client, &[], "path_loss", "10.77.2.1");
-}
-
-#[test]
-fn a_black_hole_is_told_from_a_narrow_link_that_says_so() {
-    for icmp in [false, true] {
-        let Some(path) = Path::new("a_black_hole_is_told_from_a_narrow_link_that_says_so") else {
-            return;
-        };
-        if !icmp {
-            path.router.firewall_at("output", "meta l4proto icmp drop");
-        }
-        let (mut client, _server) = connection(&path, 9000);
-        path.router.ip(&["link set far0 mtu 1300"]);
-        client
-            .write_all(&vec![7; 20_000])
-            .expect("taken by the kernel");
-        if icmp {
-            Diagnosis::of(&path.client, &["--seconds", "1"]).is_healthy();
-            continue;
-        }
-        // Another connection to the same host is answered.
-        until("full segments to be sent three times", || {
-            let listed = path.client.run("ss", &["-tniH"]);
-            listed.contains("backoff:3").then_some(())
-        });
-        let (mut alive, _other) = connection(&path, 9001);
-        alive.write_all(b"small").expect("sent");
-        Diagnosis::until_effects(
-            &path.client,
-            &["--seconds", "1"],
-            (
-                "mtu_black_hole",
-                "large packets vanish on the path to 10.77.2.1",
-            ),
-            Some("peer_silent"),
-        );
-    }
-}
-
-#[test]
 fn used_up_ports_are_found_and_half_of_them_are_healthy() {
     let Some(path) = Path::new("used_up_ports_are_found_and_half_of_them_are_healthy") else {
         return;
@@ -421,55 +325,70 @@ fn used_up_ports_are_found_and_half_of_them_are_healthy() {
     Diagnosis::until(&path.server, &["--from", file], "ports_used_up", "20 of 20");
 }
 
+/// What is said where /etc/resolv.conf has this text.
+fn with_resolver(namespace: &Namespace, text: &str) -> Diagnosis {
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = folder.path().join("resolv.conf");
+    std::fs::write(&file, text).expect("written");
+    let script = format!(
+        "mount --bind {} /etc/resolv.conf && exec nsenter --net={} \"$@\"",
+        file.display(),
+        namespace.file()
+    );
+    let command = launched_by(&["unshare", "--mount", "sh", "-c", &script, "sh"]);
+    Diagnosis::by(command, &["--seconds", "0.5"])
+}
+
 #[test]
-fn datagrams_to_a_closed_port_and_forged_sources_are_found() {
-    let Some(path) = Path::new("datagrams_to_a_closed_port_and_forged_sources_are_found") else {
+fn a_name_server_that_is_not_configured_or_does_not_run_is_found() {
+    let test = "a_name_server_that_is_not_configured_or_does_not_run_is_found";
+    let Some(host) = Namespace::new(test) else {
         return;
     };
-    let to_closed = path
-        .client
-        .inside(|| UdpSocket::bind("10.77.1.1:0").expect("a socket"));
-    let closed = Busy::with(move || {
-        let _ = to_closed.send_to(b"x", "10.77.2.1:7777");
-        std::thread::sleep(Duration::from_millis(50));
+    with_resolver(&host, "search x\n").is("no_nameserver", "none listens on 127.0.0.1:53");
+    // Nobody asks.
+    with_resolver(&host, "nameserver 127.0.0.53\n").is_healthy();
+    with_resolver(&host, "nameserver 10.77.9.53\n").is_healthy();
+    let asking = Busy::in_namespace(&host.name, || {
+        let socket = UdpSocket::bind("127.0.0.1:0").expect("a socket");
+        let _ = socket.send_to(b"question", "127.0.0.53:53");
+        std::thread::sleep(Duration::from_millis(20));
         true
     });
-    Diagnosis::until(
-        &path.server,
-        &["--seconds", "1"],
-        "udp_port_closed",
-        "datagrams in",
+    let start = Instant::now();
+    loop {
+        let diagnosis = with_resolver(&host, "nameserver 127.0.0.53\n");
+        if !diagnosis.causes().is_empty() || start.elapsed() > DEADLINE {
+            diagnosis.is("no_nameserver", "127.0.0.53, does not run");
+            break;
+        }
+    }
+    drop(asking);
+    let _runs = host.inside(|| UdpSocket::bind("127.0.0.1:53").expect("bound"));
+    with_resolver(&host, "search x\n").is_healthy();
+}
+
+#[test]
+fn without_proc_the_report_says_what_it_could_not_examine() {
+    let Some(host) = Namespace::new("without_proc_the_report_says_what_it_could_not_examine") else {
+        return;
+    };
+    let script = format!(
+        "umount -l /proc && exec nsenter --net={} \"$@\"",
+        host.file()
     );
-    drop(closed);
-    // The way back to this source leads elsewhere.
-    path.client.ip(&["addr add 10.88.0.1/32 dev near0"]);
-    path.server.ip(&[
-        "link add spare type veth peer name other",
-        "link set other up",
-        "link set spare up",
-        "route add 10.88.0.0/24 dev spare",
-    ]);
-    path.server.sysctl(&[
-        "net.ipv4.conf.all.rp_filter=1",
-        "net.ipv4.conf.far1.rp_filter=1",
-    ]);
-    let forged = path
-        .client
-        .inside(|| UdpSocket::bind("10.88.0.1:0").expect("a socket"));
-    let _open = path
-        .server
-        .inside(|| UdpSocket::bind("10.77.2.1:7777").expect("a socket"));
-    let _busy = Busy::with(move || {
-        let _ = forged.send_to(b"x", "10.77.2.1:7777");
-        std::thread::sleep(Duration::from_millis(50));
-        true
-    });
-    Diagnosis::until(
-        &path.server,
-        &["--seconds", "1"],
-        "reverse_path_filter",
-        "packets dropped",
-    );
+    let unshare = ["unshare", "--mount", "sh", "-c", &script, "sh"];
+    let diagnosis = Diagnosis::by(launched_by(&unshare), &["--seconds", "0.2"]);
+    diagnosis.is_healthy();
+    let document = diagnosis.document();
+    let examined = document["examined"].to_string();
+    assert!(!examined.contains("counters") && !examined.contains("limits"), "{examined}");
+    let not_examined = document["not_examined"].to_string();
+    assert!(not_examined.contains("/proc is not mounted"), "{not_examined}");
+    let mut command = launched_by(&unshare);
+    command.args(["diagnose", "--seconds", "0.2"]).stdin(Stdio::null());
+    let said = stdout(&finish(command));
+    assert!(!said.contains("host's counters"), "{said}");
 }
 
 #[test]

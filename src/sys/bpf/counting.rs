@@ -7,10 +7,12 @@ use super::{Command, Kernel, Refused, number, pair};
 use crate::bpf::btf::Btf;
 use crate::bpf::counting::MOST;
 use crate::bpf::drops::{self, FLOW_KEY, Flow, REASON_KEY, Reason};
+use crate::bpf::resets::{self, Reset};
 use crate::bpf::{Missing, Program, attempts};
 
-/// `BPF_MAP_TYPE_HASH`.
-const HASH: u32 = 1;
+/// `BPF_MAP_TYPE_LRU_HASH`: when it is full the oldest entry makes room, so that whoever looks for hours sees what is
+/// new.
+const HASH: u32 = 9;
 /// Bytes of each value.
 const COUNT: u32 = 8;
 
@@ -118,6 +120,53 @@ impl Drops {
         entries
             .filter_map(|(key, count)| Some((Flow::read(&key)?, count)))
             .collect()
+    }
+}
+
+/// The programs that count resets; they are gone when this is dropped.
+#[derive(Debug)]
+pub struct Resets {
+    map: OwnedFd,
+    names: Vec<(u32, Box<str>)>,
+    _received: OwnedFd,
+    /// Only kernels that tell the reason have this one.
+    _sent: Option<OwnedFd>,
+}
+
+impl Resets {
+    /// Begins to count.
+    ///
+    /// # Errors
+    /// As [`Counter::lookups`].
+    pub fn open(kernel: &Kernel<'_>) -> Result<Resets, Refused> {
+        let map = kernel.map(resets::KEY)?;
+        let descriptor = number(&map).cast_signed();
+        let mut names = Vec::new();
+        let received = kernel.fit(|btf| {
+            names = resets::reasons(btf);
+            resets::received(btf, descriptor)
+        })?;
+        let received = kernel.attach(&received)?;
+        let sent = kernel.fit(|btf| resets::sent(btf, descriptor));
+        let sent = sent.and_then(|program| kernel.attach(&program));
+        Ok(Resets {
+            map,
+            names,
+            _received: received,
+            _sent: sent.ok(),
+        })
+    }
+
+    /// What was counted so far, with the name of the reason of what this host sent.
+    pub fn counted(&self) -> Vec<(Reset, Option<Box<str>>, u64)> {
+        let entries = entries::<{ resets::KEY }>(&self.map).into_iter();
+        let read = |(key, count): ([u8; resets::KEY], u64)| {
+            let reset = Reset::read(&key)?;
+            let mut names = self.names.iter();
+            let name = names.find(|(number, _)| Some(*number) == reset.reason);
+            Some((reset, name.map(|(_, name)| name.clone()), count))
+        };
+        entries.filter_map(read).collect()
     }
 }
 

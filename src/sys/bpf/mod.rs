@@ -4,7 +4,7 @@
 
 mod counting;
 
-pub use counting::{Counter, Drops};
+pub use counting::{Counter, Drops, Resets};
 
 use std::ffi::{CStr, c_int};
 use std::fs::{self, File};

@@ -7,7 +7,7 @@ use socket2::{Domain, Socket, Type};
 
 use super::Side::{Client, Router, Server};
 use super::{Row, kept, listener_of};
-use crate::diagnose::Busy;
+use crate::diagnose::{Busy, connecting, until_sent_again};
 use crate::namespace::Namespace;
 use crate::routed::Path;
 
@@ -110,6 +110,61 @@ pub(super) const ROWS: &[&Row] = &[
         },
     },
     &Row {
+        name: "no default route for IPv6",
+        rule: "no_route",
+        about: "fd77:9::5",
+        effects: &[],
+        at: Client,
+        fault: |path| {
+            path.client.ip(&["-6 route del default"]);
+            kept![asking(&path.client, "[fd77:9::5]:80")]
+        },
+        // This host has no global address of IPv6: programs try and go on with IPv4.
+        look_alike: |path| {
+            path.client.ip(&["-6 route del default"]);
+            kept![asking(&path.client, "[2001:db8::5]:80")]
+        },
+    },
+    &Row {
+        name: "a route of IPv6 prohibits the destination",
+        rule: "no_route",
+        about: "of type prohibit covers it",
+        effects: &[],
+        at: Client,
+        fault: |path| {
+            path.client.ip(&["-6 route add prohibit fd77:9::/64"]);
+            kept![asking(&path.client, "[fd77:9::5]:80")]
+        },
+        look_alike: |path| {
+            path.client.ip(&["-6 route add prohibit fd77::/16"]);
+            let path_to = "-6 route add fd77:2::/64 via fd77:1::fe";
+            path.client.ip(&[path_to]);
+            kept![served(for_ipv6(path)), asking(&path.client, "[fd77:2::1]:8080")]
+        },
+    },
+    &Row {
+        name: "the own firewall drops what goes out to a port",
+        rule: "own_firewall_drops",
+        about: "10.77.2.1:5432",
+        effects: &["connecting_no_answer"],
+        at: Client,
+        fault: |path| {
+            path.client.firewall_at("output", "tcp dport 5432 drop");
+            let client = connecting(&path.client, "10.77.2.1:5432");
+            until_sent_again(&path.client);
+            kept![client]
+        },
+        // Another port is dropped, and was asked for before.
+        look_alike: |path| {
+            path.client.firewall_at("output", "tcp dport 5433 drop");
+            drop(connecting(&path.client, "10.77.2.1:5433"));
+            kept![
+                served(listener_of(&path.server, 5432, 128)),
+                asking(&path.client, "10.77.2.1:5432")
+            ]
+        },
+    },
+    &Row {
         name: "no route back to the clients",
         rule: "no_return_route",
         about: "no route back to 10.77.1.1",
@@ -144,6 +199,22 @@ pub(super) const ROWS: &[&Row] = &[
         look_alike: |path| {
             kept![
                 served(at_loopback(path)),
+                asking(&path.server, "127.0.0.1:8080")
+            ]
+        },
+    },
+    &Row {
+        name: "localhost is asked by IPv6 alone",
+        rule: "listener_elsewhere",
+        about: "listens on 127.0.0.1:8080 only",
+        effects: &[],
+        at: Server,
+        fault: |path| kept![served(at_loopback(path)), asking(&path.server, "[::1]:8080")],
+        // Refused by IPv6, the program goes on with IPv4.
+        look_alike: |path| {
+            kept![
+                served(at_loopback(path)),
+                asking(&path.server, "[::1]:8080"),
                 asking(&path.server, "127.0.0.1:8080")
             ]
         },

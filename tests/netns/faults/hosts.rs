@@ -1,6 +1,6 @@
 //! Faults of a whole network stack: its counters, limits and queues.
 
-use std::net::{TcpStream, UdpSocket};
+use std::net::{Ipv6Addr, SocketAddr, TcpStream, UdpSocket};
 use std::time::Duration;
 
 use socket2::{Domain, Protocol, SockAddr, Socket, Type};
@@ -9,6 +9,7 @@ use super::Side::{Client, Server};
 use super::{Kept, Row, kept, listener_of, server};
 use crate::diagnose::{Busy, transfer};
 use crate::routed::Path;
+use crate::support::until;
 
 pub(super) const ROWS: &[&Row] = &[
     &Row {
@@ -114,6 +115,61 @@ pub(super) const ROWS: &[&Row] = &[
             ]
         },
     },
+    &Row {
+        name: "sources that are routed elsewhere",
+        rule: "reverse_path_filter",
+        about: "10.88.0.1 by far1",
+        effects: &[],
+        at: Server,
+        fault: |path| from_elsewhere(path, 1),
+        look_alike: |path| from_elsewhere(path, 0),
+    },
+    &Row {
+        name: "packets from our own address",
+        rule: "martian_packets",
+        about: "10.77.2.1 by far1",
+        effects: &[],
+        at: Server,
+        fault: |path| kept![forged(path, [10, 77, 2, 1])],
+        look_alike: |path| kept![forged(path, [10, 77, 1, 1])],
+    },
+    &Row {
+        name: "router advertisements no longer arrive",
+        rule: "ipv6_autoconfiguration_lost",
+        about: "no longer arrive on near0: fd77:9::",
+        effects: &[],
+        at: Client,
+        fault: |path| {
+            advertise(path, 1);
+            until_listed(path, " deprecated ");
+            kept![]
+        },
+        look_alike: |path| {
+            advertise(path, 3600);
+            until_listed(path, " dynamic ");
+            kept![]
+        },
+    },
+    &Row {
+        name: "router advertisements are ignored",
+        rule: "ipv6_autoconfiguration_lost",
+        about: "ignored on near0",
+        effects: &[],
+        at: Client,
+        fault: |path| {
+            advertise(path, 3600);
+            until_listed(path, " dynamic ");
+            path.client.sysctl(&["net.ipv6.conf.near0.forwarding=1"]);
+            kept![]
+        },
+        look_alike: |path| {
+            path.client.sysctl(&["net.ipv6.conf.near0.accept_ra=2"]);
+            advertise(path, 3600);
+            until_listed(path, " dynamic ");
+            path.client.sysctl(&["net.ipv6.conf.near0.forwarding=1"]);
+            kept![]
+        },
+    },
 ];
 
 /// Attempts to connect, so many each fifth of a second, each given up after that.
@@ -209,4 +265,91 @@ fn datagrams(path: &Path) -> Busy {
         let _ = socket.send_to(&[7; 1000], &server(7777).into());
         true
     })
+}
+
+/// Datagrams from a source to which the server knows another way.
+fn from_elsewhere(path: &Path, rp_filter: u8) -> Kept {
+    path.client.ip(&["addr add 10.88.0.1/32 dev near0"]);
+    path.server.ip(&[
+        "link add spare type veth peer name other",
+        "link set other up",
+        "link set spare up",
+        "route add 10.88.0.0/24 dev spare",
+    ]);
+    path.server.sysctl(&[
+        &format!("net.ipv4.conf.all.rp_filter={rp_filter}"),
+        &format!("net.ipv4.conf.far1.rp_filter={rp_filter}"),
+    ]);
+    path.router.sysctl(&["net.ipv4.conf.all.rp_filter=0", "net.ipv4.conf.near1.rp_filter=0"]);
+    let socket = path
+        .client
+        .inside(|| UdpSocket::bind("10.88.0.1:0").expect("a socket"));
+    let open = path
+        .server
+        .inside(|| UdpSocket::bind("10.77.2.1:7777").expect("a socket"));
+    open.set_nonblocking(true).expect("set");
+    kept![Busy::with(move || {
+        let _ = socket.send_to(b"x", "10.77.2.1:7777");
+        std::thread::sleep(Duration::from_millis(50));
+        while open.recv(&mut [0; 100]).is_ok() {}
+        true
+    })]
+}
+
+/// Datagrams with this source.
+fn forged(path: &Path, source: [u8; 4]) -> Busy {
+    path.router.sysctl(&["net.ipv4.conf.all.rp_filter=0", "net.ipv4.conf.near1.rp_filter=0"]);
+    let open = path
+        .server
+        .inside(|| UdpSocket::bind("10.77.2.1:7777").expect("bound"));
+    open.set_nonblocking(true).expect("set");
+    let socket = path.client.inside(|| {
+        let socket = Socket::new(Domain::IPV4, Type::RAW, Some(Protocol::UDP)).expect("a raw socket");
+        socket.set_header_included_v4(true).expect("set");
+        socket
+    });
+    // The kernel fills in the length and the checksum.
+    let mut packet = vec![0x45, 0, 0, 0, 0, 0, 0, 0, 64, 17, 0, 0];
+    packet.extend(source);
+    packet.extend([10, 77, 2, 1]);
+    packet.extend([9_u16, 7777, 12, 0].map(u16::to_be_bytes).concat());
+    packet.extend(b"data");
+    Busy::with(move || {
+        std::thread::sleep(Duration::from_millis(20));
+        let _ = socket.send_to(&packet, &SockAddr::from(server(0)));
+        while open.recv(&mut [0; 100]).is_ok() {}
+        true
+    })
+}
+
+/// The router advertises itself and the prefix fd77:9::/64 (RFC 4861, 4.2 and 4.6.2), which is preferred for so many
+/// seconds.
+fn advertise(path: &Path, preferred: u32) {
+    let shown = path.router.run("ip", &["-o", "link", "show", "dev", "near1"]);
+    let index = shown.split(':').next().and_then(|it| it.parse().ok());
+    let index: u32 = index.expect("an index");
+    let mut message = vec![134, 0, 0, 0, 64, 0, 0x0e, 0x10, 0, 0, 0, 0, 0, 0, 0, 0];
+    message.extend([3, 4, 64, 0xc0]);
+    message.extend(7200_u32.to_be_bytes());
+    message.extend(preferred.to_be_bytes());
+    message.extend([0; 4]);
+    message.extend("fd77:9::".parse::<Ipv6Addr>().expect("an address").octets());
+    path.router.inside(|| {
+        let socket = Socket::new(Domain::IPV6, Type::RAW, Some(Protocol::ICMPV6)).expect("a raw socket");
+        socket.set_multicast_hops_v6(255).expect("set");
+        socket.set_multicast_if_v6(index).expect("set");
+        let all: SocketAddr = "[ff02::1]:0".parse().expect("an address");
+        socket.send_to(&message, &all.into()).expect("sent");
+    });
+}
+
+/// Waits until the address of the advertised prefix is listed with this word.
+fn until_listed(path: &Path, word: &str) {
+    until("the address of the advertised prefix", || {
+        let listed = path.client.run("ip", &["-6", "-o", "addr", "show", "dev", "near0"]);
+        let mut lines = listed.lines();
+        lines
+            .any(|line| line.contains("fd77:9::") && line.contains(word) && !line.contains("tentative"))
+            .then_some(())
+    });
 }

@@ -12,6 +12,7 @@
 //! | [`hosts`] | what a whole network stack counts, limits or queues |
 //! | [`paths`] | the way to a peer |
 //! | [`processes`] | what a process does while others wait for it |
+//! | [`resets`] | connections that are reset |
 //! | [`delay`] | a link on which a packet takes its time |
 
 pub(crate) mod delay;
@@ -19,6 +20,7 @@ mod firewalls;
 mod hosts;
 mod paths;
 mod processes;
+mod resets;
 mod sockets;
 
 use std::fmt::Write as _;
@@ -83,6 +85,7 @@ fn each_fault_is_the_first_cause_and_its_look_alike_is_healthy() {
         hosts::ROWS,
         paths::ROWS,
         processes::ROWS,
+        resets::ROWS,
     ]
     .concat());
 }

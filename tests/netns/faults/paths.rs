@@ -1,16 +1,17 @@
 //! Faults of the way to a peer.
 
 use std::io::{Read, Write};
-use std::net::{TcpListener, TcpStream};
-use std::time::Duration;
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::time::{Duration, Instant};
 
-use socket2::Socket;
+use socket2::{Domain, Socket, Type};
 
 use super::Side::Client;
 use super::delay::{Delay, FAR};
-use super::{Kept, Row, kept};
-use crate::diagnose::{Busy, connection};
+use super::{Kept, Row, kept, listener_of, server};
+use crate::diagnose::{Busy, connection, transfer};
 use crate::routed::Path;
+use crate::support::until;
 
 pub(super) const ROWS: &[&Row] = &[
     &Row {
@@ -48,7 +49,177 @@ pub(super) const ROWS: &[&Row] = &[
         // Limited by what the program has to send.
         look_alike: |path| small_sender(path, 1000),
     },
+    &Row {
+        name: "packets are lost on the way",
+        rule: "path_loss",
+        about: "10.77.2.1",
+        effects: &[],
+        at: Client,
+        fault: |path| losing(path, 17),
+        look_alike: |path| losing(path, 1000),
+    },
+    &Row {
+        name: "large packets vanish",
+        rule: "mtu_black_hole",
+        about: "10.77.2.1",
+        effects: &["peer_silent"],
+        at: Client,
+        fault: |path| {
+            path.router
+                .firewall_at("output", "meta l4proto icmp drop");
+            let (mut client, server) = connection(path, 9000);
+            path.router.ip(&["link set far0 mtu 1300"]);
+            client.write_all(&[7; 20_000]).expect("taken by the kernel");
+            until("full segments to be sent three times", || {
+                let listed = path.client.run("ss", &["-tniH"]);
+                listed.contains("backoff:3").then_some(())
+            });
+            // Another connection to the same host is answered.
+            let (mut alive, other) = connection(path, 9001);
+            alive.write_all(b"small").expect("sent");
+            kept![client, server, alive, other]
+        },
+        // The router says so.
+        look_alike: |path| {
+            let (mut client, server) = connection(path, 9000);
+            path.router.ip(&["link set far0 mtu 1300"]);
+            client.write_all(&[7; 20_000]).expect("taken by the kernel");
+            kept![client, server]
+        },
+    },
+    &Row {
+        name: "the netmask is too wide",
+        rule: "neighbour_failed",
+        about: "10.77.2.1",
+        effects: &["connecting_no_answer"],
+        at: Client,
+        fault: |path| {
+            path.client.ip(&[
+                "addr add 10.77.1.2/16 dev near0",
+                "route del default",
+            ]);
+            kept![patient(path, "10.77.2.1:8080")]
+        },
+        look_alike: |path| kept![patient(path, "10.77.2.1:8080")],
+    },
+    &Row {
+        name: "the cable is out",
+        rule: "link_down",
+        about: "interface near0 has no carrier",
+        effects: &["peer_silent"],
+        at: Client,
+        fault: |path| {
+            let (mut client, server) = connection(path, 9000);
+            path.router.ip(&["link set near1 down"]);
+            client.write_all(b"hello").expect("taken by the kernel");
+            until("the data to be sent again", || {
+                let listed = path.client.run("ss", &["-tnoH"]);
+                (listed.contains("timer:(on,") && !listed.contains(",0)")).then_some(())
+            });
+            kept![client, server]
+        },
+        // Nothing waits for it; a spare interface and an empty bridge have none either.
+        look_alike: |path| {
+            path.client.ip(&[
+                "link add spare type veth peer name other",
+                "link set spare up",
+                "link add empty type bridge",
+                "link set empty up",
+            ]);
+            let (client, server) = connection(path, 9000);
+            path.router.ip(&["link set near1 down"]);
+            kept![client, server]
+        },
+    },
+    &Row {
+        name: "the address of a connection is gone",
+        rule: "wrong_source_address",
+        about: "10.77.1.7 is not on this host",
+        effects: &["peer_silent"],
+        at: Client,
+        fault: |path| {
+            path.client.ip(&["addr add 10.77.1.7/24 dev near0"]);
+            let (mut client, server) = connection_from(path, "10.77.1.7");
+            path.client.ip(&["addr del 10.77.1.7/24 dev near0"]);
+            client.write_all(b"hello").expect("taken by the kernel");
+            kept![client, server]
+        },
+        // Nothing is sent from it.
+        look_alike: |path| {
+            path.client.ip(&["addr add 10.77.1.7/24 dev near0"]);
+            let (client, server) = connection_from(path, "10.77.1.7");
+            path.client.ip(&["addr del 10.77.1.7/24 dev near0"]);
+            kept![client, server]
+        },
+    },
+    &Row {
+        name: "the route prefers an address that has no way back",
+        rule: "wrong_source_address",
+        about: "10.66.0.1 is of lo, and packets leave by near0",
+        effects: &["connecting_no_answer"],
+        at: Client,
+        fault: |path| {
+            from_loopback(path);
+            kept![patient(path, "10.77.2.1:8080")]
+        },
+        look_alike: |path| {
+            path.router.ip(&["route add 10.66.0.1 via 10.77.1.1"]);
+            from_loopback(path);
+            let (client, server) = connection(path, 8080);
+            kept![client, server, patient(path, "10.77.2.1:8080")]
+        },
+    },
 ];
+
+/// A transfer of which the router drops each Nth packet. Each packet is by itself: what the firewall drops of a
+/// segment of many packets is many packets.
+fn losing(path: &Path, nth: u32) -> Kept {
+    path.client.ip(&["link set near0 gso_max_segs 1"]);
+    let rule = format!("tcp dport 9000 numgen inc mod {nth} == 0 drop");
+    path.router.firewall_at("forward", &rule);
+    kept![transfer(path, 9000, 2_000_000)]
+}
+
+/// An attempt to connect that is begun again when it has failed or waited for three seconds; a connection that is
+/// made is kept.
+fn patient(path: &Path, to: &'static str) -> Busy {
+    let name = path.client.name.clone();
+    let listener = listener_of(&path.server, 8080, 128);
+    Busy::in_namespace(&name, move || {
+        let _listens = &listener;
+        let to: SocketAddr = to.parse().expect("an address");
+        let begun = Instant::now();
+        let socket = Socket::new(Domain::IPV4, Type::STREAM, None).expect("a socket");
+        let made = socket.connect_timeout(&to.into(), Duration::from_secs(3));
+        while made.is_ok() && begun.elapsed() < Duration::from_secs(3) {
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        let _ = listener.set_nonblocking(true);
+        while listener.accept().is_ok() {}
+        true
+    })
+}
+
+/// A connection of the client from this address.
+fn connection_from(path: &Path, from: &str) -> (TcpStream, TcpStream) {
+    let listener = listener_of(&path.server, 9000, 8);
+    let from: SocketAddr = format!("{from}:0").parse().expect("an address");
+    let client = path.client.inside(|| {
+        let socket = Socket::new(Domain::IPV4, Type::STREAM, None).expect("a socket");
+        socket.bind(&from.into()).expect("bound");
+        socket.connect(&server(9000).into()).expect("connected");
+        socket
+    });
+    (client.into(), listener.accept().expect("accepted").0.into())
+}
+
+/// What the client sends comes from an address of its loopback interface.
+fn from_loopback(path: &Path) {
+    path.client.ip(&[
+        "addr add 10.66.0.1/32 dev lo",
+        "route replace default via 10.77.1.254 src 10.66.0.1",
+    ]);
+}
 
 /// A sender with a small buffer on a path of 40 ms, which writes pieces of this size.
 fn small_sender(path: &Path, piece: usize) -> Kept {

@@ -7,9 +7,10 @@ use std::process::Stdio;
 use socket2::{Domain, Socket, Type};
 
 use super::Side::Server;
-use super::{Row, connected, kept, listener_of, server as address_of};
+use super::{Kept, Row, connected, kept, listener_of, server as address_of};
+use crate::diagnose::connecting;
 use crate::routed::Path;
-use crate::support::{Running, until};
+use crate::support::{Running, finish, stdout, until};
 
 pub(super) const ROWS: &[&Row] = &[
     &Row {
@@ -126,6 +127,138 @@ pub(super) const ROWS: &[&Row] = &[
             let program = BINDING.replace("8080", "8081");
             kept![listener_of(&path.server, 8080, 8), server(path, &program)]
         },
+    },
+    &Row {
+        name: "a stopped server, its full queue, clients that hang",
+        rule: "process_stopped",
+        about: ":8080",
+        effects: &["accept_queue_full", "connecting_no_answer", "not_accepted"],
+        at: Server,
+        fault: |path| {
+            let server = server(path, &SERVING.replace("=100", "=1"));
+            server.signal("STOP");
+            kept![server, local_clients(path, 5)]
+        },
+        look_alike: |path| {
+            let server = server(path, &SERVING.replace("=100", "=1"));
+            kept![server, local_clients(path, 5)]
+        },
+    },
+    &Row {
+        name: "a server without descriptors, its full queue, clients that hang",
+        rule: "descriptor_limit",
+        about: ":8080",
+        effects: &["accept_queue_full", "connecting_no_answer", "not_accepted"],
+        at: Server,
+        fault: |path| {
+            let server = server(path, &limited().replace("=100", "=1"));
+            kept![server, local_clients(path, 30)]
+        },
+        look_alike: |path| {
+            let server = server(path, &limited().replace("=100", "=1"));
+            kept![server, local_clients(path, 8)]
+        },
+    },
+    &Row {
+        name: "a server that retries accept() without descriptors",
+        rule: "descriptor_limit",
+        about: "times a second",
+        effects: &["not_accepted"],
+        at: Server,
+        fault: |path| {
+            let server = server(path, &limited().replace("time.sleep(0.1)", "pass"));
+            let clients: Vec<_> = (0..30).map(|_| connected(&path.client, 8080)).collect();
+            kept![server, clients]
+        },
+        look_alike: |path| {
+            let server = server(path, &limited().replace("time.sleep(0.1)", "pass"));
+            let clients: Vec<_> = (0..8).map(|_| connected(&path.client, 8080)).collect();
+            kept![server, clients]
+        },
+    },
+    &Row {
+        name: "a connection from the port of a server",
+        rule: "port_held",
+        about: "has a connection from it",
+        effects: &[],
+        at: Server,
+        fault: |path| kept![outgoing(path, false), server(path, BINDING)],
+        // With SO_REUSEADDR at both it is not in the way.
+        look_alike: |path| kept![outgoing(path, true), server(path, BINDING)],
+    },
+    &Row {
+        name: "a forgotten child holds the listener",
+        rule: "inherited_listener",
+        about: ":8080",
+        effects: &["port_held"],
+        at: Server,
+        fault: |path| {
+            let child = adopted(path, "sleeps");
+            kept![child, server(path, BINDING)]
+        },
+        // A worker that init has adopted serves.
+        look_alike: |path| {
+            let child = adopted(path, "serves");
+            let clients: Vec<_> = (0..3).map(|_| connected(&path.client, 8080)).collect();
+            kept![child, clients]
+        },
+    },
+    &Row {
+        name: "clients wait at a forgotten child",
+        rule: "inherited_listener",
+        about: "its clients wait",
+        effects: &["not_accepted"],
+        at: Server,
+        fault: |path| {
+            let child = adopted(path, "sleeps");
+            let clients: Vec<_> = (0..3).map(|_| connected(&path.client, 8080)).collect();
+            kept![child, clients]
+        },
+        // Nobody wants anything of it.
+        look_alike: |path| kept![adopted(path, "sleeps")],
+    },
+    &Row {
+        name: "the address of a server is not on the host",
+        rule: "address_not_local",
+        about: "10.77.2.99:8080",
+        effects: &[],
+        at: Server,
+        fault: |path| kept![server(path, &BINDING.replace("2.1", "2.99"))],
+        look_alike: |path| {
+            path.server.ip(&["addr add 10.77.2.99/24 dev far1"]);
+            kept![server(path, &BINDING.replace("2.1", "2.99"))]
+        },
+    },
+    &Row {
+        name: "a program does not read its Unix datagrams",
+        rule: "unix_datagram_queue_full",
+        about: "blocked in send()",
+        effects: &[],
+        at: Server,
+        fault: |path| logging(path, "time.sleep(600)", "True"),
+        look_alike: |path| logging(path, "s.recv(1000); time.sleep(0.02)", "True"),
+    },
+    &Row {
+        name: "sends to a Unix socket fail",
+        rule: "unix_datagram_queue_full",
+        about: "failed with EAGAIN",
+        effects: &[],
+        at: Server,
+        fault: |path| logging(path, "time.sleep(600)", "False"),
+        look_alike: |path| logging(path, "s.recv(1000); time.sleep(0.02)", "False"),
+    },
+    &Row {
+        name: "the reader of Unix datagrams is stopped",
+        rule: "process_stopped",
+        about: "log",
+        effects: &["unix_datagram_queue_full"],
+        at: Server,
+        fault: |path| {
+            let [reader, sender] = reader_and_sender(path, "s.recv(1000)", "True");
+            reader.signal("STOP");
+            kept![reader, sender]
+        },
+        look_alike: |path| logging(path, "s.recv(1000)", "True"),
     },
 ];
 
@@ -276,4 +409,87 @@ fn server(path: &Path, program: &str) -> Running {
         .read_line(&mut String::new())
         .expect("a line");
     running
+}
+
+/// A process that was started by a server which has ended, and that has its listener.
+struct Adopted(u32);
+
+impl Drop for Adopted {
+    fn drop(&mut self) {
+        let _ = std::process::Command::new("kill").args(["-KILL", &self.0.to_string()]).status();
+    }
+}
+
+/// The child sleeps, or accepts all that comes.
+fn adopted(path: &Path, what: &str) -> Adopted {
+    let program = "
+import os, socket, sys, time
+listener = socket.create_server(('10.77.2.1', 8080), backlog=100)
+child = os.fork()
+if child:
+    print(child, flush=True)
+    sys.exit()
+os.close(1)
+if sys.argv[1] == 'sleeps':
+    listener.set_inheritable(True)
+    os.execvp('sleep', ['sleep', '600'])
+kept = []
+while True:
+    kept.append(listener.accept())
+";
+    let mut command = path.server.command("python3");
+    command.args(["-c", program, what]).stdin(Stdio::null());
+    let child = stdout(&finish(command)).trim().parse().expect("a number");
+    until("init to adopt the child", || {
+        let stat = std::fs::read_to_string(format!("/proc/{child}/stat")).expect("it runs");
+        let parent = stat.rsplit(')').next()?.split_whitespace().nth(1)?;
+        let of_parent = std::fs::read_to_string(format!("/proc/{parent}/status")).ok()?;
+        let comm = stat.contains("(sleep)") == (what == "sleeps");
+        (comm && of_parent.contains("NSpid:\t1\n")).then_some(())
+    });
+    Adopted(child)
+}
+
+/// A connection that has the port of a server at its own end.
+fn outgoing(path: &Path, reuse: bool) -> (Socket, Socket) {
+    let listener = path.router.inside(|| {
+        std::net::TcpListener::bind("10.77.2.254:9000").expect("it listens")
+    });
+    let to: std::net::SocketAddr = "10.77.2.254:9000".parse().expect("an address");
+    let socket = path.server.inside(|| {
+        let socket = Socket::new(Domain::IPV4, Type::STREAM, None).expect("a socket");
+        socket.set_reuse_address(reuse).expect("set");
+        socket.bind(&address_of(8080).into()).expect("bound");
+        socket.connect(&to.into()).expect("connected");
+        socket
+    });
+    (socket, listener.accept().expect("accepted").0.into())
+}
+
+/// A reader of Unix datagrams that does this again and again, and a sender with a blocking socket or one that is not.
+fn reader_and_sender(path: &Path, reading: &str, blocking: &str) -> [Running; 2] {
+    let name = &path.server.name;
+    let begin = "import socket, time\ns = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)\n";
+    let reader = format!(
+        "{begin}s.bind('\\0{name}-log')\nprint(flush=True)\nwhile True:\n    {reading}\n"
+    );
+    let sender = format!(
+        "{begin}s.connect('\\0{name}-log')\ns.setblocking({blocking})\nprint(flush=True)\n\
+         while True:\n    try: s.send(b'x' * 100)\n    except BlockingIOError: time.sleep(0.01)\n"
+    );
+    [server(path, &reader), server(path, &sender)]
+}
+
+fn logging(path: &Path, reading: &str, blocking: &str) -> Kept {
+    kept![reader_and_sender(path, reading, blocking)]
+}
+
+/// Clients on the host of the server, which connect one after the other and do not wait for it.
+fn local_clients(path: &Path, count: usize) -> Vec<Socket> {
+    let client = |_| {
+        let socket = connecting(&path.server, "10.77.2.1:8080");
+        std::thread::sleep(std::time::Duration::from_millis(5));
+        socket
+    };
+    (0..count).map(client).collect()
 }

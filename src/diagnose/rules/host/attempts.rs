@@ -4,8 +4,9 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 
 use super::{Check, Rule, seconds};
-use crate::diagnose::rules::affected;
-use crate::diagnose::{Case, Command, Fact, Finding, Severity, Subject, Value};
+use crate::diagnose::rules::process::INHERITED_LISTENER;
+use crate::diagnose::rules::{Cause, affected};
+use crate::diagnose::{Case, Command, Fact, Finding, Role, Severity, Subject, Value};
 use crate::host::SocketAt;
 use crate::host::traced::{self, FailedSend};
 use crate::sockets::State;
@@ -13,6 +14,7 @@ use crate::sockets::State;
 /// Linux's errno.
 const EACCES: i32 = 13;
 const EADDRINUSE: i32 = 98;
+const EADDRNOTAVAIL: i32 = 99;
 const UDP: u32 = 17;
 
 /// Broadcast.
@@ -75,28 +77,86 @@ fn broadcast(case: &Case<'_>) -> Vec<Finding> {
 }
 
 /// A port that somebody else has.
-pub static PORT_HELD: Rule = Rule::new(
-    "port_held",
-    "port held by another program",
+pub static PORT_HELD: Rule = Rule {
+    because: &[Cause::at(&INHERITED_LISTENER, Role::Itself)],
+    ..Rule::new(
+        "port_held",
+        "port held by another program",
+        [
+            "A program tries to bind a port again and again and gets EADDRINUSE: another socket has it.",
+            "At least 2 calls of bind() for the address failed with EADDRINUSE between two samples \
+             (raw_syscalls:sys_exit), and a socket of another program holds it.",
+            "A program that finds its port taken once and takes another one, or that holds the port itself.",
+            "Stop the program that holds the port, or let one of the two use another port.",
+        ],
+        Check::Host(port_held),
+    )
+};
+
+/// An address of another host.
+pub static ADDRESS_NOT_LOCAL: Rule = Rule::new(
+    "address_not_local",
+    "address not on this host",
     [
-        "A program tries to bind a port again and again and gets EADDRINUSE: another socket has it.",
-        "At least 2 calls of bind() for the address failed with EADDRINUSE between two samples \
-         (raw_syscalls:sys_exit), and a socket of another program holds it.",
-        "A program that finds its port taken once and takes another one, or that holds the port itself.",
-        "Stop the program that holds the port, or let one of the two use another port.",
+        "A program tries to bind an address that no interface of this host has, and gets EADDRNOTAVAIL. Its \
+         configuration names another host's address, or the address was removed or has moved to another host.",
+        "At least 2 calls of bind() for the address failed with EADDRNOTAVAIL between two samples \
+         (raw_syscalls:sys_exit), and no interface has it.",
+        "connect() also gives EADDRNOTAVAIL: then all local ports to the destination are used. An address that is \
+         still being checked (tentative) is on the host and can be bound soon.",
+        "Correct the address in the program's configuration, or add it to an interface. A server that is started \
+         before its address is there needs net.ipv4.ip_nonlocal_bind or IP_FREEBIND.",
     ],
-    Check::Host(port_held),
+    Check::Host(not_local),
 );
 
-/// What was bound in vain, with the program that tried.
-fn in_vain(case: &Case<'_>, netns: u16) -> Vec<(SocketAddr, u64, traced::Process)> {
+fn not_local(case: &Case<'_>) -> Vec<Finding> {
+    let mut found = Vec::new();
+    for (netns, network) in case.networks() {
+        for (to, times, by) in in_vain(case, netns, EADDRNOTAVAIL) {
+            let ip = to.ip().to_canonical();
+            let is_own = network.addresses.iter().any(|it| it.address == ip);
+            if times < 2 || is_own || network.addresses.is_empty() {
+                continue;
+            }
+            let subject = case.process_of(&by);
+            let subject = subject.map_or(Subject::Network { netns }, Subject::Process);
+            found.push(Finding {
+                facts: vec![Fact::new(
+                    "raw_syscalls:sys_exit",
+                    "EADDRNOTAVAIL",
+                    Value::Count(times),
+                )],
+                ruled_out: "Not a port that is taken: that gives EADDRINUSE.",
+                next: vec![
+                    Command::of("ip address").into(),
+                    "It lists the addresses of this host. Correct the program's configuration, or add the address."
+                        .into(),
+                ],
+                ..Finding::new(
+                    &ADDRESS_NOT_LOCAL,
+                    Severity::Error,
+                    subject,
+                    format!(
+                        "{by} cannot bind {to} ({times} times in {}): no interface of this host has the address",
+                        seconds(case)
+                    ),
+                )
+            });
+        }
+    }
+    found
+}
+
+/// What could not be bound because of an error, with the program that tried.
+fn in_vain(case: &Case<'_>, netns: u16, errno: i32) -> Vec<(SocketAddr, u64, traced::Process)> {
     let traced = case.traced(netns).unwrap_or_default();
     let mut tried: Vec<(SocketAddr, u64, traced::Process)> = Vec::new();
     for call in traced.calls {
         let Some(to) = call.address.filter(|_| &*call.call == "bind") else {
             continue;
         };
-        if call.errno != EADDRINUSE || to.port() == 0 {
+        if call.errno != errno || (errno == EADDRINUSE && to.port() == 0) {
             continue;
         }
         match tried.iter_mut().find(|it| it.0 == to) {
@@ -117,7 +177,7 @@ pub(in crate::diagnose::rules) fn wanted_by(
         let holds = case.index.in_the_way(to).contains(&at);
         (holds && !is_of(case, at, &by)).then_some(by)
     };
-    in_vain(case, netns).into_iter().find_map(wants)
+    in_vain(case, netns, EADDRINUSE).into_iter().find_map(wants)
 }
 
 /// Whether a socket is of a process that was traced.
@@ -134,7 +194,7 @@ fn is_of(case: &Case<'_>, at: SocketAt, process: &traced::Process) -> bool {
 fn port_held(case: &Case<'_>) -> Vec<Finding> {
     let mut found = Vec::new();
     for (netns, _) in case.networks() {
-        for (to, times, by) in in_vain(case, netns) {
+        for (to, times, by) in in_vain(case, netns, EADDRINUSE) {
             let mut holders = case.index.in_the_way(to);
             holders.retain(|at| case.socket(*at).netns == netns);
             // One that only holds the port has a finding of its own.

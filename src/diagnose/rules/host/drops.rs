@@ -1,5 +1,6 @@
 //! Packets that this host received or wanted to send, and dropped.
 
+use super::resolver::{is_question, name_server_is_missing};
 use super::{Check, Growth, Rule, counted, seconds};
 use crate::diagnose::{Case, Command, Finding, Severity, Subject};
 
@@ -201,6 +202,8 @@ fn udp_closed(case: &Case<'_>) -> Vec<Finding> {
         },
     };
     let mut found = growth.found(case);
+    // Questions to a name server that does not run have a finding of their own.
+    found.retain(|it| it.subject != Subject::Network { netns: 0 } || !only_questions(case));
     for finding in &mut found {
         let Subject::Network { netns } = finding.subject else {
             continue;
@@ -220,6 +223,13 @@ fn udp_closed(case: &Case<'_>) -> Vec<Finding> {
         }
     }
     found
+}
+
+/// Whether all that came to a closed port are questions to a name server of this host that does not run.
+fn only_questions(case: &Case<'_>) -> bool {
+    let traced = case.traced(0).unwrap_or_default();
+    let mut closed = traced.flows.iter().filter(|flow| &*flow.reason == "NO_SOCKET" && flow.protocol == 17);
+    name_server_is_missing(case) && closed.clone().next().is_some() && closed.all(is_question)
 }
 
 /// UDP send buffer.

@@ -64,24 +64,21 @@ const TOLD: &[Told] = &[
         command: "ip route",
         next: "Add the route, or find the host that sends its packets here.",
     },
-    Told {
-        reason: "IP_LOCAL_SOURCE",
-        least: 3,
-        words: "they arrive with an address of this host as their source: a duplicate address or a loop",
-        command: "ip address",
-        next: "Look for another host with one of these addresses.",
-    },
 ];
 
 fn kernel_drops(case: &Case<'_>) -> Vec<Finding> {
     let mut found = Vec::new();
-    for (netns, _) in case.networks() {
+    for (netns, network) in case.networks() {
         let Some(traced) = case.traced(netns) else {
             continue;
         };
         for told in TOLD {
             let packets = traced.dropped(told.reason);
-            if packets < told.least {
+            let is_told_elsewhere = told.reason == "PROTO_MEM"
+                && (!network.pressed.is_empty()
+                    || case.grown(netns, "UdpMemErrors") > Some(0)
+                    || case.grown(netns, "Udp6MemErrors") > Some(0));
+            if packets < told.least || is_told_elsewhere {
                 continue;
             }
             let headline = format!(

@@ -1,6 +1,6 @@
 //! The memory of all sockets together.
 
-use super::{Check, Rule, growth};
+use super::{Check, Growth, Rule, growth};
 use crate::diagnose::{Case, Command, Fact, Finding, Severity, Subject, Value};
 
 /// `tcp_mem`.
@@ -53,6 +53,42 @@ fn pressure(case: &Case<'_>) -> Vec<Finding> {
             headline,
         )
     }]
+}
+
+/// `udp_mem`.
+pub static UDP_MEMORY_USED_UP: Rule = Rule::new(
+    "udp_memory_used_up",
+    "UDP memory used up",
+    [
+        "The UDP sockets of all programs together hold as much memory as the third figure of net.ipv4.udp_mem allows, \
+         or a control group as much as its limit. The kernel drops datagrams, also for sockets with room in their \
+         own buffer.",
+        "UdpMemErrors or Udp6MemErrors grew by at least 2 between two samples.",
+        "A socket whose own buffer is full counts UdpRcvbufErrors alone.",
+        "Find the sockets with full receive buffers, whose programs do not read; raise net.ipv4.udp_mem if the host \
+         has the memory.",
+    ],
+    Check::Host(udp_memory),
+);
+
+fn udp_memory(case: &Case<'_>) -> Vec<Finding> {
+    let growth = Growth {
+        rule: &UDP_MEMORY_USED_UP,
+        severity: Severity::Error,
+        counters: &["UdpMemErrors", "Udp6MemErrors"],
+        least: 2,
+        headline: |count, time| {
+            format!("UDP memory used up (udp_mem): {count} datagrams dropped in {time}")
+        },
+        next: || {
+            vec![
+                Command::of("sockdoc sockets -um --sort -recv-q").into(),
+                "The sockets with the fullest buffers come first.".into(),
+                Command::of("sysctl net.ipv4.udp_mem").into(),
+            ]
+        },
+    };
+    growth.found(case)
 }
 
 /// Orphans.

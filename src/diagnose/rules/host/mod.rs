@@ -11,9 +11,11 @@ mod forwarding;
 mod interfaces;
 mod kernel;
 mod listeners;
+mod martians;
 mod memory;
 mod ports;
 mod refusals;
+mod resets;
 mod resolver;
 mod tables;
 #[cfg(test)]
@@ -21,9 +23,9 @@ mod tests;
 #[cfg(test)]
 mod traced_tests;
 
-pub use addresses::DUPLICATE_ADDRESS;
+pub use addresses::{DUPLICATE_ADDRESS, IPV6_AUTOCONFIGURATION_LOST};
 pub(super) use attempts::wanted_by;
-pub use attempts::{BROADCAST_NOT_PERMITTED, PORT_HELD};
+pub use attempts::{ADDRESS_NOT_LOCAL, BROADCAST_NOT_PERMITTED, PORT_HELD};
 pub use clock::TIME_JUMPED;
 pub use drops::{
     BACKLOG_DROPS, CHECKSUM_ERRORS, FRAGMENTS_LOST, REVERSE_PATH_FILTER, UDP_PORT_CLOSED,
@@ -33,10 +35,12 @@ pub use forwarding::FORWARDING_OFF;
 pub use interfaces::{INTERFACE_ERRORS, SEND_QUEUE_FULL};
 pub use kernel::KERNEL_DROPS;
 pub use listeners::{NO_RETURN_ROUTE, SYN_QUEUE_FULL};
-pub use memory::{ORPHANS_AT_LIMIT, TCP_MEMORY_PRESSURE};
+pub use martians::MARTIAN_PACKETS;
+pub use memory::{ORPHANS_AT_LIMIT, TCP_MEMORY_PRESSURE, UDP_MEMORY_USED_UP};
 pub use ports::PORTS_USED_UP;
 pub(super) use refusals::is_refused_at;
 pub use refusals::{LISTENER_ELSEWHERE, NOBODY_LISTENS};
+pub use resets::{CLOSED_UNREAD, RESET_BY_PEER};
 pub use resolver::NO_NAMESERVER;
 pub use tables::{CONNTRACK_TABLE_FULL, NEIGHBOUR_TABLE_FULL, TIME_WAIT_TABLE_FULL};
 

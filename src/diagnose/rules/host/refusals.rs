@@ -7,7 +7,7 @@ use super::{Check, Rule, seconds};
 use crate::diagnose::rules::affected;
 use crate::diagnose::{Case, Command, Fact, Finding, NextStep, Severity, Subject, Value};
 use crate::host::SocketAt;
-use crate::sockets::{Proto, State};
+use crate::sockets::{Proto, Socket, State};
 
 /// A listener at another address.
 pub static LISTENER_ELSEWHERE: Rule = Rule::new(
@@ -16,10 +16,11 @@ pub static LISTENER_ELSEWHERE: Rule = Rule::new(
     [
         "Clients ask for a port of this host and are refused, and a program does listen on that port: on another \
          address (often 127.0.0.1), for the other IP version, or in another network namespace.",
-        "The kernel dropped at least 2 SYNs of one client (drop reason NO_SOCKET), and a listener has the port but \
-         not the address.",
-        "A listener on 127.0.0.1 that only local programs ask for is as it should be. A host that tries one port \
-         after the other is a scanner.",
+        "The kernel dropped at least 2 SYNs of one client (20 of a client that is neither on a network of this host \
+         nor private; drop reason NO_SOCKET), and a listener has the port but not the address.",
+        "A listener on 127.0.0.1 that only local programs ask for is as it should be. A program that asks `localhost` \
+         tries ::1 and then 127.0.0.1: no fault as long as it gets through. A host that tries one port after the \
+         other is a scanner.",
         "Let the program listen on the address that is asked for, or on all of them (0.0.0.0 or ::).",
     ],
     Check::Host(elsewhere),
@@ -32,8 +33,8 @@ pub static NOBODY_LISTENS: Rule = Rule::new(
     [
         "Clients ask for a port of this host on which no program listens: the kernel refuses each connection with \
          RST. The service is not running, or it uses another port.",
-        "The kernel dropped at least 2 SYNs of one client (drop reason NO_SOCKET) to a port below those of outgoing \
-         connections.",
+        "The kernel dropped at least 2 SYNs of one client (20 of a client that is neither on a network of this host \
+         nor private; drop reason NO_SOCKET) to a port that is not one of outgoing connections.",
         "A host that tries one port after the other is a scanner. Late segments of a connection that is over also \
          meet no socket: they are no SYNs.",
         "Start the service, or correct the port at the client.",
@@ -52,11 +53,11 @@ struct Refused {
 /// The ends of this host at which a client was refused more than once.
 fn refused(case: &Case<'_>) -> Vec<Refused> {
     let mut found = Vec::new();
-    for (netns, _) in case.networks() {
+    for (netns, network) in case.networks() {
         let traced = case.traced(netns).unwrap_or_default();
         let mut ends: BTreeMap<(IpAddr, u16), (u64, Vec<IpAddr>)> = BTreeMap::new();
         for flow in traced.flows_for("NO_SOCKET").filter(|flow| flow.begins) {
-            if flow.packets >= 2 {
+            if flow.packets >= network.more_than_a_try(flow.source) {
                 let end = ends.entry(flow.destination).or_default();
                 end.0 += flow.packets;
                 end.1.push(flow.source);
@@ -128,6 +129,24 @@ impl Refused {
     }
 }
 
+/// Whether a program of this host has a connection to one of these listeners, or had one a moment ago: a program that
+/// tries `::1` goes on with 127.0.0.1.
+fn gets_through(case: &Case<'_>, listeners: &[SocketAt]) -> bool {
+    let is_one = |socket: &Socket| {
+        let listens = |at: &SocketAt| {
+            let listener = case.socket(*at);
+            listener.netns == socket.netns
+                && socket.local.port() == listener.local.port()
+                && socket.local.ip().is_some_and(|ip| listener.takes(ip))
+        };
+        socket.proto == Proto::Tcp
+            && socket.state != State::Listen
+            && socket.peer.ip().is_some_and(|ip| ip.is_loopback())
+            && listeners.iter().any(listens)
+    };
+    case.sample.sockets.iter().any(is_one)
+}
+
 fn elsewhere(case: &Case<'_>) -> Vec<Finding> {
     let refused = refused(case).into_iter();
     let finding = |it: Refused| {
@@ -140,6 +159,9 @@ fn elsewhere(case: &Case<'_>) -> Vec<Finding> {
         let socket = case.socket(first);
         // It has begun to listen meanwhile.
         if here(&first) && socket.takes(it.to.ip()) {
+            return None;
+        }
+        if here(&first) && it.to.ip().is_loopback() && gets_through(case, &listeners) {
             return None;
         }
         let place = case.sample.namespaces.get(usize::from(socket.netns));

@@ -4,7 +4,10 @@ use std::time::Duration;
 
 use crate::diagnose::testing::{sample, socket};
 use crate::diagnose::{Case, Subject, diagnose};
-use crate::host::traced::{DroppedFlow, FailedCall, FailedLookup, FailedSend, Process, Traced};
+use crate::host::network::BEYOND;
+use crate::host::traced::{
+    CountedReset, DroppedFlow, FailedCall, FailedLookup, FailedSend, Process, Traced,
+};
 use crate::host::{Delta, Index, Machine, Network, RouteAnswer, RouteTo, Sample};
 use crate::nftables::{Chain, Family as Table, Firewall, Hook};
 use crate::rtnetlink::{InterfaceAddress, Link};
@@ -26,6 +29,8 @@ fn host(traced: Traced) -> Network {
         address: address.into(),
         prefix: 24,
         duplicate: false,
+        learned: false,
+        deprecated: false,
     };
     let mut network = Network {
         links: vec![link(2, "eth0", None), link(3, "docker0", Some("bridge"))],
@@ -404,4 +409,177 @@ fn a_clock_that_is_set_is_told_from_one_that_is_slewed_and_from_a_slow_look() {
     assert_eq!(forward, "the clock jumped forward by 3.0 s");
     let back = found(&before, &at(7_000, 999_000)).unwrap();
     assert_eq!(back, "the clock jumped back by 3.0 s");
+}
+
+#[test]
+fn a_client_from_the_wide_world_has_to_ask_more_often() {
+    let asked = |source, packets| {
+        flows(vec![DroppedFlow {
+            packets,
+            ..flow("NO_SOCKET", 2, source, ([10, 0, 0, 2], 445))
+        }])
+    };
+    assert_eq!(one(asked([192, 168, 7, 7], 2), &[]).0, "nobody_listens");
+    assert_eq!(said(asked([203, 0, 113, 9], 3), &[]), []);
+    assert_eq!(one(asked([203, 0, 113, 9], 20), &[]).0, "nobody_listens");
+}
+
+#[test]
+fn localhost_that_is_refused_by_ipv6_is_healthy_if_ipv4_gets_through() {
+    let asked = || {
+        flows(vec![DroppedFlow {
+            source: std::net::Ipv6Addr::LOCALHOST.into(),
+            destination: (std::net::Ipv6Addr::LOCALHOST.into(), 8080),
+            ..flow("NO_SOCKET", 1, [127, 0, 0, 1], ([127, 0, 0, 1], 8080))
+        }])
+    };
+    let listener = at(State::Listen, [127, 0, 0, 1], 8080);
+    let connection = Socket {
+        peer: end([127, 0, 0, 1], 40_000),
+        ..at(State::TimeWait, [127, 0, 0, 1], 8080)
+    };
+    assert_eq!(one(asked(), std::slice::from_ref(&listener)).0, "listener_elsewhere");
+    assert_eq!(said(asked(), &[listener, connection]), []);
+}
+
+#[test]
+fn an_address_that_no_interface_has_is_told_from_one_that_is_there() {
+    let bind = |address: &str, times| {
+        host(Traced {
+            calls: vec![FailedCall {
+                by: client(),
+                call: "bind".into(),
+                errno: 99,
+                address: Some(address.parse().unwrap()),
+                times,
+            }],
+            ..Traced::default()
+        })
+    };
+    let (id, headline) = one(bind("10.0.0.99:80", 2), &[]);
+    assert_eq!(id, "address_not_local");
+    assert_eq!(
+        headline,
+        "curl (pid 99) cannot bind 10.0.0.99:80 (2 times in 2.0 s): no interface of this host has the address"
+    );
+    assert_eq!(said(bind("10.0.0.99:80", 1), &[]), []);
+    assert_eq!(said(bind("10.0.0.2:80", 2), &[]), []);
+}
+
+#[test]
+fn martians_name_the_source_and_two_are_everyday() {
+    let dropped = |count| {
+        host(Traced {
+            reasons: vec![("IP_LOCAL_SOURCE".into(), count)],
+            flows: vec![flow("IP_LOCAL_SOURCE", 2, [10, 0, 0, 2], ([10, 0, 0, 2], 7))],
+            ..Traced::default()
+        })
+    };
+    let (id, headline) = one(dropped(3), &[]);
+    assert_eq!(id, "martian_packets");
+    assert!(
+        headline.starts_with("martian packets: 3 in 2.0 s (10.0.0.2 to 10.0.0.2 by eth0) come from an address of"),
+        "{headline}"
+    );
+    assert_eq!(said(dropped(2), &[]), []);
+}
+
+#[test]
+fn resets_of_a_server_are_told_from_those_of_clients() {
+    let reset = |reason: Option<&str>, local: &str, peer: &str, times| {
+        host(Traced {
+            resets: vec![CountedReset {
+                reason: reason.map(Into::into),
+                local: local.parse().unwrap(),
+                peer: peer.parse().unwrap(),
+                connecting: false,
+                times,
+            }],
+            ..Traced::default()
+        })
+    };
+    let (id, headline) = one(reset(None, "10.0.0.2:40000", "10.0.0.9:80", 3), &[]);
+    assert_eq!(id, "reset_by_peer");
+    assert_eq!(headline, "3 connections to 10.0.0.9:80 reset by the peer in 2.0 s");
+    assert_eq!(said(reset(None, "10.0.0.2:40000", "10.0.0.9:80", 2), &[]), []);
+    let listener = || vec![at(State::Listen, [0; 4], 8080)];
+    let of_client = |reason| reset(reason, "10.0.0.2:8080", "10.0.0.9:40000", 9);
+    assert_eq!(said(of_client(None), &listener()), []);
+    let unread = Some("TCP_ABORT_ON_CLOSE");
+    let (id, headline) = one(of_client(unread), &listener());
+    assert_eq!(id, "closed_unread");
+    assert_eq!(
+        headline,
+        "9 connections closed with unread data in 2.0 s: 10.0.0.9 got a reset (RST)"
+    );
+    assert_eq!(said(of_client(unread), &[]), []);
+    assert_eq!(said(of_client(Some("TCP_STATE")), &listener()), []);
+}
+
+#[test]
+fn a_resolver_of_this_host_that_does_not_run_is_a_finding_once_it_is_asked() {
+    let ask = |ip: [u8; 4]| DroppedFlow {
+        protocol: 17,
+        begins: false,
+        ..flow("NO_SOCKET", 1, [127, 0, 0, 1], (ip, 53))
+    };
+    let found = |servers: &[[u8; 4]], asked: Vec<DroppedFlow>| {
+        let with = |network| Sample {
+            networks: vec![network],
+            machine: Some(Machine {
+                nameservers: Some(servers.iter().map(|ip| (*ip).into()).collect()),
+                ..Machine::default()
+            }),
+            ..Sample::default()
+        };
+        let (before, after) = (with(host(Traced::default())), with(flows(asked)));
+        let index = Index::new(&after);
+        let delta = Delta::new(Index::new(&before), &index, Duration::from_secs(2));
+        let findings = diagnose(&Case::new(&index).since(Some(&delta)));
+        findings.all().first().map(|it| it.headline.clone())
+    };
+    let local = [127, 0, 0, 53];
+    assert_eq!(
+        found(&[local], vec![ask(local)]).unwrap(),
+        "the name server in /etc/resolv.conf, 127.0.0.53, does not run: nothing listens on its UDP port 53"
+    );
+    assert_eq!(found(&[local], vec![]), None);
+    assert_eq!(found(&[local, [10, 0, 0, 53]], vec![ask(local)]), None);
+    assert!(found(&[], vec![]).is_some());
+}
+
+#[test]
+fn advertisements_that_stopped_are_told_from_a_network_that_is_renumbered() {
+    let learned = |last: u16, deprecated| InterfaceAddress {
+        interface: 2,
+        address: std::net::Ipv6Addr::new(0xfd00, 0, 0, last, 0, 0, 0, 1).into(),
+        prefix: 64,
+        duplicate: false,
+        learned: true,
+        deprecated,
+    };
+    let with = |addresses: &[InterfaceAddress], route: RouteAnswer| {
+        let mut network = host(Traced::default());
+        network.addresses.extend(addresses);
+        network.routes.push(RouteTo {
+            to: BEYOND,
+            answer: route,
+        });
+        network
+    };
+    let refused = RouteAnswer::Refused(101);
+    let (id, headline) = one(with(&[learned(1, true)], refused), &[]);
+    assert_eq!(id, "ipv6_autoconfiguration_lost");
+    assert!(headline.ends_with("fd00:0:0:1::1 is deprecated"), "{headline}");
+    let both = [learned(1, true), learned(2, false)];
+    assert_eq!(said(with(&both, refused), &[]), []);
+    assert_eq!(said(with(&[learned(1, false)], refused), &[]), []);
+    let mut ignoring = with(&[learned(1, false)], refused);
+    ignoring.settings.put("net.ipv6.conf.eth0.accept_ra", "1");
+    assert_eq!(said(ignoring.clone(), &[]), []);
+    ignoring.settings.put("net.ipv6.conf.eth0.forwarding", "1");
+    assert_eq!(one(ignoring, &[]).0, "ipv6_autoconfiguration_lost");
+    let mut down = with(&[learned(1, true)], refused);
+    down.links[0].carrier = false;
+    assert_eq!(said(down, &[]), []);
 }

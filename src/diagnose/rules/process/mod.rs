@@ -2,14 +2,17 @@
 
 mod blocked;
 mod descriptor_limit;
+mod inherited_listener;
 mod memory_limit;
 mod stopped;
 
 pub use blocked::RULE as BLOCKED;
 pub use descriptor_limit::RULE as DESCRIPTOR_LIMIT;
+pub use inherited_listener::RULE as INHERITED_LISTENER;
 pub use memory_limit::RULE as MEMORY_LIMIT;
 pub use stopped::RULE as STOPPED;
 
+use super::socket::datagrams_are_stuck;
 use super::{Case, Cause, Role};
 use crate::diagnose::words;
 use crate::host::{ProcessAt, ProcessStatus, SocketAt};
@@ -49,6 +52,8 @@ fn kept_waiting(case: &Case<'_>, process: ProcessAt) -> Option<(Vec<SocketAt>, S
     };
     let held = case.index.held_by(process).iter().copied();
     let unread: Vec<SocketAt> = held.filter(is_unread).collect();
+    let held = case.index.held_by(process).iter().copied();
+    let full: Vec<SocketAt> = held.filter(|at| datagrams_are_stuck(case, *at)).collect();
     let mut effects = Vec::new();
     if waiting > 0 {
         let waits = if waiting == 1 { "waits" } else { "wait" };
@@ -64,12 +69,16 @@ fn kept_waiting(case: &Case<'_>, process: ProcessAt) -> Option<(Vec<SocketAt>, S
             words::count(count, "connection")
         ));
     }
+    if !full.is_empty() {
+        effects.push("senders of Unix datagrams cannot send".to_owned());
+    }
     sockets.extend(unread);
+    sockets.extend(full);
     (!effects.is_empty()).then(|| (sockets, effects.join(", ")))
 }
 
 /// What was known of a process in the earlier sample.
-fn earlier<'a>(case: &Case<'a>, process: ProcessAt) -> Option<&'a ProcessStatus> {
+pub(super) fn earlier<'a>(case: &Case<'a>, process: ProcessAt) -> Option<&'a ProcessStatus> {
     let pid = case.sample.process(process).pid;
     let before = case.before?.before().sample();
     let mut statuses = before.processes.iter();

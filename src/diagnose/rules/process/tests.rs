@@ -1,6 +1,6 @@
 use crate::diagnose::testing::{commands, figures, idle, sample, socket};
 use crate::diagnose::{Case, Finding, Findings, Severity, Subject, diagnose};
-use crate::host::{GroupMemory, Index, ProcessAt, ProcessStatus, Sample, SocketAt};
+use crate::host::{GroupMemory, Index, ProcessAt, ProcessStatus, Sample, SocketAt, Threads};
 use crate::sockets::testing::owners;
 use crate::sockets::{Socket, State, TcpFigures};
 
@@ -12,6 +12,8 @@ fn status(state: char, descriptors: u32) -> ProcessStatus {
         descriptor_limit: Some(1024),
         frozen: false,
         memory: None,
+        threads: None,
+        adopted: false,
     }
 }
 
@@ -190,4 +192,31 @@ fn a_limit_that_is_not_reached_or_not_known_and_an_empty_queue_stay_silent() {
         ..status('S', 0)
     };
     assert_eq!(about_the_process(&server(3, 0, unknown)), None);
+}
+
+#[test]
+fn a_listener_that_only_a_forgotten_child_holds_is_the_cause_of_what_waits() {
+    let child = |adopted, await_events| ProcessStatus {
+        adopted,
+        threads: Some(Threads {
+            await_events,
+            ..Threads::default()
+        }),
+        ..status('S', 20)
+    };
+    let said = |waiting, status| {
+        let sample = server(waiting, 0, status);
+        let found = findings(&sample);
+        let mut found = found.of(SocketAt(0)).map(|it| it.headline.clone());
+        let first = found.next();
+        first.filter(|it| it.starts_with("listener"))
+    };
+    assert_eq!(
+        said(3, child(true, false)).unwrap(),
+        "listener of port 80 held by a child of a server that has ended: web (pid 812); its clients wait"
+    );
+    for healthy in [child(false, false), child(true, true), status('S', 20)] {
+        assert_eq!(said(3, healthy), None);
+    }
+    assert_eq!(said(0, child(true, false)), None);
 }

@@ -10,6 +10,7 @@ mod firewall;
 mod loss;
 mod mtu;
 mod route;
+mod source;
 #[cfg(test)]
 mod tests;
 mod window;
@@ -22,6 +23,7 @@ pub use loss::losses;
 pub(super) use loss::sent_again;
 pub use mtu::black_holes;
 pub use route::{LINK_DOWN, NEIGHBOUR_FAILED, NO_ROUTE};
+pub use source::WRONG_SOURCE_ADDRESS;
 pub use window::{RECEIVE_WINDOW_SMALL, SEND_BUFFER_SMALL};
 
 use super::{Check, Rule, affected};

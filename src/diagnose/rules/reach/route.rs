@@ -2,6 +2,7 @@
 
 use std::net::IpAddr;
 
+use super::source::is_from_nowhere;
 use super::{Check, Finding, Rule, affected};
 use crate::diagnose::{Case, Command, Fact, Severity, Subject, Value};
 use crate::host::traced;
@@ -18,7 +19,8 @@ pub static NO_ROUTE: Rule = Rule::new(
          prohibit). Nothing is sent.",
         "The kernel's own answer to the question for the route (RTM_GETROUTE), where a connection to the address \
          waits, or where the kernel looked for a route in vain between two samples (fib:fib_table_lookup); or \
-         IpOutNoRoutes grew meanwhile: programs tried to send without a route.",
+         IpOutNoRoutes grew meanwhile: programs tried to send without a route. Of IPv6: connect() failed \
+         (raw_syscalls:sys_exit) and the kernel refuses the route.",
         "A network that is closed on purpose has no default route: that is a finding only when something is \
          sent beyond it. A wide blackhole route with a more specific one is healthy.",
         "Look at the routes, and add the one that is missing.",
@@ -73,6 +75,9 @@ fn tries_without_route(case: &Case<'_>, netns: u16) -> Option<Finding> {
     let mut tried: Vec<(IpAddr, String, u64, Option<&traced::Process>)> = Vec::new();
     for lookup in &traced.lookups {
         let Some(by) = &lookup.by else { continue };
+        if !is_used(network(case, netns)?, lookup.to) {
+            continue;
+        }
         let is_told = case.index.waiting().contains_key(&(netns, lookup.to));
         let Some(why) = refusal(case, netns, lookup.to).filter(|_| !is_told) else {
             continue;
@@ -118,12 +123,32 @@ fn tries_without_route(case: &Case<'_>, netns: u16) -> Option<Finding> {
     })
 }
 
+/// Whether this host takes part in the network of an address: programs try IPv6 everywhere and go on with IPv4 if there
+/// is none.
+fn is_used(network: &Network, to: IpAddr) -> bool {
+    let kind = |ip: IpAddr| match ip {
+        IpAddr::V4(_) => 4,
+        // 2000::/3 and fc00::/7.
+        IpAddr::V6(ip) if ip.octets()[0] >> 5 == 1 => 6,
+        IpAddr::V6(ip) if ip.octets()[0] >> 1 == 0x7e => 7,
+        IpAddr::V6(_) => 0,
+    };
+    let is_of_it = |it: &InterfaceAddress| kind(it.address) == kind(to);
+    to.is_ipv4() || kind(to) > 0 && network.addresses.iter().any(is_of_it)
+}
+
 /// Programs that get `ENETUNREACH` leave no socket to look at: without tracing only the counter shows them.
 fn sends_without_route(case: &Case<'_>, netns: u16) -> Option<Finding> {
     const NAME: &str = "IpOutNoRoutes";
     let grown = case.grown(netns, NAME).unwrap_or(0);
     // Answers to SYNs are counted too, and no_return_route tells of those.
     let answers = case.grown(netns, "TcpExtListenDrops").unwrap_or(0);
+    // What a connection sends from an address that is gone is counted too.
+    let waiting = case.index.waiting().iter();
+    let mut here = waiting.filter(|((of, _), _)| *of == netns);
+    if here.any(|(_, sockets)| sockets.iter().any(|at| is_from_nowhere(case, *at))) {
+        return None;
+    }
     if grown < 2 || answers > 0 {
         return None;
     }

@@ -299,6 +299,8 @@ fn with_firewall(firewall: Firewall, sockets: Vec<Socket>) -> Sample {
         address: [10, 9, 1, 1].into(),
         prefix: 24,
         duplicate: false,
+        learned: false,
+        deprecated: false,
     }];
     network.firewall = Some(firewall);
     with(network, sockets)
@@ -359,4 +361,55 @@ fn clients_are_stopped_where_a_program_listens_on_the_port_of_a_rule() {
     assert_eq!(said(8080, [0; 4], 0), []);
     assert_eq!(said(8080, [127, 0, 0, 1], 1), []);
     assert_eq!(said(23, [0; 4], 1), []);
+}
+
+#[test]
+fn a_source_address_that_is_gone_or_of_another_interface_is_the_cause_of_what_waits() {
+    let own = |interface, address: [u8; 4]| InterfaceAddress {
+        interface,
+        address: address.into(),
+        prefix: 24,
+        duplicate: false,
+        learned: false,
+        deprecated: false,
+    };
+    let network = |addresses: &[InterfaceAddress], of_source: Option<RouteAnswer>| {
+        let mut network = reaching(route(RouteKind::Unicast), Reachability::Known, true);
+        network.addresses = addresses.to_vec();
+        network.links.push(Link {
+            index: 1,
+            name: "lo".into(),
+            loopback: true,
+            up: true,
+            carrier: true,
+            ..Link::default()
+        });
+        network.routes.extend(of_source.map(|answer| RouteTo {
+            to: [10, 9, 1, 1].into(),
+            answer,
+        }));
+        network
+    };
+    let found = |network: &Network, more: Vec<Socket>| {
+        let sockets = [vec![connecting()], more].concat();
+        let sample = with(network.clone(), sockets);
+        said(&sample, &sample)
+    };
+    let rule = "wrong_source_address";
+    let caused = [(rule, None), ("connecting_no_answer", Some(rule))];
+    let not_caused = [("connecting_no_answer", None)];
+    let other = own(2, [10, 9, 1, 7]);
+    let sent_on = Some(route(RouteKind::Unicast));
+    assert_eq!(found(&network(&[other], sent_on), vec![]), caused);
+    // A transparent proxy; a sample that does not tell.
+    let local = Some(route(RouteKind::Local));
+    assert_eq!(found(&network(&[other], local), vec![]), not_caused);
+    assert_eq!(found(&network(&[other], None), vec![]), not_caused);
+    let on_loopback = network(&[other, own(1, [10, 9, 1, 1])], local);
+    assert_eq!(found(&on_loopback, vec![]), caused);
+    // Another connection from it is answered.
+    let answered = connection(State::Established, TcpInfoValues::default());
+    assert_eq!(found(&on_loopback, vec![answered]), not_caused);
+    let here = network(&[own(2, [10, 9, 1, 1]), own(1, [10, 9, 1, 1])], local);
+    assert_eq!(found(&here, vec![]), not_caused);
 }

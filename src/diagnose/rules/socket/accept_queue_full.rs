@@ -1,7 +1,7 @@
 //! The queue of connections that wait for `accept()` is full: the kernel drops further SYNs, or,
 //! of a Unix socket, lets it wait.
 
-use super::super::process::{BLOCKED, DESCRIPTOR_LIMIT, MEMORY_LIMIT, STOPPED};
+use super::super::process::{BLOCKED, DESCRIPTOR_LIMIT, INHERITED_LISTENER, MEMORY_LIMIT, STOPPED};
 use super::super::{Cause, Check, Rule, diag_count, held_up_by, watch_program};
 use super::listener_drops::dropped;
 use crate::diagnose::{Case, Finding, Role, Severity, Subject};
@@ -27,6 +27,7 @@ pub static RULE: Rule = Rule {
         Cause::at(&BLOCKED, Role::Owner),
         Cause::at(&MEMORY_LIMIT, Role::Owner),
         Cause::at(&DESCRIPTOR_LIMIT, Role::Owner),
+        Cause::at(&INHERITED_LISTENER, Role::Itself),
     ],
     check: Check::Socket(check),
 };

@@ -13,6 +13,7 @@ mod peer_silent;
 pub(super) mod peer_window_closed;
 mod reuseport_stuck;
 pub(super) mod udp_receive_buffer_full;
+mod unix_datagrams_unread;
 
 pub use accept_queue_full::RULE as ACCEPT_QUEUE_FULL;
 pub use both_wait_to_be_read::RULE as BOTH_WAIT_TO_BE_READ;
@@ -23,11 +24,14 @@ pub use keepalive_unanswered::RULE as KEEPALIVE_UNANSWERED;
 pub use listener_drops::RULE as LISTENER_DROPS;
 pub(super) use listener_drops::dropped;
 pub use not_accepted::RULE as NOT_ACCEPTED;
+pub(super) use not_accepted::is_stuck;
 pub use not_reading::RULE as NOT_READING;
 pub use peer_silent::RULE as PEER_SILENT;
 pub use peer_window_closed::RULE as PEER_WINDOW_CLOSED;
 pub use reuseport_stuck::RULE as REUSEPORT_STUCK;
 pub use udp_receive_buffer_full::RULE as UDP_RECEIVE_BUFFER_FULL;
+pub use unix_datagrams_unread::RULE as UNIX_DATAGRAM_QUEUE_FULL;
+pub(super) use unix_datagrams_unread::is_full as datagrams_are_stuck;
 
 use crate::diagnose::Case;
 use crate::host::SocketAt;

@@ -1,6 +1,8 @@
 //! A connection is complete, and the program has not accepted it.
 
-use super::super::process::{BLOCKED, DESCRIPTOR_LIMIT, MEMORY_LIMIT, STOPPED, is_held_up};
+use super::super::process::{
+    BLOCKED, DESCRIPTOR_LIMIT, INHERITED_LISTENER, MEMORY_LIMIT, STOPPED, is_held_up,
+};
 use super::super::{Cause, Check, Rule, diag_count, held_up_by, tcp_age, watch_program};
 use super::accept_queue_full::is_full;
 use super::{ACCEPT_QUEUE_FULL, REUSEPORT_STUCK};
@@ -23,6 +25,7 @@ pub static RULE: Rule = Rule {
         program has closed has inode 0 too, but is in FIN-WAIT, CLOSING or LAST-ACK.",
     next: "Find the program that listens and see what it does instead of accept().",
     because: &[
+        Cause::at(&INHERITED_LISTENER, Role::Listener),
         Cause::at(&ACCEPT_QUEUE_FULL, Role::Listener),
         Cause::at(&REUSEPORT_STUCK, Role::Listener),
         Cause::at(&STOPPED, Role::Owner),

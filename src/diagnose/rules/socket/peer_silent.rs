@@ -22,6 +22,7 @@ pub static RULE: Rule = Rule {
         Cause::at(&reach::NO_ROUTE, Role::Itself),
         Cause::at(&reach::LINK_DOWN, Role::Itself),
         Cause::at(&reach::NEIGHBOUR_FAILED, Role::Itself),
+        Cause::at(&reach::WRONG_SOURCE_ADDRESS, Role::Itself),
         Cause::at(&reach::OWN_FIREWALL_DROPS, Role::Itself),
         Cause::at(&path::MTU_BLACK_HOLE, Role::Itself),
     ],

@@ -4,6 +4,7 @@ use std::net::{IpAddr, SocketAddr};
 
 use super::{Check, Finding, Place, Rule, SYN, affected, culprits, way};
 use crate::diagnose::{Case, Severity, Subject};
+use crate::host::traced::DroppedFlow;
 use crate::host::{Network, SocketAt};
 use crate::nftables::rule::{Comparison, Condition, Field};
 use crate::nftables::{self, Fate, Hook, Packet, fate};
@@ -125,8 +126,8 @@ pub static LISTENER_FIREWALLED: Rule = Rule::new(
     [
         "A program listens on a port, and a rule or policy of this host's firewall drops or rejects every new \
          connection to that port, whatever its source.",
-        "Between two samples the kernel dropped at least 2 packets of one client to the port (drop reason \
-         NETFILTER_DROP), or, where that is not traced, the counter of a rule for that port rose; and the rules of \
+        "Between two samples the kernel dropped at least 2 packets of one client to the port (20 of a client that is \
+         neither on a network of this host nor private; drop reason NETFILTER_DROP), or, where that is not traced, the counter of a rule for that port rose; and the rules of \
          the input hook, asked in their order, let no other packet to the port pass.",
         "A rule for some sources only, or for a port on which no program listens, is how a firewall should be. A host \
          that tries one port after the other is a scanner.",
@@ -200,7 +201,8 @@ fn knocked(case: &Case<'_>, netns: u16, network: &Network) -> Vec<(u8, u16, Clie
         return ports.map(|port| (TCP, port, None)).collect();
     };
     let incoming = traced.flows_for("NETFILTER_DROP");
-    let incoming = incoming.filter(|flow| flow.interface != 0 && flow.packets >= 2);
+    let often = |flow: &&DroppedFlow| flow.packets >= network.more_than_a_try(flow.source);
+    let incoming = incoming.filter(|flow| flow.interface != 0).filter(often);
     for flow in incoming.filter(|flow| flow.begins || flow.protocol == 17) {
         let (to, port) = flow.destination;
         let is_own = network.addresses.iter().any(|it| it.address == to);

@@ -17,6 +17,7 @@ pub use counted::{LISTENER_FIREWALLED, OUTPUT_STOPPED, clients_stopped, stopped_
 pub use forward::FORWARD_DROPPED;
 
 use super::route::{is_cut_off, way};
+use super::source::is_from_nowhere;
 use super::{Check, Finding, Rule, affected};
 use crate::diagnose::{Case, Command, Fact, NextStep, Severity, Subject, Value};
 use crate::host::{Network, RouteAnswer, SocketAt};
@@ -423,6 +424,7 @@ fn blocked(case: &Case<'_>, netns: u16) -> Vec<SocketAt> {
     let here = waiting.filter(|((of, to), _)| *of == netns && !is_cut_off(case, netns, *to));
     let mut sockets: Vec<SocketAt> = here
         .flat_map(|(_, sockets)| sockets.iter().copied())
+        .filter(|at| !is_from_nowhere(case, *at))
         .collect();
     // Those that have never heard of their peer come first; if there are any, they are meant.
     let connecting = |at: &SocketAt| case.socket(*at).state == State::SynSent;
