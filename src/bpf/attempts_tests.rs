@@ -14,7 +14,11 @@ fn kernel(tracepoints: &[&str]) -> Vec<u8> {
     writer.structure("task_struct", &[("nsproxy", nsproxy, 3000)]);
     let common = [("skc_family", int, 16), ("skc_net", possible, 48)];
     let common = writer.structure("sock_common", &common);
-    let members = [("__sk_common", common, 0), ("sk_protocol", int, 500), ("sk_type", int, 502)];
+    let members = [
+        ("__sk_common", common, 0),
+        ("sk_protocol", int, 500),
+        ("sk_type", int, 502),
+    ];
     let sock = writer.structure("sock", &members);
     let flow = writer.structure("flowi_common", &[("flowic_iif", int, 4)]);
     let members = [

@@ -10,7 +10,7 @@ use super::btf::{Btf, Kind, TypeId};
 use super::counting::{
     Counting, VALUE, namespace_of_socket, number_of_namespace, tracepoint, word,
 };
-use super::{Missing, Program, member};
+use super::{Missing, Program, helper, member};
 
 /// Bytes of a key: namespace, reason, family and our port, the peer's port and the state, our address, the peer's.
 pub const KEY: usize = 56;
@@ -24,6 +24,8 @@ const PEER_PORT: i16 = 12;
 const STATE: i16 = 14;
 const LOCAL: i16 = 16;
 const PEER: i16 = 32;
+/// Our port once more, as packets have it: a connection that its program has closed gave its number back.
+const SOURCE_PORT: i16 = 48;
 
 /// In the place of a reason: the peer sent the reset.
 const RECEIVED: i32 = -1;
@@ -67,10 +69,14 @@ impl Reset {
             }
         };
         let reason = word(key, 4);
+        let port = match u16::from_ne_bytes(half(LOCAL_PORT)) {
+            0 => u16::from_be_bytes(half(SOURCE_PORT)),
+            port => port,
+        };
         Some(Reset {
             netns: word(key, 0),
             reason: (reason != RECEIVED.cast_unsigned()).then_some(reason),
-            local: SocketAddr::new(address(LOCAL)?, u16::from_ne_bytes(half(LOCAL_PORT))),
+            local: SocketAddr::new(address(LOCAL)?, port),
             peer: SocketAddr::new(address(PEER)?, u16::from_be_bytes(half(PEER_PORT))),
             connecting: half(STATE)[0] == SYN_SENT,
         })
@@ -147,6 +153,8 @@ struct Ends {
     peer_port: i16,
     four: [i16; 2],
     sixteen: [i16; 2],
+    source_port: i16,
+    read_kernel: i32,
     counting: Counting,
 }
 
@@ -155,7 +163,12 @@ impl Ends {
         let (common, common_type) = member(btf, sk, "__sk_common")?;
         let of = |name| member(btf, common_type, name).map(|(offset, _)| common + offset);
         let net = member(btf, member(btf, common_type, "skc_net")?.1, "net")?.1;
+        let inet = btf
+            .find(Kind::Struct, "inet_sock")
+            .ok_or(Missing("inet_sock"))?;
         Ok(Ends {
+            source_port: member(btf, inet, "inet_sport")?.0,
+            read_kernel: helper(btf, "BPF_FUNC_probe_read_kernel")?,
             net: namespace_of_socket(btf, sk)?,
             inum: number_of_namespace(btf, net)?,
             family: of("skc_family")?,
@@ -170,7 +183,7 @@ impl Ends {
 
     /// Counts the socket in register 7 for the reason in register 6.
     fn count(&self, a: &mut Assembler, map: i32, out: Label) {
-        use Reg::{R1, R6, R7, R10};
+        use Reg::{R1, R2, R3, R6, R7, R10};
         use Size::{Byte, Double, Half, Word};
         a.set(R1, 0);
         for at in (0..56).step_by(8) {
@@ -186,6 +199,13 @@ impl Ends {
             a.load(size, R1, R7, from);
             a.store(size, R10, AT + to, R1);
         }
+        // It lies after what the verifier knows of a socket.
+        a.copy(R1, R10);
+        a.add(R1, i32::from(AT + SOURCE_PORT));
+        a.set(R2, 2);
+        a.copy(R3, R7);
+        a.add(R3, i32::from(self.source_port));
+        a.call(self.read_kernel);
         a.load(Double, R1, R7, self.net);
         a.load(Word, R1, R1, self.inum);
         a.store(Word, R10, AT, R1);
@@ -240,6 +260,10 @@ mod tests {
         assert_eq!(reset.reason, Some(5));
         assert_eq!(reset.peer, "[fd00::7]:40000".parse().unwrap());
         assert!(reset.connecting);
+        let mut closed = key(5, 2, &[10, 0, 0, 2], &[10, 0, 0, 9], 7);
+        closed[10..12].fill(0);
+        closed[48..50].copy_from_slice(&9000_u16.to_be_bytes());
+        assert_eq!(Reset::read(&closed).unwrap().local.port(), 9000);
         assert_eq!(Reset::read(&key(5, 1, &[], &[], 0)), None);
     }
 

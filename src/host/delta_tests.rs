@@ -20,7 +20,7 @@ fn flow(cookie: u64, inode: u32, received: u64, sent: u64) -> Socket {
         cookie: Some(cookie),
         inode,
         details: Some(Box::new(Details {
-            tcp: Some(Box::new(info)),
+            tcp: Some(info.into()),
             ..Details::default()
         })),
         ..connection("10.0.0.1:80", &format!("10.0.0.2:{}", 40_000 + cookie))

@@ -26,6 +26,5 @@ pub use delta::{Delta, join_closed};
 pub use index::{Index, answers_about_others};
 pub use network::{Machine, Network, RouteAnswer, RouteTo};
 pub use sample::{
-    Forward, GroupMemory, Namespace, Note, ProcessAt, ProcessStatus, Sample, SocketAt,
-    Threads,
+    Forward, GroupMemory, Namespace, Note, ProcessAt, ProcessStatus, Sample, SocketAt, Threads,
 };

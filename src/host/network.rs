@@ -65,7 +65,7 @@ pub struct Machine {
     pub clock_ms: u64,
 }
 
-/// An address for which only a default route leads on: the first of those that are assigned (2000::/3).
+/// An address for which only a default route leads on: the first of those that are assigned (`2000::/3`).
 pub const BEYOND: IpAddr = IpAddr::V6(Ipv6Addr::new(0x2000, 0, 0, 0, 0, 0, 0, 0));
 
 /// How an address is reached.
@@ -121,7 +121,9 @@ impl Network {
     pub fn more_than_a_try(&self, client: IpAddr) -> u64 {
         let is_private = match client.to_canonical() {
             IpAddr::V4(ip) => ip.is_private() || ip.is_loopback() || ip.is_link_local(),
-            IpAddr::V6(ip) => ip.is_unique_local() || ip.is_loopback() || ip.is_unicast_link_local(),
+            IpAddr::V6(ip) => {
+                ip.is_unique_local() || ip.is_loopback() || ip.is_unicast_link_local()
+            }
         };
         let is_near = is_private || self.addresses.iter().any(|own| own.covers(client));
         if is_near { 2 } else { 20 }

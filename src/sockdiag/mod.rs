@@ -45,7 +45,7 @@ pub use inet::{InetAttributes, InetMessage, InetRequest, SocketId, TcpRequest};
 pub use meminfo::SkMemInfo;
 pub use netlink_diag::{NetlinkAttributes, NetlinkMessage, NetlinkRequest};
 pub use packet::{PacketAttributes, PacketMessage, PacketRequest};
-pub use tcp_info::{TcpInfo, TcpInfoValues};
+pub use tcp_info::{KeptTcpInfo, TcpInfo, TcpInfoValues};
 pub use unix::{UnixAttributes, UnixMessage, UnixName, UnixRequest};
 pub use vsock::{VsockMessage, VsockRequest};
 

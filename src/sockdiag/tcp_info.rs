@@ -4,7 +4,9 @@
 //! The struct only ever grows at its end: 104 bytes in 2.6, 192 in 4.10, 232 in 5.4, 248 in 6.7. So
 //! a field is there if the length reaches to its end.
 
-use serde::{Deserialize, Serialize};
+use std::borrow::Cow;
+
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 /// `TCPI_OPT_*`, the bits of [`TcpInfo::options`].
 pub mod options {
@@ -87,6 +89,74 @@ impl<'a> TcpInfo<'a> {
     }
 }
 
+/// A `struct tcp_info` that is kept for as long as its socket: the kernel's own bytes, which take a third of the space of
+/// the values, or the values where they come from elsewhere.
+#[derive(Debug, Clone)]
+pub enum KeptTcpInfo {
+    /// What the kernel filled in.
+    Bytes(Box<[u8]>),
+    /// What a file says, or what was corrected.
+    Values(Box<TcpInfoValues>),
+}
+
+impl KeptTcpInfo {
+    /// All fields.
+    pub fn values(&self) -> Cow<'_, TcpInfoValues> {
+        match self {
+            KeptTcpInfo::Bytes(bytes) => Cow::Owned(TcpInfo::new(bytes).values()),
+            KeptTcpInfo::Values(values) => Cow::Borrowed(values),
+        }
+    }
+}
+
+impl KeptTcpInfo {
+    /// As [`TcpInfo::snd_wscale`].
+    pub fn snd_wscale(&self) -> Option<u8> {
+        match self {
+            KeptTcpInfo::Bytes(bytes) => TcpInfo::new(bytes).snd_wscale(),
+            KeptTcpInfo::Values(values) => values.snd_wscale,
+        }
+    }
+
+    /// As [`TcpInfo::rcv_wscale`].
+    pub fn rcv_wscale(&self) -> Option<u8> {
+        match self {
+            KeptTcpInfo::Bytes(bytes) => TcpInfo::new(bytes).rcv_wscale(),
+            KeptTcpInfo::Values(values) => values.rcv_wscale,
+        }
+    }
+}
+
+impl From<TcpInfo<'_>> for KeptTcpInfo {
+    fn from(info: TcpInfo<'_>) -> Self {
+        KeptTcpInfo::Bytes(info.0.into())
+    }
+}
+
+impl From<TcpInfoValues> for KeptTcpInfo {
+    fn from(values: TcpInfoValues) -> Self {
+        KeptTcpInfo::Values(Box::new(values))
+    }
+}
+
+impl PartialEq for KeptTcpInfo {
+    fn eq(&self, other: &Self) -> bool {
+        self.values() == other.values()
+    }
+}
+
+impl Serialize for KeptTcpInfo {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        self.values().serialize(serializer)
+    }
+}
+
+impl<'de> Deserialize<'de> for KeptTcpInfo {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        TcpInfoValues::deserialize(deserializer).map(Self::from)
+    }
+}
+
 /// Makes an accessor and a field of the value for each line `offset => name: type`. A number after
 /// `unless` is what the kernel writes when it does not know.
 macro_rules! fields {
@@ -128,6 +198,19 @@ macro_rules! fields {
             pub delivery_rate_app_limited: Option<bool>,
             /// Why TCP Fast Open was not used.
             pub fastopen_client_fail: Option<u8>,
+        }
+
+        impl KeptTcpInfo {
+            $(
+                $(#[$doc])*
+                #[inline]
+                pub fn $name(&self) -> Option<$type> {
+                    match self {
+                        KeptTcpInfo::Bytes(bytes) => TcpInfo::new(bytes).$name(),
+                        KeptTcpInfo::Values(values) => values.$name,
+                    }
+                }
+            )*
         }
 
         /// Name, offset and size of each field.

@@ -1,7 +1,7 @@
 //! How far the counters of sockets went between two samples.
 
 use super::{Address, Proto, Socket, State};
-use crate::sockdiag::TcpInfoValues;
+use crate::sockdiag::KeptTcpInfo;
 
 /// How far the counters of a socket, or of several, went in the time between. `None`: there is no such counter.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -56,9 +56,10 @@ pub fn is_closed(socket: &Socket) -> bool {
 /// Whether it is such a connection that never was one: its SYN was answered, by a reset. That shows only if
 /// its program did not wait in connect(2), which forgets the address when it fails.
 pub fn was_refused(socket: &Socket) -> bool {
-    let answered = |info: &TcpInfoValues| {
+    let answered = |info: &KeptTcpInfo| {
         // The kernel counts the SYN among the bytes that were acknowledged.
-        info.segs_in > Some(0) && (info.bytes_acked, info.bytes_received) == (Some(0), Some(0))
+        info.segs_in() > Some(0)
+            && (info.bytes_acked(), info.bytes_received()) == (Some(0), Some(0))
     };
     is_closed(socket) && socket.tcp_info().is_some_and(answered)
 }
@@ -78,9 +79,9 @@ impl Change {
         Change {
             in_bytes: figure(received),
             out_bytes: figure(sent),
-            in_segments: figure(|it| it.tcp_info()?.segs_in.map(u64::from)),
-            out_segments: figure(|it| it.tcp_info()?.segs_out.map(u64::from)),
-            retransmits: figure(|it| it.tcp_info()?.total_retrans.map(u64::from)),
+            in_segments: figure(|it| it.tcp_info()?.segs_in().map(u64::from)),
+            out_segments: figure(|it| it.tcp_info()?.segs_out().map(u64::from)),
+            retransmits: figure(|it| it.tcp_info()?.total_retrans().map(u64::from)),
             drops: figure(|it| it.memory()?.drops.map(u64::from)),
             accepts: None,
             opened: u64::from(before.is_none()),
@@ -133,7 +134,7 @@ fn grown(before: u64, after: u64) -> u64 {
 
 /// Payload received: the kernel counts the FIN of the peer as a byte.
 fn received(socket: &Socket) -> Option<u64> {
-    let bytes = socket.tcp_info()?.bytes_received?;
+    let bytes = socket.tcp_info()?.bytes_received()?;
     let fin = matches!(
         socket.state,
         State::CloseWait | State::Closing | State::LastAck | State::Unconnected
@@ -144,8 +145,8 @@ fn received(socket: &Socket) -> Option<u64> {
 /// Payload sent once. Before Linux 4.19: that was acknowledged, the SYN included.
 fn sent(socket: &Socket) -> Option<u64> {
     let info = socket.tcp_info()?;
-    match info.bytes_sent {
-        Some(sent) => Some(sent.saturating_sub(info.bytes_retrans.unwrap_or(0))),
-        None => info.bytes_acked,
+    match info.bytes_sent() {
+        Some(sent) => Some(sent.saturating_sub(info.bytes_retrans().unwrap_or(0))),
+        None => info.bytes_acked(),
     }
 }

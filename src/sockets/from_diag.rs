@@ -2,7 +2,7 @@
 
 use crate::sockdiag::inet::Timer as WireTimer;
 use crate::sockdiag::{
-    InetMessage, NetlinkMessage, PacketMessage, SkMemInfo, TcpInfo, TcpInfoValues, UnixMessage,
+    InetMessage, KeptTcpInfo, NetlinkMessage, PacketMessage, SkMemInfo, TcpInfo, UnixMessage,
     UnixName, VsockMessage,
 };
 
@@ -82,7 +82,7 @@ pub fn inet(message: &InetMessage<'_>, proto: Proto, netns: u16, taken: Taken) -
     }
     if taken.details {
         socket.details = Some(Box::new(Details {
-            tcp: info.map(|info| Box::new(values(&info, state))),
+            tcp: info.map(|info| kept(info, state)),
             memory: attributes.sk_mem_info,
             congestion: attributes
                 .congestion
@@ -103,14 +103,15 @@ pub fn inet(message: &InetMessage<'_>, proto: Proto, netns: u16, taken: Taken) -
 }
 
 /// Nothing has been received before a connection is established: the kernel would count from its start.
-fn values(info: &TcpInfo<'_>, state: State) -> TcpInfoValues {
-    let mut values = info.values();
-    if state == State::SynSent {
-        values.last_data_recv_ms = None;
-        values.last_ack_recv_ms = None;
-        values.last_data_sent_ms = None;
+fn kept(info: TcpInfo<'_>, state: State) -> KeptTcpInfo {
+    if state != State::SynSent {
+        return info.into();
     }
-    values
+    let mut values = info.values();
+    values.last_data_recv_ms = None;
+    values.last_ack_recv_ms = None;
+    values.last_data_sent_ms = None;
+    values.into()
 }
 
 fn timer(message: &InetMessage<'_>) -> Option<Timer> {

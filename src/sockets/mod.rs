@@ -41,7 +41,7 @@ pub use evidence::{TcpEvidence, TcpFigures};
 pub use owners::{Owner, OwnerReason, Owners, Process};
 pub use state::{Family, Proto, State};
 
-use crate::sockdiag::{SkMemInfo, TcpInfoValues};
+use crate::sockdiag::{KeptTcpInfo, SkMemInfo};
 
 /// One socket. Kept small: a host may have a hundred thousand.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -117,10 +117,10 @@ impl Socket {
     }
 
     /// What TCP reports about a connection, if requested. For a listener the same structure has other contents.
-    pub fn tcp_info(&self) -> Option<&TcpInfoValues> {
+    pub fn tcp_info(&self) -> Option<&KeptTcpInfo> {
         match self.state {
             State::Listen => None,
-            _ => self.details.as_ref()?.tcp.as_deref(),
+            _ => self.details.as_ref()?.tcp.as_ref(),
         }
     }
 
@@ -288,7 +288,7 @@ pub enum TimerKind {
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub struct Details {
     /// `struct tcp_info`, as far as this kernel fills it. It is large, and only TCP sockets have one.
-    pub tcp: Option<Box<TcpInfoValues>>,
+    pub tcp: Option<KeptTcpInfo>,
     /// Memory and drops.
     pub memory: Option<SkMemInfo>,
     /// The congestion control algorithm.

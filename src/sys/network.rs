@@ -147,7 +147,12 @@ pub fn translated(protocol: u8, from: SocketAddr, to: SocketAddr) -> Option<Sock
 
 /// Adds what rules ask about interfaces whose addresses come from router advertisements.
 fn add_autoconfiguration(network: &mut Network, netlink: &mut Netlink) {
-    let mut learned: Vec<u32> = network.addresses.iter().filter(|it| it.learned).map(|it| it.interface).collect();
+    let mut learned: Vec<u32> = network
+        .addresses
+        .iter()
+        .filter(|it| it.learned)
+        .map(|it| it.interface)
+        .collect();
     learned.sort_unstable();
     learned.dedup();
     if !learned.is_empty() {
@@ -282,7 +287,8 @@ pub fn add_unseen(sample: &mut Sample) {
     });
     let no_proc = !Path::new("/proc/self/net").exists();
     let no_proc = no_proc.then(|| {
-        let text = "processes, counters and limits: /proc is not mounted (mount -t proc proc /proc)";
+        let text =
+            "processes, counters and limits: /proc is not mounted (mount -t proc proc /proc)";
         ("proc_missing", text.to_owned())
     });
     let notes = hidden.into_iter().chain(legacy).chain(no_proc);

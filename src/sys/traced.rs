@@ -226,7 +226,12 @@ impl Counted {
 
 /// Where `connect()` found no way to, or one that refuses: of IPv6 alone, since look-ups of IPv4 are counted themselves.
 fn unreachable(attempt: &Attempt) -> Option<IpAddr> {
-    const ERRORS: [i32; 4] = [libc::EACCES, libc::EINVAL, libc::ENETUNREACH, libc::EHOSTUNREACH];
+    const ERRORS: [i32; 4] = [
+        libc::EACCES,
+        libc::EINVAL,
+        libc::ENETUNREACH,
+        libc::EHOSTUNREACH,
+    ];
     let connects = Call::of(attempt.what) == Some(Call::Connect);
     let to = attempt.given().filter(|_| connects)?.ip();
     let is_it = to.is_ipv6() && to.to_canonical().is_ipv6() && ERRORS.contains(&attempt.errno);

@@ -33,7 +33,7 @@ pub(crate) fn flow(cookie: u64, inode: u32, ends: [&str; 2], bytes: [u64; 2]) ->
         cookie: Some(cookie),
         inode,
         details: Some(Box::new(Details {
-            tcp: Some(Box::new(info)),
+            tcp: Some(info.into()),
             memory: Some(memory),
             ..Details::default()
         })),
@@ -45,8 +45,13 @@ pub(crate) fn flow(cookie: u64, inode: u32, ends: [&str; 2], bytes: [u64; 2]) ->
 pub(crate) fn closed(socket: &Socket) -> Socket {
     let mut socket = socket.clone();
     let info = socket.details.as_mut().and_then(|it| it.tcp.as_mut());
-    let received = info.and_then(|info| info.bytes_received.as_mut());
-    *received.expect("a counter") += 1;
+    let info = info.expect("its counters");
+    let received = info.bytes_received().map(|received| received + 1);
+    *info = TcpInfoValues {
+        bytes_received: received,
+        ..info.values().into_owned()
+    }
+    .into();
     Socket {
         state: State::Unconnected,
         inode: 0,

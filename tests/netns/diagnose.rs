@@ -370,7 +370,8 @@ fn a_name_server_that_is_not_configured_or_does_not_run_is_found() {
 
 #[test]
 fn without_proc_the_report_says_what_it_could_not_examine() {
-    let Some(host) = Namespace::new("without_proc_the_report_says_what_it_could_not_examine") else {
+    let Some(host) = Namespace::new("without_proc_the_report_says_what_it_could_not_examine")
+    else {
         return;
     };
     let script = format!(
@@ -382,11 +383,19 @@ fn without_proc_the_report_says_what_it_could_not_examine() {
     diagnosis.is_healthy();
     let document = diagnosis.document();
     let examined = document["examined"].to_string();
-    assert!(!examined.contains("counters") && !examined.contains("limits"), "{examined}");
+    assert!(
+        !examined.contains("counters") && !examined.contains("limits"),
+        "{examined}"
+    );
     let not_examined = document["not_examined"].to_string();
-    assert!(not_examined.contains("/proc is not mounted"), "{not_examined}");
+    assert!(
+        not_examined.contains("/proc is not mounted"),
+        "{not_examined}"
+    );
     let mut command = launched_by(&unshare);
-    command.args(["diagnose", "--seconds", "0.2"]).stdin(Stdio::null());
+    command
+        .args(["diagnose", "--seconds", "0.2"])
+        .stdin(Stdio::null());
     let said = stdout(&finish(command));
     assert!(!said.contains("host's counters"), "{said}");
 }

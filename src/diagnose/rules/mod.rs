@@ -169,6 +169,7 @@ pub static ALL: &[&Rule] = &[
     &host::ORPHANS_AT_LIMIT,
     &host::PORTS_USED_UP,
     &host::PORT_HELD,
+    &host::REFUSED_BY_PEER,
     &host::RESET_BY_PEER,
     &host::REVERSE_PATH_FILTER,
     &host::SEND_QUEUE_FULL,

@@ -6,7 +6,7 @@ use std::fmt::Write as _;
 
 use super::{Row, Sheet, cells, details, rates};
 use crate::render::column::put;
-use crate::sockdiag::TcpInfoValues;
+use crate::sockdiag::KeptTcpInfo;
 use crate::sockets::change::{Rate, is_closed};
 use crate::sockets::order::{SortKey, SortOrder};
 use crate::sockets::{Details, Owner, Owners, Socket, cgroup};
@@ -61,7 +61,7 @@ impl Of<'_> {
         self.row.details.as_deref()
     }
 
-    fn tcp(&self) -> Option<&TcpInfoValues> {
+    fn tcp(&self) -> Option<&KeptTcpInfo> {
         self.row.tcp_info()
     }
 
@@ -283,24 +283,24 @@ columns! {
     .needs(Need::OF_GROUPS);
     /// The round trip in milliseconds.
     Rtt Spec::tcp("rtt", |out, of| {
-        let rtt = of.tcp().and_then(|tcp| tcp.rtt_us);
+        let rtt = of.tcp().and_then(KeptTcpInfo::rtt_us);
         put(out, rtt.map(|us| format!("{:.3}", f64::from(us) / 1000.0)));
-    }, |it, _| tcp(it)?.rtt_us.map(u64::from));
+    }, |it, _| tcp(it)?.rtt_us().map(u64::from));
     /// The retransmission timeout in milliseconds.
-    Rto Spec::tcp("rto", |out, of| put(out, of.tcp().and_then(|tcp| tcp.rto_us).map(|us| us / 1000)),
-        |it, _| tcp(it)?.rto_us.map(u64::from));
+    Rto Spec::tcp("rto", |out, of| put(out, of.tcp().and_then(KeptTcpInfo::rto_us).map(|us| us / 1000)),
+        |it, _| tcp(it)?.rto_us().map(u64::from));
     /// The congestion window in segments.
-    Cwnd Spec::tcp("cwnd", |out, of| put(out, of.tcp().and_then(|tcp| tcp.snd_cwnd)),
-        |it, _| tcp(it)?.snd_cwnd.map(u64::from));
+    Cwnd Spec::tcp("cwnd", |out, of| put(out, of.tcp().and_then(KeptTcpInfo::snd_cwnd)),
+        |it, _| tcp(it)?.snd_cwnd().map(u64::from));
     /// Bytes sent, those sent again included.
-    Sent Spec::tcp("sent", |out, of| put(out, of.tcp().and_then(|tcp| tcp.bytes_sent)),
-        |it, _| tcp(it)?.bytes_sent);
+    Sent Spec::tcp("sent", |out, of| put(out, of.tcp().and_then(KeptTcpInfo::bytes_sent)),
+        |it, _| tcp(it)?.bytes_sent());
     /// Bytes received.
-    Received Spec::tcp("received", |out, of| put(out, of.tcp().and_then(|tcp| tcp.bytes_received)),
-        |it, _| tcp(it)?.bytes_received);
+    Received Spec::tcp("received", |out, of| put(out, of.tcp().and_then(KeptTcpInfo::bytes_received)),
+        |it, _| tcp(it)?.bytes_received());
     /// Segments sent again in the connection's life.
-    Retrans Spec::tcp("retrans", |out, of| put(out, of.tcp().and_then(|tcp| tcp.total_retrans)),
-        |it, _| tcp(it)?.total_retrans.map(u64::from)).or(&["retransmits"]);
+    Retrans Spec::tcp("retrans", |out, of| put(out, of.tcp().and_then(KeptTcpInfo::total_retrans)),
+        |it, _| tcp(it)?.total_retrans().map(u64::from)).or(&["retransmits"]);
     /// What was dropped for want of room.
     Drops number("drops", |out, of| put(out, of.details().and_then(Details::dropped)))
         .needs(&[Need::Details])
@@ -318,8 +318,8 @@ columns! {
         .or(&["rport"])
         .by(|it, _| port(&it.peer));
     /// Bytes that the other end has acknowledged.
-    Acked Spec::tcp("bytes-acked", |out, of| put(out, of.tcp().and_then(|tcp| tcp.bytes_acked)),
-        |it, _| tcp(it)?.bytes_acked);
+    Acked Spec::tcp("bytes-acked", |out, of| put(out, of.tcp().and_then(KeptTcpInfo::bytes_acked)),
+        |it, _| tcp(it)?.bytes_acked());
     /// Payload received: bytes a second.
     InRate Spec::rate("in/s", |out, of| rates::put(out, of.sheet, of.row.at, of.all, Rate::In), Rate::In).or(&["in"]);
     /// Payload sent: bytes a second.

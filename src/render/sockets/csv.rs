@@ -43,11 +43,11 @@ const RAW: [(&str, Raw); 17] = [
     ),
     (
         "rtt_us",
-        Raw::Number(|row, _| row.tcp_info()?.rtt_us.map(u64::from)),
+        Raw::Number(|row, _| row.tcp_info()?.rtt_us().map(u64::from)),
     ),
     (
         "rto_us",
-        Raw::Number(|row, _| row.tcp_info()?.rto_us.map(u64::from)),
+        Raw::Number(|row, _| row.tcp_info()?.rto_us().map(u64::from)),
     ),
     ("cwnd", Raw::Column(Column::Cwnd)),
     ("bytes_acked", Raw::Column(Column::Acked)),

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use super::{Sheet, cells};
 use crate::diagnose::words::age;
-use crate::sockdiag::{SkMemInfo, TcpInfoValues};
+use crate::sockdiag::{KeptTcpInfo, SkMemInfo};
 use crate::sockets::{Details, Socket, Timer, TimerKind, cgroup};
 
 /// The requested lines.
@@ -129,7 +129,7 @@ fn escaped(text: &str) -> String {
     out
 }
 
-fn tcp(info: Option<&TcpInfoValues>, congestion: Option<&str>) -> String {
+fn tcp(info: Option<&KeptTcpInfo>, congestion: Option<&str>) -> String {
     let mut items = Items::default();
     if let Some(name) = congestion {
         cells::word(&mut items.0, name.as_bytes());
@@ -144,70 +144,72 @@ fn tcp(info: Option<&TcpInfoValues>, congestion: Option<&str>) -> String {
 }
 
 /// Path characteristics.
-fn path(items: &mut Items, info: &TcpInfoValues) {
+fn path(items: &mut Items, info: &KeptTcpInfo) {
     let ms = |us: u32| format!("{:.3}", f64::from(us) / 1000.0);
-    let rtt = info.rtt_us.map(|rtt| match info.rttvar_us {
+    let rtt = info.rtt_us().map(|rtt| match info.rttvar_us() {
         Some(deviation) => format!("{} ms ± {}", ms(rtt), ms(deviation)),
         None => format!("{} ms", ms(rtt)),
     });
     items.add("rtt", rtt);
-    items.add("min rtt", info.min_rtt_us.map(|us| ms(us) + " ms"));
-    items.add("rto", info.rto_us.map(|us| format!("{} ms", us / 1000)));
-    items.add("cwnd", info.snd_cwnd);
-    items.add("ssthresh", info.snd_ssthresh);
-    items.add("mss", info.snd_mss_bytes);
-    items.add("pmtu", info.pmtu_bytes);
-    let scales = info.snd_wscale.zip(info.rcv_wscale);
+    items.add("min rtt", info.min_rtt_us().map(|us| ms(us) + " ms"));
+    items.add("rto", info.rto_us().map(|us| format!("{} ms", us / 1000)));
+    items.add("cwnd", info.snd_cwnd());
+    items.add("ssthresh", info.snd_ssthresh());
+    items.add("mss", info.snd_mss_bytes());
+    items.add("pmtu", info.pmtu_bytes());
+    let scales = info.snd_wscale().zip(info.rcv_wscale());
     items.add(
         "wscale",
         scales.map(|(peer, ours)| format!("{peer}/{ours}")),
     );
     items.add(
         "delivery rate",
-        info.delivery_rate_bytes_per_second.filter(some).map(rate),
+        info.delivery_rate_bytes_per_second().filter(some).map(rate),
     );
     items.add(
         "pacing rate",
-        info.pacing_rate_bytes_per_second.filter(is_paced).map(rate),
+        info.pacing_rate_bytes_per_second()
+            .filter(is_paced)
+            .map(rate),
     );
 }
 
 /// Traffic counters.
-fn traffic(items: &mut Items, info: &TcpInfoValues) {
-    items.add("sent", info.bytes_sent);
-    items.add("acked", info.bytes_acked);
-    items.add("received", info.bytes_received);
-    items.add("retransmitted", info.bytes_retrans.filter(some));
-    items.add("retransmissions", info.total_retrans.filter(some));
-    items.add("unanswered", info.retransmits.filter(some));
-    items.add("backoff", info.backoff.filter(some));
-    items.add("in flight", info.unacked.filter(some));
-    items.add("lost", info.lost.filter(some));
-    items.add("unsent", info.notsent_bytes.filter(some));
+fn traffic(items: &mut Items, info: &KeptTcpInfo) {
+    items.add("sent", info.bytes_sent());
+    items.add("acked", info.bytes_acked());
+    items.add("received", info.bytes_received());
+    items.add("retransmitted", info.bytes_retrans().filter(some));
+    items.add("retransmissions", info.total_retrans().filter(some));
+    items.add("unanswered", info.retransmits().filter(some));
+    items.add("backoff", info.backoff().filter(some));
+    items.add("in flight", info.unacked().filter(some));
+    items.add("lost", info.lost().filter(some));
+    items.add("unsent", info.notsent_bytes().filter(some));
     let ago = |ms: u32| format!("{} ago", age(ms));
-    items.add("last sent", info.last_data_sent_ms.map(ago));
+    items.add("last sent", info.last_data_sent_ms().map(ago));
     // Until data arrives, the kernel counts from the start of the connection.
-    let received = info.bytes_received != Some(0);
+    let received = info.bytes_received() != Some(0);
     items.add(
         "last data",
-        info.last_data_recv_ms.filter(|_| received).map(ago),
+        info.last_data_recv_ms().filter(|_| received).map(ago),
     );
-    items.add("last ACK", info.last_ack_recv_ms.map(ago));
+    items.add("last ACK", info.last_ack_recv_ms().map(ago));
 }
 
 /// Windows, and what limited the sender.
-fn windows(items: &mut Items, info: &TcpInfoValues) {
-    items.add("our window", info.rcv_wnd_bytes);
-    items.add("peer's window", info.snd_wnd_bytes);
+fn windows(items: &mut Items, info: &KeptTcpInfo) {
+    items.add("our window", info.rcv_wnd_bytes());
+    items.add("peer's window", info.snd_wnd_bytes());
     let ms = |us: u64| format!("{} ms", us / 1000);
-    items.add("busy", info.busy_time_us.filter(some).map(ms));
+    items.add("busy", info.busy_time_us().filter(some).map(ms));
     items.add(
         "limited by peer's window",
-        info.rwnd_limited_us.filter(some).map(ms),
+        info.rwnd_limited_us().filter(some).map(ms),
     );
     items.add(
         "limited by send buffer",
-        info.sndbuf_limited_us.filter(some).map(ms),
+        info.sndbuf_limited_us().filter(some).map(ms),
     );
 }
 
@@ -248,6 +250,7 @@ impl Items {
 mod tests {
     use super::super::fixture::Fixture;
     use super::*;
+    use crate::sockdiag::TcpInfoValues;
 
     #[test]
     fn the_age_of_the_last_data_is_named_and_there_is_none_before_any_came() {
@@ -257,10 +260,11 @@ mod tests {
             last_ack_recv_ms: Some(9_000),
             ..TcpInfoValues::default()
         };
-        assert_eq!(tcp(Some(&info), None), "received 0, last ACK 9 s ago");
+        let said = |info: &TcpInfoValues| tcp(Some(&info.clone().into()), None);
+        assert_eq!(said(&info), "received 0, last ACK 9 s ago");
         info.bytes_received = Some(12);
         assert_eq!(
-            tcp(Some(&info), None),
+            said(&info),
             "received 12, last data 37 s ago, last ACK 9 s ago"
         );
     }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::{Names, Sheet};
 use crate::diagnose::{Case, diagnose};
 use crate::host::{Index, Namespace, Note, Sample};
-use crate::sockdiag::{SkMemInfo, TcpInfoValues};
+use crate::sockdiag::{KeptTcpInfo, SkMemInfo, TcpInfoValues};
 use crate::sockets::owners::Process;
 use crate::sockets::{
     Address, Details, Family, Owner, Owners, Proto, Socket, State, TcpFigures, Timer, TimerKind,
@@ -207,7 +207,7 @@ fn timer(kind: TimerKind, expires_ms: u32, retransmits: u8) -> Timer {
 
 fn details() -> Details {
     Details {
-        tcp: Some(Box::new(TcpInfoValues {
+        tcp: Some(KeptTcpInfo::from(TcpInfoValues {
             rtt_us: Some(50),
             rttvar_us: Some(20),
             rto_us: Some(204_000),

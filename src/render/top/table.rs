@@ -120,7 +120,7 @@ const OF_SOCKETS: &[Column] = &[
     OUT,
     RETRANSMITS,
     column("RTT", 7, 7, |of| {
-        let rtt = of.socket().and_then(|it| it.tcp_info()?.rtt_us);
+        let rtt = of.socket().and_then(|it| it.tcp_info()?.rtt_us());
         rtt.map_or_else(String::new, |us| format!("{:.1} ms", f64::from(us) / 1e3))
     }),
     TOTAL_IN,

@@ -1,7 +1,7 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::sockdiag::TcpInfoValues;
+use crate::sockdiag::{KeptTcpInfo, TcpInfoValues};
 use crate::sockets::change::Change;
 use crate::sockets::testing::{listener, owners, socket, tcp, unix};
 use crate::sockets::{Details, Proto, State};
@@ -26,7 +26,7 @@ fn by(word: &str) -> SortOrder {
         "send-q" => SortKey::Number(|socket, _| Some(socket.send_q.into())),
         "rtt" => SortKey::Number(|socket, _| {
             let tcp = socket.details.as_ref()?.tcp.as_ref()?;
-            tcp.rtt_us.map(u64::from)
+            tcp.rtt_us().map(u64::from)
         }),
         "pid" => SortKey::Number(|socket, owners| {
             let processes = owners.of(socket.inode).iter();
@@ -67,7 +67,7 @@ fn addresses_are_sorted_as_numbers_and_not_as_text() {
 fn what_is_not_known_comes_last_in_both_directions() {
     let with_rtt = |rtt_us| Socket {
         details: Some(Box::new(Details {
-            tcp: Some(Box::new(TcpInfoValues {
+            tcp: Some(KeptTcpInfo::from(TcpInfoValues {
                 rtt_us,
                 ..TcpInfoValues::default()
             })),

@@ -198,7 +198,7 @@ mod tests {
             .unwrap();
         let info = server.details.as_ref().unwrap().tcp.as_ref().unwrap();
         // The FIN is a byte.
-        assert_eq!(info.bytes_received, Some(1001));
+        assert_eq!(info.bytes_received(), Some(1001));
         assert_eq!((server.inode, server.state), (0, State::Unconnected));
         assert!(server.cookie.is_some());
     }

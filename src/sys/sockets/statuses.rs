@@ -61,7 +61,7 @@ fn switches(status: &str) -> Option<u64> {
     let counts = status
         .lines()
         .filter_map(|line| line.split_once("_ctxt_switches:"));
-    let counts = counts.map(|(_, count)| count.trim().parse().ok());
+    let counts = counts.map(|(_, count)| count.trim().parse::<u64>().ok());
     counts.sum()
 }
 
@@ -87,7 +87,10 @@ fn is_ready(place: &str) -> bool {
 /// or what was sent fills the sender's own buffer.
 fn waits_for_a_reader(place: &str) -> bool {
     let place = without_suffix(place);
-    matches!(place, "unix_wait_for_peer" | "sock_alloc_send_pskb" | "sock_wait_for_wmem")
+    matches!(
+        place,
+        "unix_wait_for_peer" | "sock_alloc_send_pskb" | "sock_wait_for_wmem"
+    )
 }
 
 /// Without what a compiler adds to the name of a function: `.constprop.0`, `.isra.0`.
@@ -187,20 +190,39 @@ mod tests {
         let mut left = MOST_THREADS;
         let own = of(ProcessAt(0), std::process::id(), &mut left).unwrap();
         assert!(matches!(own.state, 'R' | 'S'));
-        assert!(own.threads.is_none_or(|it| it.await_events && it.switches > 0));
+        assert!(
+            own.threads
+                .is_none_or(|it| it.await_events && it.switches > 0)
+        );
         assert!(!own.adopted);
         assert!(own.descriptors.is_some_and(|count| count >= 3));
         assert!(own.descriptor_limit.is_some());
         assert_eq!(of(ProcessAt(0), u32::MAX, &mut left), None);
-        assert_eq!(of(ProcessAt(0), std::process::id(), &mut 0).unwrap().threads, None);
+        assert_eq!(
+            of(ProcessAt(0), std::process::id(), &mut 0)
+                .unwrap()
+                .threads,
+            None
+        );
     }
 
     #[test]
     fn what_a_thread_sleeps_in_tells_what_it_waits_for() {
-        for ready in ["", "0", "inet_csk_accept", "poll_schedule_timeout.constprop.0\n", "do_epoll_wait"] {
+        for ready in [
+            "",
+            "0",
+            "inet_csk_accept",
+            "poll_schedule_timeout.constprop.0\n",
+            "do_epoll_wait",
+        ] {
             assert!(is_ready(ready), "{ready}");
         }
-        for busy in ["hrtimer_nanosleep", "do_wait", "pipe_read", "unix_wait_for_peer"] {
+        for busy in [
+            "hrtimer_nanosleep",
+            "do_wait",
+            "pipe_read",
+            "unix_wait_for_peer",
+        ] {
             assert!(!is_ready(busy), "{busy}");
         }
         assert!(waits_for_a_reader("unix_wait_for_peer"));
@@ -213,7 +235,13 @@ mod tests {
     fn a_process_that_init_has_adopted_is_told_from_the_first_of_a_session() {
         assert!(is_adopted(b"70 (sl) x) S 1 60 50 0"));
         assert!(!is_adopted(b"70 (web) S 1 70 70 0"));
-        for other in [&b""[..], b"70 (web", b"70 (web) S", b"70 (web) S x y z", b"x (web) S 1 1 1"] {
+        for other in [
+            &b""[..],
+            b"70 (web",
+            b"70 (web) S",
+            b"70 (web) S x y z",
+            b"x (web) S 1 1 1",
+        ] {
             assert!(!is_adopted(other));
         }
     }

@@ -116,12 +116,12 @@ pub(super) const ROWS: &[&Row] = &[
         effects: &[],
         at: Client,
         fault: |path| {
-            path.client.ip(&["-6 route del default"]);
+            path.client.ip(&["route del ::/0 via fd77:1::fe"]);
             kept![asking(&path.client, "[fd77:9::5]:80")]
         },
         // This host has no global address of IPv6: programs try and go on with IPv4.
         look_alike: |path| {
-            path.client.ip(&["-6 route del default"]);
+            path.client.ip(&["route del ::/0 via fd77:1::fe"]);
             kept![asking(&path.client, "[2001:db8::5]:80")]
         },
     },
@@ -132,14 +132,17 @@ pub(super) const ROWS: &[&Row] = &[
         effects: &[],
         at: Client,
         fault: |path| {
-            path.client.ip(&["-6 route add prohibit fd77:9::/64"]);
+            path.client.ip(&["route add prohibit fd77:9::/64"]);
             kept![asking(&path.client, "[fd77:9::5]:80")]
         },
         look_alike: |path| {
-            path.client.ip(&["-6 route add prohibit fd77::/16"]);
-            let path_to = "-6 route add fd77:2::/64 via fd77:1::fe";
+            path.client.ip(&["route add prohibit fd77::/16"]);
+            let path_to = "route add fd77:2::/64 via fd77:1::fe";
             path.client.ip(&[path_to]);
-            kept![served(for_ipv6(path)), asking(&path.client, "[fd77:2::1]:8080")]
+            kept![
+                served(for_ipv6(path)),
+                asking(&path.client, "[fd77:2::1]:8080")
+            ]
         },
     },
     &Row {
@@ -209,7 +212,12 @@ pub(super) const ROWS: &[&Row] = &[
         about: "listens on 127.0.0.1:8080 only",
         effects: &[],
         at: Server,
-        fault: |path| kept![served(at_loopback(path)), asking(&path.server, "[::1]:8080")],
+        fault: |path| {
+            kept![
+                served(at_loopback(path)),
+                asking(&path.server, "[::1]:8080")
+            ]
+        },
         // Refused by IPv6, the program goes on with IPv4.
         look_alike: |path| {
             kept![

@@ -6,7 +6,7 @@ use std::time::Duration;
 use socket2::{Domain, Protocol, SockAddr, Socket, Type};
 
 use super::Side::{Client, Server};
-use super::{Kept, Row, kept, listener_of, server};
+use super::{Kept, Row, kept, listener_of, python, server};
 use crate::diagnose::{Busy, transfer};
 use crate::routed::Path;
 use crate::support::until;
@@ -114,6 +114,15 @@ pub(super) const ROWS: &[&Row] = &[
                 datagrams(path)
             ]
         },
+    },
+    &Row {
+        name: "nobody reads what goes into a tunnel",
+        rule: "interface_errors",
+        about: "interface vpn0",
+        effects: &[],
+        at: Server,
+        fault: |path| tunnel(path, "time.sleep(600)"),
+        look_alike: |path| tunnel(path, "t.read(2000)"),
     },
     &Row {
         name: "sources that are routed elsewhere",
@@ -280,7 +289,10 @@ fn from_elsewhere(path: &Path, rp_filter: u8) -> Kept {
         &format!("net.ipv4.conf.all.rp_filter={rp_filter}"),
         &format!("net.ipv4.conf.far1.rp_filter={rp_filter}"),
     ]);
-    path.router.sysctl(&["net.ipv4.conf.all.rp_filter=0", "net.ipv4.conf.near1.rp_filter=0"]);
+    path.router.sysctl(&[
+        "net.ipv4.conf.all.rp_filter=0",
+        "net.ipv4.conf.near1.rp_filter=0",
+    ]);
     let socket = path
         .client
         .inside(|| UdpSocket::bind("10.88.0.1:0").expect("a socket"));
@@ -298,13 +310,17 @@ fn from_elsewhere(path: &Path, rp_filter: u8) -> Kept {
 
 /// Datagrams with this source.
 fn forged(path: &Path, source: [u8; 4]) -> Busy {
-    path.router.sysctl(&["net.ipv4.conf.all.rp_filter=0", "net.ipv4.conf.near1.rp_filter=0"]);
+    path.router.sysctl(&[
+        "net.ipv4.conf.all.rp_filter=0",
+        "net.ipv4.conf.near1.rp_filter=0",
+    ]);
     let open = path
         .server
         .inside(|| UdpSocket::bind("10.77.2.1:7777").expect("bound"));
     open.set_nonblocking(true).expect("set");
     let socket = path.client.inside(|| {
-        let socket = Socket::new(Domain::IPV4, Type::RAW, Some(Protocol::UDP)).expect("a raw socket");
+        let socket =
+            Socket::new(Domain::IPV4, Type::RAW, Some(Protocol::UDP)).expect("a raw socket");
         socket.set_header_included_v4(true).expect("set");
         socket
     });
@@ -322,10 +338,12 @@ fn forged(path: &Path, source: [u8; 4]) -> Busy {
     })
 }
 
-/// The router advertises itself and the prefix fd77:9::/64 (RFC 4861, 4.2 and 4.6.2), which is preferred for so many
+/// The router advertises itself and the prefix `fd77:9::/64` (RFC 4861, 4.2 and 4.6.2), which is preferred for so many
 /// seconds.
 fn advertise(path: &Path, preferred: u32) {
-    let shown = path.router.run("ip", &["-o", "link", "show", "dev", "near1"]);
+    let shown = path
+        .router
+        .run("ip", &["-o", "link", "show", "dev", "near1"]);
     let index = shown.split(':').next().and_then(|it| it.parse().ok());
     let index: u32 = index.expect("an index");
     let mut message = vec![134, 0, 0, 0, 64, 0, 0x0e, 0x10, 0, 0, 0, 0, 0, 0, 0, 0];
@@ -335,7 +353,8 @@ fn advertise(path: &Path, preferred: u32) {
     message.extend([0; 4]);
     message.extend("fd77:9::".parse::<Ipv6Addr>().expect("an address").octets());
     path.router.inside(|| {
-        let socket = Socket::new(Domain::IPV6, Type::RAW, Some(Protocol::ICMPV6)).expect("a raw socket");
+        let socket =
+            Socket::new(Domain::IPV6, Type::RAW, Some(Protocol::ICMPV6)).expect("a raw socket");
         socket.set_multicast_hops_v6(255).expect("set");
         socket.set_multicast_if_v6(index).expect("set");
         let all: SocketAddr = "[ff02::1]:0".parse().expect("an address");
@@ -346,10 +365,45 @@ fn advertise(path: &Path, preferred: u32) {
 /// Waits until the address of the advertised prefix is listed with this word.
 fn until_listed(path: &Path, word: &str) {
     until("the address of the advertised prefix", || {
-        let listed = path.client.run("ip", &["-6", "-o", "addr", "show", "dev", "near0"]);
+        let listed = path
+            .client
+            .run("ip", &["-6", "-o", "addr", "show", "dev", "near0"]);
         let mut lines = listed.lines();
         lines
-            .any(|line| line.contains("fd77:9::") && line.contains(word) && !line.contains("tentative"))
+            .any(|line| {
+                line.contains("fd77:9::") && line.contains(word) && !line.contains("tentative")
+            })
             .then_some(())
     });
+}
+
+/// Datagrams into a tunnel with room for five of them, whose program does this again and again.
+fn tunnel(path: &Path, reading: &str) -> Kept {
+    let program = format!(
+        "
+import fcntl, struct, time
+t = open('/dev/net/tun', 'r+b', buffering=0)
+fcntl.ioctl(t, 0x400454ca, struct.pack('16sH', b'vpn0', 0x1001))
+print(flush=True)
+while True:
+    {reading}
+"
+    );
+    let program = python(&path.server, &program);
+    path.server.ip(&[
+        "link set vpn0 txqueuelen 5",
+        "addr add 10.79.0.1/24 dev vpn0",
+        "link set vpn0 up",
+    ]);
+    let socket = path
+        .server
+        .inside(|| UdpSocket::bind("10.79.0.1:0").expect("bound"));
+    kept![
+        program,
+        Busy::with(move || {
+            std::thread::sleep(Duration::from_millis(20));
+            let _ = socket.send_to(b"x", "10.79.0.2:7777");
+            true
+        })
+    ]
 }

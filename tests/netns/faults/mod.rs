@@ -24,7 +24,9 @@ mod resets;
 mod sockets;
 
 use std::fmt::Write as _;
+use std::io::{BufRead as _, BufReader};
 use std::net::{SocketAddr, TcpStream};
+use std::process::Stdio;
 use std::sync::Mutex;
 use std::time::Instant;
 
@@ -33,7 +35,7 @@ use socket2::{Domain, Socket, Type};
 use crate::diagnose::Diagnosis;
 use crate::namespace::Namespace;
 use crate::routed::{Path, SERVER};
-use crate::support::{DEADLINE, is_root, skip};
+use crate::support::{DEADLINE, Running, is_root, skip};
 
 /// A fault and its look-alike.
 pub(crate) struct Row {
@@ -217,4 +219,19 @@ fn listener_of(at: &Namespace, port: u16, backlog: i32) -> Socket {
 /// A connection of the client that is complete.
 fn connected(from: &Namespace, port: u16) -> TcpStream {
     from.inside(|| TcpStream::connect(server(port)).expect("connected"))
+}
+
+/// A Python program, once it has printed a line.
+fn python(at: &Namespace, program: &str) -> Running {
+    let mut command = at.command("python3");
+    command
+        .args(["-c", program])
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped());
+    let mut running = Running::from(command.spawn().expect("python3 starts"));
+    let said = running.stdout.take().expect("piped");
+    BufReader::new(said)
+        .read_line(&mut String::new())
+        .expect("a line");
+    running
 }

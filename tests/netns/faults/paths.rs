@@ -65,8 +65,7 @@ pub(super) const ROWS: &[&Row] = &[
         effects: &["peer_silent"],
         at: Client,
         fault: |path| {
-            path.router
-                .firewall_at("output", "meta l4proto icmp drop");
+            path.router.firewall_at("output", "meta l4proto icmp drop");
             let (mut client, server) = connection(path, 9000);
             path.router.ip(&["link set far0 mtu 1300"]);
             client.write_all(&[7; 20_000]).expect("taken by the kernel");
@@ -94,10 +93,8 @@ pub(super) const ROWS: &[&Row] = &[
         effects: &["connecting_no_answer"],
         at: Client,
         fault: |path| {
-            path.client.ip(&[
-                "addr add 10.77.1.2/16 dev near0",
-                "route del default",
-            ]);
+            path.client
+                .ip(&["addr add 10.77.1.2/16 dev near0", "route del default"]);
             kept![patient(path, "10.77.2.1:8080")]
         },
         look_alike: |path| kept![patient(path, "10.77.2.1:8080")],
@@ -128,6 +125,25 @@ pub(super) const ROWS: &[&Row] = &[
             ]);
             let (client, server) = connection(path, 9000);
             path.router.ip(&["link set near1 down"]);
+            kept![client, server]
+        },
+    },
+    &Row {
+        name: "the interface is down",
+        rule: "link_down",
+        about: "interface near0 is down",
+        effects: &["peer_silent"],
+        at: Client,
+        fault: |path| {
+            let (mut client, server) = connection(path, 9000);
+            path.client.ip(&["link set near0 down"]);
+            client.write_all(b"hello").expect("taken by the kernel");
+            kept![client, server]
+        },
+        // Nothing is sent over it.
+        look_alike: |path| {
+            let (client, server) = connection(path, 9000);
+            path.client.ip(&["link set near0 down"]);
             kept![client, server]
         },
     },

@@ -1,13 +1,12 @@
 //! Faults of processes that others wait for.
 
-use std::io::{BufRead, BufReader};
 use std::path::{Path as StdPath, PathBuf};
 use std::process::Stdio;
 
 use socket2::{Domain, Socket, Type};
 
 use super::Side::Server;
-use super::{Kept, Row, connected, kept, listener_of, server as address_of};
+use super::{Kept, Row, connected, kept, listener_of, python, server as address_of};
 use crate::diagnose::connecting;
 use crate::routed::Path;
 use crate::support::{Running, finish, stdout, until};
@@ -262,6 +261,11 @@ pub(super) const ROWS: &[&Row] = &[
     },
 ];
 
+/// A Python program at the server, once it has printed a line.
+fn server(path: &Path, program: &str) -> Running {
+    python(&path.server, program)
+}
+
 /// A process in a control group of its own that is frozen until this is dropped.
 struct Frozen(PathBuf);
 
@@ -396,27 +400,14 @@ fn limited() -> String {
     format!("import resource\nresource.setrlimit(resource.RLIMIT_NOFILE, (20, 20))\n{SERVING}")
 }
 
-/// A Python program at the server, once it has printed a line.
-fn server(path: &Path, program: &str) -> Running {
-    let mut command = path.server.command("python3");
-    command
-        .args(["-c", program])
-        .stdin(Stdio::null())
-        .stdout(Stdio::piped());
-    let mut running = Running::from(command.spawn().expect("python3 starts"));
-    let said = running.stdout.take().expect("piped");
-    BufReader::new(said)
-        .read_line(&mut String::new())
-        .expect("a line");
-    running
-}
-
 /// A process that was started by a server which has ended, and that has its listener.
 struct Adopted(u32);
 
 impl Drop for Adopted {
     fn drop(&mut self) {
-        let _ = std::process::Command::new("kill").args(["-KILL", &self.0.to_string()]).status();
+        let _ = std::process::Command::new("kill")
+            .args(["-KILL", &self.0.to_string()])
+            .status();
     }
 }
 
@@ -452,9 +443,9 @@ while True:
 
 /// A connection that has the port of a server at its own end.
 fn outgoing(path: &Path, reuse: bool) -> (Socket, Socket) {
-    let listener = path.router.inside(|| {
-        std::net::TcpListener::bind("10.77.2.254:9000").expect("it listens")
-    });
+    let listener = path
+        .router
+        .inside(|| std::net::TcpListener::bind("10.77.2.254:9000").expect("it listens"));
     let to: std::net::SocketAddr = "10.77.2.254:9000".parse().expect("an address");
     let socket = path.server.inside(|| {
         let socket = Socket::new(Domain::IPV4, Type::STREAM, None).expect("a socket");
@@ -470,9 +461,8 @@ fn outgoing(path: &Path, reuse: bool) -> (Socket, Socket) {
 fn reader_and_sender(path: &Path, reading: &str, blocking: &str) -> [Running; 2] {
     let name = &path.server.name;
     let begin = "import socket, time\ns = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)\n";
-    let reader = format!(
-        "{begin}s.bind('\\0{name}-log')\nprint(flush=True)\nwhile True:\n    {reading}\n"
-    );
+    let reader =
+        format!("{begin}s.bind('\\0{name}-log')\nprint(flush=True)\nwhile True:\n    {reading}\n");
     let sender = format!(
         "{begin}s.connect('\\0{name}-log')\ns.setblocking({blocking})\nprint(flush=True)\n\
          while True:\n    try: s.send(b'x' * 100)\n    except BlockingIOError: time.sleep(0.01)\n"

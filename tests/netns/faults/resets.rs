@@ -1,7 +1,7 @@
 //! Connections that are reset.
 
 use std::io::{Read, Write};
-use std::net::TcpStream;
+use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::time::Duration;
 
 use socket2::Socket;
@@ -29,6 +29,24 @@ pub(super) const ROWS: &[&Row] = &[
         at: Client,
         fault: |path| exchanges(path, false),
         look_alike: |path| exchanges(path, true),
+    },
+    &Row {
+        name: "another host refuses connections",
+        rule: "refused_by_peer",
+        about: "10.77.2.1:5432",
+        effects: &[],
+        at: Client,
+        fault: |path| kept![asking_often(path, "10.77.2.1:5432")],
+        look_alike: |path| {
+            let listener = path
+                .server
+                .inside(|| TcpListener::bind("10.77.2.1:5432").expect("it listens"));
+            let kept_open = path
+                .client
+                .inside(|| TcpStream::connect(server(5432)).expect("connected"));
+            let accepted = listener.accept().expect("accepted");
+            kept![listener, kept_open, accepted]
+        },
     },
     &Row {
         name: "a server resets connections, not a health check",
@@ -84,7 +102,7 @@ fn exchanges(path: &Path, reads: bool) -> Kept {
     kept![serving, asking]
 }
 
-/// Clients that connect and end with a reset (SO_LINGER 0).
+/// Clients that connect and end with a reset (`SO_LINGER` 0).
 fn health_checks(path: &Path) -> Kept {
     let listener = listener_of(&path.server, 8080, 128);
     listener.set_nonblocking(true).expect("set");
@@ -101,4 +119,14 @@ fn health_checks(path: &Path) -> Kept {
         true
     });
     kept![serving, checking]
+}
+
+/// Connections to an address, at most fifty a second.
+fn asking_often(path: &Path, to: &'static str) -> Busy {
+    Busy::in_namespace(&path.client.name, move || {
+        let to: SocketAddr = to.parse().expect("an address");
+        let _ = TcpStream::connect_timeout(&to, Duration::from_secs(1));
+        std::thread::sleep(Duration::from_millis(20));
+        true
+    })
 }

@@ -79,8 +79,13 @@ fn autoconfiguration(case: &Case<'_>) -> Vec<Finding> {
 
 fn lost(case: &Case<'_>, netns: u16, network: &Network, link: &Link) -> Option<Finding> {
     let name = &link.name;
-    let setting = |what: &str| network.settings.number(&format!("net.ipv6.conf.{name}.{what}"));
-    let is_refused = |network: &Network| matches!(network.route(BEYOND), Some(RouteAnswer::Refused(_)));
+    let setting = |what: &str| {
+        network
+            .settings
+            .number(&format!("net.ipv6.conf.{name}.{what}"))
+    };
+    let is_refused =
+        |network: &Network| matches!(network.route(BEYOND), Some(RouteAnswer::Refused(_)));
     let had_route = |network: &Network| {
         let route = network.route(BEYOND);
         matches!(route, Some(RouteAnswer::Route(route)) if route.interface == Some(link.index))
@@ -88,21 +93,32 @@ fn lost(case: &Case<'_>, netns: u16, network: &Network, link: &Link) -> Option<F
     let before = case.network_before(netns);
     let first = network.learned(link.index).next()?;
     let flag = |value: u64| Fact::new("rtnetlink", "IFA_F_DEPRECATED", Value::Count(value));
-    let (headline, fact, next) = if setting("forwarding") == Some(1) && setting("accept_ra") == Some(1) {
+    let (headline, fact, next) = if setting("forwarding") == Some(1)
+        && setting("accept_ra") == Some(1)
+    {
         (
-            format!("router advertisements are ignored on {name}: forwarding is on and accept_ra is 1"),
+            format!(
+                "router advertisements are ignored on {name}: forwarding is on and accept_ra is 1"
+            ),
             Fact::new("sysctl", "net.ipv6.conf.IF.accept_ra", Value::Count(1)),
             Command::of("sysctl").with(format!("net.ipv6.conf.{name}.accept_ra=2")),
         )
     } else if network.learned(link.index).all(|it| it.deprecated) {
         (
-            format!("router advertisements no longer arrive on {name}: {} is deprecated", first.address),
+            format!(
+                "router advertisements no longer arrive on {name}: {} is deprecated",
+                first.address
+            ),
             flag(1),
-            Command::of("tcpdump -ni").with(name).with("icmp6 and ip6[40] == 134"),
+            Command::of("tcpdump -ni")
+                .with(name)
+                .with("icmp6 and ip6[40] == 134"),
         )
     } else if before.is_some_and(had_route) && is_refused(network) {
         (
-            format!("router advertisements no longer arrive on {name}: its IPv6 default route has run out"),
+            format!(
+                "router advertisements no longer arrive on {name}: its IPv6 default route has run out"
+            ),
             Fact::new("rtnetlink", "RTM_GETROUTE", Value::Word("refused".into())),
             Command::of("ip -6 route"),
         )

@@ -228,7 +228,10 @@ fn udp_closed(case: &Case<'_>) -> Vec<Finding> {
 /// Whether all that came to a closed port are questions to a name server of this host that does not run.
 fn only_questions(case: &Case<'_>) -> bool {
     let traced = case.traced(0).unwrap_or_default();
-    let mut closed = traced.flows.iter().filter(|flow| &*flow.reason == "NO_SOCKET" && flow.protocol == 17);
+    let mut closed = traced
+        .flows
+        .iter()
+        .filter(|flow| &*flow.reason == "NO_SOCKET" && flow.protocol == 17);
     name_server_is_missing(case) && closed.clone().next().is_some() && closed.all(is_question)
 }
 

@@ -21,8 +21,14 @@ pub static MARTIAN_PACKETS: Rule = Rule::new(
 );
 
 const REASONS: [(&str, &str); 3] = [
-    ("IP_LOCAL_SOURCE", "come from an address of this host: another host has it too, or they run in a loop"),
-    ("IP_INVALID_SOURCE", "come from an address that no host can have"),
+    (
+        "IP_LOCAL_SOURCE",
+        "come from an address of this host: another host has it too, or they run in a loop",
+    ),
+    (
+        "IP_INVALID_SOURCE",
+        "come from an address that no host can have",
+    ),
     ("IP_LOCALNET", "come from or go to a loopback address"),
 ];
 
@@ -40,13 +46,16 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
         let counted = REASONS.iter().zip(counts).filter(|(_, count)| *count > 0);
         let most = counted.clone().max_by_key(|(_, count)| *count);
         let words = most.map_or("", |((_, words), _)| words);
-        let flows = traced.flows.iter().filter(|flow| {
-            REASONS.iter().any(|(reason, _)| *reason == &*flow.reason)
-        });
-        let such_as = flows.max_by_key(|flow| flow.packets).map_or_else(String::new, |flow| {
-            let by = network.link(flow.interface).map_or("?", |link| &link.name);
-            format!(" ({} to {} by {by})", flow.source, flow.destination.0)
-        });
+        let flows = traced
+            .flows
+            .iter()
+            .filter(|flow| REASONS.iter().any(|(reason, _)| *reason == &*flow.reason));
+        let such_as = flows
+            .max_by_key(|flow| flow.packets)
+            .map_or_else(String::new, |flow| {
+                let by = network.link(flow.interface).map_or("?", |link| &link.name);
+                format!(" ({} to {} by {by})", flow.source, flow.destination.0)
+            });
         found.push(Finding {
             facts: counted
                 .map(|((reason, _), count)| Fact::new("skb:kfree_skb", reason, Value::Count(count)))

@@ -40,7 +40,7 @@ pub use memory::{ORPHANS_AT_LIMIT, TCP_MEMORY_PRESSURE, UDP_MEMORY_USED_UP};
 pub use ports::PORTS_USED_UP;
 pub(super) use refusals::is_refused_at;
 pub use refusals::{LISTENER_ELSEWHERE, NOBODY_LISTENS};
-pub use resets::{CLOSED_UNREAD, RESET_BY_PEER};
+pub use resets::{CLOSED_UNREAD, REFUSED_BY_PEER, RESET_BY_PEER};
 pub use resolver::NO_NAMESERVER;
 pub use tables::{CONNTRACK_TABLE_FULL, NEIGHBOUR_TABLE_FULL, TIME_WAIT_TABLE_FULL};
 

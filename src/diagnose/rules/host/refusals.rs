@@ -133,16 +133,19 @@ impl Refused {
 /// tries `::1` goes on with 127.0.0.1.
 fn gets_through(case: &Case<'_>, listeners: &[SocketAt]) -> bool {
     let is_one = |socket: &Socket| {
-        let listens = |at: &SocketAt| {
+        let ends = [socket.local.end(), socket.peer.end()];
+        let leads_to = |at: &SocketAt| {
             let listener = case.socket(*at);
+            let port = listener.local.port();
+            let mut ends = ends.iter().flatten();
             listener.netns == socket.netns
-                && socket.local.port() == listener.local.port()
-                && socket.local.ip().is_some_and(|ip| listener.takes(ip))
+                && ends.any(|(ip, of)| {
+                    Some(u32::from(*of)) == port && ip.is_loopback() && listener.takes(*ip)
+                })
         };
         socket.proto == Proto::Tcp
-            && socket.state != State::Listen
-            && socket.peer.ip().is_some_and(|ip| ip.is_loopback())
-            && listeners.iter().any(listens)
+            && !matches!(socket.state, State::Listen | State::SynSent)
+            && listeners.iter().any(leads_to)
     };
     case.sample.sockets.iter().any(is_one)
 }

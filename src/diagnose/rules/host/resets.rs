@@ -8,7 +8,7 @@ use crate::diagnose::rules::{affected, watch_program};
 use crate::diagnose::{Case, Command, Fact, Finding, Severity, Subject, Value};
 use crate::host::SocketAt;
 use crate::host::traced::CountedReset;
-use crate::sockets::Proto;
+use crate::sockets::{Proto, Socket, State};
 
 /// By the peer.
 pub static RESET_BY_PEER: Rule = Rule::new(
@@ -26,6 +26,66 @@ pub static RESET_BY_PEER: Rule = Rule::new(
     ],
     Check::Host(by_peer),
 );
+
+/// Attempts.
+pub static REFUSED_BY_PEER: Rule = Rule::new(
+    "refused_by_peer",
+    "connections refused by the server",
+    [
+        "Programs of this host try to connect to a port of another host on which no program listens, or something on the \
+         way rejects it with RST. They get ECONNREFUSED.",
+        "At least 3 SYNs to one address and port of another host were answered by RST between two samples \
+         (tcp:tcp_receive_reset in SYN-SENT), and no connection to it is established.",
+        "A program that is refused once and goes on with another address. What is refused by this host itself is the \
+         matter of nobody_listens and listener_elsewhere.",
+        "Start the service there, or correct the port at the client.",
+    ],
+    Check::Host(refused),
+);
+
+fn refused(case: &Case<'_>) -> Vec<Finding> {
+    let mut found = Vec::new();
+    for (netns, network) in case.networks() {
+        let is_own =
+            |ip: IpAddr| ip.is_loopback() || network.addresses.iter().any(|it| it.address == ip);
+        let is_it =
+            |it: &CountedReset| it.connecting && it.reason.is_none() && !is_own(it.peer.ip());
+        for (to, (times, _)) in grouped(case, netns, is_it, |it| (it.peer, it.local.ip())) {
+            let gets_through = |socket: &Socket| {
+                socket.netns == netns
+                    && socket.state == State::Established
+                    && socket.peer.end() == Some((to.ip(), to.port()))
+            };
+            if case.sample.sockets.iter().any(gets_through) {
+                continue;
+            }
+            found.push(Finding {
+                facts: vec![Fact::new(
+                    "tcp:tcp_receive_reset",
+                    "in SYN-SENT",
+                    Value::Count(times),
+                )],
+                ruled_out: "Not a host that is down, nor a firewall that drops: an RST came back.",
+                next: vec![
+                    Command::of("sockdoc check").with(to).into(),
+                    format!(
+                        "On {}, list who listens: sockdoc sockets -l :{}",
+                        to.ip(),
+                        to.port()
+                    )
+                    .into(),
+                ],
+                ..Finding::new(
+                    &REFUSED_BY_PEER,
+                    Severity::Warning,
+                    Subject::Path { netns, to: to.ip() },
+                    format!("{times} connections to {to} refused in {}", seconds(case)),
+                )
+            });
+        }
+    }
+    found
+}
 
 /// By a server of this host.
 pub static CLOSED_UNREAD: Rule = Rule::new(
@@ -57,7 +117,7 @@ fn grouped(
     const LEAST: u64 = 3;
     let traced = case.traced(netns).unwrap_or_default();
     let mut ends = Ends::new();
-    for reset in traced.resets.iter().filter(|it| !it.connecting && is_meant(it)) {
+    for reset in traced.resets.iter().filter(|it| is_meant(it)) {
         let (at, other) = end(reset);
         let known = ends.entry(at).or_default();
         known.0 += reset.times;
@@ -71,14 +131,16 @@ fn grouped(
 
 /// The listeners of this host for an address.
 fn listeners(case: &Case<'_>, netns: u16, to: SocketAddr) -> Vec<SocketAt> {
-    case.index.listeners(Proto::Tcp, netns, (to.ip(), to.port()))
+    case.index
+        .listeners(Proto::Tcp, netns, (to.ip(), to.port()))
 }
 
 fn by_peer(case: &Case<'_>) -> Vec<Finding> {
     let mut found = Vec::new();
     for (netns, _) in case.networks() {
-        let is_ours =
-            |it: &CountedReset| it.reason.is_none() && listeners(case, netns, it.local).is_empty();
+        let is_ours = |it: &CountedReset| {
+            !it.connecting && it.reason.is_none() && listeners(case, netns, it.local).is_empty()
+        };
         for (to, (times, _)) in grouped(case, netns, is_ours, |it| (it.peer, it.local.ip())) {
             found.push(Finding {
                 facts: vec![Fact::new(

@@ -54,20 +54,21 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
             "Add a line: nameserver ADDRESS",
         ),
         Some(first) => (
-            format!("the name server in /etc/resolv.conf, {first}, does not run: nothing listens on its UDP port 53"),
+            format!(
+                "the name server in /etc/resolv.conf, {first}, does not run: nothing listens on its UDP port 53"
+            ),
             "Start the resolver of this host (systemd-resolved, dnsmasq, unbound), or name another server.",
         ),
     };
     vec![Finding {
-        facts: vec![Fact::new("/etc/resolv.conf", "nameserver", Value::Count(count))],
+        facts: vec![Fact::new(
+            "/etc/resolv.conf",
+            "nameserver",
+            Value::Count(count),
+        )],
         ruled_out: "Not a server that is slow or out of reach: no socket of this host takes the questions.",
         next: vec![Command::of("cat /etc/resolv.conf").into(), next.into()],
-        ..Finding::new(
-            &NO_NAMESERVER,
-            Severity::Warning,
-            Subject::Host,
-            headline,
-        )
+        ..Finding::new(&NO_NAMESERVER, Severity::Warning, Subject::Host, headline)
     }]
 }
 

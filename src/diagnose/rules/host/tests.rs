@@ -210,6 +210,8 @@ fn an_address_that_another_host_has_is_named() {
                 address: "fe80::1".parse().unwrap(),
                 prefix: 64,
                 duplicate,
+                learned: false,
+                deprecated: false,
             }],
             ..Network::default()
         })

@@ -438,7 +438,10 @@ fn localhost_that_is_refused_by_ipv6_is_healthy_if_ipv4_gets_through() {
         peer: end([127, 0, 0, 1], 40_000),
         ..at(State::TimeWait, [127, 0, 0, 1], 8080)
     };
-    assert_eq!(one(asked(), std::slice::from_ref(&listener)).0, "listener_elsewhere");
+    assert_eq!(
+        one(asked(), std::slice::from_ref(&listener)).0,
+        "listener_elsewhere"
+    );
     assert_eq!(said(asked(), &[listener, connection]), []);
 }
 
@@ -471,14 +474,21 @@ fn martians_name_the_source_and_two_are_everyday() {
     let dropped = |count| {
         host(Traced {
             reasons: vec![("IP_LOCAL_SOURCE".into(), count)],
-            flows: vec![flow("IP_LOCAL_SOURCE", 2, [10, 0, 0, 2], ([10, 0, 0, 2], 7))],
+            flows: vec![flow(
+                "IP_LOCAL_SOURCE",
+                2,
+                [10, 0, 0, 2],
+                ([10, 0, 0, 2], 7),
+            )],
             ..Traced::default()
         })
     };
     let (id, headline) = one(dropped(3), &[]);
     assert_eq!(id, "martian_packets");
     assert!(
-        headline.starts_with("martian packets: 3 in 2.0 s (10.0.0.2 to 10.0.0.2 by eth0) come from an address of"),
+        headline.starts_with(
+            "martian packets: 3 in 2.0 s (10.0.0.2 to 10.0.0.2 by eth0) come from an address of"
+        ),
         "{headline}"
     );
     assert_eq!(said(dropped(2), &[]), []);
@@ -498,10 +508,28 @@ fn resets_of_a_server_are_told_from_those_of_clients() {
             ..Traced::default()
         })
     };
+    let mut refused = reset(None, "10.0.0.2:40000", "10.0.0.9:80", 3);
+    refused.traced.as_mut().unwrap().resets[0].connecting = true;
+    let (id, headline) = one(refused.clone(), &[]);
+    assert_eq!(id, "refused_by_peer");
+    assert_eq!(headline, "3 connections to 10.0.0.9:80 refused in 2.0 s");
+    let through = Socket {
+        peer: end([10, 0, 0, 9], 80),
+        ..at(State::Established, [10, 0, 0, 2], 40_001)
+    };
+    assert_eq!(said(refused.clone(), &[through]), []);
+    refused.traced.as_mut().unwrap().resets[0].peer = "10.0.0.2:80".parse().unwrap();
+    assert_eq!(said(refused, &[]), []);
     let (id, headline) = one(reset(None, "10.0.0.2:40000", "10.0.0.9:80", 3), &[]);
     assert_eq!(id, "reset_by_peer");
-    assert_eq!(headline, "3 connections to 10.0.0.9:80 reset by the peer in 2.0 s");
-    assert_eq!(said(reset(None, "10.0.0.2:40000", "10.0.0.9:80", 2), &[]), []);
+    assert_eq!(
+        headline,
+        "3 connections to 10.0.0.9:80 reset by the peer in 2.0 s"
+    );
+    assert_eq!(
+        said(reset(None, "10.0.0.2:40000", "10.0.0.9:80", 2), &[]),
+        []
+    );
     let listener = || vec![at(State::Listen, [0; 4], 8080)];
     let of_client = |reason| reset(reason, "10.0.0.2:8080", "10.0.0.9:40000", 9);
     assert_eq!(said(of_client(None), &listener()), []);
@@ -570,7 +598,10 @@ fn advertisements_that_stopped_are_told_from_a_network_that_is_renumbered() {
     let refused = RouteAnswer::Refused(101);
     let (id, headline) = one(with(&[learned(1, true)], refused), &[]);
     assert_eq!(id, "ipv6_autoconfiguration_lost");
-    assert!(headline.ends_with("fd00:0:0:1::1 is deprecated"), "{headline}");
+    assert!(
+        headline.ends_with("fd00:0:0:1::1 is deprecated"),
+        "{headline}"
+    );
     let both = [learned(1, true), learned(2, false)];
     assert_eq!(said(with(&both, refused), &[]), []);
     assert_eq!(said(with(&[learned(1, false)], refused), &[]), []);

@@ -1,7 +1,6 @@
 //! A listener lives on in a process that does not serve it: a child of the server that has ended.
 
 use super::super::host::wanted_by;
-use super::super::socket::is_stuck;
 use super::super::{Check, Rule, affected};
 use super::named;
 use crate::diagnose::{Case, Command, Fact, Finding, Severity, Subject, Value};
@@ -26,6 +25,9 @@ pub static RULE: Rule = Rule {
     check: Check::Process(check),
 };
 
+/// How long a connection has to wait, in milliseconds.
+const LEAST_MS: u32 = 1_000;
+
 /// Whether a process has lost its parent and waits for something else than connections.
 fn is_forgotten(status: &ProcessStatus) -> bool {
     let busy = status
@@ -49,7 +51,12 @@ fn check(case: &Case<'_>, status: &ProcessStatus) -> Option<Finding> {
         .filter(all_forgotten)
         .collect();
     let wanted = |at: &SocketAt| wanted_by(case, *at);
-    let waits = |at: &SocketAt| is_stuck(case, *at);
+    // Nobody is about to accept it.
+    let is_old = |at: &SocketAt| {
+        let age = case.tcp(*at).last_data_sent_ms;
+        age.is_some_and(|age| age > LEAST_MS)
+    };
+    let waits = |at: &SocketAt| case.index.unaccepted(*at).iter().any(is_old);
     let first = *listeners
         .iter()
         .find(|at| waits(at) || wanted(at).is_some())?;

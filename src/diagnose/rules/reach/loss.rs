@@ -23,7 +23,7 @@ struct Sent {
 /// How many segments with data were sent again between two samples.
 pub(in crate::diagnose::rules) fn sent_again(case: &Case<'_>, at: SocketAt) -> u64 {
     let both = both(case, at);
-    both.and_then(|(before, now)| grown(before.total_retrans, now.total_retrans))
+    both.and_then(|(before, now)| grown(before.total_retrans(), now.total_retrans()))
         .unwrap_or(0)
 }
 
@@ -39,13 +39,13 @@ pub fn losses(case: &Case<'_>) -> Vec<Finding> {
             continue;
         };
         let path = paths.entry((socket.netns, to)).or_default();
-        path.segments += grown(before.data_segs_out, now.data_segs_out).unwrap_or(0);
+        path.segments += grown(before.data_segs_out(), now.data_segs_out()).unwrap_or(0);
         let again = sent_again(case, at);
         path.again += again;
         if again > 0 {
             path.sockets.push(at);
         }
-        path.twice += grown(before.dsack_dups, now.dsack_dups).unwrap_or(0);
+        path.twice += grown(before.dsack_dups(), now.dsack_dups()).unwrap_or(0);
     }
     let mut found = Vec::new();
     for ((netns, to), sent) in paths {

@@ -29,10 +29,10 @@ pub use window::{RECEIVE_WINDOW_SMALL, SEND_BUFFER_SMALL};
 use super::{Check, Rule, affected};
 use crate::diagnose::{Case, Finding};
 use crate::host::SocketAt;
-use crate::sockdiag::TcpInfoValues;
+use crate::sockdiag::KeptTcpInfo;
 
 /// Its `tcp_info` in both samples.
-fn both<'a>(case: &Case<'a>, at: SocketAt) -> Option<(&'a TcpInfoValues, &'a TcpInfoValues)> {
+fn both<'a>(case: &Case<'a>, at: SocketAt) -> Option<(&'a KeptTcpInfo, &'a KeptTcpInfo)> {
     let before = case.before?.earlier(at)?;
     before.tcp_info().zip(case.socket(at).tcp_info())
 }

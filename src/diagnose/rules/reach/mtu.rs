@@ -24,7 +24,7 @@ pub fn black_holes(case: &Case<'_>) -> Vec<Finding> {
         let sacked = stuck.iter().any(|at| {
             case.socket(*at)
                 .tcp_info()
-                .is_some_and(|it| it.sacked > Some(0))
+                .is_some_and(|it| it.sacked() > Some(0))
         });
         if !sacked && !others_are_answered(case, netns, to, sockets) {
             continue;
@@ -32,14 +32,14 @@ pub fn black_holes(case: &Case<'_>) -> Vec<Finding> {
         let figure = |name, value: Option<u32>| {
             Fact::new("tcp_info", name, Value::Count(value.unwrap_or(0).into()))
         };
-        let mtu = info.pmtu_bytes.unwrap_or(0);
+        let mtu = info.pmtu_bytes().unwrap_or(0);
         found.push(Finding {
             others: affected(&stuck),
             facts: vec![
-                figure("tcpi_pmtu", info.pmtu_bytes),
-                figure("tcpi_snd_mss", info.snd_mss_bytes),
-                figure("tcpi_sacked", info.sacked),
-                figure("tcpi_backoff", info.backoff.map(u32::from)),
+                figure("tcpi_pmtu", info.pmtu_bytes()),
+                figure("tcpi_snd_mss", info.snd_mss_bytes()),
+                figure("tcpi_sacked", info.sacked()),
+                figure("tcpi_backoff", info.backoff().map(u32::from)),
             ],
             ruled_out: "Not a peer that is gone: it acknowledges smaller packets.",
             next: vec![
@@ -63,14 +63,14 @@ fn is_stuck(case: &Case<'_>, at: SocketAt) -> bool {
         return false;
     };
     let is_large = info
-        .snd_mss_bytes
+        .snd_mss_bytes()
         .is_some_and(|mss| case.socket(at).send_q >= mss);
     case.retransmits(at) >= Some(2)
-        && info.backoff >= Some(1)
+        && info.backoff() >= Some(1)
         && is_large
-        && info.snd_mss_bytes >= Some(500)
+        && info.snd_mss_bytes() >= Some(500)
         // The SYN counts as one.
-        && info.bytes_acked >= Some(1)
+        && info.bytes_acked() >= Some(1)
 }
 
 /// Whether another connection to the same peer was answered while these waited.

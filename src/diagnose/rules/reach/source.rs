@@ -68,10 +68,14 @@ fn wrong(
     if from.is_unspecified() || network.addresses.is_empty() || is_cut_off(case, netns, to) {
         return None;
     }
-    let is_local = |answer| matches!(answer, RouteAnswer::Route(route) if route.kind == RouteKind::Local);
+    let is_local =
+        |answer| matches!(answer, RouteAnswer::Route(route) if route.kind == RouteKind::Local);
     let mut own = network.addresses.iter().filter(|it| it.address == from);
     let Some(home) = own.next().map(|it| it.interface) else {
-        return network.route(from).is_some_and(|it| !is_local(it)).then_some(Wrong::Gone);
+        return network
+            .route(from)
+            .is_some_and(|it| !is_local(it))
+            .then_some(Wrong::Gone);
     };
     let (_, out) = way(case, netns, to)?;
     let has_one = |it: &crate::rtnetlink::InterfaceAddress| {
@@ -110,12 +114,24 @@ fn is_answered(case: &Case<'_>, netns: u16, from: IpAddr) -> bool {
     })
 }
 
-fn finding(case: &Case<'_>, netns: u16, from: IpAddr, wrong: &Wrong, sockets: &[SocketAt]) -> Finding {
+fn finding(
+    case: &Case<'_>,
+    netns: u16,
+    from: IpAddr,
+    wrong: &Wrong,
+    sockets: &[SocketAt],
+) -> Finding {
     let count = sockets.len();
-    let waits = if count == 1 { "1 connection waits".to_owned() } else { format!("{count} connections wait") };
+    let waits = if count == 1 {
+        "1 connection waits".to_owned()
+    } else {
+        format!("{count} connections wait")
+    };
     let name = |index: u32| {
         let network = case.sample.networks.get(usize::from(netns));
-        network.and_then(|it| it.link(index)).map_or("?", |link| &*link.name)
+        network
+            .and_then(|it| it.link(index))
+            .map_or("?", |link| &*link.name)
     };
     let (headline, ruled_out) = match wrong {
         Wrong::Gone => (
@@ -131,7 +147,10 @@ fn finding(case: &Case<'_>, netns: u16, from: IpAddr, wrong: &Wrong, sockets: &[
             "Not a service address that works: no connection from it is answered.",
         ),
     };
-    let to = sockets.first().and_then(|at| case.socket(*at).peer.ip()).unwrap_or(from);
+    let to = sockets
+        .first()
+        .and_then(|at| case.socket(*at).peer.ip())
+        .unwrap_or(from);
     Finding {
         others: affected(sockets),
         facts: vec![Fact::new(

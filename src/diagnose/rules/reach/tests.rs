@@ -32,7 +32,7 @@ fn connection(state: State, info: TcpInfoValues) -> Socket {
         inode: 7,
         cookie: Some(1),
         details: Some(Box::new(Details {
-            tcp: Some(Box::new(info)),
+            tcp: Some(info.into()),
             ..Details::default()
         })),
         ..Socket::blank(Proto::Tcp, Family::Inet, state)
@@ -205,7 +205,11 @@ fn a_window_for_each_round_trip_is_told_from_a_slow_reader() {
         let [before, mut now] = [at(0, 0, rtt), at(limited, acked, rtt)];
         for socket in &mut now.sockets {
             let info = socket.details.as_mut().unwrap().tcp.as_mut().unwrap();
-            info.min_rtt_us = Some(least);
+            *info = TcpInfoValues {
+                min_rtt_us: Some(least),
+                ..info.values().into_owned()
+            }
+            .into();
         }
         let found = said(&before, &now);
         found.into_iter().map(|(id, _)| id).collect::<Vec<_>>()

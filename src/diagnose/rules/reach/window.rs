@@ -3,7 +3,7 @@
 use super::{Check, Finding, Rule, affected, both, grown};
 use crate::diagnose::{Case, Command, Fact, Severity, Subject, Value, words};
 use crate::host::{Delta, SocketAt};
-use crate::sockdiag::TcpInfoValues;
+use crate::sockdiag::KeptTcpInfo;
 use crate::sockets::State;
 
 /// A window too small for the path.
@@ -45,8 +45,8 @@ const LONG_RTT_US: u32 = 5_000;
 /// A connection that was limited between two samples.
 struct Limited<'a> {
     at: SocketAt,
-    before: &'a TcpInfoValues,
-    now: &'a TcpInfoValues,
+    before: &'a KeptTcpInfo,
+    now: &'a KeptTcpInfo,
     rtt: u32,
     /// Microseconds.
     elapsed: u64,
@@ -64,10 +64,10 @@ impl Limited<'_> {
         };
         case.sample.places().filter(is_open).filter_map(move |at| {
             let (before, now) = both(case, at)?;
-            let rtt = now.rtt_us?;
+            let rtt = now.rtt_us()?;
             // Round trips that are longer than the path are: packets wait in the queue of a slow link, and more
             // under way would only make them wait longer.
-            let queued = now.min_rtt_us.is_some_and(|least| rtt / 2 > least);
+            let queued = now.min_rtt_us().is_some_and(|least| rtt / 2 > least);
             let to = case.socket(at).peer.end()?.into();
             (rtt >= LONG_RTT_US && !queued).then_some(Limited {
                 at,
@@ -81,7 +81,7 @@ impl Limited<'_> {
     }
 
     /// Whether it was limited for a quarter of the time, and how long, in microseconds.
-    fn was(&self, time: fn(&TcpInfoValues) -> Option<u64>) -> Option<u64> {
+    fn was(&self, time: fn(&KeptTcpInfo) -> Option<u64>) -> Option<u64> {
         let limited = grown(time(self.before), time(self.now))?;
         (limited * 4 >= self.elapsed && self.elapsed > 0).then_some(limited)
     }
@@ -90,7 +90,7 @@ impl Limited<'_> {
 fn send_buffer(case: &Case<'_>) -> Vec<Finding> {
     let mut found = Vec::new();
     for it in Limited::candidates(case) {
-        let Some(limited) = it.was(|info| info.sndbuf_limited_us) else {
+        let Some(limited) = it.was(KeptTcpInfo::sndbuf_limited_us) else {
             continue;
         };
         let socket = case.socket(it.at);
@@ -122,12 +122,12 @@ fn send_buffer(case: &Case<'_>) -> Vec<Finding> {
 fn check(case: &Case<'_>) -> Vec<Finding> {
     let mut found = Vec::new();
     for it in Limited::candidates(case) {
-        let Some(limited) = it.was(|info| info.rwnd_limited_us) else {
+        let Some(limited) = it.was(KeptTcpInfo::rwnd_limited_us) else {
             continue;
         };
         let (Some(acked), Some(window)) = (
-            grown(it.before.bytes_acked, it.now.bytes_acked),
-            it.now.snd_wnd_bytes,
+            grown(it.before.bytes_acked(), it.now.bytes_acked()),
+            it.now.snd_wnd_bytes(),
         ) else {
             continue;
         };

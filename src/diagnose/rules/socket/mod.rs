@@ -24,7 +24,6 @@ pub use keepalive_unanswered::RULE as KEEPALIVE_UNANSWERED;
 pub use listener_drops::RULE as LISTENER_DROPS;
 pub(super) use listener_drops::dropped;
 pub use not_accepted::RULE as NOT_ACCEPTED;
-pub(super) use not_accepted::is_stuck;
 pub use not_reading::RULE as NOT_READING;
 pub use peer_silent::RULE as PEER_SILENT;
 pub use peer_window_closed::RULE as PEER_WINDOW_CLOSED;

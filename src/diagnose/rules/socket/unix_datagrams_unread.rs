@@ -142,7 +142,11 @@ fn check(case: &Case<'_>, at: SocketAt) -> Option<Finding> {
         others,
         facts,
         ruled_out: "Not a slow reader: the same datagram is first in the queue in both samples.",
-        next: watch_program(case, &[at], "It shows what the reader does instead of recv()."),
+        next: watch_program(
+            case,
+            &[at],
+            "It shows what the reader does instead of recv().",
+        ),
         ..Finding::new(
             &RULE,
             Severity::Error,
@@ -165,7 +169,7 @@ mod tests {
 
     /// A reader (inode 7) and a sender to it (inode 8).
     fn host(recv_q: u32, send_q: u32, sender: Threads) -> Sample {
-        let end = |name: &[u8], inode, peer| Socket {
+        let end = |name: &[u8], inode: u32, peer| Socket {
             cookie: Some(inode.into()),
             ..unix(Proto::UnixDgr, State::Unconnected, name, inode, peer)
         };
@@ -198,7 +202,11 @@ mod tests {
         let index = Index::new(after);
         let delta = Delta::new(Index::new(before), &index, Duration::from_secs(2));
         let findings = diagnose(&Case::new(&index).since(Some(&delta)));
-        findings.all().iter().map(|it| it.headline.clone()).collect()
+        findings
+            .all()
+            .iter()
+            .map(|it| it.headline.clone())
+            .collect()
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use super::super::{Row, Sheet, cells};
 use crate::render::column::put;
-use crate::sockdiag::TcpInfoValues;
+use crate::sockdiag::KeptTcpInfo;
 use crate::sockets::{Address, Socket, State};
 
 pub(super) fn inode(socket: &Socket) -> Option<u64> {
@@ -20,10 +20,10 @@ pub(super) fn host(out: &mut String, address: &Address) {
 }
 
 /// Of a listener the structure has other values.
-pub(super) fn tcp(socket: &Socket) -> Option<&TcpInfoValues> {
+pub(super) fn tcp(socket: &Socket) -> Option<&KeptTcpInfo> {
     match socket.state {
         State::Listen => None,
-        _ => socket.details.as_ref()?.tcp.as_deref(),
+        _ => socket.details.as_ref()?.tcp.as_ref(),
     }
 }
 

@@ -10,7 +10,7 @@ use super::super::{Names, Row, Sheet, cells, marks};
 use super::RatesOut;
 use crate::render::finding::{self, FindingJson};
 use crate::render::json::hex;
-use crate::sockdiag::{SkMemInfo, TcpInfoValues};
+use crate::sockdiag::{KeptTcpInfo, SkMemInfo};
 use crate::sockets::cgroup;
 use crate::sockets::change::is_closed;
 use crate::sockets::owners::Process;
@@ -45,7 +45,7 @@ pub(super) struct RowOut<'a> {
     path_state: Option<&'static str>,
     shutdown: Option<Shutdown>,
     tos: Option<u8>,
-    tcp: Option<&'a TcpInfoValues>,
+    tcp: Option<&'a KeptTcpInfo>,
     mem: Option<SkMemInfo>,
     drops: Option<u32>,
     timer: Option<TimerOut>,
