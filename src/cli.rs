@@ -138,12 +138,12 @@ const OUTPUT_HELP: &[(&str, &str, Option<&str>)] = &[
     (
         "decode",
         "Print one JSON object per event (JSON Lines).",
-        None,
+        Some("Print every field of each frame; with --expert, every subject of a finding."),
     ),
     (
         "capture",
         "Print one JSON object per event (JSON Lines).",
-        None,
+        Some("Print every field of each frame; with --expert, every subject of a finding."),
     ),
     (
         "ping",
@@ -260,8 +260,16 @@ fn in_words(error: clap::Error) -> clap::Error {
             let value = text(ContextKind::InvalidValue).escape_debug();
             format!("invalid value '{value}' for '{argument}': {what}\n")
         }
-        (ErrorKind::UnknownArgument, _) if std::env::args_os().any(|word| word == "sockets") => {
-            match sockets::answer(argument) {
+        (ErrorKind::UnknownArgument, _) => {
+            let is = |name: &str| std::env::args_os().nth(1).is_some_and(|word| word == name);
+            let answer = if is("decode") || is("capture") {
+                decode::answer(argument)
+            } else if std::env::args_os().any(|word| word == "sockets") {
+                sockets::answer(argument)
+            } else {
+                None
+            };
+            match answer {
                 Some(answer) => format!("there is no flag {argument}: {answer}\n"),
                 None => return error,
             }

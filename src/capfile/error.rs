@@ -19,6 +19,14 @@ impl CaptureError {
     pub fn is_cut(&self) -> bool {
         matches!(self.damage, Damage::Cut { .. })
     }
+
+    /// Of a file that is not a capture: the command that makes it one, with FILE in the place of its name.
+    pub fn converter(&self) -> Option<&'static str> {
+        match self.damage {
+            Damage::NotACapture { looks_like, .. } => looks_like.and_then(|other| other.command),
+            _ => None,
+        }
+    }
 }
 
 impl fmt::Display for CaptureError {
@@ -39,7 +47,7 @@ pub enum Damage {
         /// How it begins: up to four bytes.
         first: Box<[u8]>,
         /// What begins so, if that is known.
-        looks_like: Option<&'static str>,
+        looks_like: Option<Other>,
     },
     /// A version that nothing is known of.
     Version {
@@ -107,6 +115,15 @@ pub enum Damage {
         /// How many are remembered.
         limit: usize,
     },
+}
+
+/// What a file is that is not a capture.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Other {
+    /// With its article.
+    pub words: &'static str,
+    /// The command that makes it readable, with FILE in the place of its name.
+    pub command: Option<&'static str>,
 }
 
 /// What is wrong with the length of a block.
@@ -263,10 +280,10 @@ fn wrong_length(
 fn not_a_capture(
     f: &mut fmt::Formatter<'_>,
     first: &[u8],
-    looks_like: Option<&str>,
+    looks_like: Option<Other>,
 ) -> fmt::Result {
-    if let Some(what) = looks_like {
-        return write!(f, "this is {what}, not a pcap or pcapng capture");
+    if let Some(Other { words, .. }) = looks_like {
+        return write!(f, "this is {words}, not a pcap or pcapng capture");
     }
     f.write_str("not a pcap or pcapng capture: it begins with")?;
     first.iter().try_for_each(|byte| write!(f, " {byte:02x}"))

@@ -9,6 +9,7 @@
 //! | `walk` | from one record to the next, with offsets and numbers: the one implementation under both readers |
 //! | `reader` | the two readers: over a slice that holds the whole file, and over a stream in pieces |
 //! | `writer` | pcap and pcapng, written |
+//! | `comments` | the comments of a frame in pcapng |
 //! | `copy` | pcapng copied block by block, and what is lost where that is not possible |
 //! | `unpack` | compressed files, recognised by their first bytes and unpacked while reading |
 //! | `error` | what can be wrong with a file, and at which byte |
@@ -21,6 +22,7 @@
 //! - The two readers give the same frames and the same error for the same bytes, however these are cut
 //!   into pieces.
 
+mod comments;
 mod copy;
 mod error;
 mod link;
@@ -34,8 +36,9 @@ mod unpack;
 mod walk;
 mod writer;
 
+pub use comments::comments;
 pub use copy::{BlockCopier, Lost, order_of};
-pub use error::{CaptureError, Damage, Part, WrongLength};
+pub use error::{CaptureError, Damage, Other, Part, WrongLength};
 pub use link::LinkType;
 pub use pcapng::{LONGEST_BLOCK, MOST_INTERFACES};
 pub use reader::{SliceReader, StreamReader};

@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use super::error::{CaptureError, Damage, Part};
+use super::error::{CaptureError, Damage, Other, Part};
 use super::pcap::{self, Pcap};
 use super::pcapng::{self, Pcapng};
 use super::{ByteOrder, Format, Frame, Interface, LinkType, Timestamp};
@@ -207,22 +207,37 @@ fn begins_magic(bytes: &[u8]) -> bool {
     .any(|magic| bytes.iter().zip(magic).all(|(&byte, magic)| byte == magic))
 }
 
-/// What else begins so that somebody might take for a capture.
-fn looks_like(first: [u8; 4]) -> Option<&'static str> {
-    match first {
-        [0x1f, 0x8b, ..] => Some("a gzip file"),
-        [0x28, 0xb5, 0x2f, 0xfd] => Some("a zstd file"),
-        [0x04, 0x22, 0x4d, 0x18] => Some("an lz4 file"),
-        [0x02, 0x21, 0x4c, 0x18] => Some("an lz4 file of the legacy format"),
-        [0xfd, b'7', b'z', b'X'] => Some("an xz file"),
-        [b'B', b'Z', b'h', _] => Some("a bzip2 file"),
-        [b'P', b'K', 3, 4] => Some("a zip file"),
-        [b's', b'n', b'o', b'o'] => Some("a snoop capture"),
-        [b'R', b'T', b'S', b'S'] => Some("a capture of Microsoft Network Monitor 1"),
-        [b'G', b'M', b'B', b'U'] => Some("a capture of Microsoft Network Monitor 2"),
-        [b'<', ..] => Some("XML or HTML"),
-        [b'{' | b'[', ..] => Some("JSON"),
-        [0x7f, b'E', b'L', b'F'] => Some("a program"),
-        _ => None,
-    }
+/// What else begins so that somebody might take for a capture. The magic numbers are those of Wireshark's readers
+/// (wiretap: snoop.c, btsnoop.c, netmon.c, ngsniffer.c, netxray.c, 5views.c) and of file(1).
+fn looks_like(first: [u8; 4]) -> Option<Other> {
+    const EDITCAP: Option<&str> = Some("editcap FILE out.pcapng && sockdoc decode out.pcapng");
+    let (words, command) = match first {
+        [0x1f, 0x8b, ..] => ("a gzip file", None),
+        [0x28, 0xb5, 0x2f, 0xfd] => ("a zstd file", None),
+        [0x04, 0x22, 0x4d, 0x18] => ("an lz4 file", None),
+        [0x02, 0x21, 0x4c, 0x18] => (
+            "an lz4 file of the legacy format",
+            Some("lz4 -dc FILE | sockdoc decode -"),
+        ),
+        [0xfd, b'7', b'z', b'X'] => ("an xz file", Some("xz -dc FILE | sockdoc decode -")),
+        [b'B', b'Z', b'h', _] => ("a bzip2 file", Some("bzip2 -dc FILE | sockdoc decode -")),
+        [b'P', b'K', 3, 4] => ("a zip file", Some("unzip -p FILE | sockdoc decode -")),
+        [b's', b'n', b'o', b'o'] => ("a snoop capture", EDITCAP),
+        [b'b', b't', b's', b'n'] => ("a btsnoop capture", EDITCAP),
+        [b'R', b'T', b'S', b'S'] => ("a capture of Microsoft Network Monitor 1", EDITCAP),
+        [b'G', b'M', b'B', b'U'] => ("a capture of Microsoft Network Monitor 2", EDITCAP),
+        [b'T', b'R', b'S', b'N'] => ("a Sniffer capture", EDITCAP),
+        [b'X', b'C', b'P', 0] | [b'V', b'L', 0, 0] => ("a NetXRay capture", EDITCAP),
+        [0xaa, 0xaa, 0xaa, 0xaa] => ("a 5View capture", EDITCAP),
+        // The first field of a Windows trace is the size of its buffers (WMI_BUFFER_HEADER), of netsh 64 KiB.
+        [0, 0, 1, 0] => (
+            "a Windows event trace (ETL)",
+            Some("on Windows, etl2pcapng FILE out.pcapng"),
+        ),
+        [b'<', ..] => ("XML or HTML", None),
+        [b'{' | b'[', ..] => ("JSON", None),
+        [0x7f, b'E', b'L', b'F'] => ("a program", None),
+        _ => return None,
+    };
+    Some(Other { words, command })
 }

@@ -251,6 +251,7 @@ pub fn run(args: &Args, context: &Context) -> Result<Status> {
         return list(&places, context);
     }
     let options = &args.options;
+    options.check()?;
     let mut settings = options.settings(context)?;
     settings.limit = args.packets();
     let filter = settings.filter.clone();
@@ -287,8 +288,13 @@ pub fn run(args: &Args, context: &Context) -> Result<Status> {
         return record(live, recorder, args.end());
     }
     let output = options.write.as_deref().map(Output::create).transpose()?;
-    let view = options.view(context, &settings);
+    let view = options.view(context, &settings, "a live capture");
+    let report = options.create_report()?;
+    options.create_folder()?;
     let mut session = Session::live(settings, view, output);
+    if let Some((file, name)) = report {
+        session.write_to(file, name);
+    }
     tell(&text::listening(live.interfaces(), filter.text()));
     let begun = Instant::now();
     let read = live.frames(args.end(), &mut session, &mut changed);

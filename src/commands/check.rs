@@ -10,6 +10,7 @@ mod watch;
 use std::io;
 use std::net::IpAddr;
 use std::os::unix::ffi::OsStrExt as _;
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use gather::Gathered;
@@ -28,13 +29,14 @@ use crate::error::{Error, Kind, Result};
 use crate::host::{Delta, Index, SocketAt};
 use crate::render::check as shown;
 use crate::render::finding::Layout;
+use crate::render::report::{self, Page, TextRedactor};
 use crate::render::sockets::Sheet;
 use crate::sys::around::is_stopped;
 use crate::sys::icmp::Options;
 use crate::sys::privilege::{self, Need};
 use crate::sys::resolve::{Family, interface_number, resolve};
 use crate::sys::sockets::namespaces::Place as Namespace;
-use crate::sys::users;
+use crate::sys::{clock, files, users};
 
 /// Find out at which layer a connection fails, and why.
 ///
@@ -135,6 +137,12 @@ pub struct Args {
     /// Leave a second connection idle for this long, and see whether it still works; --timeout does not count it.
     #[arg(long, value_name = "TIME", value_parser = positive_duration)]
     idle: Option<Duration>,
+    /// Write a report to this file too: one HTML page with the path, the findings and the sockets.
+    #[arg(long, value_name = "OUT", conflicts_with = "watch")]
+    report: Option<std::path::PathBuf>,
+    /// Replace addresses and names in the report, the same one by the same other one.
+    #[arg(long, requires = "report")]
+    redact: bool,
     /// Send only what a client would send: no queries to single name servers, no trace.
     #[arg(long)]
     quiet_network: bool,
@@ -354,6 +362,9 @@ fn show(
         shown: &sockets,
         names: &names,
     };
+    if let Some(path) = &args.report {
+        write_report(path, args.redact, &report, &sheet)?;
+    }
     let round = Round::of(&report);
     match before {
         None => say(&report, &sheet, context).map_err(Error::output)?,
@@ -367,6 +378,17 @@ fn show(
         }
     }
     Ok(round)
+}
+
+fn write_report(path: &Path, redact: bool, report: &Report<'_>, sheet: &Sheet<'_>) -> Result<()> {
+    let mut names = Vec::new();
+    if let Place::Tcp(host, _) | Place::Udp(host, _) = &report.target.place {
+        names.push(host.clone());
+    }
+    let page = Page::new(redact.then(|| TextRedactor::new(names)));
+    let now = Duration::from_nanos(clock::realtime().0);
+    let html = report::host::connection(page, report, sheet, now);
+    files::write_all(&mut files::create(path)?, path, html.as_bytes())
 }
 
 fn say(report: &Report<'_>, sheet: &Sheet<'_>, context: &Context) -> io::Result<()> {

@@ -1,5 +1,7 @@
 //! `sockdoc decode`: a capture file in frames, streams and application messages.
 
+mod extract;
+mod habits;
 mod notes;
 pub(super) mod options;
 pub(super) mod output;
@@ -14,6 +16,7 @@ use crate::sys::capture::Capture;
 use crate::sys::privilege;
 use crate::sys::terminal::{self, Progress};
 
+pub use habits::answer;
 use options::Options;
 use output::Output;
 use session::Session;
@@ -34,6 +37,17 @@ use session::Session;
 /// As in tcpdump, a filter does not look behind a VLAN tag unless it says vlan, nor into a tunnel or behind the
 /// extension headers of IPv6. Frames that it misses for that are counted on standard error; --inside lets it look at
 /// the innermost packet, as it always does in frames of Wi-Fi and NFLOG.
+///
+/// --conversations and --endpoints list who talked to whom, the busiest first; --io TIME counts packets, bytes and
+/// findings per interval; --ladder N draws a stream between its two hosts, an arrow for each segment. -v prints a frame
+/// in full: every field of every layer in the words of tshark -V.
+///
+/// --follow N --raw writes the bytes of a stream as they are (--raw=client, --raw=server: of one end), --extract DIR
+/// those of all streams, to a file for each end. The names of these files are numbers; no file is written over.
+///
+/// --report OUT writes one HTML page to attach to a ticket: the verdict, findings with their evidence, charts, the
+/// streams with a finding and the busiest ones, drawn. It has no scripts and loads nothing. With --redact, addresses
+/// and names are replaced in it.
 ///
 /// --json prints JSON Lines: packets, messages, findings, streams and the end.
 ///
@@ -57,11 +71,16 @@ use session::Session;
     sockdoc decode capture.pcap --messages          requests and replies\n  \
     sockdoc decode capture.pcap tcp port 65432      only these frames\n  \
     sockdoc decode capture.pcap --follow 0          the data of one stream\n  \
+    sockdoc decode capture.pcap --ladder 0          the same stream, drawn\n  \
+    sockdoc decode capture.pcap --report out.html   a page to attach to a ticket\n  \
     tcpdump -i lo -U -w - | sockdoc decode -        decode a live capture")]
 pub struct Args {
     /// The capture file; - is standard input.
-    #[arg(value_name = "FILE")]
-    file: PathBuf,
+    #[arg(value_name = "FILE", required_unless_present = "read")]
+    file: Option<PathBuf>,
+    /// The same, as tcpdump and tshark have it.
+    #[arg(short = 'r', value_name = "FILE", hide = true)]
+    read: Option<PathBuf>,
     #[command(flatten)]
     options: Options,
     /// Decode with one thread or with several; auto decides by the processors and the frames.
@@ -79,20 +98,54 @@ pub(super) enum Threads {
 /// For files of this size and larger a progress bar is shown, in bytes.
 const LARGE: u64 = 64 << 20;
 
+impl Args {
+    /// The file and what else is asked for. After -r FILE, the word in the place of the file begins the filter.
+    fn file(&self) -> (PathBuf, Options) {
+        let mut options = self.options.clone();
+        match (&self.read, &self.file) {
+            (Some(read), word) => {
+                let word = word
+                    .as_ref()
+                    .map(|word| word.to_string_lossy().into_owned());
+                options.filter.splice(0..0, word);
+                (read.clone(), options)
+            }
+            (None, file) => (file.clone().unwrap_or_default(), options),
+        }
+    }
+}
+
 /// Runs the command.
 pub fn run(args: &Args, context: &Context) -> Result<Status> {
-    let options = &args.options;
-    let mut capture = Capture::open(&args.file)?;
-    if let Some(path) = options.write.as_deref().filter(|path| capture.is_at(path)) {
+    let (file, options) = args.file();
+    let options = &options;
+    let mut capture = Capture::open(&file)?;
+    let written = options.write.iter().chain(&options.report);
+    if let Some(path) = written
+        .map(PathBuf::as_path)
+        .find(|path| capture.is_at(path))
+    {
         let cause = "this is the capture being read; writing would truncate it";
         return Err(Error::new(Kind::CannotRun, "write", cause)
             .on(path.display().to_string())
             .next("write to another file and rename it afterwards"));
     }
+    options.check()?;
     let settings = options.settings(context)?;
-    let view = options.view(context, &settings);
+    let name = file.file_name().unwrap_or(file.as_os_str());
+    let view = options.view(context, &settings, &name.to_string_lossy());
     let output = options.write.as_deref().map(Output::create).transpose()?;
-    let mut session = Session::new(settings, view, output, args.threads);
+    let report = options.create_report()?;
+    options.create_folder()?;
+    let threads = if options.shows_details(context) {
+        Threads::One
+    } else {
+        args.threads
+    };
+    let mut session = Session::new(settings, view, output, threads);
+    if let Some((file, name)) = report {
+        session.write_to(file, name);
+    }
     privilege::drop_all()?;
     let large = capture.length().filter(|length| *length >= LARGE);
     if let Some(length) = large.filter(|_| !terminal::stdout_is_terminal()) {

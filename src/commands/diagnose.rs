@@ -1,6 +1,7 @@
 //! `sockdoc diagnose`.
 
 use std::ffi::OsString;
+use std::fs::File;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -16,6 +17,7 @@ use crate::host::redact::Redactor;
 use crate::host::{Delta, Index, Sample, join_closed};
 use crate::render::diagnosis::{self, Diagnosis};
 use crate::render::finding::Layout;
+use crate::render::report::{self, Page};
 use crate::render::sockets::Sheet;
 use crate::sockets::change::was_refused;
 use crate::sockets::filter::Filter;
@@ -42,6 +44,7 @@ use crate::sys::{clock, files, privilege};
     sockdoc diagnose --netns blue          in the network namespace blue\n  \
     sockdoc diagnose --save host.json      keep what was seen\n  \
     sockdoc diagnose --from host.json      diagnose it later, or elsewhere\n  \
+    sockdoc diagnose --report host.html    a page to attach to a ticket; with --redact without addresses\n  \
     sockdoc diagnose --container 4f5e6d    in the network namespace of a container\n  \
     sockdoc diagnose --prometheus          metrics for node_exporter's textfile collector")]
 pub struct Args {
@@ -66,6 +69,9 @@ pub struct Args {
     /// Replace addresses and the names of Unix sockets, in the output and in what is saved.
     #[arg(long)]
     redact: bool,
+    /// Write a report to this file too: one HTML page with the findings, sockets and charts.
+    #[arg(long, value_name = "OUT")]
+    report: Option<PathBuf>,
     /// Print metrics in the OpenMetrics text format.
     #[arg(long, conflicts_with = "json")]
     prometheus: bool,
@@ -90,6 +96,7 @@ struct Looked {
 pub fn run(args: &Args, context: &Context) -> Result<Status> {
     // Named files are opened with the caller's rights, before anything else.
     let mut save = args.save.as_deref().map(files::create).transpose()?;
+    let mut report = args.report.as_deref().map(files::create).transpose()?;
     let filter = filter_of_words(&args.words)?;
     let mut looked = match &args.from {
         Some(path) => {
@@ -110,7 +117,7 @@ pub fn run(args: &Args, context: &Context) -> Result<Status> {
             Error::os(Kind::CannotRun, "write", &error).on(path.display().to_string())
         })?;
     }
-    show(args, &filter, &looked, context)
+    show(args, &filter, &looked, report.as_mut(), context)
 }
 
 /// Looks at this host twice.
@@ -172,7 +179,13 @@ fn read(path: &Path) -> Result<Looked> {
     })
 }
 
-fn show(args: &Args, filter: &Filter, looked: &Looked, context: &Context) -> Result<Status> {
+fn show(
+    args: &Args,
+    filter: &Filter,
+    looked: &Looked,
+    report: Option<&mut File>,
+    context: &Context,
+) -> Result<Status> {
     let index = Index::new(&looked.after);
     let before = looked.before.as_ref();
     let delta = before.map(|before| Delta::new(Index::new(before), &index, looked.elapsed));
@@ -206,6 +219,10 @@ fn show(args: &Args, filter: &Filter, looked: &Looked, context: &Context) -> Res
         seconds: looked.elapsed.as_secs_f64(),
         whole: args.words.is_empty(),
     };
+    if let (Some(file), Some(path)) = (report, &args.report) {
+        let html = report::host::diagnosis(Page::about(args.redact), &diagnosis);
+        files::write_all(file, path, html.as_bytes())?;
+    }
     let mut out = io::BufWriter::new(io::stdout().lock());
     let written = if context.json {
         diagnosis::json(&mut out, &diagnosis)

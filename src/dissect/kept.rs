@@ -53,6 +53,7 @@ impl Kept {
             time: self.time,
             length: self.length,
             captured,
+            record: &[],
             bytes: self.whole.as_deref().unwrap_or(captured),
             decoded,
             segment: self.segment.as_ref(),

@@ -83,6 +83,8 @@ pub struct Frame<'a> {
     pub length: u32,
     /// What was captured of it.
     pub captured: &'a [u8],
+    /// Its record in the file, if that is at hand.
+    pub record: &'a [u8],
     /// The bytes that the offsets in `decoded` are about: `captured`, or the packet of which this frame
     /// was the last missing fragment.
     pub bytes: &'a [u8],
@@ -277,6 +279,7 @@ impl Dissector {
             time,
             length: frame.original_len,
             captured: frame.data,
+            record: frame.record,
             bytes,
             decoded,
             segment: segment.as_ref(),

@@ -17,7 +17,7 @@ fn settings(filter: &str) -> Settings {
             assemble_all: true,
             causes: true,
             compare: true,
-            follow: None,
+            follow: stream::Wanted::Nothing,
             overlap: Overlap::First,
             max_memory: 1 << 20,
             max_streams: 100,

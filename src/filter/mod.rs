@@ -15,6 +15,7 @@
 //! | `program` | the tests, and how they are made on a frame |
 //! | `classic` | the tests as instructions of classic BPF, for the kernel, and as tcpdump -d prints them |
 //! | `reject` | whether tests exclude each other, so that no frame matches |
+//! | `display` | display filters of Wireshark in these words, for an error to name |
 //! | `error` | what is wrong with a filter, and where |
 //!
 //! # What a filter means
@@ -44,6 +45,7 @@
 mod arithmetic;
 mod classic;
 mod compile;
+mod display;
 mod error;
 mod link;
 mod parse;
@@ -66,6 +68,11 @@ use syntax::{Expr, Primitive};
 /// Where filters expect the network layer in frames of a link type; `None` if they cannot be filtered.
 pub fn network_offset(link: LinkType) -> Option<u32> {
     link::Layout::new(link).map(link::Layout::network)
+}
+
+/// A display filter of Wireshark in the words of this language, if it is one and has them.
+pub fn from_display_filter(text: &str) -> Option<String> {
+    display::translated(text)
 }
 
 /// A filter that was understood.

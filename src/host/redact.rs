@@ -44,6 +44,12 @@ impl Redactor {
         }
     }
 
+    /// The address that this one is replaced by.
+    pub fn address(&mut self, mut address: IpAddr) -> IpAddr {
+        self.ip(&mut address);
+        address
+    }
+
     fn network(&mut self, network: &mut Network) {
         for link in &mut network.links {
             link.hardware = None;

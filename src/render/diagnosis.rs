@@ -60,7 +60,7 @@ pub fn write(
 }
 
 /// `1 cause with 3 effects; examined 412 sockets of 38 processes for 2.0 s`.
-fn verdict(diagnosis: &Diagnosis<'_>) -> String {
+pub(super) fn verdict(diagnosis: &Diagnosis<'_>) -> String {
     let sheet = diagnosis.sheet;
     let processes = sheet.sample().owners.processes().len();
     let networks = &sheet.sample().networks;
@@ -103,7 +103,7 @@ fn effects(block: &Block) -> u64 {
 }
 
 /// What the rules had to go by.
-fn examined(diagnosis: &Diagnosis<'_>) -> Vec<&'static str> {
+pub(super) fn examined(diagnosis: &Diagnosis<'_>) -> Vec<&'static str> {
     let sample = diagnosis.sheet.sample();
     let any = |has: fn(&crate::host::Network) -> bool| sample.networks.iter().any(has);
     let parts = [
@@ -131,7 +131,7 @@ fn examined(diagnosis: &Diagnosis<'_>) -> Vec<&'static str> {
 }
 
 /// What could not be seen.
-fn not_examined<'a>(diagnosis: &Diagnosis<'a>) -> impl Iterator<Item = &'a Note> {
+pub(super) fn not_examined<'a>(diagnosis: &Diagnosis<'a>) -> impl Iterator<Item = &'a Note> {
     let notes = diagnosis.sheet.sample().notes.iter();
     notes.filter(|note| note.incomplete)
 }

@@ -109,7 +109,7 @@ pub fn each_json(
     })
 }
 
-fn with_no_sockets<T>(write: impl FnOnce(&Sheet<'_>) -> T) -> T {
+pub(super) fn with_no_sockets<T>(write: impl FnOnce(&Sheet<'_>) -> T) -> T {
     let sample = Sample::default();
     write(&Sheet {
         index: &Index::new(&sample),
@@ -144,7 +144,7 @@ fn subject_title(finding: &Finding) -> &'static str {
 }
 
 /// What it is about: each subject on a line, and how many more there are.
-fn subjects(finding: &Finding, sheet: &Sheet<'_>) -> Vec<String> {
+pub(super) fn subjects(finding: &Finding, sheet: &Sheet<'_>) -> Vec<String> {
     let mut lines: Vec<String> = finding
         .examples
         .iter()

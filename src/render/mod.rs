@@ -22,9 +22,11 @@
 //! | [`overview`] | what `sockdoc` alone prints |
 //! | [`ping`] | a ping session: the lines of iputils, macOS and fping, a table, JSON, CSV |
 //! | [`python`] | Python's literals: bytes, addresses |
+//! | [`report`] | reports to attach: one HTML file each |
 //! | [`resolve`] | a name: what programs get, the files, each name server |
 //! | [`serving`] | the events of a server |
 //! | [`sockets`] | the sockets of a host: our table, netstat's, lsof's and ss's columns, JSON, CSV |
+//! | [`spark`] | numbers as a line of bars |
 //! | [`steps`] | what was tried in turn, each with its time |
 //! | [`table`] | aligned tables |
 //! | [`top`] | the live view: its screen, a frame as text, JSON |
@@ -51,9 +53,11 @@ pub mod load;
 pub mod overview;
 pub mod ping;
 pub mod python;
+pub mod report;
 pub mod resolve;
 pub mod serving;
 pub mod sockets;
+pub mod spark;
 pub mod steps;
 pub mod table;
 pub mod top;

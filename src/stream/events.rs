@@ -25,8 +25,8 @@ pub struct Settings {
     pub causes: bool,
     /// Compare data that is sent again with what was sent before.
     pub compare: bool,
-    /// The stream whose data is wanted.
-    pub follow: Option<u32>,
+    /// The streams whose data is wanted.
+    pub follow: Wanted,
     /// Which bytes count where segments overlap and differ.
     pub overlap: Overlap,
     /// Bytes of memory for all streams together; above it those that were idle longest are dropped.
@@ -35,6 +35,30 @@ pub struct Settings {
     pub max_streams: usize,
     /// A number that the author of the capture cannot know.
     pub seed: u64,
+}
+
+/// The streams whose data is wanted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Wanted {
+    /// None.
+    #[default]
+    Nothing,
+    /// The one with this number.
+    One(u32),
+    /// All of them.
+    All,
+}
+
+impl Wanted {
+    /// Whether that of the stream with this number is.
+    #[inline]
+    pub fn has(self, number: u32) -> bool {
+        match self {
+            Wanted::Nothing => false,
+            Wanted::One(wanted) => wanted == number,
+            Wanted::All => true,
+        }
+    }
 }
 
 /// A frame with a segment.

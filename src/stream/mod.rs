@@ -51,6 +51,7 @@ pub use assembly::{Overlap, Piece};
 pub use echoes::EchoRequests;
 pub use events::{
     AppMessage, Begun, Event, Fact, Frame, Noted, Role, ScanOf, SegmentInfo, Settings, StreamRef,
+    Wanted,
 };
 pub use flow::Endpoint;
 pub use key::Direction;

@@ -177,9 +177,7 @@ impl Processing<'_> {
     }
 
     fn wants(&self, flow: &Flow) -> bool {
-        self.settings.assemble_all
-            || self.settings.follow == Some(flow.number)
-            || self.speaks_app(flow)
+        self.settings.assemble_all || self.settings.follow.has(flow.number) || self.speaks_app(flow)
     }
 
     fn speaks_app(&self, flow: &Flow) -> bool {
@@ -293,7 +291,7 @@ impl Processing<'_> {
     ) -> Noticed {
         let here = self.direction.index();
         let stream = reference(flow, self.direction);
-        let follow = self.settings.follow == Some(flow.number);
+        let follow = self.settings.follow.has(flow.number);
         let Flow {
             sides,
             app,

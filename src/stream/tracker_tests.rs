@@ -1,6 +1,6 @@
 use std::net::IpAddr;
 
-use super::super::{EndState, Overlap, Summary};
+use super::super::{EndState, Overlap, Summary, Wanted};
 use super::*;
 use crate::packet::record::Span;
 use crate::packet::tcp::flag;
@@ -43,7 +43,7 @@ impl Wire {
                 assemble_all: true,
                 causes: true,
                 compare: true,
-                follow: None,
+                follow: Wanted::Nothing,
                 overlap: Overlap::First,
                 max_memory,
                 max_streams,

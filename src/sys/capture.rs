@@ -308,7 +308,11 @@ impl Capture {
     }
 
     fn damaged(&self, error: &CaptureError) -> Error {
-        Error::new(Kind::BadAnswer, "read", error.to_string()).on(&self.name)
+        let found = Error::new(Kind::BadAnswer, "read", error.to_string()).on(&self.name);
+        match error.converter() {
+            Some(command) => found.next(command.replace("FILE", &self.name)),
+            None => found,
+        }
     }
 
     fn not_unpacked(&self, error: &UnpackError) -> Error {

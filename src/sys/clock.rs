@@ -46,13 +46,18 @@ pub fn carefully() -> Reading {
     best
 }
 
-/// The seconds by which local time is ahead of UTC now (`localtime_r(3)`); 0 if unknown.
+/// The seconds by which local time is ahead of UTC now; 0 if unknown.
 pub fn local_offset() -> i32 {
-    let now = libc::time_t::try_from(nanos(ClockId::CLOCK_REALTIME) / 1_000_000_000);
+    let now = i64::try_from(nanos(ClockId::CLOCK_REALTIME) / 1_000_000_000);
+    local_offset_at(now.unwrap_or(0))
+}
+
+/// The seconds by which local time is ahead of UTC at this time since 1970 (`localtime_r(3)`); 0 if unknown.
+pub fn local_offset_at(seconds: i64) -> i32 {
     // SAFETY: tm is plain data for which all zeroes is a valid value; both live through the call.
     let offset = unsafe {
         let mut local: libc::tm = std::mem::zeroed();
-        libc::localtime_r(&now.unwrap_or(0), &raw mut local);
+        libc::localtime_r(&raw const seconds, &raw mut local);
         local.tm_gmtoff
     };
     i32::try_from(offset).unwrap_or(0)

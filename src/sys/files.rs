@@ -1,9 +1,9 @@
 //! Files that a command reads as a whole, or streams.
 
-use std::fs::{self, File};
+use std::fs::{self, DirBuilder, File};
 use std::io::{self, Read as _};
 use std::os::fd::AsFd;
-use std::os::unix::fs::{FileTypeExt as _, OpenOptionsExt as _};
+use std::os::unix::fs::{DirBuilderExt as _, FileTypeExt as _, OpenOptionsExt as _};
 use std::path::Path;
 
 use crate::error::{Error, Kind, Result};
@@ -100,6 +100,48 @@ pub fn create(path: &Path) -> Result<File> {
     file.map_err(|error| failure("create", path, &error))
 }
 
+/// Writes all of a file that was created at this path.
+///
+/// # Errors
+/// When it cannot be written.
+pub fn write_all(file: &mut File, path: &Path, bytes: &[u8]) -> Result<()> {
+    io::Write::write_all(file, bytes).map_err(|error| failure("write", path, &error))
+}
+
+/// Makes a folder that only its owner may read, unless it is there.
+///
+/// # Errors
+/// When it cannot be made, or is not a folder.
+pub fn create_folder(path: &Path) -> Result<()> {
+    match DirBuilder::new().mode(0o700).create(path) {
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists && path.is_dir() => Ok(()),
+        made => made.map_err(|error| failure("create", path, &error)),
+    }
+}
+
+/// A new file that only its owner may read; a symbolic link is not followed.
+///
+/// # Errors
+/// When there is such a file, or it cannot be created.
+pub fn create_new(path: &Path) -> Result<File> {
+    let mut options = File::options();
+    let file = options.write(true).create_new(true).mode(0o600).open(path);
+    file.map_err(|error| failure("create", path, &error))
+}
+
+/// A file of this run, to write more at its end; a symbolic link is not followed.
+///
+/// # Errors
+/// When it is not there any more.
+pub fn append(path: &Path) -> Result<File> {
+    let mut options = File::options();
+    let file = options
+        .append(true)
+        .custom_flags(libc::O_NOFOLLOW)
+        .open(path);
+    file.map_err(|error| failure("open", path, &error))
+}
+
 /// Deletes a file.
 ///
 /// # Errors
@@ -135,9 +177,7 @@ pub fn create_bounded(
     most: u64,
     write: impl FnOnce(&mut Bounded) -> io::Result<()>,
 ) -> Result<()> {
-    let mut options = File::options();
-    let file = options.write(true).create_new(true).mode(0o600).open(path);
-    let file = file.map_err(|error| failure("create", path, &error))?;
+    let file = create_new(path)?;
     let mut bounded = Bounded { file, left: most };
     write(&mut bounded).map_err(|error| {
         let _ = fs::remove_file(path);

@@ -13,7 +13,7 @@ fn folder() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/captures")
 }
 
-fn capture(name: &str) -> String {
+pub(crate) fn capture(name: &str) -> String {
     folder().join(format!("{name}.pcap")).display().to_string()
 }
 
@@ -35,7 +35,7 @@ fn captures() -> Vec<String> {
 }
 
 /// Standard output of a run that goes well.
-fn decode(name: &str, arguments: &[&str]) -> String {
+pub(crate) fn decode(name: &str, arguments: &[&str]) -> String {
     let file = capture(name);
     let output = run(&[&["decode", &file], arguments].concat());
     assert_eq!(output.status.code(), Some(0), "{name}: {output:?}");
@@ -54,7 +54,7 @@ fn decode_bytes(bytes: &[u8], arguments: &[&str]) -> Output {
     finish(command)
 }
 
-fn objects(text: &str) -> Vec<Value> {
+pub(crate) fn objects(text: &str) -> Vec<Value> {
     let parsed = text.lines().map(serde_json::from_str);
     parsed.collect::<Result<_, _>>().expect("JSON lines")
 }

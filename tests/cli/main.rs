@@ -11,6 +11,7 @@ mod clients;
 mod decode;
 mod decode_memory;
 mod decode_unpacking;
+mod decode_views;
 mod echo;
 mod echo_answers;
 mod echo_faults;

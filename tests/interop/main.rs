@@ -13,6 +13,7 @@
 //! | [`packets`] | frames of many kinds, for each link type |
 //! | [`tls`] | TLS handshakes with `openssl s_server` |
 //! | [`tshark`] | `sockdoc decode` beside tshark and what reads capture files |
+//! | [`details`] | a frame in full beside the tree of tshark |
 //! | [`filters`] | which frames a filter matches, beside tcpdump |
 //! | [`classic`] | the same filters as programs for the kernel |
 
@@ -22,6 +23,7 @@ mod support;
 mod bytes;
 mod captures;
 mod classic;
+mod details;
 mod echo;
 mod encodings;
 mod filters;

@@ -194,8 +194,8 @@ impl Writing {
     fn run(&mut self, from: &Receiver<Box<Batch>>) -> Result<()> {
         while let Ok(mut batch) = from.recv() {
             self.batch(&batch);
-            if let Some(error) = self.out.failed.take() {
-                return Err(Error::output(error));
+            if let Some(error) = self.out.failure() {
+                return Err(error);
             }
             if batch.is_urgent {
                 self.out.flush()?;

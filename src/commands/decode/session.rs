@@ -1,5 +1,6 @@
 //! One run: frames are gathered, dissected and shown.
 
+use std::fs::File;
 use std::io::{self, Write as _};
 
 use super::Threads;
@@ -10,7 +11,7 @@ use crate::capfile::{Frame, Interface};
 use crate::commands::serving::tell;
 use crate::dissect::{Dissector, Event, Settings, Totals};
 use crate::error::{Error, Kind, Result};
-use crate::filter::FilterError;
+use crate::filter::{FilterError, from_display_filter};
 use crate::render::decode::view::PIECE;
 use crate::render::decode::{Buffer, View};
 use crate::sys::capture::FrameHandler;
@@ -50,10 +51,12 @@ struct Here {
 /// For fewer frames, threads are not worth their start.
 const FEW: u64 = 2_000;
 
-/// Standard output, and what waits to be written to it.
+/// Standard output or a file, and what waits to be written to it.
 pub(super) struct Out {
     buffer: Buffer,
-    pub(in crate::commands) failed: Option<io::Error>,
+    /// The file that takes the place of standard output, and its name.
+    file: Option<(File, String)>,
+    failed: Option<io::Error>,
 }
 
 impl Out {
@@ -61,24 +64,39 @@ impl Out {
     pub(in crate::commands) fn bytes(&mut self, bytes: &[u8]) {
         self.buffer.bytes(bytes);
         if self.buffer.len() >= PIECE {
-            write(&mut self.buffer, &mut self.failed);
+            self.write();
         }
     }
 
+    fn write(&mut self) {
+        write(&mut self.buffer, &mut self.file, &mut self.failed);
+    }
+
+    /// The first thing that could not be written.
+    pub(super) fn failure(&mut self) -> Option<Error> {
+        let error = self.failed.take()?;
+        Some(match &self.file {
+            Some((_, name)) => Error::os(Kind::CannotRun, "write", &error).on(name),
+            None => Error::output(error),
+        })
+    }
+
     pub(in crate::commands) fn flush(&mut self) -> Result<()> {
-        write(&mut self.buffer, &mut self.failed);
-        match self.failed.take() {
-            Some(error) => Err(Error::output(error)),
-            None => Ok(()),
-        }
+        self.write();
+        self.failure().map_or(Ok(()), Err)
     }
 }
 
 /// Writes what waits. What cannot be written is lost, and the first error is kept.
-fn write(buffer: &mut Buffer, failed: &mut Option<io::Error>) {
-    let mut stdout = io::stdout().lock();
-    let written = stdout.write_all(buffer.as_bytes());
-    if let Err(error) = written.and_then(|()| stdout.flush()) {
+fn write(buffer: &mut Buffer, file: &mut Option<(File, String)>, failed: &mut Option<io::Error>) {
+    let written = if let Some((file, _)) = file {
+        file.write_all(buffer.as_bytes())
+    } else {
+        let mut stdout = io::stdout().lock();
+        let written = stdout.write_all(buffer.as_bytes());
+        written.and_then(|()| stdout.flush())
+    };
+    if let Err(error) = written {
         failed.get_or_insert(error);
     }
     buffer.clear();
@@ -105,6 +123,7 @@ impl Session {
             view,
             out: Out {
                 buffer: Buffer::with_capacity(PIECE + 4096),
+                file: None,
                 failed: None,
             },
         };
@@ -127,6 +146,13 @@ impl Session {
         output: Option<Output>,
     ) -> Session {
         Session::new(settings, view, output, Threads::Auto)
+    }
+
+    /// What is shown is written to a file of this name, not to standard output.
+    pub(in crate::commands) fn write_to(&mut self, file: File, name: String) {
+        if let Work::Here(here) = &mut self.work {
+            here.out.file = Some((file, name));
+        }
     }
 
     /// The capture lost this many frames.
@@ -199,6 +225,9 @@ impl Session {
         }
         let totals = dissector.finish(complete, &mut |event| show(&mut view, &mut out, &event));
         out.flush()?;
+        for note in view.notes()? {
+            tell(&note);
+        }
         if let Some(output) = output {
             if totals.selected == 0 && complete {
                 notes.tell_empty(output.name(), &totals);
@@ -224,8 +253,14 @@ impl Session {
 
 #[inline]
 pub(super) fn show(view: &mut View, out: &mut Out, event: &Event<'_>) {
-    let Out { buffer, failed } = out;
-    view.event(buffer, event, &mut |buffer| write(buffer, failed));
+    let Out {
+        buffer,
+        file,
+        failed,
+    } = out;
+    view.event(buffer, event, &mut |buffer| {
+        write(buffer, file, failed);
+    });
 }
 
 impl FrameHandler for Session {
@@ -265,8 +300,8 @@ impl FrameHandler for Session {
         if let Some(output) = self.output.as_mut().filter(|_| is_selected) {
             output.frame(frame, interface)?;
         }
-        if let Some(error) = out.failed.take() {
-            return Err(Error::output(error));
+        if let Some(error) = out.failure() {
+            return Err(error);
         }
         Ok(wants_more)
     }
@@ -307,6 +342,11 @@ fn processors() -> usize {
 
 /// A filter that cannot be used, as an error of the command.
 pub(in crate::commands) fn filter_error(error: &FilterError) -> Error {
+    if let Some(words) = from_display_filter(&error.text) {
+        let cause = format!("'{}' is a Wireshark display filter", error.text);
+        return Error::new(Kind::CannotRun, "read the filter", cause)
+            .next(format!("the same here: '{words}'"));
+    }
     Error::new(Kind::CannotRun, "read the filter", error.to_string())
         .next("the syntax is tcpdump's (man pcap-filter), plus stream N, app and expert")
 }

@@ -32,7 +32,7 @@ pub(super) fn text(out: &mut Buffer, summary: &Summary) {
 }
 
 /// A time, in the unit that reads best.
-pub(super) fn time(nanos: i64) -> String {
+pub(in crate::render) fn time(nanos: i64) -> String {
     const SECOND: i64 = 1_000_000_000;
     if nanos.abs() >= SECOND {
         let (seconds, rest) = (nanos / SECOND, (nanos % SECOND).unsigned_abs());
@@ -41,6 +41,18 @@ pub(super) fn time(nanos: i64) -> String {
     let mut text = Buffer::default();
     milliseconds(&mut text, nanos);
     String::from_utf8_lossy(text.as_bytes()).into_owned()
+}
+
+/// What there is to say of it beside the times, in sentences.
+pub(in crate::render) fn account_notes(summary: &Summary) -> Vec<String> {
+    let parts = summary.account.parts().into_iter().zip(notes(summary));
+    let parts = parts.filter(|(_, note)| !note.is_empty());
+    let mut all: Vec<String> = parts
+        .map(|((name, _), note)| format!("{name}: {note}"))
+        .collect();
+    all.push(format!("ended: {}", ended(summary)));
+    all.push(captured(summary.captured).to_owned());
+    all
 }
 
 fn captured(at: CapturePoint) -> &'static str {

@@ -5,13 +5,15 @@ use crate::capfile::{Interface, Timestamp};
 use crate::render::date;
 
 /// Which time a line shows.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, Default)]
 pub enum TimeFormat {
     /// Seconds since the first frame.
     #[default]
     Relative,
     /// Date and time of day, in UTC.
     Absolute,
+    /// The same in local time: the function has the seconds by which that is ahead of UTC.
+    Local(fn(i64) -> i32),
     /// Seconds since the frame before.
     Delta,
     /// Seconds since 1970-01-01 00:00 UTC.
@@ -28,6 +30,8 @@ pub struct TimeColumn {
     previous: Option<Timestamp>,
     /// The day that was written last, and how: days follow each other slowly.
     day: Option<(i64, String)>,
+    /// The quarter of an hour, since 1970, that local time was asked for last, and how far it is ahead of UTC.
+    ahead: Option<(i64, i32)>,
 }
 
 const NANOS: u32 = 1_000_000_000;
@@ -63,6 +67,16 @@ impl TimeColumn {
             }
             TimeFormat::Epoch => self.since(out, time, Timestamp::default()),
             TimeFormat::Absolute => self.date(out, time),
+            TimeFormat::Local(ahead) => {
+                // Clocks change at a quarter of an hour; asking takes longer than writing.
+                let quarter = time.seconds.div_euclid(900);
+                let (_, ahead) = match self.ahead {
+                    Some(known) if known.0 == quarter => known,
+                    _ => *self.ahead.insert((quarter, ahead(time.seconds))),
+                };
+                let seconds = time.seconds.saturating_add(i64::from(ahead));
+                self.date(out, Timestamp { seconds, ..time });
+            }
         }
     }
 
@@ -175,6 +189,16 @@ mod tests {
         assert_eq!(
             written(TimeFormat::Absolute, false, &times[..1]),
             ["2023-11-14 22:13:20.999999"]
+        );
+        // Summer time ends at 01:00 UTC.
+        let ahead = |seconds| if seconds < 1_729_990_800 { 7200 } else { 3600 };
+        assert_eq!(
+            written(
+                TimeFormat::Local(ahead),
+                false,
+                &[at(1_729_990_799, 0), at(1_729_990_800, 0)]
+            ),
+            ["2024-10-27 02:59:59.000000", "2024-10-27 02:00:00.000000"]
         );
     }
 

@@ -5,17 +5,34 @@ use std::io;
 use super::account;
 use super::buffer::Buffer;
 use super::view::EventWriter;
+use crate::diagnose::words;
 use crate::dissect::Totals;
+use crate::error::Result;
 use crate::render::hexdump::Hexdump;
 use crate::render::{Paint, Style, escape};
 use crate::stream::{Event, Piece, StreamRef};
+
+/// How the bytes of a connection are written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Form {
+    /// As text, with a line wherever the speaker changes.
+    Text,
+    /// The same in hexadecimal.
+    Hex,
+    /// As they stand: those of the client, of the server, or of both.
+    Raw {
+        /// Those of the client.
+        client: bool,
+        /// Those of the server.
+        server: bool,
+    },
+}
 
 /// Writes what a connection carries.
 #[derive(Debug)]
 pub struct Follow {
     style: Style,
-    /// In hexadecimal; otherwise as text.
-    hex: bool,
+    form: Form,
     dumps: [Hexdump; 2],
     texts: [escape::Pieces; 2],
     /// Who spoke last, and whether the line is at its end.
@@ -23,6 +40,8 @@ pub struct Follow {
     in_a_line: bool,
     /// The stream that is followed, once data of it was seen.
     stream: Option<u32>,
+    /// Bytes that the capture does not have.
+    missing: u64,
 }
 
 impl EventWriter for Follow {
@@ -33,7 +52,7 @@ impl EventWriter for Follow {
                 let _ = self.piece(out, stream, *piece);
                 self.stream = Some(stream.number);
             }
-            Event::Ended(summary) if self.stream == Some(summary.number) => {
+            Event::Ended(summary) if self.stream == Some(summary.number) && !self.is_raw() => {
                 let _ = self.finish(out);
                 out.text("--- ");
                 account::text(out, summary);
@@ -45,20 +64,33 @@ impl EventWriter for Follow {
     fn end(&mut self, out: &mut Buffer, _totals: &Totals, _flush: &mut dyn FnMut(&mut Buffer)) {
         let _ = self.finish(out);
     }
+
+    fn notes(&mut self) -> Result<Vec<String>> {
+        if self.missing == 0 || !self.is_raw() {
+            return Ok(Vec::new());
+        }
+        let missing = words::count(self.missing, "byte");
+        Ok(vec![format!("--raw: {missing} missing from the capture")])
+    }
 }
 
 impl Follow {
-    /// As text or in hexadecimal.
-    pub fn new(style: Style, hex: bool) -> Follow {
+    /// In this form.
+    pub fn new(style: Style, form: Form) -> Follow {
         Follow {
             style,
-            hex,
+            form,
             dumps: [Hexdump::new(), Hexdump::new()],
             texts: <[escape::Pieces; 2]>::default(),
             last: None,
             in_a_line: false,
             stream: None,
+            missing: 0,
         }
+    }
+
+    fn is_raw(&self) -> bool {
+        matches!(self.form, Form::Raw { .. })
     }
 
     /// The next piece of a direction. Whenever the speaker changes a line says who it is.
@@ -69,6 +101,16 @@ impl Follow {
         piece: Piece<'_>,
     ) -> io::Result<()> {
         let side = usize::from(!stream.from_client);
+        if let Form::Raw { client, server } = self.form {
+            return match piece {
+                _ if ![client, server][side] => Ok(()),
+                Piece::Data(bytes) => out.write_all(bytes),
+                Piece::Gap(length) => {
+                    self.missing += u64::from(length);
+                    Ok(())
+                }
+            };
+        }
         if self.last != Some(stream.from_client) {
             self.end_line(out)?;
             let who = if stream.from_client {
@@ -87,7 +129,7 @@ impl Follow {
                 let text = format!("[{length} bytes missing from the capture]");
                 writeln!(out, "{}", self.style.paint(Paint::Bad, text))
             }
-            Piece::Data(bytes) if self.hex => self.dumps[side].write(out, "", bytes),
+            Piece::Data(bytes) if self.form == Form::Hex => self.dumps[side].write(out, "", bytes),
             Piece::Data(bytes) => {
                 let text = self.texts[side].push(bytes);
                 self.in_a_line = !text.is_empty() && !text.ends_with('\n');

@@ -74,7 +74,7 @@ fn v4(out: &mut Buffer, message: &Icmp, bytes: &[u8], ip: &Ip) {
 }
 
 /// RFC 792, RFC 950, RFC 1256, RFC 1393, RFC 2521, RFC 4065, RFC 8335.
-fn v4_type(r#type: u8) -> Option<&'static str> {
+pub(super) fn v4_type(r#type: u8) -> Option<&'static str> {
     Some(match r#type {
         0 => "Echo (ping) reply",
         3 => "Destination unreachable",
@@ -101,7 +101,7 @@ fn v4_type(r#type: u8) -> Option<&'static str> {
     })
 }
 
-fn v4_codes(r#type: u8) -> Option<&'static [&'static str]> {
+pub(super) fn v4_codes(r#type: u8) -> Option<&'static [&'static str]> {
     Some(match r#type {
         3 => &[
             "Network unreachable",
@@ -165,7 +165,7 @@ fn v6(out: &mut Buffer, message: &Icmp, bytes: &[u8], ip: &Ip) {
 }
 
 /// RFC 4443, RFC 2710, RFC 4861, RFC 3810.
-fn v6_type(r#type: u8) -> Option<(&'static str, &'static [&'static str])> {
+pub(super) fn v6_type(r#type: u8) -> Option<(&'static str, &'static [&'static str])> {
     Some(match r#type {
         1 => (
             "Destination Unreachable",

@@ -26,7 +26,7 @@ impl Messages {
 }
 
 impl EventWriter for Messages {
-    fn interface(&mut self, interface: &Interface) {
+    fn interface(&mut self, _number: u32, interface: &Interface) {
         self.time.interface(interface);
     }
 

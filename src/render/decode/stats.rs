@@ -31,7 +31,7 @@ pub struct Stats {
 
 impl Stats {
     /// Counts a frame.
-    pub(super) fn count(&mut self, frame: &Frame<'_>) {
+    pub(in crate::render) fn count(&mut self, frame: &Frame<'_>) {
         let Frame {
             time,
             captured,
@@ -55,6 +55,12 @@ impl Stats {
                 *count += u64::from(seen.analysis.marks.has(mark));
             }
         }
+    }
+
+    /// What the frames carry, with their number and their bytes.
+    pub(in crate::render) fn protocols(&self) -> impl Iterator<Item = (&str, u64, u64)> {
+        let protocols = self.protocols.iter();
+        protocols.map(|(name, (frames, bytes))| (name.as_str(), *frames, *bytes))
     }
 
     /// Writes the numbers.

@@ -3,18 +3,30 @@
 use super::buffer::Buffer;
 use crate::capfile::{Interface, Timestamp};
 use crate::dissect::{Event, Frame, Totals};
+use crate::error::Result;
 use crate::stream;
 
 /// Output is written in pieces of this size.
 pub const PIECE: usize = 256 * 1024;
+
+/// How the rows of a table are written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Rows {
+    /// In columns, for people.
+    Text,
+    /// As comma-separated values, with a header.
+    Csv,
+    /// As JSON, one object a row.
+    Json,
+}
 
 /// Writes the events of a dissection as one view shows them.
 pub trait EventWriter: Send {
     /// Before the first frame.
     fn begin(&mut self, _out: &mut Buffer) {}
 
-    /// The next frames are from this interface.
-    fn interface(&mut self, _interface: &Interface) {}
+    /// The next frames are from this interface, which has this number in the capture.
+    fn interface(&mut self, _number: u32, _interface: &Interface) {}
 
     /// The first frame of the capture was captured at this time.
     fn start(&mut self, _time: Timestamp) {}
@@ -46,6 +58,14 @@ pub trait EventWriter: Send {
 
     /// The capture is over.
     fn end(&mut self, _out: &mut Buffer, _totals: &Totals, _flush: &mut dyn FnMut(&mut Buffer)) {}
+
+    /// What is said on standard error after the end, a line each.
+    ///
+    /// # Errors
+    /// When something could not be written elsewhere than to `out`.
+    fn notes(&mut self) -> Result<Vec<String>> {
+        Ok(Vec::new())
+    }
 }
 
 /// Shows nothing: the frames are written to a file.
@@ -100,7 +120,7 @@ impl View {
         self.is_between_frames = false;
         if self.interface != Some(number) {
             self.interface = Some(number);
-            self.writer.interface(interface);
+            self.writer.interface(number, interface);
         }
     }
 
@@ -132,6 +152,14 @@ impl View {
     #[inline]
     pub fn take_over(&mut self, text: &[u8]) {
         self.pending.bytes(text);
+    }
+
+    /// What is said on standard error after the end.
+    ///
+    /// # Errors
+    /// When something could not be written elsewhere than to `out`.
+    pub fn notes(&mut self) -> Result<Vec<String>> {
+        self.writer.notes()
     }
 
     /// Takes the next event of a dissection. When `out` is full, which is after [`PIECE`] bytes, `flush`

@@ -5,7 +5,7 @@ use ratatui::style::Style;
 use super::{Page, Palette, Screen};
 use crate::diagnose::{Block, words};
 use crate::render::sockets::{Sheet, cells, column::Column, details, rates, summary};
-use crate::render::{Style as Plain, finding, wrap};
+use crate::render::{Style as Plain, finding, spark, wrap};
 use crate::sockets::Socket;
 use crate::top::{Row, Subject};
 
@@ -136,7 +136,8 @@ fn moved(row: &Row, screen: &Screen<'_>, width: usize) -> Vec<String> {
         let values: Vec<u64> = history.map(|rates| rates[at]).collect();
         let most = values.iter().copied().max().unwrap_or(0);
         if most > 0 {
-            let line = sparkline(&values, width.saturating_sub(34));
+            let room = width.saturating_sub(34);
+            let line = spark::line(&values[values.len().saturating_sub(room)..]);
             let most = rates::text(most as f64, false);
             text.push(format!("  {:<9} {line} up to {most} bytes/s", ""));
         }
@@ -188,20 +189,4 @@ fn buffers(socket: &Socket, width: usize) -> Vec<String> {
         ))
     };
     pairs.into_iter().filter_map(bar).collect()
-}
-
-/// Heights of blocks, the latest value last: `▁▂▅█`.
-pub(super) fn sparkline(values: &[u64], room: usize) -> String {
-    const BLOCKS: [char; 8] = ['▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'];
-    let shown = &values[values.len().saturating_sub(room)..];
-    let most = shown.iter().copied().max().unwrap_or(0).max(1);
-    let block = |value: &u64| match *value {
-        0 => ' ',
-        value => {
-            BLOCKS[usize::try_from(value.saturating_mul(7) / most)
-                .unwrap_or(7)
-                .min(7)]
-        }
-    };
-    shown.iter().map(block).collect()
 }

@@ -127,9 +127,3 @@ fn orders_have_names_that_can_be_typed() {
         assert_eq!(SortBy::named(name).map(SortBy::name), Some(name));
     }
 }
-
-#[test]
-fn a_history_is_drawn_with_its_greatest_value_highest() {
-    assert_eq!(details::sparkline(&[0, 1, 50, 100], 10), " ▁▄█");
-    assert_eq!(details::sparkline(&[1, 2, 3], 2), "▅█");
-}

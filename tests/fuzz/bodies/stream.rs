@@ -4,7 +4,7 @@ use std::net::{IpAddr, Ipv4Addr};
 
 use sockdoc::capfile::Timestamp;
 use sockdoc::packet::record::{Ip, Span, Tcp};
-use sockdoc::stream::{Event, Frame, Overlap, Piece, Settings, Tracker};
+use sockdoc::stream::{Event, Frame, Overlap, Piece, Settings, Tracker, Wanted};
 
 /// Counts what comes out.
 #[derive(Default)]
@@ -64,7 +64,7 @@ pub(crate) fn stream(data: &[u8]) {
         assemble_all: settings & 2 != 0,
         causes: settings & 16 == 0,
         compare: settings & 4 != 0,
-        follow: Some(0),
+        follow: Wanted::One(0),
         overlap: if settings & 8 != 0 {
             Overlap::Last
         } else {
