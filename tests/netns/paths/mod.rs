@@ -9,12 +9,14 @@
 //! | [`chain`] | a client, some routers in a row, a server |
 //! | [`rows`] | the faults |
 //! | [`sides`] | other forms of a target, and faults of the server's side |
+//! | [`watching`] | one check after the other |
 //! | [`servers`] | servers with TLS and without, that do one thing right or wrong |
 
 mod chain;
 mod rows;
 mod servers;
 mod sides;
+mod watching;
 
 use std::fmt::Write as _;
 use std::sync::Mutex;
@@ -64,6 +66,8 @@ fn each_fault_of_a_path_is_named_at_its_layer_and_healthy_paths_have_none() {
         rows::OTHERS,
         rows::OF_TALKS,
         rows::OF_UPGRADES,
+        rows::OF_PROXIES,
+        rows::OF_IDLE,
         sides::ROWS,
     ];
     let all = all.into_iter().flatten();

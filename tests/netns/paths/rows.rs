@@ -857,6 +857,75 @@ pub(super) const OF_UPGRADES: &[Row] = &[
     ),
 ];
 
+const PROXIED: &[&str] = &["tcp://inner.test:99", "--proxy", "http://shop.test:8443"];
+
+pub(super) const OF_PROXIES: &[Row] = &[
+    talk_row("healthy, through a proxy", PROXIED, None, "is reachable", |chain| {
+        kept![serve(chain, Does::Proxies("200 OK"), None)]
+    }),
+    talk_row(
+        "a proxy that refuses",
+        PROXIED,
+        Some(("proxy", "proxy_refuses")),
+        "403 Forbidden",
+        |chain| kept![serve(chain, Does::Proxies("403 Forbidden"), None)],
+    ),
+    talk_row(
+        "a proxy that wants a password",
+        PROXIED,
+        Some(("proxy", "proxy_refuses")),
+        "wants a user and a password",
+        |chain| kept![serve(chain, Does::Proxies("407 Authenticate"), None)],
+    ),
+    talk_row(
+        "a proxy that cannot reach the target",
+        PROXIED,
+        Some(("proxy", "proxy_cannot_connect")),
+        "cannot reach inner.test:99",
+        |chain| kept![serve(chain, Does::Proxies("502 Bad Gateway"), None)],
+    ),
+    talk_row(
+        "what should be a proxy is SSH",
+        PROXIED,
+        Some(("proxy", "not_a_proxy")),
+        "it speaks SSH",
+        |chain| kept![serve(chain, Does::Greets, None)],
+    ),
+    talk_row(
+        "a proxy of SOCKS that is refused",
+        &["tcp://inner.test:99", "--proxy", "socks5://shop.test:8443"],
+        Some(("proxy", "proxy_cannot_connect")),
+        "connection refused",
+        |chain| kept![serve(chain, Does::ProxiesSocks, None)],
+    ),
+];
+
+const IDLE: &[&str] = &["SERVER:5432", "--idle", "4s"];
+
+pub(super) const OF_IDLE: &[Row] = &[
+    Row {
+        target: IDLE,
+        ..row("healthy, idle", None, "is reachable", NOTHING)
+    },
+    Row {
+        target: IDLE,
+        ..row(
+            "a router forgets idle connections",
+            Some(("idle", "idle_dropped")),
+            "probes got no answer",
+            |chain| {
+                chain.hosts[1].firewall_at("forward", "ct state invalid drop;");
+                // It takes no connection that it did not see begin.
+                chain.hosts[1].sysctl(&[
+                    "net.netfilter.nf_conntrack_tcp_timeout_established=1",
+                    "net.netfilter.nf_conntrack_tcp_loose=0",
+                ]);
+                kept![]
+            },
+        )
+    },
+];
+
 /// The link between the routers carries 1300 bytes at most.
 fn narrow(chain: &Chain) {
     chain.hosts[1].ip(&["link set right mtu 1300"]);

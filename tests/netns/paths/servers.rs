@@ -46,6 +46,10 @@ pub(super) enum Does {
     Rambles,
     /// Sends a byte of an HTTP answer each tenth of a second.
     Dribbles,
+    /// A proxy that answers CONNECT with this status, and then reads.
+    Proxies(&'static str),
+    /// A proxy of SOCKS 5 that is refused by the target.
+    ProxiesSocks,
 }
 
 /// Its certificate, if it speaks TLS.
@@ -227,6 +231,17 @@ fn talk(mut client: impl Read + Write, does: Does, told: &AtomicBool) {
         }
         Does::Greets => {
             let _ = client.write_all(b"SSH-2.0-OpenSSH_9.6\r\n");
+        }
+        Does::Proxies(status) => {
+            let _ = client.read(&mut request).is_ok();
+            let answer = format!("HTTP/1.1 {status}\r\n\r\n");
+            let _ = client.write_all(answer.as_bytes());
+        }
+        Does::ProxiesSocks => {
+            for answer in [&b"\x05\x00"[..], b"\x05\x05\x00\x01\0\0\0\0\0\0"] {
+                let _ = client.read(&mut request).is_ok();
+                let _ = client.write_all(answer);
+            }
         }
         _ => {
             if !matches!(client.read(&mut request), Ok(1..)) {

@@ -237,6 +237,26 @@ pub(super) const ROWS: &[Row] = &[
         "10.82.66.1:18467",
         |chain| kept![published(chain, "127.0.0.1:18466", "10.82.66.1", "18467")],
     ),
+    near_row(
+        "healthy, a translated port",
+        &["10.83.0.1:80"],
+        None,
+        "is reachable",
+        |chain| {
+            translate(chain, 18468);
+            kept![listener(chain.server(), "0.0.0.0:18468")]
+        },
+    ),
+    near_row(
+        "a translated port: loopback only at its end",
+        &["10.83.0.1:80"],
+        Some(("connect", "loopback_only")),
+        "127.0.0.1:18469",
+        |chain| {
+            translate(chain, 18469);
+            kept![listener(chain.server(), "127.0.0.1:18469")]
+        },
+    ),
 ];
 
 fn socket_of(chain: &Chain) -> PathBuf {
@@ -295,4 +315,15 @@ fn published(chain: &Chain, at: &str, ip: &str, port: &str) -> Running {
         .stdin(Stdio::piped())
         .stdout(socket);
     Running::from(command.spawn().expect("sh runs"))
+}
+
+/// Connections of the client to 10.83.0.1:80 go to a port of the server.
+fn translate(chain: &Chain, port: u16) {
+    let client = chain.client();
+    client.ip(&["route add 10.83.0.0/24 via 10.81.0.2"]);
+    let table = format!(
+        "table ip test {{\n chain output {{\n  type nat hook output priority -100; policy accept;\n  \
+         ip daddr 10.83.0.1 tcp dport 80 dnat to 10.81.0.2:{port};\n }}\n}}\n"
+    );
+    client.fed("nft", &["-f", "-"], &table);
 }
