@@ -19,7 +19,7 @@ use crate::sys::sockets::processes::Depth;
 use crate::sys::sockets::{Query, Taken, forwards, sample};
 
 /// Other namespaces than these are not searched.
-const MOST_PLACES: usize = 512;
+const MOST_PLACES: usize = 4096;
 /// Addresses that are connected to.
 pub(super) const MOST_ADDRESSES: usize = 16;
 
@@ -70,10 +70,15 @@ pub(super) fn look_after(
         sample: taken.sample,
         homes: Vec::new(),
     };
-    if !(seen.forwards.is_empty() && neighbours.is_empty()) || attempts.iter().any(is_missed) {
-        query.places = Place::all().0;
-        query.places.truncate(MOST_PLACES);
-        let inside = seen.forwards.values().map(|it| u32::from(it.to.port()));
+    let is_missed = attempts.iter().any(is_missed);
+    if is_missed || !(seen.forwards.is_empty() && neighbours.is_empty()) {
+        let inside: Vec<SocketAddr> = seen.forwards.values().map(|it| it.to).collect();
+        query.places = all_places();
+        if !is_missed {
+            // Looking into each takes long where there are hundreds.
+            query.places = with_addresses(query.places, &neighbours, &inside);
+        }
+        let inside = inside.iter().map(|it| u32::from(it.port()));
         let ports: Vec<u32> = ports.iter().copied().chain(inside).collect();
         let taken = take(&query, addresses, &ports)?;
         seen.forwards = forwards::find(&taken, &query.places);
@@ -91,6 +96,34 @@ pub(super) fn look_after(
     }
     add_processes(&mut seen.sample);
     Ok(seen)
+}
+
+fn all_places() -> Vec<Place> {
+    let mut places = Place::all().0;
+    places.truncate(MOST_PLACES);
+    places
+}
+
+/// The first of these namespaces, and those that have one of the addresses.
+fn with_addresses(
+    places: Vec<Place>,
+    neighbours: &[(IpAddr, [u8; 6])],
+    ends: &[SocketAddr],
+) -> Vec<Place> {
+    let is_asked = |(at, place): &(usize, Place)| {
+        let has = || {
+            let mut ends = ends.iter();
+            neighbours.iter().any(is_home) || ends.any(|it| is_here(it.ip()))
+        };
+        *at == 0 || place.inside(has).unwrap_or(false)
+    };
+    let places = places.into_iter().enumerate().filter(is_asked);
+    places.map(|(_, place)| place).collect()
+}
+
+/// Whether the namespace that this thread is in has an address, at an interface with this Ethernet address.
+fn is_home((ip, hardware): &(IpAddr, [u8; 6])) -> bool {
+    is_here(*ip) && network::hardware_addresses().contains(hardware)
 }
 
 /// Ethernet addresses of next hops that are targets themselves, behind an interface that is not hardware.
@@ -112,10 +145,11 @@ fn homes(places: &[Place], neighbours: &[(IpAddr, [u8; 6])]) -> Vec<(IpAddr, u16
         if neighbours.len() == found.len() {
             break;
         }
-        let has = |(ip, hardware): &&(IpAddr, [u8; 6])| {
-            is_here(*ip) && network::hardware_addresses().contains(hardware)
+        let look = || {
+            let own = neighbours.iter().filter(|it| is_home(it));
+            own.map(|(ip, _)| *ip).collect()
         };
-        let own = place.inside(|| neighbours.iter().filter(has).map(|(ip, _)| *ip).collect());
+        let own = place.inside(look);
         let own: Vec<IpAddr> = own.unwrap_or_default();
         found.extend(own.into_iter().map(|ip| (ip, netns)));
     }
@@ -167,8 +201,7 @@ pub(super) fn look_at_unix(path: &Path, with_owners: bool) -> Result<Sample> {
     let is_file = !name.starts_with(b"@");
     if is_file && !found.sockets.iter().any(is_server) {
         // A path leads to the sockets of every network namespace.
-        query.places = Place::all().0;
-        query.places.truncate(MOST_PLACES);
+        query.places = all_places();
         found = sample(&query, &keep)?.sample;
     }
     if with_owners {

@@ -239,7 +239,7 @@ pub(super) const ROWS: &[Row] = &[
     ),
     near_row(
         "healthy, a translated port",
-        &["10.83.0.1:80"],
+        &["10.83.0.1:81"],
         None,
         "is reachable",
         |chain| {
@@ -249,7 +249,7 @@ pub(super) const ROWS: &[Row] = &[
     ),
     near_row(
         "a translated port: loopback only at its end",
-        &["10.83.0.1:80"],
+        &["10.83.0.1:81"],
         Some(("connect", "loopback_only")),
         "127.0.0.1:18469",
         |chain| {
@@ -317,13 +317,13 @@ fn published(chain: &Chain, at: &str, ip: &str, port: &str) -> Running {
     Running::from(command.spawn().expect("sh runs"))
 }
 
-/// Connections of the client to 10.83.0.1:80 go to a port of the server.
+/// Connections of the client to 10.83.0.1:81 go to a port of the server.
 fn translate(chain: &Chain, port: u16) {
     let client = chain.client();
     client.ip(&["route add 10.83.0.0/24 via 10.81.0.2"]);
     let table = format!(
         "table ip test {{\n chain output {{\n  type nat hook output priority -100; policy accept;\n  \
-         ip daddr 10.83.0.1 tcp dport 80 dnat to 10.81.0.2:{port};\n }}\n}}\n"
+         ip daddr 10.83.0.1 tcp dport 81 dnat to 10.81.0.2:{port};\n }}\n}}\n"
     );
     client.fed("nft", &["-f", "-"], &table);
 }
