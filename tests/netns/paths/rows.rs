@@ -860,9 +860,13 @@ pub(super) const OF_UPGRADES: &[Row] = &[
 const PROXIED: &[&str] = &["tcp://inner.test:99", "--proxy", "http://shop.test:8443"];
 
 pub(super) const OF_PROXIES: &[Row] = &[
-    talk_row("healthy, through a proxy", PROXIED, None, "is reachable", |chain| {
-        kept![serve(chain, Does::Proxies("200 OK"), None)]
-    }),
+    talk_row(
+        "healthy, through a proxy",
+        PROXIED,
+        None,
+        "is reachable",
+        |chain| kept![serve(chain, Does::Proxies("200 OK"), None)],
+    ),
     talk_row(
         "a proxy that refuses",
         PROXIED,

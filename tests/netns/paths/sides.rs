@@ -248,13 +248,13 @@ pub(super) const ROWS: &[Row] = &[
         },
     ),
     near_row(
-        "a translated port: loopback only at its end",
+        "a translated port: the server is stopped",
         &["10.83.0.1:81"],
-        Some(("connect", "loopback_only")),
-        "127.0.0.1:18469",
+        Some(("server", "process_stopped")),
+        "sleep (pid ",
         |chain| {
             translate(chain, 18469);
-            kept![listener(chain.server(), "127.0.0.1:18469")]
+            kept![stopped(listener(chain.server(), "0.0.0.0:18469").into())]
         },
     ),
 ];
