@@ -19,7 +19,7 @@ use crate::render::top::plain;
 use crate::render::top::{Palette, Screen as Picture, draw, room};
 use crate::sockets::order::GroupBy;
 use crate::sys::screen::{Event, Screen};
-use crate::sys::{clock, files, limits, privilege};
+use crate::sys::{clock, files, limits, privilege, terminal};
 use crate::top::{Action, Key, Look, Memory, Rows, SortBy, View};
 
 /// Show live what sockets send and receive, with their processes and problems.
@@ -114,6 +114,7 @@ pub fn run(args: &Args, context: &Context) -> Result<Status> {
         host: limits::sysctl("kernel.hostname").unwrap_or_default(),
         palette: Palette {
             colour: context.style.has_color(),
+            ascii: !terminal::is_utf8(),
         },
     };
     top.look()?;

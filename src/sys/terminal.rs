@@ -61,6 +61,19 @@ pub fn environment_forbids_color() -> bool {
         || std::env::var_os("TERM").is_some_and(|term| term == "dumb")
 }
 
+/// Whether the terminal shows UTF-8: the first of `LC_ALL`, `LC_CTYPE` and `LANG` that is set says so (locale(7)).
+/// In most containers none is, and the terminal shows it all the same.
+pub fn is_utf8() -> bool {
+    let set = ["LC_ALL", "LC_CTYPE", "LANG"].into_iter().find_map(|name| {
+        let value = std::env::var(name).ok()?;
+        (!value.is_empty()).then_some(value)
+    });
+    set.is_none_or(|locale| {
+        let locale = locale.to_ascii_lowercase();
+        locale.ends_with("utf-8") || locale.ends_with("utf8")
+    })
+}
+
 /// A progress line of a long run on standard error; nothing if standard error is not a
 /// terminal.
 #[derive(Debug)]

@@ -418,13 +418,8 @@ mod tests {
     }
 
     #[test]
-    fn host_and_port_are_found_as_programs_write_them() {
+    fn a_name_without_a_dot_is_found_in_the_sentences_of_curl_and_mysql() {
         for (line, host, port) in [
-            (
-                "dial tcp 127.0.0.1:9: connect: connection refused",
-                "127.0.0.1",
-                9,
-            ),
             (
                 "curl: (7) Failed to connect to db1 port 5432 after 3 ms: Could not connect to server",
                 "db1",
@@ -439,6 +434,19 @@ mod tests {
                 "ERROR 2003 (HY000): Can't connect to MySQL server on 'db1:3307' (111)",
                 "db1",
                 3307,
+            ),
+        ] {
+            assert_eq!(found(line), (host.to_owned(), port), "{line}");
+        }
+    }
+
+    #[test]
+    fn host_and_port_are_found_as_programs_write_them() {
+        for (line, host, port) in [
+            (
+                "dial tcp 127.0.0.1:9: connect: connection refused",
+                "127.0.0.1",
+                9,
             ),
             (
                 "dial tcp [::1]:8080: connect: connection refused",

@@ -57,6 +57,8 @@ pub struct Screen<'a> {
 pub struct Palette {
     /// Whether there are colours.
     pub colour: bool,
+    /// Whether the terminal shows ASCII only.
+    pub ascii: bool,
 }
 
 impl Palette {
@@ -165,6 +167,28 @@ pub fn draw(area: Rect, buffer: &mut Buffer, screen: &Screen<'_>) {
     if chrome.keys > 0 {
         page.row = area.height - 1;
         last_line(&mut page, screen);
+    }
+    if screen.palette.ascii {
+        spell_in_ascii(area, page.buffer);
+    }
+}
+
+/// Puts ASCII in the place of what a terminal without UTF-8 would show as several letters.
+fn spell_in_ascii(area: Rect, buffer: &mut Buffer) {
+    for position in area.positions() {
+        let cell = &mut buffer[position];
+        let Some(first) = cell.symbol().chars().next().filter(|it| !it.is_ascii()) else {
+            continue;
+        };
+        let plain = match first {
+            '▁' | '▂' => ".",
+            '▃' | '▄' => ":",
+            '▅' | '▆' => "+",
+            '▇' | '█' => "#",
+            '…' => "~",
+            _ => "?",
+        };
+        cell.set_symbol(plain);
     }
 }
 

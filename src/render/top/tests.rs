@@ -28,12 +28,30 @@ fn terminal(size: [u16; 2], keys: &[Key]) -> Terminal<TestBackend> {
         names: &Names::default(),
         host: "web1",
         interval: Duration::from_secs(2),
-        palette: Palette { colour: true },
+        palette: Palette {
+            colour: true,
+            ascii: keys.first() == Some(&ASCII),
+        },
     };
     let mut terminal = Terminal::new(TestBackend::new(size[0], size[1])).expect("a terminal");
     let drawn = terminal.draw(|frame| draw(frame.area(), frame.buffer_mut(), &screen));
     drawn.expect("a picture");
     terminal
+}
+
+/// In front of the keys: the terminal shows ASCII only. The key itself does nothing.
+const ASCII: Key = Key::Refresh;
+
+#[test]
+fn a_terminal_without_utf_8_gets_ascii() {
+    for keys in [&[ASCII][..], &[ASCII, Key::Down, Key::Enter]] {
+        for size in [[40, 20], [80, 24], [120, 40]] {
+            let text = lines(size, keys);
+            assert!(text.is_ascii(), "{size:?}:\n{text}");
+        }
+    }
+    // The same picture has other letters where they are shown.
+    assert!(!lines([40, 20], &[Key::Down]).is_ascii());
 }
 
 fn lines(size: [u16; 2], keys: &[Key]) -> String {
