@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 use std::time::Duration;
 
 use super::attempt::shown;
+use crate::diagnose::words::count;
 use crate::protocol::{Idle, Protocol, Spoken, Tunneled, Upgraded, Verdict};
 use crate::tls::report::{Failure, Report};
 use crate::tls::session::End;
@@ -31,8 +32,8 @@ pub fn of_handshake(report: &Report) -> String {
             report.chain.len()
         );
         let _ = match days {
-            0.. => write!(words, "valid for {days} days"),
-            _ => write!(words, "expired {} days ago", -days),
+            0.. => write!(words, "valid for {}", count(days.unsigned_abs(), "day")),
+            _ => write!(words, "expired {} ago", count(days.unsigned_abs(), "day")),
         };
     }
     if let Some(failure) = &report.failure {

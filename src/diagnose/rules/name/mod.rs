@@ -8,7 +8,7 @@ mod tests;
 pub use listeners::of_listeners;
 pub use rules::*;
 
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use super::host::NO_NAMESERVER;
@@ -33,8 +33,22 @@ pub fn of_lookup(lookup: &Lookup) -> Vec<Finding> {
         found.extend(unknown(lookup));
         found.extend(not_given(lookup));
     }
+    if is_of_the_hosts_file(lookup) {
+        // Programs that look this name up do not ask them.
+        let of_servers = found
+            .iter_mut()
+            .filter(|it| it.rule != &HOSTS_FILE_OVERRIDE);
+        of_servers.for_each(|it| it.severity = Severity::Notice);
+    }
     found.sort_by_key(|finding| std::cmp::Reverse(finding.severity));
     found
+}
+
+/// Whether programs get the addresses from hosts(5).
+fn is_of_the_hosts_file(lookup: &Lookup) -> bool {
+    let is_there = |to: &SocketAddr| lookup.hosts.iter().any(|it| it.address == to.ip());
+    let addresses = lookup.addresses();
+    lookup.uses("files") && !addresses.is_empty() && addresses.iter().all(is_there)
 }
 
 fn finding(

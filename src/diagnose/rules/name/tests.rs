@@ -233,3 +233,27 @@ fn a_server_on_one_address_of_localhost_is_told_and_one_on_both_is_not() {
     assert_eq!(of_listeners("localhost", 80, &ends(true, true)), None);
     assert_eq!(of_listeners("localhost", 80, &ends(false, false)), None);
 }
+
+#[test]
+fn dead_servers_cost_nothing_for_a_name_of_the_hosts_file() {
+    let dead = lookup(vec![silent(1)]);
+    assert_eq!(found(&dead), [("dns_no_answer", Severity::Warning)]);
+    let entry = HostsEntry {
+        line: 2,
+        address: [10, 9, 1, 1].into(),
+    };
+    let of_hosts = Lookup {
+        hosts: vec![entry.clone()],
+        ..dead.clone()
+    };
+    assert_eq!(found(&of_hosts), [("dns_no_answer", Severity::Notice)]);
+    // Programs get another address: the file is not what they ask.
+    let other = Lookup {
+        hosts: vec![HostsEntry {
+            address: [10, 9, 1, 2].into(),
+            ..entry
+        }],
+        ..dead
+    };
+    assert_eq!(found(&other)[0].1, Severity::Warning);
+}
