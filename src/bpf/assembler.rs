@@ -148,6 +148,12 @@ impl Assembler {
         self.push(0x15, what, 0, 0, 0);
     }
 
+    /// `if one == other goto label`
+    pub fn jump_if_equal(&mut self, one: Reg, other: Reg, label: Label) {
+        self.jumps.push((self.instructions.len(), label));
+        self.push(0x1d, one, other as u8, 0, 0);
+    }
+
     /// `r0 = helper(r1, ...)`: by its number in `enum bpf_func_id`.
     pub fn call(&mut self, helper: i32) {
         self.push(0x85, Reg::R0, 0, 0, helper);

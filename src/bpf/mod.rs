@@ -9,6 +9,7 @@
 //! | [`attempts`] | the programs that count route look-ups and sends that failed |
 //! | [`counting`] | what the counting programs share |
 //! | [`drops`] | the program that counts why packets are dropped |
+//! | [`owning`] | the programs that tell which process connects, sends and receives |
 //! | [`resets`] | the programs that count connections which are reset |
 //! | [`task_file`] | the program that lists which task holds which socket, and its records |
 //!
@@ -20,6 +21,7 @@ pub mod attempts;
 pub mod btf;
 pub mod counting;
 pub mod drops;
+pub mod owning;
 pub mod resets;
 pub mod task_file;
 #[cfg(test)]

@@ -3,6 +3,7 @@
 //! | file | what it holds |
 //! |---|---|
 //! | `link` | the numbers of link types |
+//! | `ends` | the processes at the two ends of a packet, and the comments that name them |
 //! | `time` | timestamps and what they are counted in |
 //! | `pcap` | the file header and the record headers of pcap, in all its variants |
 //! | `pcapng` | the blocks of pcapng: sections, interfaces, frames, and what is passed over |
@@ -24,6 +25,7 @@
 
 mod comments;
 mod copy;
+mod ends;
 mod error;
 mod link;
 mod pcap;
@@ -38,6 +40,7 @@ mod writer;
 
 pub use comments::comments;
 pub use copy::{BlockCopier, Lost, order_of};
+pub use ends::{End, Ends, Name, Reason, Source, Tally};
 pub use error::{CaptureError, Damage, Other, Part, WrongLength};
 pub use link::LinkType;
 pub use pcapng::{LONGEST_BLOCK, MOST_INTERFACES};
@@ -68,6 +71,8 @@ pub struct Frame<'a> {
     pub data: &'a [u8],
     /// How long the frame was on the wire, in bytes; it was cut if `data` is shorter.
     pub original_len: u32,
+    /// The processes at its ends, as far as they are known.
+    pub ends: Ends,
     /// Its whole record in the file: of pcapng its block, with its options.
     pub record: &'a [u8],
 }

@@ -18,7 +18,7 @@
 
 use super::error::{Damage, Part};
 use super::walk::{Record, Step};
-use super::{ByteOrder, Format, Interface, LONGEST_FRAME, LinkType, Resolution, Timestamp};
+use super::{ByteOrder, Ends, Format, Interface, LONGEST_FRAME, LinkType, Resolution, Timestamp};
 
 pub(super) const FILE_HEADER: usize = 24;
 
@@ -149,6 +149,7 @@ impl Pcap {
             interface: 0,
             link: self.link,
             time: Some(Timestamp::new(seconds, part * self.unit)),
+            ends: Ends::default(),
             original_len: original,
         }))
     }

@@ -5,7 +5,7 @@
 
 use super::error::{Damage, Part, WrongLength};
 use super::walk::{Record, Step};
-use super::{ByteOrder, Interface, LONGEST_FRAME, LinkType, Resolution};
+use super::{ByteOrder, Ends, Interface, LONGEST_FRAME, LinkType, Resolution};
 
 /// No block is longer, in bytes: what libpcap and Wireshark read at most. A stream is kept up to
 /// this length until a block of it is whole.
@@ -26,6 +26,9 @@ pub(super) const BYTE_ORDER_MARK: u32 = 0x1a2b_3c4d;
 
 /// What every block has: type, length, and the length again.
 const FRAME_OF_BLOCK: u32 = 12;
+
+/// Section 3.5: an option of any block.
+pub(super) const COMMENT: u16 = 1;
 
 /// Options of an interface description (section 4.2).
 pub(super) const IF_NAME: u16 = 2;
@@ -84,10 +87,10 @@ impl Pcapng {
         };
         match block.kind {
             ENHANCED_PACKET => {
-                let packet = self.enhanced_packet(&block, interfaces)?;
-                if let Step::Record(record) = &packet {
+                let mut packet = self.enhanced_packet(&block, interfaces)?;
+                if let Step::Record(record) = &mut packet {
                     let end = (record.data.end - 8).next_multiple_of(4);
-                    let lost = dropped(&block, end, &[EPB_DROPCOUNT]);
+                    let lost = dropped(&block, end, &[EPB_DROPCOUNT], &mut record.ends);
                     let interface = interfaces.get_mut(record.interface as usize);
                     if let (Some(lost), Some(interface)) = (lost, interface) {
                         let known = interface.dropped.unwrap_or(0);
@@ -116,7 +119,7 @@ impl Pcapng {
                 if let Some(interface) = interfaces.get_mut(self.first_interface..)
                     && let Some(interface) = interface.get_mut(id)
                 {
-                    let lost = dropped(&block, 12, &[ISB_IFDROP, ISB_OSDROP]);
+                    let lost = dropped(&block, 12, &[ISB_IFDROP, ISB_OSDROP], &mut Ends::default());
                     interface.dropped = lost.or(interface.dropped);
                 }
                 Ok(Step::Passed(block.len))
@@ -224,6 +227,7 @@ impl Pcapng {
             link: interface.link,
             time: Some(time),
             original_len,
+            ends: Ends::default(),
         }))
     }
 
@@ -241,6 +245,7 @@ impl Pcapng {
             link: interface.link,
             time: None,
             original_len,
+            ends: Ends::default(),
         }))
     }
 
@@ -346,16 +351,19 @@ fn interface(block: &Block<'_>) -> Result<Interface, Damage> {
     Ok(interface)
 }
 
-/// The sum of these options, which begin `at` bytes into the body. No frame hangs on them: what is wrong in them is
-/// left alone.
+/// The sum of these options, which begin `at` bytes into the body, and what comments say of processes. No frame hangs
+/// on them: what is wrong in them is left alone.
 #[inline]
-fn dropped(block: &Block<'_>, at: usize, wanted: &[u16]) -> Option<u64> {
+fn dropped(block: &Block<'_>, at: usize, wanted: &[u16], ends: &mut Ends) -> Option<u64> {
     let mut options = Options {
         order: block.order,
         rest: block.body.get(at..)?,
     };
     let mut dropped = None;
     while let Ok(Some((code, value))) = options.next() {
+        if code == COMMENT {
+            ends.read_comment(value);
+        }
         if wanted.contains(&code) && value.len() == 8 {
             let count = block.order.u64(value, 0);
             dropped = Some(dropped.unwrap_or(0_u64).saturating_add(count));

@@ -5,7 +5,7 @@ use std::ops::Range;
 use super::error::{CaptureError, Damage, Other, Part};
 use super::pcap::{self, Pcap};
 use super::pcapng::{self, Pcapng};
-use super::{ByteOrder, Format, Frame, Interface, LinkType, Timestamp};
+use super::{ByteOrder, Ends, Format, Frame, Interface, LinkType, Timestamp};
 
 /// What the bytes at hand begin with.
 #[derive(Debug)]
@@ -29,6 +29,7 @@ pub(super) struct Record {
     pub(super) link: LinkType,
     pub(super) time: Option<Timestamp>,
     pub(super) original_len: u32,
+    pub(super) ends: Ends,
 }
 
 /// How far a file was read.
@@ -132,6 +133,7 @@ impl Walk {
             time: record.time,
             data: &rest[record.data],
             original_len: record.original_len,
+            ends: record.ends,
             record: &rest[..record.len],
         };
         *rest = &rest[record.len..];

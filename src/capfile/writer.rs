@@ -6,10 +6,12 @@ use std::io::{self, Write};
 
 use super::pcap::{MAGIC, MAGIC_NANOS};
 use super::pcapng::{
-    BYTE_ORDER_MARK, ENHANCED_PACKET, IF_FCSLEN, IF_NAME, IF_TSOFFSET, IF_TSRESOL, INTERFACE,
-    ISB_IFDROP, ISB_IFRECV, LONGEST_NAME, SECTION, SIMPLE_PACKET, STATISTICS,
+    BYTE_ORDER_MARK, COMMENT, ENHANCED_PACKET, IF_FCSLEN, IF_NAME, IF_TSOFFSET, IF_TSRESOL,
+    INTERFACE, ISB_IFDROP, ISB_IFRECV, LONGEST_NAME, SECTION, SIMPLE_PACKET, STATISTICS,
 };
-use super::{ByteOrder, Count, Frame, Interface, LONGEST_FRAME, LinkType, Resolution, Timestamp};
+use super::{
+    ByteOrder, Count, Ends, Frame, Interface, LONGEST_FRAME, LinkType, Resolution, Timestamp,
+};
 
 /// What stands in a header when the capture has no limit: as much as any frame has.
 const NO_LIMIT: u32 = LONGEST_FRAME;
@@ -99,7 +101,12 @@ pub struct PcapngWriter<W> {
     /// The interfaces that were described: their numbers in what the frames came from, and here.
     interfaces: HashMap<u32, Described>,
     block: Vec<u8>,
+    /// The options that name processes.
+    known: Vec<(Ends, Box<[u8]>)>,
 }
+
+/// As many of them are kept at most.
+const KNOWN: usize = 8;
 
 #[derive(Debug, Clone, Copy)]
 struct Described {
@@ -117,6 +124,7 @@ impl<W: Write> PcapngWriter<W> {
             order,
             interfaces: HashMap::new(),
             block: Vec::new(),
+            known: Vec::new(),
         };
         writer.begin(SECTION);
         order.put_u32(&mut writer.block, BYTE_ORDER_MARK);
@@ -251,7 +259,28 @@ impl<W: Write> PcapngWriter<W> {
             self.order.put_u32(&mut self.block, number);
         }
         self.block.extend(frame.data);
+        if !frame.ends.are_unsought() {
+            self.pad();
+            self.ends(&frame.ends);
+        }
         self.finish()
+    }
+
+    /// Packets of one flow come together: the options of the last ones are kept.
+    fn ends(&mut self, ends: &Ends) {
+        if let Some((_, options)) = self.known.iter().find(|(known, _)| known == ends) {
+            self.block.extend(options);
+            return;
+        }
+        let start = self.block.len();
+        for comment in ends.comments() {
+            self.option(COMMENT, comment.as_bytes());
+        }
+        self.option(0, b"");
+        if self.known.len() >= KNOWN {
+            self.known.clear();
+        }
+        self.known.push((*ends, self.block[start..].into()));
     }
 
     fn begin(&mut self, kind: u32) {

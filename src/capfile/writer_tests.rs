@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::capfile::{Format, SliceReader};
+use crate::capfile::{End, Ends, Format, Name, Reason, SliceReader, Source};
 
 fn frame(interface: u32, link: LinkType, time: Option<Timestamp>, data: &[u8]) -> Frame<'_> {
     Frame {
@@ -14,6 +14,7 @@ fn frame(interface: u32, link: LinkType, time: Option<Timestamp>, data: &[u8]) -
         time,
         data,
         original_len: u32::try_from(data.len()).unwrap(),
+        ends: Ends::default(),
         record: &[],
     }
 }
@@ -190,5 +191,45 @@ proptest! {
                 prop_assert_eq!(got.link, link);
             }
         }
+    }
+}
+
+#[test]
+fn the_processes_at_the_ends_of_a_packet_are_comments_and_a_pcap_file_has_none() {
+    let interface = Interface::new(LinkType::ETHERNET);
+    let known = |pid| Ends {
+        sender: End::Process {
+            pid,
+            name: Name::new(b"curl"),
+            source: Source::Bpf,
+        },
+        receiver: End::Unknown(Reason::Closed),
+    };
+    // More than are kept; the first one comes again.
+    let all: Vec<Ends> = (1..20)
+        .chain([1])
+        .map(known)
+        .chain([Ends::default()])
+        .collect();
+    for order in [ByteOrder::Little, ByteOrder::Big] {
+        let mut writer = PcapngWriter::new(Vec::new(), order).unwrap();
+        let mut plain = PcapWriter::new(Vec::new(), order, &interface).unwrap();
+        for ends in &all {
+            let frame = Frame {
+                ends: *ends,
+                ..frame(0, LinkType::ETHERNET, at(1, 0), b"12345")
+            };
+            writer.frame(&frame, &interface).unwrap();
+            plain.frame(&frame).unwrap();
+        }
+        let file = writer.into_inner();
+        let mut reader = SliceReader::new(&file);
+        let mut read = Vec::new();
+        while let Some(frame) = reader.next_frame().unwrap() {
+            assert_eq!(frame.data, b"12345");
+            read.push(frame.ends);
+        }
+        assert_eq!(read, all);
+        assert_eq!(plain.into_inner().len(), 24 + all.len() * 21);
     }
 }

@@ -1,6 +1,9 @@
 //! `sockdoc capture`: `decode` on the wire.
 
 mod files;
+mod keeper;
+mod limits;
+mod owners;
 mod recorder;
 
 use std::time::{Duration, Instant};
@@ -9,17 +12,25 @@ use crate::capfile::{Interface, LinkType};
 use crate::commands::decode::options::Options;
 use crate::commands::decode::output::Output;
 use crate::commands::decode::session::{Session, filter_error};
+use crate::commands::diagnose;
 use crate::commands::looking::Where;
 use crate::commands::serving::{print, tell};
 use crate::commands::{Context, Status, values};
+use crate::diagnose::Rule;
+use crate::diagnose::rules::Check;
 use crate::error::{Error, Kind, Result};
 use crate::filter::{Gate, listing};
 use crate::render::capture as text;
+use crate::sockets::filter::ProcessWord;
 use crate::sys::live::{self, Change, Live, Plan};
+use crate::sys::network;
+use crate::sys::privilege::{self, Capability, Need};
 use crate::sys::sockets::namespaces::Place;
-use crate::sys::{network, privilege};
 
 use files::{Files, Rotation};
+use keeper::Keeper;
+use limits::{Limit, RingLimit, buffer, limit, ring};
+use owners::{Owners, WithOwners};
 use recorder::Recorder;
 
 /// Capture packets live: decode on the wire.
@@ -34,11 +45,22 @@ use recorder::Recorder;
 /// -w writes a file instead of showing frames: pcapng if its name ends in .pcapng, with the interfaces, and how many
 /// frames were received and dropped; otherwise pcap. With -b it is a ring of files, of which the oldest are deleted.
 ///
+/// With --keep, the packets of the last seconds are kept in memory, and written when SIGUSR1 comes, with the first finding
+/// of --until, and at the end: to a file with a number and the time in its name. So a capture can wait for a rare fault.
+///
 /// Packets are captured until SIGINT (Ctrl-C) or SIGTERM, or as -a and -c say. At the end standard error has, for each
 /// interface, how many packets passed the filter and how many the kernel dropped because there was no room for them.
 ///
-/// Capturing needs CAP_NET_RAW, which is dropped as soon as the sockets are open. Files are opened with the caller's
-/// rights.
+/// After the line of a packet of TCP or UDP are the processes at its ends, if they are on this host: SENDER → RECEIVER.
+/// A pcapng file has them as comments of the packet, which sockdoc decode and Wireshark show. ? is an end whose process
+/// was not found. BPF programs see the process that connects, sends or receives; where the kernel does not allow them,
+/// the socket is looked up when the first packet of a flow comes, so a connection of less than a millisecond may be
+/// missed. The programs make each send and receive of the host slower by about 0.2 µs; --no-process does without them. --json says of each process how it was found. With --process only packets are shown of which an end is known
+/// to be of such a process.
+///
+/// Capturing needs CAP_NET_RAW, which is dropped as soon as the sockets are open. Processes of other users need
+/// CAP_SYS_PTRACE and CAP_DAC_READ_SEARCH, BPF needs CAP_BPF and CAP_PERFMON; they are in effect only around the calls
+/// that need them. Files are opened with the caller's rights.
 ///
 /// The exit status is 0 also after a signal. With --expert it is 1 if there are findings.
 #[derive(Debug, clap::Args)]
@@ -49,12 +71,14 @@ use recorder::Recorder;
     half a minute into a file\n  \
     sockdoc capture -i eth0 -w ring.pcapng -b filesize:10M -b files:5\n                                                     \
     the last 50 MB\n  \
+    sockdoc capture -w fault.pcapng --keep 30s         the half minute before kill -USR1\n  \
+    sockdoc capture --process nginx                    packets from and to a process\n  \
     sockdoc capture --container 3f2a --messages        requests and replies in a container")]
 pub struct Args {
     /// Capture on this interface; can be repeated. any: all of them.
     #[arg(short = 'i', long, value_name = "IF", default_value = live::ANY)]
     interface: Vec<String>,
-    /// List the interfaces, their state and addresses.
+    /// List the interfaces, their state and addresses, and what can be captured.
     #[arg(short = 'D', long)]
     list_interfaces: bool,
     /// Print the filter as the kernel runs it, and exit.
@@ -87,6 +111,19 @@ pub struct Args {
     /// With -w: begin a new file after filesize:SIZE, duration:TIME or packets:N, and keep files:N; can be repeated.
     #[arg(short = 'b', long, value_name = "LIMIT", value_parser = ring, requires = "write")]
     ring_buffer: Vec<RingLimit>,
+    /// With -w: keep the packets of the last TIME in memory, at most -B of it; write them on SIGUSR1 and at the end.
+    #[arg(long, value_name = "TIME", value_parser = values::positive_duration, requires = "write",
+        conflicts_with_all = ["ring_buffer", "autostop", "count"])]
+    keep: Option<Duration>,
+    /// With --keep: end with the first finding of this rule; `sockdoc explain` lists them.
+    #[arg(long, value_name = "RULE", value_parser = rule, requires = "keep")]
+    until: Option<&'static Rule>,
+    /// Only packets from or to this process: a part of its name, pid:N, unit:NAME or container:NAME; can be repeated.
+    #[arg(long, value_name = "PROCESS", value_parser = process)]
+    process: Vec<ProcessWord>,
+    /// Do not find out the processes at both ends of a packet.
+    #[arg(long, conflicts_with = "process")]
+    no_process: bool,
     #[command(flatten)]
     options: Options,
 }
@@ -98,63 +135,17 @@ enum Direction {
     Inout,
 }
 
-/// When to stop, or to begin a new file.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Limit {
-    Duration(Duration),
-    Bytes(u64),
-    Packets(u64),
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum RingLimit {
-    Each(Limit),
-    Files(usize),
-}
-
-/// `duration:30s`, `filesize:10M`, `packets:1000`. As in dumpcap, a number alone is seconds, or kilobytes.
-fn limit(text: &str) -> std::result::Result<Limit, String> {
-    let (kind, value) = text.split_once(':').unwrap_or((text, ""));
-    match kind {
-        "duration" => values::positive_duration(value).map(Limit::Duration),
-        "filesize" => file_size(value).map(Limit::Bytes),
-        "packets" => match value.parse() {
-            Ok(count) if count > 0 => Ok(Limit::Packets(count)),
-            _ => Err("packets: needs a number of packets".to_owned()),
-        },
-        _ => Err("use duration:TIME, filesize:SIZE or packets:N".to_owned()),
+/// A rule about packets.
+fn rule(name: &str) -> std::result::Result<&'static Rule, String> {
+    let rule = diagnose::rule(name)?;
+    match rule.check {
+        Check::Fact(_) => Ok(rule),
+        _ => Err("this rule is about a host, not about packets".to_owned()),
     }
 }
 
-fn file_size(text: &str) -> std::result::Result<u64, String> {
-    let size = match text.parse::<u64>() {
-        Ok(kilobytes) => kilobytes.checked_mul(1000).ok_or("too large")?,
-        Err(_) => u64::try_from(values::size(text)?).unwrap_or(u64::MAX),
-    };
-    if size == 0 {
-        return Err("must be more than 0".to_owned());
-    }
-    Ok(size)
-}
-
-fn ring(text: &str) -> std::result::Result<RingLimit, String> {
-    match text.strip_prefix("files:") {
-        Some(count) => match count.parse() {
-            Ok(count @ 1..=100_000) => Ok(RingLimit::Files(count)),
-            _ => Err("files: needs a number from 1 to 100000".to_owned()),
-        },
-        None => limit(text)
-            .map(RingLimit::Each)
-            .map_err(|error| error.replace(" or packets:N", ", packets:N or files:N")),
-    }
-}
-
-/// From 2 MiB, which is two blocks, to 4 GiB.
-fn buffer(text: &str) -> std::result::Result<usize, String> {
-    match values::size(text)? {
-        size if (2 << 20..=4 << 30).contains(&size) => Ok(size),
-        _ => Err("must be from 2M to 4G".to_owned()),
-    }
+fn process(text: &str) -> std::result::Result<ProcessWord, String> {
+    ProcessWord::parse(text).map_err(|error| error.to_string())
 }
 
 /// Text is shown soon; what goes into a file may be handed over in larger pieces.
@@ -226,6 +217,30 @@ impl Args {
         Some(rotation)
     }
 
+    /// Whether the processes are shown: in lines, in JSON, or as comments in a pcapng file.
+    fn wants_owners(&self) -> bool {
+        let is_shown = match &self.options.write {
+            Some(path) => path.to_string_lossy().contains(".pcapng"),
+            None => !self.options.is_view_given(),
+        };
+        !self.process.is_empty() || (is_shown && !self.no_process)
+    }
+
+    /// Opens what finds the processes, if they are wanted and the kernel tells.
+    fn owners(&self, places: &[Place]) -> Result<Option<Owners>> {
+        if !self.wants_owners() {
+            return Ok(None);
+        }
+        match Owners::open(places, self.interface.len(), &self.process) {
+            Ok(owners) => Ok(Some(owners)),
+            Err(error) if !self.process.is_empty() => Err(error),
+            Err(error) => {
+                tell(&format!("processes are not shown: {}", error.on_one_line()));
+                Ok(None)
+            }
+        }
+    }
+
     fn check(&self) -> Result<()> {
         let wrong =
             |cause: &str, next: &str| Err(Error::new(Kind::CannotRun, "capture", cause).next(next));
@@ -256,8 +271,8 @@ pub fn run(args: &Args, context: &Context) -> Result<Status> {
     settings.limit = args.packets();
     let filter = settings.filter.clone();
     let is_for_kernel = !filter.needs_analysis() && !settings.inside;
-    if !args.ring_buffer.is_empty() && !is_for_kernel {
-        let cause = "-b needs a filter that is evaluated on each frame alone";
+    if (args.keep.is_some() || !args.ring_buffer.is_empty()) && !is_for_kernel {
+        let cause = "-b and --keep need a filter that is evaluated on each frame alone";
         return Err(Error::new(Kind::CannotRun, "capture", cause).next(
             "capture without stream, app, expert and --inside, and decode the files with them",
         ));
@@ -279,13 +294,35 @@ pub fn run(args: &Args, context: &Context) -> Result<Status> {
         return Ok(Status::Good);
     }
     let mut live = Live::open(&places, &args.interface, &args.plan(), &compile)?;
-    privilege::drop_all()?;
+    let mut owners = args.owners(&places)?;
+    match &mut owners {
+        Some(owners) => {
+            privilege::keep(&[Need::Owners])?;
+            owners.start();
+        }
+        None => privilege::drop_all()?,
+    }
+    if let Some(why) = owners.as_ref().and_then(Owners::refused)
+        && context.verbose
+    {
+        tell(&format!("processes are looked up as packets come: {why}"));
+    }
+    let only_wanted = !args.process.is_empty();
     let interfaces: Vec<Interface> = live.interfaces().cloned().collect();
     if let (Some(path), true) = (&options.write, is_for_kernel) {
+        if let Some(age) = args.keep {
+            let mut keeper = Keeper::new(filter, path, interfaces, age, args.buffer_size);
+            if let Some(rule) = args.until {
+                keeper = keeper.until(rule.id, settings.for_findings());
+            }
+            tell(&text::listening(live.interfaces(), keeper.filter()));
+            return keep(live, WithOwners::new(owners, only_wanted, keeper));
+        }
         let files = Files::create(path, args.rotation(), interfaces)?;
         tell(&text::listening(live.interfaces(), filter.text()));
         let recorder = Recorder::new(filter, files, args.packets(), args.bytes());
-        return record(live, recorder, args.end());
+        let handler = WithOwners::new(owners, only_wanted, recorder);
+        return record(live, handler, args.end());
     }
     let output = options.write.as_deref().map(Output::create).transpose()?;
     let view = options.view(context, &settings, "a live capture");
@@ -295,34 +332,75 @@ pub fn run(args: &Args, context: &Context) -> Result<Status> {
     if let Some((file, name)) = report {
         session.write_to(file, name);
     }
+    let mut handler = WithOwners::new(owners, only_wanted, session);
     tell(&text::listening(live.interfaces(), filter.text()));
     let begun = Instant::now();
-    let read = live.frames(args.end(), &mut session, &mut changed);
+    let read = live.frames(args.end(), &mut handler, &mut changed);
     if let Err(error) = &read
         && error.kind == Kind::OutputClosed
     {
         return read.map(|()| Status::Good);
     }
     let counts = live.counts();
+    let WithOwners {
+        owners,
+        handler: mut session,
+        ..
+    } = handler;
     session.lost(counts.iter().map(|count| count.dropped).sum());
     let totals = session.finish(read.is_ok())?;
     for line in text::summary(&totals, &counts, begun.elapsed()) {
         tell(&line);
     }
+    tell_owners(owners.as_ref());
     let status = options.verdict(&totals)?;
     read.map(|()| status)
 }
 
 /// Into files until the end.
-fn record(mut live: Live, mut recorder: Recorder, until: Option<Instant>) -> Result<Status> {
-    let read = live.frames(until, &mut recorder, &mut changed);
+fn record(
+    mut live: Live,
+    mut handler: WithOwners<Recorder>,
+    until: Option<Instant>,
+) -> Result<Status> {
+    let read = live.frames(until, &mut handler, &mut changed);
+    let WithOwners {
+        owners,
+        handler: recorder,
+        ..
+    } = handler;
     let counts = live.counts();
     let name = recorder.name();
     let written = recorder.finish(&counts)?;
     for line in text::written(&name, written, &counts) {
         tell(&line);
     }
+    tell_owners(owners.as_ref());
     read.map(|()| Status::Good)
+}
+
+/// In memory until the end, and then into a file.
+fn keep(mut live: Live, mut handler: WithOwners<Keeper>) -> Result<Status> {
+    let read = live.frames(None, &mut handler, &mut changed);
+    let counts = live.counts();
+    let WithOwners {
+        owners,
+        handler: mut keeper,
+        ..
+    } = handler;
+    keeper.write(&counts)?;
+    for line in text::received(&counts) {
+        tell(&line);
+    }
+    tell_owners(owners.as_ref());
+    read.map(|()| Status::Good)
+}
+
+/// How the processes were found.
+fn tell_owners(owners: Option<&Owners>) {
+    if let Some(line) = owners.and_then(Owners::found) {
+        tell(&line);
+    }
 }
 
 fn changed(name: &str, change: Change) {
@@ -334,12 +412,25 @@ fn changed(name: &str, change: Change) {
 
 /// The interfaces of the namespaces.
 fn list(places: &[Place], context: &Context) -> Result<Status> {
-    privilege::drop_all()?;
+    let rights = text::Rights {
+        packets: privilege::holds(&[Capability::NetRaw]),
+        processes: privilege::holds(&[Capability::SysPtrace, Capability::DacReadSearch]),
+        bpf: privilege::holds(&[Capability::Bpf, Capability::Perfmon]),
+        program: live::program(),
+    };
     let mut out = Vec::new();
     for place in places {
-        let network = place.inside(|| network::network(&[]))?;
-        text::write_interfaces(&mut out, &network, context.json).map_err(Error::output)?;
+        let (network, links) = place.inside(|| {
+            let network = network::network(&[]);
+            let links = network.links.iter();
+            let links = links.map(|link| live::link_type(&link.name).ok());
+            let links: Vec<Option<LinkType>> = links.collect();
+            (network, links)
+        })?;
+        text::write_interfaces(&mut out, &network, &links, &rights, context.json)
+            .map_err(Error::output)?;
     }
+    privilege::drop_all()?;
     print(&out).map_err(Error::output)?;
     Ok(Status::Good)
 }

@@ -1,7 +1,7 @@
 //! A frame of a dissection, kept to be shown by another thread.
 
 use super::Frame;
-use crate::capfile::Timestamp;
+use crate::capfile::{Ends, Timestamp};
 use crate::packet::Decoded;
 use crate::packet::checksum::Wrong;
 use crate::stream::SegmentInfo;
@@ -22,6 +22,7 @@ pub struct Kept {
     messages: u32,
     facts: u32,
     is_selected: bool,
+    ends: Ends,
 }
 
 impl Kept {
@@ -42,6 +43,7 @@ impl Kept {
             messages: frame.messages,
             facts: frame.facts,
             is_selected: frame.is_selected,
+            ends: frame.ends,
         }
     }
 
@@ -64,6 +66,7 @@ impl Kept {
             messages: self.messages,
             facts: self.facts,
             is_selected: self.is_selected,
+            ends: self.ends,
         }
     }
 }

@@ -27,7 +27,7 @@ mod selection;
 mod unread;
 mod watch;
 
-use crate::capfile::{self, LinkType, Timestamp};
+use crate::capfile::{self, Ends, LinkType, Timestamp};
 use crate::filter::{Filter, FilterError, Subject};
 use crate::packet::checksum::{self, Wrong};
 use crate::packet::fragments::Fragments;
@@ -59,6 +59,17 @@ pub struct Settings {
     pub check_checksums: bool,
     /// Stop after this many frames that are selected.
     pub limit: Option<u64>,
+}
+
+impl Settings {
+    /// The same, looking for everything that there may be a finding about.
+    #[must_use]
+    pub fn for_findings(mut self) -> Settings {
+        let streams = &mut self.streams;
+        (streams.assemble_all, streams.causes, streams.compare) = (true, true, true);
+        self.watch = true;
+        self
+    }
 }
 
 /// What a dissection tells.
@@ -106,6 +117,8 @@ pub struct Frame<'a> {
     pub facts: u32,
     /// Whether the filter selects it.
     pub is_selected: bool,
+    /// The processes at its ends, as far as they are known.
+    pub ends: Ends,
 }
 
 /// What a dissection came to.
@@ -292,6 +305,7 @@ impl Dissector {
             messages,
             facts,
             is_selected,
+            ends: frame.ends,
         }));
         if self.tracker.is_over_limit() {
             let (totals, selection) = (&mut self.totals, &self.selection);

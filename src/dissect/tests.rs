@@ -169,6 +169,7 @@ fn capture_of(layers: &[u8]) -> Vec<u8> {
         time: Some(Timestamp::default()),
         original_len: u32::try_from(data.len()).unwrap(),
         data: &data,
+        ends: capfile::Ends::default(),
         record: &[],
     };
     writer.frame(&frame).unwrap();

@@ -7,7 +7,7 @@ use serde_json::json;
 
 use super::json::line;
 use super::{counted, escape, thousands};
-use crate::capfile::{Count, Interface};
+use crate::capfile::{Count, Interface, LinkType, Tally};
 use crate::dissect::Totals;
 use crate::host::Network;
 use crate::rtnetlink::Link;
@@ -58,7 +58,38 @@ pub fn summary(totals: &Totals, counts: &[Count], time: Duration) -> Vec<String>
     lines
 }
 
-fn received(counts: &[Count]) -> Vec<String> {
+/// How the processes at the ends of flows were found, in a line; none if there were no flows of this host.
+pub fn processes(found: &Tally, processes_hidden: usize) -> Option<String> {
+    let ways = [
+        (found.bpf, "by BPF"),
+        (found.lookup, "by their socket"),
+        (found.listener, "by the listener"),
+        (found.snapshot, "by an earlier listing"),
+        (found.closed, "not found: the socket was closed"),
+        (found.hidden, "not found: no visible process has the socket"),
+        (found.busy, "not looked up: too many new flows"),
+    ];
+    let all: u64 = ways.iter().map(|(count, _)| count).sum();
+    let ways: Vec<String> = ways
+        .iter()
+        .filter(|(count, _)| *count > 0)
+        .map(|(count, words)| format!("{} {words}", thousands(*count)))
+        .collect();
+    let unseen = if found.hidden > 0 && processes_hidden > 0 {
+        format!(
+            "; {} could not be looked at (needs CAP_SYS_PTRACE, CAP_DAC_READ_SEARCH)",
+            counted(processes_hidden as u64, "process")
+        )
+    } else {
+        String::new()
+    };
+    let ends = counted(all, "flow end");
+    let ways = ways.join(", ");
+    (all > 0).then(|| format!("processes of {ends} on this host: {ways}{unseen}"))
+}
+
+/// What the kernel counted on each interface.
+pub fn received(counts: &[Count]) -> Vec<String> {
     let all = counts.iter().map(|count| {
         let lost = match count.dropped {
             0 => "0 dropped by the kernel".to_owned(),
@@ -76,8 +107,49 @@ fn received(counts: &[Count]) -> Vec<String> {
     all.collect()
 }
 
-/// The interfaces of a host and what is known of them.
-pub fn write_interfaces(out: &mut impl Write, network: &Network, is_json: bool) -> io::Result<()> {
+/// What this process may capture.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Rights {
+    /// Packets.
+    pub packets: bool,
+    /// The processes of other users.
+    pub processes: bool,
+    /// With the help of BPF programs.
+    pub bpf: bool,
+    /// The file of the program.
+    pub program: String,
+}
+
+impl Rights {
+    /// In a line: what can be captured, or what would allow it.
+    fn line(&self) -> String {
+        if !self.packets {
+            let program = escape::text(&self.program);
+            return format!(
+                "packets cannot be captured without CAP_NET_RAW: as root, or: sudo setcap cap_net_raw+ep {program}"
+            );
+        }
+        let processes = match (self.processes, self.bpf) {
+            (_, true) => "with their processes",
+            (true, false) => {
+                "with their processes by look-up, which misses short connections (BPF needs CAP_BPF, CAP_PERFMON)"
+            }
+            (false, false) => {
+                "with the processes of this user (of others: CAP_SYS_PTRACE, CAP_DAC_READ_SEARCH)"
+            }
+        };
+        format!("packets can be captured, {processes}")
+    }
+}
+
+/// The interfaces of a host, how their frames are captured, and what is known of them.
+pub fn write_interfaces(
+    out: &mut impl Write,
+    network: &Network,
+    frames: &[Option<LinkType>],
+    rights: &Rights,
+    is_json: bool,
+) -> io::Result<()> {
     let addresses = |link: &Link| -> Vec<String> {
         let of = network
             .addresses
@@ -90,25 +162,33 @@ pub fn write_interfaces(out: &mut impl Write, network: &Network, is_json: bool) 
         let interfaces: Vec<_> = network
             .links
             .iter()
-            .map(|link| {
+            .zip(frames)
+            .map(|(link, frames)| {
                 json!({
                     "name": link.name,
                     "index": link.index,
                     "kind": link.kind,
                     "state": state(link),
                     "mtu_bytes": link.mtu_bytes,
+                    "link_type": frames.map(|frames| frames.to_string()),
                     "addresses": addresses(link),
                 })
             })
             .collect();
         return line(
             out,
-            &json!({"schema": "sockdoc.capture.interfaces/1", "interfaces": interfaces}),
+            &json!({
+                "schema": "sockdoc.capture.interfaces/1",
+                "interfaces": interfaces,
+                "packets": rights.packets,
+                "processes_of_others": rights.processes,
+                "bpf": rights.bpf,
+            }),
         );
     }
     let width = network.links.iter().map(|link| link.name.chars().count());
     let width = width.max().unwrap_or(0).max(3);
-    for link in &network.links {
+    for (link, frames) in network.links.iter().zip(frames) {
         let name = escape::text(&link.name);
         let kind = escape::text(link.kind.as_deref().unwrap_or(if link.loopback {
             "loopback"
@@ -117,8 +197,9 @@ pub fn write_interfaces(out: &mut impl Write, network: &Network, is_json: bool) 
         }));
         let addresses = addresses(link).join(" ");
         let text = format!(
-            "{name:<width$}  {:<10}  {kind:<8}  MTU {:<5}  {addresses}",
+            "{name:<width$}  {:<10}  {kind:<8}  {:<12}  MTU {:<5}  {addresses}",
             state(link),
+            words_of(*frames),
             link.mtu_bytes
         );
         writeln!(out, "{}", text.trim_end())?;
@@ -127,7 +208,18 @@ pub fn write_interfaces(out: &mut impl Write, network: &Network, is_json: bool) 
         out,
         "{:<width$}  all of them; packets of the loopback interface are shown once",
         "any"
-    )
+    )?;
+    writeln!(out, "{}", rights.line())
+}
+
+/// What the frames of an interface are.
+fn words_of(frames: Option<LinkType>) -> &'static str {
+    match frames {
+        Some(LinkType::ETHERNET) => "Ethernet",
+        Some(LinkType::RAW) => "IP",
+        Some(_) => "cooked",
+        None => "-",
+    }
 }
 
 fn state(link: &Link) -> &'static str {
@@ -162,6 +254,17 @@ mod tests {
             "lo: 1,200 packets received by the filter, 0 dropped by the kernel"
         );
         assert!(lines[2].starts_with("2 findings; "), "{}", lines[2]);
+        let found = Tally {
+            bpf: 1_200,
+            hidden: 1,
+            ..Tally::default()
+        };
+        assert_eq!(
+            processes(&found, 3).unwrap(),
+            "processes of 1,201 flow ends on this host: 1,200 by BPF, 1 not found: no visible process has the \
+             socket; 3 processes could not be looked at (needs CAP_SYS_PTRACE, CAP_DAC_READ_SEARCH)"
+        );
+        assert_eq!(processes(&Tally::default(), 3), None);
         let lines = written("a.pcap", 1, &[count(7)]);
         assert_eq!(lines[0], "1 packet written to a.pcap");
         assert!(lines[1].contains("7 dropped by the kernel for want of room"));

@@ -189,7 +189,7 @@ fn a_lookup_names_the_socket() {
     let mut out = Vec::new();
     request.write_lookup(&id, 8, &mut out);
     let message = Messages::new(&out).next().unwrap().unwrap();
-    assert_eq!(message.flags, 1);
+    assert_eq!(message.flags, 5, "a request with an acknowledgement");
     assert_eq!(message.payload[..4], [2, 6, 2, 0]);
     // The id has the same form in answers and requests.
     assert_eq!(message.payload[8..], payload[4..52]);

@@ -28,7 +28,7 @@ mod word;
 pub use address::{AddressMatch, Host, Network, PortRange, Scope, UnixName};
 pub use expression::Expression;
 pub use language::{LookUp, ports, protocols, read};
-pub use process::{GroupMatch, OwnerFilter, ProcessMatch};
+pub use process::{GroupMatch, OwnerFilter, ProcessMatch, ProcessWord};
 pub use states::StateSet;
 pub use word::{Word, WordError};
 

@@ -13,7 +13,8 @@ use nix::poll::{PollFd, PollFlags};
 use nix::sys::signal::{SaFlags, SigAction, SigHandler, SigSet, Signal, sigaction};
 
 use crate::capfile::{
-    CaptureError, Compression, Frame, Interface, SliceReader, StreamReader, UnpackError, Unpacker,
+    CaptureError, Compression, Count, Frame, Interface, SliceReader, StreamReader, UnpackError,
+    Unpacker,
 };
 use crate::error::{Error, Kind, Result};
 use crate::reference::Circumstance;
@@ -36,6 +37,10 @@ pub trait FrameHandler {
     fn interfaces(&mut self, _interfaces: &[Interface]) {}
     /// This many bytes of the file were read; comes about every megabyte.
     fn progress(&mut self, offset: u64);
+    /// The user asks for what is kept (SIGUSR1); this was counted until now.
+    fn requested(&mut self, _counts: &[Count]) -> Result<()> {
+        Ok(())
+    }
     /// The next frame may be long in coming: what waits for more should not.
     fn pause(&mut self) -> Result<()>;
 }

@@ -33,6 +33,11 @@ impl Signals {
         Self::watch(&[Signal::SIGINT, Signal::SIGTERM, Signal::SIGQUIT])
     }
 
+    /// The same with SIGUSR1, which requests that something is written.
+    pub fn open_with_user() -> Result<Signals> {
+        Self::watch(&[Signal::SIGINT, Signal::SIGTERM, Signal::SIGUSR1])
+    }
+
     /// The same with SIGTSTP (Ctrl-Z), for a program that has to give the terminal back before it stops.
     pub fn open_with_stop() -> Result<Signals> {
         let all = [
@@ -74,6 +79,8 @@ impl Signals {
                 requests.stop = true;
             } else if number == Signal::SIGQUIT as u32 {
                 requests.progress = true;
+            } else if number == Signal::SIGUSR1 as u32 {
+                requests.write = true;
             } else {
                 requests.end = true;
             }
@@ -133,6 +140,8 @@ pub struct Requests {
     pub end: bool,
     /// A progress summary is wanted (SIGQUIT).
     pub progress: bool,
+    /// What is kept shall be written (SIGUSR1).
+    pub write: bool,
     /// The program shall stop until SIGCONT (SIGTSTP).
     pub stop: bool,
 }

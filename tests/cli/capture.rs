@@ -36,11 +36,27 @@ fn what_cannot_be_captured_is_refused_with_the_reason() {
         &["-w", "x", "-b", "packets:5", "stream", "1"],
         "evaluated on each frame alone",
     );
+    refused(&["--keep", "5s"], "-w <OUT>");
+    refused(
+        &["-w", "x", "--keep", "5s", "-c", "3"],
+        "cannot be used with",
+    );
+    refused(&["-w", "x", "--until", "reset"], "--keep <TIME>");
+    refused(
+        &["-w", "x", "--keep", "5s", "--until", "no_route"],
+        "about a host, not about packets",
+    );
+    refused(&["--process", "pid:x"], "not the number of a process");
+    refused(&["--process", "unit:"], "names no process");
     refused(&["-B", "1K"], "from 2M to 4G");
     refused(&["-s", "262145"], "262144");
     refused(
         &["-d", "-i", "no-such-interface"],
         "there is no such interface",
+    );
+    refused(
+        &["-d", "-i", "lo0"],
+        "the loopback interface of Linux is lo",
     );
     refused(&["-d", "port"], "expected a value after 'port'");
     refused(&["-d", "-i", "lo", "inbound"], "do not record a direction");
@@ -54,16 +70,17 @@ fn the_interfaces_are_listed() {
     let text = stdout(&output);
     let lo = text.lines().find(|line| line.starts_with("lo "));
     assert!(lo.is_some_and(|line| line.contains("loopback")), "{text}");
-    assert!(
-        text.lines()
-            .last()
-            .is_some_and(|line| line.starts_with("any "))
-    );
+    assert!(lo.is_some_and(|line| line.contains("Ethernet")), "{text}");
+    let last: Vec<&str> = text.lines().rev().take(2).collect();
+    assert!(last[0].starts_with("packets can"), "{text}");
+    assert!(last[1].starts_with("any "), "{text}");
     let output = run(&["capture", "-D", "--json"]);
     let json: serde_json::Value = serde_json::from_slice(&output.stdout).expect("JSON");
     assert_eq!(json["schema"], "sockdoc.capture.interfaces/1");
     let names = json["interfaces"].as_array().expect("a list");
-    assert!(names.iter().any(|it| it["name"] == "lo"));
+    let lo = names.iter().find(|it| it["name"] == "lo").expect("lo");
+    assert_eq!(lo["link_type"], "EN10MB");
+    assert!(json["packets"].is_boolean(), "{json}");
 }
 
 /// tcpdump -i any -O -d has the same instructions after the ones about the loopback interface and tags.

@@ -1,6 +1,6 @@
 //! Frames of many kinds, made byte by byte, for each link type.
 
-use sockdoc::capfile::{Frame, LinkType, Timestamp};
+use sockdoc::capfile::{Ends, Frame, LinkType, Timestamp};
 
 /// A frame: what was captured of it, and its length on the wire.
 #[derive(Debug, Clone)]
@@ -35,6 +35,7 @@ impl Packet {
             }),
             data: &self.data,
             original_len: self.len,
+            ends: Ends::default(),
             record: &[],
         }
     }

@@ -173,7 +173,10 @@ fn the_lines_of_a_live_capture_are_those_that_tshark_has_of_its_file() {
     let file = folder.path().join("lo.pcapng");
     let path = file.to_str().expect("text");
     let filter = "tcp port 65432";
-    let shown = Capture::start(&namespace, &["-i", "lo", "--no-app", filter]);
+    let shown = Capture::start(
+        &namespace,
+        &["-i", "lo", "--no-app", "--no-process", filter],
+    );
     let kept = Capture::start(&namespace, &["-i", "lo", "-w", path, filter]);
     connection(&namespace);
     let (shown, kept) = (shown.stop(), kept.stop());
@@ -235,6 +238,36 @@ fn on_all_interfaces_a_packet_of_the_loopback_comes_once_and_the_program_of_all_
         let printed = capture.stop();
         assert_eq!(printed.lines.len(), lines, "{what}: {:#?}", printed.lines);
     }
+}
+
+#[test]
+fn the_frames_of_several_interfaces_are_in_the_order_of_their_times() {
+    let Some(cable) = Cable::new("a capture on two interfaces") else {
+        return;
+    };
+    let args = ["-i", "east", "-i", "lo", "-t", "epoch", "udp port 7010"];
+    let capture = Capture::start(&cable.here, &args);
+    // So that no datagram waits for an address.
+    cable.ping("10.77.0.2");
+    cable.here.inside(|| {
+        let from = UdpSocket::bind("0.0.0.0:7010").expect("bound");
+        for _ in 0..200 {
+            for to in ["10.77.0.2:7011", "127.0.0.1:7010"] {
+                from.send_to(b"x", to).expect("sent");
+            }
+        }
+    });
+    let printed = capture.stop();
+    let times: Vec<&str> = printed
+        .lines
+        .iter()
+        .filter(|line| line.contains(" UDP "))
+        .filter_map(|line| line.split_whitespace().nth(1))
+        .collect();
+    assert_eq!(times.len(), 400, "{:#?}", printed.lines);
+    assert!(times.is_sorted(), "{times:#?}");
+    let change = |pair: &[String]| pair[0].contains("127.0.0.1") != pair[1].contains("127.0.0.1");
+    assert!(printed.lines.windows(2).filter(|pair| change(pair)).count() > 390);
 }
 
 /// Sends frames as they are on an interface, each given in hexadecimal.
@@ -353,6 +386,83 @@ fn a_ring_keeps_the_last_files_each_of_them_whole() {
 }
 
 #[test]
+fn the_last_packets_are_kept_until_they_are_asked_for() {
+    let Some(namespace) = Namespace::new("a capture that is kept") else {
+        return;
+    };
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("kept.pcapng");
+    let path = path.to_str().expect("text");
+    let args = ["-i", "lo", "-w", path, "--keep", "1h", "udp port 7006"];
+    let mut capture = Capture::start(&namespace, &args);
+    let list = || -> Vec<_> {
+        let entries = fs::read_dir(folder.path()).expect("a folder");
+        let mut files: Vec<_> = entries.map(|entry| entry.expect("a file").path()).collect();
+        files.sort();
+        files
+    };
+    datagrams(&namespace, 7006, 5, 100);
+    assert!(list().is_empty(), "{:?}", list());
+    capture.signal("USR1");
+    let mut line = String::new();
+    capture.errors.read_line(&mut line).expect("readable");
+    assert!(line.starts_with("sockdoc: 5 packets written to "), "{line}");
+    datagrams(&namespace, 7006, 2, 100);
+    let printed = capture.stop();
+    assert_eq!(printed.code, Some(0));
+    assert_eq!(
+        printed.count(" packets written to "),
+        2,
+        "{:?}",
+        printed.errors
+    );
+    let files = list();
+    let counts: Vec<usize> = files.iter().map(|file| frames(file).0).collect();
+    assert_eq!(counts, [5, 2], "{files:?}");
+    assert_eq!(frames(&files[1]).1[0].dropped, Some(0));
+}
+
+#[test]
+fn the_finding_that_was_waited_for_ends_the_capture_and_what_led_to_it_is_written() {
+    let Some(namespace) = Namespace::new("a capture until a finding") else {
+        return;
+    };
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("reset.pcapng");
+    let path = path.to_str().expect("text");
+    let args = [
+        "-i", "lo", "-w", path, "--keep", "1h", "--until", "reset", "tcp",
+    ];
+    let capture = Capture::start(&namespace, &args);
+    // It is closed in order: no finding.
+    connection(&namespace);
+    namespace.inside(|| {
+        let listener = TcpListener::bind("127.0.0.1:7009").expect("bound");
+        let client = std::net::TcpStream::connect("127.0.0.1:7009").expect("connected");
+        let (server, _) = listener.accept().expect("accepted");
+        crate::support::reset(server);
+        drop(client);
+    });
+    let printed = capture.wait();
+    assert_eq!(printed.code, Some(0));
+    let said = printed.errors.join("\n");
+    assert!(said.contains("sockdoc: reset: "), "{said}");
+    let entries = fs::read_dir(folder.path()).expect("a folder");
+    let files: Vec<_> = entries.map(|entry| entry.expect("a file").path()).collect();
+    assert_eq!(files.len(), 1, "{files:?}");
+    // Both connections, and the reset is the last packet.
+    let file = files[0].to_str().expect("text");
+    let text = crate::support::stdout(&crate::support::run(&["decode", file]));
+    assert!(text.contains("65432 [SYN]"), "{text}");
+    assert!(
+        text.lines()
+            .last()
+            .is_some_and(|line| line.contains("[RST")),
+        "{text}"
+    );
+}
+
+#[test]
 fn what_had_no_room_is_counted_and_the_capture_goes_on() {
     let Some(namespace) = Namespace::new("a capture that is held up") else {
         return;
@@ -405,6 +515,145 @@ fn an_interface_that_goes_down_or_away_is_told_and_the_last_one_ends_the_capture
     assert_eq!(printed.lines.len(), 6, "{:#?}", printed.lines);
     let said = printed.errors.join("\n");
     assert!(said.contains("east was removed"), "{said}");
+}
+
+/// A connection and a datagram over the loopback interface, of sockets that are still open.
+fn held(
+    namespace: &Namespace,
+    port: u16,
+) -> (TcpListener, [std::net::TcpStream; 2], [UdpSocket; 2]) {
+    namespace.inside(|| {
+        let listener = TcpListener::bind(("127.0.0.1", port)).expect("bound");
+        let client = std::net::TcpStream::connect(("127.0.0.1", port)).expect("connected");
+        let (server, _) = listener.accept().expect("accepted");
+        let to = UdpSocket::bind(("127.0.0.1", port)).expect("bound");
+        let from = UdpSocket::bind("127.0.0.1:0").expect("bound");
+        from.send_to(b"x", to.local_addr().expect("bound"))
+            .expect("sent");
+        (listener, [client, server], [to, from])
+    })
+}
+
+/// The end of the first line with these words: the processes.
+#[track_caller]
+fn ends<'a>(printed: &'a Printed, words: &str) -> &'a str {
+    let line = printed.lines.iter().find(|line| line.contains(words));
+    let line = line.unwrap_or_else(|| panic!("{words}: {:#?}", printed.lines));
+    line.rsplit("  ").next().unwrap_or_default()
+}
+
+#[test]
+fn the_processes_at_the_ends_of_a_packet_are_after_its_line_and_in_a_file() {
+    let Some(cable) = Cable::new("a capture with processes") else {
+        return;
+    };
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = folder.path().join("lo.pcapng");
+    let path = file.to_str().expect("text");
+    let shown = Capture::start(&cable.here, &["-i", "lo", "-i", "east", "tcp or udp"]);
+    let kept = Capture::start(&cable.here, &["-i", "lo", "-w", path, "tcp"]);
+    let plain = Capture::start(&cable.here, &["-i", "lo", "--no-process", "udp"]);
+    // Open until the packets were seen: without BPF the sockets are looked up then.
+    let held = held(&cable.here, 7004);
+    // Of the end on another host nothing is known.
+    let listener = cable
+        .there
+        .inside(|| TcpListener::bind("10.77.0.2:7005").expect("bound"));
+    let stream = cable
+        .here
+        .inside(|| std::net::TcpStream::connect("10.77.0.2:7005").expect("connected"));
+    let (shown, plain, kept) = (shown.stop(), plain.stop(), kept.stop());
+    drop((listener, stream, held));
+    assert_eq!(kept.code, Some(0));
+    let pid = std::process::id();
+    let here = format!("({pid})");
+    for words in ["7004 [SYN] ", "UDP "] {
+        let both = ends(&shown, words);
+        assert_eq!(both.matches(&here).count(), 2, "{both}");
+        assert!(both.contains(") → "), "{both}");
+    }
+    let one = ends(&shown, "7005 [SYN] ");
+    assert!(one.ends_with(&here) && !one.contains('→'), "{one}");
+    let said = shown.errors.join("\n");
+    assert!(said.contains("processes of "), "{said}");
+    assert!(!plain.lines[0].contains(&here), "{:?}", plain.lines);
+    // The file says it again, also to other programs.
+    let decoded = crate::support::run(&["decode", path, "--json", "-c", "1"]);
+    let packet: serde_json::Value = {
+        let text = crate::support::stdout(&decoded);
+        serde_json::from_str(text.lines().next().expect("a packet")).expect("JSON")
+    };
+    for end in ["sender_process", "receiver_process"] {
+        assert_eq!(packet[end]["pid"], pid, "{packet}");
+        assert!(packet[end]["source"].is_string(), "{packet}");
+    }
+    let text = crate::support::stdout(&crate::support::run(&["decode", path, "-c", "1"]));
+    assert_eq!(text.matches(&here).count(), 2, "{text}");
+    if program("tshark").is_some() {
+        let said = Command::new("tshark")
+            .args(["-r", path, "-T", "fields", "-e", "frame.comment", "-c", "1"])
+            .output();
+        let said = String::from_utf8(said.expect("it runs").stdout).expect("text");
+        assert!(
+            said.contains("sender process: ") && said.contains(&here),
+            "{said}"
+        );
+    }
+}
+
+/// A client that connects to a port, waits for the server to close, and ends.
+const CLIENT: &str = "import socket, sys
+s = socket.create_connection((\"127.0.0.1\", int(sys.argv[1])))
+s.recv(1)";
+
+#[test]
+fn the_packets_of_one_process_are_selected_also_after_it_has_ended() {
+    let test = "a capture of one process";
+    let Some(namespace) = Namespace::new(test) else {
+        return;
+    };
+    if program("python3").is_none() {
+        skip(test, "python3 is not installed");
+        return;
+    }
+    let own = format!("pid:{}", std::process::id());
+    let captures = [
+        Capture::start(&namespace, &["-i", "lo", "--process", &own, "tcp or udp"]),
+        Capture::start(
+            &namespace,
+            &["-i", "lo", "--process", "python3", "tcp or udp"],
+        ),
+        Capture::start(
+            &namespace,
+            &["-i", "lo", "--process", "pid:1", "tcp or udp"],
+        ),
+    ];
+    let listener = namespace.inside(|| TcpListener::bind("127.0.0.1:0").expect("bound"));
+    let port = listener.local_addr().expect("bound").port();
+    let mut child = namespace.command("python3");
+    let mut child = child
+        .args(["-c", CLIENT, &port.to_string()])
+        .spawn()
+        .expect("it starts");
+    drop(listener.accept().expect("accepted"));
+    child.wait().expect("it ends");
+    let held = held(&namespace, 7008);
+    let [own, python, other] = captures.map(Capture::stop);
+    assert!(other.lines.is_empty(), "{:#?}", other.lines);
+    // The first packet of the connection is the client's.
+    let both = ends(&own, " [SYN] ");
+    assert!(both.starts_with("python3("), "{both}");
+    drop(held);
+    assert_eq!(
+        own.lines.iter().filter(|line| line.contains("UDP")).count(),
+        1
+    );
+    assert!(python.lines.len() >= 4, "{:#?}", python.lines);
+    assert!(
+        python.lines.iter().all(|line| line.contains("TCP")),
+        "{:#?}",
+        python.lines
+    );
 }
 
 #[test]

@@ -36,6 +36,8 @@ const NOT_PROVOKED: &[&str] = &[
     "sockdoc.app-server/1 request#2 request.content_hex",
     "sockdoc.app-server/1 waiting",
     "sockdoc.decode/1 message#1 content_hex",
+    "sockdoc.decode/1 packet#0 receiver_process.name_hex",
+    "sockdoc.decode/1 packet#0 sender_process.name_hex",
     "sockdoc.ping/1 advice",
     "sockdoc.ping/1 clock_step",
     "sockdoc.ping/1 moved",
@@ -377,7 +379,45 @@ fn names() -> Printed {
     ]
 }
 
+/// A capture whose packets have the processes at their ends.
+fn with_processes(path: &FilePath) {
+    use sockdoc::capfile::{
+        ByteOrder, End, Ends, Interface, Name, PcapngWriter, Reason, SliceReader, Source,
+    };
+    let tutorial = include_bytes!("../data/captures/tutorial.pcap");
+    let process = |name: &[u8]| End::Process {
+        pid: 812,
+        name: Name::new(name),
+        source: Source::Bpf,
+    };
+    let unknown = End::Unknown(Reason::Closed);
+    // A name that is not text cannot stand in a file: see `sockdoc capture --json`.
+    let ends = [
+        (process(b"python3"), unknown),
+        (unknown, process(b"python3")),
+        (process(b"python3"), End::Unsought),
+        (End::Unsought, unknown),
+    ];
+    let mut ends = ends.into_iter();
+    let mut writer = PcapngWriter::new(Vec::new(), ByteOrder::Little).expect("memory");
+    for frame in SliceReader::new(tutorial) {
+        let mut frame = frame.expect("whole");
+        frame.ends = ends
+            .next()
+            .map_or_else(Ends::default, |(sender, receiver)| Ends {
+                sender,
+                receiver,
+            });
+        let interface = Interface::new(frame.link);
+        writer.frame(&frame, &interface).expect("memory");
+    }
+    std::fs::write(path, writer.into_inner()).expect("written");
+}
+
 fn captures() -> Printed {
+    let made = tempfile::tempdir().expect("a folder");
+    let processes = made.path().join("processes.pcapng");
+    with_processes(&processes);
     let folder = FilePath::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/captures");
     let mut all = Vec::new();
     for entry in std::fs::read_dir(folder).expect("captures").flatten() {
@@ -409,6 +449,8 @@ fn captures() -> Printed {
             here(&format!("decode --json {file} tcp and udp")),
         ));
     }
+    let words = format!("decode --json {}", processes.display());
+    all.push(("sockdoc.decode/1", here(&words)));
     all
 }
 

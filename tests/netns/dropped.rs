@@ -199,7 +199,8 @@ const LONG: &[(&[&str], usize)] = &[
     (&["ping", "--hops", "-c", "1000", "-i", "1", "127.0.0.1"], 0),
     (&["ping", "--mtu", "-W", "20", "198.18.0.1"], 0),
     (&["ping", "--tcp", "80", "-i", "1", "127.0.0.1"], 1),
-    (&["capture", "-i", "lo"], 0),
+    (&["capture", "-i", "lo", "--no-process"], 0),
+    (&["capture", "-i", "lo", "-w", "/dev/null"], 0),
 ];
 
 /// Commands that end when they have printed.
@@ -325,6 +326,8 @@ fn a_live_view_keeps_what_names_owners_until_it_ends() {
     for who in [Who::Root, Who::Nobody] {
         let mut view = scene.talking(who, &["top", "--json", "-i", "0.2"], 5);
         view.keeps(OWNERS | NET_ADMIN, &format!("{who:?}"));
+        let mut lines = scene.talking(who, &["capture", "-i", "lo"], 0);
+        lines.keeps(OWNERS, &format!("{who:?}: lines with processes"));
     }
 }
 

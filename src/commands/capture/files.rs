@@ -148,7 +148,7 @@ impl Files {
 }
 
 /// `out.pcapng` with a number and the time: `out_00001_20260131T140359Z.pcapng`, as dumpcap names files of a ring.
-fn numbered(path: &Path, number: u64) -> PathBuf {
+pub(super) fn numbered(path: &Path, number: u64) -> PathBuf {
     let now = date::compact(Duration::from_nanos(clock::realtime().0));
     let stem = path.file_stem().unwrap_or_default().to_os_string();
     let mut name = stem;

@@ -8,11 +8,43 @@ use crate::filter::{Filter, Program, Subject};
 use crate::sys::capture::FrameHandler;
 use crate::sys::terminal::Progress;
 
+/// The filter, for each link type that came.
+pub(super) struct Matching {
+    filter: Filter,
+    programs: Vec<(LinkType, Program)>,
+}
+
+impl Matching {
+    pub(super) fn new(filter: Filter) -> Matching {
+        let programs = Vec::new();
+        Matching { filter, programs }
+    }
+
+    /// The filter as it was written.
+    pub(super) fn text(&self) -> &str {
+        self.filter.text()
+    }
+
+    /// Whether a frame matches.
+    pub(super) fn has(&mut self, frame: &Frame<'_>) -> Result<bool> {
+        let known = self
+            .programs
+            .iter()
+            .position(|(link, _)| *link == frame.link);
+        let place = known.unwrap_or(self.programs.len());
+        if known.is_none() {
+            let program = self.filter.compile(frame.link);
+            let program = program.map_err(|error| filter_error(&error))?;
+            self.programs.push((frame.link, program));
+        }
+        let (_, program) = &self.programs[place];
+        Ok(program.matches(&Subject::new(frame.data, frame.original_len)))
+    }
+}
+
 /// Writes the frames that match to files.
 pub(super) struct Recorder {
-    filter: Filter,
-    /// The filter for each link type that came.
-    programs: Vec<(LinkType, Program)>,
+    matching: Matching,
     files: Files,
     packets: Option<u64>,
     bytes: Option<u64>,
@@ -28,8 +60,7 @@ impl Recorder {
         bytes: Option<u64>,
     ) -> Recorder {
         Recorder {
-            filter,
-            programs: Vec::new(),
+            matching: Matching::new(filter),
             files,
             packets,
             bytes,
@@ -53,19 +84,8 @@ impl Recorder {
 
 impl FrameHandler for Recorder {
     fn frame(&mut self, frame: &Frame<'_>, interface: &Interface) -> Result<bool> {
-        let known = self
-            .programs
-            .iter()
-            .position(|(link, _)| *link == frame.link);
-        let place = known.unwrap_or(self.programs.len());
-        if known.is_none() {
-            let program = self.filter.compile(frame.link);
-            let program = program.map_err(|error| filter_error(&error))?;
-            self.programs.push((frame.link, program));
-        }
-        let (_, program) = &self.programs[place];
         // The kernel lets some through that do not match.
-        if !program.matches(&Subject::new(frame.data, frame.original_len)) {
+        if !self.matching.has(frame)? {
             return Ok(true);
         }
         self.files.frame(frame, interface)?;

@@ -13,7 +13,7 @@ use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread::{self, JoinHandle};
 
 use super::session::{Out, filter_error, show};
-use crate::capfile::{self, Interface, LinkType, Timestamp};
+use crate::capfile::{self, Ends, Interface, LinkType, Timestamp};
 use crate::dissect::{Dissector, Event, Kept};
 use crate::error::{Error, Kind, Result};
 use crate::packet::{Decoded, decode};
@@ -49,6 +49,7 @@ struct Packet {
     start: usize,
     end: usize,
     original_len: u32,
+    ends: Ends,
     interface: u32,
     decoded: Decoded,
     /// From the second stage on.
@@ -91,6 +92,7 @@ impl Batch {
             start,
             end: self.bytes.len(),
             original_len: frame.original_len,
+            ends: frame.ends,
             interface: frame.interface,
             decoded: decode(frame.link, frame.data, frame.original_len),
             kept: None,
@@ -157,6 +159,7 @@ impl Analysis {
                 time: packet.time,
                 data: &bytes[packet.start..packet.end],
                 original_len: packet.original_len,
+                ends: packet.ends,
                 record: &[],
             };
             let (kept, pending_end) = (&mut packet.kept, &mut packet.pending_end);

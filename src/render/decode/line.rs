@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use super::buffer::Buffer;
 use super::clock::TimeColumn;
 use super::names::Names;
-use super::{icmp, other};
+use super::{ends, icmp, other};
 use crate::dissect::Frame;
 use crate::packet::checksum::Wrong;
 use crate::packet::record::{Between, Ip, Layers, Network, Tcp, Transport};
@@ -136,6 +136,9 @@ impl LineWriter {
             _ => without_connection(out, frame, layers, self.names.as_mut()),
         }
         suffix(out, frame, !application.is_empty());
+        if !frame.ends.are_unsought() {
+            ends::write(out, &frame.ends);
+        }
         out.byte(b'\n');
     }
 

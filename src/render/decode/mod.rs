@@ -6,6 +6,7 @@
 //! | [`frames`] | a line for each frame |
 //! | [`details`] | a frame in full, layer by layer |
 //! | [`mod@line`] | such a line, as tshark prints it |
+//! | `ends` | the processes at the two ends of a packet, after its line |
 //! | `arp`, `icmp`, `llc`, `wifi`, `other` | such lines about what is not TCP or UDP |
 //! | `numbers` | names of protocols |
 //! | [`clock`] | the time column |
@@ -31,6 +32,7 @@ pub mod clock;
 pub mod conversations;
 pub mod csv;
 pub mod details;
+mod ends;
 pub mod expert;
 pub mod follow;
 pub mod frames;

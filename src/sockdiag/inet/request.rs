@@ -7,7 +7,7 @@ use super::super::bytecode::Bytecode;
 use super::super::cookie::cookie_bytes;
 use super::super::{AF_INET, SOCK_DIAG_BY_FAMILY, TCPDIAG_GETSOCK};
 use super::{UDP, UDPLITE, family_of};
-use crate::netlink::{DUMP, Request};
+use crate::netlink::{ACK, DUMP, Request};
 
 /// `INET_DIAG_REQ_BYTECODE`.
 const BYTECODE: u16 = 1;
@@ -138,7 +138,7 @@ impl InetRequest<'_> {
     }
 
     /// Writes a request for the one socket with this name; family, states and filter do not count.
-    /// The answer is one message, or an error: `ENOENT` (no such socket), `ESTALE` (the cookie is
+    /// The answer is one message and an acknowledgement, or an error: `ENOENT` (no such socket), `ESTALE` (the cookie is
     /// another's).
     pub fn write_lookup(&self, id: &SocketId, sequence: u32, out: &mut Vec<u8>) {
         // For UDP the kernel takes the ends the other way round, "for historical reasons"
@@ -147,7 +147,7 @@ impl InetRequest<'_> {
             UDP | UDPLITE => &id.reversed(),
             _ => id,
         };
-        self.write(0, family_of(id.local_address), id, sequence, out);
+        self.write(ACK, family_of(id.local_address), id, sequence, out);
     }
 
     fn write(&self, flags: u16, family: u8, id: &SocketId, sequence: u32, out: &mut Vec<u8>) {

@@ -76,6 +76,65 @@ impl GroupMatch {
     }
 }
 
+/// A process as one word names it.
+#[derive(Debug, Clone)]
+pub enum ProcessWord {
+    /// `pid:N`.
+    Pid(u32),
+    /// `unit:NAME`, `container:NAME`.
+    Group(GroupMatch),
+    /// Anything else: a part of the name or the command line.
+    Name(ProcessMatch),
+}
+
+impl ProcessWord {
+    /// Reads a word.
+    ///
+    /// # Errors
+    /// When it is empty, or its number is none.
+    pub fn parse(word: &str) -> Result<ProcessWord, WordError> {
+        let (key, value) = word.split_once(':').unwrap_or(("", word));
+        if value.is_empty() {
+            return Err(WordError::new(word, 0..word.len(), "it names no process"));
+        }
+        let part = || value.to_lowercase();
+        Ok(match key {
+            "pid" => {
+                let at = word.len() - value.len()..word.len();
+                let pid = value
+                    .parse()
+                    .map_err(|_| WordError::new(word, at, "not the number of a process"))?;
+                ProcessWord::Pid(pid)
+            }
+            "unit" => ProcessWord::Group(GroupMatch::Unit(part())),
+            "container" => ProcessWord::Group(GroupMatch::Container(part())),
+            _ => ProcessWord::Name(ProcessMatch::name(word)),
+        })
+    }
+
+    /// Whether this process is the one.
+    pub fn matches(&self, process: &Process) -> bool {
+        match self {
+            ProcessWord::Pid(pid) => process.pid == *pid,
+            ProcessWord::Name(name) => name.matches(process),
+            ProcessWord::Group(group) => process
+                .cgroup
+                .as_deref()
+                .is_some_and(|path| group.matches(path)),
+        }
+    }
+
+    /// Whether the command line of a process has to be known.
+    pub fn needs_command_line(&self) -> bool {
+        matches!(self, ProcessWord::Name(_))
+    }
+
+    /// Whether the control group of a process has to be known.
+    pub fn needs_group(&self) -> bool {
+        matches!(self, ProcessWord::Group(_))
+    }
+}
+
 /// The owners' part of a filter, with the processes looked at once: for many sockets.
 #[derive(Debug)]
 pub struct OwnerFilter<'a> {
@@ -197,4 +256,30 @@ fn command_line(process: &Process) -> Option<String> {
     let line = process.cmdline.as_ref()?;
     let line = String::from_utf8_lossy(line).replace('\0', " ");
     Some(line.trim_end().to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_word_is_a_number_a_group_or_a_part_of_a_name() {
+        let process = Process {
+            pid: 7,
+            comm: (*b"python3").into(),
+            cgroup: Some("/system.slice/web.service".into()),
+            cmdline: Some((*b"python3\0-m\0http.server").into()),
+            ..Process::default()
+        };
+        let matches = |word: &str| ProcessWord::parse(word).unwrap().matches(&process);
+        for word in ["pid:7", "unit:web", "Python", "http.server"] {
+            assert!(matches(word), "{word}");
+        }
+        for word in ["pid:8", "unit:db", "container:web", "nginx"] {
+            assert!(!matches(word), "{word}");
+        }
+        for word in ["", "pid:", "pid:x", "unit:"] {
+            assert!(ProcessWord::parse(word).is_err(), "{word}");
+        }
+    }
 }

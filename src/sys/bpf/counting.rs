@@ -172,7 +172,7 @@ impl Resets {
 
 impl Kernel<'_> {
     /// Loads a program and runs it at its tracepoint until the link is closed.
-    fn attach(&self, program: &Program) -> Result<OwnedFd, Refused> {
+    pub(super) fn attach(&self, program: &Program) -> Result<OwnedFd, Refused> {
         let loaded = self.load(program)?;
         let attach = [0, pair(number(&loaded), 0), 0];
         // SAFETY: the name is null, as it must be for this kind of program.

@@ -3,8 +3,10 @@
 //! Every caller has a second source, so a [`Refused`] is a note for `-v`, not an error.
 
 mod counting;
+mod owning;
 
 pub use counting::{Counter, Drops, Resets};
+pub use owning::Owning;
 
 use std::ffi::{CStr, c_int};
 use std::fs::{self, File};

@@ -121,3 +121,74 @@ fn the_end_of_a_log_is_short_and_one_line() {
     assert!(end.starts_with("x; x; x; yyy"), "{end}");
     assert_eq!(end.chars().count(), LOG_CHARACTERS);
 }
+
+#[test]
+fn a_process_is_known_by_what_it_connects_sends_and_receives() {
+    use std::io::{Read as _, Write as _};
+    use std::net::{SocketAddr, TcpListener, TcpStream, UdpSocket};
+    use std::os::unix::fs::MetadataExt as _;
+
+    let Some(kernel) = kernel() else { return };
+    let owning = match Owning::open(&kernel) {
+        Ok(owning) => owning,
+        // What it lacks it says; what it refuses is a mistake of ours, unless it refuses all.
+        Err(Refused::Missing(_) | Refused::NoBtf(_)) => return,
+        Err(Refused::Load(error, _)) if error.raw_os_error() == Some(libc::EPERM) => return,
+        Err(refused) => panic!("{refused}"),
+    };
+    let inode = std::fs::metadata("/proc/self/ns/net").unwrap().ino();
+    let pid = |protocol, local: SocketAddr, peer: SocketAddr| {
+        let flow = crate::bpf::owning::Flow {
+            netns: u32::try_from(inode).unwrap(),
+            protocol,
+            local,
+            peer,
+        };
+        owning.owner(&flow).map(|owner| owner.pid)
+    };
+    let own = Some(std::process::id());
+    for host in ["127.0.0.1:0", "[::1]:0"] {
+        let Ok(listener) = TcpListener::bind(host) else {
+            continue;
+        };
+        let server = listener.local_addr().unwrap();
+        let mut stream = TcpStream::connect(server).unwrap();
+        let client = stream.local_addr().unwrap();
+        assert_eq!(pid(6, client, server), own, "{host}: connected");
+        assert_eq!(pid(6, server, client), None, "{host}: not accepted");
+        let (mut accepted, _) = listener.accept().unwrap();
+        stream.write_all(b"x").unwrap();
+        accepted.read_exact(&mut [0]).unwrap();
+        assert_eq!(pid(6, server, client), own, "{host}: received");
+        drop((listener, stream, accepted));
+        assert_eq!(pid(6, client, server), own, "{host}: closed");
+
+        // Nobody listens there now.
+        let socket = socket2::Socket::new(
+            socket2::Domain::for_address(server),
+            socket2::Type::STREAM,
+            None,
+        );
+        let socket = socket.unwrap();
+        let any: SocketAddr = host.parse().unwrap();
+        socket.bind(&any.into()).unwrap();
+        let client = socket.local_addr().unwrap().as_socket().unwrap();
+        socket.connect(&server.into()).unwrap_err();
+        drop(socket);
+        assert_eq!(pid(6, client, server), own, "{host}: refused");
+
+        let (to, from) = (
+            UdpSocket::bind(host).unwrap(),
+            UdpSocket::bind(host).unwrap(),
+        );
+        let (receiver, sender) = (to.local_addr().unwrap(), from.local_addr().unwrap());
+        from.send_to(b"x", receiver).unwrap();
+        to.recv(&mut [0]).unwrap();
+        assert_eq!(pid(17, sender, receiver), own, "{host}: a datagram sent");
+        assert_eq!(
+            pid(17, receiver, sender),
+            own,
+            "{host}: a datagram received"
+        );
+    }
+}

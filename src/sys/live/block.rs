@@ -56,18 +56,45 @@ pub(super) struct Packet<'a> {
 
 /// The packets of a block that the kernel has handed over. It ends where something does not fit.
 pub(super) fn packets(block: &[u8]) -> impl Iterator<Item = Packet<'_>> {
-    let mut left = u32_at(block, descriptor::PACKETS).unwrap_or(0);
-    let mut at = u32_at(block, descriptor::FIRST).map_or(0, |first| first as usize);
-    std::iter::from_fn(move || {
-        left = left.checked_sub(1)?;
-        let bytes = block.get(at..)?;
-        let packet = packet(bytes)?;
-        match u32_at(bytes, header::NEXT)? {
-            0 => left = 0,
-            next => at += next as usize,
+    let mut cursor = Cursor::new(block);
+    std::iter::from_fn(move || cursor.next(block))
+}
+
+/// A place in a block.
+#[derive(Debug)]
+pub(super) struct Cursor {
+    /// How many packets are left.
+    left: u32,
+    at: usize,
+}
+
+impl Cursor {
+    /// At the first packet.
+    pub(super) fn new(block: &[u8]) -> Cursor {
+        Cursor {
+            left: u32_at(block, descriptor::PACKETS).unwrap_or(0),
+            at: u32_at(block, descriptor::FIRST).map_or(0, |first| first as usize),
+        }
+    }
+
+    /// The packet at this place.
+    pub(super) fn peek<'a>(&self, block: &'a [u8]) -> Option<Packet<'a>> {
+        if self.left == 0 {
+            return None;
+        }
+        packet(block.get(self.at..)?)
+    }
+
+    /// The same, and goes on to the next.
+    pub(super) fn next<'a>(&mut self, block: &'a [u8]) -> Option<Packet<'a>> {
+        let packet = self.peek(block)?;
+        self.left -= 1;
+        match u32_at(block.get(self.at..)?, header::NEXT)? {
+            0 => self.left = 0,
+            next => self.at += next as usize,
         }
         Some(packet)
-    })
+    }
 }
 
 fn packet(bytes: &[u8]) -> Option<Packet<'_>> {
@@ -184,6 +211,16 @@ mod tests {
         cooked(&mut out, packet);
         assert_eq!(out[..12], [0x88, 0xa8, 0, 0, 0, 0, 0, 3, 0, 1, 4, 6]);
         assert_eq!(out[20..26], [0, 7, 8, 0, 1, 1]);
+    }
+
+    #[test]
+    fn a_place_in_a_block_stays_where_it_is_until_it_is_moved() {
+        let block = block();
+        let mut cursor = Cursor::new(&block);
+        assert_eq!(cursor.peek(&block), cursor.peek(&block));
+        assert!(cursor.next(&block).is_some());
+        assert_eq!(cursor.peek(&block), None);
+        assert_eq!(cursor.next(&block), None);
     }
 
     #[test]

@@ -3,10 +3,16 @@
 //! | file | what it holds |
 //! |---|---|
 //! | this one | the sockets of a capture, and the loop that hands on what they receive |
+//! | `order` | frames of several sockets, in the order of their times |
 //! | `ring` | a packet socket and its ring |
+//! | `described` | packets as frames of a capture |
+//! | [`handshakes`] | the first packet of each connection, at once |
 //! | `block` | the packets in a block of a ring, and their link headers in the form of a file |
 
 mod block;
+mod described;
+pub mod handshakes;
+mod order;
 mod ring;
 
 use std::io;
@@ -15,7 +21,7 @@ use std::time::{Duration, Instant};
 
 use nix::poll::{PollFd, PollFlags};
 
-use crate::capfile::{Count, Frame, Interface, LONGEST_FRAME, LinkType, Resolution};
+use crate::capfile::{Count, Interface, LONGEST_FRAME, LinkType, Resolution};
 use crate::error::{Error, Kind, Result};
 use crate::filter::{Gate, Instruction, View};
 use crate::sys::capture::FrameHandler;
@@ -24,6 +30,8 @@ use crate::sys::signals::Signals;
 use crate::sys::sockets::namespaces::Place;
 use crate::sys::waiting::ready_by;
 
+use described::Described;
+use order::Open;
 use ring::{Ring, Socket, Wanted};
 
 /// What is captured.
@@ -59,12 +67,35 @@ struct Source {
     ring: Ring,
     /// 0 for all interfaces.
     index: u32,
-    is_cooked: bool,
-    interface: Interface,
+    kind: Described,
+    /// The block that is being handed on, if there are other sockets.
+    open: Option<Open>,
     received: u64,
     dropped: u64,
     is_down: bool,
     is_gone: bool,
+}
+
+/// What became of a look at the blocks.
+#[derive(Debug, Clone, Copy)]
+struct Round {
+    has_read: bool,
+    wants_more: bool,
+}
+
+impl Round {
+    /// The handler wants no more.
+    const ENOUGH: Round = Round {
+        has_read: true,
+        wants_more: false,
+    };
+
+    fn more(has_read: bool) -> Round {
+        Round {
+            has_read,
+            wants_more: true,
+        }
+    }
 }
 
 /// What became of an interface while frames were captured.
@@ -114,7 +145,7 @@ impl Live {
         plan: &Plan,
         compile: Compile<'_>,
     ) -> Result<Live> {
-        let signals = Signals::open()?;
+        let signals = Signals::open_with_user()?;
         let share = plan.buffer / (places.len() * names.len()).max(1);
         let mut sources = Vec::new();
         for place in places {
@@ -135,13 +166,16 @@ impl Live {
                 sources.push(Source {
                     ring,
                     index,
-                    is_cooked: wanted.is_cooked,
-                    interface: Interface {
-                        snaplen: Some(plan.snaplen),
-                        resolution: Resolution::NANOSECONDS,
-                        name: Some(label.into()),
-                        ..Interface::new(link)
+                    kind: Described {
+                        is_cooked: wanted.is_cooked,
+                        interface: Interface {
+                            snaplen: Some(plan.snaplen),
+                            resolution: Resolution::NANOSECONDS,
+                            name: Some(label.into()),
+                            ..Interface::new(link)
+                        },
                     },
+                    open: None,
                     received: 0,
                     dropped: 0,
                     is_down: false,
@@ -159,7 +193,7 @@ impl Live {
 
     /// What is captured on.
     pub fn interfaces(&self) -> impl Iterator<Item = &Interface> {
-        self.sources.iter().map(|source| &source.interface)
+        self.sources.iter().map(|source| &source.kind.interface)
     }
 
     /// Hands on what is received until a signal comes, the time is over, the handler has enough, or no interface is
@@ -176,30 +210,33 @@ impl Live {
         let mut number = 0;
         let mut scratch = Vec::new();
         let mut end = until;
+        let mut asked: Option<Instant> = None;
         let mut is_closing = false;
         loop {
-            let mut has_read = false;
-            for id in 0..self.sources.len() {
-                // Not for ever: signals and the time have to be looked at while packets flood in.
-                for _ in 0..ROUND {
-                    let Some(wants_more) = self.block(id, &mut number, &mut scratch, handler)
-                    else {
-                        break;
-                    };
-                    has_read = true;
-                    self.sources[id].is_down = false;
-                    if !wants_more? {
-                        return self.count();
-                    }
-                }
+            let is_over = is_closing && end.is_some_and(|end| end <= Instant::now());
+            let round = if self.sources.len() == 1 {
+                self.in_turn(&mut number, &mut scratch, handler)?
+            } else {
+                self.merged(&mut number, &mut scratch, handler, !is_over)?
+            };
+            if !round.wants_more {
+                return self.count();
             }
             self.count()?;
             handler.progress(number);
             handler.pause()?;
-            if is_closing && !has_read && end.is_some_and(|end| end <= Instant::now()) {
+            if is_over && !round.has_read {
                 return Ok(());
             }
-            let wakened = self.wait(end).map_err(|error| receive_failure(&error))?;
+            if asked.is_some_and(|asked| asked <= Instant::now()) {
+                asked = None;
+                handler.requested(&self.counts())?;
+            }
+            let soon = end.into_iter().chain(asked).chain(self.held_until()).min();
+            let wakened = self.wait(soon).map_err(|error| receive_failure(&error))?;
+            if wakened.is_asked && asked.is_none() {
+                asked = Some(self.handed_over());
+            }
             if wakened.has_error {
                 self.look_at_errors(tell);
             }
@@ -217,67 +254,54 @@ impl Live {
                         .close_gate()
                         .map_err(|error| receive_failure(&error))?;
                 }
-                end = Some(Instant::now() + 2 * self.patience + Duration::from_millis(20));
+                end = Some(self.handed_over());
             }
         }
+    }
+
+    /// The time until which the kernel hands over what came until now.
+    fn handed_over(&self) -> Instant {
+        Instant::now() + 2 * self.patience + Duration::from_millis(20)
     }
 
     /// Frames that passed the filter of each socket, and those that were lost.
     pub fn counts(&self) -> Vec<Count> {
         let counts = self.sources.iter().map(|source| Count {
-            name: source.interface.name.as_deref().unwrap_or(ANY).into(),
+            name: source.kind.interface.name.as_deref().unwrap_or(ANY).into(),
             received: source.received,
             dropped: source.dropped,
         });
         counts.collect()
     }
 
-    /// Hands on the packets of the next block of a socket, if there is one; whether more are wanted.
-    fn block(
+    /// Hands on the packets of the blocks of the only socket. Not for ever: signals and the time have to be looked at
+    /// while packets flood in.
+    fn in_turn(
         &mut self,
-        id: usize,
         number: &mut u64,
         scratch: &mut Vec<u8>,
         handler: &mut impl FrameHandler,
-    ) -> Option<Result<bool>> {
+    ) -> Result<Round> {
         let snaplen = self.snaplen;
-        let source = &mut self.sources[id];
-        let (interface, is_cooked) = (&source.interface, source.is_cooked);
-        source.ring.block(|block| {
-            for packet in block::packets(block) {
-                let mut added = 0;
-                let data = match packet.tag {
-                    _ if is_cooked => {
-                        block::cooked(scratch, &packet);
-                        added = scratch.len() - packet.data.len();
-                        &scratch[..]
+        let source = &mut self.sources[0];
+        let mut has_read = false;
+        for _ in 0..ROUND {
+            let kind = &source.kind;
+            let read = source.ring.block(|block| {
+                for packet in block::packets(block) {
+                    if !kind.hand_on(0, &packet, snaplen, number, scratch, handler)? {
+                        return Ok(false);
                     }
-                    Some(tag) if interface.link == LinkType::ETHERNET => {
-                        block::with_tag(scratch, &packet, tag);
-                        added = scratch.len() - packet.data.len();
-                        &scratch[..]
-                    }
-                    _ => packet.data,
-                };
-                let added = u32::try_from(added).unwrap_or(HEADERS);
-                *number += 1;
-                let data = &data[..data.len().min(snaplen)];
-                let frame = Frame {
-                    number: *number,
-                    offset: 0,
-                    interface: u32::try_from(id).unwrap_or(u32::MAX),
-                    link: interface.link,
-                    time: Some(packet.time),
-                    data,
-                    original_len: packet.length.saturating_add(added),
-                    record: &[],
-                };
-                if !handler.frame(&frame, interface)? {
-                    return Ok(false);
                 }
+                Ok(true)
+            });
+            let Some(wants_more) = read else { break };
+            has_read = true;
+            if !wants_more? {
+                return Ok(Round::ENOUGH);
             }
-            Ok(true)
-        })
+        }
+        Ok(Round::more(has_read))
     }
 
     /// Waits for a block, a signal or an error. What becomes of an interface that is down has to be asked for.
@@ -287,15 +311,19 @@ impl Live {
         let soon = has_down.then(|| Instant::now() + Duration::from_millis(500));
         let until = soon.into_iter().chain(until).min();
         let mut fds = vec![PollFd::new(self.signals.as_fd(), PollFlags::POLLIN)];
-        let sources = self.sources.iter().filter(|source| !source.is_gone);
+        // A socket whose block is open would always be ready.
+        let waits = |source: &&Source| !source.is_gone && source.open.is_none();
+        let sources = self.sources.iter().filter(waits);
         fds.extend(sources.map(|source| PollFd::new(source.ring.as_fd(), PollFlags::POLLIN)));
         ready_by(&mut fds, until)?;
         let has_error = |fd: &PollFd<'_>| {
             fd.revents()
                 .is_some_and(|events| events.intersects(PollFlags::POLLERR | PollFlags::POLLNVAL))
         };
+        let requests = self.signals.take_requests();
         Ok(Wakened {
-            is_signalled: self.signals.take() > 0,
+            is_signalled: requests.end,
+            is_asked: requests.write,
             has_error: has_down || fds[1..].iter().any(has_error),
         })
     }
@@ -315,17 +343,26 @@ impl Live {
 
     fn look_at_errors(&mut self, tell: &mut dyn FnMut(&str, Change)) {
         for source in &mut self.sources {
-            let name = source.interface.name.as_deref().unwrap_or(ANY);
-            let is_down = source.ring.error().is_some() || source.is_down;
-            if source.is_gone || !is_down {
+            let name = source.kind.interface.name.as_deref().unwrap_or(ANY);
+            let goes_down = source.ring.error().is_some();
+            if source.is_gone || !(goes_down || source.is_down) {
                 continue;
             }
-            if source.index != 0 && source.ring.name_of(source.index).is_none() {
-                source.is_gone = true;
-                tell(name, Change::Gone);
-            } else if !source.is_down {
-                source.is_down = true;
-                tell(name, Change::Down);
+            let now = match source.index {
+                0 => Some(true),
+                index => source.ring.is_up(index),
+            };
+            match now {
+                None => {
+                    source.is_gone = true;
+                    tell(name, Change::Gone);
+                }
+                // It may be up again by now: then frames come.
+                Some(_) if goes_down && !source.is_down => {
+                    source.is_down = true;
+                    tell(name, Change::Down);
+                }
+                Some(is_up) => source.is_down = goes_down || !is_up,
             }
         }
     }
@@ -333,6 +370,8 @@ impl Live {
 
 struct Wakened {
     is_signalled: bool,
+    /// What is kept shall be written.
+    is_asked: bool,
     has_error: bool,
 }
 
@@ -394,6 +433,19 @@ fn find(name: &str) -> io::Result<(u32, LinkType)> {
     Ok((index, link_of(kind)))
 }
 
+/// How frames of an interface are received, in the namespace that this thread is in.
+///
+/// # Errors
+/// When there is no such interface.
+pub fn link_type(name: &str) -> io::Result<LinkType> {
+    find(name).map(|(_, link)| link)
+}
+
+/// The file of this program, to give it a capability.
+pub fn program() -> String {
+    std::env::current_exe().map_or_else(|_| "sockdoc".to_owned(), |path| path.display().to_string())
+}
+
 /// Opens a socket for an interface in the namespace that this thread is in.
 fn open(name: &str) -> io::Result<(Socket, u32, LinkType)> {
     let (index, link) = find(name)?;
@@ -407,8 +459,7 @@ fn failure(name: &str, error: &io::Error) -> Error {
     let failed = Error::os(Kind::CannotRun, CAPTURE, error).on(name);
     match error.raw_os_error() {
         Some(libc::EPERM | libc::EACCES) => {
-            let program = std::env::current_exe()
-                .map_or_else(|_| "sockdoc".to_owned(), |path| path.display().to_string());
+            let program = program();
             Error::new(
                 Kind::CannotRun,
                 CAPTURE,
@@ -421,9 +472,13 @@ fn failure(name: &str, error: &io::Error) -> Error {
             ))
         }
         Some(libc::ENODEV | libc::ENXIO) => {
+            let next = match name {
+                "lo0" => "the loopback interface of Linux is lo: sockdoc capture -i lo",
+                _ => "list the interfaces: sockdoc capture -D",
+            };
             Error::new(Kind::CannotRun, CAPTURE, "there is no such interface")
                 .on(name)
-                .next("list the interfaces: sockdoc capture -D")
+                .next(next)
         }
         Some(libc::ENOMEM | libc::ENOBUFS) => failed.next("use a smaller buffer: -B 4M"),
         None if error.kind() == io::ErrorKind::Unsupported => failed.next(

@@ -1,12 +1,13 @@
 //! A packet socket with a ring of blocks in memory that the kernel fills (packet(7), `packet_mmap.rst`).
 
-use std::ffi::{CStr, CString, c_int};
+use std::ffi::{CString, c_int};
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 use std::ptr;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use memmap2::{MmapOptions, MmapRaw};
+use nix::fcntl::{FcntlArg, OFlag, fcntl};
 
 use crate::filter::Instruction;
 use crate::reference::errno::words_of;
@@ -65,6 +66,15 @@ impl Socket {
         }
         // SAFETY: the descriptor is new and has no other owner.
         Ok(Socket(unsafe { OwnedFd::from_raw_fd(fd) }))
+    }
+
+    /// Attaches the filter, and receives on all interfaces; reading waits.
+    pub(super) fn without_ring(self, program: &[Instruction]) -> io::Result<OwnedFd> {
+        let fd = self.0;
+        attach(fd.as_fd(), program)?;
+        fcntl(&fd, FcntlArg::F_SETFL(OFlag::empty()))?;
+        bind(&fd, 0)?;
+        Ok(fd)
     }
 
     /// Attaches the filter, makes the ring, and begins to receive.
@@ -134,24 +144,40 @@ pub(super) fn interface(name: &str) -> io::Result<(u32, u16)> {
 impl Ring {
     /// Gives the next block to `read` if the kernel has handed one over, and gives it back after that.
     pub(super) fn block<T>(&mut self, read: impl FnOnce(&[u8]) -> T) -> Option<T> {
+        let result = read(self.ready()?);
+        self.release();
+        Some(result)
+    }
+
+    /// The next block, if the kernel has handed it over.
+    pub(super) fn ready(&self) -> Option<&[u8]> {
         /// `TP_STATUS_USER`.
         const OURS: u32 = 1;
-        /// `block_status` in `struct tpacket_block_desc`.
-        const STATUS: usize = 8;
-        let base = self.map.as_mut_ptr().wrapping_add(self.next * BLOCK);
-        // SAFETY: it lies in the mapping, and is aligned since blocks are whole pages. The kernel writes it with
-        // whole words.
-        let status = unsafe { AtomicU32::from_ptr(base.wrapping_add(STATUS).cast()) };
-        if status.load(Ordering::Acquire) & OURS == 0 {
+        if self.status().load(Ordering::Acquire) & OURS == 0 {
             return None;
         }
-        // SAFETY: the block lies in the mapping, and the kernel writes nothing to it until its status is set back
-        // below, when nothing borrows it any more.
-        let block = unsafe { std::slice::from_raw_parts(base, BLOCK) };
-        let result = read(block);
-        status.store(0, Ordering::Release);
+        // SAFETY: the block lies in the mapping, and the kernel writes nothing to it until its status is set back,
+        // for which `release` borrows the ring as this borrow does not allow.
+        Some(unsafe { std::slice::from_raw_parts(self.base(), BLOCK) })
+    }
+
+    /// Gives the block that is ready back to the kernel.
+    pub(super) fn release(&mut self) {
+        self.status().store(0, Ordering::Release);
         self.next = (self.next + 1) % self.blocks;
-        Some(result)
+    }
+
+    fn base(&self) -> *mut u8 {
+        self.map.as_mut_ptr().wrapping_add(self.next * BLOCK)
+    }
+
+    /// The status of the next block.
+    fn status(&self) -> &AtomicU32 {
+        /// `block_status` in `struct tpacket_block_desc`.
+        const STATUS: usize = 8;
+        // SAFETY: it lies in the mapping, and is aligned since blocks are whole pages. The kernel writes it with
+        // whole words.
+        unsafe { AtomicU32::from_ptr(self.base().wrapping_add(STATUS).cast()) }
     }
 
     /// Packets that passed the filter since the last time this was asked, and how many of them had no room.
@@ -198,14 +224,16 @@ impl Ring {
             .map(io::Error::from_raw_os_error)
     }
 
-    /// The present name of the interface with this index; `None` if it is gone.
-    pub(super) fn name_of(&self, index: u32) -> Option<String> {
+    /// Whether the interface with this index is up; `None` if it is gone.
+    pub(super) fn is_up(&self, index: u32) -> Option<bool> {
         let mut request = request("").ok()?;
         request.ifr_ifru.ifru_ifindex = index.cast_signed();
+        // This writes its present name, which the next one reads.
         ioctl(&self.fd, libc::SIOCGIFNAME, &mut request).ok()?;
-        let name = request.ifr_name.map(|byte| byte.to_ne_bytes()[0]);
-        let name = CStr::from_bytes_until_nul(&name).ok()?;
-        Some(name.to_string_lossy().into_owned())
+        ioctl(&self.fd, libc::SIOCGIFFLAGS, &mut request).ok()?;
+        // SAFETY: the kernel has filled in this member of the union.
+        let flags = unsafe { request.ifr_ifru.ifru_flags };
+        Some(libc::c_int::from(flags) & libc::IFF_UP != 0)
     }
 }
 

@@ -34,35 +34,36 @@ pub struct Kept {
     pub why: &'static str,
 }
 
-/// All that any command keeps. What is not here keeps nothing: no server, no ICMP ping, no `decode` or `capture`.
+/// All that any command keeps. What is not here keeps nothing: no server, no ICMP ping, no `decode`,
+/// no `capture --no-process`.
 pub const KEPT: &[Kept] = &[
     Kept {
-        command: "sockets; diagnose; top; watch; fill-buffers HOST PORT; app-client, echo-client; ping --tcp; check",
+        command: "sockets; diagnose; top; watch; capture that finds processes; fill-buffers HOST PORT; app-client, echo-client; ping --tcp; check",
         need: Need::Owners,
         capability: Capability::SysPtrace,
-        until: "the processes have been read, the connection is made, or each port was tried once; of top and watch: they end",
+        until: "the processes have been read, the connection is made, or each port was tried once; of top, watch and capture: they end",
         why: "readlink of /proc/PID/fd/N of other users' processes",
     },
     Kept {
-        command: "sockets; diagnose; top; watch; fill-buffers HOST PORT; app-client, echo-client; ping --tcp; check",
+        command: "sockets; diagnose; top; watch; capture that finds processes; fill-buffers HOST PORT; app-client, echo-client; ping --tcp; check",
         need: Need::Owners,
         capability: Capability::DacReadSearch,
-        until: "the processes have been read, the connection is made, or each port was tried once; of top and watch: they end",
+        until: "the processes have been read, the connection is made, or each port was tried once; of top, watch and capture: they end",
         why: "listing /proc/PID/fd of other users' processes",
     },
     Kept {
-        command: "sockets; diagnose; top; watch; fill-buffers HOST PORT; app-client, echo-client; ping --tcp; check",
+        command: "sockets; diagnose; top; watch; capture that finds processes; fill-buffers HOST PORT; app-client, echo-client; ping --tcp; check",
         need: Need::Owners,
         capability: Capability::Perfmon,
-        until: "the processes have been read, the connection is made, or each port was tried once; of top and watch: they end",
-        why: "the BPF iterator over the files of all tasks; of diagnose and watch: the BPF programs that count drops and failed calls",
+        until: "the processes have been read, the connection is made, or each port was tried once; of top, watch and capture: they end",
+        why: "the BPF iterator over the files of all tasks; of diagnose and watch: the BPF programs that count drops and failed calls; of capture: those that see processes connect, send and receive",
     },
     Kept {
-        command: "sockets; diagnose; top; watch; fill-buffers HOST PORT; app-client, echo-client; ping --tcp; check",
+        command: "sockets; diagnose; top; watch; capture that finds processes; fill-buffers HOST PORT; app-client, echo-client; ping --tcp; check",
         need: Need::Owners,
         capability: Capability::Bpf,
-        until: "the processes have been read, the connection is made, or each port was tried once; of top and watch: they end",
-        why: "the BPF iterator over the files of all tasks; of diagnose and watch: the BPF programs that count drops and failed calls",
+        until: "the processes have been read, the connection is made, or each port was tried once; of top, watch and capture: they end",
+        why: "the BPF iterator over the files of all tasks; of diagnose and watch: the BPF programs that count drops and failed calls; of capture: those that see processes connect, send and receive",
     },
     Kept {
         command: "sockets, diagnose, top, watch --netns, --all-netns; app-client, echo-client; ping --tcp; check",

@@ -9,6 +9,7 @@
 //! | `counts` | how many there are by the kernel's own counts |
 //! | `descriptors` | sockets that some processes hold and no table lists |
 //! | [`families`] | one dump for each family, and its fallback |
+//! | [`flows`] | the processes at the ends of flows of packets |
 //! | [`forwards`] | listeners that forward into a container |
 //! | `kernel` | sockets that the kernel itself uses |
 //! | [`namespaces`] | network namespaces |
@@ -26,6 +27,7 @@ pub mod containers;
 mod counts;
 mod descriptors;
 pub mod families;
+pub mod flows;
 pub mod forwards;
 mod kernel;
 pub mod namespaces;

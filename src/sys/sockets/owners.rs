@@ -118,7 +118,7 @@ fn open_files() -> Option<u64> {
 
 /// Whether both this process and /proc are in the initial PID namespace. (In a /proc of a nested one
 /// this process has no directory.)
-fn in_initial_pid_namespace() -> bool {
+pub(super) fn in_initial_pid_namespace() -> bool {
     /// `PROC_PID_INIT_INO`, `include/linux/proc_ns.h`.
     const INITIAL: u64 = 0xefff_fffc;
     fs::metadata("/proc/self/ns/pid").is_ok_and(|namespace| namespace.ino() == INITIAL)

@@ -126,6 +126,21 @@ pub fn walk(depth: Depth) -> FoundOwners {
     }
 }
 
+/// The same for these processes alone.
+pub(super) fn look_at(pids: &[u32], depth: Depth) -> FoundOwners {
+    let mut part = Part::default();
+    let mut buffer = vec![0; DIRENTS];
+    for &pid in pids {
+        part.look_at(pid, depth, &mut buffer);
+    }
+    FoundOwners {
+        owners: Owners::new(part.processes, part.links, false),
+        hidden: part.hidden,
+        descriptors: part.descriptors,
+        no_proc: false,
+    }
+}
+
 /// The numeric names in /proc, the processes with the most to do first would be better balanced, but
 /// finding out costs more than it gains: each thread takes the next one when it is free.
 fn pids() -> io::Result<Vec<u32>> {

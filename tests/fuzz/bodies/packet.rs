@@ -1,6 +1,6 @@
 //! What must hold for a frame whatever bytes it is.
 
-use sockdoc::capfile::{LinkType, Timestamp};
+use sockdoc::capfile::{Ends, LinkType, Timestamp};
 use sockdoc::dissect::Frame;
 use sockdoc::packet::record::{Span, Transport};
 use sockdoc::packet::{checksum, decode};
@@ -67,6 +67,7 @@ pub(crate) fn packet(data: &[u8]) {
         messages: 0,
         facts: 0,
         is_selected: true,
+        ends: Ends::default(),
     };
     let mut out = Buffer::default();
     let time = TimeColumn::new(TimeFormat::Relative);

@@ -95,6 +95,9 @@ impl Packets {
             key!(out, "malformed");
             string(out, &malformed.to_string());
         }
+        if !frame.ends.are_unsought() {
+            super::super::ends::write_json(out, &frame.ends);
+        }
         out.text("}\n");
     }
 

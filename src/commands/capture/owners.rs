@@ -1,0 +1,250 @@
+//! The processes at the ends of the packets of a capture.
+
+use std::collections::HashMap;
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread;
+
+use crate::capfile::{Count, Ends, Frame, Interface};
+use crate::error::{Error, Kind, Result};
+use crate::packet::decode;
+use crate::packet::record::{Network, Transport};
+use crate::packet::tcp::flag;
+use crate::render::capture as text;
+use crate::sockets::filter::ProcessWord;
+use crate::sys::capture::FrameHandler;
+use crate::sys::live::handshakes::Handshakes;
+use crate::sys::sockets::flows::{Finder, Flow};
+use crate::sys::sockets::namespaces::Place;
+
+/// Finds the processes of each flow when its first packets come.
+pub(super) struct Owners {
+    finder: Arc<Mutex<Finder>>,
+    /// Where no BPF program sees the processes, connections are looked up as they begin, in a thread.
+    handshakes: Vec<(usize, Handshakes)>,
+    has_thread: bool,
+    /// The interfaces of each namespace.
+    interfaces: usize,
+    /// Flows of which no more will be known.
+    settled: HashMap<Key, Known>,
+    /// The last one.
+    last: Option<(Key, Known)>,
+}
+
+/// The namespace, and the flow as its packets go.
+type Key = (usize, Flow);
+
+#[derive(Clone, Copy)]
+struct Known {
+    ends: Ends,
+    is_wanted: bool,
+}
+
+/// More flows than these are not kept.
+const MOST: usize = 65_536;
+
+impl Owners {
+    /// Opens what finds them, for packets of the processes that are wanted. Privileges are needed up to here, and those
+    /// for owners later.
+    pub(super) fn open(
+        places: &[Place],
+        interfaces: usize,
+        wanted: &[ProcessWord],
+    ) -> Result<Owners> {
+        let finder = Finder::open(places, wanted.to_vec())
+            .map_err(|error| Error::os(Kind::CannotRun, "look up the owners of sockets", &error))?;
+        let mut handshakes = Vec::new();
+        if finder.refused().is_some() {
+            for (number, place) in places.iter().enumerate() {
+                let opened = place.inside(Handshakes::open)?;
+                handshakes.extend(opened.ok().map(|it| (number, it)));
+            }
+        }
+        Ok(Owners {
+            finder: Arc::new(Mutex::new(finder)),
+            handshakes,
+            has_thread: false,
+            interfaces: interfaces.max(1),
+            settled: HashMap::new(),
+            last: None,
+        })
+    }
+
+    /// Starts to look at connections as they begin. The threads end with the program; without one, connections that are
+    /// closed at once have no process.
+    pub(super) fn start(&mut self) {
+        for (place, handshakes) in self.handshakes.drain(..) {
+            let finder = Arc::clone(&self.finder);
+            let started = thread::Builder::new()
+                .name("owners".to_owned())
+                .spawn(move || {
+                    while let Ok(flow) = handshakes.next() {
+                        let mut finder = lock(&finder);
+                        finder.forget(place, flow);
+                        finder.end(place, flow, true);
+                        finder.end(place, flow.turned(), false);
+                    }
+                });
+            self.has_thread |= started.is_ok();
+        }
+    }
+
+    /// How the ends of flows were found, in a line.
+    pub(super) fn found(&self) -> Option<String> {
+        let finder = lock(&self.finder);
+        text::processes(&finder.tally(), finder.hidden())
+    }
+
+    /// Why no BPF program sees the processes, if that is so.
+    pub(super) fn refused(&self) -> Option<String> {
+        lock(&self.finder).refused()
+    }
+
+    /// The processes at the ends of a frame.
+    fn of(&mut self, frame: &Frame<'_>) -> Known {
+        let nobody = Known {
+            ends: Ends::default(),
+            is_wanted: false,
+        };
+        let Some((flow, begins)) = flow_of(frame) else {
+            return nobody;
+        };
+        let key = (frame.interface as usize / self.interfaces, flow);
+        if begins {
+            self.begin(&key);
+        } else if let Some((_, known)) = self.last.filter(|(last, _)| *last == key) {
+            return known;
+        }
+        let turned = (key.0, flow.turned());
+        let known = if let Some(known) = self.settled.get(&key) {
+            *known
+        } else if let Some(known) = self.settled.get(&turned) {
+            known.turned()
+        } else {
+            let (known, is_settled) = self.look_up(&key);
+            if !is_settled {
+                return known;
+            }
+            if self.settled.len() >= MOST {
+                self.settled.clear();
+            }
+            self.settled.insert(key, known);
+            known
+        };
+        self.last = Some((key, known));
+        known
+    }
+
+    /// A connection begins: its ports may have been those of another one.
+    fn begin(&mut self, (place, flow): &Key) {
+        self.last = None;
+        for key in [(*place, *flow), (*place, flow.turned())] {
+            self.settled.remove(&key);
+        }
+        if !self.has_thread {
+            lock(&self.finder).forget(*place, *flow);
+        }
+    }
+
+    fn look_up(&self, (place, flow): &Key) -> (Known, bool) {
+        let mut finder = lock(&self.finder);
+        let sender = finder.end(*place, *flow, true);
+        let receiver = finder.end(*place, flow.turned(), false);
+        let known = Known {
+            ends: Ends {
+                sender: sender.end,
+                receiver: receiver.end,
+            },
+            is_wanted: sender.is_wanted || receiver.is_wanted,
+        };
+        (known, sender.is_settled && receiver.is_settled)
+    }
+}
+
+impl Known {
+    fn turned(self) -> Known {
+        Known {
+            ends: self.ends.turned(),
+            ..self
+        }
+    }
+}
+
+fn lock(finder: &Mutex<Finder>) -> MutexGuard<'_, Finder> {
+    finder.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// The flow of a frame from the side of its sender, and whether the frame begins a connection.
+fn flow_of(frame: &Frame<'_>) -> Option<(Flow, bool)> {
+    let decoded = decode(frame.link, frame.data, frame.original_len);
+    let layers = decoded.innermost();
+    let Network::Ip(ip) = &layers.network else {
+        return None;
+    };
+    let (source, destination, begins) = match &layers.transport {
+        Transport::Tcp(tcp) => {
+            let begins = tcp.has(flag::SYN) && !tcp.has(flag::ACK);
+            (tcp.source, tcp.destination, begins)
+        }
+        Transport::Udp(udp) => (udp.source, udp.destination, false),
+        _ => return None,
+    };
+    let flow = Flow {
+        protocol: ip.protocol,
+        local: SocketAddr::new(ip.source, source),
+        peer: SocketAddr::new(ip.destination, destination),
+    };
+    Some((flow, begins))
+}
+
+/// Hands on frames with the processes at their ends; if processes are asked for, only theirs.
+pub(super) struct WithOwners<H> {
+    pub(super) owners: Option<Owners>,
+    /// Only frames of the processes that are wanted.
+    pub(super) only_wanted: bool,
+    pub(super) handler: H,
+    /// Frames that were handed on.
+    handed: u64,
+}
+
+impl<H> WithOwners<H> {
+    pub(super) fn new(owners: Option<Owners>, only_wanted: bool, handler: H) -> WithOwners<H> {
+        WithOwners {
+            owners,
+            only_wanted,
+            handler,
+            handed: 0,
+        }
+    }
+}
+
+impl<H: FrameHandler> FrameHandler for WithOwners<H> {
+    fn frame(&mut self, frame: &Frame<'_>, interface: &Interface) -> Result<bool> {
+        let Some(owners) = &mut self.owners else {
+            return self.handler.frame(frame, interface);
+        };
+        let known = owners.of(frame);
+        if self.only_wanted && !known.is_wanted {
+            return Ok(true);
+        }
+        self.handed += 1;
+        let frame = Frame {
+            number: self.handed,
+            ends: known.ends,
+            ..*frame
+        };
+        self.handler.frame(&frame, interface)
+    }
+
+    fn requested(&mut self, counts: &[Count]) -> Result<()> {
+        self.handler.requested(counts)
+    }
+
+    fn progress(&mut self, offset: u64) {
+        self.handler.progress(offset);
+    }
+
+    fn pause(&mut self) -> Result<()> {
+        self.handler.pause()
+    }
+}
