@@ -227,18 +227,6 @@ impl Dissector {
         let bytes = whole.as_deref().unwrap_or(frame.data);
         let (mut messages, mut facts) = (0, 0);
         let segment = self.track(frame, bytes, time, decoded, &mut |event| {
-            // Copies are not sent again; the words of the analysis are about what is.
-            if is_copy
-                && matches!(
-                    event,
-                    stream::Event::Fact(Fact {
-                        noted: Noted::Analysis { .. },
-                        ..
-                    })
-                )
-            {
-                return;
-            }
             messages += u32::from(matches!(event, stream::Event::Message(_)));
             facts += u32::from(matches!(event, stream::Event::Fact(_)));
             handler(Event::Stream(event));

@@ -10,9 +10,9 @@ use std::hash::{DefaultHasher, Hasher as _};
 use std::net::IpAddr;
 
 use crate::capfile::{self, Timestamp};
-use crate::packet::Decoded;
 use crate::packet::icmp::{Message, parse};
 use crate::packet::record::{Arp, Ip, Network, Transport, Udp};
+use crate::packet::{Decoded, Malformed};
 use crate::stream::{EndState, Endpoint, Fact, Noted, ScanOf, Summary};
 
 const MOST: usize = 16 * 1024;
@@ -73,6 +73,9 @@ pub(super) struct Watch {
     latest: Option<Timestamp>,
     back: Times,
     cut: Times,
+    malformed: Times,
+    /// What is wrong with the first of these, and whether it is the same layer in all.
+    first_malformed: Option<(Malformed, bool)>,
     copies: Times,
     frames: u64,
     /// The last IP packets: a hash, and when they came.
@@ -142,6 +145,10 @@ impl Watch {
         }
         if (frame.data.len() as u64) < u64::from(frame.original_len) {
             self.cut.add(number, time, 0);
+        } else if let Some(malformed) = decoded.malformed {
+            self.malformed.add(number, time, 0);
+            let (first, is_one_layer) = self.first_malformed.unwrap_or((malformed, true));
+            self.first_malformed = Some((first, is_one_layer && first.layer == malformed.layer));
         }
         if is_copy {
             self.copies.add(number, time, 0);
@@ -336,6 +343,14 @@ impl Watch {
             frames: times.count,
             of,
         });
+        if let Some((first, is_one_layer)) = self.first_malformed {
+            push(found, &self.malformed, |times| Noted::Malformed {
+                frames: times.count,
+                of,
+                first,
+                is_one_layer,
+            });
+        }
         // One frame may well be sent twice.
         if self.copies.count >= 2 {
             push(found, &self.copies, |times| Noted::Copies {

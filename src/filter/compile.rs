@@ -120,6 +120,7 @@ impl Compiler {
             Primitive::Broadcast(protocol) => self.broadcast(*protocol, at)?,
             Primitive::Multicast(protocol) => self.multicast(*protocol, at)?,
             Primitive::Outbound(outbound) => self.outbound(*outbound, at)?,
+            Primitive::Interface(index) => self.interface(*index, at)?,
             Primitive::Relation(left, relation, right) => self.relation(left, *relation, right),
             Primitive::Packed(word, number) => {
                 self.layout = self.unpacked();
@@ -342,6 +343,21 @@ impl Compiler {
             }
         };
         Ok(if outbound { sent } else { Test::negated(sent) })
+    }
+
+    /// Only the second cooked header has the interface; in other files libpcap does not know it either.
+    fn interface(&self, index: u32, at: &Range<usize>) -> Result<Test, Wrong> {
+        match self.layout.link {
+            _ if self.is_inside => {
+                let what = "the interface is not a property of the innermost packet";
+                Err(Wrong::new(at, what))
+            }
+            LinkType::LINUX_SLL2 => Ok(Test::equal(4, Size::Four, index)),
+            link => {
+                let what = format!("{link} frames do not record the index of their interface");
+                Err(Wrong::new(at, what))
+            }
+        }
     }
 
     /// First what the bytes of a protocol take for granted, then the numbers.

@@ -293,6 +293,10 @@ impl Parser<'_> {
             "multicast" => Primitive::Multicast(protocol),
             "inbound" => Primitive::Outbound(false),
             "outbound" => Primitive::Outbound(true),
+            "ifindex" => match self.take_number() {
+                Some(number) => Primitive::Interface(number),
+                None => return self.wrong("expected the number of an interface after 'ifindex'"),
+            },
             "less" => self.length(Relation::LessOrEqual)?,
             "greater" => self.length(Relation::GreaterOrEqual)?,
             "vlan" => Primitive::Vlan(self.tag()?),

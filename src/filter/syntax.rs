@@ -42,6 +42,8 @@ pub(super) enum Primitive {
     Multicast(Option<Protocol>),
     /// `inbound`, or `outbound`.
     Outbound(bool),
+    /// `ifindex 2`.
+    Interface(u32),
     /// `len > 100`, `tcp[13] & 2 != 0`.
     Relation(Arithmetic, Relation, Arithmetic),
     /// `stream 5`.

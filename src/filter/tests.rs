@@ -253,6 +253,10 @@ fn what_a_link_does_not_have_is_told_when_the_filter_meets_it() {
         refused("inbound", LinkType::ETHERNET).1,
         "position 1: EN10MB frames do not record a direction"
     );
+    assert_eq!(
+        refused("ifindex 2", LinkType::ETHERNET).1,
+        "position 1: EN10MB frames do not record the index of their interface"
+    );
     assert!(
         refused("tcp", LinkType(147))
             .1
@@ -384,5 +388,20 @@ fn inside_the_tags_of_a_frame_are_asked_for_one_after_the_other() {
     assert!(!matches("vlan and port 443", &[]));
     assert!(matches("vlan 5 and vlan 7 and port 443", &[0x6005, 7]));
     assert!(!matches("vlan 5 and vlan 7", &[5]));
-    assert!(parse("outbound").unwrap().compile_inside().is_err());
+    for text in ["outbound", "ifindex 2"] {
+        assert!(parse(text).unwrap().compile_inside().is_err(), "{text}");
+    }
+}
+
+#[test]
+fn the_index_of_an_interface_is_in_the_second_cooked_header() {
+    let mut frame = [0_u8; 20];
+    frame[4..8].copy_from_slice(&258_u32.to_be_bytes());
+    let matches = |text: &str| {
+        let program = parse(text).unwrap().compile(LinkType::LINUX_SLL2).unwrap();
+        program.matches(&Subject::new(&frame, 20))
+    };
+    assert!(matches("ifindex 258"));
+    assert!(!matches("ifindex 2") && !matches("not ifindex 258"));
+    assert!(parse("ifindex").is_err() && parse("ifindex eth0").is_err());
 }

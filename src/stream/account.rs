@@ -80,8 +80,12 @@ impl Spans {
         }
     }
 
-    /// Data that was not acknowledged before.
-    pub(super) fn data(&mut self, from_client: bool, time: Timestamp) -> Ended {
+    /// Data that was not acknowledged before. What is sent `again` is not an answer to what the other end has sent.
+    pub(super) fn data(&mut self, from_client: bool, again: bool, time: Timestamp) -> Ended {
+        let turn = (self.phase, from_client);
+        if again && matches!(turn, (Phase::ClientSent, false) | (Phase::ServerSent, true)) {
+            return Ended::Other;
+        }
         let span = self.span(time);
         let account = &mut self.account;
         let mut ended = Ended::Other;
@@ -184,11 +188,15 @@ mod tests {
     fn the_parts_add_up_and_time_that_goes_back_counts_as_none() {
         let mut spans = Spans::new(at(0));
         spans.connected(at(20));
-        assert_eq!(spans.data(true, at(30)), Ended::Other);
-        assert_eq!(spans.data(false, at(3050)), Ended::Wait(3_020_000_000));
-        assert_eq!(spans.data(false, at(3040)), Ended::Gap(0));
-        spans.data(true, at(9000));
-        spans.data(false, at(9030));
+        assert_eq!(spans.data(true, false, at(30)), Ended::Other);
+        assert_eq!(
+            spans.data(false, false, at(3050)),
+            Ended::Wait(3_020_000_000)
+        );
+        assert_eq!(spans.data(false, false, at(3040)), Ended::Gap(0));
+        spans.data(true, false, at(9000));
+        assert_eq!(spans.data(false, true, at(9010)), Ended::Other);
+        spans.data(false, false, at(9030));
         spans.closing(at(9100));
         let account = spans.until(at(9120));
         let parts = account.parts();

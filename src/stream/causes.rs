@@ -48,13 +48,14 @@ impl Processing<'_> {
         let since_data = self.segment.time.nanos_since(flow.resumed_at);
         let is_answer = !self.segment.has(flag::ACK) && self.segment.seq == ends[1 - here].last_ack;
         // The SYNs, and this RST.
-        let has_asked = ends[here].saw_syn && u64::from(side.syns) + 1 == side.sent.packets;
+        let has_asked =
+            ends[here].saw_syn && u64::from(side.syns) + 1 == side.sent.packets - side.sent.copies;
         let has_all = ends[1 - here]
             .next
             .is_some_and(|next| !next.is_after(self.segment.ack));
         if is_server
             && ends[1 - here].saw_syn
-            && side.sent.packets == 1
+            && side.sent.packets - side.sent.copies == 1
             && other.sent.data_bytes == 0
         {
             ResetWhy::Refused
@@ -105,24 +106,34 @@ impl Processing<'_> {
             transfer.acked(segment.time, segment.ack, window, paths[1]);
             transfer.stuck.acked(segment.ack);
         }
-        if segment.length == 0 || segment.has(flag::RST | flag::SYN) {
+        if segment.length == 0 || self.is_copy {
             return;
         }
-        let other = &flow.conversation.ends[1 - here];
+        let again = marks.has(Marks::ANY_RETRANSMISSION);
+        if segment.has(flag::RST | flag::SYN) {
+            let known = if again { segment.length } else { 0 };
+            flow.sides[here].sent.known_bytes += u64::from(known);
+            return;
+        }
+        let [this, other] = [here, 1 - here].map(|end| &flow.conversation.ends[end]);
         let first = flow.first;
-        let transfer = flow.sides[here].transfer.get_or_insert_with(|| {
+        let side = &mut flow.sides[here];
+        let transfer = side.transfer.get_or_insert_with(|| {
             let mut transfer = Box::<Transfer>::default();
             // The handshake's acknowledgment and window.
             if other.heard {
                 transfer.acked(first, other.last_ack, other.announced(), None);
+                if this.saw_beginning() {
+                    transfer.losses.begin(other.last_ack);
+                }
             }
             transfer
         });
-        let again = marks.has(Marks::ANY_RETRANSMISSION);
         transfer.stuck.sent(segment, again);
+        let (came, new) = transfer.losses.sent(segment, marks, self.packet.id);
+        side.sent.known_bytes += u64::from(segment.length - new.min(segment.length));
         if is_data {
-            transfer.losses.sent(segment, marks, self.packet.id);
-            transfer.sent(segment, again, gap, paths[0]);
+            transfer.sent(segment, came, gap, paths[0]);
         }
     }
 

@@ -11,6 +11,7 @@ use super::resets::Reset;
 use super::summary::Summary;
 use crate::capfile::Timestamp;
 use crate::message::Message;
+use crate::packet::Malformed;
 
 /// What to look for, and how much memory may be used for it.
 #[derive(Debug, Clone)]
@@ -85,6 +86,8 @@ pub struct SegmentInfo {
     pub direction: Direction,
     /// The TCP analysis.
     pub analysis: Analysis,
+    /// It is a copy of a segment just before: captured twice, not sent twice.
+    pub is_copy: bool,
 }
 
 /// A direction of a stream.
@@ -263,6 +266,17 @@ pub enum Noted {
         frames: u64,
         /// Of all these.
         of: u64,
+    },
+    /// Frames of which a layer is not whole, though all of it was captured.
+    Malformed {
+        /// This many.
+        frames: u64,
+        /// Of all these.
+        of: u64,
+        /// What is wrong with the first.
+        first: Malformed,
+        /// It is the same layer in all.
+        is_one_layer: bool,
     },
     /// Frames are copies of others: captured twice.
     Copies {

@@ -161,6 +161,7 @@ impl Flow {
         segment: &Segment,
         wire: u32,
         analysis: &Analysis,
+        is_copy: bool,
     ) {
         let quiet = segment.time.nanos_since(self.last);
         if quiet >= LONG_QUIET && segment.length > 0 {
@@ -174,7 +175,8 @@ impl Flow {
         let side = &mut self.sides[from.index()];
         side.sent.packets += 1;
         if segment.flags & flag::SYN != 0 {
-            side.syns = side.syns.saturating_add(u8::from(segment.is_first_syn()));
+            let is_syn = segment.is_first_syn() && !is_copy;
+            side.syns = side.syns.saturating_add(u8::from(is_syn));
             side.syn_time = Some(segment.time);
         }
         side.sent.bytes += u64::from(wire);
@@ -187,9 +189,11 @@ impl Flow {
             side.reset = true;
             side.reset_time.get_or_insert(segment.time);
         }
-        let marks = analysis.marks;
-        if !marks.is_empty() {
-            let sent = &mut side.sent;
+        let (marks, sent) = (analysis.marks, &mut side.sent);
+        if is_copy {
+            sent.copies += 1;
+            sent.known_bytes += u64::from(segment.length);
+        } else if !marks.is_empty() {
             if marks.has(Marks::ANY_RETRANSMISSION.with(Marks::KEEP_ALIVE)) {
                 sent.again_bytes += u64::from(segment.length);
             }
@@ -270,7 +274,7 @@ impl Flow {
         let ends = &self.conversation.ends;
         ends[self.client.index()].saw_syn
             && ends[self.client.turned().index()].saw_syn_ack
-            && u64::from(client.syns) == client.sent.packets
+            && u64::from(client.syns) == client.sent.packets - client.sent.copies
             && !self.has_ended()
             && !self.is_forgotten
     }
@@ -292,8 +296,10 @@ impl Flow {
             } else {
                 EndState::Unanswered
             }
-        } else if saw_syn && server.reset && server.sent.packets == 1 {
+        } else if saw_syn && server.reset && server.sent.packets - server.sent.copies == 1 {
             EndState::Refused
+        } else if self.is_half_open() {
+            EndState::Unfinished
         } else if client.reset || server.reset {
             EndState::Reset
         } else {

@@ -11,7 +11,7 @@ use crate::capfile::Timestamp;
 
 /// What came of the segments of one end.
 ///
-/// The invariant: at most [`MOST_HOLES`] gaps are remembered.
+/// The invariant: at most [`MOST_HOLES`] gaps are remembered, and no two of them overlap.
 #[derive(Debug, Default)]
 pub(super) struct Losses {
     /// Lost before the capture point.
@@ -27,8 +27,6 @@ pub(super) struct Losses {
     holes: Vec<Hole>,
     /// Where the data ends.
     end: Option<SeqNumber>,
-    /// The last segment: where it begins, its IP identification, and when it came.
-    last: (SeqNumber, Option<u16>, Timestamp),
 }
 
 /// A gap in the data.
@@ -41,24 +39,71 @@ struct Hole {
     id: Option<u16>,
 }
 
-const MOST_HOLES: usize = 8;
-/// A mirror port gives the copy of a frame this soon, in nanoseconds.
-const COPY: i64 = 100_000;
+impl Hole {
+    /// What a segment leaves of it.
+    fn without(self, from: SeqNumber, to: SeqNumber) -> impl Iterator<Item = Hole> {
+        let left = Hole {
+            to: if from.is_before(self.to) {
+                from
+            } else {
+                self.to
+            },
+            ..self
+        };
+        let right = Hole {
+            from: if to.is_after(self.from) {
+                to
+            } else {
+                self.from
+            },
+            ..self
+        };
+        [left, right]
+            .into_iter()
+            .filter(|hole| hole.from.is_before(hole.to))
+    }
+
+    fn length(&self) -> u32 {
+        self.to.since(self.from)
+    }
+}
+
+/// What a segment with data is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Came {
+    /// It goes on where the data ended.
+    Next,
+    /// There is a gap in front of it.
+    BehindGap,
+    /// Overtaken by others.
+    Late,
+    /// Sent again; the gap that it fills, if it does, was seen at this time.
+    Again(Option<Timestamp>),
+}
+
+const MOST_HOLES: usize = 64;
 
 impl Losses {
-    /// The next segment with data.
-    pub(super) fn sent(&mut self, segment: &Segment, marks: Marks, id: Option<u16>) {
+    /// The data begins here.
+    pub(super) fn begin(&mut self, at: SeqNumber) {
+        self.end.get_or_insert(at);
+    }
+
+    /// The next segment with data that is not a copy: what it is, and how many of its bytes were not seen before.
+    pub(super) fn sent(&mut self, segment: &Segment, marks: Marks, id: Option<u16>) -> (Came, u32) {
         let end = segment.seq.plus(segment.length);
-        let (seq, last_id, time) =
-            std::mem::replace(&mut self.last, (segment.seq, id, segment.time));
-        let is_copy = id.is_some()
-            && (seq, last_id) == (segment.seq, id)
-            && segment.time.nanos_since(time) <= COPY;
-        self.segments += u64::from(!is_copy);
-        let Some(known) = self.end.filter(|_| !is_copy) else {
-            self.end.get_or_insert(end);
-            return;
-        };
+        // What was acknowledged before arrived, whether it was captured or not.
+        let counts = !marks.has(Marks::KEEP_ALIVE.with(Marks::SPURIOUS_RETRANSMISSION));
+        self.segments += u64::from(counts);
+        let known = *self.end.get_or_insert(segment.seq);
+        let mut new = 0;
+        if end.is_after(known) {
+            self.end = Some(end);
+            new = end.since(known).min(segment.length);
+        }
+        if segment.seq == known {
+            return (Came::Next, new);
+        }
         if segment.seq.is_after(known) {
             if self.holes.len() == MOST_HOLES {
                 self.holes.remove(0);
@@ -69,38 +114,53 @@ impl Losses {
                 since: segment.time,
                 id,
             });
-        } else if segment.seq.is_before(known) {
-            self.old(segment, marks, id);
+            return (Came::BehindGap, new);
         }
-        if end.is_after(known) {
-            self.end = Some(end);
-        }
+        let (came, filled) = self.old(segment, marks, id, counts);
+        // A segment that follows the probe of a closed window begins with the byte of the probe.
+        let is_again = filled > 0 || new == 0 || marks.has(Marks::ANY_RETRANSMISSION);
+        (if is_again { came } else { Came::Next }, new + filled)
     }
 
     /// A segment that begins before the end of the data.
     #[cold]
-    fn old(&mut self, segment: &Segment, marks: Marks, id: Option<u16>) {
+    fn old(
+        &mut self,
+        segment: &Segment,
+        marks: Marks,
+        id: Option<u16>,
+        counts: bool,
+    ) -> (Came, u32) {
         let end = segment.seq.plus(segment.length);
-        let fills = |hole: &Hole| segment.seq.is_before(hole.to) && end.is_after(hole.from);
-        let Some(index) = self.holes.iter().position(fills) else {
+        let fills = |hole: &&Hole| segment.seq.is_before(hole.to) && end.is_after(hole.from);
+        let Some(first) = self.holes.iter().find(fills).copied() else {
             let again = Marks::RETRANSMISSION.with(Marks::FAST_RETRANSMISSION);
             self.after += u32::from(marks.has(again));
-            return;
+            return (Came::Again(None), 0);
         };
-        let hole = self.holes[index];
-        let took = segment.time.nanos_since(hole.since);
-        if is_earlier(id, hole.id).unwrap_or(marks.has(Marks::OUT_OF_ORDER)) {
+        let length = |holes: &[Hole]| holes.iter().map(Hole::length).fold(0, u32::saturating_add);
+        let before = length(&self.holes);
+        let holes = std::mem::take(&mut self.holes).into_iter();
+        self.holes = holes
+            .flat_map(|hole| hole.without(segment.seq, end))
+            .take(MOST_HOLES)
+            .collect();
+        let filled = before
+            .saturating_sub(length(&self.holes))
+            .min(segment.length);
+        let is_late = is_earlier(id, first.id).unwrap_or(marks.has(Marks::OUT_OF_ORDER));
+        if is_late && counts {
             self.late += 1;
-            self.latest = self.latest.max(took);
-        } else {
+            self.latest = self.latest.max(segment.time.nanos_since(first.since));
+        } else if counts {
             self.before += 1;
         }
-        self.holes.remove(index);
-        for (from, to) in [(hole.from, segment.seq), (end, hole.to)] {
-            if from.is_before(to) && self.holes.len() < MOST_HOLES {
-                self.holes.push(Hole { from, to, ..hole });
-            }
-        }
+        let came = if is_late {
+            Came::Late
+        } else {
+            Came::Again(Some(first.since))
+        };
+        (came, filled)
     }
 
     /// Bytes of memory beside its own.

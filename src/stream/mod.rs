@@ -12,6 +12,7 @@
 //! | [`summary`] | what is known of it when it is over |
 //! | [`account`] | where the time of a connection went |
 //! | [`transfer`] | what limited a transfer |
+//! | `copies` | which segments were captured twice |
 //! | `losses` | which segments were lost, on which side of the capture point, and which came late |
 //! | [`place`] | where the capture was taken |
 //! | [`resets`] | why a connection was reset |
@@ -29,6 +30,7 @@ pub mod account;
 pub mod analysis;
 pub mod assembly;
 mod causes;
+mod copies;
 pub mod echoes;
 pub mod events;
 pub mod flow;

@@ -59,6 +59,7 @@ pub(super) fn finish(
             frame,
             segment: &nothing,
             packet: Packet::default(),
+            is_copy: false,
             direction,
             cache,
         };
@@ -92,6 +93,8 @@ pub(super) struct Processing<'t> {
     pub(super) frame: &'t Frame<'t>,
     pub(super) segment: &'t Segment,
     pub(super) packet: Packet,
+    /// It was captured twice, and this is the second time.
+    pub(super) is_copy: bool,
     pub(super) direction: Direction,
     pub(super) cache: &'t mut HeaderCache,
 }
@@ -153,6 +156,7 @@ impl Processing<'_> {
             }
         }
         let is_data = segment.length > 0
+            && !self.is_copy
             && !marks.has(Marks::KEEP_ALIVE.with(Marks::SPURIOUS_RETRANSMISSION))
             && !segment.has(flag::RST | flag::SYN);
         let mut gap = None;
@@ -161,7 +165,8 @@ impl Processing<'_> {
             flow.sides[here].spoke_last = true;
             flow.sides[1 - here].spoke_last = false;
             let from_client = self.direction == flow.client;
-            match flow.spans.data(from_client, segment.time) {
+            let again = marks.has(Marks::ANY_RETRANSMISSION);
+            match flow.spans.data(from_client, again, segment.time) {
                 Ended::Wait(wait) => self.replies(flow, wait, handler),
                 Ended::Gap(span) => gap = Some(span),
                 Ended::Other => {}

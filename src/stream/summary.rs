@@ -15,6 +15,8 @@ pub enum EndState {
     Rejected,
     /// The SYN was answered with a reset.
     Refused,
+    /// The SYN was answered, and the handshake was not finished.
+    Unfinished,
     /// It continues.
     Open,
     /// One end has closed.
@@ -32,6 +34,7 @@ impl EndState {
             EndState::Unanswered => "SYN unanswered",
             EndState::Rejected => "rejected by ICMP",
             EndState::Refused => "refused",
+            EndState::Unfinished => "handshake unfinished",
             EndState::Open => "open",
             EndState::HalfClosed => "half closed",
             EndState::Closed => "closed",
@@ -40,7 +43,22 @@ impl EndState {
     }
 }
 
+impl Sent {
+    /// Bytes of data, each of them counted once.
+    pub fn unique_bytes(&self) -> u64 {
+        self.data_bytes.saturating_sub(self.known_bytes)
+    }
+}
+
 impl Summary {
+    /// Whether the handshake came to an end, as far as the capture shows it.
+    pub fn is_connected(&self) -> bool {
+        !matches!(
+            self.ended,
+            EndState::Unanswered | EndState::Rejected | EndState::Refused | EndState::Unfinished
+        )
+    }
+
     /// How it ended, and by which end: `closed by client`.
     pub fn ended_words(&self) -> String {
         let words = self.ended.words();
@@ -65,6 +83,11 @@ pub struct Sent {
     pub data_bytes: u64,
     /// Bytes of data in segments that were sent again.
     pub again_bytes: u64,
+    /// Bytes of data that the capture had before: sent again, or captured twice. What is sent again because the
+    /// first copy was lost in front of the capture point is not among them. Only counted where causes are looked for.
+    pub known_bytes: u64,
+    /// Segments that were captured twice. They count as nothing else but segments and bytes.
+    pub copies: u64,
     /// Segments that were sent again.
     pub retransmissions: u32,
     /// Segments that came late.

@@ -4,6 +4,7 @@ use std::collections::{HashMap, HashSet, VecDeque};
 use std::hash::BuildHasher as _;
 
 use super::analysis::{Analysis, Segment};
+use super::copies::Copies;
 use super::events::{Begun, Event, Fact, Frame, Noted, SegmentInfo, Settings, StreamRef};
 use super::flow::{self, Endpoint, Flow, Quoted};
 use super::key::{Direction, FlowKey, Seeded};
@@ -54,6 +55,7 @@ pub struct Tracker {
     next_number: u32,
     memory: usize,
     cache: HeaderCache,
+    copies: Copies,
     /// Servers that have answered a SYN, at most [`MOST_ANSWERED`].
     answered: HashSet<Endpoint>,
 }
@@ -119,6 +121,7 @@ impl Tracker {
             next_number: 0,
             memory: 0,
             cache: HeaderCache::default(),
+            copies: Copies::default(),
             answered: HashSet::new(),
         }
     }
@@ -147,6 +150,7 @@ impl Tracker {
             settings,
             slots,
             cache,
+            copies,
             ..
         } = self;
         let Some(flow) = slots.get_mut(slot as usize).and_then(Option::as_mut) else {
@@ -156,9 +160,15 @@ impl Tracker {
                 slot,
                 direction,
                 analysis: Analysis::default(),
+                is_copy: false,
             };
         };
         let mut analysis = flow.conversation.segment(direction.index(), &segment);
+        let packet = Packet {
+            ttl: ip.hop_limit,
+            id: identification(frame.bytes, ip),
+        };
+        let is_copy = copies.see(flow.number, direction, &segment, packet, analysis.marks);
         let options = tcp.options(frame.bytes);
         if options.only_timestamps().is_none() {
             flow.conversation
@@ -167,26 +177,21 @@ impl Tracker {
         if reused {
             analysis.marks = analysis.marks.with(Marks::PORTS_REUSED);
         }
-        flow.count(direction, &segment, frame.wire_length, &analysis);
+        flow.count(direction, &segment, frame.wire_length, &analysis, is_copy);
         if let Some(icmp) = &mut flow.icmp
             && icmp.mtu > 0
             && icmp.from == direction
+            && !is_copy
             && ip.end.saturating_sub(ip.offset) > icmp.mtu
         {
             icmp.larger += 1;
         }
-        let packet = Packet {
-            ttl: ip.hop_limit,
-            id: settings
-                .causes
-                .then(|| identification(frame.bytes, ip))
-                .flatten(),
-        };
         let mut processing = Processing {
             settings,
             frame,
             segment: &segment,
             packet,
+            is_copy,
             direction,
             cache,
         };
@@ -197,7 +202,8 @@ impl Tracker {
         if ends_now {
             processing.end(flow, handler);
         }
-        if analysis.marks.has(Marks::NOTEWORTHY) {
+        // A copy is not sent again; the words of the analysis are about what is.
+        if analysis.marks.has(Marks::NOTEWORTHY) && !is_copy {
             let noted = Noted::Analysis {
                 marks: analysis.marks,
                 sequence: analysis.sequence,
@@ -212,6 +218,7 @@ impl Tracker {
             slot,
             direction,
             analysis,
+            is_copy,
         };
         if segment.length > 0 || ends_now {
             let memory = flow.dynamic_memory();

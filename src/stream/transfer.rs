@@ -4,7 +4,7 @@
 //! Flow Rates", 2002) and of Siekkinen's root cause analysis ("Root Cause Analysis of TCP Throughput", 2008). Each
 //! gap between two data segments of a transfer is given to the cause that kept the sender from sending earlier:
 //!
-//! - the segment was sent before: loss;
+//! - the segment was sent before: loss, since the gap that it fills was seen;
 //! - it did not fit into the receive window that the sender knew, until a later ACK opened it: the receiver;
 //! - there was room, as much as was on its way before: the application; if it came right after a late ACK of a small
 //!   segment, Nagle's algorithm and a delayed ACK;
@@ -17,7 +17,7 @@
 use std::collections::VecDeque;
 
 use super::analysis::Segment;
-use super::losses::{Losses, Stuck};
+use super::losses::{Came, Losses, Stuck};
 use super::sequence::SeqNumber;
 use crate::capfile::Timestamp;
 
@@ -105,6 +105,10 @@ struct Known {
 pub(super) struct Transfer {
     /// By [`Limit`], in nanoseconds.
     times: [i64; Limit::ALL.len()],
+    /// The same when a gap in the data was seen last.
+    before_gap: [i64; Limit::ALL.len()],
+    /// Until then the time is given to losses.
+    lost_until: Timestamp,
     acks: VecDeque<Known>,
     /// Where the data sent so far ends.
     end: SeqNumber,
@@ -184,25 +188,31 @@ impl Transfer {
     pub(super) fn sent(
         &mut self,
         segment: &Segment,
-        again: bool,
+        came: Came,
         gap: Option<i64>,
         path: Option<RoundTrip>,
     ) {
-        if let Some(gap) = gap.filter(|gap| *gap > 0) {
-            if again {
-                self.add(Limit::Loss, gap);
-            } else if let Some(path) = path {
+        let is_new = matches!(came, Came::Next | Came::BehindGap);
+        let gap = gap.filter(|gap| *gap > 0);
+        if let Came::Again(gap_seen) = came {
+            self.lost(segment.time, gap_seen, gap);
+        }
+        if let Some(gap) = gap {
+            if let Some(path) = path.filter(|_| is_new) {
                 self.give(segment, gap, path);
             }
             let change = gap.saturating_sub(self.usual_gap) / 16;
             self.usual_gap = self.usual_gap.saturating_add(change);
         }
         let end = segment.seq.plus(segment.length);
-        if again {
-            (self.peak, self.has_lost, self.timed) = (0, true, None);
-        } else {
+        if is_new {
             self.end = end;
             self.timed.get_or_insert((end, segment.time));
+        } else if came != Came::Late {
+            (self.peak, self.has_lost, self.timed) = (0, true, None);
+        }
+        if came == Came::BehindGap {
+            self.before_gap = self.times;
         }
         (self.last_length, self.largest) = (segment.length, self.largest.max(segment.length));
         let to_sender = path.map_or(0, |path| path.to_sender);
@@ -221,7 +231,8 @@ impl Transfer {
             .into_iter()
             .zip(self.times)
             .max_by_key(|it| it.1)?;
-        let percent = i128::from(most) * 100 / i128::from(total.max(1));
+        let total = total.max(1);
+        let percent = (i128::from(most) * 100 + i128::from(total) / 2) / i128::from(total);
         (total >= LEAST).then(|| Limited {
             by,
             percent: u8::try_from(percent).unwrap_or(100),
@@ -236,6 +247,24 @@ impl Transfer {
     /// Bytes of memory beside its own.
     pub(super) fn memory(&self) -> usize {
         self.acks.capacity() * size_of::<Known>() + self.losses.memory()
+    }
+
+    /// A segment was sent again. All the time since the gap that it fills was seen is that of the loss, whatever was
+    /// sent meanwhile.
+    fn lost(&mut self, time: Timestamp, gap_seen: Option<Timestamp>, gap: Option<i64>) {
+        let lost = match gap_seen {
+            Some(seen) => {
+                let loss = self.time(Limit::Loss);
+                for (time, before) in self.times.iter_mut().zip(self.before_gap) {
+                    *time = before.min(*time);
+                }
+                self.times[Limit::Loss as usize] = loss;
+                time.nanos_since(seen.max(self.lost_until))
+            }
+            None => gap.unwrap_or(0),
+        };
+        self.add(Limit::Loss, lost);
+        self.lost_until = time;
     }
 
     fn add(&mut self, limit: Limit, time: i64) {

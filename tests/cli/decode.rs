@@ -962,6 +962,98 @@ fn losses_have_their_side_and_what_was_overtaken_was_not_lost() {
 }
 
 #[test]
+fn what_was_lost_before_the_capture_point_counts_once_and_limits_the_transfer() {
+    for (stream, requests, unique) in [("stream 0", 104, 520), ("stream 1", 208, 312)] {
+        let events = objects(&decode("tcp-lost-before", &["--streams", "--json", stream]));
+        let sent = &events[0]["from_server"];
+        assert_eq!(sent["unique_data_bytes"], unique, "{sent}");
+        assert_eq!(sent["data_bytes"], unique, "{sent}");
+        assert_eq!(sent["limited_by"], "loss", "{sent}");
+        assert_eq!(events[0]["from_client"]["unique_data_bytes"], requests);
+    }
+    // Lost after the capture point: the same bytes are in the capture twice.
+    let events = objects(&decode("tcp-losses", &["--streams", "--json", "stream 1"]));
+    let sent = &events[0]["from_server"];
+    let bytes = (&sent["data_bytes"], &sent["unique_data_bytes"]);
+    assert_eq!(bytes, (&624.into(), &520.into()), "{sent}");
+    let text = decode_findings("tcp-lost-before");
+    for line in [
+        "520 bytes, limited by loss (99 %)\n",
+        "312 bytes, limited by loss (67 %)\n",
+        "20.000 ms   29 %   at most 10.000 ms for a reply\n",
+    ] {
+        assert!(text.contains(line), "{line}{text}");
+    }
+}
+
+#[test]
+fn copies_are_counted_apart_from_what_is_sent_again() {
+    let table = decode("captured-twice", &["--streams"]);
+    let columns: Vec<&str> = table.lines().flat_map(str::split_whitespace).collect();
+    assert!(columns.contains(&"COPIES"), "{table}");
+    assert!(
+        columns.contains(&"5+3") && columns.contains(&"0+0"),
+        "{table}"
+    );
+    let events = objects(&decode("captured-twice", &["--streams", "--json"]));
+    let sent = &events[0]["from_client"];
+    let counts = [
+        "copies",
+        "retransmissions",
+        "out_of_order",
+        "duplicate_acks",
+    ];
+    assert_eq!(counts.map(|key| sent[key].as_u64()), [5, 0, 0, 0].map(Some));
+    assert_eq!(sent["unique_data_bytes"], 104, "{sent}");
+    // Sent again is not captured twice.
+    let table = decode("tcp-losses", &["--streams"]);
+    assert!(!table.contains("COPIES"), "{table}");
+}
+
+#[test]
+fn malformed_frames_are_a_finding_and_frames_that_were_cut_another() {
+    let output = run(&["decode", &capture("bad-lengths"), "--expert"]);
+    let text = stdout(&output);
+    for words in [
+        "WARNING 3 of 7 frames are malformed (the first in UDP)\n",
+        "first UDP at byte 34 needs 8 bytes and has 5 (capture)",
+    ] {
+        assert!(text.contains(words), "{words}: {text}");
+    }
+    assert_eq!(output.status.code(), Some(1));
+    let cut = decode_findings("cut-headers");
+    assert!(!cut.contains("malformed"), "{cut}");
+}
+
+#[test]
+fn a_handshake_that_was_not_finished_says_so_and_has_its_time() {
+    let table = decode("tcp-causes", &["--streams", "stream 5"]);
+    assert!(table.ends_with("  handshake unfinished\n"), "{table}");
+    let text = decode("tcp-causes", &["--follow", "5"]);
+    let expected = "--- stream 5  10.0.0.1:40005 → 10.0.0.2:8000  0.100 ms, capture point unknown
+  connect        0.100 ms  100 %   the SYN was answered, but the handshake was not finished
+  ended        handshake unfinished
+";
+    assert_eq!(text, expected);
+    let refused = decode("tcp-causes", &["--follow", "1"]);
+    assert!(
+        refused.contains("  ended        RST by the server\n"),
+        "{refused}"
+    );
+}
+
+#[test]
+fn each_stream_with_a_finding_has_its_account_if_it_was_connected() {
+    let text = decode_findings("tcp-causes");
+    let accounts = text.lines().filter(|line| line.starts_with("stream "));
+    let numbers: Vec<&str> = accounts
+        .filter_map(|line| line.split("  ").next())
+        .collect();
+    let expected = ["0", "2", "3", "4", "5"].map(|number| format!("stream {number}"));
+    assert_eq!(numbers, expected, "{text}");
+}
+
+#[test]
 fn small_writes_that_wait_for_acks_and_a_client_that_pauses_are_told_from_their_look_alikes() {
     let text = decode_findings("tcp-delayed-acks");
     assert!(

@@ -246,6 +246,7 @@ pub(crate) const SOME_LINKS: &[&str] = &[
     "vlan and vlan and port 80 or 443", "vlan and ether proto 5", "vlan 0", "vlan 4095", "vlan and broadcast",
     "vlan or vlan", "vlan and net 10.0.0.0/8", "vlan and icmp6[0] = 128", "ether proto 6", "ether proto 0xfe",
     "ether proto 0xf0", "ether proto 0x42", "vlan and portrange 20-80", "vlan and ip6 proto 17",
+    "ifindex 1", "ifindex 2", "not ifindex 1", "ifindex 0x10 or tcp",
 ];
 
 /// Filters that neither takes.

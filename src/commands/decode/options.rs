@@ -299,8 +299,14 @@ impl Options {
         match self {
             Options { messages: true, .. } => Box::new(Messages::new(time)),
             Options {
-                follow: Some(_), ..
-            } => Box::new(Follow::new(context.style, self.form())),
+                follow: Some(number),
+                ..
+            } => Box::new(Follow::new(
+                *number,
+                context.style,
+                self.form(),
+                context.width,
+            )),
             Options {
                 ladder: Some(number),
                 ..

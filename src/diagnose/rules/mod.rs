@@ -264,6 +264,7 @@ pub static ALL: &[&Rule] = &[
     &stream::EVICTED,
     &stream::FRAGMENT_MISSING,
     &stream::FRAMES_CUT,
+    &stream::FRAMES_MALFORMED,
     &stream::GAP,
     &stream::GAP_GIVEN_UP,
     &stream::HANDSHAKE_UNFINISHED,

@@ -3,44 +3,67 @@
 use std::net::SocketAddr;
 
 use super::buffer::Buffer;
-use super::words::milliseconds;
 use crate::diagnose::words;
-use crate::stream::{CapturePoint, Ending, Limit, Limited, Sent, Summary};
+use crate::render::wrap;
+use crate::stream::{CapturePoint, EndState, Ending, Limit, Limited, Sent, Summary};
 
-/// The account as text: a line for each part, then how the stream ended.
-pub(super) fn text(out: &mut Buffer, summary: &Summary) {
+/// The account as text, for a terminal of this width: a line for each part, then how the stream ended. Of a stream
+/// that was never connected only the attempt has a time.
+pub(super) fn text(out: &mut Buffer, summary: &Summary, width: Option<u16>) {
     let all = summary.last.nanos_since(summary.first);
     let (client, server) = (summary.client, summary.server);
-    out.format(format_args!(
-        "stream {}  {} → {}  {}, {}\n",
+    let title = format!(
+        "stream {}  {} → {}  {}, {}",
         summary.number,
         SocketAddr::from(client),
         SocketAddr::from(server),
         time(all),
         captured(summary.captured)
-    ));
+    );
+    beside(out, "", &title, width, 2);
     let notes = notes(summary);
-    for ((name, nanos), note) in summary.account.parts().into_iter().zip(notes) {
+    let has_data = summary.from_client.data_bytes + summary.from_server.data_bytes > 0;
+    let parts = if summary.is_connected() || has_data {
+        PARTS
+    } else {
+        1
+    };
+    for ((name, nanos), note) in summary.account.parts().into_iter().zip(notes).take(parts) {
         let percent = (i128::from(nanos) * 100 + i128::from(all) / 2)
             .checked_div(i128::from(all))
             .unwrap_or(0);
-        let line = format!("  {name:<12} {:>10} {percent:>4} %   {note}", time(nanos));
-        out.text(line.trim_end());
-        out.byte(b'\n');
+        let first = format!("  {name:<12} {:>10} {percent:>4} %   ", time(nanos));
+        beside(out, &first, &note, width, first.chars().count());
     }
-    out.format(format_args!("  {:<12} {}\n", "ended", ended(summary)));
+    let first = format!("  {:<12} ", "ended");
+    beside(out, &first, &ended(summary), width, first.len());
 }
 
-/// A time, in the unit that reads best.
-pub(in crate::render) fn time(nanos: i64) -> String {
-    const SECOND: i64 = 1_000_000_000;
-    if nanos.abs() >= SECOND {
-        let (seconds, rest) = (nanos / SECOND, (nanos % SECOND).unsigned_abs());
-        return format!("{seconds}.{:03} s", rest / 1_000_000);
+const PARTS: usize = 6;
+
+/// A text after its first words; later lines are indented.
+fn beside(out: &mut Buffer, first: &str, text: &str, width: Option<u16>, indent: usize) {
+    for (index, line) in wrap::lines(text, width, indent).iter().enumerate() {
+        match index {
+            0 => out.text(format!("{first}{line}").trim_end()),
+            _ => {
+                out.blanks(indent);
+                out.text(line);
+            }
+        }
+        out.byte(b'\n');
     }
-    let mut text = Buffer::default();
-    milliseconds(&mut text, nanos);
-    String::from_utf8_lossy(text.as_bytes()).into_owned()
+}
+
+/// A time, rounded, in the unit that reads best.
+pub(in crate::render) fn time(nanos: i64) -> String {
+    let micros = (i128::from(nanos.unsigned_abs()) + 500) / 1000;
+    let sign = if nanos < 0 && micros > 0 { "-" } else { "" };
+    if micros < 1_000_000 {
+        return format!("{sign}{}.{:03} ms", micros / 1000, micros % 1000);
+    }
+    let millis = (i128::from(nanos.unsigned_abs()) + 500_000) / 1_000_000;
+    format!("{sign}{}.{:03} s", millis / 1000, millis % 1000)
 }
 
 /// What there is to say of it beside the times, in sentences.
@@ -66,7 +89,7 @@ fn captured(at: CapturePoint) -> &'static str {
 }
 
 /// What there is to say of each part.
-fn notes(summary: &Summary) -> [String; 6] {
+fn notes(summary: &Summary) -> [String; PARTS] {
     let account = &summary.account;
     let (up, down) = (&summary.from_client, &summary.from_server);
     let mut request = sent(up, account.request, "client", summary.limited[0]);
@@ -84,10 +107,15 @@ fn notes(summary: &Summary) -> [String; 6] {
     } else {
         wait
     };
-    let connect = match summary.handshake {
-        None => "the capture does not have the whole handshake".to_owned(),
-        Some(_) => String::new(),
+    let connect = match summary.ended {
+        EndState::Unanswered => "the SYN was not answered",
+        EndState::Rejected => "the SYN was answered with an ICMP error",
+        EndState::Refused => "the SYN was answered with RST",
+        EndState::Unfinished => "the SYN was answered, but the handshake was not finished",
+        _ if summary.handshake.is_none() => "the capture does not have the whole handshake",
+        _ => "",
     };
+    let connect = connect.to_owned();
     [connect, request, wait, reply, String::new(), String::new()]
 }
 
@@ -96,7 +124,7 @@ fn sent(sent: &Sent, took: i64, who: &str, limited: Option<Limited>) -> String {
     if sent.data_bytes == 0 {
         return "no data".to_owned();
     }
-    let length = bytes(sent.data_bytes - sent.again_bytes.min(sent.data_bytes));
+    let length = bytes(sent.unique_bytes());
     match limited.filter(|_| took > 0) {
         Some(Limited { by, percent }) => {
             let other = if who == "client" { "server" } else { "client" };
@@ -116,7 +144,7 @@ fn sent(sent: &Sent, took: i64, who: &str, limited: Option<Limited>) -> String {
     }
 }
 
-/// A number of bytes.
+/// A number of bytes, rounded.
 fn bytes(count: u64) -> String {
     match u32::try_from(count) {
         Ok(count) => words::bytes(count),
@@ -148,7 +176,7 @@ fn ended(summary: &Summary) -> String {
     events.sort_by_key(|event| event.0);
     let Some(mut before) = events.first().map(|event| event.0) else {
         return match summary.ended {
-            crate::stream::EndState::Open => "open when the capture ends".to_owned(),
+            EndState::Open => "open when the capture ends".to_owned(),
             ended => ended.words().to_owned(),
         };
     };

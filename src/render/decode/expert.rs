@@ -23,8 +23,9 @@ pub struct Expert {
     gatherer: Gatherer,
     /// Facts of the frame at hand: whether that is selected is not known yet.
     waiting: Vec<Fact>,
-    /// Streams that waited long: the account of their time is written.
+    /// Streams with findings: the account of their time is written. First those with a finding about time.
     slow: HashSet<u32>,
+    found: HashSet<u32>,
     accounts: Vec<Summary>,
 }
 
@@ -40,6 +41,7 @@ impl Expert {
             gatherer: Gatherer::new(layout.verbose),
             waiting: Vec::new(),
             slow: HashSet::new(),
+            found: HashSet::new(),
             accounts: Vec::new(),
         }
     }
@@ -53,10 +55,19 @@ impl Expert {
                 | Noted::WindowWasClosed(_)
                 | Noted::AcksDelayed { .. }
                 | Noted::Lost { .. }
+                | Noted::BlackHole { .. }
+                | Noted::MtuIgnored { .. }
+                | Noted::HandshakeUnfinished
         );
-        let stream = fact.stream.map(|stream| stream.number);
-        if let Some(number) = stream.filter(|_| is_about_time && self.slow.len() < MOST_ACCOUNTS) {
-            self.slow.insert(number);
+        let streams = if is_about_time {
+            &mut self.slow
+        } else {
+            &mut self.found
+        };
+        if let Some(stream) = fact.stream
+            && streams.len() < MOST_ACCOUNTS
+        {
+            streams.insert(stream.number);
         }
         self.gatherer.fact(fact);
     }
@@ -86,8 +97,12 @@ impl EventWriter for Expert {
     ) {
         match event {
             Event::Fact(fact) => self.fact(fact),
-            Event::Ended(summary) if self.slow.contains(&summary.number) => {
-                self.accounts.push(**summary);
+            Event::Ended(summary) => {
+                let is_slow = self.slow.contains(&summary.number);
+                // An attempt that failed has its finding, and its time says nothing more.
+                if is_slow || summary.is_connected() && self.found.contains(&summary.number) {
+                    self.accounts.push(**summary);
+                }
             }
             _ => {}
         }
@@ -120,9 +135,14 @@ impl EventWriter for Expert {
             }
             let _ = finding::write_all(out, vec![finding], self.layout);
         }
+        let slow = &self.slow;
+        self.accounts
+            .sort_by_key(|summary| (!slow.contains(&summary.number), summary.number));
+        self.accounts.truncate(MOST_ACCOUNTS);
+        self.accounts.sort_by_key(|summary| summary.number);
         for summary in &self.accounts {
             out.byte(b'\n');
-            account::text(out, summary);
+            account::text(out, summary, self.layout.width);
         }
         if untold > 0 {
             out.format(format_args!(

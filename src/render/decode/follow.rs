@@ -38,8 +38,10 @@ pub struct Follow {
     /// Who spoke last, and whether the line is at its end.
     last: Option<bool>,
     in_a_line: bool,
-    /// The stream that is followed, once data of it was seen.
-    stream: Option<u32>,
+    /// The stream that is followed.
+    stream: u32,
+    /// The terminal's width.
+    width: Option<u16>,
     /// Bytes that the capture does not have.
     missing: u64,
 }
@@ -50,12 +52,13 @@ impl EventWriter for Follow {
             Event::Data(stream, piece) => {
                 // Writing to memory does not fail.
                 let _ = self.piece(out, stream, *piece);
-                self.stream = Some(stream.number);
             }
-            Event::Ended(summary) if self.stream == Some(summary.number) && !self.is_raw() => {
+            Event::Ended(summary) if self.stream == summary.number && !self.is_raw() => {
                 let _ = self.finish(out);
                 out.text("--- ");
-                account::text(out, summary);
+                // The dashes are in front of the first line.
+                let width = self.width.map(|width| width.saturating_sub(4));
+                account::text(out, summary, width);
             }
             _ => {}
         }
@@ -75,8 +78,8 @@ impl EventWriter for Follow {
 }
 
 impl Follow {
-    /// In this form.
-    pub fn new(style: Style, form: Form) -> Follow {
+    /// This stream in this form, and its account for a terminal of this width.
+    pub fn new(stream: u32, style: Style, form: Form, width: Option<u16>) -> Follow {
         Follow {
             style,
             form,
@@ -84,7 +87,8 @@ impl Follow {
             texts: <[escape::Pieces; 2]>::default(),
             last: None,
             in_a_line: false,
-            stream: None,
+            stream,
+            width,
             missing: 0,
         }
     }

@@ -345,10 +345,14 @@ fn sent_by(out: &mut Buffer, sent: &Sent, messages: u32) {
     out.number(sent.bytes);
     key!(out, "data_bytes");
     out.number(sent.data_bytes);
+    key!(out, "unique_data_bytes");
+    out.number(sent.unique_bytes());
     key!(out, "retransmitted_bytes");
     out.number(sent.again_bytes);
     key!(out, "retransmissions");
     out.number(u64::from(sent.retransmissions));
+    key!(out, "copies");
+    out.number(sent.copies);
     key!(out, "out_of_order");
     out.number(u64::from(sent.out_of_order));
     key!(out, "lost_segments");

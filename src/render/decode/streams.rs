@@ -8,7 +8,7 @@ use super::view::{EventWriter, PIECE};
 use crate::dissect::Totals;
 use crate::stream::{Event, Summary};
 
-const COLUMNS: usize = 11;
+const COLUMNS: usize = 12;
 
 const HEADER: [&str; COLUMNS] = [
     "STREAM",
@@ -20,22 +20,25 @@ const HEADER: [&str; COLUMNS] = [
     "RTT",
     "SERVER WAIT",
     "RETRANS",
+    "COPIES",
     "MESSAGES",
     "ENDED",
 ];
 
 /// Whether a column is flush right, as numbers are.
 const RIGHT: [bool; COLUMNS] = [
-    true, false, false, true, true, true, true, true, true, true, false,
+    true, false, false, true, true, true, true, true, true, true, true, false,
 ];
 
 /// Where there is no room for all in a line: the columns of the first line, and of the second.
-const ABOVE: [usize; 4] = [0, 1, 2, 10];
-const BELOW: [usize; 7] = [3, 4, 5, 6, 7, 8, 9];
+const ABOVE: [usize; 5] = [0, 1, 2, COPIES, 11];
+const BELOW: [usize; 7] = [3, 4, 5, 6, 7, 8, 10];
 /// How far the second line is set in.
 const INDENT: usize = 8;
 /// The column that tells the longest wait, which is marked.
 const WAIT: usize = 7;
+/// The column of segments that were captured twice; it is shown if there are any.
+const COPIES: usize = 9;
 
 /// Writes a row for each stream, in the order of their numbers. On a terminal that is not wide enough, a row has two
 /// lines.
@@ -49,6 +52,7 @@ pub struct Streams {
     widths: [usize; COLUMNS],
     terminal: Option<usize>,
     blocks: usize,
+    has_copies: bool,
 }
 
 impl Streams {
@@ -64,6 +68,7 @@ impl Streams {
             widths: HEADER.map(str::len),
             terminal: terminal.map(usize::from),
             blocks: 0,
+            has_copies: false,
         }
     }
 
@@ -77,7 +82,10 @@ impl Streams {
                 *width = cell.len().max(*width);
             }
         }
-        if self.blocks == 0 {
+        let copies = |summary: &Summary| summary.from_client.copies + summary.from_server.copies;
+        let is_new = !self.has_copies && self.kept.iter().any(|summary| copies(summary) > 0);
+        self.has_copies |= is_new;
+        if self.blocks == 0 || is_new {
             self.row(out, &HEADER);
         }
         for summary in &self.kept {
@@ -93,7 +101,8 @@ impl Streams {
     /// A row. No cell is ever cut or wrapped: an address that is broken into pieces cannot be read.
     fn row(&self, out: &mut Buffer, cells: &[impl AsRef<str>; COLUMNS]) {
         let all: [usize; COLUMNS] = std::array::from_fn(|index| index);
-        let needed = self.widths.iter().sum::<usize>() + 2 * (COLUMNS - 1);
+        let shown = all.iter().filter(|index| self.shows(**index));
+        let needed = shown.map(|index| self.widths[*index] + 2).sum::<usize>() - 2;
         if self.terminal.is_some_and(|terminal| needed > terminal) {
             self.line(out, cells, &ABOVE);
             out.blanks(INDENT);
@@ -103,14 +112,19 @@ impl Streams {
         }
     }
 
+    fn shows(&self, column: usize) -> bool {
+        column != COPIES || self.has_copies
+    }
+
     fn line(&self, out: &mut Buffer, cells: &[impl AsRef<str>; COLUMNS], columns: &[usize]) {
-        for (place, &index) in columns.iter().enumerate() {
+        let shown = columns.iter().copied().filter(|index| self.shows(*index));
+        for (place, index) in shown.enumerate() {
             let (cell, width) = (cells[index].as_ref(), self.widths[index]);
             let separator = if place > 0 { 2 } else { 0 };
             out.blanks(separator);
             if RIGHT[index] {
                 out.text_right(cell, width);
-            } else if place + 1 < columns.len() {
+            } else if Some(&index) != columns.last() {
                 out.text_left(cell, width);
             } else {
                 out.text(cell);
@@ -157,6 +171,7 @@ fn cells(summary: &Summary, longest: Option<i64>) -> [String; COLUMNS] {
         summary.handshake.map_or_else(|| "-".to_owned(), time),
         String::new(),
         format!("{}+{}", client.retransmissions, server.retransmissions),
+        format!("{}+{}", client.copies, server.copies),
         format!("{requests}+{replies}"),
         summary.ended_words(),
     ];

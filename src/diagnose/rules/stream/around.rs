@@ -73,6 +73,36 @@ pub static FRAMES_CUT: Rule = rule(
     },
 );
 
+/// Headers are damaged.
+pub static FRAMES_MALFORMED: Rule = rule(
+    "frames_malformed",
+    "malformed frames",
+    [
+        "A length in a header of these frames is wrong, or the packet ends within the header: a program that crafts \
+         packets, a damaged packet, or a protocol that is not what its number says. The rest of them was not checked.",
+        "The bytes that the layer needs or claims to have, and those that it has.",
+        "A frame that was captured only in part (snap length).",
+        "See what is wrong with each: sockdoc decode FILE --json",
+    ],
+    |fact| match fact.noted {
+        Noted::Malformed {
+            frames,
+            of,
+            first,
+            is_one_layer,
+        } => {
+            let layer = first.layer.name();
+            let first_of = if is_one_layer { "" } else { "the first in " };
+            let headline = format!("{frames} of {of} frames are malformed ({first_of}{layer})");
+            let mut finding = found(&FRAMES_MALFORMED, Severity::Warning, fact, headline);
+            let what = Value::Word(first.to_string().into());
+            finding.facts.push(Fact::new("capture", "first", what));
+            Some(finding)
+        }
+        _ => None,
+    },
+);
+
 /// Frames were captured twice.
 pub static CAPTURED_TWICE: Rule = rule(
     "captured_twice",
