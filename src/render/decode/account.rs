@@ -44,12 +44,11 @@ const PARTS: usize = 6;
 /// A text after its first words; later lines are indented.
 fn beside(out: &mut Buffer, first: &str, text: &str, width: Option<u16>, indent: usize) {
     for (index, line) in wrap::lines(text, width, indent).iter().enumerate() {
-        match index {
-            0 => out.text(format!("{first}{line}").trim_end()),
-            _ => {
-                out.blanks(indent);
-                out.text(line);
-            }
+        if index == 0 {
+            out.text(format!("{first}{line}").trim_end());
+        } else {
+            out.blanks(indent);
+            out.text(line);
         }
         out.byte(b'\n');
     }
