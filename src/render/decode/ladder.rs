@@ -174,7 +174,7 @@ impl EventWriter for Ladder {
             && summary.number == self.stream
         {
             out.byte(b'\n');
-            super::account::text(out, summary);
+            super::account::text(out, summary, u16::try_from(self.width).ok());
         }
     }
 }
