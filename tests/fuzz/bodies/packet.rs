@@ -57,6 +57,7 @@ pub(crate) fn packet(data: &[u8]) {
         time: Timestamp::default(),
         length,
         captured: frame,
+        record: &[],
         bytes: frame,
         decoded: &decoded,
         segment: None,
