@@ -39,7 +39,8 @@ fn fields(text: &str) -> BTreeMap<u64, BTreeMap<String, i64>> {
         }
         let field = line.trim_start();
         // Data is named in every tree where no dissector is known, and they know more of them.
-        let is_data = field.starts_with("Data (") || field.starts_with("Data: ");
+        let names = ["Data (", "Data: ", "Header ("];
+        let is_data = names.iter().any(|name| field.starts_with(name));
         let is_dump = field.len() > 6 && field[4..].starts_with("  ") && !line.starts_with(' ');
         if is_known && !field.starts_with('[') && !is_data && !is_dump {
             *frames

@@ -55,7 +55,7 @@ impl<'a> Walk<'a, '_> {
                 tree.line(format_args!("UDP payload ({bytes} byte{})", plural(bytes)));
             }
         });
-        self.tree.data(payload);
+        self.unknown(payload);
     }
 
     /// RFC 826.
@@ -180,7 +180,7 @@ impl<'a> Walk<'a, '_> {
         let inner = part.after(at);
         match next {
             ethertype::IPV4 | ethertype::IPV6 | 0x6558 => self.network(next, inner),
-            _ => self.tree.data(inner),
+            _ => self.unknown(inner),
         }
     }
 }

@@ -131,6 +131,7 @@ impl<'a> Walk<'a, '_> {
                 rest = Part {
                     bytes: &[],
                     length: 0,
+                    at: 0,
                 };
             }
         });

@@ -54,7 +54,12 @@ impl<'a> Walk<'a, '_> {
             tree.line(format_args!("[Reassembled length: {}]", bytes.len()));
         });
         let length = bytes.len();
-        self.transport(number, Part { bytes, length });
+        let part = Part {
+            bytes,
+            length,
+            at: header,
+        };
+        self.transport(number, part);
     }
 
     /// RFC 8200 section 3.
@@ -129,7 +134,7 @@ impl<'a> Walk<'a, '_> {
             protocol::IPV4 => self.network(ethertype::IPV4, part),
             protocol::IPV6 => self.network(ethertype::IPV6, part),
             protocol::GRE => self.gre(part),
-            _ => self.tree.data(part),
+            _ => self.unknown(part),
         }
     }
 }

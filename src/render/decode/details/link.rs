@@ -44,7 +44,7 @@ impl<'a> Walk<'a, '_> {
                 self.tree.line(format_args!("Raw packet data"));
                 self.ip_of_any_version(part);
             }
-            _ => self.tree.data(part),
+            _ => self.unknown(part),
         }
     }
 
@@ -52,7 +52,7 @@ impl<'a> Walk<'a, '_> {
         match part.byte(0).map(|byte| byte >> 4) {
             Some(4) => self.network(ethertype::IPV4, part),
             Some(6) => self.network(ethertype::IPV6, part),
-            _ => self.tree.data(part),
+            _ => self.unknown(part),
         }
     }
 
@@ -110,7 +110,7 @@ impl<'a> Walk<'a, '_> {
         if is_typed {
             self.network(number, used);
         } else {
-            self.tree.data(used);
+            self.unknown(used);
         }
     }
 
@@ -146,7 +146,7 @@ impl<'a> Walk<'a, '_> {
             0x88a8 => self.service_tag(part),
             0x8864 => self.pppoe(part),
             0x6558 => self.ethernet(part),
-            _ => self.tree.data(part),
+            _ => self.unknown(part),
         }
     }
 
@@ -249,7 +249,7 @@ impl<'a> Walk<'a, '_> {
         match number {
             0x0021 => self.network(ethertype::IPV4, inner.after(2)),
             0x0057 => self.network(ethertype::IPV6, inner.after(2)),
-            _ => self.tree.data(inner.after(2)),
+            _ => self.unknown(inner.after(2)),
         }
     }
 

@@ -24,12 +24,18 @@ use super::words::MessageWriter;
 use crate::capfile::{Interface, LinkType, Timestamp, comments};
 use crate::dissect::Frame;
 use crate::packet::checksum::Wrong;
+use crate::packet::link::ethertype;
+use crate::packet::record::Network;
 use crate::render::hexdump::Hexdump;
 use crate::render::{date, escape};
 use crate::stream::Event;
 
 use tree::{Part, Tree, plural};
 
+/// Bytes of an Ethernet header.
+const ETHERNET: usize = 14;
+/// What is in front of an `EtherType` that is not Ethernet's (IEEE 802.2, RFC 1042): LLC and SNAP.
+const SNAP: [u8; 6] = [0xaa, 0xaa, 3, 0, 0, 0];
 /// Layers inside one another that are opened.
 const DEEPEST: usize = 16;
 /// Comments of a frame that are shown.
@@ -157,6 +163,7 @@ impl EventWriter for Details {
         let all = Part {
             bytes: frame.captured,
             length: frame.length as usize,
+            at: 0,
         };
         let is_whole = !std::ptr::eq(frame.bytes, frame.captured);
         let mut walk = Walk {
@@ -225,6 +232,44 @@ impl<'a> Walk<'a, '_> {
         self.depth <= DEEPEST
     }
 
+    /// What is not opened here: data, unless the frame is known to have a packet in it. That is opened then, with the
+    /// Ethernet header in front of it if it has one, and the header around it is named with its length.
+    fn unknown(&mut self, part: Part<'a>) {
+        let layers = self.frame.decoded.innermost();
+        let (inner, number) = match &layers.network {
+            Network::Ip(ip) if ip.is_v6 => (ip.offset as usize, ethertype::IPV6),
+            Network::Ip(ip) => (ip.offset as usize, ethertype::IPV4),
+            Network::Arp(arp) => (arp.offset as usize, ethertype::ARP),
+            Network::Other { .. } | Network::None => return self.tree.data(part),
+        };
+        let header = inner.checked_sub(part.at);
+        let Some(header) = header.filter(|header| *header < part.bytes.len()) else {
+            return self.tree.data(part);
+        };
+        if self.is_quoted || self.whole.is_some() {
+            return self.tree.data(part);
+        }
+        let is_ethernet = header >= ETHERNET
+            && part.u16(header - 2) == Some(number)
+            && !part.bytes[..header - 2].ends_with(&SNAP);
+        let header = if is_ethernet {
+            header - ETHERNET
+        } else {
+            header
+        };
+        self.tree.line(format_args!("Header ({header} bytes)"));
+        self.tree.inside(|tree| {
+            let bytes = &part.bytes[..header];
+            tree.line(format_args!("Data: {}", tree::hex(bytes)));
+        });
+        let packet = part.after(header);
+        if is_ethernet {
+            self.ethernet(packet);
+        } else {
+            self.network(number, packet);
+        }
+    }
+
     /// What verifying checksums has found about this layer.
     fn is_wrong(&self, layer: Wrong) -> bool {
         !self.is_quoted && self.frame.wrong_checksum == Some(layer)
@@ -263,6 +308,11 @@ fn encapsulation(link: LinkType) -> (String, i32) {
         LinkType::IPV4 => ("Raw IPv4", 129),
         LinkType::IPV6 => ("Raw IPv6", 130),
         LinkType::LINUX_SLL2 => ("Linux cooked-mode capture v2", 210),
+        LinkType(50) => ("PPP", 4),
+        LinkType(104) => ("Cisco HDLC", 28),
+        LinkType(105) => ("IEEE 802.11 Wireless LAN", 20),
+        LinkType(127) => ("IEEE 802.11 plus radiotap radio header", 23),
+        LinkType(239) => ("NFLOG", 141),
         other => return (other.to_string(), i32::from(other.0)),
     };
     (name.to_owned(), number)

@@ -274,6 +274,7 @@ fn option(tree: &mut Tree<'_>, option: &Found<'_>, base: u32) {
     let data = Part {
         bytes: option.data,
         length: option.data.len(),
+        at: 0,
     };
     let more = match option.kind {
         2 => data.u16(0).map(|size| format!(": {size} bytes")),
@@ -344,6 +345,7 @@ fn edge(edges: &[u8], base: u32) -> (u32, u32) {
     let part = Part {
         bytes: edges,
         length: edges.len(),
+        at: 0,
     };
     let number = |at| part.u32(at).unwrap_or_default().wrapping_sub(base);
     (number(0), number(4))

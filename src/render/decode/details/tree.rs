@@ -12,6 +12,8 @@ const MOST_HEX: usize = 36;
 pub(super) struct Part<'a> {
     pub(super) bytes: &'a [u8],
     pub(super) length: usize,
+    /// Where it begins in the frame.
+    pub(super) at: usize,
 }
 
 impl<'a> Part<'a> {
@@ -20,6 +22,7 @@ impl<'a> Part<'a> {
         Part {
             bytes: self.bytes.get(bytes..).unwrap_or_default(),
             length: self.length.saturating_sub(bytes),
+            at: self.at + bytes,
         }
     }
 
@@ -28,6 +31,7 @@ impl<'a> Part<'a> {
         Part {
             bytes: &self.bytes[..self.bytes.len().min(length)],
             length: self.length.min(length),
+            at: self.at,
         }
     }
 
