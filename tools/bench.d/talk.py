@@ -219,12 +219,19 @@ class Talk(Bench):
         programs = {"/bin/true": ["/bin/true"]}
         if self.sockdoc:
             programs["sockdoc --version"] = [self.sockdoc, "--version"]
+        least = None
         for name, command in programs.items():
             ms = self.load(name, "spawn", "-n", "50", "--", *command)["median_ms"]
-            ours = name != "/bin/true"
+            # How long it takes to start any process is this machine's; what a person notices is the difference.
+            times = f"{ms / least:.1f} x" if least else ""
             self.report.line(
-                name, f"{ms:.2f} ms", "", "< 3 ms" if ours else "", ms < 3 if ours else None
+                name,
+                f"{ms:.2f} ms",
+                times,
+                "<= 2.5 x" if least else "",
+                ms <= 2.5 * least if least else None,
             )
+            least = least or ms
         if self.sockdoc:
             size = os.path.getsize(self.sockdoc) / 1e6
             self.report.line("release binary", f"{size:.2f} MB", "", "< 6 MB", size < 6)
