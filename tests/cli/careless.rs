@@ -324,7 +324,7 @@ fn a_refusal_or_a_silence_of_this_host_names_the_process() {
     ]));
     // A client that is connected has given up the rights that would name the process.
     assert!(
-        said.contains("has not read 12 bytes") && said.contains(&port),
+        said.contains("has not accepted the connection") && said.contains(&port),
         "{said}"
     );
 }
