@@ -181,7 +181,7 @@ pub(super) const ROWS: &[&Row] = &[
         look_alike: |path| {
             path.router.ip(&["route add 10.66.0.1 via 10.77.1.1"]);
             from_loopback(path);
-            let (client, server) = connection(path, 8080);
+            let (client, server) = connection(path, 9000);
             kept![client, server, patient(path, "10.77.2.1:8080")]
         },
     },
