@@ -420,7 +420,9 @@ child = os.fork()
 if child:
     print(child, flush=True)
     sys.exit()
+# Who waits for the end of the output does not wait for the child.
 os.close(1)
+os.close(2)
 if sys.argv[1] == 'sleeps':
     listener.set_inheritable(True)
     os.execvp('sleep', ['sleep', '600'])
