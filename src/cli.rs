@@ -11,7 +11,7 @@ use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 
 use crate::commands::{
-    Context, Status, app_client, app_server, capture, check, completions, decode, diagnose,
+    Context, Status, app_client, app_server, capture, check, completions, decode, diagnose, drops,
     echo_client, echo_server, explain, fill_buffers, ping, resolve, sockets, top, watch,
 };
 use crate::error::{Error, Kind, Result};
@@ -77,6 +77,7 @@ enum Command {
     Top(top::Args),
     Decode(decode::Args),
     Capture(capture::Args),
+    Drops(drops::Args),
     Ping(ping::Args),
     Resolve(resolve::Args),
     Explain(explain::Args),
@@ -144,6 +145,11 @@ const OUTPUT_HELP: &[(&str, &str, Option<&str>)] = &[
         "capture",
         "Print one JSON object per event (JSON Lines).",
         Some("Print every field of each frame; with --expert, every subject of a finding."),
+    ),
+    (
+        "drops",
+        "Print one JSON object per event (JSON Lines).",
+        None,
     ),
     (
         "ping",
@@ -300,6 +306,7 @@ fn run(command: Option<Command>, context: &Context) -> Result<Status> {
         Some(Command::Top(args)) => top::run(&args, context),
         Some(Command::Decode(args)) => decode::run(&args, context),
         Some(Command::Capture(args)) => capture::run(&args, context),
+        Some(Command::Drops(args)) => drops::run(&args, context),
         Some(Command::Ping(args)) => ping::run(&args, context),
         Some(Command::Resolve(args)) => resolve::run(&args, context),
         Some(Command::Explain(args)) => explain::run(&args, context),

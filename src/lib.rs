@@ -20,6 +20,7 @@
 //! | [`packet`] | pure: link types and packet layers, decoded through pnet's views into a flat record of a frame | `reference`, `capfile` |
 //! | [`stream`] | pure: TCP connections in a capture: analysis, reassembly, application messages | `capfile`, `packet`, `message`, `framing` |
 //! | [`dissect`] | pure: the dissection of a capture: frames in, typed events out: frames, streams, messages, facts | `capfile`, `packet`, `stream`, `filter` |
+//! | [`mod@drops`] | pure: packets that the kernel dropped: where and why, which are everyday, a tally | `bpf`, `capfile`, `host`, `packet` |
 //! | [`dns`] | pure: name resolution: DNS messages, the resolver's files, what a look-up gave | - |
 //! | [`tls`] | pure: a TLS handshake as a client makes it: what the server offers, what is wrong with its certificates | - |
 //! | [`protocol`] | pure: the first words of application protocols, and what the answers mean | `tls` |
@@ -67,6 +68,7 @@ pub mod commands;
 pub mod diagnose;
 pub mod dissect;
 pub mod dns;
+pub mod drops;
 pub mod error;
 pub mod fill;
 pub mod filter;

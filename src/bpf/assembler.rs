@@ -13,6 +13,7 @@ pub enum Reg {
     R6 = 6,
     R7,
     R8,
+    R9,
     /// The frame pointer: 512 bytes of stack lie below it.
     R10 = 10,
 }
@@ -107,6 +108,11 @@ impl Assembler {
         self.push(0x0f, to, from as u8, 0, 0);
     }
 
+    /// `to -= from`
+    pub fn subtract_register(&mut self, to: Reg, from: Reg) {
+        self.push(0x1f, to, from as u8, 0, 0);
+    }
+
     /// `to >>= count`, without a sign.
     pub fn shift_right(&mut self, to: Reg, count: i32) {
         self.push(0x77, to, 0, 0, count);
@@ -152,6 +158,12 @@ impl Assembler {
     pub fn jump_if_equal(&mut self, one: Reg, other: Reg, label: Label) {
         self.jumps.push((self.instructions.len(), label));
         self.push(0x1d, one, other as u8, 0, 0);
+    }
+
+    /// `if what < 0 goto label`, with a sign.
+    pub fn jump_if_negative(&mut self, what: Reg, label: Label) {
+        self.jumps.push((self.instructions.len(), label));
+        self.push(0xc5, what, 0, 0, 0);
     }
 
     /// `r0 = helper(r1, ...)`: by its number in `enum bpf_func_id`.
@@ -256,6 +268,10 @@ mod tests {
         assert_eq!(
             one(|a| a.add_register(R2, R1)),
             [0x0f, 0x12, 0, 0, 0, 0, 0, 0]
+        );
+        assert_eq!(
+            one(|a| a.subtract_register(R2, R1)),
+            [0x1f, 0x12, 0, 0, 0, 0, 0, 0]
         );
         assert_eq!(one(|a| a.shift_right(R1, 4)), [0x77, 1, 0, 0, 4, 0, 0, 0]);
         assert_eq!(

@@ -1,23 +1,25 @@
 //! The program that counts why the kernel drops packets, and which ones.
 //!
-//! It runs at the tracepoint `skb:kfree_skb`, so for each packet that is dropped, and writes into two maps: the
-//! drops by reason and network namespace, and for the reasons of `FLOWS` the flows. Both maps are bounded;
-//! what does not fit is not told apart.
+//! It runs at the tracepoint `skb:kfree_skb`, so for each packet that is dropped, and counts the drops by reason, place
+//! in the kernel and network namespace in a map. If asked it also counts the flows for the reasons of `FLOWS` in
+//! another map, and describes each packet in a ring buffer ([`record`](super::record)). The maps are bounded; what
+//! does not fit is not told apart.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-use super::assembler::{Assembler, Reg, Size};
+use super::assembler::{Assembler, Label, Reg, Size};
 use super::btf::{Btf, Kind, TypeId};
 use super::counting::{
     Counting, VALUE, namespace_of_socket, number_of_namespace, tracepoint, word,
 };
+use super::record::Recording;
 use super::{Missing, Program, helper, member};
 
 /// The start of each name of `enum skb_drop_reason`.
 const PREFIX: &str = "SKB_DROP_REASON_";
 
-/// Bytes of a key of the first map: reason and namespace.
-pub const REASON_KEY: usize = 8;
+/// Bytes of a key of the first map: reason, namespace and place.
+pub const REASON_KEY: usize = 16;
 /// Bytes of a key of the second: reason, namespace, interface, protocol and TCP flags, addresses, port, padding.
 pub const FLOW_KEY: usize = 56;
 
@@ -33,13 +35,15 @@ const FLOWS: [&str; 8] = [
     "IP_LOCALNET",
 ];
 
-/// Drops for one reason in one network namespace.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// Drops for one reason at one place in one network namespace.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Reason {
     /// The number of the reason in this kernel.
     pub reason: u32,
     /// The inode of the network namespace; 0: unknown.
     pub netns: u32,
+    /// The address of the kernel's code that dropped them.
+    pub place: u64,
 }
 
 impl Reason {
@@ -48,6 +52,7 @@ impl Reason {
         Reason {
             reason: word(key, 0),
             netns: word(key, 4),
+            place: u64::from_ne_bytes(std::array::from_fn(|index| key[8 + index])),
         }
     }
 }
@@ -110,18 +115,36 @@ pub fn reasons(btf: &Btf<'_>) -> Vec<(u32, Box<str>)> {
     let named = btf.enumerators(all).into_iter();
     named
         .filter_map(|(name, value)| {
-            Some((value.cast_unsigned(), name.strip_prefix(PREFIX)?.into()))
+            let name = name.strip_prefix(PREFIX)?;
+            // `MAX` and the mask of the subsystems are no reasons.
+            let is_reason = value > 0 && name != "MAX";
+            is_reason.then(|| (value.cast_unsigned(), name.into()))
         })
         .collect()
 }
 
-/// The program for a kernel with these types, and for maps with these descriptors.
+/// The descriptors of the maps that the program writes to.
+#[derive(Debug, Clone, Copy)]
+pub struct Maps<'a> {
+    /// Drops by [`Reason`].
+    pub reasons: i32,
+    /// Drops by [`Flow`].
+    pub flows: Option<i32>,
+    /// A ring buffer for a record of each packet, and the network namespaces of which there are records; none: all.
+    pub ring: Option<(i32, &'a [u32])>,
+}
+
+/// The program for a kernel with these types, and for these maps.
 ///
 /// # Errors
 /// When the kernel lacks the tracepoint, its reasons (Linux 5.17), a helper or a member.
-pub fn program(btf: &Btf<'_>, reasons: i32, flows: i32) -> Result<Program, Missing> {
+pub fn program(btf: &Btf<'_>, maps: &Maps<'_>) -> Result<Program, Missing> {
     let places = Places::find(btf)?;
-    let instructions = places.assemble(reasons, flows);
+    let recording = match maps.ring {
+        Some((ring, namespaces)) => Some(Recording::find(btf, ring, namespaces)?),
+        None => None,
+    };
+    let instructions = places.assemble(maps, recording.as_ref());
     Ok(Program::at_tracepoint(
         "sockdoc_drops",
         places.tracepoint,
@@ -141,6 +164,8 @@ struct Places {
     dev_net: i16,
     sk_net: i16,
     net_inum: i16,
+    /// Whether the tracepoint tells which socket receives (Linux 6.11).
+    has_receiver: bool,
     told: Vec<i32>,
     counting: Counting,
     read_kernel: i32,
@@ -170,40 +195,80 @@ impl Places {
             dev_net: dev_net + inside_dev,
             sk_net: namespace_of_socket(btf, sk)?,
             net_inum: number_of_namespace(btf, net)?,
+            has_receiver: btf.parameter(tracepoint, 4).is_some(),
             told: FLOWS.iter().filter_map(reason).collect(),
             counting: Counting::find(btf)?,
             read_kernel: helper(btf, "BPF_FUNC_probe_read_kernel")?,
         })
     }
 
-    fn assemble(&self, reasons: i32, flows: i32) -> Vec<u8> {
-        use Reg::{R0, R1, R2, R3, R6, R7, R8, R10};
-        use Size::{Byte, Double, Half, Word};
+    fn assemble(&self, maps: &Maps<'_>, recording: Option<&Recording<'_>>) -> Vec<u8> {
+        use Reg::{R1, R6, R7, R10};
+        use Size::{Double, Word};
         let mut program = Assembler::default();
         let a = &mut program;
-        let (out, by_socket, known, told) = (a.label(), a.label(), a.label(), a.label());
+        let out = a.label();
+        if recording.is_some() {
+            a.store(Double, R10, CONTEXT, R1);
+        }
         a.load(Double, R7, R1, 0);
         a.load(Double, R6, R1, 16);
-        // The namespace, of the interface or of the socket.
+        self.namespace_and_socket(a);
+        a.store(Word, R10, KEY, R6);
+        a.store(Word, R10, KEY + 4, Reg::R8);
+        let counted = a.label();
+        self.counting.count(a, maps.reasons, KEY, counted);
+        a.place(counted);
+        if let Some(recording) = recording {
+            recording.record(a);
+        }
+        if let Some(flows) = maps.flows {
+            self.flow(a, flows, out);
+        }
+        a.end(out);
+        program.finish()
+    }
+
+    /// The namespace into R8, and the socket, or 0, into R9; the place into the key.
+    ///
+    /// A packet that was just received may still have the socket of its sender, which is in another namespace; one in
+    /// the queue of a socket has something else in the place of its interface, which then gives no number of a
+    /// namespace.
+    fn namespace_and_socket(&self, a: &mut Assembler) {
+        use Reg::{R1, R7, R8, R9, R10};
+        use Size::{Double, Word};
+        let (of_packet, by_socket, known) = (a.label(), a.label(), a.label());
+        a.load(Double, R8, R1, 8);
+        a.store(Double, R10, KEY + 8, R8);
+        if self.has_receiver {
+            a.load(Double, R9, R1, 24);
+            a.jump_if_zero(R9, of_packet);
+            a.load(Double, R8, R9, self.sk_net);
+            a.load(Word, R8, R8, self.net_inum);
+            a.jump(known);
+        }
+        a.place(of_packet);
+        a.load(Double, R9, R7, self.skb_sk);
         a.load(Double, R1, R7, self.skb_dev);
         a.jump_if_zero(R1, by_socket);
         a.load(Double, R1, R1, self.dev_net);
         a.load(Word, R8, R1, self.net_inum);
-        a.jump(known);
+        a.copy(R1, R8);
+        a.shift_right(R1, 28);
+        a.jump_if_word(R1, FIRST_NAMESPACE, known);
         a.place(by_socket);
         a.set(R8, 0);
-        a.load(Double, R1, R7, self.skb_sk);
-        a.jump_if_zero(R1, known);
-        a.load(Double, R1, R1, self.sk_net);
-        a.load(Word, R8, R1, self.net_inum);
+        a.jump_if_zero(R9, known);
+        a.load(Double, R8, R9, self.sk_net);
+        a.load(Word, R8, R8, self.net_inum);
         a.place(known);
+    }
 
-        a.store(Word, R10, KEY, R6);
-        a.store(Word, R10, KEY + 4, R8);
-        let counted = a.label();
-        self.counting.count(a, reasons, KEY, counted);
-        a.place(counted);
-
+    /// Counts the flow, for the reasons for which flows are told apart.
+    fn flow(&self, a: &mut Assembler, flows: i32, out: Label) {
+        use Reg::{R0, R1, R2, R3, R6, R7, R10};
+        use Size::{Byte, Double, Half, Word};
+        let told = a.label();
         for reason in &self.told {
             a.jump_if_word(R6, *reason, told);
         }
@@ -236,16 +301,17 @@ impl Places {
         copied(a, 6, 8, 32, 40);
         a.place(filled);
         self.counting.count(a, flows, KEY, out);
-
-        a.end(out);
-        program.finish()
     }
 }
 
-/// Places on the stack, from the frame pointer: the keys, the start of the packet.
+/// Places on the stack, from the frame pointer: the keys, the start of the packet, the argument of the program.
 const KEY: i16 = VALUE - 56;
 const PACKET: i16 = KEY - 56;
+pub(super) const CONTEXT: i16 = PACKET - 8;
 const PACKET_LEN: i32 = 56;
+
+/// The upper four bits of the number of a namespace (`PROC_DYNAMIC_FIRST` in `fs/proc/generic.c`).
+const FIRST_NAMESPACE: i32 = 15;
 
 const TCP: u8 = 6;
 const SYN: u8 = 2;

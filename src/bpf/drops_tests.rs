@@ -43,11 +43,17 @@ const REASONS: [(&str, u32); 3] = [
     ("SKB_OTHER", 9),
 ];
 
+const MAPS: Maps<'_> = Maps {
+    reasons: 7,
+    flows: Some(8),
+    ring: None,
+};
+
 #[test]
 #[cfg(target_endian = "little")]
 fn the_program_takes_offsets_reasons_and_helpers_of_this_kernel() {
     let bytes = kernel(&REASONS, true);
-    let program = program(&Btf::new(&bytes).unwrap(), 7, 8).unwrap();
+    let program = program(&Btf::new(&bytes).unwrap(), &MAPS).unwrap();
     let (found, _) = program.instructions.as_chunks::<8>();
     for instruction in [
         // r1 = skb->dev; r8 = dev->nd_net.net->ns.inum
@@ -73,7 +79,7 @@ fn the_program_takes_offsets_reasons_and_helpers_of_this_kernel() {
 #[test]
 fn a_kernel_without_reasons_is_told_so() {
     let bytes = kernel(&REASONS, false);
-    let refused = program(&Btf::new(&bytes).unwrap(), 7, 8).unwrap_err();
+    let refused = program(&Btf::new(&bytes).unwrap(), &MAPS).unwrap_err();
     assert_eq!(
         refused.to_string(),
         "the kernel has no tracepoint kfree_skb with a reason"

@@ -11,6 +11,7 @@
 //! | [`drops`] | the program that counts why packets are dropped |
 //! | [`owning`] | the programs that tell which process connects, sends and receives |
 //! | [`resets`] | the programs that count connections which are reset |
+//! | [`record`] | what it writes about each packet |
 //! | [`task_file`] | the program that lists which task holds which socket, and its records |
 //!
 //! [`sys::bpf`](crate::sys::bpf) loads them. Offsets, helpers and arguments come from the BTF, never
@@ -23,6 +24,7 @@ pub mod counting;
 pub mod drops;
 pub mod owning;
 pub mod resets;
+pub mod record;
 pub mod task_file;
 #[cfg(test)]
 mod testing;

@@ -12,6 +12,7 @@
 //! | `writer` | pcap and pcapng, written |
 //! | `comments` | the comments of a frame in pcapng |
 //! | `copy` | pcapng copied block by block, and what is lost where that is not possible |
+//! | `pack` | compression while a file is written |
 //! | `unpack` | compressed files, recognised by their first bytes and unpacked while reading |
 //! | `error` | what can be wrong with a file, and at which byte |
 //!
@@ -28,6 +29,7 @@ mod copy;
 mod ends;
 mod error;
 mod link;
+mod pack;
 mod pcap;
 mod pcapng;
 mod reader;
@@ -43,6 +45,7 @@ pub use copy::{BlockCopier, Lost, order_of};
 pub use ends::{End, Ends, Name, Reason, Source, Tally};
 pub use error::{CaptureError, Damage, Other, Part, WrongLength};
 pub use link::LinkType;
+pub use pack::Packer;
 pub use pcapng::{LONGEST_BLOCK, MOST_INTERFACES};
 pub use reader::{SliceReader, StreamReader};
 pub use time::{Resolution, Timestamp};

@@ -7,9 +7,10 @@ use crate::commands::serving::print;
 use crate::commands::{Context, Status};
 use crate::diagnose::{Rule, rules};
 use crate::error::{Error, Kind, Result};
-use crate::reference::{self, Lookup};
+use crate::reference::{self, Entry, Lookup, drop_reason};
+use crate::render::explain::reasons::{self, KernelReason};
 use crate::render::{escape, explain as show};
-use crate::sys::{files, privilege};
+use crate::sys::{drops, files, privilege};
 
 /// Explain an error: what it means, why it happens and what to do next.
 ///
@@ -17,7 +18,8 @@ use crate::sys::{files, privilege};
 /// ("Connection refused"), ICMP types and codes (icmp 3/4, icmp6 1/4), exceptions of Python and
 /// other languages, errors of browsers, curl and Windows, and whole error lines pasted in quotes.
 /// The cause depends on the line: one about a Unix socket or a file differs from one about TCP.
-/// The name of a finding (close_never_called), as the JSON output gives it, explains that finding.
+/// The name of a finding (close_never_called), as the JSON output gives it, explains that finding; the name of a
+/// reason for which the kernel drops packets (NETFILTER_DROP) that reason.
 ///
 /// A paste of any length can be piped in: of a stack trace, the last exception counts first. The
 /// text tells the system (Linux, macOS, Windows, lwIP), whose error numbers differ; a number that
@@ -41,9 +43,35 @@ pub fn run(args: &Args, context: &Context) -> Result<Status> {
     privilege::drop_all()?;
     let mut out = Vec::new();
     let query = query(args)?;
-    let known = explain(query.as_deref(), context.json, context.width, &mut out)?;
+    let kernel = match query.as_deref() {
+        Some(query) if !may_be_reason(query) => Vec::new(),
+        _ => drops::reasons(),
+    };
+    let query = query.as_deref();
+    let known = explain(query, &kernel, context.json, context.width, &mut out)?;
     print(&out).map_err(Error::output)?;
     Ok(Status::of(known))
+}
+
+/// Whether a query may be the name of a drop reason: reading those of the kernel takes a moment.
+fn may_be_reason(query: &str) -> bool {
+    let name = drop_reason::plain(query);
+    name.len() <= 64
+        && name
+            .bytes()
+            .all(|it| it.is_ascii_alphanumeric() || it == b'_')
+}
+
+/// The drop reason that is asked for, unless it is something else too and has no prefix.
+fn reason(query: &str, kernel: &[(u32, Box<str>)], found: &Lookup) -> Option<KernelReason> {
+    let name = drop_reason::plain(query);
+    let has_prefix = name.len() < query.trim().len();
+    let is_other = |entry: &Entry| entry.name() == name || entry.aliases().contains(&&*name);
+    if !has_prefix && found.entries.iter().any(is_other) {
+        return None;
+    }
+    let mut all = reasons::joined(kernel).into_iter();
+    all.find(|reason| *reason.name == *name)
 }
 
 /// What is asked: the words, or standard input for `-` and for no word at all in a pipe.
@@ -103,6 +131,7 @@ pub fn dashes_apart(words: Vec<OsString>) -> Vec<OsString> {
 /// disables wrapping.
 fn explain(
     query: Option<&str>,
+    kernel: &[(u32, Box<str>)],
     json: bool,
     width: Option<u16>,
     out: &mut dyn Write,
@@ -120,15 +149,28 @@ fn explain(
         Some(query) => reference::look_up(query),
         None => Lookup::everything(),
     };
-    let known = !found.entries.is_empty() || !rules.is_empty();
+    let reasons: Vec<KernelReason> = match query {
+        Some(_) if !rules.is_empty() => Vec::new(),
+        Some(query) => reason(query, kernel, &found).into_iter().collect(),
+        None => reasons::joined(kernel),
+    };
+    // Its name says which reason; the words in it are not of other entries.
+    let found = match query {
+        Some(_) if !reasons.is_empty() => Lookup::default(),
+        _ => found,
+    };
+    let known = !found.entries.is_empty() || !rules.is_empty() || !reasons.is_empty();
     match (query, rules.first()) {
-        (query, _) if json => show::write_json(out, query, &found, &rules),
+        (query, _) if json => show::write_json(out, query, &found, &rules, &reasons),
+        (Some(_), None) if !reasons.is_empty() => reasons::write(out, &reasons[0], width),
         (Some(query), _) if !known => return Err(unknown(query, &found.nearest)),
         (Some(_), Some(rule)) => show::rules::write(out, rule, width),
         (Some(_), None) => show::write_entries(out, &found, width),
         (None, _) => show::write_list(out, width)
             .and_then(|()| writeln!(out))
-            .and_then(|()| show::rules::write_list(out, &rules, width)),
+            .and_then(|()| show::rules::write_list(out, &rules, width))
+            .and_then(|()| writeln!(out))
+            .and_then(|()| reasons::write_list(out, &reasons, width)),
     }
     .map_err(Error::output)?;
     Ok(known)
@@ -156,7 +198,8 @@ mod tests {
     fn explained(what: &[&str], json: bool, width: Option<u16>) -> Result<(bool, String)> {
         let query = (!what.is_empty()).then(|| what.join(" "));
         let mut out = Vec::new();
-        let known = explain(query.as_deref(), json, width, &mut out)?;
+        let kernel = [(12, "NETFILTER_DROP".into()), (900, "NEVER_SEEN".into())];
+        let known = explain(query.as_deref(), &kernel, json, width, &mut out)?;
         Ok((known, String::from_utf8(out).expect("UTF-8")))
     }
 
@@ -198,6 +241,26 @@ mod tests {
         let count = every["rules"].as_array().map(Vec::len);
         assert_eq!(count, Some(rules::ALL.len()));
         assert!(text(&[]).contains("\nnot_accepted "));
+    }
+
+    #[test]
+    fn a_drop_reason_is_explained_by_its_name_with_and_without_the_prefix() {
+        for what in [
+            "NETFILTER_DROP",
+            "netfilter_drop",
+            "SKB_DROP_REASON_NETFILTER_DROP",
+        ] {
+            let text = text(&[what]);
+            assert!(text.starts_with("NETFILTER_DROP (drop reason 12 of this kernel): a "));
+        }
+        assert!(text(&["NEVER_SEEN"]).starts_with("NEVER_SEEN (drop reason 900 of this kernel)\n"));
+        assert!(text(&["NO_SOCKET"]).starts_with("NO_SOCKET (drop reason, not of this kernel): "));
+        let (known, document) = json(&["skb_drop_reason_never_seen"]);
+        assert!(known);
+        assert_eq!(document["drop_reasons"][0]["number"], 900);
+        assert_eq!(document["entries"], serde_json::json!([]));
+        assert!(text(&[]).contains("\nNEVER_SEEN "));
+        assert!(explained(&["SKB_DROP_REASON_X"], false, None).is_err());
     }
 
     #[test]

@@ -15,6 +15,7 @@ pub mod check;
 pub mod completions;
 pub mod decode;
 pub mod diagnose;
+pub mod drops;
 pub mod echo_client;
 pub mod echo_server;
 pub mod endpoint;

@@ -10,6 +10,7 @@
 mod browser;
 mod circumstance;
 pub mod condition;
+pub mod drop_reason;
 pub mod errno;
 pub mod icmp;
 mod lookup;

@@ -1,6 +1,7 @@
 //! An entry of the tables, or all of them: text for people, and a JSON document.
 
 mod document;
+pub mod reasons;
 pub mod rules;
 
 use std::io::{self, Write};
@@ -219,7 +220,7 @@ mod tests {
     fn json(query: Option<&str>) -> serde_json::Value {
         let found = query.map_or_else(Lookup::everything, reference::look_up);
         let mut out = Vec::new();
-        write_json(&mut out, query, &found, &[]).expect("writes to memory");
+        write_json(&mut out, query, &found, &[], &[]).expect("writes to memory");
         serde_json::from_slice(&out).expect("JSON")
     }
 

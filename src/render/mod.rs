@@ -11,6 +11,7 @@
 //! | [`csv`] | fields of comma-separated values |
 //! | [`date`] | civil dates |
 //! | [`diagnosis`] | what is wrong with a host: text, JSON, metrics |
+//! | [`drops`] | packets that the kernel dropped: a line each, a table, JSON |
 //! | [`escape`] | what came from outside, made safe for a terminal |
 //! | [`explain`] | the entries of the tables of errors |
 //! | [`failure`] | an [`Error`](crate::error::Error): two lines, or JSON |
@@ -42,6 +43,7 @@ pub mod csv;
 pub mod date;
 pub mod decode;
 pub mod diagnosis;
+pub mod drops;
 pub mod escape;
 pub mod explain;
 pub mod failure;

@@ -50,6 +50,7 @@ pub const GROUPS: &[Group] = &[
             ("sockdoc sockets", "sockets with their processes"),
             ("sockdoc top", "what sockets send and receive, live"),
             ("sockdoc capture -i lo", "packets as they come"),
+            ("sockdoc drops", "packets that the kernel drops, and why"),
             ("sockdoc decode capture.pcap", "a capture, frame by frame"),
             (
                 "sockdoc decode capture.pcap app",

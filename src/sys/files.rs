@@ -4,7 +4,7 @@ use std::fs::{self, DirBuilder, File};
 use std::io::{self, Read as _};
 use std::os::fd::AsFd;
 use std::os::unix::fs::{DirBuilderExt as _, FileTypeExt as _, OpenOptionsExt as _};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use crate::error::{Error, Kind, Result};
 use crate::reference::Circumstance;
@@ -142,6 +142,91 @@ pub fn append(path: &Path) -> Result<File> {
     file.map_err(|error| failure("open", path, &error))
 }
 
+/// A file that grows by whole records, each given in one call: if one cannot be written, what was written of it is cut
+/// off, and nothing more is written.
+#[derive(Debug)]
+pub struct Growing {
+    file: File,
+    /// Bytes of whole records.
+    whole: u64,
+    has_failed: bool,
+    /// The name that it has while it grows, and the one that it gets at the end.
+    names: Option<[PathBuf; 2]>,
+}
+
+impl Growing {
+    /// Creates it, and makes it empty if it is there; `-` is standard output.
+    ///
+    /// # Errors
+    /// When it cannot be created.
+    pub fn create(path: &Path) -> Result<Growing> {
+        Ok(Growing {
+            file: create(path)?,
+            whole: 0,
+            has_failed: false,
+            names: None,
+        })
+    }
+
+    /// The same under another name, with `.part` at its end, until it is complete: who sees the name sees a whole
+    /// file.
+    ///
+    /// # Errors
+    /// When it cannot be created.
+    pub fn create_aside(path: &Path) -> Result<Growing> {
+        let mut name = path.as_os_str().to_owned();
+        name.push(".part");
+        let aside = PathBuf::from(name);
+        let mut growing = Growing::create(&aside)?;
+        growing.names = Some([aside, path.to_owned()]);
+        Ok(growing)
+    }
+
+    /// It is complete.
+    ///
+    /// # Errors
+    /// When it cannot be renamed.
+    pub fn complete(mut self) -> io::Result<()> {
+        match self.names.take() {
+            Some([from, to]) => fs::rename(from, to),
+            None => Ok(()),
+        }
+    }
+}
+
+impl io::Write for Growing {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        if self.has_failed {
+            return Err(io::Error::from_raw_os_error(libc::EIO));
+        }
+        match self.file.write_all(bytes) {
+            Ok(()) => {
+                self.whole += bytes.len() as u64;
+                Ok(bytes.len())
+            }
+            Err(error) => {
+                self.has_failed = true;
+                // A pipe or a device cannot be cut; there it does not matter.
+                let _ = self.file.set_len(self.whole);
+                Err(error)
+            }
+        }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.file.flush()
+    }
+}
+
+impl Drop for Growing {
+    /// What was given up is whole as far as it goes.
+    fn drop(&mut self) {
+        if let Some([from, to]) = self.names.take() {
+            let _ = fs::rename(from, to);
+        }
+    }
+}
+
 /// Deletes a file.
 ///
 /// # Errors
@@ -244,6 +329,26 @@ mod tests {
         fs::write(folder.path().join("other"), b"x").unwrap();
         assert_eq!(used(folder.path(), "sockdoc-", ".json").unwrap(), 10);
         assert!(used(&path, "", "").is_err());
+    }
+
+    #[test]
+    fn a_file_gets_its_name_at_the_end_and_nothing_more_after_what_did_not_fit() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("ring.pcap");
+        let mut growing = Growing::create_aside(&path).unwrap();
+        growing.write_all(b"whole").unwrap();
+        assert!(!path.exists() && folder.path().join("ring.pcap.part").exists());
+        growing.complete().unwrap();
+        assert_eq!(fs::read(&path).unwrap(), b"whole");
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
+        // Nothing more comes after what did not fit, even if there is room again.
+        let mut full = Growing::create(Path::new("/dev/full")).unwrap();
+        assert_eq!(
+            full.write_all(b"x").unwrap_err().kind(),
+            io::ErrorKind::StorageFull
+        );
+        full.file = File::create(&path).unwrap();
+        assert!(full.write_all(b"x").is_err());
     }
 
     #[test]

@@ -7,6 +7,7 @@
 //! | [`connect`] | several addresses tried in order and raced |
 //! | [`server`] | the event loop that drives a [`Service`](crate::service::Service) |
 //! | [`datagram`] | the loop of a datagram server, and one exchange of a client |
+//! | [`mod@drops`] | packets that the kernel drops, as they are dropped |
 //! | [`exchange`] | one connection of a client: send, stream, receive, with deadlines |
 //! | [`live`] | frames as they come: packet sockets with a ring |
 //! | [`load`] | many connections that drive a [`Client`](crate::load::Client) |
@@ -50,6 +51,7 @@ pub mod clock;
 pub mod connect;
 pub mod datagram;
 pub mod datagram_probe;
+pub mod drops;
 pub mod exchange;
 pub mod files;
 pub mod fill;

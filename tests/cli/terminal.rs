@@ -8,7 +8,7 @@ use crate::ping::may_ping;
 use crate::speak;
 use crate::support::{self, Server, fake_server, run, skip, sockdoc, stderr, stdout};
 
-const COMMANDS: [&str; 16] = [
+const COMMANDS: [&str; 17] = [
     "app-server",
     "app-client",
     "echo-server",
@@ -21,6 +21,7 @@ const COMMANDS: [&str; 16] = [
     "top",
     "decode",
     "capture",
+    "drops",
     "ping",
     "resolve",
     "explain",
@@ -377,7 +378,7 @@ fn the_examples_of_the_overview_work_as_typed() {
             continue;
         }
         // One needs a terminal, the others go on until they are ended.
-        if matches!(example[0], "top" | "watch" | "capture") {
+        if matches!(example[0], "top" | "watch" | "capture" | "drops") {
             continue;
         }
         if example[0].ends_with("-server") {

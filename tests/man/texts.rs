@@ -74,6 +74,22 @@ pub(crate) fn files(command: &str) -> &'static [Entry] {
             ("/run/netns", "Named network namespaces, see ip-netns(8)."),
         ],
         "decode" | "capture" => &[("/etc/services", "Names of ports in filters.")],
+        "drops" => &[
+            (
+                "/sys/kernel/btf/vmlinux",
+                "The types of the kernel, and the names of its drop reasons.",
+            ),
+            ("/proc/kallsyms", "The names of the kernel's functions."),
+            (
+                "/proc/net/snmp, /proc/net/netstat",
+                "Counters of what has no drop reason.",
+            ),
+            ("/etc/services", "Names of ports in filters."),
+        ],
+        "explain" => &[(
+            "/sys/kernel/btf/vmlinux",
+            "The names of the kernel's drop reasons.",
+        )],
         "resolve" => &[
             (
                 "/etc/nsswitch.conf",
@@ -142,6 +158,7 @@ pub(crate) fn see_also(command: &str) -> &'static [&'static str] {
         "diagnose" | "watch" => &["ss(8)", "nstat(8)", "ip(8)", "nft(8)", "tcp(7)"],
         "decode" => &["tcpdump(8)", "tshark(1)", "pcap-filter(7)"],
         "capture" => &["tcpdump(8)", "dumpcap(1)", "pcap-filter(7)", "packet(7)"],
+        "drops" => &["nft(8)", "tc(8)", "ip(8)", "pcap-filter(7)", "bpf(2)"],
         "ping" => &["ping(8)", "fping(8)", "mtr(8)", "traceroute(1)", "icmp(7)"],
         "resolve" => &[
             "getaddrinfo(3)",

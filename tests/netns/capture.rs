@@ -129,13 +129,13 @@ fn frames(path: &Path) -> (usize, Vec<Interface>) {
 }
 
 /// Two namespaces with a cable between them.
-struct Cable {
-    here: Namespace,
-    there: Namespace,
+pub(crate) struct Cable {
+    pub(crate) here: Namespace,
+    pub(crate) there: Namespace,
 }
 
 impl Cable {
-    fn new(test: &str) -> Option<Cable> {
+    pub(crate) fn new(test: &str) -> Option<Cable> {
         let (here, there) = (Namespace::new(test)?, Namespace::new(test)?);
         let peer = format!(
             "link add east type veth peer name west netns {}",

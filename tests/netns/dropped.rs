@@ -223,7 +223,7 @@ fn no_command_is_left_out() {
     let tried: Vec<&str> = long
         .chain(SHORT)
         .filter_map(|args| args.first().copied())
-        .chain(["echo-client", "app-client", "decode", "watch"])
+        .chain(["echo-client", "app-client", "decode", "watch", "drops"])
         .collect();
     for command in sockdoc::cli::command().get_subcommands() {
         assert!(

@@ -11,6 +11,7 @@
 //! | [`watch`] | findings that begin and end |
 //! | [`diagnose_firewall`] | this host's own firewall as the cause, and as it should be |
 //! | [`documented`] | `--json` as its manual page has it |
+//! | [`drops`] | packets that the kernel drops, each for a reason made on purpose |
 //! | [`dropped`] | privileges that are dropped, kept for a time, or not used for files |
 //! | [`families`] | raw, ping and packet sockets; scopes of IPv6 |
 //! | [`faults`] | the bench of `sockdoc diagnose`: a table of faults and look-alikes |
@@ -50,6 +51,7 @@ mod diagnose_firewall;
 mod dns_server;
 mod documented;
 mod dropped;
+mod drops;
 mod families;
 mod faults;
 mod fill;

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use crate::capfile::{Count, Frame, Interface, Timestamp};
-use crate::commands::decode::output::Output;
+use crate::commands::decode::output::{self, Output};
 use crate::commands::serving::tell;
 use crate::error::Result;
 use crate::render::date;
@@ -51,7 +51,10 @@ impl Files {
             Some(_) => numbered(path, 1),
             None => path.to_owned(),
         };
-        let mut output = Output::create(&first)?;
+        let mut output = match rotation {
+            Some(_) => Output::create_aside(&first)?,
+            None => Output::create(&first)?,
+        };
         output.describe(&interfaces)?;
         Ok(Files {
             path: path.to_owned(),
@@ -129,7 +132,7 @@ impl Files {
     fn rotate(&mut self) -> Result<()> {
         self.number += 1;
         let path = numbered(&self.path, self.number);
-        let mut next = Output::create(&path)?;
+        let mut next = Output::create_aside(&path)?;
         next.describe(&self.interfaces)?;
         std::mem::replace(&mut self.output, next).finish()?;
         self.begun = Instant::now();
@@ -150,10 +153,11 @@ impl Files {
 /// `out.pcapng` with a number and the time: `out_00001_20260131T140359Z.pcapng`, as dumpcap names files of a ring.
 pub(super) fn numbered(path: &Path, number: u64) -> PathBuf {
     let now = date::compact(Duration::from_nanos(clock::realtime().0));
-    let stem = path.file_stem().unwrap_or_default().to_os_string();
-    let mut name = stem;
+    let (plain, compression) = output::kind(path);
+    let mut name = plain.file_stem().unwrap_or_default().to_os_string();
     name.push(format!("_{number:05}_{now}"));
-    if let Some(extension) = path.extension() {
+    let packed = path.extension().filter(|_| compression.is_some());
+    for extension in plain.extension().into_iter().chain(packed) {
         name.push(".");
         name.push(extension);
     }
@@ -170,6 +174,9 @@ mod tests {
         let name = name.to_str().unwrap();
         assert!(name.starts_with("/tmp/a.b/out_00012_2"), "{name}");
         assert!(name.ends_with("Z.pcapng"), "{name}");
+        let name = numbered(Path::new("/tmp/out.pcapng.zst"), 1);
+        let name = name.to_str().unwrap();
+        assert!(name.starts_with("/tmp/out_00001_2") && name.ends_with("Z.pcapng.zst"));
         assert!(
             !numbered(Path::new("out"), 1)
                 .to_str()

@@ -71,7 +71,7 @@ pub(in crate::commands) struct Options {
     #[arg(long, conflicts_with_all = ["hex", "json", "names", "messages", "follow", "streams", "ladder", "expert",
         "stats", "write", "report", "extract"])]
     csv: bool,
-    /// Write matching frames to this file, as pcapng if its name ends in .pcapng, otherwise as pcap.
+    /// Write matching frames to this file: .pcapng or .pcap, and .gz or .zst after it to compress.
     #[arg(short = 'w', value_name = "OUT", group = "view")]
     pub(in crate::commands) write: Option<PathBuf>,
     /// Write a report to this file: one HTML page with findings, streams, drawings and charts.
@@ -371,7 +371,7 @@ impl Options {
 }
 
 /// The service names of this system; empty if it has no such file.
-fn services() -> Services {
+pub(in crate::commands) fn services() -> Services {
     /// The longest file of services that is read, in bytes.
     const MOST: u64 = 1 << 20;
     let text = files::read(Path::new("/etc/services"), MOST).unwrap_or_default();

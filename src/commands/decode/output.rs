@@ -1,16 +1,15 @@
 //! The file that `-w` writes.
 
-use std::fs::File;
-use std::io::{self, BufWriter, Write as _};
-use std::path::Path;
+use std::io::{self, BufWriter};
+use std::path::{Path, PathBuf};
 
 use crate::capfile::{
-    BlockCopier, ByteOrder, Count, Frame, Interface, LinkType, Lost, PcapWriter, PcapngWriter,
-    Timestamp, WriteError, order_of,
+    BlockCopier, ByteOrder, Compression, Count, Frame, Interface, LinkType, Lost, Packer,
+    PcapWriter, PcapngWriter, Timestamp, WriteError, order_of,
 };
 use crate::commands::serving::tell;
 use crate::error::{Error, Kind, Result};
-use crate::sys::files;
+use crate::sys::files::Growing;
 
 /// A capture file that is being written; `-` is standard output.
 pub(in crate::commands) struct Output {
@@ -22,13 +21,16 @@ pub(in crate::commands) struct Output {
     failed: Option<Error>,
 }
 
+/// Where records go: compressed if asked for, in larger pieces, each of whole records.
+type Sink = Packer<BufWriter<Growing>>;
+
 enum Format {
     /// No frame yet: the header of a pcap file needs the link type of the first; what is to be pcapng is
     /// copied if the capture is pcapng too.
-    Waiting(BufWriter<File>, Wanted),
-    Pcap(PcapWriter<BufWriter<File>>),
-    Pcapng(PcapngWriter<BufWriter<File>>),
-    Copy(BlockCopier<BufWriter<File>>),
+    Waiting(Sink, Wanted),
+    Pcap(PcapWriter<Sink>),
+    Pcapng(PcapngWriter<Sink>),
+    Copy(BlockCopier<Sink>),
     Broken,
 }
 
@@ -39,21 +41,30 @@ enum Wanted {
 }
 
 impl Output {
-    /// Creates the file: pcapng if its name ends in .pcapng, otherwise pcap.
+    /// Creates the file: pcapng if its name ends in .pcapng, otherwise pcap; compressed if .gz or .zst follows.
     pub(in crate::commands) fn create(path: &Path) -> Result<Output> {
-        let file = BufWriter::with_capacity(1 << 20, files::create(path)?);
-        let name = path.display().to_string();
-        let wanted = match path.extension() {
+        Ok(Output::new(path, Growing::create(path)?))
+    }
+
+    /// The same, under another name until it is complete.
+    pub(in crate::commands) fn create_aside(path: &Path) -> Result<Output> {
+        Ok(Output::new(path, Growing::create_aside(path)?))
+    }
+
+    fn new(path: &Path, file: Growing) -> Output {
+        let (plain, compression) = kind(path);
+        let wanted = match plain.extension() {
             Some(extension) if extension == "pcapng" => Wanted::Pcapng,
             _ => Wanted::Pcap,
         };
-        Ok(Output {
-            name,
-            file: Format::Waiting(file, wanted),
+        let file = BufWriter::with_capacity(1 << 20, file);
+        Output {
+            name: path.display().to_string(),
+            file: Format::Waiting(Packer::new(file, compression), wanted),
             order: ByteOrder::Little,
             lost: Lost::default(),
             failed: None,
-        })
+        }
     }
 
     /// The file's name.
@@ -179,7 +190,11 @@ impl Output {
             ));
             tell("next: to keep it, use a file name that ends in .pcapng");
         }
-        file.and_then(|mut file| file.flush())
+        let complete = |file: Sink| {
+            let file = file.finish()?.into_inner();
+            file.map_err(io::IntoInnerError::into_error)?.complete()
+        };
+        file.and_then(complete)
             .map_err(|error| failure(&name, &error))
     }
 
@@ -190,6 +205,19 @@ impl Output {
                 .on(&self.name)
                 .next("write pcapng: use a file name that ends in .pcapng"),
         }
+    }
+}
+
+/// The name without the ending of its compression, and that.
+pub(in crate::commands) fn kind(path: &Path) -> (PathBuf, Option<Compression>) {
+    let compression = match path.extension().and_then(|it| it.to_str()) {
+        Some("gz") => Some(Compression::Gzip),
+        Some("zst") => Some(Compression::Zstd),
+        _ => None,
+    };
+    match compression {
+        Some(_) => (path.with_extension(""), compression),
+        None => (path.to_owned(), None),
     }
 }
 

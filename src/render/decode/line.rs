@@ -380,6 +380,28 @@ pub(super) fn packet_head(out: &mut Buffer, frame: &Frame<'_>, protocol: &str) {
     out.byte(b' ');
 }
 
+/// Writes addresses, protocol, length and ports of a packet that belongs to no stream.
+pub fn outline(out: &mut Buffer, frame: &Frame<'_>) {
+    let layers = frame.decoded.innermost();
+    match (&layers.network, &layers.transport) {
+        (Network::Ip(ip), Transport::Tcp(tcp))
+            if tcp.header_length != 0 && ip.fragment.is_none() =>
+        {
+            addresses(out, ip.source, ip.destination);
+            head(out, "TCP", frame.length);
+            ports(out, tcp.source, tcp.destination);
+            out.text(" [");
+            flags(out, tcp.flags);
+            out.byte(b']');
+            if tcp.payload.length > 0 {
+                out.text(" Len=");
+                out.number(u64::from(tcp.payload.length));
+            }
+        }
+        _ => without_connection(out, frame, layers, None),
+    }
+}
+
 /// What is not a segment of a stream.
 fn without_connection(
     out: &mut Buffer,

@@ -4,6 +4,7 @@ use std::io::{self, Write};
 
 use serde::Serialize;
 
+use super::reasons::{KernelReason, ReasonJson};
 use super::rules::RuleJson;
 use super::unknown_codes;
 use crate::diagnose::Rule;
@@ -22,6 +23,8 @@ struct Document<'a> {
     entries: Vec<EntryDocument>,
     /// Findings of the diagnosis.
     rules: Vec<RuleJson>,
+    /// Reasons for which the kernel drops packets.
+    drop_reasons: Vec<ReasonJson<'a>>,
     nearest: &'a [&'static str],
     /// The system that the query comes from: `linux`, `bsd`, `windows`, `lwip`.
     system: Option<&'static str>,
@@ -159,6 +162,7 @@ pub fn write_json(
     query: Option<&str>,
     found: &Lookup,
     rules: &[&'static Rule],
+    reasons: &[KernelReason],
 ) -> io::Result<()> {
     let document = Document {
         schema: "sockdoc.explain/1",
@@ -170,6 +174,7 @@ pub fn write_json(
             .map(|entry| EntryDocument::new(*entry, found))
             .collect(),
         rules: rules.iter().map(RuleJson::from).collect(),
+        drop_reasons: reasons.iter().map(ReasonJson::from).collect(),
         nearest: &found.nearest,
         system: found.system.map(System::word),
         host: found.place.host.as_deref(),

@@ -6,13 +6,20 @@ use std::os::fd::OwnedFd;
 use super::{Command, Kernel, Refused, number, pair};
 use crate::bpf::btf::Btf;
 use crate::bpf::counting::MOST;
-use crate::bpf::drops::{self, FLOW_KEY, Flow, REASON_KEY, Reason};
+use crate::bpf::drops::{self, FLOW_KEY, Flow, Maps, REASON_KEY, Reason};
+use crate::bpf::record::Record;
 use crate::bpf::resets::{self, Reset};
 use crate::bpf::{Missing, Program, attempts};
 
+use super::ring::{self, Ring};
+
+/// `BPF_MAP_TYPE_HASH`: what does not fit is not counted, and nothing is forgotten.
+const EXACT: u32 = 1;
 /// `BPF_MAP_TYPE_LRU_HASH`: when it is full the oldest entry makes room, so that whoever looks for hours sees what is
 /// new.
 const HASH: u32 = 9;
+/// `BPF_MAP_TYPE_RINGBUF`.
+const RINGBUF: u32 = 27;
 /// Bytes of each value.
 const COUNT: u32 = 8;
 
@@ -71,32 +78,74 @@ impl Counter {
 #[derive(Debug)]
 pub struct Drops {
     reasons: OwnedFd,
-    flows: OwnedFd,
+    flows: Option<OwnedFd>,
+    ring: Option<Ring>,
     names: Vec<(u32, Box<str>)>,
     _link: OwnedFd,
 }
 
 impl Drops {
-    /// Begins to count.
+    /// Begins to count, by reason and by flow.
     ///
     /// # Errors
     /// As [`Counter::lookups`].
     pub fn open(kernel: &Kernel<'_>) -> Result<Drops, Refused> {
-        let reasons = kernel.map(REASON_KEY)?;
-        let flows = kernel.map(FLOW_KEY)?;
+        let flows = Some(kernel.map(FLOW_KEY)?);
+        Drops::begin(kernel, flows, None, &[])
+    }
+
+    /// Begins to count by reason, and to record each packet of these network namespaces; none: of all.
+    ///
+    /// # Errors
+    /// As [`Counter::lookups`].
+    pub fn recording(kernel: &Kernel<'_>, namespaces: &[u32]) -> Result<Drops, Refused> {
+        let ring = Some(kernel.ring()?);
+        Drops::begin(kernel, None, ring, namespaces)
+    }
+
+    fn begin(
+        kernel: &Kernel<'_>,
+        flows: Option<OwnedFd>,
+        ring: Option<Ring>,
+        namespaces: &[u32],
+    ) -> Result<Drops, Refused> {
+        let kind = if ring.is_some() { EXACT } else { HASH };
+        let reasons = kernel.map_of(kind, REASON_KEY)?;
         let mut names = Vec::new();
         let program = kernel.fit(|btf| {
             names = drops::reasons(btf);
             let descriptor = |map: &OwnedFd| number(map).cast_signed();
-            drops::program(btf, descriptor(&reasons), descriptor(&flows))
+            let maps = Maps {
+                reasons: descriptor(&reasons),
+                flows: flows.as_ref().map(descriptor),
+                ring: ring.as_ref().map(|it| (descriptor(it.fd()), namespaces)),
+            };
+            drops::program(btf, &maps)
         })?;
         let link = kernel.attach(&program)?;
         Ok(Drops {
             reasons,
             flows,
+            ring,
             names,
             _link: link,
         })
+    }
+
+    /// Takes the records that wait, in their order.
+    pub fn records(&mut self, each: &mut dyn FnMut(Record)) {
+        if let Some(ring) = &mut self.ring {
+            ring.read(&mut |bytes| {
+                if let Some(record) = Record::read(bytes) {
+                    each(record);
+                }
+            });
+        }
+    }
+
+    /// Whether there are more reasons and places than could be told apart.
+    pub fn is_full(&self) -> bool {
+        entries::<REASON_KEY>(&self.reasons).len() >= MOST as usize
     }
 
     /// The name of a reason in this kernel.
@@ -104,6 +153,11 @@ impl Drops {
         let mut names = self.names.iter();
         let (_, name) = names.find(|(number, _)| *number == reason)?;
         Some(name)
+    }
+
+    /// The names of all reasons.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.names.iter().map(|(_, name)| &**name)
     }
 
     /// The drops so far, by reason.
@@ -116,8 +170,10 @@ impl Drops {
 
     /// The flows of which packets were dropped so far.
     pub fn flows(&self) -> Vec<(Flow, u64)> {
-        let entries = entries::<FLOW_KEY>(&self.flows).into_iter();
+        let entries = self.flows.as_ref().map(entries::<FLOW_KEY>);
         entries
+            .unwrap_or_default()
+            .into_iter()
             .filter_map(|(key, count)| Some((Flow::read(&key)?, count)))
             .collect()
     }
@@ -171,6 +227,12 @@ impl Resets {
 }
 
 impl Kernel<'_> {
+    /// The drop reasons of this kernel; none if it does not tell.
+    pub fn reasons(&self) -> Vec<(u32, Box<str>)> {
+        let found = self.read(|btf| Ok(drops::reasons(btf)));
+        found.unwrap_or_default()
+    }
+
     /// Loads a program and runs it at its tracepoint until the link is closed.
     pub(super) fn attach(&self, program: &Program) -> Result<OwnedFd, Refused> {
         let loaded = self.load(program)?;
@@ -182,10 +244,24 @@ impl Kernel<'_> {
 
     /// `BPF_MAP_CREATE`: a hash with keys of this many bytes.
     fn map(&self, key: usize) -> Result<OwnedFd, Refused> {
+        self.map_of(HASH, key)
+    }
+
+    fn map_of(&self, kind: u32, key: usize) -> Result<OwnedFd, Refused> {
         let key = u32::try_from(key).unwrap_or(u32::MAX);
-        let attributes = [pair(HASH, key), pair(COUNT, MOST), 0, 0, 0, 0];
+        self.make(&[pair(kind, key), pair(COUNT, MOST), 0, 0, 0, 0])
+    }
+
+    /// A ring buffer.
+    fn ring(&self) -> Result<Ring, Refused> {
+        let size = u32::try_from(ring::SIZE).unwrap_or(u32::MAX);
+        let made = self.make(&[pair(RINGBUF, 0), pair(0, size), 0, 0, 0, 0])?;
+        Ring::map(made).map_err(Refused::Run)
+    }
+
+    fn make(&self, attributes: &[u64]) -> Result<OwnedFd, Refused> {
         // SAFETY: these attributes hold no addresses.
-        let made = unsafe { (self.call)(Command::MapCreate, &attributes) };
+        let made = unsafe { (self.call)(Command::MapCreate, attributes) };
         made.map_err(|error| Refused::Load(error, String::new()))
     }
 }

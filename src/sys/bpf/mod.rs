@@ -4,6 +4,7 @@
 
 mod counting;
 mod owning;
+mod ring;
 
 pub use counting::{Counter, Drops, Resets};
 pub use owning::Owning;
@@ -117,6 +118,11 @@ impl Kernel<'_> {
         &self,
         make: impl FnOnce(&Btf<'_>) -> Result<Program, Missing>,
     ) -> Result<Program, Refused> {
+        self.read(make)
+    }
+
+    /// Reads the kernel's types.
+    fn read<T>(&self, make: impl FnOnce(&Btf<'_>) -> Result<T, Missing>) -> Result<T, Refused> {
         let file = File::open(self.btf).map_err(Refused::NoBtf)?;
         // SAFETY: the kernel never changes or truncates this file.
         match unsafe { MmapOptions::new().map_copy_read_only(&file) } {
@@ -194,10 +200,7 @@ impl Kernel<'_> {
     }
 }
 
-fn fit(
-    types: &[u8],
-    make: impl FnOnce(&Btf<'_>) -> Result<Program, Missing>,
-) -> Result<Program, Refused> {
+fn fit<T>(types: &[u8], make: impl FnOnce(&Btf<'_>) -> Result<T, Missing>) -> Result<T, Refused> {
     let btf = Btf::new(types).map_err(Refused::BadBtf)?;
     make(&btf).map_err(Refused::Missing)
 }

@@ -22,6 +22,8 @@ pub enum Capability {
     SysPtrace = 19,
     /// Enter a namespace.
     SysAdmin = 21,
+    /// See the addresses of the kernel's functions.
+    Syslog = 34,
     /// With [`Capability::Bpf`]: run a BPF program that reads the kernel's memory.
     Perfmon = 38,
     /// Load a BPF program.
