@@ -23,8 +23,8 @@ pub mod btf;
 pub mod counting;
 pub mod drops;
 pub mod owning;
-pub mod resets;
 pub mod record;
+pub mod resets;
 pub mod task_file;
 #[cfg(test)]
 mod testing;

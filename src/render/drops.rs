@@ -10,7 +10,7 @@ use super::decode::line::outline;
 use super::json::line as json_line;
 use super::table::Table;
 use super::{Paint, Style, counted, date, escape, thousands, wrap};
-use crate::capfile::Timestamp;
+use crate::capfile::{Ends, Timestamp};
 use crate::dissect::Frame;
 use crate::drops::Dropped;
 use crate::drops::tally::{Row, Tally};
@@ -40,6 +40,8 @@ pub fn write_packet(out: &mut Buffer, dropped: &Dropped) {
             request: None,
             wrong_checksum: None,
             contested: None,
+            ends: Ends::default(),
+            record: &[],
             messages: 0,
             facts: 0,
             is_selected: true,

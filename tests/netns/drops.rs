@@ -308,7 +308,7 @@ fn drops_made_on_purpose_have_the_reason_of_the_kernel_the_place_and_words() {
 
     let table = watch.stop();
     let row = |reason: &str| {
-        let mut rows = text
+        let mut rows = table
             .lines()
             .map(|line| line.split_whitespace().collect::<Vec<_>>());
         let found = rows.find(|row| row.first() == Some(&reason));
