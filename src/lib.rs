@@ -19,7 +19,7 @@
 //! | [`load`] | pure: a load run: the schedule of requests, which replies count as success, the figures | `message`, `framing`, `service` |
 //! | [`packet`] | pure: link types and packet layers, decoded through pnet's views into a flat record of a frame | `reference`, `capfile` |
 //! | [`stream`] | pure: TCP connections in a capture: analysis, reassembly, application messages | `capfile`, `packet`, `message`, `framing` |
-//! | [`dissect`] | pure: the dissection of a capture: frames in, typed events out: frames, streams, messages, facts | `capfile`, `packet`, `stream`, `filter` |
+//! | [`dissect`] | pure: the dissection of a capture: frames in, typed events out: frames, streams, messages, facts | `capfile`, `dns`, `packet`, `stream`, `filter`, `tls` |
 //! | [`mod@drops`] | pure: packets that the kernel dropped: where and why, which are everyday, a tally | `bpf`, `capfile`, `host`, `packet` |
 //! | [`dns`] | pure: name resolution: DNS messages, the resolver's files, what a look-up gave | - |
 //! | [`tls`] | pure: a TLS handshake as a client makes it: what the server offers, what is wrong with its certificates | - |

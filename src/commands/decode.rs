@@ -25,12 +25,13 @@ use session::Session;
 ///
 /// Reads pcap and pcapng files, plain or compressed with gzip, zstd or lz4. Each frame is a line as tshark
 /// prints it, including tshark's TCP analysis flags; a frame that completes an application message is a
-/// line about the message.
+/// line about the message. What DNS, TLS, HTTP, SSH, DHCP and QUIC say first is added to the line, as tcpdump adds it.
 ///
 /// A filter in tcpdump's syntax selects frames: host, net, port, portrange, proto, src, dst, tcp, udp, icmp,
 /// arp, vlan, less, greater, proto[offset:size], and, or, not. In addition there are stream N, app (frames
 /// that complete an application message) and expert (frames with findings); and mpls, pppoes, vxlan, geneve, gtp and
-/// erspan, with a number or without: what stands to their right is about the packet inside.
+/// erspan, with a number or without: what stands to their right is about the packet inside. host-name NAME and sni NAME
+/// select what names this host, or one below it, in DNS, TLS, HTTP or DHCP, and what follows in the same stream.
 ///
 /// With a filter, --streams shows the streams of the frames that match, and --expert what it finds in them.
 ///

@@ -1,6 +1,6 @@
 //! A frame of a dissection, kept to be shown by another thread.
 
-use super::Frame;
+use super::{Frame, Said};
 use crate::capfile::{Ends, Timestamp};
 use crate::packet::Decoded;
 use crate::packet::checksum::Wrong;
@@ -18,6 +18,7 @@ pub struct Kept {
     quoted: Option<u32>,
     request: Option<u64>,
     wrong_checksum: Option<Wrong>,
+    said: Option<Box<Said>>,
     contested: Option<[u8; 4]>,
     messages: u32,
     facts: u32,
@@ -39,6 +40,7 @@ impl Kept {
             quoted: frame.quoted,
             request: frame.request,
             wrong_checksum: frame.wrong_checksum,
+            said: frame.said.map(|said| Box::new(said.clone())),
             contested: frame.contested,
             messages: frame.messages,
             facts: frame.facts,
@@ -62,6 +64,7 @@ impl Kept {
             quoted: self.quoted,
             request: self.request,
             wrong_checksum: self.wrong_checksum,
+            said: self.said.as_deref(),
             contested: self.contested,
             messages: self.messages,
             facts: self.facts,

@@ -23,6 +23,7 @@
 mod claims;
 mod inside;
 mod kept;
+pub mod said;
 mod selection;
 mod unread;
 mod watch;
@@ -40,6 +41,8 @@ use crate::stream::{self, EchoRequests, Fact, Noted, SegmentInfo, StreamRef, Tra
 use claims::Claims;
 pub use inside::{Behind, Unseen};
 pub use kept::Kept;
+use said::Greetings;
+pub use said::Said;
 use selection::Selection;
 pub use unread::Unread;
 use watch::Watch;
@@ -53,6 +56,8 @@ pub struct Settings {
     pub filter: Filter,
     /// Look at what is around the streams as well: the capture itself, addresses, pings, queries, scans.
     pub watch: bool,
+    /// Look for what application protocols say first: hosts, versions, requests.
+    pub greetings: bool,
     /// The filter is about the innermost packet of each frame.
     pub inside: bool,
     /// Verify the checksums of the frames that are selected.
@@ -109,6 +114,8 @@ pub struct Frame<'a> {
     pub request: Option<u64>,
     /// The checksum that is wrong, if checksums are verified.
     pub wrong_checksum: Option<Wrong>,
+    /// What an application protocol says in it.
+    pub said: Option<&'a Said>,
     /// Of ARP: the address that somebody else has claimed before.
     pub contested: Option<[u8; 4]>,
     /// Application messages that it completes.
@@ -161,6 +168,7 @@ pub struct Dissector {
     echoes: EchoRequests,
     fragments: Fragments,
     claims: Claims,
+    greetings: Option<Box<Greetings>>,
     selection: Selection,
     watch: Option<Box<Watch>>,
     check_checksums: bool,
@@ -177,6 +185,7 @@ impl Dissector {
             echoes: EchoRequests::default(),
             fragments: Fragments::default(),
             claims: Claims::default(),
+            greetings: settings.greetings.then(Box::default),
             watch: settings.watch.then(Box::default),
             selection: Selection::new(settings.filter, settings.inside),
             check_checksums: settings.check_checksums,
@@ -244,12 +253,17 @@ impl Dissector {
         }
         let quoted = quoted.map(|stream| stream.number);
         let number = segment.map(|segment| segment.stream).or(quoted);
+        let greetings = self.greetings.as_deref_mut();
+        let said = said::listen(greetings, decoded, bytes, segment.as_ref(), handler);
+        let (host, is_sni) = said::named(self.greetings.as_deref(), said.as_deref(), number);
         let subject = Subject {
             data: frame.data,
             original_len: frame.original_len,
             stream: number.map(u64::from),
             app: messages > 0,
             expert: facts > 0,
+            host,
+            is_sni,
             ..Subject::new(frame.data, frame.original_len)
         };
         let contested = match &decoded.innermost().network {
@@ -289,6 +303,7 @@ impl Dissector {
             wrong_checksum: (self.check_checksums && is_selected)
                 .then(|| checksum::wrong(decoded, bytes))
                 .flatten(),
+            said: said.as_deref(),
             contested,
             messages,
             facts,
@@ -454,7 +469,7 @@ fn late<'a>(
             stream::Event::Message(message) => Some(message.stream.number),
             stream::Event::Fact(fact) => fact.stream.map(|stream| stream.number),
             stream::Event::Ended(summary) => Some(summary.number),
-            stream::Event::Begun(_) | stream::Event::Data(..) => None,
+            stream::Event::Begun(_) | stream::Event::Named(..) | stream::Event::Data(..) => None,
         };
         if stream.is_some_and(|stream| !selection.has(stream)) {
             return;

@@ -24,6 +24,7 @@ fn settings(filter: &str) -> Settings {
             seed: 1,
         },
         filter: Filter::parse(filter, &Services::parse("")).expect("a filter"),
+        greetings: true,
         inside: false,
         check_checksums: false,
         limit: None,
@@ -49,6 +50,7 @@ fn dissect(capture: &[u8], settings: Settings) -> (Vec<String>, Vec<Fact>, Total
                 facts.push(fact.clone());
                 format!("fact of frame {}", fact.frame)
             }
+            Event::Stream(stream::Event::Named(number, host)) => format!("named {number} {host}"),
             Event::Stream(stream::Event::Data(stream, _)) => format!("data {}", stream.number),
             Event::Stream(stream::Event::Ended(summary)) => format!("ended {}", summary.number),
             Event::End(_) => "end".to_owned(),

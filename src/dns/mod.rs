@@ -21,5 +21,5 @@ pub use closer::{Back, BackAnswer, Closer, Edns};
 pub use config::{NameServer, ResolverConfig};
 pub use hosts::HostsEntry;
 pub use lookup::{Answer, Asked, Lookup, Resolver, ServerAnswers, SystemAnswer};
-pub use message::{Data, Query, QueryType, Record, Reply, Unusable};
+pub use message::{Data, Query, QueryType, Record, Reply, Unusable, rcode_name};
 pub use name::Name;

@@ -271,6 +271,7 @@ impl Builder {
             }),
             Test::Not(test) => self.test(test, no, yes),
             Test::Stream(_)
+            | Test::Named { .. }
             | Test::App
             | Test::Expert
             | Test::Packed(..)

@@ -128,6 +128,10 @@ impl Compiler {
                 return Ok(Test::Packed(word, *number));
             }
             Primitive::Stream(number) => Test::Stream(u64::from(*number)),
+            Primitive::Named { is_sni, name } => Test::Named {
+                is_sni: *is_sni,
+                name: name.as_str().into(),
+            },
             Primitive::App => Test::App,
             Primitive::Expert => Test::Expert,
         })

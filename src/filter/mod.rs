@@ -30,7 +30,8 @@
 //! application message), `expert` (a frame that there is a finding about). The requested data is reported
 //! with the frame ([`Subject`]).
 //!
-//! `mpls`, `pppoes`, `vxlan`, `geneve`, `gtp` and `erspan`, with a number or without, ask what the innermost packet is
+//! `host-name NAME` and `sni NAME` select what names this host, or one below it, and what comes after that in the same
+//! conversation. `mpls`, `pppoes`, `vxlan`, `geneve`, `gtp` and `erspan`, with a number or without, ask what the innermost packet is
 //! packed in ([`Subject::packed`]). What stands to their right is about the innermost packet.
 //!
 //! As in tcpdump, packets behind a VLAN tag, inside a tunnel or after extension headers do not match.

@@ -305,6 +305,8 @@ impl Parser<'_> {
                 Some(number) => Primitive::Stream(number),
                 None => return self.wrong("expected a stream number after 'stream'"),
             },
+            "host-name" => self.host_name(false)?,
+            "sni" => self.host_name(true)?,
             "app" => Primitive::App,
             "expert" => Primitive::Expert,
             word => {
@@ -317,6 +319,18 @@ impl Parser<'_> {
             }
         };
         Ok((self.asked(primitive, start), None))
+    }
+
+    /// The name of a host, after `host-name` or `sni`.
+    fn host_name(&mut self, is_sni: bool) -> Result<Primitive, Wrong> {
+        match self.peek() {
+            Some(Token::Name(name) | Token::Word(name) | Token::Dotted(name)) => {
+                let name = name.trim_end_matches('.').to_ascii_lowercase();
+                self.at += 1;
+                Ok(Primitive::Named { is_sni, name })
+            }
+            _ => self.wrong("expected the name of a host, such as example.com"),
+        }
     }
 
     /// `less`, `greater`.

@@ -21,6 +21,10 @@ pub struct Subject<'a> {
     pub app: bool,
     /// Whether there is a finding about it, for `expert`.
     pub expert: bool,
+    /// The host that it names, or that its conversation has named, for `host-name`.
+    pub host: Option<&'a str>,
+    /// Whether it was named in a TLS Client Hello, for `sni`.
+    pub is_sni: bool,
     /// The headers that its innermost packet is packed in: words such as `vxlan`, with their numbers.
     pub packed: &'a [(&'static str, u32)],
     /// A frame of an Ethernet header and its innermost packet, for what stands to the right of such a word.
@@ -38,6 +42,8 @@ impl<'a> Subject<'a> {
             stream: None,
             app: false,
             expert: false,
+            host: None,
+            is_sni: false,
             packed: &[],
             unpacked: &[],
             tags: &[],
@@ -85,6 +91,11 @@ pub(super) enum Test {
     Any(Vec<Test>),
     Not(Box<Test>),
     Stream(u64),
+    /// The host of the conversation is this one, or below it.
+    Named {
+        is_sni: bool,
+        name: Box<str>,
+    },
     App,
     Expert,
     /// The innermost packet is packed in such a header, with this number or any.
@@ -214,6 +225,9 @@ impl Test {
             }
             Test::Not(test) => !test.holds(subject)?,
             Test::Stream(number) => subject.stream == Some(*number),
+            Test::Named { is_sni, name } => {
+                (subject.is_sni || !is_sni) && subject.host.is_some_and(|host| is_of(host, name))
+            }
             Test::App => subject.app,
             Test::Expert => subject.expert,
             Test::Packed(word, number) => subject
@@ -293,6 +307,15 @@ impl Number {
             }
         }
     }
+}
+
+/// Whether a host is a domain or below it; case does not matter (RFC 4343).
+fn is_of(host: &str, domain: &str) -> bool {
+    let host = host.strip_suffix('.').unwrap_or(host).as_bytes();
+    let Some(start) = host.len().checked_sub(domain.len()) else {
+        return false;
+    };
+    host[start..].eq_ignore_ascii_case(domain.as_bytes()) && (start == 0 || host[start - 1] == b'.')
 }
 
 fn related(left: u32, relation: Relation, right: u32) -> bool {

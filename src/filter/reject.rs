@@ -106,6 +106,7 @@ impl<'a> Search<'a> {
                 .any(|test| self.reaches(&Goal::of(test, wanted, Some(rest)))),
             Test::Compare(..)
             | Test::Stream(_)
+            | Test::Named { .. }
             | Test::App
             | Test::Expert
             | Test::Packed(..)

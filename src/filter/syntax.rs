@@ -48,6 +48,8 @@ pub(super) enum Primitive {
     Relation(Arithmetic, Relation, Arithmetic),
     /// `stream 5`.
     Stream(u32),
+    /// `host-name example.com`, or `sni example.com`.
+    Named { is_sni: bool, name: String },
     /// `app`.
     App,
     /// `expert`.
@@ -186,7 +188,11 @@ impl Expr {
         self.any(&|primitive| {
             matches!(
                 primitive,
-                Primitive::Stream(_) | Primitive::App | Primitive::Expert | Primitive::Packed(..)
+                Primitive::Stream(_)
+                    | Primitive::Named { .. }
+                    | Primitive::App
+                    | Primitive::Expert
+                    | Primitive::Packed(..)
             )
         })
     }

@@ -149,6 +149,35 @@ fn after_a_header_that_packs_another_packet_the_filter_is_about_that_packet() {
 }
 
 #[test]
+fn a_host_name_is_that_of_the_host_or_of_a_domain_above_it() {
+    let frame = tcp(443, 1024);
+    let subject = Subject {
+        host: Some("WWW.Example.com"),
+        is_sni: true,
+        ..Subject::new(&frame, 54)
+    };
+    for (text, expected) in [
+        ("host-name www.example.com", true),
+        ("host-name example.com", true),
+        ("sni EXAMPLE.com.", true),
+        ("host-name ample.com", false),
+        ("host-name a.www.example.com", false),
+        ("tcp and not sni com", false),
+    ] {
+        assert_eq!(matches_subject(text, &subject), expected, "{text}");
+        assert!(parse(text).unwrap().needs_analysis());
+    }
+    let plain = Subject {
+        is_sni: false,
+        ..subject
+    };
+    assert!(!matches_subject("sni example.com", &plain));
+    assert!(matches_subject("host-name example.com", &plain));
+    assert!(!matches("host-name example.com", &frame));
+    assert!(parse("host-name 80").is_err());
+}
+
+#[test]
 fn an_empty_filter_matches_everything_of_every_link_type() {
     for text in ["", "  \t\n"] {
         let filter = parse(text).unwrap();

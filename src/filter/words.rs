@@ -27,6 +27,8 @@ pub(super) const KEYWORDS: &[&str] = &[
     "or",
     "not",
     "stream",
+    "host-name",
+    "sni",
     "app",
     "expert",
     "pppoed",

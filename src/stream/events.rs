@@ -377,6 +377,8 @@ pub struct Fact {
 pub enum Event<'a> {
     /// A stream has begun, as far as the capture shows it.
     Begun(Begun),
+    /// What runs over the stream with this number has named the host that it is for.
+    Named(u32, &'a str),
     /// An application message is complete.
     Message(&'a AppMessage<'a>),
     /// Something is noteworthy.

@@ -19,7 +19,7 @@ impl Kept {
             Event::Message(message) => self.messages.push((message.frame, message.guessed)),
             Event::Fact(fact) => self.facts.push(fact.noted.clone()),
             Event::Ended(summary) => self.summaries.push(**summary),
-            Event::Begun(_) | Event::Data(..) => {}
+            Event::Begun(_) | Event::Named(..) | Event::Data(..) => {}
         }
     }
 }

@@ -68,6 +68,11 @@ const DIFFERENT: &[(&str, &[usize], &str)] = &[
     ),
     ("around-no-causes", &[7, 29, 30, 54], "as above"),
     (
+        "first-words",
+        &[1, 2, 3, 7, 8, 12, 13, 14, 18, 19, 23, 24, 25],
+        "the content of application protocols is not decoded",
+    ),
+    (
         "gre-unknown",
         &[2, 3, 4],
         "what GRE carries is named, and not decoded",
@@ -1140,6 +1145,62 @@ fn what_is_not_opened_is_named_and_what_only_has_its_port_is_not() {
     ] {
         assert_eq!(last(name), line);
     }
+}
+
+#[test]
+fn what_application_protocols_say_first_is_at_the_end_of_the_line() {
+    let text = decode("first-words", &[]);
+    let said: Vec<&str> = text
+        .lines()
+        .filter_map(|line| line.split_once(": ").map(|(_, said)| said))
+        .collect();
+    let expected = [
+        "DNS query A www.shop.test",
+        "DNS reply A www.shop.test: A 10.0.0.2 and 1 more",
+        "DNS reply A www.shop.test: NXDOMAIN",
+        "TLS Client Hello www.shop.test TLS 1.3 ALPN h2",
+        "TLS Server Hello TLS 1.3",
+        "TLS Client Hello www.shop.test TLS 1.3 ALPN h2",
+        "TLS Alert fatal unrecognized_name (112)",
+        "HTTP GET /index.html?a=\\x1b[2J (host shop.test:80)",
+        "HTTP 404 Not Found",
+        "SSH SSH-2.0-OpenSSH_9.2",
+        "DHCP ACK 10.0.0.1 (host laptop)",
+        "QUIC version 1 Initial",
+    ];
+    assert_eq!(said, expected);
+    assert!(!decode("first-words", &["--no-app"]).contains("Client Hello"));
+}
+
+#[test]
+fn a_host_name_selects_the_stream_from_there_on_and_stands_in_the_table() {
+    let count = |filter: &str| decode("first-words", &[filter]).lines().count();
+    assert_eq!(count("sni shop.test"), 4);
+    assert_eq!(count("host-name www.shop.test"), 3 + 4);
+    assert_eq!(count("host-name shop.test and tcp port 80"), 2);
+    assert_eq!(count("host-name other.test"), 0);
+    let table = decode("first-words", &["--streams"]);
+    let hosts: Vec<&str> = table
+        .lines()
+        .filter_map(|row| row.split_whitespace().last())
+        .collect();
+    assert_eq!(
+        hosts,
+        ["HOST", "www.shop.test", "www.shop.test", "shop.test", "-"]
+    );
+    let events = objects(&decode("first-words", &["--json"]));
+    let hello = &events.iter().find(|it| it["frame"] == 7).unwrap()["application"];
+    assert_eq!(
+        *hello,
+        serde_json::json!({
+            "protocol": "TLS", "host_name": "www.shop.test", "message": "client_hello", "sni": "www.shop.test",
+            "version": "TLS 1.3", "alpn": "h2", "text": "Client Hello www.shop.test TLS 1.3 ALPN h2",
+        })
+    );
+    let streams = events.iter().filter(|it| it["event"] == "stream");
+    let hosts: Vec<&Value> = streams.map(|it| &it["host_name"]).collect();
+    assert_eq!(hosts[2], "shop.test");
+    assert_eq!(*hosts[3], Value::Null);
 }
 
 /// Captures of the same talk, what the packets are packed in, and the number of that.

@@ -27,7 +27,7 @@ use crate::sys::{clock, files, resolve, terminal};
 #[derive(Debug, Clone, clap::Args)]
 #[command(group = clap::ArgGroup::new("view"))]
 pub(in crate::commands) struct Options {
-    /// Show only frames that match, in tcpdump's filter syntax; also: stream N, app, expert.
+    /// Show only frames that match, in tcpdump's filter syntax; also: stream N, app, expert, sni.
     #[arg(value_name = "FILTER")]
     pub(in crate::commands) filter: Vec<String>,
     /// Let the filter look at the innermost packet: behind VLAN tags, tunnels, IPv6 extension headers.
@@ -117,7 +117,7 @@ pub(in crate::commands) struct Options {
     /// Search every TCP stream for application messages.
     #[arg(long)]
     app_any: bool,
-    /// Do not search for application messages.
+    /// Do not look for application messages, or for what other protocols say first (DNS, TLS, HTTP, SSH).
     #[arg(long, conflicts_with_all = ["app_any", "app_port", "messages"])]
     no_app: bool,
     /// Which bytes to keep when overlapping out-of-order segments differ.
@@ -167,6 +167,7 @@ impl Options {
             },
             filter: Filter::parse(&text, &services()).map_err(|error| filter_error(&error))?,
             watch: self.has_findings(),
+            greetings: !self.no_app,
             inside: self.inside,
             check_checksums: self.check_checksums,
             limit: self.count,

@@ -347,6 +347,7 @@ pub(in crate::commands) fn filter_error(error: &FilterError) -> Error {
         return Error::new(Kind::CannotRun, "read the filter", cause)
             .next(format!("the same here: '{words}'"));
     }
-    Error::new(Kind::CannotRun, "read the filter", error.to_string())
-        .next("the syntax is tcpdump's (man pcap-filter), plus stream N, app and expert")
+    Error::new(Kind::CannotRun, "read the filter", error.to_string()).next(
+        "the syntax is tcpdump's (man pcap-filter), plus stream N, app, expert, sni and host-name",
+    )
 }

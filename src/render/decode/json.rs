@@ -10,6 +10,7 @@ use serde::Serialize;
 use super::buffer::Buffer;
 use super::other::unread;
 use super::stats::Stats;
+use super::streams::Hosts;
 use super::view::EventWriter;
 use crate::capfile::Timestamp;
 use crate::diagnose::{Finding, of_fact};
@@ -17,7 +18,7 @@ use crate::dissect::{Behind, Frame, Totals};
 use crate::message::Content;
 use crate::render::escape;
 use crate::render::json::line;
-use crate::stream::{AppMessage, Endpoint, Event, Fact, Noted, Piece, Role, StreamRef};
+use crate::stream::{AppMessage, Endpoint, Event, Fact, Noted, Role, StreamRef};
 
 /// `,"KEY":` in one piece.
 macro_rules! key {
@@ -37,9 +38,11 @@ macro_rules! begin {
     };
 }
 
+mod data;
 mod packets;
 mod streams;
 
+use data::{content_bytes, data};
 use packets::Packets;
 
 /// Writes events as JSON.
@@ -48,6 +51,7 @@ pub struct Json {
     shown: Shown,
     packets: Packets,
     stats: Stats,
+    hosts: Hosts,
 }
 
 /// Which events are written. Data and the end are always.
@@ -72,6 +76,7 @@ impl Json {
             shown,
             packets: Packets::default(),
             stats: Stats::default(),
+            hosts: Hosts::default(),
         }
     }
 }
@@ -90,7 +95,11 @@ impl EventWriter for Json {
                 _ => {}
             },
             Event::Data(stream, piece) => data(out, stream, *piece),
-            Event::Ended(summary) if self.shown.streams => streams::stream(out, summary),
+            Event::Named(number, host) if self.shown.streams => self.hosts.add(*number, host),
+            Event::Ended(summary) if self.shown.streams => {
+                let host = self.hosts.take(summary.number);
+                streams::stream(out, summary, host.as_deref());
+            }
             _ => {}
         }
     }
@@ -113,6 +122,7 @@ impl EventWriter for Json {
             shown: self.shown,
             packets: std::mem::take(&mut self.packets),
             stats: Stats::default(),
+            hosts: Hosts::default(),
         }))
     }
 
@@ -242,32 +252,6 @@ fn content(out: &mut Buffer, found: &AppMessage<'_>) {
             key!(out, "error");
             string(out, &error.to_string());
         }
-    }
-}
-
-/// The next bytes of a connection that is followed.
-fn data(out: &mut Buffer, stream: &StreamRef, piece: Piece<'_>) {
-    out.text(begin!("data"));
-    direction(out, stream);
-    key!(out, "from_client");
-    out.text(if stream.from_client { "true" } else { "false" });
-    match piece {
-        Piece::Gap(length) => {
-            key!(out, "missing_bytes");
-            out.number(u64::from(length));
-        }
-        Piece::Data(bytes) => content_bytes(out, bytes),
-    }
-    out.text("}\n");
-}
-
-/// Bytes as text; if they are not UTF-8 lossy, with an exact `_hex` twin.
-fn content_bytes(out: &mut Buffer, bytes: &[u8]) {
-    key!(out, "content");
-    string(out, &String::from_utf8_lossy(bytes));
-    if std::str::from_utf8(bytes).is_err() {
-        key!(out, "content_hex");
-        string(out, &crate::render::json::hex(bytes));
     }
 }
 

@@ -6,10 +6,11 @@ use super::buffer::Buffer;
 use super::clock::TimeColumn;
 use super::names::Names;
 use super::{ends, icmp, other};
-use crate::dissect::Frame;
+use crate::dissect::{Frame, Said};
 use crate::packet::checksum::Wrong;
 use crate::packet::record::{Between, Ip, Layers, Network, Tcp, Transport};
 use crate::packet::tcp::{Opt, Options, flag};
+use crate::render::escape;
 use crate::stream::{Analysis, Direction, Marks, SegmentInfo};
 
 /// Writes the lines of frames. What the lines of one stream have in common is formatted once and copied.
@@ -134,6 +135,11 @@ impl LineWriter {
                 self.names = names;
             }
             _ => without_connection(out, frame, layers, self.names.as_mut()),
+        }
+        if application.is_empty()
+            && let Some(said) = frame.said
+        {
+            self::said(out, said);
         }
         suffix(out, frame, !application.is_empty());
         if !frame.ends.are_unsought() {
@@ -365,6 +371,15 @@ fn rare_flags(out: &mut Buffer, flags: u16) {
         out.text(separator);
         out.text("Reserved");
     }
+}
+
+/// What an application protocol says, as tcpdump adds it: `: HTTP GET /`.
+#[cold]
+fn said(out: &mut Buffer, said: &Said) {
+    out.text(": ");
+    out.text(said.protocol);
+    out.byte(b' ');
+    out.text(&escape::text(&said.words));
 }
 
 /// `PROTOCOL LENGTH `; of a mobile user's packet `GTP <PROTOCOL> LENGTH `.

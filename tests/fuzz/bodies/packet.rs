@@ -2,6 +2,7 @@
 
 use sockdoc::capfile::{Ends, LinkType, Timestamp};
 use sockdoc::dissect::Frame;
+use sockdoc::dissect::said::Greetings;
 use sockdoc::packet::record::{Span, Transport};
 use sockdoc::packet::{checksum, decode};
 use sockdoc::render::decode::json::Shown;
@@ -52,6 +53,7 @@ pub(crate) fn packet(data: &[u8]) {
             Transport::None => {}
         }
     }
+    let said = Greetings::default().read(&decoded, frame, None);
     let frame = Frame {
         number: 1,
         time: Timestamp::default(),
@@ -64,6 +66,7 @@ pub(crate) fn packet(data: &[u8]) {
         quoted: None,
         request: None,
         wrong_checksum: checksum::wrong(&decoded, frame),
+        said: said.as_deref(),
         contested: Some([10, 0, 0, 1]),
         messages: 0,
         facts: 0,

@@ -44,7 +44,7 @@ impl Count {
                 }
             }
             Event::Begun(begun) => self.begun += u64::from(begun.frame > 0),
-            Event::Fact(_) => {}
+            Event::Fact(_) | Event::Named(..) => {}
         }
     }
 }

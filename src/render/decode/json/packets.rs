@@ -8,7 +8,7 @@ use super::super::line::KNOWN;
 use super::super::numbers::protocol_name;
 use super::super::other::mac;
 use super::{address, string, time};
-use crate::dissect::Frame;
+use crate::dissect::{Frame, Said};
 use crate::packet::gre;
 use crate::packet::ip::protocol;
 use crate::packet::record::{Arp, Between, Ip, Network, Tcp, Transport};
@@ -86,6 +86,9 @@ impl Packets {
         }
         if frame.decoded.passed.count > 0 || frame.decoded.inner.is_some() {
             around(out, frame);
+        }
+        if let Some(said) = frame.said {
+            application(out, said);
         }
         if let Some(wrong) = frame.wrong_checksum {
             key!(out, "checksum_wrong");
@@ -193,6 +196,27 @@ fn packet_of_ip(out: &mut Buffer, frame: &Frame<'_>, ip: &Ip, transport: &Transp
         key!(out, "more_fragments");
         out.text(if fragment.more { "true" } else { "false" });
     }
+}
+
+/// What an application protocol says.
+#[cold]
+fn application(out: &mut Buffer, said: &Said) {
+    key!(out, "application");
+    out.text("{\"protocol\":");
+    string(out, said.protocol);
+    if let Some(host) = &said.host {
+        key!(out, "host_name");
+        string(out, host);
+    }
+    for (name, value) in &said.fields {
+        out.byte(b',');
+        string(out, name);
+        out.byte(b':');
+        string(out, value);
+    }
+    key!(out, "text");
+    string(out, &said.words);
+    out.byte(b'}');
 }
 
 /// What is around the innermost packet: the addresses outside of all tunnels, and the headers in between.

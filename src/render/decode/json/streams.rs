@@ -5,7 +5,7 @@ use super::{end_of, micros, string, time};
 use crate::stream::{Account, Sent, Summary};
 
 /// A connection that is over, or as far as the capture shows it.
-pub(super) fn stream(out: &mut Buffer, summary: &Summary) {
+pub(super) fn stream(out: &mut Buffer, summary: &Summary, host: Option<&str>) {
     out.text(begin!("stream"));
     key!(out, "stream");
     out.number(u64::from(summary.number));
@@ -13,6 +13,10 @@ pub(super) fn stream(out: &mut Buffer, summary: &Summary) {
     end_of(out, summary.client);
     key!(out, "server");
     end_of(out, summary.server);
+    if let Some(host) = host {
+        key!(out, "host_name");
+        string(out, host);
+    }
     key!(out, "first_frame");
     out.number(summary.first_frame);
     time(out, summary.first);
