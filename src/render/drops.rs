@@ -38,6 +38,7 @@ pub fn write_packet(out: &mut Buffer, dropped: &Dropped) {
             segment: None,
             quoted: None,
             request: None,
+            said: None,
             wrong_checksum: None,
             contested: None,
             ends: Ends::default(),
