@@ -95,7 +95,10 @@ pub(crate) fn captures_of_the_project(folder: &Path) -> Vec<Capture> {
         let name = path.file_stem().unwrap().to_string_lossy();
         capture(folder, &name, link, &packets)
     });
-    captures.collect()
+    // Frames of some link types are decoded, and filters of them refused.
+    let services = services();
+    let has_filters = |capture: &Capture| ours("less 5", capture, &services).is_ok();
+    captures.filter(has_filters).collect()
 }
 
 /// What a filter says of a capture: the numbers of the frames that match, or that it is refused.
