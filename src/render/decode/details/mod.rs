@@ -300,7 +300,7 @@ fn month_first(date: &str) -> String {
 fn encapsulation(link: LinkType) -> (String, i32) {
     let (name, number) = match link {
         LinkType::ETHERNET => ("Ethernet", 1),
-        LinkType::PPP => ("PPP", 4),
+        LinkType::PPP | LinkType(50) => ("PPP", 4),
         LinkType::RAW => ("Raw IP", 7),
         LinkType::NULL => ("NULL/Loopback", 15),
         LinkType::LOOP => ("OpenBSD enc(4) or loopback", 32),
@@ -308,7 +308,6 @@ fn encapsulation(link: LinkType) -> (String, i32) {
         LinkType::IPV4 => ("Raw IPv4", 129),
         LinkType::IPV6 => ("Raw IPv6", 130),
         LinkType::LINUX_SLL2 => ("Linux cooked-mode capture v2", 210),
-        LinkType(50) => ("PPP", 4),
         LinkType(104) => ("Cisco HDLC", 28),
         LinkType(105) => ("IEEE 802.11 Wireless LAN", 20),
         LinkType(127) => ("IEEE 802.11 plus radiotap radio header", 23),
