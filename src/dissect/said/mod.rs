@@ -100,8 +100,8 @@ const MOST_NAMED: usize = 64 * 1024;
 
 /// Reads what is said in frames.
 ///
-/// The invariant: at most [`MOST_WAITING`] hello messages of at most [`tls::LONGEST`] bytes wait, and at most
-/// [`MOST_NAMED`] hosts are remembered.
+/// The invariant: at most `MOST_WAITING` hello messages of at most `tls::LONGEST` bytes wait, and at most
+/// `MOST_NAMED` hosts are remembered.
 #[derive(Debug, Default)]
 pub struct Greetings {
     waiting: HashMap<(u32, Direction), Waiting>,
