@@ -13,7 +13,7 @@ fn root() -> &'static Path {
 }
 
 /// All captures of the project, by their names.
-pub fn captures() -> Vec<(String, PathBuf)> {
+pub(crate) fn captures() -> Vec<(String, PathBuf)> {
     let folder = root().join("tests/data/captures");
     let paths = std::fs::read_dir(folder).expect("captures");
     let mut found: Vec<(String, PathBuf)> = paths
@@ -29,7 +29,7 @@ pub fn captures() -> Vec<(String, PathBuf)> {
 }
 
 /// tshark, if it is there and of the version whose words ours are.
-pub fn tshark(test: &str) -> Option<PathBuf> {
+pub(crate) fn tshark(test: &str) -> Option<PathBuf> {
     let Some(path) = program("tshark") else {
         skip(test, "tshark is not installed");
         return None;
