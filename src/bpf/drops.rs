@@ -254,6 +254,7 @@ impl Places {
         a.load(Double, R1, R1, self.dev_net);
         a.load(Word, R8, R1, self.net_inum);
         a.copy(R1, R8);
+        a.add(R1, INITIAL);
         a.shift_right(R1, 28);
         a.jump_if_word(R1, FIRST_NAMESPACE, known);
         a.place(by_socket);
@@ -312,6 +313,10 @@ const PACKET_LEN: i32 = 56;
 
 /// The upper four bits of the number of a namespace (`PROC_DYNAMIC_FIRST` in `fs/proc/generic.c`).
 const FIRST_NAMESPACE: i32 = 15;
+
+/// The initial namespaces have the numbers just before these (`PROC_NET_INIT_INO` and others, up to this many, in
+/// `include/uapi/linux/nsfs.h`).
+const INITIAL: i32 = 16;
 
 const TCP: u8 = 6;
 const SYN: u8 = 2;

@@ -313,7 +313,7 @@ fn the_time_wait_of_a_port_that_is_asked_for_is_shown_with_what_it_means_for_bin
     let shown = stdout(&run(&["sockets", &wanted]));
     assert!(shown.contains(&meaning), "{shown}");
     // Of rows alone, each line is one.
-    let rows = run(&["sockets", "-H", &wanted]);
+    let rows = run(&["sockets", "-H", &address.to_string()]);
     assert!(stderr(&rows).contains(&meaning), "{}", stderr(&rows));
     assert_eq!(stdout(&rows).lines().count(), 1, "{}", stdout(&rows));
 }
