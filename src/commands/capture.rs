@@ -349,7 +349,7 @@ pub fn run(args: &Args, context: &Context) -> Result<Status> {
     } = handler;
     session.lost(counts.iter().map(|count| count.dropped).sum());
     let totals = session.finish(read.is_ok())?;
-    for line in text::summary(&totals, &counts, begun.elapsed()) {
+    for line in text::summary(&totals, &counts, begun.elapsed(), options.tells_findings()) {
         tell(&line);
     }
     tell_owners(owners.as_ref());

@@ -29,8 +29,9 @@ pub fn written(name: &str, packets: u64, counts: &[Count]) -> Vec<String> {
     lines
 }
 
-/// The end of a capture that was shown: what it was, what the kernel counted, what is wrong.
-pub fn summary(totals: &Totals, counts: &[Count], time: Duration) -> Vec<String> {
+/// The end of a capture that was shown: what it was, what the kernel counted, what is wrong. `told`: the findings
+/// are in the output.
+pub fn summary(totals: &Totals, counts: &[Count], time: Duration, told: bool) -> Vec<String> {
     let mut what = vec![format!(
         "{} in {:.1} s",
         counted(totals.selected, "packet"),
@@ -49,6 +50,7 @@ pub fn summary(totals: &Totals, counts: &[Count], time: Duration) -> Vec<String>
     if totals.selected > 0 {
         lines.push(match totals.facts {
             0 => "no problems found in these packets".to_owned(),
+            facts if told => counted(facts, "finding"),
             facts => format!(
                 "{}; to see them: capture with --expert, or with -w and decode the file with --expert",
                 counted(facts, "finding")
@@ -247,7 +249,7 @@ mod tests {
             received: 1_200,
             dropped,
         };
-        let lines = summary(&totals, &[count(0)], Duration::from_millis(1_200));
+        let lines = summary(&totals, &[count(0)], Duration::from_millis(1_200), false);
         assert_eq!(lines[0], "12 packets in 1.2 s, 1 TCP stream");
         assert_eq!(
             lines[1],

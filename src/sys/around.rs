@@ -2,8 +2,10 @@
 //! gathered before.
 
 use std::fs;
-use std::net::{IpAddr, SocketAddr, UdpSocket};
+use std::net::{IpAddr, SocketAddr};
 
+use nix::ifaddrs::getifaddrs;
+use nix::sys::socket::SockaddrStorage;
 use socket2::Type;
 
 use crate::diagnose::reach::{self, Target, Told};
@@ -21,9 +23,17 @@ use crate::sys::sockets::{Query, Taken, sample};
 /// Other namespaces than these are not searched.
 const MOST_PLACES: usize = 64;
 
-/// Whether an address is one of this host, in the namespace of the calling thread.
+/// Whether an address is one of this host, in the namespace of the calling thread: loopback, any, or of an interface
+/// (getifaddrs(3)). An attempt to bind it would say the same, and be counted as a program's failure by who watches them.
 pub(crate) fn is_here(ip: IpAddr) -> bool {
-    ip.to_canonical().is_loopback() || UdpSocket::bind((ip, 0)).is_ok()
+    let ip = ip.to_canonical();
+    let is_it = |address: SockaddrStorage| {
+        let v4 = address.as_sockaddr_in().map(|it| IpAddr::V4(it.ip()));
+        let v6 = address.as_sockaddr_in6().map(|it| IpAddr::V6(it.ip()));
+        v4.or(v6) == Some(ip)
+    };
+    let has_it = || getifaddrs().is_ok_and(|mut all| all.any(|it| it.address.is_some_and(is_it)));
+    ip.is_loopback() || ip.is_unspecified() || has_it()
 }
 
 /// A failure to connect, with what this host's sockets say about it.
@@ -208,6 +218,24 @@ mod tests {
 
     fn me() -> String {
         format!("(pid {})", std::process::id())
+    }
+
+    #[test]
+    fn addresses_of_this_host_are_loopback_any_and_those_of_its_interfaces() {
+        for here in [
+            "127.0.0.1",
+            "127.9.9.9",
+            "::1",
+            "0.0.0.0",
+            "::ffff:127.0.0.1",
+        ] {
+            assert!(is_here(here.parse().unwrap()), "{here}");
+        }
+        let own = getifaddrs().unwrap().filter_map(|it| it.address);
+        for address in own.filter_map(|it| Some(it.as_sockaddr_in()?.ip())) {
+            assert!(is_here(address.into()), "{address}");
+        }
+        assert!(!is_here("203.0.113.77".parse().unwrap()));
     }
 
     #[test]

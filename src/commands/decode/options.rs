@@ -232,9 +232,14 @@ impl Options {
         context.verbose && !context.json && !self.is_view_given()
     }
 
+    /// Whether the output has the findings.
+    pub(in crate::commands) fn tells_findings(&self) -> bool {
+        self.expert || self.report.is_some()
+    }
+
     /// Whether everything is looked for that may be a finding.
     fn has_findings(&self) -> bool {
-        self.expert || self.report.is_some() || self.io.is_some()
+        self.tells_findings() || self.io.is_some()
     }
 
     /// The form of a table.

@@ -143,11 +143,9 @@ errnos! {
         details "Raise it with LimitNOFILE= in the systemd unit, or ulimit -n.";
 
     28 ENOSPC "No space left on device"
-        cause "the disk or its inodes are used up; for inotify and epoll: a limit per user (fs.inotify.max_user_watches, fs.epoll.max_user_watches)"
-        next "compare: df -h; df -i; sysctl fs.inotify fs.epoll"
-        when File
-            cause "the disk or its inodes are used up"
-            next "compare: df -h; df -i";
+        cause "the disk or its inodes are used up"
+        next "compare: df -h; df -i"
+        details "Of inotify_add_watch() and epoll_ctl(): the limit of the user is used up (sysctl fs.inotify.max_user_watches fs.epoll.max_user_watches).";
 
     32 EPIPE "Broken pipe"
         cause "this side wrote after the peer had closed or reset the connection, or after shutdown() of its own sending side"
