@@ -1,4 +1,5 @@
-"""tools/bench top: the live view, beside ss -tanp under watch, each on a terminal of 80x24 at 1 s.
+"""tools/bench top: the live view, beside ss -tanp under watch, and bandwhich if it is installed (cargo install
+bandwhich), each on a terminal of 80x24 at 1 s.
 
   cost    the processor time of the viewer and its children, with 10,000 TCP sockets (many_sockets.c) and
           with as many as the host has of its own: at most 4 % of one processor at 10,000 sockets
@@ -59,6 +60,9 @@ class Top(Bench):
         viewers = {}
         if shutil.which("watch") and shutil.which("ss"):
             viewers["watch -n1 ss -tanp"] = ["watch", "-n1", "ss", "-tanp"]
+        # Flags: no names are resolved, and only loopback is captured.
+        if shutil.which("bandwhich"):
+            viewers["bandwhich -n -i lo"] = ["bandwhich", "-n", "-i", "lo"]
         if self.sockdoc:
             viewers["sockdoc top -i 1"] = [self.sockdoc, "top", "-i", "1"]
         if not viewers:
