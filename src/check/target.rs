@@ -94,11 +94,11 @@ impl Target {
             return place(Place::Unix(path.into()));
         }
         if let Some(pid) = word.strip_prefix("pid:") {
-            let pid = pid.parse().ok().filter(|pid| *pid > 0);
-            let pid = pid.ok_or_else(|| {
-                Unreadable::new(format!("'{pid:?}' is not a process id"), "pid:1234")
+            let read = pid.parse().ok().filter(|pid| *pid > 0);
+            let read = read.ok_or_else(|| {
+                Unreadable::new(format!("'{pid}' is not a process id"), "pid:1234")
             })?;
-            return place(Place::Process(pid));
+            return place(Place::Process(read));
         }
         if let Some((scheme, rest)) = word.split_once("://") {
             return Self::of_url(word, scheme, rest);

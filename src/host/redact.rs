@@ -123,8 +123,8 @@ impl Redactor {
         }
         let number = u32::try_from(self.addresses.len() + 1).unwrap_or(u32::MAX);
         let new = *self.addresses.entry(plain).or_insert_with(|| match plain {
-            // 10.0.0.0/8 has room for 16 million.
-            IpAddr::V4(_) => Ipv4Addr::from(0x0a00_0000 | number & 0x00ff_ffff).into(),
+            // The upper half of 10.0.0.0/8 has room for 8 million, and few hosts to be mistaken for.
+            IpAddr::V4(_) => Ipv4Addr::from(0x0a80_0000 | number & 0x007f_ffff).into(),
             IpAddr::V6(own) => {
                 let link_local = own.is_unicast_link_local();
                 let start = if link_local { 0xfe80 } else { 0xfd00 };

@@ -27,7 +27,7 @@ pub enum MessageError {
     HeaderKind(&'static str),
     /// The header lacks this key.
     MissingKey(&'static str),
-    /// The content-length is this, and not an integer from 0 up.
+    /// The content-length is this, and not a non-negative integer.
     BadLength(Box<str>),
     /// The content-encoding of a JSON content is this, and not a name.
     BadEncoding(Box<str>),
@@ -76,7 +76,7 @@ impl fmt::Display for MessageError {
             }
             MessageError::MissingKey(key) => write!(f, "the header lacks '{key}'"),
             MessageError::BadLength(what) => {
-                write!(f, "content-length is {what}, not an integer from 0 up")
+                write!(f, "content-length is {what}, not a non-negative integer")
             }
             MessageError::BadEncoding(what) => {
                 write!(f, "content-encoding is {what}, not the name of an encoding")

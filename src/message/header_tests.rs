@@ -41,7 +41,7 @@ fn a_length_that_is_no_integer_from_0_up_is_refused_and_named() {
     ] {
         assert_eq!(
             with_length(length).unwrap_err().to_string(),
-            format!("content-length is {what}, not an integer from 0 up")
+            format!("content-length is {what}, not a non-negative integer")
         );
     }
     assert_eq!(with_length("-0").unwrap().content_length, 0);

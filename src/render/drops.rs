@@ -196,7 +196,13 @@ impl Summary<'_> {
         } else {
             "in these network namespaces"
         };
+        let blind = &self.blind;
+        let only_counted = [blind.accept_overflows, blind.no_route, blind.backlog];
         let head = match packets {
+            0 if only_counted.iter().flatten().any(|count| *count > 0) => format!(
+                "no drop with a reason {place} in {:.1} s; the drops below were only counted",
+                self.time.as_secs_f64()
+            ),
             0 => format!(
                 "no packets dropped {place} in {:.1} s",
                 self.time.as_secs_f64()
@@ -276,10 +282,13 @@ impl Summary<'_> {
                 .push("more reasons and places than can be counted: some drops are missing".into());
         }
         if self.tally.elsewhere() > 0 {
-            notes.push(format!(
-                "{} dropped in other network namespaces (--all-netns)",
-                counted(self.tally.elsewhere(), "packet")
-            ));
+            let place = if self.is_one {
+                "in other network namespaces (--all-netns)"
+            } else {
+                "in a network namespace that is not known"
+            };
+            let packets = counted(self.tally.elsewhere(), "packet");
+            notes.push(format!("{packets} dropped {place}"));
         }
         if self.tally.everyday() > 0 {
             notes.push(format!(
@@ -295,7 +304,7 @@ impl Summary<'_> {
             ),
             (
                 self.blind.no_route,
-                "not sent for want of a route (IpOutNoRoutes): sockdoc diagnose",
+                "not sent for lack of a route (IpOutNoRoutes): sockdoc diagnose",
             ),
             (
                 self.blind.backlog,

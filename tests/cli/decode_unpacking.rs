@@ -5,7 +5,7 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use crate::support::{Running, finish, launched_by, program, skip, stderr, stdout};
+use crate::support::{Running, finish, launched_by, program, run, skip, stderr, stdout};
 
 /// Kilobytes of address space that the program may have.
 const MOST_KB: &str = "120000";
@@ -71,5 +71,25 @@ fn a_file_that_unpacks_to_much_takes_no_more_memory_than_another() {
         let output = finish(command);
         assert_eq!(stderr(&output), "", "{packer}");
         assert_eq!(stdout(&output).lines().count(), 1, "{packer}");
+    }
+}
+
+#[test]
+fn a_name_that_promises_another_compression_is_refused_before_anything_is_written() {
+    let folder = tempfile::tempdir().unwrap();
+    let capture = concat!(
+        env!("CARGO_MANIFEST_DIR"),
+        "/tests/data/captures/tutorial.pcap"
+    );
+    for ending in ["xz", "lz4", "bz2"] {
+        let path = folder.path().join(format!("out.pcapng.{ending}"));
+        let output = run(&["decode", capture, "-w", path.to_str().unwrap()]);
+        assert_eq!(output.status.code(), Some(2), "{ending}");
+        assert!(
+            stderr(&output).contains(".gz or .zst"),
+            "{}",
+            stderr(&output)
+        );
+        assert!(!path.exists(), "{ending}");
     }
 }

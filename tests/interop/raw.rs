@@ -288,17 +288,17 @@ fn what_python_closes_on_without_a_word_is_answered_with_the_reason() {
         (
             "a length that is a string",
             message(&plain(r#""utf-8", "content-length": "2""#), b"{}"),
-            "Error: content-length is the string '2', not an integer from 0 up",
+            "Error: content-length is the string '2', not a non-negative integer",
         ),
         (
             "a length that is null",
             message(&plain(r#""utf-8", "content-length": null"#), b"{}"),
-            "Error: content-length is null, not an integer from 0 up",
+            "Error: content-length is null, not a non-negative integer",
         ),
         (
             "a length that is no integer",
             message(&plain(r#""utf-8", "content-length": 2.0"#), b"{}"),
-            "Error: content-length is 2.0, not an integer from 0 up",
+            "Error: content-length is 2.0, not a non-negative integer",
         ),
         (
             "an unknown encoding",
@@ -383,7 +383,7 @@ fn empty_requests_are_answered_by_ours() {
         let header = format!(
             r#"{{"byteorder": 0, "content-type": "x", "content-encoding": "y", "content-length": {length}}}"#
         );
-        let says = format!("Error: content-length is {shown}, not an integer from 0 up");
+        let says = format!("Error: content-length is {shown}, not a non-negative integer");
         assert_eq!(result(&reply(&server, &message(&header, b"ab"))), says);
     }
 }

@@ -377,7 +377,7 @@ fn what_the_kernel_gives_no_reason_for_comes_from_counters_and_other_namespaces_
         table.contains("dropped because an accept queue was full"),
         "{table}"
     );
-    assert!(table.contains("1 not sent for want of a route"), "{table}");
+    assert!(table.contains("1 not sent for lack of a route"), "{table}");
     // At least this one: other tests drop packets too.
     assert!(
         table.contains("dropped in other network namespaces"),

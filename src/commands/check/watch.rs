@@ -58,7 +58,10 @@ pub(super) fn watch(
     if !context.json {
         let word = if checks == 1 { "check" } else { "checks" };
         say(
-            &[format!("{checks} {word}, {} well, {bad} not", checks - bad)],
+            &[format!(
+                "{checks} {word}: {} OK, {bad} failed",
+                checks - bad
+            )],
             context,
         )?;
     }

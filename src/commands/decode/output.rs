@@ -43,11 +43,13 @@ enum Wanted {
 impl Output {
     /// Creates the file: pcapng if its name ends in .pcapng, otherwise pcap; compressed if .gz or .zst follows.
     pub(in crate::commands) fn create(path: &Path) -> Result<Output> {
+        refuse_other_packing(path)?;
         Ok(Output::new(path, Growing::create(path)?))
     }
 
     /// The same, under another name until it is complete.
     pub(in crate::commands) fn create_aside(path: &Path) -> Result<Output> {
+        refuse_other_packing(path)?;
         Ok(Output::new(path, Growing::create_aside(path)?))
     }
 
@@ -205,6 +207,21 @@ impl Output {
                 .on(&self.name)
                 .next("write pcapng: use a file name that ends in .pcapng"),
         }
+    }
+}
+
+/// A name that promises another compression would not hold it.
+fn refuse_other_packing(path: &Path) -> Result<()> {
+    let ending = path.extension().and_then(|it| it.to_str());
+    match ending {
+        Some(ending @ ("xz" | "lz4" | "bz2" | "br" | "lzma")) => Err(Error::new(
+            Kind::CannotRun,
+            "write",
+            format!("captures are not written with the compression .{ending}"),
+        )
+        .on(path.display().to_string())
+        .next("let the name end in .gz or .zst, or in neither")),
+        _ => Ok(()),
     }
 }
 

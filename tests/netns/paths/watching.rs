@@ -48,7 +48,7 @@ fn a_watch_with_a_count_ends_and_says_how_it_went() {
         "{text}"
     );
     let last = text.lines().last().expect("a line");
-    assert!(last.ends_with("  3 checks, 0 well, 3 not"), "{text}");
+    assert!(last.ends_with("  3 checks: 0 OK, 3 failed"), "{text}");
     // The first is told whole, and the others are the same.
     assert_eq!(text.matches("is unreachable").count(), 1, "{text}");
     assert_eq!(output.status.code(), Some(1), "{output:?}");

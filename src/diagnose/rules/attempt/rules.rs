@@ -13,7 +13,7 @@ pub static PORT_CLOSED: Rule = rule(
     [
         "The host answered and refused: nothing listens on that port of that address, or a firewall sends resets.",
         "A reset (RST) came for the SYN: connect() gave ECONNREFUSED without an ICMP error.",
-        "A port that is filtered answers nothing, or an ICMP error comes. A server whose queue is full does not \
+        "A filtered port does not answer, or an ICMP error comes. A server whose queue is full does not \
          refuse: Linux drops the SYN.",
         "Start the server, or use the address and port that it listens on.",
     ],

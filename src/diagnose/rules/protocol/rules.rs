@@ -13,7 +13,7 @@ pub static CLOSES_AT_ONCE: Rule = rule(
     [
         "The connection is accepted and ended before the server sends a byte.",
         "The end of the connection (FIN) came first.",
-        "A server that closes after its answer is well. A proxy or load balancer without a server behind it accepts \
+        "A server that closes after its answer is healthy. A proxy or load balancer without a server behind it accepts \
          and closes, too; so does a server that allows only certain clients (tcp wrappers, sshd).",
         "Look at the log of the server. If a proxy or docker-proxy accepts, look at the server behind it.",
     ],

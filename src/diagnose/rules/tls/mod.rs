@@ -373,7 +373,7 @@ impl At<'_> {
         let names = leaf.map_or(&[][..], |it| &it.names);
         let count = leaf.map_or(0, |it| it.name_count);
         let headline = if names.is_empty() {
-            format!("the certificate has no names of servers, and is used for {host}")
+            format!("the certificate has no subject alternative names, and is used for {host}")
         } else {
             let some = names[..names.len().min(NAMED)].join(", ");
             let more = match count.saturating_sub(NAMED) {
