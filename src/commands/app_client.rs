@@ -127,7 +127,7 @@ pub fn run(args: &Args, context: &Context) -> Result<Status> {
         tell_tried(&connection);
     }
     privilege::drop_all()?;
-    tell_unspecified(endpoint.connect_host(), &connection);
+    tell_unspecified(endpoint.connect_host());
     let copies = usize::from(args.glue.or(args.no_wait).unwrap_or(1));
     let all = request.repeat(copies);
     let ends = vec![request.len(); if args.no_wait.is_some() { copies } else { 0 }];

@@ -189,7 +189,7 @@ impl Server<'_> {
                 tell_tried(&connection);
             }
             privilege::drop_all()?;
-            tell_unspecified(self.endpoint.connect_host(), &connection);
+            tell_unspecified(self.endpoint.connect_host());
             Ok(connection)
         }
     }

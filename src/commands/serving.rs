@@ -183,14 +183,11 @@ pub fn tell_tried(connection: &Connection) {
     }
 }
 
-/// Says which address was meant by one that only servers have: Linux takes 0.0.0.0 and :: of a client for this host.
-pub fn tell_unspecified(host: &str, connection: &Connection) {
-    let address = host.parse::<IpAddr>();
-    if address.is_ok_and(|address| address.is_unspecified())
-        && let Peer::Ip(peer) = connection.peer
-    {
+/// Says what Linux makes of an address that only servers have: 0.0.0.0 and :: of a client are this host.
+pub fn tell_unspecified(host: &str) {
+    if host.parse::<IpAddr>().is_ok_and(|it| it.is_unspecified()) {
         tell(&format!(
-            "{host} is an address to listen on; a client that connects to it reaches this host: {peer}"
+            "{host} is an address to listen on; a client that connects to it reaches this host"
         ));
     }
 }
