@@ -130,6 +130,12 @@ impl Assembler {
         self.push(0, Reg::R0, 0, 0, 0);
     }
 
+    /// `to = ` the address of a place on the stack, counted from the frame pointer; takes the place of two instructions.
+    pub fn stack(&mut self, to: Reg, place: i16) {
+        self.copy(to, Reg::R10);
+        self.add(to, i32::from(place));
+    }
+
     /// `goto label`
     pub fn jump(&mut self, label: Label) {
         self.jumps.push((self.instructions.len(), label));

@@ -10,7 +10,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use super::assembler::{Assembler, Reg, Size};
 use super::btf::{Btf, Kind};
 use super::counting::{
-    Counting, VALUE, namespace_of_socket, number_of_namespace, tracepoint, word,
+    MapCalls, VALUE, namespace_of_socket, number_of_namespace, tracepoint, word,
 };
 use super::{Missing, Program, helper, member};
 
@@ -104,7 +104,7 @@ pub fn lookups(btf: &Btf<'_>, map: i32) -> Result<Program, Missing> {
     let interface = common + member(btf, common_type, "flowic_iif")?.0;
     let (source, destination) = (of_flow("saddr")?, of_flow("daddr")?);
     let who = Who::find(btf)?;
-    let counting = Counting::find(btf)?;
+    let maps = MapCalls::find(btf)?;
 
     let mut program = Assembler::default();
     let a = &mut program;
@@ -129,7 +129,7 @@ pub fn lookups(btf: &Btf<'_>, map: i32) -> Result<Program, Missing> {
     }
     who.store_namespace(a);
     who.store(a);
-    counting.count(a, map, AT, out);
+    maps.count(a, map, AT, out);
     a.end(out);
     Ok(Program::at_tracepoint(
         "sockdoc_lookups",
@@ -154,7 +154,7 @@ pub fn sends(btf: &Btf<'_>, map: i32) -> Result<Program, Missing> {
     let net = member(btf, member(btf, common_type, "skc_net")?.1, "net")?.1;
     let inum = number_of_namespace(btf, net)?;
     let who = Who::find(btf)?;
-    let counting = Counting::find(btf)?;
+    let maps = MapCalls::find(btf)?;
 
     let mut program = Assembler::default();
     let a = &mut program;
@@ -189,7 +189,7 @@ pub fn sends(btf: &Btf<'_>, map: i32) -> Result<Program, Missing> {
         a.store(Word, R10, AT, R1);
     }
     who.store(a);
-    counting.count(a, map, AT, out);
+    maps.count(a, map, AT, out);
     a.end(out);
     Ok(Program::at_tracepoint(
         "sockdoc_sends",
@@ -282,7 +282,7 @@ pub fn calls(btf: &Btf<'_>, map: i32) -> Result<Program, Missing> {
     let address = member(btf, registers, register)?.0 + inside;
     let read_user = helper(btf, "BPF_FUNC_probe_read_user")?;
     let who = Who::find(btf)?;
-    let counting = Counting::find(btf)?;
+    let maps = MapCalls::find(btf)?;
 
     let mut program = Assembler::default();
     let a = &mut program;
@@ -320,8 +320,7 @@ pub fn calls(btf: &Btf<'_>, map: i32) -> Result<Program, Missing> {
                 a.load(Half, R1, R10, AT + ADDRESS);
                 a.jump_unless(R1, family.into(), all);
             }
-            a.copy(R1, R10);
-            a.add(R1, i32::from(AT + ADDRESS));
+            a.stack(R1, AT + ADDRESS);
             a.set(R2, length);
             a.load(Double, R3, R7, address);
             a.call(read_user);
@@ -331,7 +330,7 @@ pub fn calls(btf: &Btf<'_>, map: i32) -> Result<Program, Missing> {
     }
     who.store_namespace(a);
     who.store(a);
-    counting.count(a, map, AT, out);
+    maps.count(a, map, AT, out);
     a.end(out);
     Ok(Program::at_tracepoint(
         "sockdoc_calls",
@@ -395,8 +394,7 @@ impl Who {
         a.call(self.number);
         a.shift_right(R0, 32);
         a.store(Size::Word, R10, AT + 8, R0);
-        a.copy(R1, R10);
-        a.add(R1, i32::from(AT + 40));
+        a.stack(R1, AT + 40);
         a.set(R2, 16);
         a.call(self.name);
     }

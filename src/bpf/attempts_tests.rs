@@ -5,10 +5,7 @@ use super::*;
 fn kernel(tracepoints: &[&str]) -> Vec<u8> {
     let mut writer = Writer::new();
     let int = writer.add("int", 1 << 24, 4, &[Entry::Word(32)]);
-    let ns = writer.structure("ns_common", &[("inum", int, 24)]);
-    let net = writer.structure("net", &[("ns", ns, 100)]);
-    let net = writer.pointer(net);
-    let possible = writer.structure("possible_net_t", &[("net", net, 0)]);
+    let [net, possible] = writer.namespace(int);
     let nsproxy = writer.structure("nsproxy", &[("net_ns", net, 40)]);
     let nsproxy = writer.pointer(nsproxy);
     writer.structure("task_struct", &[("nsproxy", nsproxy, 3000)]);
@@ -44,17 +41,14 @@ fn kernel(tracepoints: &[&str]) -> Vec<u8> {
         let arguments: Vec<_> = arguments.into_iter().map(|it| ("", it)).collect();
         writer.tracepoint(name, &arguments);
     }
-    let helpers = [
+    writer.helpers(&[
         "map_lookup_elem",
         "map_update_elem",
         "probe_read_user",
         "get_current_pid_tgid",
         "get_current_comm",
         "get_current_task_btf",
-    ];
-    let helpers = helpers.map(|name| format!("BPF_FUNC_{name}"));
-    let helpers: Vec<_> = (201..).zip(&helpers).map(|(n, it)| (&**it, n)).collect();
-    writer.enumeration("bpf_func_id", &helpers);
+    ]);
     writer.bytes()
 }
 

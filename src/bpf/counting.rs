@@ -10,30 +10,47 @@ pub const MOST: u32 = 1024;
 /// The place of a new entry's value on the stack, from the frame pointer.
 pub(super) const VALUE: i16 = -8;
 
-/// The numbers of the helpers that counting takes.
+/// The helpers that look up and change the entries of a map. Each call loses registers 0 to 5.
 #[derive(Debug)]
-pub(super) struct Counting {
+pub(super) struct MapCalls {
     lookup: i32,
     update: i32,
 }
 
-impl Counting {
+/// `BPF_ANY`: the entry is made or replaced.
+pub(super) const ANY: i32 = 0;
+/// `BPF_NOEXIST`: the entry is made unless there is one.
+const NO_EXIST: i32 = 1;
+
+impl MapCalls {
     pub(super) fn find(btf: &Btf<'_>) -> Result<Self, Missing> {
-        Ok(Counting {
+        Ok(MapCalls {
             lookup: helper(btf, "BPF_FUNC_map_lookup_elem")?,
             update: helper(btf, "BPF_FUNC_map_update_elem")?,
         })
     }
 
-    /// Adds one to the entry of the key at this place of the stack; `then`: the place after it. Registers 0 to 5
-    /// are lost.
-    pub(super) fn count(&self, a: &mut Assembler, map: i32, key: i16, then: Label) {
-        use Reg::{R0, R1, R2, R3, R4, R10};
-        let absent = a.label();
-        a.map(R1, map);
-        a.copy(R2, R10);
-        a.add(R2, i32::from(key));
+    /// R0 = the address of the value for the key at this place of the stack, or 0.
+    pub(super) fn lookup(&self, a: &mut Assembler, map: i32, key: i16) {
+        a.map(Reg::R1, map);
+        a.stack(Reg::R2, key);
         a.call(self.lookup);
+    }
+
+    /// Writes the value at a place of the stack for the key at another.
+    pub(super) fn update(&self, a: &mut Assembler, map: i32, [key, value]: [i16; 2], how: i32) {
+        a.map(Reg::R1, map);
+        a.stack(Reg::R2, key);
+        a.stack(Reg::R3, value);
+        a.set(Reg::R4, how);
+        a.call(self.update);
+    }
+
+    /// Adds one to the entry of the key at this place of the stack; `then`: the place after it.
+    pub(super) fn count(&self, a: &mut Assembler, map: i32, key: i16, then: Label) {
+        use Reg::{R0, R1, R10};
+        let absent = a.label();
+        self.lookup(a, map, key);
         a.jump_if_zero(R0, absent);
         a.set(R1, 1);
         a.add_atomically(R0, 0, R1);
@@ -41,14 +58,8 @@ impl Counting {
         a.place(absent);
         a.set(R1, 1);
         a.store(Size::Double, R10, VALUE, R1);
-        a.map(R1, map);
-        a.copy(R2, R10);
-        a.add(R2, i32::from(key));
-        a.copy(R3, R10);
-        a.add(R3, i32::from(VALUE));
-        // BPF_NOEXIST: another processor may have been first.
-        a.set(R4, 1);
-        a.call(self.update);
+        // Another processor may have been first.
+        self.update(a, map, [key, VALUE], NO_EXIST);
     }
 }
 

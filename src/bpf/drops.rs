@@ -10,7 +10,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use super::assembler::{Assembler, Label, Reg, Size};
 use super::btf::{Btf, Kind, TypeId};
 use super::counting::{
-    Counting, VALUE, namespace_of_socket, number_of_namespace, tracepoint, word,
+    MapCalls, VALUE, namespace_of_socket, number_of_namespace, tracepoint, word,
 };
 use super::record::Recording;
 use super::{Missing, Program, helper, member};
@@ -167,7 +167,7 @@ struct Places {
     /// Whether the tracepoint tells which socket receives (Linux 6.11).
     has_receiver: bool,
     told: Vec<i32>,
-    counting: Counting,
+    maps: MapCalls,
     read_kernel: i32,
 }
 
@@ -197,7 +197,7 @@ impl Places {
             net_inum: number_of_namespace(btf, net)?,
             has_receiver: btf.parameter(tracepoint, 4).is_some(),
             told: FLOWS.iter().filter_map(reason).collect(),
-            counting: Counting::find(btf)?,
+            maps: MapCalls::find(btf)?,
             read_kernel: helper(btf, "BPF_FUNC_probe_read_kernel")?,
         })
     }
@@ -217,7 +217,7 @@ impl Places {
         a.store(Word, R10, KEY, R6);
         a.store(Word, R10, KEY + 4, Reg::R8);
         let counted = a.label();
-        self.counting.count(a, maps.reasons, KEY, counted);
+        self.maps.count(a, maps.reasons, KEY, counted);
         a.place(counted);
         if let Some(recording) = recording {
             recording.record(a);
@@ -285,8 +285,7 @@ impl Places {
         a.load(Double, R3, R7, self.skb_head);
         a.load(Half, R1, R7, self.skb_network_header);
         a.add_register(R3, R1);
-        a.copy(R1, R10);
-        a.add(R1, i32::from(PACKET));
+        a.stack(R1, PACKET);
         a.set(R2, PACKET_LEN);
         a.call(self.read_kernel);
         a.jump_unless(R0, 0, out);
@@ -301,7 +300,7 @@ impl Places {
         a.jump_unless(R1, 6, out);
         copied(a, 6, 8, 32, 40);
         a.place(filled);
-        self.counting.count(a, flows, KEY, out);
+        self.maps.count(a, flows, KEY, out);
     }
 }
 

@@ -5,10 +5,7 @@ use super::*;
 fn kernel(reasons: &[(&str, u32)], has_reason: bool) -> Vec<u8> {
     let mut writer = Writer::new();
     let int = writer.add("int", 1 << 24, 4, &[Entry::Word(32)]);
-    let ns = writer.structure("ns_common", &[("inum", int, 24)]);
-    let net = writer.structure("net", &[("ns", ns, 100)]);
-    let net = writer.pointer(net);
-    let possible = writer.structure("possible_net_t", &[("net", net, 0)]);
+    let [_, possible] = writer.namespace(int);
     let dev = writer.structure("net_device", &[("nd_net", possible, 264)]);
     let common = writer.structure("sock_common", &[("skc_net", possible, 48)]);
     let sock = writer.structure("sock", &[("__sk_common", common, 0)]);

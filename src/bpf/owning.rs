@@ -13,7 +13,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use super::assembler::{Assembler, Label, Reg, Size};
 use super::btf::{Btf, Kind, TypeId};
-use super::counting::{namespace_of_socket, number_of_namespace, tracepoint, word};
+use super::counting::{ANY, MapCalls, namespace_of_socket, number_of_namespace, tracepoint, word};
 use super::{Missing, Program, helper, member};
 
 /// Bytes of a key: namespace, protocol, ports, nothing, addresses.
@@ -156,12 +156,12 @@ pub fn states(btf: &Btf<'_>, map: i32) -> Result<Program, Missing> {
     a.place(connects);
     a.store(Double, R10, KEY_AT + 16, R6);
     places.fill_value(a);
-    places.update(a, map);
+    places.maps.update(a, map, [KEY_AT, VALUE_AT], ANY);
     a.jump(out);
 
     a.place(ends);
     a.store(Double, R10, KEY_AT + 16, R6);
-    places.lookup(a, map);
+    places.maps.lookup(a, map, KEY_AT);
     a.jump_if_zero(R0, out);
     for at in (0..40).step_by(8) {
         a.load(Double, R1, R0, at);
@@ -169,7 +169,7 @@ pub fn states(btf: &Btf<'_>, map: i32) -> Result<Program, Missing> {
     }
     empty_key(a);
     places.fill_key(a, out);
-    places.update(a, map);
+    places.maps.update(a, map, [KEY_AT, VALUE_AT], ANY);
     a.end(out);
     Ok(Program::at_tracepoint(
         "sockdoc_connect",
@@ -230,7 +230,7 @@ fn calls(
     a.place(known);
     empty_key(a);
     places.fill_key(a, out);
-    places.lookup(a, map);
+    places.maps.lookup(a, map, KEY_AT);
     a.jump_if_zero(R0, absent);
     a.load(Word, R7, R0, 0);
     a.call(places.process);
@@ -238,7 +238,7 @@ fn calls(
     a.jump_if_equal(R0, R7, out);
     a.place(absent);
     places.fill_value(a);
-    places.update(a, map);
+    places.maps.update(a, map, [KEY_AT, VALUE_AT], ANY);
     a.end(out);
     Ok(Program::at_tracepoint(name, tracepoint, program.finish()))
 }
@@ -263,8 +263,7 @@ struct Places {
     addresses6: [i32; 2],
     leader: i16,
     comm: i16,
-    lookup: i32,
-    update: i32,
+    maps: MapCalls,
     read_kernel: i32,
     process: i32,
     current: i32,
@@ -294,8 +293,7 @@ impl Places {
             addresses6: [six("skc_v6_rcv_saddr")?, six("skc_v6_daddr")?],
             leader: member(btf, task, "group_leader")?.0,
             comm: member(btf, task, "comm")?.0,
-            lookup: helper(btf, "BPF_FUNC_map_lookup_elem")?,
-            update: helper(btf, "BPF_FUNC_map_update_elem")?,
+            maps: MapCalls::find(btf)?,
             read_kernel: helper(btf, "BPF_FUNC_probe_read_kernel")?,
             process: helper(btf, "BPF_FUNC_get_current_pid_tgid")?,
             current: helper(btf, "BPF_FUNC_get_current_task_btf")?,
@@ -339,9 +337,8 @@ impl Places {
 
     /// Copies bytes of the socket in R6 to a place on the stack.
     fn read(&self, a: &mut Assembler, to: i16, length: i32, from: i32) {
-        use Reg::{R1, R2, R3, R6, R10};
-        a.copy(R1, R10);
-        a.add(R1, i32::from(to));
+        use Reg::{R1, R2, R3, R6};
+        a.stack(R1, to);
         a.set(R2, length);
         a.copy(R3, R6);
         a.add(R3, from);
@@ -369,25 +366,6 @@ impl Places {
             a.load(Double, R1, R2, self.comm + half);
             a.store(Double, R10, VALUE_AT + 24 + half, R1);
         }
-    }
-
-    fn lookup(&self, a: &mut Assembler, map: i32) {
-        use Reg::{R1, R2, R10};
-        a.map(R1, map);
-        a.copy(R2, R10);
-        a.add(R2, i32::from(KEY_AT));
-        a.call(self.lookup);
-    }
-
-    fn update(&self, a: &mut Assembler, map: i32) {
-        use Reg::{R1, R2, R3, R4, R10};
-        a.map(R1, map);
-        a.copy(R2, R10);
-        a.add(R2, i32::from(KEY_AT));
-        a.copy(R3, R10);
-        a.add(R3, i32::from(VALUE_AT));
-        a.set(R4, 0);
-        a.call(self.update);
     }
 }
 

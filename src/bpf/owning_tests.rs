@@ -5,10 +5,7 @@ use super::*;
 fn kernel(tracepoints: &[&str]) -> Vec<u8> {
     let mut writer = Writer::new();
     let int = writer.add("int", 1 << 24, 4, &[Entry::Word(32)]);
-    let ns = writer.structure("ns_common", &[("inum", int, 24)]);
-    let net = writer.structure("net", &[("ns", ns, 100)]);
-    let net = writer.pointer(net);
-    let possible = writer.structure("possible_net_t", &[("net", net, 0)]);
+    let [_, possible] = writer.namespace(int);
     let common = [
         ("skc_daddr", int, 0),
         ("skc_rcv_saddr", int, 4),
@@ -31,7 +28,7 @@ fn kernel(tracepoints: &[&str]) -> Vec<u8> {
         let arguments = [("", int), ("", sock), ("", int), ("", int)];
         writer.tracepoint(name, &arguments);
     }
-    let helpers = [
+    writer.helpers(&[
         "map_lookup_elem",
         "map_update_elem",
         "probe_read_kernel",
@@ -39,10 +36,7 @@ fn kernel(tracepoints: &[&str]) -> Vec<u8> {
         "get_current_task_btf",
         "ktime_get_ns",
         "get_current_cgroup_id",
-    ];
-    let helpers = helpers.map(|name| format!("BPF_FUNC_{name}"));
-    let helpers: Vec<_> = (201..).zip(&helpers).map(|(n, it)| (&**it, n)).collect();
-    writer.enumeration("bpf_func_id", &helpers);
+    ]);
     writer.bytes()
 }
 

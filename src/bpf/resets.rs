@@ -8,7 +8,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use super::assembler::{Assembler, Label, Reg, Size};
 use super::btf::{Btf, Kind, TypeId};
 use super::counting::{
-    Counting, VALUE, namespace_of_socket, number_of_namespace, tracepoint, word,
+    MapCalls, VALUE, namespace_of_socket, number_of_namespace, tracepoint, word,
 };
 use super::{Missing, Program, helper, member};
 
@@ -155,7 +155,7 @@ struct Ends {
     sixteen: [i16; 2],
     source_port: i16,
     read_kernel: i32,
-    counting: Counting,
+    maps: MapCalls,
 }
 
 impl Ends {
@@ -177,7 +177,7 @@ impl Ends {
             peer_port: of("skc_dport")?,
             four: [of("skc_rcv_saddr")?, of("skc_daddr")?],
             sixteen: [of("skc_v6_rcv_saddr")?, of("skc_v6_daddr")?],
-            counting: Counting::find(btf)?,
+            maps: MapCalls::find(btf)?,
         })
     }
 
@@ -200,8 +200,7 @@ impl Ends {
             a.store(size, R10, AT + to, R1);
         }
         // It lies after what the verifier knows of a socket.
-        a.copy(R1, R10);
-        a.add(R1, i32::from(AT + SOURCE_PORT));
+        a.stack(R1, AT + SOURCE_PORT);
         a.set(R2, 2);
         a.copy(R3, R7);
         a.add(R3, i32::from(self.source_port));
@@ -226,7 +225,7 @@ impl Ends {
             }
         }
         a.place(filled);
-        self.counting.count(a, map, AT, out);
+        self.maps.count(a, map, AT, out);
     }
 }
 

@@ -154,8 +154,7 @@ impl Places {
 
         a.load(Double, R1, R6, self.meta);
         a.load(Double, R1, R1, self.meta_seq);
-        a.copy(R2, R10);
-        a.add(R2, i32::from(inode));
+        a.stack(R2, inode);
         a.set(R3, i32::from(-inode));
         a.call(self.seq_write);
         a.end(out);

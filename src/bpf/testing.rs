@@ -72,6 +72,25 @@ impl Writer {
         self.add("", 13 << 24 | length(arguments), 0, &entries)
     }
 
+    /// The list of helpers (`enum bpf_func_id`): these, with numbers from 201 on.
+    pub(super) fn helpers(&mut self, names: &[&str]) {
+        let names: Vec<String> = names
+            .iter()
+            .map(|name| format!("BPF_FUNC_{name}"))
+            .collect();
+        let helpers: Vec<_> = (201..).zip(&names).map(|(n, it)| (&**it, n)).collect();
+        self.enumeration("bpf_func_id", &helpers);
+    }
+
+    /// A pointer to a network namespace, whose number is at 124 (100 and 24), and `possible_net_t`, in which sockets and
+    /// devices have it.
+    pub(super) fn namespace(&mut self, int: TypeId) -> [TypeId; 2] {
+        let ns = self.structure("ns_common", &[("inum", int, 24)]);
+        let net = self.structure("net", &[("ns", ns, 100)]);
+        let net = self.pointer(net);
+        [net, self.structure("possible_net_t", &[("net", net, 0)])]
+    }
+
     pub(super) fn enumeration(&mut self, name: &str, values: &[(&str, u32)]) -> TypeId {
         let entries: Vec<Entry> = values
             .iter()

@@ -14,7 +14,7 @@ use std::fmt::Write as _;
 pub struct Ends {
     /// Who sent it.
     pub sender: End,
-    /// For whom it is.
+    /// Who receives it.
     pub receiver: End,
 }
 

@@ -34,7 +34,7 @@ impl<W: Write> Packer<W> {
     /// Writes what is left.
     ///
     /// # Errors
-    /// Those of the writer behind it.
+    /// Those of the inner writer.
     pub fn finish(mut self) -> io::Result<W> {
         self.pack()?;
         self.out.flush()?;

@@ -39,7 +39,7 @@ use session::Session;
 /// extension headers of IPv6. Frames that it misses for that are counted on standard error; --inside lets it look at
 /// the innermost packet, as it always does in frames of Wi-Fi and NFLOG.
 ///
-/// --conversations and --endpoints list who talked to whom, the busiest first; --io TIME counts packets, bytes and
+/// --conversations and --endpoints list pairs of endpoints, or endpoints, by traffic, the busiest first; --io TIME counts packets, bytes and
 /// findings per interval; --ladder N draws a stream between its two hosts, an arrow for each segment. -v prints a frame
 /// in full: every field of every layer in the words of tshark -V.
 ///

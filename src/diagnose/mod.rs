@@ -105,6 +105,12 @@ impl<'a> Case<'a> {
             .map(|(at, _)| ProcessAt(at))
     }
 
+    /// The same as the subject of a finding; the network of the namespace if the process is not in the sample.
+    pub fn traced_subject(&self, traced: &traced::Process, netns: u16) -> Subject {
+        let process = self.process_of(traced);
+        process.map_or(Subject::Network { netns }, Subject::Process)
+    }
+
     /// The network stacks of the sample by their namespace.
     pub fn networks(&self) -> impl Iterator<Item = (u16, &'a Network)> + use<'a> {
         (0..).zip(&self.sample.networks)

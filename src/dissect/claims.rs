@@ -82,7 +82,7 @@ mod tests {
         assert_eq!(claims.see(&arp(2, (2, 2), (0, 1))), None);
         assert_eq!(claims.see(&arp(2, (3, 2), (0, 1))), Some([10, 0, 0, 2]));
         assert_eq!(claims.see(&arp(1, (3, 2), (0, 1))), Some([10, 0, 0, 2]));
-        // The target of a request is whom somebody looks for.
+        // The target of a request is only asked for.
         assert_eq!(claims.see(&arp(1, (4, 4), (9, 2))), None);
         assert_eq!(claims.see(&arp(2, (4, 4), (9, 2))), Some([10, 0, 0, 2]));
     }

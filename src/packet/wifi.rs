@@ -52,9 +52,9 @@ pub struct Header {
     pub subtype: u8,
     /// See [`flag`].
     pub flags: u8,
-    /// Where the address of the source is, from the begin of the header; 0 if there is none.
+    /// The offset of the source address in the header; 0 if there is no such address.
     pub source: usize,
-    /// Where the address of the destination is.
+    /// The offset of the destination address.
     pub destination: usize,
     /// Sequence number and fragment number; `None` in control frames.
     pub sequence: Option<u16>,

@@ -284,3 +284,9 @@ pub struct Said {
     /// The time of the server's clock (`Date`), in seconds since 1970.
     pub date: Option<i64>,
 }
+
+/// Adds what has come to what is kept, which grows to `most` bytes at most.
+fn keep(kept: &mut Vec<u8>, bytes: &[u8], most: usize) {
+    let room = most - kept.len();
+    kept.extend(&bytes[..bytes.len().min(room)]);
+}

@@ -92,8 +92,7 @@ impl Talk {
         if self.done.is_some() {
             return;
         }
-        let room = MOST - self.bytes.len();
-        self.bytes.extend(&bytes[..bytes.len().min(room)]);
+        super::keep(&mut self.bytes, bytes, MOST);
         let verdict = match self.read(false) {
             Some(verdict) => verdict,
             None if self.bytes.len() >= MOST => Verdict::Endless(MOST),

@@ -234,8 +234,7 @@ impl Exchange for Tunnel {
         if self.done.is_some() {
             return;
         }
-        let room = MOST - self.bytes.len();
-        self.bytes.extend(&bytes[..bytes.len().min(room)]);
+        super::keep(&mut self.bytes, bytes, MOST);
         self.read();
     }
 

@@ -123,8 +123,7 @@ impl Exchange for Upgrade {
         if self.done.is_some() {
             return;
         }
-        let room = MOST - self.bytes.len();
-        self.bytes.extend(&bytes[..bytes.len().min(room)]);
+        super::keep(&mut self.bytes, bytes, MOST);
         if let Some((reply, is_good)) = self.reply() {
             let rest = self.bytes.len() > reply.len();
             match (self.step, is_good) {

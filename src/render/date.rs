@@ -25,6 +25,18 @@ pub fn of_day(day: i64) -> String {
     format!("{year:04}-{month:02}-{day:02}")
 }
 
+/// The date and the time of day in UTC of a time since 1970, in seconds: `2026-01-31` and `14:03:59`.
+pub fn utc(seconds: i64) -> (String, String) {
+    let second = seconds.rem_euclid(SECONDS);
+    let time = format!(
+        "{:02}:{:02}:{:02}",
+        second / 3600,
+        second / 60 % 60,
+        second % 60
+    );
+    (of_day(seconds.div_euclid(SECONDS)), time)
+}
+
 /// The time of day in UTC, to the millisecond: `14:03:59.120Z`.
 pub fn time_of_day(at: Realtime) -> String {
     let millis = at.0 / 1_000_000 % (SECONDS.unsigned_abs() * 1000);

@@ -34,7 +34,7 @@ pub(super) struct Losses {
 struct Hole {
     from: SeqNumber,
     to: SeqNumber,
-    /// When it was seen, and the IP identification of the segment behind it.
+    /// When it was seen, and the IP identification of the segment after it.
     since: Timestamp,
     id: Option<u16>,
 }

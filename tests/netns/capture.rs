@@ -4,12 +4,12 @@ use std::fs;
 use std::io::{BufRead as _, BufReader, Read as _};
 use std::net::{TcpListener, UdpSocket};
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Command};
 
 use sockdoc::capfile::{Interface, SliceReader};
 
-use crate::namespace::{NOBODY, Namespace, binary_for_all};
-use crate::support::{DEADLINE, finish, launched_by, program, skip, stderr, until};
+use crate::namespace::{NOBODY, Namespace, announced, binary_for_all};
+use crate::support::{DEADLINE, finish, program, skip, stderr, until};
 
 /// A capture that runs inside a namespace.
 struct Capture {
@@ -27,21 +27,13 @@ struct Printed {
 impl Capture {
     /// Starts it and waits until it receives.
     fn start(namespace: &Namespace, args: &[&str]) -> Capture {
-        let mut command = launched_by(&["nsenter", &format!("--net={}", namespace.file())]);
+        let mut command = namespace.launched();
         command.arg("capture").args(args);
         Self::spawn(command)
     }
 
-    fn spawn(mut command: Command) -> Capture {
-        let mut child = command
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
-            .expect("it starts");
-        let mut errors = BufReader::new(child.stderr.take().expect("piped"));
-        let mut line = String::new();
-        errors.read_line(&mut line).expect("readable");
+    fn spawn(command: Command) -> Capture {
+        let (child, errors, line) = announced(command);
         assert!(line.starts_with("sockdoc: capturing on "), "{line}");
         Capture { child, errors }
     }

@@ -20,7 +20,7 @@ pub(crate) struct Diagnosis(Value);
 
 impl Diagnosis {
     pub(crate) fn of(namespace: &Namespace, args: &[&str]) -> Diagnosis {
-        let command = launched_by(&["nsenter", &format!("--net={}", namespace.file())]);
+        let command = namespace.launched();
         // Which name servers this machine has is no matter of these tests.
         Diagnosis::by(command, &[&["--ignore", "no_nameserver"], args].concat())
     }

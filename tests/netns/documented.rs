@@ -18,7 +18,7 @@ use crate::dns_server::{DnsServer, Etc, Script};
 use crate::namespace::Namespace;
 use crate::routed::{Path, SERVER};
 use crate::support::schema::{Book, Seen};
-use crate::support::{self, Server, finish, launched_by, skip, stderr, stdout, until};
+use crate::support::{self, Server, finish, skip, stderr, stdout, until};
 
 /// Keys that no run below has, by the beginnings of their names: they take a fault that is not made in a moment, a host of a
 /// container, or a setting of this host's clock. Where other tests provoke one, [`support::documented`] looks at it; that the
@@ -119,7 +119,7 @@ fn documents(text: &str) -> Vec<Value> {
 
 /// What `sockdoc WORDS...` prints inside.
 fn printed(namespace: &Namespace, words: &str) -> String {
-    let mut command = launched_by(&["nsenter", &format!("--net={}", namespace.file())]);
+    let mut command = namespace.launched();
     command.args(words.split_whitespace()).stdin(Stdio::null());
     text_of(command)
 }
@@ -350,7 +350,7 @@ fn hosts(alone: &Namespace) -> Printed {
 
 /// A server that does not read, and a client that closes.
 fn filling(alone: &Namespace) -> (&'static str, String) {
-    let mut command = launched_by(&["nsenter", &format!("--net={}", alone.file())]);
+    let mut command = alone.launched();
     command.args(["fill-buffers", "--json", "--server", "127.0.0.1", "0"]);
     let mut server = Server::spawn(command);
     let address = server.address;

@@ -2,12 +2,12 @@
 
 use std::io::{BufRead as _, BufReader, Read as _};
 use std::net::UdpSocket;
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Command};
 use std::sync::mpsc::{Receiver, channel};
 
 use crate::capture::Cable;
-use crate::namespace::{NOBODY, Namespace, binary_for_all};
-use crate::support::{DEADLINE, finish, launched_by, program, skip, stderr, until};
+use crate::namespace::{NOBODY, Namespace, announced, binary_for_all};
+use crate::support::{DEADLINE, finish, program, skip, stderr, until};
 
 /// `sockdoc drops` that runs.
 struct Drops {
@@ -19,21 +19,13 @@ struct Drops {
 impl Drops {
     /// Starts it inside a namespace, and waits until it watches.
     fn start(namespace: &Namespace, args: &[&str]) -> Drops {
-        let mut command = launched_by(&["nsenter", &format!("--net={}", namespace.file())]);
+        let mut command = namespace.launched();
         command.arg("drops").args(args);
         Drops::spawn(command)
     }
 
-    fn spawn(mut command: Command) -> Drops {
-        let mut child = command
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
-            .expect("it starts");
-        let mut errors = BufReader::new(child.stderr.take().expect("piped"));
-        let mut line = String::new();
-        errors.read_line(&mut line).expect("readable");
+    fn spawn(command: Command) -> Drops {
+        let (mut child, errors, line) = announced(command);
         assert!(line.contains("watching the packets"), "{line}");
         let out = BufReader::new(child.stdout.take().expect("piped"));
         let (lines, received) = channel();

@@ -6,7 +6,7 @@ use std::process::Command;
 use serde_json::Value;
 
 use crate::namespace::{Namespace, binary_for_all};
-use crate::support::{finish, is_root, launched_by, program, skip, stderr, stdout};
+use crate::support::{finish, is_root, program, skip, stderr, stdout};
 
 /// Two hosts on one cable, `near` and `far`.
 struct Cable {
@@ -49,8 +49,7 @@ impl Cable {
 
     /// What a run from the near host to the server says.
     fn filled(&self, server: SocketAddr, args: &[&str]) -> Value {
-        let net = format!("--net={}", self.near.file());
-        let mut command = launched_by(&["nsenter", &net]);
+        let mut command = self.near.launched();
         command.args([
             "fill-buffers",
             "--json",

@@ -1,8 +1,8 @@
 //! A network namespace that ends with its test.
 
-use std::io::Write;
+use std::io::{BufRead as _, BufReader, Write};
 use std::os::unix::fs::MetadataExt;
-use std::process::{Command, Stdio};
+use std::process::{Child, ChildStderr, Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use nix::sched::{CloneFlags, setns};
@@ -108,16 +108,21 @@ impl Namespace {
         }
     }
 
+    /// The program inside, without arguments.
+    pub(crate) fn launched(&self) -> Command {
+        launched_by(&["nsenter", &format!("--net={}", self.file())])
+    }
+
     /// `sockdoc ping` inside.
     pub(crate) fn ping(&self, args: &[&str]) -> Command {
-        let mut command = launched_by(&["nsenter", &format!("--net={}", self.file())]);
+        let mut command = self.launched();
         command.arg("ping").args(args).stdin(Stdio::null());
         command
     }
 
     /// `sockdoc sockets` inside.
     pub(crate) fn sockdoc(&self, args: &[&str]) -> Command {
-        let mut command = launched_by(&["nsenter", &format!("--net={}", self.file())]);
+        let mut command = self.launched();
         command.arg("sockets").args(args).stdin(Stdio::null());
         command
     }
@@ -194,4 +199,18 @@ pub(crate) fn binary_for_all() -> (tempfile::TempDir, String) {
     assert!(copied.expect("cp runs").success());
     let copy = copy.to_str().expect("text").to_owned();
     (folder, copy)
+}
+
+/// Starts a program with pipes, and waits for its first line on standard error: what it says when it is ready.
+pub(crate) fn announced(mut command: Command) -> (Child, BufReader<ChildStderr>, String) {
+    let mut child = command
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("it starts");
+    let mut errors = BufReader::new(child.stderr.take().expect("piped"));
+    let mut line = String::new();
+    errors.read_line(&mut line).expect("readable");
+    (child, errors, line)
 }

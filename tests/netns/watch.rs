@@ -11,7 +11,7 @@ use serde_json::Value;
 use crate::diagnose::{Diagnosis, connecting, until_sent_again};
 use crate::namespace::Namespace;
 use crate::routed::Path;
-use crate::support::{DEADLINE, documented, finish, launched_by};
+use crate::support::{DEADLINE, documented, finish};
 
 /// `sockdoc watch --json ARGS...` inside a namespace.
 struct Watch {
@@ -21,7 +21,7 @@ struct Watch {
 
 impl Watch {
     fn start(namespace: &Namespace, args: &[&str]) -> Watch {
-        let mut command = launched_by(&["nsenter", &format!("--net={}", namespace.file())]);
+        let mut command = namespace.launched();
         command.args(["watch", "--json", "--ignore", "no_nameserver"]);
         command
             .args(args)
@@ -152,7 +152,7 @@ fn a_folder_that_is_not_there_is_an_error_before_it_begins() {
         &["--on-finding", "nonsense", "--bundle", "/tmp"],
         &["--for", "0"],
     ] {
-        let mut command = launched_by(&["nsenter", &format!("--net={}", namespace.file())]);
+        let mut command = namespace.launched();
         command.arg("watch").args(args).stdin(Stdio::null());
         let output = finish(command);
         assert_eq!(output.status.code(), Some(2), "{args:?}: {output:?}");

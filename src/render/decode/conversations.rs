@@ -1,4 +1,4 @@
-//! Who talked to whom, and how much: a row for each pair of endpoints, or for each endpoint.
+//! Conversations and endpoints with their traffic: a row for each pair of endpoints, or for each endpoint.
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;

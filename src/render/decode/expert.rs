@@ -8,7 +8,7 @@ use super::account;
 use super::buffer::Buffer;
 use super::json;
 use super::other::unread;
-use super::view::EventWriter;
+use super::view::{EventWriter, FactsOfFrame};
 use crate::diagnose::{Gatherer, words};
 use crate::dissect::{Frame, Totals};
 use crate::render::finding::{self, BlockJson, Layout};
@@ -21,8 +21,7 @@ pub struct Expert {
     layout: Layout,
     json: bool,
     gatherer: Gatherer,
-    /// Facts of the frame at hand: whether that is selected is not known yet.
-    waiting: Vec<Fact>,
+    waiting: FactsOfFrame,
     /// Streams with findings: the account of their time is written. First those with a finding about time.
     slow: HashSet<u32>,
     found: HashSet<u32>,
@@ -39,7 +38,7 @@ impl Expert {
             layout,
             json,
             gatherer: Gatherer::new(layout.verbose),
-            waiting: Vec::new(),
+            waiting: FactsOfFrame::default(),
             slow: HashSet::new(),
             found: HashSet::new(),
             accounts: Vec::new(),
@@ -76,16 +75,13 @@ impl Expert {
 impl EventWriter for Expert {
     fn stream(&mut self, _out: &mut Buffer, event: &Event<'_>) {
         if let Event::Fact(fact) = event {
-            self.waiting.retain(|other| other.frame == fact.frame);
-            self.waiting.push((*fact).clone());
+            self.waiting.add(fact);
         }
     }
 
     fn frame(&mut self, _out: &mut Buffer, frame: &Frame<'_>, _pending: &[u8]) {
-        for fact in std::mem::take(&mut self.waiting) {
-            if fact.frame == frame.number {
-                self.fact(&fact);
-            }
+        for fact in self.waiting.of(frame) {
+            self.fact(&fact);
         }
     }
 

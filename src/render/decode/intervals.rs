@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use super::account::time;
 use super::buffer::Buffer;
-use super::view::{EventWriter, PIECE, Rows};
+use super::view::{EventWriter, FactsOfFrame, PIECE, Rows};
 use crate::capfile::Timestamp;
 use crate::diagnose::of_fact;
 use crate::dissect::{Frame, Totals};
@@ -22,7 +22,7 @@ use crate::stream::{Event, Fact};
 const MOST: usize = 64 * 1024;
 /// Columns of the picture.
 const PICTURE: usize = 60;
-/// Of so many intervals in a row without a packet, the table has a line for each.
+/// Up to this many consecutive intervals without a packet have a row each in the table; more are one row.
 const FEW: i64 = 3;
 
 /// What an interval has.
@@ -159,7 +159,7 @@ impl Timeline {
         columns
     }
 
-    /// From the begin of the first interval to the end of the last, in nanoseconds after the first frame.
+    /// From the start of the first interval to the end of the last, in nanoseconds after the first frame.
     pub fn span(&self) -> (i64, i64) {
         let first = self.kept.first_key_value().map_or(0, |(index, _)| *index);
         let last = self.kept.last_key_value().map_or(0, |(index, _)| *index);
@@ -176,8 +176,7 @@ pub struct Intervals {
     timeline: Timeline,
     asked: i64,
     rows: Rows,
-    /// Facts of the frame at hand: whether that is selected is not known yet.
-    waiting: Vec<Fact>,
+    waiting: FactsOfFrame,
 }
 
 impl Intervals {
@@ -188,7 +187,7 @@ impl Intervals {
             asked: timeline.length(),
             timeline,
             rows,
-            waiting: Vec::new(),
+            waiting: FactsOfFrame::default(),
         }
     }
 
@@ -264,17 +263,14 @@ impl EventWriter for Intervals {
 
     fn stream(&mut self, _out: &mut Buffer, event: &Event<'_>) {
         if let Event::Fact(fact) = event {
-            self.waiting.retain(|other| other.frame == fact.frame);
-            self.waiting.push((*fact).clone());
+            self.waiting.add(fact);
         }
     }
 
     fn frame(&mut self, _out: &mut Buffer, frame: &Frame<'_>, _pending: &[u8]) {
         self.timeline.frame(frame);
-        for fact in std::mem::take(&mut self.waiting) {
-            if fact.frame == frame.number {
-                self.timeline.fact(&fact);
-            }
+        for fact in self.waiting.of(frame) {
+            self.timeline.fact(&fact);
         }
     }
 

@@ -4,7 +4,7 @@ use super::buffer::Buffer;
 use crate::capfile::{Interface, Timestamp};
 use crate::dissect::{Event, Frame, Totals};
 use crate::error::Result;
-use crate::stream;
+use crate::stream::{self, Fact};
 
 /// Output is written in pieces of this size.
 pub const PIECE: usize = 256 * 1024;
@@ -65,6 +65,26 @@ pub trait EventWriter: Send {
     /// When something could not be written elsewhere than to `out`.
     fn notes(&mut self) -> Result<Vec<String>> {
         Ok(Vec::new())
+    }
+}
+
+/// Facts of the frame at hand, for a view that shows those of selected frames alone: whether a frame is selected comes
+/// after them, with the frame.
+#[derive(Debug, Default)]
+pub(in crate::render) struct FactsOfFrame(Vec<Fact>);
+
+impl FactsOfFrame {
+    /// Takes the next one. Those of a frame before it, which was not selected, are dropped.
+    pub(in crate::render) fn add(&mut self, fact: &Fact) {
+        self.0.retain(|other| other.frame == fact.frame);
+        self.0.push(fact.clone());
+    }
+
+    /// Gives those of a frame, which is selected.
+    pub(in crate::render) fn of(&mut self, frame: &Frame<'_>) -> Vec<Fact> {
+        let mut facts = std::mem::take(&mut self.0);
+        facts.retain(|fact| fact.frame == frame.number);
+        facts
     }
 }
 

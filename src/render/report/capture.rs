@@ -14,6 +14,7 @@ use crate::diagnose::{Block, Gatherer, Severity, of_fact, words};
 use crate::dissect::{Frame, Totals};
 use crate::error::Result;
 use crate::render::decode::intervals::Timeline;
+use crate::render::decode::view::FactsOfFrame;
 use crate::render::decode::{Buffer, EventWriter, Stats, account_notes, time};
 use crate::render::finding::with_no_sockets;
 use crate::render::{counted, date, thousands};
@@ -45,8 +46,7 @@ pub struct CaptureReport {
     stats: Stats,
     first: Option<Timestamp>,
     last: Option<Timestamp>,
-    /// Facts of the frame at hand.
-    waiting: Vec<Fact>,
+    waiting: FactsOfFrame,
     /// The stream that begins with the frame at hand.
     begun: Option<Begun>,
     marked: HashSet<u32>,
@@ -77,7 +77,7 @@ impl CaptureReport {
             stats: Stats::default(),
             first: None,
             last: None,
-            waiting: Vec::new(),
+            waiting: FactsOfFrame::default(),
             begun: None,
             marked: HashSet::new(),
             bad: Vec::new(),
@@ -357,8 +357,7 @@ impl EventWriter for CaptureReport {
     fn stream(&mut self, _out: &mut Buffer, event: &Event<'_>) {
         match event {
             Event::Fact(fact) => {
-                self.waiting.retain(|other| other.frame == fact.frame);
-                self.waiting.push((*fact).clone());
+                self.waiting.add(fact);
             }
             Event::Begun(begun) => self.begun = Some(*begun),
             _ => {}
@@ -383,10 +382,8 @@ impl EventWriter for CaptureReport {
         {
             drawing.frame(frame);
         }
-        for fact in std::mem::take(&mut self.waiting) {
-            if fact.frame == frame.number {
-                self.fact(&fact);
-            }
+        for fact in self.waiting.of(frame) {
+            self.fact(&fact);
         }
     }
 
@@ -413,13 +410,6 @@ impl EventWriter for CaptureReport {
 }
 
 fn moment(at: Timestamp) -> String {
-    let day = at.seconds.div_euclid(date::SECONDS);
-    let second = at.seconds.rem_euclid(date::SECONDS);
-    format!(
-        "{} {:02}:{:02}:{:02}",
-        date::of_day(day),
-        second / 3600,
-        second / 60 % 60,
-        second % 60
-    )
+    let (date, time) = date::utc(at.seconds);
+    format!("{date} {time}")
 }

@@ -34,7 +34,7 @@ const BPF: &[Capability] = &[Capability::Bpf, Capability::Perfmon];
 const MOST: usize = 65_536;
 /// The processes that were found last are looked at first: a host has few that connect often.
 const RECENT: usize = 4;
-/// An end that is not known is not looked up again after so many times.
+/// How often an unknown end is looked up at most.
 const TRIES: u8 = 8;
 /// All processes are walked over for at most one part of the time in this many.
 const SHARE: u32 = 5;

@@ -4,7 +4,7 @@ use std::process::Command;
 use std::sync::atomic::AtomicU32;
 
 use crate::namespace::Namespace;
-use crate::support::{launched_by, until};
+use crate::support::until;
 
 /// Hosts in a row: link `i` is between host `i` (10.81.i.1, `right`) and host `i + 1` (10.81.i.2, `left`).
 pub(crate) struct Chain {
@@ -91,7 +91,7 @@ impl Chain {
 
     /// `sockdoc ARGS...` at a host.
     pub(crate) fn sockdoc(&self, at: usize, args: &[&str]) -> Command {
-        let mut command = launched_by(&["nsenter", &format!("--net={}", self.hosts[at].file())]);
+        let mut command = self.hosts[at].launched();
         command.args(args);
         command
     }

@@ -49,8 +49,7 @@ fn broadcast(case: &Case<'_>) -> Vec<Finding> {
             if times < 2 || traced.lookups.iter().any(by_it) {
                 continue;
             }
-            let subject = case.process_of(&send.by);
-            let subject = subject.map_or(Subject::Network { netns }, Subject::Process);
+            let subject = case.traced_subject(&send.by, netns);
             let headline = format!(
                 "broadcast not permitted: {times} sends of {} failed with EACCES in {}",
                 send.by,
@@ -119,8 +118,7 @@ fn not_local(case: &Case<'_>) -> Vec<Finding> {
             if times < 2 || is_own || network.addresses.is_empty() {
                 continue;
             }
-            let subject = case.process_of(&by);
-            let subject = subject.map_or(Subject::Network { netns }, Subject::Process);
+            let subject = case.traced_subject(&by, netns);
             found.push(Finding {
                 facts: vec![Fact::new(
                     "raw_syscalls:sys_exit",

@@ -123,8 +123,8 @@ fn tries_without_route(case: &Case<'_>, netns: u16) -> Option<Finding> {
     })
 }
 
-/// Whether this host takes part in the network of an address: programs try IPv6 everywhere and go on with IPv4 if there
-/// is none.
+/// Whether this host takes part in the network of an address: programs try IPv6 everywhere and go on with IPv4
+/// without it.
 fn is_used(network: &Network, to: IpAddr) -> bool {
     let kind = |ip: IpAddr| match ip {
         IpAddr::V4(_) => 4,

@@ -92,14 +92,10 @@ impl Details {
             let (name, number) = encapsulation(self.link_type(frame));
             tree.line(format_args!("Encapsulation type: {name} ({number})"));
             let time = frame.time;
-            let day = time.seconds.div_euclid(date::SECONDS);
-            let second = time.seconds.rem_euclid(date::SECONDS);
+            let (day, second) = date::utc(time.seconds);
             tree.line(format_args!(
-                "Arrival Time: {} {:02}:{:02}:{:02}.{:09} UTC",
-                month_first(&date::of_day(day)),
-                second / 3600,
-                second / 60 % 60,
-                second % 60,
+                "Arrival Time: {} {second}.{:09} UTC",
+                month_first(&day),
                 time.nanoseconds
             ));
             tree.line(format_args!(
