@@ -8,16 +8,17 @@ use std::num::{IntErrorKind, ParseIntError};
 use std::process::ExitCode;
 
 use clap::error::{ContextKind, ContextValue, ErrorKind};
-use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
+use clap::{ArgMatches, FromArgMatches as _, Parser};
 
-use crate::commands::{
-    Context, Status, app_client, app_server, capture, check, completions, decode, diagnose, drops,
-    echo_client, echo_server, explain, fill_buffers, ping, resolve, sockets, top, watch,
-};
+pub use list::command;
+
+use crate::commands::{Context, Status, decode, explain, sockets};
 use crate::error::{Error, Kind, Result};
 use crate::render::{escape, failure, overview};
 use crate::sys::about::About;
 use crate::sys::{privilege, terminal};
+
+mod list;
 
 /// Diagnose broken network connections on Linux.
 ///
@@ -38,8 +39,6 @@ use crate::sys::{privilege, terminal};
 pub struct Cli {
     #[command(flatten)]
     global: Global,
-    #[command(subcommand)]
-    command: Option<Command>,
 }
 
 /// Flags of every command.
@@ -63,134 +62,15 @@ enum When {
     Never,
 }
 
-#[derive(Debug, Subcommand)]
-enum Command {
-    AppServer(app_server::Args),
-    AppClient(app_client::Args),
-    EchoServer(echo_server::Args),
-    EchoClient(echo_client::Args),
-    Check(check::Args),
-    Diagnose(diagnose::Args),
-    Watch(watch::Args),
-    FillBuffers(fill_buffers::Args),
-    Sockets(sockets::Args),
-    Top(top::Args),
-    Decode(decode::Args),
-    Capture(capture::Args),
-    Drops(drops::Args),
-    Ping(ping::Args),
-    Resolve(resolve::Args),
-    Explain(explain::Args),
-    Completions(completions::Args),
-}
-
-/// What `--json` and `-v` do in each command. A command without a text for `-v` ignores the flag.
-const OUTPUT_HELP: &[(&str, &str, Option<&str>)] = &[
-    (
-        "app-server",
-        "Print one JSON object per event (JSON Lines).",
-        Some("Print the transcript of every connection."),
-    ),
-    (
-        "app-client",
-        "Print the exchange as one JSON object.",
-        Some("Print the transcript of the exchange."),
-    ),
-    (
-        "echo-server",
-        "Print one JSON object per event (JSON Lines).",
-        Some("Print the transcript of every connection."),
-    ),
-    (
-        "echo-client",
-        "Print one JSON object per exchange (JSON Lines).",
-        Some("Print the transcript of every exchange."),
-    ),
-    (
-        "check",
-        "Print one JSON document.",
-        Some("Print every finding in full."),
-    ),
-    (
-        "diagnose",
-        "Print one JSON document.",
-        Some("List every socket of a problem, and the evidence of each effect."),
-    ),
-    (
-        "watch",
-        "Print one JSON object per event (JSON Lines).",
-        Some("Print each finding as sockdoc diagnose does."),
-    ),
-    (
-        "fill-buffers",
-        "Print one JSON document.",
-        Some("List every send() on its own line."),
-    ),
-    (
-        "sockets",
-        "Print one JSON document.",
-        Some("Show all owners of each socket, what -e shows, and every socket of a problem."),
-    ),
-    (
-        "top",
-        "Print one JSON object per interval, socket and finding (JSON Lines).",
-        None,
-    ),
-    (
-        "decode",
-        "Print one JSON object per event (JSON Lines).",
-        Some("Print every field of each frame; with --expert, every subject of a finding."),
-    ),
-    (
-        "capture",
-        "Print one JSON object per event (JSON Lines).",
-        Some("Print every field of each frame; with --expert, every subject of a finding."),
-    ),
-    (
-        "drops",
-        "Print one JSON object per event (JSON Lines).",
-        None,
-    ),
-    (
-        "ping",
-        "Print one JSON object per event (JSON Lines).",
-        Some("Print the sockets in use, and the identifier of each reply."),
-    ),
-    (
-        "resolve",
-        "Print one JSON document.",
-        Some("List the options of /etc/resolv.conf and the records of each reply."),
-    ),
-    ("explain", "Print one JSON document.", None),
-    ("completions", "Accepted, and ignored.", None),
-];
-
-/// The parser, for man pages and completions: each command has its own help for `--json` and `-v`.
-pub fn command() -> clap::Command {
-    let parser = Cli::command();
-    let global = |id| parser.get_arguments().find(|arg| arg.get_id() == id);
-    let (Some(json), Some(verbose)) = (global("json").cloned(), global("verbose").cloned()) else {
-        return parser;
-    };
-    OUTPUT_HELP
-        .iter()
-        .fold(parser, |parser, (name, on_json, on_verbose)| {
-            let json = json.clone().help(*on_json);
-            let verbose = match on_verbose {
-                Some(help) => verbose.clone().help(*help),
-                None => verbose.clone().hide(true),
-            };
-            parser.mut_subcommand(name, |command| command.arg(json).arg(verbose))
-        })
-}
-
 /// Parses the command line, runs the command and gives the exit status of the process.
 pub fn main() -> ExitCode {
-    let words = sockets::plain_p::taken_out(std::env::args_os().collect(), command);
+    let words = std::env::args_os().collect();
+    let words = sockets::plain_p::taken_out(words, || list::with(list::named("sockets")));
     let words = explain::dashes_apart(words);
-    let parsed = command().try_get_matches_from(words);
-    let cli = match parsed.and_then(|matches| Cli::from_arg_matches(&matches)) {
-        Ok(cli) => cli,
+    let parsed = list::parse(&words)
+        .and_then(|matches| Ok((Cli::from_arg_matches(&matches)?.global, matches)));
+    let (global, matches) = match parsed {
+        Ok(parsed) => parsed,
         Err(error) if error.kind() == ErrorKind::DisplayVersion && asks_for_more() => {
             let _ = write_about(&mut io::stdout().lock(), &About::this());
             return ExitCode::SUCCESS;
@@ -202,12 +82,11 @@ pub fn main() -> ExitCode {
             return ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(2));
         }
     };
-    let context = context(&cli.global);
-    match run(cli.command, &context) {
+    match run(&matches, &context(&global)) {
         Ok(Status::Good) => ExitCode::SUCCESS,
         Ok(Status::Bad) => ExitCode::from(Kind::BadAnswer.exit_status()),
         Err(error) => {
-            report(&error, &cli.global);
+            report(&error, &global);
             ExitCode::from(error.kind.exit_status())
         }
     }
@@ -286,36 +165,15 @@ fn in_words(error: clap::Error) -> clap::Error {
 }
 
 /// Every command drops the privileges that it does not need any more.
-fn run(command: Option<Command>, context: &Context) -> Result<Status> {
+fn run(matches: &ArgMatches, context: &Context) -> Result<Status> {
     privilege::begin()?;
-    match command {
-        None => {
-            privilege::drop_all()?;
-            overview::write(&mut io::stdout().lock(), context.style).map_err(Error::output)?;
-            Ok(Status::Good)
-        }
-        Some(Command::AppServer(args)) => app_server::run(&args, context),
-        Some(Command::AppClient(args)) => app_client::run(&args, context),
-        Some(Command::EchoServer(args)) => echo_server::run(&args, context),
-        Some(Command::EchoClient(args)) => echo_client::run(&args, context),
-        Some(Command::Check(args)) => check::run(&args, context),
-        Some(Command::Diagnose(args)) => diagnose::run(&args, context),
-        Some(Command::Watch(args)) => watch::run(&args, context),
-        Some(Command::FillBuffers(args)) => fill_buffers::run(&args, context),
-        Some(Command::Sockets(args)) => sockets::run(&args, context),
-        Some(Command::Top(args)) => top::run(&args, context),
-        Some(Command::Decode(args)) => decode::run(&args, context),
-        Some(Command::Capture(args)) => capture::run(&args, context),
-        Some(Command::Drops(args)) => drops::run(&args, context),
-        Some(Command::Ping(args)) => ping::run(&args, context),
-        Some(Command::Resolve(args)) => resolve::run(&args, context),
-        Some(Command::Explain(args)) => explain::run(&args, context),
-        Some(Command::Completions(args)) => completions::run(&args, command_factory),
+    let command = matches.subcommand();
+    if let Some((entry, matches)) = command.and_then(|(name, it)| Some((list::named(name)?, it))) {
+        return (entry.run)(matches, context);
     }
-}
-
-fn command_factory() -> clap::Command {
-    command()
+    privilege::drop_all()?;
+    overview::write(&mut io::stdout().lock(), context.style).map_err(Error::output)?;
+    Ok(Status::Good)
 }
 
 fn context(global: &Global) -> Context {

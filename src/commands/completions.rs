@@ -9,9 +9,12 @@ use crate::error::{Error, Result};
 use crate::sys::privilege;
 
 /// Print a script that lets a shell complete sockdoc's commands and flags.
-///
-/// For bash: sockdoc completions bash > ~/.local/share/bash-completion/completions/sockdoc
 #[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:\n  \
+    . <(sockdoc completions bash)            for this shell only\n  \
+    sockdoc completions bash >~/.local/share/bash-completion/completions/sockdoc\n  \
+    sockdoc completions zsh >~/.zfunc/_sockdoc   with ~/.zfunc in $fpath\n  \
+    sockdoc completions fish >~/.config/fish/completions/sockdoc.fish")]
 pub struct Args {
     /// The shell.
     shell: Shell,

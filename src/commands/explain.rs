@@ -28,6 +28,14 @@ use crate::sys::{drops, files, privilege};
 /// Without an argument and without a pipe, all entries are listed. In the suggestions, HOST, PORT
 /// and PATH stand for the address or the path concerned, where the text does not name them.
 #[derive(Debug, Clone, clap::Args)]
+#[command(after_help = "Examples:\n  \
+    sockdoc explain ECONNREFUSED               an error by its name\n  \
+    sockdoc explain 'Connection refused'       by its message\n  \
+    sockdoc explain 111                        by its number\n  \
+    sockdoc explain icmp 3/4                   an ICMP type and code\n  \
+    sockdoc explain CLOSE_WAIT                 a TCP state\n  \
+    sockdoc explain close_never_called         a finding of sockdoc\n  \
+    python3 client.py 2>&1 | sockdoc explain   what another program prints")]
 pub struct Args {
     /// A name, number, message or error text; several words form one query; - reads standard input.
     // Not allow_hyphen_values: it would treat a flag after WHAT as a part of it.

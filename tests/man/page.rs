@@ -64,9 +64,8 @@ pub(crate) fn program(parser: &Command) -> String {
 /// The page of one command, `name` without `sockdoc-`.
 pub(crate) fn command(parser: &Command, name: &str) -> String {
     let mut page = head(parser);
-    if let Some(after) = parser.get_after_help() {
-        page += &examples(&after.to_string());
-    }
+    let after = parser.get_after_help();
+    page += &examples(&after.expect("each command has examples").to_string());
     let has_json = parser.get_arguments().any(|arg| arg.get_id() == "json");
     let others = ["sockdoc(1)", "sockdoc-json(5)"];
     page + &tail(name, &others[..if has_json { 2 } else { 1 }])

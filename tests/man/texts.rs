@@ -37,6 +37,20 @@ pub(crate) fn environment(command: &str) -> Vec<Entry> {
             "LISTEN_FDS, LISTEN_PID",
             "Listening sockets passed by the service manager, see sd_listen_fds(3).",
         )),
+        "check" => entries.extend([
+            (
+                "SSL_CERT_FILE, SSL_CERT_DIR",
+                "The certificates to trust, in place of those of the distribution.",
+            ),
+            (
+                "http_proxy, https_proxy, all_proxy, no_proxy",
+                "Read with --proxy env, as curl(1) reads them.",
+            ),
+        ]),
+        "top" => entries.push((
+            "LC_ALL, LC_CTYPE, LANG",
+            "Whether the terminal shows UTF-8; if none is set, it does.",
+        )),
         _ => {}
     }
     entries
@@ -72,6 +86,66 @@ pub(crate) fn files(command: &str) -> &'static [Entry] {
                 "The settings of the network stack, see sysctl(8).",
             ),
             ("/run/netns", "Named network namespaces, see ip-netns(8)."),
+        ],
+        "" => &[
+            (
+                "/proc, /sys",
+                "What the kernel reports. Each command's page names the files that it reads.",
+            ),
+            (
+                "/run/netns",
+                "Named network namespaces for --netns, see ip-netns(8).",
+            ),
+            (
+                "/usr/share/doc/sockdoc",
+                "README and change log, if sockdoc was installed from a package.",
+            ),
+            (
+                "/usr/lib/systemd/system/sockdoc-diagnose.timer",
+                "A timer that writes metrics; see FLEET in sockdoc-diagnose(1).",
+            ),
+        ],
+        "check" => &[
+            (
+                "/etc/hosts, /etc/resolv.conf, /etc/nsswitch.conf",
+                "How names are resolved.",
+            ),
+            (
+                "/etc/ssl/certs",
+                "The certificates that the host trusts, or the folder that the distribution has for them.",
+            ),
+            (
+                "/proc/net/netstat, /proc/net/snmp",
+                "Counters of the network stack before and after the attempt.",
+            ),
+            (
+                "/proc/PID/fd",
+                "Which process listens, if the target is on this host.",
+            ),
+        ],
+        "fill-buffers" => &[
+            (
+                "/proc/sys/net/ipv4/tcp_wmem, /proc/sys/net/ipv4/tcp_rmem",
+                "The sizes between which the kernel tunes the buffers of TCP.",
+            ),
+            (
+                "/proc/sys/net/core/wmem_max, /proc/sys/net/core/rmem_max",
+                "The largest sizes that a program may ask for.",
+            ),
+        ],
+        "completions" => &[
+            (
+                "~/.local/share/bash-completion/completions/sockdoc",
+                "Where bash looks for the script.",
+            ),
+            (
+                "~/.config/fish/completions/sockdoc.fish",
+                "Where fish looks for it.",
+            ),
+            (
+                "_sockdoc in a folder of $fpath",
+                "Where zsh looks for it.",
+            ),
         ],
         "decode" | "capture" => &[("/etc/services", "Names of ports in filters.")],
         "drops" => &[
@@ -113,10 +187,20 @@ pub(crate) fn files(command: &str) -> &'static [Entry] {
 /// Further sections: a title, and paragraphs; one that begins with four blanks is shown as it is.
 pub(crate) fn sections(command: &str) -> &'static [(&'static str, &'static [&'static str])] {
     match command {
+        "" => &[("STATIC BINARY", STATIC)],
         "diagnose" => &[("FLEET", FLEET)],
         _ => &[],
     }
 }
+
+/// How the static binary of a release differs.
+const STATIC: &[&str] = &[
+    "A release has a static binary too. It needs no library, no locale, no terminal description and no writable folder, and \
+     works in an empty container. It differs in one point: names are resolved by its own resolver, which reads /etc/hosts \
+     and asks name servers. Other sources of nsswitch.conf(5), such as LDAP or mDNS, may be missing. sockdoc resolve asks \
+     getent(1), if it is installed, to show what the programs of the host get.",
+    "sockdoc --version -v says which build it is.",
+];
 
 /// How many hosts are diagnosed, with Prometheus.
 pub(crate) const FLEET: &[&str] = &[
