@@ -58,8 +58,15 @@ pub(crate) fn environment(command: &str) -> Vec<Entry> {
 
 /// The files that `command` reads, beside those it is given.
 pub(crate) fn files(command: &str) -> &'static [Entry] {
-    match command {
-        "sockets" | "top" => &[
+    let entry = FILES.iter().find(|(names, _)| names.contains(&command));
+    entry.map_or(&[], |(_, files)| *files)
+}
+
+/// The commands, and their files.
+const FILES: &[(&[&str], &[Entry])] = &[
+    (
+        &["sockets", "top"],
+        &[
             ("/proc/PID/fd", "Which process holds which socket."),
             (
                 "/proc/PID/cgroup",
@@ -72,7 +79,10 @@ pub(crate) fn files(command: &str) -> &'static [Entry] {
             ("/run/netns", "Named network namespaces, see ip-netns(8)."),
             ("/etc/services", "Names of ports."),
         ],
-        "diagnose" | "watch" => &[
+    ),
+    (
+        &["diagnose", "watch"],
+        &[
             (
                 "/proc/net/snmp, /proc/net/netstat, /proc/net/softnet_stat",
                 "The counters of the network stack.",
@@ -87,7 +97,10 @@ pub(crate) fn files(command: &str) -> &'static [Entry] {
             ),
             ("/run/netns", "Named network namespaces, see ip-netns(8)."),
         ],
-        "" => &[
+    ),
+    (
+        &[""],
+        &[
             (
                 "/proc, /sys",
                 "What the kernel reports. Each command's page names the files that it reads.",
@@ -105,7 +118,10 @@ pub(crate) fn files(command: &str) -> &'static [Entry] {
                 "A timer that writes metrics; see FLEET in sockdoc-diagnose(1).",
             ),
         ],
-        "check" => &[
+    ),
+    (
+        &["check"],
+        &[
             (
                 "/etc/hosts, /etc/resolv.conf, /etc/nsswitch.conf",
                 "How names are resolved.",
@@ -123,7 +139,10 @@ pub(crate) fn files(command: &str) -> &'static [Entry] {
                 "Which process listens, if the target is on this host.",
             ),
         ],
-        "fill-buffers" => &[
+    ),
+    (
+        &["fill-buffers"],
+        &[
             (
                 "/proc/sys/net/ipv4/tcp_wmem, /proc/sys/net/ipv4/tcp_rmem",
                 "The sizes between which the kernel tunes the buffers of TCP.",
@@ -133,7 +152,10 @@ pub(crate) fn files(command: &str) -> &'static [Entry] {
                 "The largest sizes that a program may ask for.",
             ),
         ],
-        "completions" => &[
+    ),
+    (
+        &["completions"],
+        &[
             (
                 "~/.local/share/bash-completion/completions/sockdoc",
                 "Where bash looks for the script.",
@@ -142,13 +164,16 @@ pub(crate) fn files(command: &str) -> &'static [Entry] {
                 "~/.config/fish/completions/sockdoc.fish",
                 "Where fish looks for it.",
             ),
-            (
-                "_sockdoc in a folder of $fpath",
-                "Where zsh looks for it.",
-            ),
+            ("_sockdoc in a folder of $fpath", "Where zsh looks for it."),
         ],
-        "decode" | "capture" => &[("/etc/services", "Names of ports in filters.")],
-        "drops" => &[
+    ),
+    (
+        &["decode", "capture"],
+        &[("/etc/services", "Names of ports in filters.")],
+    ),
+    (
+        &["drops"],
+        &[
             (
                 "/sys/kernel/btf/vmlinux",
                 "The types of the kernel, and the names of its drop reasons.",
@@ -160,11 +185,17 @@ pub(crate) fn files(command: &str) -> &'static [Entry] {
             ),
             ("/etc/services", "Names of ports in filters."),
         ],
-        "explain" => &[(
+    ),
+    (
+        &["explain"],
+        &[(
             "/sys/kernel/btf/vmlinux",
             "The names of the kernel's drop reasons.",
         )],
-        "resolve" => &[
+    ),
+    (
+        &["resolve"],
+        &[
             (
                 "/etc/nsswitch.conf",
                 "Which sources are asked, and in which order.",
@@ -176,13 +207,15 @@ pub(crate) fn files(command: &str) -> &'static [Entry] {
             ),
             ("/etc/gai.conf", "The order of addresses."),
         ],
-        "ping" => &[(
+    ),
+    (
+        &["ping"],
+        &[(
             "/proc/sys/net/ipv4/ping_group_range",
             "The groups whose members may ping without privileges, see icmp(7).",
         )],
-        _ => &[],
-    }
-}
+    ),
+];
 
 /// Further sections: a title, and paragraphs; one that begins with four blanks is shown as it is.
 pub(crate) fn sections(command: &str) -> &'static [(&'static str, &'static [&'static str])] {
