@@ -40,21 +40,96 @@ macro_rules! command {
 
 /// Every command.
 const COMMANDS: &[Entry] = &[
-    command!("app-server", app_server, "Print one JSON object per event (JSON Lines).", Some("Print the transcript of every connection.")),
-    command!("app-client", app_client, "Print the exchange as one JSON object.", Some("Print the transcript of the exchange.")),
-    command!("echo-server", echo_server, "Print one JSON object per event (JSON Lines).", Some("Print the transcript of every connection.")),
-    command!("echo-client", echo_client, "Print one JSON object per exchange (JSON Lines).", Some("Print the transcript of every exchange.")),
-    command!("check", check, "Print one JSON document.", Some("Print every finding in full.")),
-    command!("diagnose", diagnose, "Print one JSON document.", Some("List every socket of a problem, and the evidence of each effect.")),
-    command!("watch", watch, "Print one JSON object per event (JSON Lines).", Some("Print each finding as sockdoc diagnose does.")),
-    command!("fill-buffers", fill_buffers, "Print one JSON document.", Some("List every send() on its own line.")),
-    command!("sockets", sockets, "Print one JSON document.", Some("Show all owners of each socket, what -e shows, and every socket of a problem.")),
-    command!("top", top, "Print one JSON object per interval, socket and finding (JSON Lines).", None),
-    command!("decode", decode, "Print one JSON object per event (JSON Lines).", Some("Print every field of each frame; with --expert, every subject of a finding.")),
-    command!("capture", capture, "Print one JSON object per event (JSON Lines).", Some("Print every field of each frame; with --expert, every subject of a finding.")),
-    command!("drops", drops, "Print one JSON object per event (JSON Lines).", None),
-    command!("ping", ping, "Print one JSON object per event (JSON Lines).", Some("Print the sockets in use, and the identifier of each reply.")),
-    command!("resolve", resolve, "Print one JSON document.", Some("List the options of /etc/resolv.conf and the records of each reply.")),
+    command!(
+        "app-server",
+        app_server,
+        "Print one JSON object per event (JSON Lines).",
+        Some("Print the transcript of every connection.")
+    ),
+    command!(
+        "app-client",
+        app_client,
+        "Print the exchange as one JSON object.",
+        Some("Print the transcript of the exchange.")
+    ),
+    command!(
+        "echo-server",
+        echo_server,
+        "Print one JSON object per event (JSON Lines).",
+        Some("Print the transcript of every connection.")
+    ),
+    command!(
+        "echo-client",
+        echo_client,
+        "Print one JSON object per exchange (JSON Lines).",
+        Some("Print the transcript of every exchange.")
+    ),
+    command!(
+        "check",
+        check,
+        "Print one JSON document.",
+        Some("Print every finding in full.")
+    ),
+    command!(
+        "diagnose",
+        diagnose,
+        "Print one JSON document.",
+        Some("List every socket of a problem, and the evidence of each effect.")
+    ),
+    command!(
+        "watch",
+        watch,
+        "Print one JSON object per event (JSON Lines).",
+        Some("Print each finding as sockdoc diagnose does.")
+    ),
+    command!(
+        "fill-buffers",
+        fill_buffers,
+        "Print one JSON document.",
+        Some("List every send() on its own line.")
+    ),
+    command!(
+        "sockets",
+        sockets,
+        "Print one JSON document.",
+        Some("Show all owners of each socket, what -e shows, and every socket of a problem.")
+    ),
+    command!(
+        "top",
+        top,
+        "Print one JSON object per interval, socket and finding (JSON Lines).",
+        None
+    ),
+    command!(
+        "decode",
+        decode,
+        "Print one JSON object per event (JSON Lines).",
+        Some("Print every field of each frame; with --expert, every subject of a finding.")
+    ),
+    command!(
+        "capture",
+        capture,
+        "Print one JSON object per event (JSON Lines).",
+        Some("Print every field of each frame; with --expert, every subject of a finding.")
+    ),
+    command!(
+        "drops",
+        drops,
+        "Print one JSON object per event (JSON Lines).",
+        None
+    ),
+    command!(
+        "ping",
+        ping,
+        "Print one JSON object per event (JSON Lines).",
+        Some("Print the sockets in use, and the identifier of each reply.")
+    ),
+    command!(
+        "resolve",
+        resolve,
+        "Print one JSON document.",
+        Some("List the options of /etc/resolv.conf and the records of each reply.")
+    ),
     command!("explain", explain, "Print one JSON document.", None),
     Entry {
         name: "completions",
