@@ -10,6 +10,12 @@ const TRAILER: usize = 4;
 /// `opt_comment` (section 3.5).
 const COMMENT: u16 = 1;
 
+/// Whether a frame has comments or other options: its record has more than what is around its bytes.
+#[inline]
+pub fn has_options(record: &[u8], captured: &[u8]) -> bool {
+    record.len() > DATA + TRAILER + captured.len().next_multiple_of(4)
+}
+
 /// The comments of a frame, from its record. A frame of another format has none.
 pub fn comments(record: &[u8]) -> impl Iterator<Item = &[u8]> {
     let (order, mut rest) = options(record).unwrap_or((ByteOrder::Little, &[]));
@@ -72,6 +78,8 @@ mod tests {
         ];
         let whole = block(b"data", &options);
         assert_eq!(comments(&whole).collect::<Vec<_>>(), [&b"one"[..], b"2"]);
+        assert!(has_options(&whole, b"data"));
+        assert!(!has_options(&block(b"data", &[]), b"data"));
         let wrong = block(b"data", &[1, 0, 0xff, 0xff, 0, 0, 0, 0]);
         assert_eq!(comments(&wrong).count(), 0);
         for end in 0..whole.len() {

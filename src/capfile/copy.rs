@@ -2,11 +2,9 @@
 
 use std::io::{self, Write};
 
-use super::pcapng::{BYTE_ORDER_MARK, INTERFACE, SECTION, STATISTICS};
-use super::{ByteOrder, Frame};
+use super::pcapng::{BYTE_ORDER_MARK, INTERFACE, NAMES, SECTION, STATISTICS};
+use super::{ByteOrder, Frame, has_options};
 
-/// Names of addresses (section 4.5 of the draft).
-const NAMES: u32 = 4;
 /// Keys of encrypted traffic (section 4.7).
 const SECRETS: u32 = 10;
 /// What somebody defined, and says that it must not be copied to another file (section 4.8).
@@ -108,10 +106,7 @@ impl Lost {
 
     /// Takes a frame; its time is cut if the file `has_microseconds`.
     pub fn frame(&mut self, frame: &Frame<'_>, has_microseconds: bool) {
-        /// An enhanced packet block: what is around the frame, without options.
-        const ENHANCED: usize = 32;
-        let data = frame.data.len().next_multiple_of(4);
-        self.frame_options += u64::from(frame.record.len() > ENHANCED + data);
+        self.frame_options += u64::from(has_options(frame.record, frame.data));
         let nanoseconds = frame.time.map_or(0, |time| time.nanoseconds);
         self.times += u64::from(has_microseconds && !nanoseconds.is_multiple_of(1_000));
     }

@@ -202,19 +202,21 @@ impl Ends {
         .flatten()
     }
 
-    /// Takes over what a comment says; one about anything else says nothing.
+    /// Takes over what a comment says; `false` if it is about anything else.
     #[inline]
-    pub fn read_comment(&mut self, comment: &[u8]) {
+    pub fn read_comment(&mut self, comment: &[u8]) -> bool {
         let (end, rest) = if let Some(rest) = comment.strip_prefix(SENDER.as_bytes()) {
             (&mut self.sender, rest)
         } else if let Some(rest) = comment.strip_prefix(RECEIVER.as_bytes()) {
             (&mut self.receiver, rest)
         } else {
-            return;
+            return false;
         };
-        if let Some(read) = End::read(rest) {
+        let read = End::read(rest);
+        if let Some(read) = read {
             *end = read;
         }
+        read.is_some()
     }
 }
 
@@ -273,7 +275,7 @@ mod tests {
                 };
                 let mut read = Ends::default();
                 for comment in ends.comments() {
-                    read.read_comment(comment.as_bytes());
+                    assert!(read.read_comment(comment.as_bytes()));
                 }
                 assert_eq!(read, ends);
                 assert_eq!(read.turned().receiver, ends.sender);
@@ -315,7 +317,7 @@ mod tests {
             b"a reader's note",
         ];
         for comment in comments {
-            ends.read_comment(comment);
+            assert!(!ends.read_comment(comment));
         }
         assert!(ends.are_unsought());
         ends.read_comment(b"sender process: a name of 26 characters(1) [bpf]");

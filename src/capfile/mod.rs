@@ -11,6 +11,7 @@
 //! | `reader` | the two readers: over a slice that holds the whole file, and over a stream in pieces |
 //! | `writer` | pcap and pcapng, written |
 //! | `comments` | the comments of a frame in pcapng |
+//! | `names` | the host names in a pcapng file |
 //! | `copy` | pcapng copied block by block, and what is lost where that is not possible |
 //! | `pack` | compression while a file is written |
 //! | `unpack` | compressed files, recognised by their first bytes and unpacked while reading |
@@ -29,6 +30,7 @@ mod copy;
 mod ends;
 mod error;
 mod link;
+mod names;
 mod pack;
 mod pcap;
 mod pcapng;
@@ -40,11 +42,12 @@ mod unpack;
 mod walk;
 mod writer;
 
-pub use comments::comments;
+pub use comments::{comments, has_options};
 pub use copy::{BlockCopier, Lost, order_of};
 pub use ends::{End, Ends, Name, Reason, Source, Tally};
 pub use error::{CaptureError, Damage, Other, Part, WrongLength};
 pub use link::LinkType;
+pub use names::HostNames;
 pub use pack::Packer;
 pub use pcapng::{LONGEST_BLOCK, MOST_INTERFACES};
 pub use reader::{SliceReader, StreamReader};

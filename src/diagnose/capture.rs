@@ -115,9 +115,13 @@ impl Gatherer {
         let key = Key {
             rule: finding.rule.id,
             severity: finding.severity as u8,
-            headline: (fact.stream.is_none()
-                || matches!(fact.noted, Noted::NoMessage(_) | Noted::IcmpError { .. }))
-            .then(|| finding.headline.clone()),
+            headline: match fact.noted {
+                Noted::NoMessage(_) | Noted::IcmpError { .. } => Some(finding.headline.clone()),
+                Noted::Gap {
+                    acknowledged: true, ..
+                } => Some("bytes missing from the capture that were acknowledged".to_owned()),
+                _ => fact.stream.is_none().then(|| finding.headline.clone()),
+            },
             ends: fact.stream.as_ref().map(Ends::of),
         };
         let stream = fact.stream.map(|stream| stream.number);

@@ -11,6 +11,7 @@ use crate::stream::SegmentInfo;
 pub struct Kept {
     number: u64,
     time: Timestamp,
+    has_time: bool,
     length: u32,
     /// The packet of which this frame was the last missing fragment.
     whole: Option<Box<[u8]>>,
@@ -34,6 +35,7 @@ impl Kept {
         Kept {
             number: frame.number,
             time: frame.time,
+            has_time: frame.has_time,
             length: frame.length,
             whole: (!is_whole).then(|| frame.bytes.into()),
             segment: frame.segment.copied(),
@@ -49,15 +51,21 @@ impl Kept {
         }
     }
 
-    /// The frame again, with its bytes and its layers.
+    /// The frame again, with its bytes, its record and its layers.
     #[inline]
-    pub fn frame<'a>(&'a self, captured: &'a [u8], decoded: &'a Decoded) -> Frame<'a> {
+    pub fn frame<'a>(
+        &'a self,
+        captured: &'a [u8],
+        record: &'a [u8],
+        decoded: &'a Decoded,
+    ) -> Frame<'a> {
         Frame {
             number: self.number,
             time: self.time,
+            has_time: self.has_time,
             length: self.length,
             captured,
-            record: &[],
+            record,
             bytes: self.whole.as_deref().unwrap_or(captured),
             decoded,
             segment: self.segment.as_ref(),

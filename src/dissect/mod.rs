@@ -23,6 +23,7 @@
 mod claims;
 mod inside;
 mod kept;
+mod passes;
 pub mod said;
 mod selection;
 mod unread;
@@ -95,6 +96,8 @@ pub struct Frame<'a> {
     pub number: u64,
     /// When it was captured. A frame that does not say has the time of the frame before it.
     pub time: Timestamp,
+    /// Whether it says so.
+    pub has_time: bool,
     /// How long it was on the wire, in bytes.
     pub length: u32,
     /// What was captured of it.
@@ -230,7 +233,7 @@ impl Dissector {
         self.last_time = time;
         self.totals.frames += 1;
         let watch = self.watch.as_mut();
-        let is_copy = watch.is_some_and(|watch| watch.is_copy(decoded, frame.data, time));
+        let pass = watch.map(|watch| watch.passes.see(decoded, frame, time));
         let whole = self.reassemble(frame.number, time, decoded, frame.data);
         let decoded = &*decoded;
         let bytes = whole.as_deref().unwrap_or(frame.data);
@@ -284,14 +287,15 @@ impl Dissector {
                 self.totals.unread = Some((first, are_all && first == unread));
             }
             self.selection.stream(number);
-            if let Some(watch) = &mut self.watch {
-                watch.frame(frame, time, decoded, bytes, is_copy);
+            if let (Some(watch), Some(pass)) = (&mut self.watch, pass) {
+                watch.frame(frame, time, decoded, bytes, pass);
             }
             self.totals.bytes += u64::from(frame.original_len);
         }
         handler(Event::Frame(&Frame {
             number: frame.number,
             time,
+            has_time: frame.time.is_some(),
             length: frame.original_len,
             captured: frame.data,
             record: frame.record,

@@ -5,10 +5,11 @@
 //!
 //! Every table has at most [`MOST`] entries; what comes when one is full is not looked at.
 
+use std::collections::hash_map::Entry;
 use std::collections::{HashMap, HashSet};
-use std::hash::{DefaultHasher, Hasher as _};
 use std::net::IpAddr;
 
+use super::passes::{Circle, Pass, Passes};
 use crate::capfile::{self, Timestamp};
 use crate::packet::icmp::{Message, parse};
 use crate::packet::record::{Arp, Ip, Network, Transport, Udp};
@@ -16,10 +17,6 @@ use crate::packet::{Decoded, Malformed};
 use crate::stream::{EndState, Endpoint, Fact, Noted, ScanOf, Summary};
 
 const MOST: usize = 16 * 1024;
-/// A mirror port gives the copy of a frame this soon, in nanoseconds.
-const COPY: i64 = 100_000;
-/// A copy comes after at most this many other frames.
-const NEAR: usize = 8;
 /// A question without an answer has to wait this long to count, in nanoseconds.
 const PATIENCE: i64 = 1_000_000_000;
 /// From this number of refused or silent ports of a host, or hosts with the same port, it is a scan.
@@ -60,6 +57,14 @@ struct Attempts {
     silent: u32,
 }
 
+/// Packets from one host to another that go round in a loop.
+#[derive(Debug)]
+struct Circles {
+    packets: u64,
+    /// The one that came by most often.
+    longest: Circle,
+}
+
 /// The frame that claimed an address last, and that with another hardware address.
 #[derive(Debug)]
 struct Claim {
@@ -78,9 +83,9 @@ pub(super) struct Watch {
     first_malformed: Option<(Malformed, bool)>,
     copies: Times,
     frames: u64,
-    /// The last IP packets: a hash, and when they came.
-    recent: [(u64, Timestamp); NEAR],
-    next_recent: usize,
+    pub(super) passes: Passes,
+    /// Packets that go round in a loop, by source and destination.
+    circles: HashMap<(IpAddr, IpAddr), Circles>,
     pings: HashMap<(IpAddr, IpAddr, u16, u16), Asked>,
     sent: HashMap<(IpAddr, IpAddr), u32>,
     queries: HashMap<(Endpoint, Endpoint, u16), Asked>,
@@ -101,29 +106,6 @@ pub(super) struct Watch {
 }
 
 impl Watch {
-    /// Whether this is a copy of a frame that came just before: the same IP packet, identification included. Two
-    /// packets without one may well be alike: acknowledgments that are repeated.
-    pub(super) fn is_copy(&mut self, decoded: &Decoded, data: &[u8], time: Timestamp) -> bool {
-        let Network::Ip(ip) = &decoded.outer.network else {
-            return false;
-        };
-        let packet = data.get(ip.offset as usize..).unwrap_or_default();
-        if ip.is_v6 || packet.get(4..6).is_none_or(|id| id == [0, 0]) {
-            return false;
-        }
-        let end = (ip.end.saturating_sub(ip.offset) as usize).min(packet.len());
-        let mut hasher = DefaultHasher::new();
-        hasher.write(&packet[..end]);
-        let hash = hasher.finish();
-        let is_near = |(other, then): &(u64, Timestamp)| {
-            *other == hash && (0..COPY).contains(&time.nanos_since(*then))
-        };
-        let found = self.frames > 0 && self.recent.iter().any(is_near);
-        self.recent[self.next_recent] = (hash, time);
-        self.next_recent = (self.next_recent + 1) % NEAR;
-        found
-    }
-
     /// Takes a frame that is selected.
     pub(super) fn frame(
         &mut self,
@@ -131,7 +113,7 @@ impl Watch {
         time: Timestamp,
         decoded: &Decoded,
         bytes: &[u8],
-        is_copy: bool,
+        pass: Pass,
     ) {
         self.frames += 1;
         let number = frame.number;
@@ -150,9 +132,10 @@ impl Watch {
             let (first, is_one_layer) = self.first_malformed.unwrap_or((malformed, true));
             self.first_malformed = Some((first, is_one_layer && first.layer == malformed.layer));
         }
-        if is_copy {
-            self.copies.add(number, time, 0);
-            return;
+        match pass {
+            Pass::First => {}
+            Pass::Copy => return self.copies.add(number, time, 0),
+            Pass::Again(circle) => return self.goes_round(decoded, &circle),
         }
         let layers = decoded.innermost();
         match (&layers.network, &layers.transport) {
@@ -165,8 +148,10 @@ impl Watch {
                     Ok(Message::EchoRequest(echo)) if !ip.destination.is_multicast() => {
                         let (from, to) = (ip.source, ip.destination);
                         let key = (from, to, echo.identifier, echo.sequence);
-                        if self.pings.len() < MOST {
-                            self.pings.entry(key).or_insert(Asked {
+                        if self.pings.len() < MOST
+                            && let Entry::Vacant(entry) = self.pings.entry(key)
+                        {
+                            entry.insert(Asked {
                                 frame: number,
                                 time,
                                 times: 1,
@@ -183,6 +168,24 @@ impl Watch {
                 }
             }
             _ => {}
+        }
+    }
+
+    fn goes_round(&mut self, decoded: &Decoded, circle: &Circle) {
+        let Network::Ip(ip) = &decoded.outer.network else {
+            return;
+        };
+        let ends = (ip.source, ip.destination);
+        if self.circles.len() >= MOST && !self.circles.contains_key(&ends) {
+            return;
+        }
+        let circles = self.circles.entry(ends).or_insert(Circles {
+            packets: 0,
+            longest: *circle,
+        });
+        circles.packets += u64::from(circle.is_new);
+        if circle.passes > circles.longest.passes {
+            circles.longest = *circle;
         }
     }
 
@@ -357,6 +360,23 @@ impl Watch {
                 frames: times.count,
                 of,
             });
+        }
+        for ((source, destination), circles) in &self.circles {
+            let Circle {
+                passes,
+                frame,
+                time,
+                ttls,
+                ..
+            } = circles.longest;
+            let noted = Noted::RoutingLoop {
+                source: *source,
+                destination: *destination,
+                packets: circles.packets,
+                passes,
+                ttls,
+            };
+            found.push((frame, time, noted));
         }
         if self.dropped > 0 {
             let when = self.latest.unwrap_or_default();

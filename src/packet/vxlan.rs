@@ -36,7 +36,8 @@ pub fn read(port: u16, payload: &[u8]) -> Option<Header> {
         return None;
     };
     let next = match (port, flags & 0x3c) {
-        (GPE_PORT, flags) if flags & (VALID | NEXT_PROTOCOL) == VALID | NEXT_PROTOCOL => next,
+        // On the port of VXLAN itself too, as some devices send it.
+        (_, flags) if flags & (VALID | NEXT_PROTOCOL) == VALID | NEXT_PROTOCOL => next,
         // The group policy of some switches has other flags and bytes that are reserved here.
         (PORT | OLD_PORT, VALID) => next::ETHERNET,
         _ => return None,
@@ -63,5 +64,6 @@ mod tests {
         assert_eq!(read_at(GPE_PORT, &header), None);
         let extended = [0x0c, 0, 0, 1, 0, 0, 7, 0];
         assert_eq!(read_at(GPE_PORT, &extended), Some((7, 1)));
+        assert_eq!(read_at(PORT, &extended), Some((7, 1)));
     }
 }

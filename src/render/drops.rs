@@ -31,6 +31,7 @@ pub fn write_packet(out: &mut Buffer, dropped: &Dropped) {
         &Frame {
             number: 0,
             time: dropped.time,
+            has_time: true,
             length: dropped.length,
             captured: &dropped.frame,
             bytes: &dropped.frame,

@@ -175,6 +175,25 @@ impl Assembly {
         noticed
     }
 
+    /// Whether a segment has other bytes than came before for the same place, as far as these are remembered.
+    pub(super) fn differs(&self, from: SeqNumber, bytes: &[u8]) -> bool {
+        let Some(next) = self.next else {
+            return false;
+        };
+        if from.is_before(next) && self.differs_from_remembered(from, bytes) {
+            return true;
+        }
+        let new = Part {
+            from,
+            bytes,
+            cut: 0,
+        };
+        let first = self.held.partition_point(|held| !held.to().is_after(from));
+        let held = self.held.range(first..);
+        held.take_while(|held| held.from.is_before(new.to()))
+            .any(|held| disagree(held, &new))
+    }
+
     /// Whether retransmitted data differs from the data delivered, as far as that is remembered.
     fn differs_from_remembered(&self, from: SeqNumber, bytes: &[u8]) -> bool {
         let Some(next) = self.next else {

@@ -115,6 +115,14 @@ impl Processing<'_> {
             flow.sides[here].sent.known_bytes += u64::from(known);
             return;
         }
+        if again
+            && self.settings.compare
+            && flow.sides[here].assembly.differs(segment.seq, self.payload)
+        {
+            // It is not the segment from before that is sent again.
+            flow.sides[here].sent.known_bytes += u64::from(segment.length);
+            return;
+        }
         let [this, other] = [here, 1 - here].map(|end| &flow.conversation.ends[end]);
         let first = flow.first;
         let side = &mut flow.sides[here];

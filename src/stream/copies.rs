@@ -1,5 +1,7 @@
 //! Segments that were captured twice: by a mirror port that copies both directions, or on several interfaces.
 
+use std::cmp::Ordering;
+
 use super::analysis::Segment;
 use super::key::Direction;
 use super::marks::Marks;
@@ -12,6 +14,8 @@ use crate::packet::tcp::flag;
 const COPY: i64 = 100_000;
 /// A copy comes after at most this many other segments.
 const NEAR: usize = 8;
+/// A packet that routers send in a circle comes back within this time, in nanoseconds.
+const CIRCLE: i64 = 2_000_000_000;
 
 /// The last segments of all streams.
 #[derive(Debug, Default)]
@@ -73,8 +77,13 @@ impl Copies {
 impl Seen {
     fn is_copy_of(&self, other: &Seen) -> bool {
         (self.stream, self.from, self.numbers) == (other.stream, other.from, other.numbers)
-            && (self.flags, self.id, self.ttl) == (other.flags, other.id, other.ttl)
-            && (0..COPY).contains(&self.time.nanos_since(other.time))
+            && (self.flags, self.id) == (other.flags, other.id)
+            && match self.ttl.cmp(&other.ttl) {
+                Ordering::Equal => (0..COPY).contains(&self.time.nanos_since(other.time)),
+                // The same packet, forwarded since.
+                Ordering::Less => (0..CIRCLE).contains(&self.time.nanos_since(other.time)),
+                Ordering::Greater => false,
+            }
     }
 }
 
@@ -106,5 +115,12 @@ mod tests {
         assert!(!see(500, Some(8), again), "too late for a copy");
         assert!(!see(510, None, again), "not known");
         assert!(!see(520, None, again), "not known");
+        let mut see = |at, ttl, id| {
+            let packet = Packet { ttl, id: Some(id) };
+            copies.see(0, Direction::Up, &segment(at), packet, again)
+        };
+        assert!(!see(900, 64, 9));
+        assert!(see(1700, 62, 9), "goes round");
+        assert!(!see(2500, 65, 9), "not with a higher TTL");
     }
 }

@@ -166,8 +166,13 @@ pub enum Noted {
     },
     /// A segment has other bytes than came before for the same place.
     OverlapDiffers,
-    /// This many bytes of the stream are not in the capture.
-    Gap(u32),
+    /// Bytes of the stream are not in the capture.
+    Gap {
+        /// How many.
+        bytes: u32,
+        /// The other end has acknowledged them.
+        acknowledged: bool,
+    },
     /// This many bytes were given up because too much data was waiting for them.
     GapGivenUp(u32),
     /// This many bytes of data follow the sender's FIN.
@@ -284,6 +289,19 @@ pub enum Noted {
         frames: u64,
         /// Of all these.
         of: u64,
+    },
+    /// Packets come by again and again, each time with a lower time to live.
+    RoutingLoop {
+        /// Who sent them.
+        source: IpAddr,
+        /// Where they are to go.
+        destination: IpAddr,
+        /// How many.
+        packets: u64,
+        /// How often one of them came by, at most.
+        passes: u32,
+        /// The time to live of that one when it came first and last.
+        ttls: (u8, u8),
     },
     /// Streams of which only one direction was captured.
     OneSided {

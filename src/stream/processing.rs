@@ -58,6 +58,7 @@ pub(super) fn finish(
             settings,
             frame,
             segment: &nothing,
+            payload: &[],
             packet: Packet::default(),
             is_copy: false,
             direction,
@@ -92,6 +93,8 @@ pub(super) struct Processing<'t> {
     pub(super) settings: &'t Settings,
     pub(super) frame: &'t Frame<'t>,
     pub(super) segment: &'t Segment,
+    /// Its data, as far as it was captured.
+    pub(super) payload: &'t [u8],
     pub(super) packet: Packet,
     /// It was captured twice, and this is the second time.
     pub(super) is_copy: bool,
@@ -198,7 +201,6 @@ impl Processing<'_> {
     pub(super) fn data(
         &mut self,
         flow: &mut Flow,
-        bytes: &[u8],
         marks: Marks,
         handler: &mut impl FnMut(Event<'_>),
     ) {
@@ -242,8 +244,9 @@ impl Processing<'_> {
         if !self.settings.compare {
             flow.sides[here].assembly.forget();
         }
+        let payload = self.payload;
         let noticed = self.assemble(flow, handler, |assembly, overlap, out| {
-            assembly.push(seq, bytes, segment.length, overlap, out)
+            assembly.push(seq, payload, segment.length, overlap, out)
         });
         if noticed.differs {
             self.note(flow, Noted::OverlapDiffers, handler);
@@ -272,7 +275,15 @@ impl Processing<'_> {
             if gap == 0 {
                 return;
             }
-            self.note(flow, Noted::Gap(gap), handler);
+            let acknowledged = true;
+            self.note(
+                flow,
+                Noted::Gap {
+                    bytes: gap,
+                    acknowledged,
+                },
+                handler,
+            );
         }
     }
 
@@ -375,7 +386,15 @@ impl Processing<'_> {
                 gap = assembly.skip_gap(out);
                 Noticed::default()
             });
-            self.note(flow, Noted::Gap(gap), handler);
+            let acknowledged = false;
+            self.note(
+                flow,
+                Noted::Gap {
+                    bytes: gap,
+                    acknowledged,
+                },
+                handler,
+            );
         }
         let is_cut = flow
             .app

@@ -190,6 +190,7 @@ impl Tracker {
             settings,
             frame,
             segment: &segment,
+            payload: tcp.payload.of(frame.bytes),
             packet,
             is_copy,
             direction,
@@ -197,7 +198,7 @@ impl Tracker {
         };
         processing.windows(flow, handler);
         processing.account(flow, analysis.marks, handler);
-        processing.data(flow, tcp.payload.of(frame.bytes), analysis.marks, handler);
+        processing.data(flow, analysis.marks, handler);
         let ends_now = !flow.is_over && flow.has_ended();
         if ends_now {
             processing.end(flow, handler);

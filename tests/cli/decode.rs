@@ -675,32 +675,141 @@ fn block(kind: u32, body: &[u8]) -> Vec<u8> {
     [&kind.to_le_bytes()[..], &length, &padded, &length].concat()
 }
 
-/// A frame with a comment.
-fn commented(data: &[u8]) -> Vec<u8> {
+/// A frame with these comments.
+fn commented(data: &[u8], comments: &[&str]) -> Vec<u8> {
     let length = u32::try_from(data.len()).unwrap().to_le_bytes();
     let mut body = [&[0; 12][..], &length, &length, data].concat();
     body.resize(body.len().next_multiple_of(4), 0);
-    body.extend(b"\x01\0\x04\0look\0\0\0\0");
+    for comment in comments {
+        let length = u16::try_from(comment.len()).unwrap().to_le_bytes();
+        body.extend([&[1, 0][..], &length, comment.as_bytes()].concat());
+        body.resize(body.len().next_multiple_of(4), 0);
+    }
+    body.extend([0; 4]);
     block(6, &body)
+}
+
+/// The section and an interface of Ethernet.
+fn pcapng() -> Vec<u8> {
+    let section = [b"\x4d\x3c\x2b\x1a\x01\0\0\0", &[0xff; 8][..]].concat();
+    let interface = block(1, &[1, 0, 0, 0, 0, 0, 0, 0]);
+    [block(0x0a0d_0d0a, &section), interface].concat()
+}
+
+/// A record of a name resolution block: an IPv4 address and its name.
+fn named(address: [u8; 4], name: &str) -> Vec<u8> {
+    let length = u16::try_from(name.len() + 5).unwrap().to_le_bytes();
+    let mut record = [&[1, 0][..], &length, &address, name.as_bytes(), &[0]].concat();
+    record.resize(record.len().next_multiple_of(4), 0);
+    record
+}
+
+#[test]
+fn comments_of_frames_are_shown_but_for_those_that_name_processes() {
+    let data = &bytes_of("tutorial")[40..114];
+    let comments = [
+        "look\x1b[2J",
+        "sender process: curl(7) [bpf]",
+        "sender process:",
+    ];
+    let frames = [commented(data, &comments), commented(data, &comments[1..2])];
+    let file = [pcapng(), frames.concat()].concat();
+    let shown = |args: &[&str]| stdout(&decode_bytes(&file, args));
+    let full = shown(&["-v"]);
+    let begin = "Packet comments\n    look\\x1b[2J\n    sender process: curl(7) [bpf]\n    \
+                 sender process:\nFrame 1: 74 bytes on wire";
+    assert!(full.starts_with(begin), "{full}");
+    for threads in ["one", "several"] {
+        let events = objects(&shown(&["--json", "--threads", threads]));
+        let said = serde_json::json!(["look\x1b[2J", "sender process:"]);
+        assert_eq!(events[0]["comments"], said, "{threads}");
+        assert_eq!(events[0]["sender_process"]["name"], "curl");
+        assert!(events[1]["comments"].is_null(), "{threads}");
+    }
+    assert!(!shown(&[]).contains("look"));
+}
+
+#[test]
+fn names_of_the_capture_stand_for_its_addresses_from_where_they_are_on() {
+    // From and to 127.0.0.1.
+    let data = &bytes_of("tutorial")[40..114];
+    let frame = block(
+        6,
+        &[
+            &[0; 12][..],
+            &74_u32.to_le_bytes(),
+            &74_u32.to_le_bytes(),
+            data,
+            &[0; 2],
+        ]
+        .concat(),
+    );
+    let names = |name: &str| block(4, &[named([127, 0, 0, 1], name), vec![0; 4]].concat());
+    let (first, second) = (names("first.test\x1b"), names("second.test"));
+    let file = [pcapng(), first, frame.clone(), second, frame].concat();
+    let mut lines = Vec::new();
+    for threads in ["one", "several"] {
+        lines.push(stdout(&decode_bytes(&file, &["-N", "--threads", threads])));
+    }
+    assert_eq!(lines[0], lines[1]);
+    let mut lines = lines[0].lines();
+    let line = lines.next().unwrap_or_default();
+    assert!(
+        line.contains(" first.test\\x1b → first.test\\x1b "),
+        "{line}"
+    );
+    let line = lines.next().unwrap_or_default();
+    assert!(line.contains("  second.test → second.test  "), "{line}");
+    let plain = stdout(&decode_bytes(&file, &[]));
+    assert!(!plain.contains(".test"), "{plain}");
+}
+
+#[test]
+fn a_frame_without_a_time_is_shown_without_one() {
+    let data = &bytes_of("tutorial")[40..114];
+    let simple = block(3, &[&74_u32.to_le_bytes()[..], data, &[0; 2]].concat());
+    let timed = commented(data, &[]);
+    let file = [pcapng(), simple.clone(), timed, simple].concat();
+    for threads in ["one", "several"] {
+        let shown = |args: &[&str]| {
+            let args = [args, &["--threads", threads, "--no-app"]].concat();
+            stdout(&decode_bytes(&file, &args))
+        };
+        let starts: Vec<String> = shown(&[])
+            .lines()
+            .map(|line| line.chars().take(17).collect())
+            .collect();
+        assert_eq!(
+            starts,
+            [
+                "    1            ",
+                "    2   0.000000 ",
+                "    3            "
+            ]
+        );
+        let events = objects(&shown(&["--json"]));
+        assert!(events[0]["time_s"].is_null() && events[2]["time_s"].is_null());
+        assert_eq!(events[1]["time_s"], 0.0);
+        let rows = shown(&["--csv"]);
+        assert!(rows.lines().nth(1).unwrap().starts_with("1,,127.0.0.1,"));
+        assert!(rows.lines().nth(2).unwrap().starts_with("2,0.000000000,"));
+    }
+    let full = stdout(&decode_bytes(&file, &["-v"]));
+    assert_eq!(full.matches("Arrival Time:").count(), 1, "{full}");
 }
 
 #[test]
 fn what_belongs_to_the_frames_that_are_written_is_kept_or_named() {
-    let section = block(
-        0x0a0d_0d0a,
-        &[b"\x4d\x3c\x2b\x1a\x01\0\0\0", &[0xff; 8][..]].concat(),
-    );
-    let interface = block(1, &[1, 0, 0, 0, 0, 0, 0, 0]);
     let secrets = block(10, b"KSLT\x04\0\0\0keys");
-    let names = block(4, b"\x01\0\x08\0\x0a\0\0\x01abc\0\0\0\0\0");
-    let frame = commented(&bytes_of("tutorial")[40..114]);
+    let names = block(4, &named([10, 0, 0, 1], "abc"));
+    let frame = commented(&bytes_of("tutorial")[40..114], &["look"]);
     let not_copied = block(0x4000_0bad, &[0; 8]);
     let drops = block(
         5,
         b"\0\0\0\0\0\0\0\0\0\0\0\0\x05\0\x08\0\x07\0\0\0\0\0\0\0\0\0\0\0",
     );
     let unmatched = block(6, &[0; 20]);
-    let before = [&section[..], &interface, &secrets, &names, &frame].concat();
+    let before = [&pcapng()[..], &secrets, &names, &frame].concat();
     let whole = [&before[..], &unmatched, &not_copied, &drops].concat();
     let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path().join("out.pcapng").display().to_string();
@@ -831,6 +940,59 @@ fn findings_tell_what_is_wrong_around_the_streams_and_what_icmp_errors_say_of_th
         headlines(&decode_findings("captured-one-way"))[0],
         "WARNING only one direction was captured in 1 of 1 streams"
     );
+}
+
+#[test]
+fn a_packet_that_goes_round_is_a_routing_loop_and_not_sent_again() {
+    let text = decode_findings("routing-loop");
+    let found: Vec<&str> = text
+        .lines()
+        .filter(|line| line.starts_with(char::is_uppercase))
+        .collect();
+    assert_eq!(
+        found,
+        [
+            "ERROR routing loop: 3 packets from 10.0.0.1 to 10.0.9.9 came by up to 32 times, TTL 63 down to 1",
+            "WARNING 10.0.0.254 rejected packets to 10.0.9.9 port 8000: ICMP Time to live exceeded: 2 times",
+            "WARNING 10.0.0.254 rejected packets to 10.0.9.9: ICMP Time to live exceeded",
+            "NOTICE TCP Retransmission (seq 0)",
+        ],
+        "{text}"
+    );
+    let alike = decode_findings("routing-no-loop");
+    assert!(!alike.contains("loop"), "{alike}");
+    let filtered = stdout(&run(&[
+        "decode",
+        &capture("routing-loop"),
+        "--expert",
+        "port",
+        "9",
+    ]));
+    assert!(!filtered.contains("loop"), "{filtered}");
+}
+
+#[test]
+fn other_data_in_the_place_of_what_came_before_is_not_called_lost() {
+    let text = decode_findings("tcp-other-data");
+    assert!(
+        text.contains("WARNING overlap with other bytes: 2 connections"),
+        "{text}"
+    );
+    assert!(
+        !text.contains("of the client lost") && !text.contains("limited by loss"),
+        "{text}"
+    );
+    let alike = decode_findings("tcp-spurious-retransmission");
+    assert!(!alike.contains("different data"), "{alike}");
+}
+
+#[test]
+fn bytes_that_were_acknowledged_are_missing_in_the_capture_alone() {
+    let text = decode_findings("tcp-lost-segment");
+    let words = "WARNING bytes missing from the capture that were acknowledged: 2 times\n";
+    assert!(text.contains(words), "{text}");
+    let alike = decode_findings("frames-not-dropped");
+    assert!(!alike.contains("missing from the capture"), "{alike}");
 }
 
 fn decode_findings(name: &str) -> String {

@@ -102,7 +102,7 @@ pub(in crate::commands) struct Options {
     /// Show numeric addresses and ports. This is the default.
     #[arg(short = 'n', action = clap::ArgAction::Count, conflicts_with = "names")]
     numeric: u8,
-    /// Resolve addresses and ports to names in frame lines; this may query DNS.
+    /// Show names of addresses and ports in frame lines: those in the file, otherwise looked up; this may query DNS.
     #[arg(short = 'N', long, conflicts_with_all = ["view", "json"])]
     names: bool,
     /// Accepted for the sake of habit: lines are short as they are.

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use crate::capfile::{
     BlockCopier, ByteOrder, Compression, Count, Frame, Interface, LinkType, Lost, Packer,
-    PcapWriter, PcapngWriter, Timestamp, WriteError, order_of,
+    PcapWriter, PcapngWriter, Timestamp, WriteError,
 };
 use crate::commands::serving::tell;
 use crate::error::{Error, Kind, Result};
@@ -15,8 +15,6 @@ use crate::sys::files::Growing;
 pub(in crate::commands) struct Output {
     name: String,
     file: Format,
-    /// Of the section of the capture that is read, if that is pcapng.
-    order: ByteOrder,
     lost: Lost,
     failed: Option<Error>,
 }
@@ -63,7 +61,6 @@ impl Output {
         Output {
             name: path.display().to_string(),
             file: Format::Waiting(Packer::new(file, compression), wanted),
-            order: ByteOrder::Little,
             lost: Lost::default(),
             failed: None,
         }
@@ -75,8 +72,7 @@ impl Output {
     }
 
     /// Takes a block of a pcapng file that has no frame: it is kept, or counted as lost.
-    pub(in crate::commands) fn block(&mut self, block: &[u8]) {
-        self.order = order_of(block, self.order);
+    pub(in crate::commands) fn block(&mut self, block: &[u8], order: ByteOrder) {
         if let Format::Waiting(_, Wanted::Pcapng) = self.file
             && let Format::Waiting(file, _) = std::mem::replace(&mut self.file, Format::Broken)
         {
@@ -84,11 +80,11 @@ impl Output {
         }
         match &mut self.file {
             Format::Copy(copier) => {
-                if let Err(error) = copier.block(block, self.order) {
+                if let Err(error) = copier.block(block, order) {
                     self.failed = Some(failure(&self.name, &error));
                 }
             }
-            _ => self.lost.block(block, self.order),
+            _ => self.lost.block(block, order),
         }
     }
 

@@ -8,12 +8,15 @@
 //! - There are [`BATCHES`] batches at most, which come back, so memory does not grow with the capture.
 //! - A stage that fails ends; the stage before it notices when it hands on the next batch.
 
+use std::ops::Range;
 use std::panic::resume_unwind;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread::{self, JoinHandle};
 
 use super::session::{Out, filter_error, show};
-use crate::capfile::{self, Ends, Interface, LinkType, Timestamp};
+use crate::capfile::{
+    self, ByteOrder, Ends, HostNames, Interface, LONGEST_FRAME, LinkType, Timestamp, has_options,
+};
 use crate::dissect::{Dissector, Event, Kept};
 use crate::error::{Error, Kind, Result};
 use crate::packet::{Decoded, decode};
@@ -23,6 +26,8 @@ use crate::render::decode::{Buffer, View};
 const FRAMES: usize = 1024;
 /// A batch with this many bytes of frames is full.
 const BYTES: usize = 256 << 10;
+/// More bytes than these are not kept room for.
+const ROOM: usize = 2 * (BYTES + LONGEST_FRAME as usize);
 /// Batches in all: one for each stage, and as many that wait.
 const BATCHES: usize = 6;
 /// More text than this is not kept room for.
@@ -32,10 +37,12 @@ const TEXT: usize = 1 << 20;
 #[derive(Default)]
 struct Batch {
     packets: Vec<Packet>,
-    /// The bytes of all frames.
+    /// The bytes of all frames, of the records that have more, and of blocks with names.
     bytes: Vec<u8>,
     /// The interfaces of the frames from this index on, with their numbers.
     interfaces: Vec<(usize, u32, Interface)>,
+    /// Names of hosts: before the frame with this index comes this block of the file.
+    host_names: Vec<(usize, Range<usize>, ByteOrder)>,
     /// What was written about streams.
     text: Buffer,
     /// What is written goes out at once.
@@ -46,8 +53,9 @@ struct Packet {
     number: u64,
     link: LinkType,
     time: Option<Timestamp>,
-    start: usize,
-    end: usize,
+    data: Range<usize>,
+    /// All of its record, if that has options.
+    record: Range<usize>,
     original_len: u32,
     ends: Ends,
     interface: u32,
@@ -63,8 +71,12 @@ struct Packet {
 impl Batch {
     fn clear(&mut self) {
         self.packets.clear();
+        if self.bytes.capacity() > ROOM {
+            self.bytes = Vec::new();
+        }
         self.bytes.clear();
         self.interfaces.clear();
+        self.host_names.clear();
         if self.text.len() > TEXT {
             self.text = Buffer::default();
         }
@@ -76,6 +88,12 @@ impl Batch {
         self.packets.len() >= FRAMES || self.bytes.len() >= BYTES
     }
 
+    fn keep(&mut self, bytes: &[u8]) -> Range<usize> {
+        let start = self.bytes.len();
+        self.bytes.extend_from_slice(bytes);
+        start..self.bytes.len()
+    }
+
     fn push(&mut self, frame: &capfile::Frame<'_>, interface: &Interface) {
         let last = self.interfaces.last();
         if last.is_none_or(|(_, number, _)| *number != frame.interface) {
@@ -83,14 +101,18 @@ impl Batch {
             self.interfaces
                 .push((first, frame.interface, interface.clone()));
         }
-        let start = self.bytes.len();
-        self.bytes.extend_from_slice(frame.data);
+        let data = self.keep(frame.data);
+        let record = if has_options(frame.record, frame.data) {
+            self.keep(frame.record)
+        } else {
+            0..0
+        };
         self.packets.push(Packet {
             number: frame.number,
             link: frame.link,
             time: frame.time,
-            start,
-            end: self.bytes.len(),
+            data,
+            record,
             original_len: frame.original_len,
             ends: frame.ends,
             interface: frame.interface,
@@ -102,16 +124,35 @@ impl Batch {
     }
 }
 
-/// A view is told the interface of each frame.
-fn begin(view: &mut View, interfaces: &[(usize, u32, Interface)], next: &mut usize, index: usize) {
-    if interfaces
-        .get(*next)
-        .is_some_and(|(first, ..)| *first == index)
-    {
-        *next += 1;
-    }
-    if let Some((_, number, interface)) = interfaces.get(next.saturating_sub(1)) {
-        view.begin_frame(*number, interface);
+/// What a view is told of a batch that is not about a single frame, as far as it comes.
+struct Around<'a> {
+    bytes: &'a [u8],
+    interfaces: &'a [(usize, u32, Interface)],
+    host_names: &'a [(usize, Range<usize>, ByteOrder)],
+    current: Option<(u32, &'a Interface)>,
+}
+
+impl Around<'_> {
+    /// Before the frame with this index: the names that come before it, and its interface.
+    #[inline]
+    fn begin(&mut self, view: &mut View, index: usize) {
+        while let [(first, block, order), rest @ ..] = self.host_names
+            && *first == index
+        {
+            self.host_names = rest;
+            if let Some(names) = HostNames::of(&self.bytes[block.clone()], *order) {
+                view.host_names(names);
+            }
+        }
+        if let [(first, number, interface), rest @ ..] = self.interfaces
+            && *first == index
+        {
+            self.interfaces = rest;
+            self.current = Some((*number, interface));
+        }
+        if let Some((number, interface)) = self.current {
+            view.begin_frame(number, interface);
+        }
     }
 }
 
@@ -145,22 +186,28 @@ impl Analysis {
             packets,
             bytes,
             interfaces,
+            host_names,
             text,
             ..
         } = batch;
-        let mut next = 0;
+        let mut around = Around {
+            bytes,
+            interfaces,
+            host_names,
+            current: None,
+        };
         for (index, packet) in packets.iter_mut().enumerate() {
-            begin(view, interfaces, &mut next, index);
+            around.begin(view, index);
             let frame = capfile::Frame {
                 number: packet.number,
                 offset: 0,
                 interface: packet.interface,
                 link: packet.link,
                 time: packet.time,
-                data: &bytes[packet.start..packet.end],
+                data: &bytes[packet.data.clone()],
                 original_len: packet.original_len,
                 ends: packet.ends,
-                record: &[],
+                record: &bytes[packet.record.clone()],
             };
             let (kept, pending_end) = (&mut packet.kept, &mut packet.pending_end);
             let done = dissector.decoded(&frame, &mut packet.decoded, &mut |event| match event {
@@ -215,13 +262,20 @@ impl Writing {
         let Some(view) = &mut self.view else {
             return self.out.bytes(text);
         };
-        let (mut next, mut start) = (0, 0);
+        let mut around = Around {
+            bytes: &batch.bytes,
+            interfaces: &batch.interfaces,
+            host_names: &batch.host_names,
+            current: None,
+        };
+        let mut start = 0;
         for (index, packet) in batch.packets.iter().enumerate() {
-            begin(view, &batch.interfaces, &mut next, index);
+            around.begin(view, index);
             if let Some(kept) = &packet.kept {
                 view.take_over(&text[start..packet.pending_end]);
-                let captured = &batch.bytes[packet.start..packet.end];
-                let frame = kept.frame(captured, &packet.decoded);
+                let captured = &batch.bytes[packet.data.clone()];
+                let record = &batch.bytes[packet.record.clone()];
+                let frame = kept.frame(captured, record, &packet.decoded);
                 show(view, &mut self.out, &Event::Frame(&frame));
             }
             self.out.bytes(&text[packet.pending_end..packet.text_end]);
@@ -281,6 +335,15 @@ impl Pipeline {
     /// Takes the next frame; false if a stage has ended early.
     pub(super) fn frame(&mut self, frame: &capfile::Frame<'_>, interface: &Interface) -> bool {
         self.batch.push(frame, interface);
+        !self.batch.is_full() || self.send()
+    }
+
+    /// Takes names that the capture has for its hosts; false if a stage has ended early.
+    pub(super) fn host_names(&mut self, names: HostNames<'_>) -> bool {
+        let (block, order) = names.parts();
+        let block = self.batch.keep(block);
+        let index = self.batch.packets.len();
+        self.batch.host_names.push((index, block, order));
         !self.batch.is_full() || self.send()
     }
 

@@ -7,7 +7,7 @@ use super::Threads;
 use super::notes::Notes;
 use super::output::Output;
 use super::pipeline::Pipeline;
-use crate::capfile::{Frame, Interface};
+use crate::capfile::{ByteOrder, Frame, HostNames, Interface, order_of};
 use crate::commands::serving::tell;
 use crate::dissect::{Dissector, Event, Settings, Totals};
 use crate::error::{Error, Kind, Result};
@@ -24,6 +24,8 @@ pub(in crate::commands) struct Session {
     output: Option<Output>,
     pub(in crate::commands) progress: Option<Progress>,
     notes: Notes,
+    /// Of the section of the capture, if that is pcapng.
+    order: ByteOrder,
     /// How many there were.
     frames: u64,
     /// How many the capture lost, as the file says.
@@ -133,6 +135,7 @@ impl Session {
             output,
             progress: None,
             notes,
+            order: ByteOrder::Little,
             frames: 0,
             dropped: 0,
             alone,
@@ -307,8 +310,18 @@ impl FrameHandler for Session {
     }
 
     fn block(&mut self, block: &[u8]) {
+        self.order = order_of(block, self.order);
         if let Some(output) = &mut self.output {
-            output.block(block);
+            output.block(block, self.order);
+        }
+        let Some(names) = HostNames::of(block, self.order) else {
+            return;
+        };
+        match &mut self.work {
+            Work::Here(here) => here.view.host_names(names),
+            // A stage that has ended is noticed at the next frame.
+            Work::Shared(pipeline) => _ = pipeline.host_names(names),
+            Work::Changing => {}
         }
     }
 

@@ -254,6 +254,7 @@ pub static ALL: &[&Rule] = &[
     &sender::UNIX_PEER_NOT_READING,
     &stream::ARP_DUPLICATE,
     &stream::CAPTURED_TWICE,
+    &stream::PACKETS_LOOP,
     &stream::CAPTURE_DROPPED,
     &stream::CHALLENGE_ACK,
     &stream::DATA_AFTER_FIN,

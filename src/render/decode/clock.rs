@@ -50,14 +50,27 @@ impl TimeColumn {
         self.nanoseconds = interface.resolution.is_finer_than_microseconds();
     }
 
-    /// The time of the first frame, whether its line is written or not.
+    /// The first time of the capture, whether the line of its frame is written or not.
     pub fn start(&mut self, time: Timestamp) {
         self.first = Some(time);
     }
 
-    /// Writes the time of a frame.
+    /// Columns that a time takes, as long as it is not longer than usual.
+    fn width(&self) -> usize {
+        let more = if self.nanoseconds { 3 } else { 0 };
+        match self.format {
+            TimeFormat::Relative | TimeFormat::Delta => 10,
+            TimeFormat::Epoch => 17 + more,
+            TimeFormat::Absolute | TimeFormat::Local(_) => 26 + more,
+        }
+    }
+
+    /// Writes the time of a frame, or blanks if it has none.
     #[inline]
-    pub fn write(&mut self, out: &mut Buffer, time: Timestamp) {
+    pub fn write(&mut self, out: &mut Buffer, time: impl Into<Option<Timestamp>>) {
+        let Some(time) = time.into() else {
+            return out.blanks(self.width());
+        };
         match self.format {
             TimeFormat::Relative => self.since(out, time, self.first.unwrap_or(time)),
             TimeFormat::Delta => {

@@ -2,6 +2,7 @@
 //! without commas, but for the flags and the analysis, which are quoted.
 
 use super::buffer::Buffer;
+use super::json::seconds;
 use super::line::flags;
 use super::numbers::protocol_name;
 use super::view::EventWriter;
@@ -41,14 +42,11 @@ fn header(out: &mut Buffer) {
 /// A frame.
 fn row(out: &mut Buffer, frame: &Frame<'_>) {
     out.number(frame.number);
-    let nanos = frame.time.as_nanos();
-    let sign = if nanos < 0 { "-" } else { "" };
-    let nanos = nanos.unsigned_abs();
-    out.format(format_args!(
-        ",{sign}{}.{:09},",
-        nanos / 1_000_000_000,
-        nanos % 1_000_000_000
-    ));
+    out.byte(b',');
+    if frame.has_time {
+        seconds(out, frame.time);
+    }
+    out.byte(b',');
     let layers = frame.decoded.innermost();
     let ports = match &layers.transport {
         Transport::Tcp(tcp) => Some((tcp.source, tcp.destination)),

@@ -5,7 +5,7 @@ use super::clock::TimeColumn;
 use super::line::LineWriter;
 use super::view::EventWriter;
 use super::words::MessageWriter;
-use crate::capfile::{Interface, Timestamp};
+use crate::capfile::{HostNames, Interface, Timestamp};
 use crate::dissect::Frame;
 use crate::packet::Decoded;
 use crate::packet::record::{Link, Transport};
@@ -120,6 +120,12 @@ fn payload<'a>(frame: &Frame<'a>) -> &'a [u8] {
 impl EventWriter for Frames {
     fn interface(&mut self, _number: u32, interface: &Interface) {
         self.lines.clock().interface(interface);
+    }
+
+    fn host_names(&mut self, names: HostNames<'_>) {
+        if let Some(known) = self.lines.names() {
+            known.learn(names);
+        }
     }
 
     fn start(&mut self, time: Timestamp) {

@@ -302,6 +302,12 @@ fn address(out: &mut Buffer, ip: IpAddr) {
 #[inline]
 fn time(out: &mut Buffer, time: Timestamp) {
     key!(out, "time_s");
+    seconds(out, time);
+}
+
+/// The same without its key.
+#[inline]
+pub(super) fn seconds(out: &mut Buffer, time: Timestamp) {
     // Of a negative time the seconds are rounded down, and the fraction is counted from there.
     if time.seconds < 0 {
         let nanos = time.as_nanos();

@@ -91,6 +91,11 @@ impl LineWriter {
         self
     }
 
+    /// What is written in the place of numbers.
+    pub(super) fn names(&mut self) -> Option<&mut Names> {
+        self.names.as_mut()
+    }
+
     /// The clock of the lines.
     pub fn clock(&mut self) -> &mut TimeColumn {
         &mut self.clock
@@ -102,7 +107,7 @@ impl LineWriter {
     pub fn write(&mut self, out: &mut Buffer, frame: &Frame<'_>, application: &[u8]) {
         out.right(frame.number, 5);
         out.byte(b' ');
-        self.clock.write(out, frame.time);
+        self.clock.write(out, frame.has_time.then_some(frame.time));
         let layers = frame.decoded.innermost();
         match (&layers.transport, frame.segment) {
             (Transport::Tcp(tcp), Some(seen)) => {

@@ -6,6 +6,7 @@ use std::net::IpAddr;
 
 use super::buffer::Buffer;
 use super::line::ADDRESS;
+use crate::capfile::HostNames;
 use crate::packet::record::Ip;
 use crate::render::escape;
 
@@ -21,9 +22,10 @@ pub enum Query {
 /// Who knows names; asked once for each.
 pub type Lookup = Box<dyn FnMut(Query) -> Option<String> + Send>;
 
-/// Names that were asked for, as they may stand on a terminal.
+/// Names, as they may stand on a terminal: those that the capture has, and those that were asked for.
 pub struct Names {
     look_up: Lookup,
+    of_capture: HashMap<IpAddr, String>,
     known: HashMap<Query, Option<String>>,
 }
 
@@ -37,17 +39,37 @@ impl fmt::Debug for Names {
 
 /// More names than these are not kept: a capture may have any number of addresses.
 const MOST: usize = 16 * 1024;
+/// Bytes of a name in a capture that are kept: a domain name has 253 (RFC 1035 section 2.3.4).
+const LONGEST: usize = 255;
 
 impl Names {
     /// Nothing is known yet.
     pub fn new(look_up: Lookup) -> Names {
         Names {
             look_up,
+            of_capture: HashMap::new(),
             known: HashMap::new(),
         }
     }
 
+    /// Takes the names that the capture has for its hosts. Of several for one host, the last one is used, as by tshark.
+    pub(super) fn learn(&mut self, names: HostNames<'_>) {
+        for (address, name) in names.iter() {
+            let is_known = self.of_capture.contains_key(&address);
+            if is_known || self.of_capture.len() < MOST {
+                let name = String::from_utf8_lossy(&name[..name.len().min(LONGEST)]);
+                self.of_capture
+                    .insert(address, escape::text(&name).into_owned());
+            }
+        }
+    }
+
     fn name(&mut self, query: Query) -> Option<&str> {
+        if let Query::Host(ip) = query
+            && let Some(name) = self.of_capture.get(&ip)
+        {
+            return Some(name);
+        }
         if self.known.len() >= MOST && !self.known.contains_key(&query) {
             self.known.clear();
         }

@@ -1,7 +1,7 @@
 //! What is shown of a dissection: each view is a writer of its events.
 
 use super::buffer::Buffer;
-use crate::capfile::{Interface, Timestamp};
+use crate::capfile::{HostNames, Interface, Timestamp};
 use crate::dissect::{Event, Frame, Totals};
 use crate::error::Result;
 use crate::stream::{self, Fact};
@@ -28,7 +28,10 @@ pub trait EventWriter: Send {
     /// The next frames are from this interface, which has this number in the capture.
     fn interface(&mut self, _number: u32, _interface: &Interface) {}
 
-    /// The first frame of the capture was captured at this time.
+    /// The capture has these names for its hosts.
+    fn host_names(&mut self, _names: HostNames<'_>) {}
+
+    /// The first frame that says when it was captured: at this time.
     fn start(&mut self, _time: Timestamp) {}
 
     /// An event of a stream.
@@ -144,6 +147,11 @@ impl View {
         }
     }
 
+    /// The capture has these names for its hosts.
+    pub fn host_names(&mut self, names: HostNames<'_>) {
+        self.writer.host_names(names);
+    }
+
     /// A view of the frames alone, for another thread: see [`View::hand_over`].
     pub fn split(&mut self) -> Option<View> {
         if self.is_immediate {
@@ -198,7 +206,7 @@ impl View {
             Event::Stream(event) if self.is_immediate => self.writer.stream(out, event),
             Event::Stream(event) => self.writer.stream(&mut self.pending, event),
             Event::Frame(frame) => {
-                if !self.has_started {
+                if !self.has_started && frame.has_time {
                     self.has_started = true;
                     self.writer.start(frame.time);
                 }

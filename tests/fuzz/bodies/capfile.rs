@@ -3,8 +3,9 @@
 use std::cell::RefCell;
 
 use sockdoc::capfile::{
-    BlockCopier, ByteOrder, CaptureError, Compression, Damage, Format, Frame, Interface, Lost,
-    PcapWriter, PcapngWriter, SliceReader, StreamReader, UnpackError, Unpacker, order_of,
+    BlockCopier, ByteOrder, CaptureError, Compression, Damage, Format, Frame, HostNames, Interface,
+    Lost, PcapWriter, PcapngWriter, SliceReader, StreamReader, UnpackError, Unpacker, comments,
+    has_options, order_of,
 };
 
 /// What is compared of a frame.
@@ -153,7 +154,13 @@ fn copied(file: &[u8], frames: &[Frame<'_>]) {
         order = order_of(block, order);
         lost.block(block, order);
         copier.borrow_mut().block(block, order).expect("memory");
+        if let Some(names) = HostNames::of(block, order) {
+            assert!(names.iter().all(|(_, name)| !name.contains(&0)));
+        }
     }) {
+        let comments = comments(frame.record).map(<[u8]>::len).sum::<usize>();
+        assert!(comments == 0 || has_options(frame.record, frame.data));
+        assert!(comments <= frame.record.len() - frame.data.len());
         copier.borrow_mut().frame(&frame).expect("memory");
     }
     let file = copier.into_inner().into_inner();

@@ -57,6 +57,7 @@ pub(crate) fn packet(data: &[u8]) {
     let frame = Frame {
         number: 1,
         time: Timestamp::default(),
+        has_time: kind % 2 == 0,
         length,
         captured: frame,
         record: &[],

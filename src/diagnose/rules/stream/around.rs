@@ -124,6 +124,37 @@ pub static CAPTURED_TWICE: Rule = rule(
     },
 );
 
+/// Routers send a packet in a circle.
+pub static PACKETS_LOOP: Rule = rule(
+    "packets_loop",
+    "packets in a routing loop",
+    [
+        "The same IP packets pass the capture point again and again, each time with a lower time to live: two or more \
+         routers send them in a circle until it is used up. They never arrive.",
+        "A packet that comes 3 times or more between the same two interfaces, unchanged but for a falling TTL.",
+        "A retransmission is a new packet with the same TTL. A packet that is captured on both sides of a router has \
+         other link-layer addresses there.",
+        "On each router of the circle, see where it sends them: ip route get DESTINATION",
+    ],
+    |fact| match fact.noted {
+        Noted::RoutingLoop {
+            source,
+            destination,
+            packets,
+            passes,
+            ttls: (first, last),
+        } => {
+            let counted = words::count(packets, "packet");
+            let headline = format!(
+                "routing loop: {counted} from {source} to {destination} came by up to {passes} times, TTL {first} down \
+                 to {last}"
+            );
+            Some(found(&PACKETS_LOOP, Severity::Error, fact, headline))
+        }
+        _ => None,
+    },
+);
+
 /// One direction is missing.
 pub static ONE_SIDED: Rule = rule(
     "one_sided",

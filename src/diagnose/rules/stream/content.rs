@@ -31,21 +31,26 @@ pub static GAP: Rule = rule(
     "gap",
     "bytes missing from the capture",
     [
-        "The capture does not contain these bytes of the stream. The receiver may well have them.",
-        "A jump in the sequence numbers that nothing fills.",
+        "The capture does not contain these bytes of the stream. If they were acknowledged, the receiver has them: the \
+         capture missed them, the network did not lose them.",
+        "A jump in the sequence numbers that nothing fills; the acknowledgments of the other end.",
         "A lost segment is sent again later and fills the gap.",
         "Capture with a larger buffer, and whole packets (snapshot length).",
     ],
     |fact| match fact.noted {
-        Noted::Gap(gap) => Some(found(
-            &GAP,
-            Severity::Warning,
-            fact,
-            format!(
+        Noted::Gap {
+            bytes: gap,
+            acknowledged,
+        } => {
+            let mut headline = format!(
                 "{} of the stream missing from the capture",
                 bytes(gap.into())
-            ),
-        )),
+            );
+            if acknowledged {
+                headline += ", but acknowledged: the capture missed them";
+            }
+            Some(found(&GAP, Severity::Warning, fact, headline))
+        }
         _ => None,
     },
 );

@@ -163,7 +163,14 @@ mod tests {
                 "overlap_differs",
                 "retransmission with different data",
             ),
-            (Noted::Gap(1), "gap", "1 byte of the stream"),
+            (
+                Noted::Gap {
+                    bytes: 1,
+                    acknowledged: true,
+                },
+                "gap",
+                "1 byte of the stream missing from the capture, but acknowledged",
+            ),
             (
                 Noted::GapGivenUp(9),
                 "gap_given_up",

@@ -39,7 +39,7 @@ const SNAP: [u8; 6] = [0xaa, 0xaa, 3, 0, 0, 0];
 /// Layers inside one another that are opened.
 const DEEPEST: usize = 16;
 /// Comments of a frame that are shown.
-const MOST_COMMENTS: usize = 16;
+pub(super) const MOST_COMMENTS: usize = 16;
 
 /// Writes frames in full.
 #[derive(Debug, Default)]
@@ -69,6 +69,14 @@ impl Details {
 
     /// What is known of the frame as a whole.
     fn about(&self, tree: &mut Tree<'_>, frame: &Frame<'_>) {
+        let comments = comments(frame.record).take(MOST_COMMENTS);
+        for (index, comment) in comments.enumerate() {
+            if index == 0 {
+                tree.line(format_args!("Packet comments"));
+            }
+            let text = String::from_utf8_lossy(comment);
+            tree.inside(|tree| tree.line(format_args!("{}", escape::text(&text))));
+        }
         let (wire, captured) = (frame.length as usize, frame.captured.len());
         let length = |bytes: usize| format!("{bytes} byte{}", plural(bytes));
         let on = match &self.interface {
@@ -91,26 +99,9 @@ impl Details {
             }
             let (name, number) = encapsulation(self.link_type(frame));
             tree.line(format_args!("Encapsulation type: {name} ({number})"));
-            let time = frame.time;
-            let (day, second) = date::utc(time.seconds);
-            tree.line(format_args!(
-                "Arrival Time: {} {second}.{:09} UTC",
-                month_first(&day),
-                time.nanoseconds
-            ));
-            tree.line(format_args!(
-                "Epoch Time: {}.{:09} seconds",
-                time.seconds, time.nanoseconds
-            ));
-            let first = self.first.unwrap_or(time);
-            let since = time.as_nanos() - first.as_nanos();
-            let sign = if since < 0 { "-" } else { "" };
-            let since = since.unsigned_abs();
-            tree.line(format_args!(
-                "[Time since reference or first frame: {sign}{}.{:09} seconds]",
-                since / 1_000_000_000,
-                since % 1_000_000_000
-            ));
+            if frame.has_time {
+                self.times(tree, frame.time);
+            }
             tree.line(format_args!("Frame Number: {}", frame.number));
             tree.line(format_args!(
                 "Frame Length: {} ({} bits)",
@@ -123,14 +114,29 @@ impl Details {
                 captured * 8
             ));
         });
-        let comments = comments(frame.record).take(MOST_COMMENTS);
-        for (index, comment) in comments.enumerate() {
-            if index == 0 {
-                tree.line(format_args!("Packet comments"));
-            }
-            let text = String::from_utf8_lossy(comment);
-            tree.inside(|tree| tree.line(format_args!("{}", escape::text(&text))));
-        }
+    }
+
+    /// When it was captured.
+    fn times(&self, tree: &mut Tree<'_>, time: Timestamp) {
+        let (day, second) = date::utc(time.seconds);
+        tree.line(format_args!(
+            "Arrival Time: {} {second}.{:09} UTC",
+            month_first(&day),
+            time.nanoseconds
+        ));
+        tree.line(format_args!(
+            "Epoch Time: {}.{:09} seconds",
+            time.seconds, time.nanoseconds
+        ));
+        let first = self.first.unwrap_or(time);
+        let since = time.as_nanos() - first.as_nanos();
+        let sign = if since < 0 { "-" } else { "" };
+        let since = since.unsigned_abs();
+        tree.line(format_args!(
+            "[Time since reference or first frame: {sign}{}.{:09} seconds]",
+            since / 1_000_000_000,
+            since % 1_000_000_000
+        ));
     }
 }
 

@@ -3,11 +3,13 @@
 use std::net::IpAddr;
 
 use super::super::buffer::Buffer;
+use super::super::details::MOST_COMMENTS;
 use super::super::icmp::mtu;
 use super::super::line::KNOWN;
 use super::super::numbers::protocol_name;
 use super::super::other::mac;
 use super::{address, string, time};
+use crate::capfile::{self, has_options};
 use crate::dissect::{Frame, Said};
 use crate::packet::gre;
 use crate::packet::ip::protocol;
@@ -56,7 +58,11 @@ impl Packets {
     pub(super) fn write(&mut self, out: &mut Buffer, frame: &Frame<'_>) {
         out.text(concat!(begin!("packet"), ",\"frame\":"));
         out.number(frame.number);
-        time(out, frame.time);
+        if frame.has_time {
+            time(out, frame.time);
+        } else {
+            out.text(",\"time_s\":null");
+        }
         key!(out, "length_bytes");
         out.number(u64::from(frame.length));
         key!(out, "captured_bytes");
@@ -97,6 +103,9 @@ impl Packets {
         if let Some(malformed) = frame.decoded.malformed {
             key!(out, "malformed");
             string(out, &malformed.to_string());
+        }
+        if has_options(frame.record, frame.captured) {
+            comments(out, frame);
         }
         if !frame.ends.are_unsought() {
             super::super::ends::write_json(out, &frame.ends);
@@ -217,6 +226,25 @@ fn application(out: &mut Buffer, said: &Said) {
     key!(out, "text");
     string(out, &said.words);
     out.byte(b'}');
+}
+
+/// The comments of the frame in its file, but for those that name processes: these have keys of their own.
+#[cold]
+fn comments(out: &mut Buffer, frame: &Frame<'_>) {
+    let is_other = |comment: &&[u8]| !capfile::Ends::default().read_comment(comment);
+    let comments = capfile::comments(frame.record).filter(is_other);
+    let mut comments = comments.take(MOST_COMMENTS).peekable();
+    if comments.peek().is_none() {
+        return;
+    }
+    key!(out, "comments");
+    let mut separator = '[';
+    for comment in comments {
+        out.format(format_args!("{separator}"));
+        string(out, &String::from_utf8_lossy(comment));
+        separator = ',';
+    }
+    out.byte(b']');
 }
 
 /// What is around the innermost packet: the addresses outside of all tunnels, and the headers in between.
