@@ -3,6 +3,7 @@
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
+use super::heard::Listened;
 use crate::host::{Network, RouteAnswer};
 use crate::ping::losses::Refusal;
 use crate::ping::trace::Trace;
@@ -34,6 +35,8 @@ pub struct Attempt {
     pub forged: Option<(u8, IpAddr)>,
     /// Other ports of the host that were tried then, and whether it answered there.
     pub others: Vec<(u16, bool)>,
+    /// What came back, as a packet socket saw it.
+    pub heard: Listened,
 }
 
 /// What became of it.
@@ -220,6 +223,7 @@ impl Attempt {
             trace: None,
             forged: None,
             others: Vec::new(),
+            heard: Listened::NotNeeded,
         }
     }
 
@@ -251,7 +255,11 @@ impl Attempt {
                     .map_or_else(String::new, |it| format!(", translated to {it} (DNAT)"));
                 format!("accepted{from}{again}{through}")
             }
-            Outcome::Refused(None) => "refused: a reset (RST) came".to_owned(),
+            Outcome::Refused(None) => match (&self.heard, self.heard.reset()) {
+                (_, None) => "refused: a reset (RST) came".to_owned(),
+                (Listened::To(_), Some(from)) => format!("refused: a reset (RST) came {from}"),
+                (_, Some(why)) => format!("refused: a reset (RST) came; {why}"),
+            },
             Outcome::Refused(Some(refusal)) => {
                 format!("refused: {}", by(refusal))
             }

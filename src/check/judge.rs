@@ -2,13 +2,18 @@
 
 use std::collections::HashMap;
 use std::net::{IpAddr, SocketAddr};
+use std::time::Duration;
 
 use super::attempt::{Attempt, Outcome, Step};
+use super::heard::HeardKind;
+use super::server;
 use crate::diagnose::reach::{Target, who};
 use crate::diagnose::rules::attempt::{self, NO_ANSWER, Silence};
 use crate::diagnose::rules::name;
 use crate::diagnose::rules::reach::{self, Flow};
-use crate::diagnose::rules::socket::{ACCEPT_QUEUE_FULL, BOUND_NEVER_LISTENED, NOT_ACCEPTED};
+use crate::diagnose::rules::socket::{
+    ACCEPT_QUEUE_FULL, BOUND_NEVER_LISTENED, NOT_ACCEPTED, not_accepted,
+};
 use crate::diagnose::rules::{self, path, process, protocol, tls};
 use crate::diagnose::{Case, Finding, Findings, Role, Rule, Severity, Subject, diagnose};
 use crate::dns::Lookup;
@@ -111,6 +116,19 @@ impl Matter<'_> {
                 ..it
             }));
         }
+        for attempt in self.attempts {
+            let is_known = |at: SocketAt| {
+                let mut known = of_host.iter().filter(|it| it.rule == &NOT_ACCEPTED);
+                known.any(|it| it.examples.contains(&Subject::Socket(at)))
+            };
+            if let Some(at) =
+                server::unaccepted(self.case.index, attempt).filter(|at| !is_known(*at))
+                && let Some(age) = self.case.tcp(at).last_data_sent_ms
+                && Duration::from_millis(age.into()) >= server::ACCEPTS_WITHIN
+            {
+                found.push(not_accepted::of_own(self.case, at, age));
+            }
+        }
         found.extend(self.of_local_listeners());
         found.extend(self.of_forwards());
         let is_own =
@@ -121,7 +139,8 @@ impl Matter<'_> {
             // Why nothing accepts at a path is known better.
             !(is_explained && it.rule == &attempt::UNIX_SOCKET_UNREACHABLE)
         };
-        found.extend(self.more.iter().filter(is_more).cloned());
+        let more = self.more.iter().filter(is_more);
+        found.extend(more.map(|it| self.with_its_holder(it)));
         if found.iter().any(|it| HANGS.contains(&it.rule)) {
             let holes = found
                 .iter_mut()
@@ -136,7 +155,26 @@ impl Matter<'_> {
         // What replaces a bare "no answer" says more.
         of_host.retain(|it| it.rule != &NO_ANSWER || (!is_reachable && self.is_here_only()));
         found.extend(of_host);
+        if let Some(own) = self.case.sample.namespaces.first() {
+            // Those of other namespaces go there already.
+            for finding in &mut found {
+                finding.go_to(own);
+            }
+        }
         Findings::new(found)
+    }
+
+    /// What is said of a Unix socket, with the process that is bound to the path and does not listen.
+    fn with_its_holder(&self, finding: &Finding) -> Finding {
+        let is_bound = |at: &&SocketAt| {
+            let socket = self.case.socket(**at);
+            socket.state == State::Unconnected
+        };
+        let holder = self.own.iter().find(is_bound);
+        match holder.filter(|_| finding.rule == &attempt::UNIX_SOCKET_UNREACHABLE) {
+            Some(at) => attempt::unix_held(self.case, *at, finding),
+            None => finding.clone(),
+        }
     }
 
     fn is_reachable(&self) -> bool {
@@ -291,6 +329,16 @@ impl Matter<'_> {
         {
             return Some(found);
         }
+        let answers = attempt.heard.answers();
+        if attempt.outcome == Outcome::Silent
+            && let Some(seen) = answers.and_then(|it| it.first(HeardKind::Accepts))
+        {
+            let filtered = self.case.grown(0, "TcpExtIPReversePathFilter");
+            let filtered = filtered.filter(|it| *it > 0 && to.is_ipv4());
+            return Some(attempt::answer_dropped(to, seen.words(), filtered));
+        }
+        let by = attempt.outcome.refusal().and_then(|it| it.by);
+        let icmp = || Some(answers?.icmp_of(by?)?.words());
         let end = attempt.end();
         let home = self.home(end.ip());
         let target = Target {
@@ -305,12 +353,22 @@ impl Matter<'_> {
                 attempt::refused_here(&target)
             }
             Outcome::Refused(None) if self.proto == Proto::Udp => Some(attempt::closed_by_icmp(to)),
-            Outcome::Refused(None) => Some(match attempt.forged {
-                Some(router) => attempt::refused_on_the_way(to, router),
-                None => attempt::refused(to),
-            }),
+            Outcome::Refused(None) => {
+                let reset = attempt.heard.reset();
+                let unlike = || {
+                    let reset = answers?.first(HeardKind::Resets)?;
+                    let other = answers?.unlike(reset)?;
+                    Some(format!("{} (port {})", other.words(), other.from.port()))
+                };
+                Some(if let Some(router) = attempt.forged {
+                    attempt::refused_on_the_way(to, router, reset)
+                } else {
+                    attempt::refused(to, reset, unlike())
+                })
+            }
             Outcome::Refused(Some(refusal)) | Outcome::Rejected(refusal) => {
-                Some(attempt::rejected(to, &refusal, attempt.trace.as_ref()))
+                let trace = attempt.trace.as_ref();
+                Some(attempt::rejected(to, &refusal, trace, icmp()))
             }
             Outcome::Silent if self.proto == Proto::Udp => {
                 Some(attempt::udp_silent(to, attempt.time))
@@ -324,6 +382,7 @@ impl Matter<'_> {
                     others: &attempt.others,
                 }))
             }
+            Outcome::Failed(number) => Some(attempt::failed_here(to, attempt.local, number)),
             _ => None,
         }
     }

@@ -74,7 +74,7 @@ impl Layer {
             Layer::Connect
         } else if matches!(rule.check, Check::Name) || is_one(&[&host::NO_NAMESERVER]) {
             Layer::Name
-        } else if is_one(&[&reach::NO_ROUTE]) {
+        } else if is_one(&[&reach::NO_ROUTE, &host::REVERSE_PATH_FILTER]) {
             Layer::Route
         } else if is_one(&[&reach::LINK_DOWN, &reach::NEIGHBOUR_FAILED]) {
             Layer::Neighbour
@@ -82,6 +82,7 @@ impl Layer {
             &reach::OWN_FIREWALL_DROPS,
             &reach::OUTPUT_STOPPED,
             &reach::LISTENER_FIREWALLED,
+            &attempt::ANSWER_DROPPED,
         ]) {
             Layer::Firewall
         } else if matches!(rule.check, Check::Tls) {

@@ -6,6 +6,7 @@
 //! | [`words`] | a handshake of TLS and a talk, each in one line |
 //! | [`target`] | what is to be checked, as people type it |
 //! | [`attempt`] | one address: its route, its neighbour, and what became of the attempt to connect |
+//! | [`heard`] | what came back, and from how far |
 //! | [`judge`] | which findings explain what became of the attempts |
 //! | [`rounds`] | one check after the other: what changes |
 //! | [`server`] | the server's side, where it is on this host |
@@ -13,6 +14,7 @@
 //! | [`report`] | all that was found, as layers with their verdicts |
 
 pub mod attempt;
+pub mod heard;
 pub mod judge;
 pub mod layer;
 pub mod report;

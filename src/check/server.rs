@@ -3,12 +3,14 @@
 
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
+use std::time::Duration;
 
+use super::attempt::{Attempt, Outcome};
 use super::report::Line;
 use crate::diagnose::Case;
 use crate::diagnose::reach::who;
 use crate::diagnose::rules::reach::stopped_from_outside;
-use crate::host::{Forward, SocketAt};
+use crate::host::{Forward, Index, SocketAt};
 use crate::sockets::filter::is_listening;
 use crate::sockets::{Address, Proto, Socket, State};
 
@@ -32,6 +34,25 @@ pub fn listeners(
     lines
 }
 
+/// How long a program has to accept the connection that is made to it.
+pub const ACCEPTS_WITHIN: Duration = Duration::from_secs(3);
+
+/// The server's end of a connection that was made, if its program has not accepted it: the kernel gives it an inode
+/// then. Not to be seen if the server is on another host.
+pub fn unaccepted(index: &Index<'_>, attempt: &Attempt) -> Option<SocketAt> {
+    let ours = attempt.local.filter(|_| attempt.outcome == Outcome::Open)?;
+    let canonical = |it: SocketAddr| Some((it.ip().to_canonical(), it.port()));
+    let is_it = |at: &SocketAt| {
+        let socket = index.socket(*at);
+        socket.proto == Proto::Tcp
+            && socket.inode == 0
+            && matches!(socket.state, State::Established | State::CloseWait)
+            && socket.local.end() == canonical(attempt.end())
+            && socket.peer.end() == canonical(ours)
+    };
+    index.sample().places().find(is_it)
+}
+
 /// `nginx (pid 812) listens on [::]:80 (IPv4 too), queue 0 of 511`.
 fn listener(case: &Case<'_>, at: SocketAt) -> String {
     let socket = case.socket(at);
@@ -42,7 +63,7 @@ fn listener(case: &Case<'_>, at: SocketAt) -> String {
     });
     let verb = match (socket.proto, by_systemd) {
         (_, true) => "holds the socket (socket activation):",
-        (Proto::Udp, _) => "is bound to",
+        (Proto::Udp | Proto::UnixDgr, _) => "is bound to",
         _ => "listens on",
     };
     let mut text = format!("{who} {verb} {}", place(socket));

@@ -31,11 +31,13 @@ use crate::render::check as shown;
 use crate::render::finding::Layout;
 use crate::render::report::{self, Page, TextRedactor};
 use crate::render::sockets::Sheet;
-use crate::sys::around::is_stopped;
+use crate::sys::around::{is_here, is_stopped};
 use crate::sys::icmp::Options;
+use crate::sys::limits::sysctl;
 use crate::sys::privilege::{self, Need};
 use crate::sys::resolve::{Family, interface_number, resolve};
 use crate::sys::sockets::namespaces::Place as Namespace;
+use crate::sys::tls::trust_of;
 use crate::sys::{clock, files, users};
 
 /// Find out at which layer a connection fails, and why.
@@ -56,8 +58,11 @@ use crate::sys::{clock, files, users};
 /// Sent are the queries of the C library, one connection for each address, and to each name server up to three
 /// queries for A and for AAAA. If a connection succeeds, two pings follow, one of them of full size (more if that
 /// one vanishes). If it fails, a trace follows (SYNs with a limited hop count to the same port), and one SYN to each
-/// of a few other ports of the same host. --quiet-network leaves all of that out but the connections and what the
-/// C library sends.
+/// of a few other ports of the same host. If a server ends a connection in plain text without an answer, a second one
+/// asks for TLS. --quiet-network leaves all of that out but the connections and what the C library sends.
+///
+/// With CAP_NET_RAW a packet socket shows who sent a reset or an ICMP error: the time to live and the link-layer
+/// address. If the server is on this host, too, its program has three seconds to accept the connection.
 ///
 /// With --proxy the layers up to the connection are those of the proxy. It is asked for a connection to the target
 /// (CONNECT, SOCKS 5), and looks its name up; of an http target, for the page itself.
@@ -81,8 +86,9 @@ use crate::sys::{clock, files, users};
     sockdoc check --json 10.9.1.1 80   for programs")]
 pub struct Args {
     /// What to connect to.
-    #[arg(value_name = "TARGET", required = true, num_args = 1..=2)]
-    target: Vec<String>,
+    target: String,
+    /// The port, if TARGET is a host alone.
+    port: Option<String>,
     /// Use IPv4 only.
     #[arg(short = '4', long = "ipv4", conflicts_with = "ipv6")]
     ipv4: bool,
@@ -165,30 +171,46 @@ impl Args {
         let Some(from) = &self.from else {
             return Ok(options);
         };
-        if from.parse::<IpAddr>().is_ok() {
-            options.source = resolve(from, 0, Family::Any)?.first().copied();
+        let fail = |cause: &str| {
+            Error::new(Kind::CannotRun, "connect from", cause)
+                .on(from)
+                .next("list the addresses and interfaces: ip address show")
+        };
+        let address = from.split('%').next().unwrap_or_default();
+        if address.parse::<IpAddr>().is_ok() {
+            let source = resolve(from, 0, Family::Any)?.first().copied();
+            // The kernel would take it with this setting (ip(7)).
+            let takes_any = || sysctl("net.ipv4.ip_nonlocal_bind").is_some_and(|it| it == "1");
+            if !source.is_some_and(|it| is_here(it.ip())) && !takes_any() {
+                return Err(fail("no interface of this host has this address"));
+            }
+            options.source = source;
         } else if interface_number(from).is_some() {
             options.device = Some(from.clone());
         } else {
-            return Err(Error::new(
-                Kind::CannotRun,
-                "read --from",
-                "neither an address nor an interface of this host",
-            )
-            .on(from)
-            .next("ip address show"));
+            return Err(fail("neither an address nor an interface of this host"));
         }
         Ok(options)
+    }
+
+    /// The words that the target is made of.
+    fn target(&self) -> Vec<String> {
+        let words = std::iter::once(&self.target).chain(&self.port);
+        words.cloned().collect()
     }
 }
 
 /// Runs the command.
 pub fn run(args: &Args, context: &Context) -> Result<Status> {
-    let target = Target::parse(&args.target).map_err(|it| {
+    let words = args.target();
+    let target = Target::parse(&words).map_err(|it| {
         Error::new(Kind::CannotRun, "read the target", it.cause)
-            .on(args.target.join(" "))
+            .on(words.join(" "))
             .next(it.next)
     })?;
+    if let Some(file) = &args.cacert {
+        trust_of(file)?;
+    }
     privilege::keep(&[
         Need::Owners,
         Need::Namespaces,
@@ -204,7 +226,8 @@ pub fn run(args: &Args, context: &Context) -> Result<Status> {
     let status = if let Some(interval) = args.watch {
         watch::watch(args, context, &target, (&place, interval))
     } else {
-        let round = place.inside(|| check(args, context, &target, None))?;
+        let round = place.inside(|| check(args, context, (&target, &place), None))?;
+        let round = round.map_err(|error| looking::there(error, &place));
         round.map(|it| Status::of(it.is_well))
     };
     privilege::drop_all()?;
@@ -212,20 +235,36 @@ pub fn run(args: &Args, context: &Context) -> Result<Status> {
 }
 
 /// Checks the target from the namespace that this thread is in. After an earlier check only what changed is shown.
-fn check(args: &Args, context: &Context, target: &Target, before: Option<&Round>) -> Result<Round> {
+fn check(
+    args: &Args,
+    context: &Context,
+    (target, place): (&Target, &Namespace),
+    before: Option<&Round>,
+) -> Result<Round> {
     let start = Instant::now();
     let end = start + args.timeout;
     let by_name = |host: &str, port| {
         let (lookup, mut addresses) = gather::look_for(args, host, port)?;
         let source = args.options()?.source;
+        let has_some = !addresses.is_empty();
         addresses.retain(|to| source.is_none_or(|own| own.is_ipv4() == to.is_ipv4()));
+        if let Some(own) = source.filter(|_| has_some && addresses.is_empty()) {
+            let (is, other) = if own.is_ipv4() { (4, 6) } else { (6, 4) };
+            let cause =
+                format!("it is an IPv{is} address, and {host} has IPv{other} addresses only");
+            return Err(Error::new(Kind::CannotRun, "connect from", cause)
+                .on(own.ip().to_string())
+                .next(format!(
+                    "give an IPv{other} address of this host, or an interface"
+                )));
+        }
         Ok::<_, Error>((lookup, addresses))
     };
     let proxy = match target.place {
         Place::Tcp(..) => Proxy::of(args, target)?,
         _ => None,
     };
-    let gathered = match &target.place {
+    let mut gathered = match &target.place {
         Place::Tcp(host, port) => {
             let (lookup, addresses) = match &proxy {
                 Some(proxy) => by_name(&proxy.host, proxy.port)?,
@@ -276,6 +315,10 @@ fn check(args: &Args, context: &Context, target: &Target, before: Option<&Round>
         }
     };
     privilege::drop_all()?;
+    // What to do next is done there.
+    if let Some(own) = gathered.after.sample.namespaces.first_mut() {
+        own.label.clone_from(&place.namespace.label);
+    }
     let shown = proxy.map(|it| format!("{target} through the proxy {}", it.shown()));
     let target = &Target {
         shown: shown.unwrap_or_else(|| target.shown.clone()),

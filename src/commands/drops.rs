@@ -119,7 +119,10 @@ pub fn run(args: &Args, context: &Context) -> Result<Status> {
     let summary = Summary {
         tally: &view.tally,
         time,
-        is_one: places.len() == 1,
+        namespace: match &places[..] {
+            [one] => Some(&one.namespace),
+            _ => None,
+        },
         is_full,
         unwritten: view.unwritten,
         blind: Blind {

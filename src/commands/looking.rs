@@ -3,7 +3,8 @@
 use std::io::{self, Write};
 use std::net::{IpAddr, SocketAddr};
 
-use crate::error::Result;
+use crate::diagnose::NextStep;
+use crate::error::{Error, Result};
 use crate::host::traced::Traced;
 use crate::host::{Index, Network, ProcessAt, Sample, SocketAt};
 use crate::render::sockets::Names;
@@ -64,6 +65,13 @@ impl One {
         self.name()?
             .map_or_else(|| Ok(Place::own()), |name| Place::named(&name))
     }
+}
+
+/// An error whose next step is to be done in this namespace.
+pub fn there(error: Error, place: &Place) -> Error {
+    let next = error.next.map(NextStep::from);
+    let next = next.map(|it| it.inside(&place.namespace).to_string());
+    Error { next, ..error }
 }
 
 /// Which network namespaces are looked at.

@@ -22,6 +22,7 @@ use crate::sys::resolve::closer::look_closer;
 use crate::sys::resolve::files::Files;
 use crate::sys::resolve::lookup::{Wanted, look_up, source_of};
 use crate::sys::services::port_of;
+use crate::sys::sockets::namespaces::Place;
 
 /// Show which addresses a name has, where they come from, and what each name server says.
 ///
@@ -39,7 +40,8 @@ use crate::sys::services::port_of;
 ///
 /// Sent are the queries of the C library, and to each of the first three name servers up to three queries for
 /// A and for AAAA of each name that the C library would try, and up to three with EDNS; to the first that answers,
-/// up to three for PTR of each address. localhost and addresses are not asked of a name server.
+/// up to three for PTR of each address. An address is not asked of a name server, and neither is localhost if
+/// /etc/hosts has it.
 ///
 /// A static build of sockdoc has another resolver than the programs of this host: it asks getent(1) instead.
 ///
@@ -95,13 +97,14 @@ pub fn run(args: &Args, context: &Context) -> Result<Status> {
     privilege::keep(&needs)?;
     let place = args.place.place()?;
     let files = args.place.files()?;
-    let status = place.inside(|| inside(args, context, files))?;
+    let status = place.inside(|| inside(args, context, (&place, files)))?;
+    let status = status.map_err(|error| looking::there(error, &place));
     privilege::drop_all()?;
     status
 }
 
 /// Looks it up from the namespace that this thread is in.
-fn inside(args: &Args, context: &Context, files: Files) -> Result<Status> {
+fn inside(args: &Args, context: &Context, (place, files): (&Place, Files)) -> Result<Status> {
     let sample = args.port.and_then(at_port).map(|taken| taken.sample);
     let family = match (args.ipv4, args.ipv6) {
         (true, _) => Family::V4,
@@ -122,7 +125,10 @@ fn inside(args: &Args, context: &Context, files: Files) -> Result<Status> {
     } else {
         look_closer(&lookup, family, start + args.timeout)
     };
-    let resolved = resolved(&lookup, closer, args.port, sample.as_ref());
+    let mut resolved = resolved(&lookup, closer, args.port, sample.as_ref());
+    for finding in &mut resolved.findings {
+        finding.go_to(&place.namespace);
+    }
     let is_bad = |it: &crate::diagnose::Finding| it.severity >= Severity::Warning;
     let is_good = !lookup.addresses().is_empty() && !resolved.findings.iter().any(is_bad);
     say(&resolved, context).map_err(Error::output)?;

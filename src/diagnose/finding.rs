@@ -87,6 +87,14 @@ impl Finding {
         }
     }
 
+    /// Lets its next steps look into a network namespace.
+    pub fn go_to(&mut self, namespace: &Namespace) {
+        for step in &mut self.next {
+            let bare = std::mem::replace(step, NextStep::Sentence("".into()));
+            *step = bare.inside(namespace);
+        }
+    }
+
     /// The sockets that play a part in it.
     pub fn sockets_as(&self, role: Role) -> impl Iterator<Item = SocketAt> {
         let others = self.others.iter();
@@ -288,7 +296,7 @@ impl Command {
     }
 
     /// The same for another network namespace: with the flag of ours that names it, or run inside. What asks a
-    /// process stays as it is.
+    /// process stays as it is, and so does what goes there already.
     #[must_use]
     pub fn inside(mut self, namespace: &Namespace) -> Command {
         let Some(place) = namespace.word() else {
@@ -296,25 +304,107 @@ impl Command {
         };
         let program = usize::from(self.0.first().is_some_and(|word| word == "sudo"));
         let word = |at: usize| self.0.get(at).map_or("", String::as_str);
+        let is_there = self.0.iter().any(|word| {
+            ["--netns", "--pid", "--container", "--all-netns"].contains(&word.as_str())
+        });
         match word(program) {
-            "sockdoc" if matches!(word(program + 1), "sockets" | "diagnose" | "watch" | "top") => {
+            "sockdoc" if is_there => {}
+            "sockdoc" if WITH_NETNS.contains(&word(program + 1)) => {
                 let after = program + 2;
                 self.0.splice(after..after, ["--netns".to_owned(), place]);
             }
-            "sockdoc" | "ip" | "nft" | "tc" | "ethtool" | "tcpdump" | "conntrack" | "sysctl" => {
-                let enter = match place.strip_prefix("pid:") {
-                    Some(pid) => Command::of("nsenter -n -t").with(pid),
-                    None if place.contains('/') => {
-                        Command::of("nsenter").with(format!("--net={place}"))
-                    }
-                    None => Command::of("ip netns exec").with(place),
-                };
-                self.0.splice(program..program, enter.0);
+            "cat" | "grep" if place.starts_with("pid:") => {
+                // The programs of that process may not include these.
+                let root = format!("/proc/{}/root", place.trim_start_matches("pid:"));
+                let files = self.0.iter_mut().filter(|it| it.starts_with("/etc/"));
+                files.for_each(|file| file.insert_str(0, &root));
+            }
+            // A named namespace may have files of its own (ip-netns(8)), one by its path has none.
+            "cat" | "grep"
+                if place.contains('/') || !self.0.iter().any(|it| it.starts_with("/etc/")) => {}
+            "ip" if word(program + 1) == "netns" => {}
+            name if OF_THE_STACK.contains(&name) || ["sockdoc", "cat", "grep"].contains(&name) => {
+                self.0.splice(program..program, entering(&place).0);
             }
             _ => {}
         }
         self
     }
+}
+
+/// Our commands that have a flag for the namespace.
+const WITH_NETNS: &[&str] = &[
+    "sockets", "diagnose", "watch", "top", "check", "resolve", "drops", "capture",
+];
+
+/// Programs that look at the network stack that they run in.
+const OF_THE_STACK: &[&str] = &[
+    "ip",
+    "nft",
+    "tc",
+    "ethtool",
+    "tcpdump",
+    "conntrack",
+    "sysctl",
+];
+
+/// What is put before a command that runs inside of a namespace.
+fn entering(place: &str) -> Command {
+    match place.strip_prefix("pid:") {
+        Some(pid) => Command::of("nsenter -n -t").with(pid),
+        None if place.contains('/') => Command::of("nsenter").with(format!("--net={place}")),
+        None => Command::of("ip netns exec").with(place),
+    }
+}
+
+impl NextStep {
+    /// The same for another network namespace. In a sentence, that is our commands with a flag for it, and those of
+    /// others at the start of a part.
+    #[must_use]
+    pub fn inside(self, namespace: &Namespace) -> NextStep {
+        match (self, namespace.word()) {
+            (NextStep::Command(command), _) => NextStep::Command(command.inside(namespace)),
+            (NextStep::Sentence(text), Some(place)) => {
+                NextStep::Sentence(told_inside(text.into_owned(), &place).into())
+            }
+            (sentence, _) => sentence,
+        }
+    }
+}
+
+/// A sentence with commands in it.
+fn told_inside(mut text: String, place: &str) -> String {
+    let flag = Command::of("--netns").with(place);
+    for name in WITH_NETNS {
+        let bare = format!("sockdoc {name}");
+        let is_there = ["--netns", "--all-netns", "--pid"];
+        if !is_there
+            .iter()
+            .any(|it| text.contains(&format!("{bare} {it}")))
+        {
+            text = text.replace(&bare, &format!("{bare} {flag}"));
+        }
+    }
+    let enter = entering(place);
+    let ping = format!("{enter} sockdoc ping");
+    if !text.contains(&ping) {
+        text = text.replace("sockdoc ping", &ping);
+    }
+    for name in OF_THE_STACK {
+        for before in [": ", "; "] {
+            let bare = format!("{before}{name} ");
+            let mut parts = text.split(&bare);
+            let first = parts.next().unwrap_or_default().to_owned();
+            text = parts.fold(first, |told, part| {
+                if part.starts_with("netns ") {
+                    format!("{told}{bare}{part}")
+                } else {
+                    format!("{told}{before}{enter} {name} {part}")
+                }
+            });
+        }
+    }
+    text
 }
 
 impl From<Command> for NextStep {
@@ -400,12 +490,65 @@ mod tests {
             ),
             ("pid 7", "ip route", "nsenter -n -t 7 ip route"),
             ("blue", "strace -f -p 7", "strace -f -p 7"),
+            (
+                "blue",
+                "sockdoc check 10.0.0.1:80",
+                "sockdoc check --netns blue 10.0.0.1:80",
+            ),
+            (
+                "blue",
+                "sockdoc check --pid 7 :80",
+                "sockdoc check --pid 7 :80",
+            ),
+            (
+                "blue",
+                "cat /etc/resolv.conf",
+                "ip netns exec blue cat /etc/resolv.conf",
+            ),
+            (
+                "pid 7",
+                "cat /etc/resolv.conf",
+                "cat /proc/7/root/etc/resolv.conf",
+            ),
+            ("blue", "cat /proc/7/cgroup", "cat /proc/7/cgroup"),
         ] {
             assert_eq!(inside(label, words), there);
+        }
+        // Twice is as good as once.
+        for words in [
+            "sockdoc top",
+            "ip route",
+            "nft list ruleset",
+            "cat /etc/hosts",
+        ] {
+            let once = inside("blue", words);
+            assert_eq!(inside("blue", &once), once);
         }
         // A name may have a blank, which the shell must not part.
         assert_eq!(inside("a b", "sockdoc top"), "sockdoc top --netns 'a b'");
         assert_eq!(inside("a b", "ip route"), "ip netns exec 'a b' ip route");
+    }
+
+    #[test]
+    fn a_command_in_a_sentence_names_the_namespace_too() {
+        let namespace = Namespace {
+            inode: 1,
+            label: "blue".to_owned(),
+        };
+        let told = |text: &'static str| {
+            let once = NextStep::Sentence(text.into()).inside(&namespace);
+            assert_eq!(once.clone().inside(&namespace), once);
+            once.to_string()
+        };
+        assert_eq!(
+            told("look: sockdoc sockets -xl. Then sockdoc explain EPIPE"),
+            "look: sockdoc sockets --netns blue -xl. Then sockdoc explain EPIPE"
+        );
+        assert_eq!(
+            told("see the routes: ip route; ip link show"),
+            "see the routes: ip netns exec blue ip route; ip netns exec blue ip link show"
+        );
+        assert_eq!(told("start the server"), "start the server");
     }
 
     #[test]

@@ -192,13 +192,8 @@ fn go_there(case: &Case<'_>, finding: &mut Finding) {
         },
         _ => return,
     };
-    let Some(namespace) = case.sample.namespaces.get(usize::from(netns)) else {
-        return;
-    };
-    for step in &mut finding.next {
-        if let NextStep::Command(command) = step {
-            *command = std::mem::take(command).inside(namespace);
-        }
+    if let Some(namespace) = case.sample.namespaces.get(usize::from(netns)) {
+        finding.go_to(namespace);
     }
 }
 

@@ -133,6 +133,12 @@ impl Scheme {
         SCHEMES.iter().find(|it| it.name.eq_ignore_ascii_case(name))
     }
 
+    /// The scheme of the same protocol that begins with TLS.
+    pub fn with_tls(&self) -> Option<&'static Scheme> {
+        let twin = |it: &&Scheme| it.tls && it.protocol == self.protocol;
+        SCHEMES.iter().find(twin).filter(|_| !self.tls)
+    }
+
     /// The scheme that a port is for, if a port is all that is known.
     pub fn of_port(port: u16) -> Option<&'static Scheme> {
         match port {

@@ -149,6 +149,18 @@ fn attempt_json(attempt: &Attempt) -> Value {
         hops.collect::<Value>()
     });
     let others = attempt.others.iter();
+    let heard = attempt.heard.answers().map(|answers| {
+        let all = answers.own.iter().chain(&answers.icmp);
+        all.map(|it| {
+            json!({
+                "kind": it.kind.word(),
+                "from": it.from.ip(),
+                "hops_left": it.hops_left,
+                "link_address": it.hardware.map(|it| it.map(|byte| format!("{byte:02x}")).join(":")),
+            })
+        })
+        .collect::<Value>()
+    });
     let errno = match attempt.outcome {
         crate::check::Outcome::Failed(number) => crate::reference::errno::by_number(number),
         _ => None,
@@ -162,6 +174,7 @@ fn attempt_json(attempt: &Attempt) -> Value {
         "icmp": icmp,
         "time_us": micros(attempt.time),
         "syns": attempt.syns,
+        "heard": heard,
         "hops": hops,
         "other_ports": others
             .map(|(port, answered)| json!({ "port": port, "answered": answered }))

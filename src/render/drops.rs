@@ -11,9 +11,11 @@ use super::json::line as json_line;
 use super::table::Table;
 use super::{Paint, Style, counted, date, escape, thousands, wrap};
 use crate::capfile::{Ends, Timestamp};
+use crate::diagnose::{Command, NextStep};
 use crate::dissect::Frame;
 use crate::drops::Dropped;
 use crate::drops::tally::{Row, Tally};
+use crate::host::Namespace;
 use crate::host::traced::Process;
 use crate::packet::record::{Network, Transport};
 use crate::ping::clock::Realtime;
@@ -160,8 +162,8 @@ pub struct Summary<'a> {
     pub tally: &'a Tally,
     /// How long.
     pub time: Duration,
-    /// What was watched is one network namespace, or several.
-    pub is_one: bool,
+    /// The network namespace that was watched; `None`: several.
+    pub namespace: Option<&'a Namespace>,
     /// More reasons and places came than could be told apart.
     pub is_full: bool,
     /// Lines that the reader of standard output did not take.
@@ -182,6 +184,14 @@ pub struct Blind {
 }
 
 impl Summary<'_> {
+    /// What to do, in the namespace that was watched.
+    fn there(&self, step: NextStep) -> String {
+        match self.namespace {
+            Some(namespace) => step.inside(namespace).to_string(),
+            None => step.to_string(),
+        }
+    }
+
     fn rate(&self, packets: u64) -> f64 {
         packets as f64 / self.time.as_secs_f64().max(0.001)
     }
@@ -192,7 +202,7 @@ impl Summary<'_> {
     /// Those of `out`.
     pub fn write(&self, out: &mut dyn Write, style: Style, width: Option<u16>) -> io::Result<()> {
         let packets = self.tally.packets();
-        let place = if self.is_one {
+        let place = if self.namespace.is_some() {
             "in this network namespace"
         } else {
             "in these network namespaces"
@@ -220,7 +230,7 @@ impl Summary<'_> {
         if !rows.is_empty() {
             writeln!(out)?;
             self.table(&rows).write(out, width)?;
-            explain(out, &rows, width)?;
+            self.explain(out, &rows, width)?;
         }
         let notes = self.notes();
         if !notes.is_empty() {
@@ -262,6 +272,29 @@ impl Summary<'_> {
         table
     }
 
+    /// What the reasons mean and what to do, once for each.
+    fn explain(&self, out: &mut dyn Write, rows: &[Row], width: Option<u16>) -> io::Result<()> {
+        let mut told: Vec<&str> = Vec::new();
+        for row in rows {
+            if told.contains(&&*row.reason) || told.len() >= EXPLAINED {
+                continue;
+            }
+            told.push(&row.reason);
+            let Some(reason) = drop_reason::by_name(&row.reason) else {
+                continue;
+            };
+            writeln!(out, "\n{}: {}", reason.name, reason.words)?;
+            let mut table = Table::new().indent(2);
+            table.row(&["next:", &self.there(reason.next.into())]);
+            let command = command(reason, row);
+            if !command.is_empty() {
+                table.row(&["run:", &self.there(Command::of(&command).into())]);
+            }
+            table.write(out, width)?;
+        }
+        Ok(())
+    }
+
     /// What else there was, and what cannot be seen in this way.
     fn notes(&self) -> Vec<String> {
         let mut notes = Vec::new();
@@ -283,7 +316,7 @@ impl Summary<'_> {
                 .push("more reasons and places than can be counted: some drops are missing".into());
         }
         if self.tally.elsewhere() > 0 {
-            let place = if self.is_one {
+            let place = if self.namespace.is_some() {
                 "in other network namespaces (--all-netns)"
             } else {
                 "in a network namespace that is not known"
@@ -314,8 +347,9 @@ impl Summary<'_> {
         ] {
             if let Some(count @ 1..) = count {
                 notes.push(format!(
-                    "not in the table, from counters: {} {text}",
-                    thousands(count)
+                    "not in the table, from counters: {} {}",
+                    thousands(count),
+                    self.there(text.into())
                 ));
             }
         }
@@ -365,29 +399,6 @@ impl Summary<'_> {
             }),
         )
     }
-}
-
-/// What the reasons mean and what to do, once for each.
-fn explain(out: &mut dyn Write, rows: &[Row], width: Option<u16>) -> io::Result<()> {
-    let mut told: Vec<&str> = Vec::new();
-    for row in rows {
-        if told.contains(&&*row.reason) || told.len() >= EXPLAINED {
-            continue;
-        }
-        told.push(&row.reason);
-        let Some(reason) = drop_reason::by_name(&row.reason) else {
-            continue;
-        };
-        writeln!(out, "\n{}: {}", reason.name, reason.words)?;
-        let mut table = Table::new().indent(2);
-        table.row(&["next:", reason.next]);
-        let command = command(reason, row);
-        if !command.is_empty() {
-            table.row(&["run:", &command]);
-        }
-        table.write(out, width)?;
-    }
-    Ok(())
 }
 
 /// The command of a reason, with the port of a packet if it takes one.
@@ -452,10 +463,14 @@ mod tests {
             (&reasons[2], None, false, 3),
         ];
         tally.count(counts.into_iter(), false);
+        let here = Namespace {
+            inode: 1,
+            label: "blue".to_owned(),
+        };
         let summary = Summary {
             tally: &tally,
             time: Duration::from_secs(2),
-            is_one: true,
+            namespace: Some(&here),
             is_full: false,
             unwritten: 0,
             blind: Blind {
@@ -491,6 +506,10 @@ mod tests {
             "{text}"
         );
         assert!(text.contains("4 packets not shown"), "{text}");
+        assert!(
+            text.contains("run:   sockdoc sockets --netns blue -l\n"),
+            "{text}"
+        );
         assert!(
             text.contains("5 dropped because an accept queue was full"),
             "{text}"

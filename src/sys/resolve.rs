@@ -17,7 +17,7 @@ mod query;
 
 use std::borrow::Cow;
 use std::ffi::CString;
-use std::net::{IpAddr, Ipv6Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::ptr;
 
 use socket2::SockAddr;
@@ -66,21 +66,7 @@ fn addresses_of(
         return Ok((vec![SocketAddr::new(address, port)], None));
     }
     let fail = |code: i32| resolver_error(name, code);
-    if let Some(cause) = malformed(name) {
-        return Err(Error::new(Kind::CannotRun, "read the address", cause)
-            .on(name.escape_debug().to_string())
-            .next("type it again; no name was looked up, because no host name looks like this"));
-    }
-    if let Some((address, zone)) = name.split_once('%')
-        && address.parse::<Ipv6Addr>().is_ok()
-        && zone.parse::<u32>().is_err()
-        && interface_number(zone).is_none()
-    {
-        let cause = "no interface has this name";
-        return Err(Error::new(Kind::CannotRun, "use the zone", cause)
-            .on(zone.escape_debug().to_string())
-            .next("list the interfaces: ip -br link"));
-    }
+    refuse_malformed(name)?;
     let c_name = CString::new(&*in_ascii(name)).map_err(|_| fail(libc::EAI_NONAME))?;
     let mut addresses = Vec::new();
     // SAFETY: addrinfo is plain data for which all zeroes is a valid value.
@@ -144,6 +130,63 @@ fn addresses_of(
     }
 }
 
+/// What looks like an address and is not one, or has the zone of an interface that is not there: no name server is
+/// asked for it.
+fn refuse_malformed(name: &str) -> Result<()> {
+    if let Some(cause) = malformed(name) {
+        return Err(Error::new(Kind::CannotRun, "read the address", cause)
+            .on(name.escape_debug().to_string())
+            .next("type it again; no name was looked up, because no host name looks like this"));
+    }
+    if let Some((address, zone)) = name.split_once('%')
+        && address.parse::<Ipv6Addr>().is_ok()
+        && zone.parse::<u32>().is_err()
+        && interface_number(zone).is_none()
+    {
+        let cause = "no interface has this name";
+        return Err(Error::new(Kind::CannotRun, "use the zone", cause)
+            .on(zone.escape_debug().to_string())
+            .next("list the interfaces: ip -br link"));
+    }
+    Ok(())
+}
+
+/// An address in any form that getaddrinfo(3) takes without a look-up: with a zone, or as `inet_aton(3)` reads it
+/// (`127.1`, `0x7f000001`).
+fn numeric(name: &str) -> Option<IpAddr> {
+    let (address, _) = name.split_once('%').unwrap_or((name, ""));
+    let v6 = address.parse::<Ipv6Addr>().ok().map(IpAddr::V6);
+    v6.or_else(|| by_parts(name).map(IpAddr::V4))
+}
+
+/// One to four numbers, decimal, octal or hexadecimal, parted by dots; the last has the bytes that are left.
+fn by_parts(name: &str) -> Option<Ipv4Addr> {
+    let parts: Vec<&str> = name.split('.').collect();
+    let number = |part: &str| {
+        let hex = part.strip_prefix("0x").or_else(|| part.strip_prefix("0X"));
+        let octal = part.strip_prefix('0').filter(|it| !it.is_empty());
+        let (digits, radix) = match (hex, octal) {
+            (Some(hex), _) => (hex, 16),
+            (None, Some(octal)) => (octal, 8),
+            (None, None) => (part, 10),
+        };
+        let is_number = digits.bytes().all(|it| it.is_ascii_hexdigit());
+        u32::from_str_radix(digits, radix)
+            .ok()
+            .filter(|_| is_number)
+    };
+    let (last, first) = parts.split_last().filter(|_| parts.len() <= 4)?;
+    let mut address = number(last)?;
+    if u64::from(address) >= 1 << (8 * (4 - first.len())) {
+        return None;
+    }
+    for (at, part) in first.iter().enumerate() {
+        let byte = number(part).filter(|it| *it < 256)?;
+        address |= byte << (8 * (3 - at));
+    }
+    Some(address.into())
+}
+
 /// A name as the DNS has it: one with letters beyond ASCII as UTS 46 maps it (`xn--...`); what that does not
 /// allow stays as it is.
 fn in_ascii(name: &str) -> Cow<'_, str> {
@@ -171,21 +214,8 @@ fn malformed(name: &str) -> Option<&'static str> {
         });
     }
     let is_numbers = !name.is_empty() && name.bytes().all(|it| it.is_ascii_digit() || it == b'.');
-    if !is_numbers || !name.contains('.') {
-        return None;
-    }
-    let parts: Vec<&str> = name.split('.').collect();
-    let number = |part: &str| match part.strip_prefix('0').filter(|it| !it.is_empty()) {
-        Some(octal) => u64::from_str_radix(octal, 8).ok(),
-        None => part.parse().ok(),
-    };
-    // The last part has the bytes that are left.
-    let fits = |(at, part): (usize, &&str)| {
-        let bytes = if at + 1 == parts.len() { 4 - at } else { 1 };
-        number(part).is_some_and(|number| number < 1 << (8 * bytes))
-    };
-    let is_address = parts.len() <= 4 && parts.iter().enumerate().all(fits);
-    (!is_address).then_some("this is not an IPv4 address: four numbers from 0 to 255")
+    let is_wrong = is_numbers && name.contains('.') && by_parts(name).is_none();
+    is_wrong.then_some("this is not an IPv4 address: four numbers from 0 to 255")
 }
 
 /// The names of the interfaces of this host, without loopback (`if_nameindex(3)`).
@@ -340,8 +370,30 @@ mod tests {
                 "{word}: {error}"
             );
         }
-        for word in ["127.1", "127.0.0.01", "1.2.3", "127.16777215"] {
+        for (word, address) in [
+            ("127.1", "127.0.0.1"),
+            ("127.0.0.01", "127.0.0.1"),
+            ("1.2.3", "1.2.0.3"),
+            ("127.16777215", "127.255.255.255"),
+            ("0x7f000001", "127.0.0.1"),
+            ("2130706433", "127.0.0.1"),
+            ("fe80::1%lo", "fe80::1"),
+        ] {
             assert_eq!(malformed(word), None, "{word}");
+            assert_eq!(numeric(word), address.parse().ok(), "{word}");
+        }
+        for word in [
+            "1.2.3.4.5",
+            "256.1",
+            "1.16777216",
+            "0x",
+            "+1",
+            "",
+            "a.1",
+            "1.",
+            "127.0.0.256",
+        ] {
+            assert_eq!(numeric(word), None, "{word}");
         }
         for name in [
             "localhost",

@@ -9,9 +9,9 @@ use nix::poll::{PollFd, PollFlags};
 use socket2::Socket;
 
 use crate::error::{Error, Kind, Result};
-use crate::sys::clock;
 use crate::sys::icmp::random;
 use crate::sys::waiting::ready_by;
+use crate::sys::{clock, files};
 use crate::tls::records::{older_answer, older_hello};
 use crate::tls::session::End;
 use crate::tls::{Clock, Offered, Report, Request, Session, Step, Trust};
@@ -282,9 +282,12 @@ pub fn trust_of(file: &Path) -> Result<Trust> {
         Error::new(Kind::CannotRun, "read the certificates of", cause)
             .on(file.display().to_string())
     };
+    // Opened for what is said if it cannot be.
+    files::open(file)?;
     let read = rustls_native_certs::load_certs_from_paths(Some(file), None);
     if let Some(error) = read.errors.first() {
-        return Err(fail(error.to_string()));
+        return Err(fail(format!("it is not in PEM form: {error}"))
+            .next("convert it: openssl x509 -in FILE -out FILE.pem -outform PEM"));
     }
     if read.certs.is_empty() {
         return Err(fail("it has no certificate in PEM form".to_owned())

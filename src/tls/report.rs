@@ -174,6 +174,16 @@ pub enum Failure {
     Unusable(String),
 }
 
+impl Failure {
+    /// Whether it shows that the other end speaks TLS.
+    pub fn is_of_tls(&self) -> bool {
+        matches!(
+            self,
+            Failure::Alert(_) | Failure::TooLarge(..) | Failure::Incompatible(_)
+        )
+    }
+}
+
 /// The clock that certificates were compared with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Clock {

@@ -9,6 +9,12 @@ use socket2::{Domain, SockAddr, Socket, Type};
 use crate::support::sockets::Listing;
 use crate::support::{Server, run, signal, stdout, until};
 
+/// The name of a server's process, with its number, as findings have it.
+fn named(server: &Server) -> String {
+    let comm = std::fs::read_to_string(format!("/proc/{}/comm", server.pid())).expect("a name");
+    format!("{} (pid {})", comm.trim(), server.pid())
+}
+
 #[test]
 fn a_stopped_server_is_the_first_cause_and_one_that_goes_on_is_none() {
     let server = Server::start(&["echo-server", "127.0.0.1", "0"]);
@@ -23,7 +29,8 @@ fn a_stopped_server_is_the_first_cause_and_one_that_goes_on_is_none() {
     let text = until("the finding", || {
         let output = run(&["sockets", "--problems", &port]);
         let text = stdout(&output);
-        text.starts_with("ERROR process stopped: ").then_some(text)
+        let headline = format!("ERROR {} is stopped: ", named(&server));
+        text.starts_with(&headline).then_some(text)
     });
     assert!(text.contains("3 connections wait for accept()"), "{text}");
     assert!(

@@ -1,6 +1,7 @@
 //! A manual page: what the parser says, in the sections of man-pages(7).
 
 use std::fmt::Write as _;
+use std::io::Write as _;
 
 use clap::Command;
 use clap_mangen::Man;
@@ -77,7 +78,7 @@ fn head(parser: &Command) -> String {
     let mut text = Vec::new();
     let written = man
         .render_name_section(&mut text)
-        .and_then(|()| man.render_synopsis_section(&mut text))
+        .and_then(|()| text.write_all(synopsis(parser).as_bytes()))
         .and_then(|()| man.render_description_section(&mut text))
         .and_then(|()| man.render_options_section(&mut text));
     written.expect("a Vec takes every write");
@@ -90,6 +91,24 @@ fn head(parser: &Command) -> String {
         "{preamble}.TH {name} 1 \"\" \"sockdoc {version}\" \"User Commands\"\n{}",
         text.replace(preamble, "")
     )
+}
+
+/// SYNOPSIS: the usage of the help, whose words for arguments are italic.
+fn synopsis(parser: &Command) -> String {
+    let usage = parser.clone().render_usage().to_string();
+    let usage = usage.strip_prefix("Usage: ").expect("a usage");
+    let name = parser.get_bin_name().unwrap_or(parser.get_name());
+    let arguments = usage.strip_prefix(name).expect("it begins with the name");
+    let italic = |word: &str| {
+        let opened = word.replace('<', "\\fI").replace('>', "\\fR");
+        match opened.strip_prefix('[').and_then(|it| it.split_once(']')) {
+            Some((inside, after)) if !opened.contains('\\') => format!("[\\fI{inside}\\fR]{after}"),
+            _ => opened,
+        }
+    };
+    let words: Vec<String> = arguments.split_whitespace().map(italic).collect();
+    let name = escaped(name);
+    format!(".SH SYNOPSIS\n\\fB{name}\\fR {}\n", words.join(" "))
 }
 
 fn version(parser: &Command) -> &str {

@@ -1,13 +1,13 @@
 //! `sockdoc resolve` with name servers of the test's own, in a namespace of its own.
 
-use std::net::TcpListener;
+use std::net::{TcpListener, UdpSocket};
 
 use serde_json::Value;
 
 use crate::dns_server::Script::{Alias, Bogus, Dead, Denies, Fails, Good, Refuses, Truncates};
 use crate::dns_server::{DnsServer, Etc, Script};
 use crate::namespace::Namespace;
-use crate::support::{finish, program, skip, stdout};
+use crate::support::{finish, program, skip, stdout, until};
 
 /// The addresses of two servers. A short timeout, so that no test waits for long; long enough for a busy machine.
 const TWO: &str = "nameserver 127.0.0.2\nnameserver 127.0.0.3\noptions timeout:3 attempts:1\n";
@@ -290,6 +290,94 @@ fn thousands_of_addresses_and_a_long_row_of_aliases_are_bounded() {
         "{value:#}"
     );
     assert_eq!((found(&value)[0].0, exit), ("dns_servfail", 1), "{value:#}");
+}
+
+/// A socket in the place of a name server, which only takes queries.
+fn silent_server(scene: &Scene) -> UdpSocket {
+    scene.namespace.inside(|| {
+        let socket = until("port 53", || UdpSocket::bind("127.0.0.2:53").ok());
+        socket.set_nonblocking(true).expect("set");
+        socket
+    })
+}
+
+#[test]
+fn an_address_and_what_only_looks_like_one_are_not_asked_of_a_name_server() {
+    let Some(scene) = Scene::new("addresses are no names") else {
+        return;
+    };
+    let one = "nameserver 127.0.0.2\noptions timeout:1 attempts:1\n";
+    let etc = Etc::new(&scene.namespace, one, "127.0.0.1 localhost\n");
+    let server = silent_server(&scene);
+    let mut query = [0; 512];
+    for (name, exit, says) in [
+        ("256.1.1.1", 2, "not an IPv4 address"),
+        ("10.0.0.1.5", 2, "not an IPv4 address"),
+        ("127.1", 0, "127.1 resolves to 127.0.0.1"),
+        ("localhost", 0, "localhost resolves to 127.0.0.1"),
+    ] {
+        let output = finish(etc.sockdoc(&["resolve", name]));
+        let text = stdout(&output) + &String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(exit), "{name}: {text}");
+        assert!(text.contains(says), "{name}: {text}");
+        let asked = server.recv(&mut query);
+        assert!(asked.is_err(), "{name}: {asked:?}");
+    }
+    for (command, target) in [("resolve", "127.0.0.1"), ("check", "127.0.0.1:80")] {
+        let output = finish(etc.sockdoc(&[command, "-6", target]));
+        let text = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(2), "{text}");
+        assert!(text.contains("it is an IPv4 address, and -6"), "{text}");
+    }
+    // The file has no IPv6 address of it, so the C library asks the DNS.
+    let (value, exit) = Scene::resolve(&etc, &["-6", "localhost"]);
+    assert_eq!((&value["not_asked"], exit), (&Value::Null, 1), "{value:#}");
+    assert_eq!(
+        value["servers"][0]["queries"][0]["type"], "AAAA",
+        "{value:#}"
+    );
+    assert!(server.recv(&mut query).is_ok());
+}
+
+#[test]
+fn what_is_worked_out_for_another_namespace_is_what_the_c_library_says_there() {
+    let Some(scene) = Scene::new("codes of the resolver") else {
+        return;
+    };
+    let etc = Etc::new(&scene.namespace, TWO, "127.0.0.1 localhost\n");
+    let told = |output: &std::process::Output| {
+        let value: Value = serde_json::from_str(&stdout(output)).expect("a document");
+        let addresses = value["addresses"].as_array().expect("a list").iter();
+        let addresses: Vec<Value> = addresses.map(|it| it["address"].clone()).collect();
+        (value["error"]["code"].clone(), addresses)
+    };
+    for (scripts, name) in [
+        (&[Dead, Dead][..], "shop.test"),
+        (&[Fails, Fails], "shop.test"),
+        (&[Refuses, Refuses], "shop.test"),
+        (&[Fails, Good], "shop.test"),
+        (&[Denies, Good], "shop.test"),
+        (&[Good, Good], "shop.test"),
+        (&[Good, Good], "localhost"),
+    ] {
+        let servers = scene.servers(scripts);
+        for flag in ["-4", "-6"] {
+            let args = ["resolve", "--json", "--timeout", "60", flag];
+            let own = finish(etc.sockdoc(&[&args[..], &[name]].concat()));
+            let place = ["--netns", &scene.namespace.name, name];
+            let other = crate::support::run(&[&args[..], &place].concat());
+            assert_eq!(told(&other), told(&own), "{scripts:?} {flag} {name}");
+            // What is to be done is done there.
+            let value: Value = serde_json::from_str(&stdout(&other)).expect("a document");
+            for finding in value["findings"].as_array().expect("a list") {
+                let text = finding["commands"].to_string();
+                let goes = text == "[]" || text.contains(&scene.namespace.name);
+                assert!(goes, "{scripts:?} {flag}: {text}");
+            }
+        }
+        drop(servers);
+    }
+    drop(etc);
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! What is done and looked at, in turn: the name, this host, the connections, this host again, the path.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::path::Path;
 use std::time::{Duration, Instant};
 
@@ -8,19 +8,24 @@ use super::look::{MOST_ADDRESSES, Seen, look, look_after, look_at_unix};
 use super::proxy::Proxy;
 use super::talk::{self, Talked};
 use super::{Args, mtu};
+use crate::check::heard::{self, Listened};
 use crate::check::judge::asks_for_a_trace;
 use crate::check::report::Line;
+use crate::check::server::{ACCEPTS_WITHIN, unaccepted};
 use crate::check::{Attempt, Layer, Outcome, Step, Target, words};
 use crate::diagnose::Finding;
 use crate::diagnose::rules::{attempt, path, protocol};
 use crate::dns::{Lookup, Name, Query, QueryType, ServerAnswers, SystemAnswer};
 use crate::error::Result;
-use crate::host::Sample;
+use crate::host::{Index, Sample};
 use crate::ping::mtu::Found;
-use crate::sockets::Proto;
+use crate::reference::errno;
+use crate::sockets::{Proto, TcpFigures};
+use crate::sys::around::is_here;
 use crate::sys::check::{self as probes, Attempts};
 use crate::sys::icmp::{Options, random};
 use crate::sys::idle::idle;
+use crate::sys::live::answers::Answers;
 use crate::sys::network::translated;
 use crate::sys::resolve::lookup::{Wanted, look_up};
 use crate::sys::socket;
@@ -32,6 +37,8 @@ const WAIT: Duration = Duration::from_secs(4);
 const GRACE: Duration = Duration::from_millis(1_200);
 /// How long an answer to a SYN of a trace is waited for.
 const PATIENCE: Duration = Duration::from_millis(900);
+/// How often it is looked whether a connection has been accepted.
+const TICK: Duration = Duration::from_millis(100);
 /// Ports that are tried to see whether the host is up: of them at least one is open, or closed without a filter.
 const OTHER_PORTS: [u16; 4] = [443, 80, 22, 33_434];
 
@@ -78,6 +85,12 @@ pub(super) fn tcp(
     // Some time is left for the trace.
     let wait = WAIT.min(left().mul_f64(0.75));
     let grace = if args.all_addresses { wait } else { GRACE };
+    let elsewhere: Vec<IpAddr> = addresses
+        .iter()
+        .map(SocketAddr::ip)
+        .filter(|it| !is_here(*it))
+        .collect();
+    let listening = (!elsewhere.is_empty()).then(|| Answers::open(&elsewhere).ok());
     let Attempts {
         mut attempts,
         mut sockets,
@@ -92,7 +105,11 @@ pub(super) fn tcp(
         Some(open) => talk::talk(args, target, open, &options, end)?,
         None => Talked::default(),
     };
-    let after = look_after(&attempts, addresses, &keep)?;
+    let mut after = look_after(&attempts, addresses, &keep)?;
+    while is_unaccepted(&attempts, &after) && Instant::now() < end {
+        std::thread::sleep(TICK);
+        after = look_after(&attempts, addresses, &keep)?;
+    }
     let elapsed = began.elapsed();
     drop(sockets);
     talked.close();
@@ -104,6 +121,7 @@ pub(super) fn tcp(
             more.extend(found);
         }
     }
+    hear(&mut attempts, listening.as_ref());
     if let Some(pause) = args.idle
         && let Some(open) = attempts.iter().find(|it| it.outcome == Outcome::Open)
         && let Some(idle) = idle(open.to, &options, pause)
@@ -123,6 +141,29 @@ pub(super) fn tcp(
         elapsed,
         said,
         more,
+    })
+}
+
+/// Adds what a packet socket saw, if one was wanted and there was one.
+fn hear(attempts: &mut [Attempt], listening: Option<&Option<Answers>>) {
+    let Some(listening) = listening else { return };
+    let all = listening.as_ref().map(Answers::read);
+    for attempt in attempts.iter_mut().filter(|it| !is_here(it.to.ip())) {
+        let port = attempt.local.map(|it| it.port());
+        attempt.heard = match &all {
+            Some(all) => Listened::To(heard::Answers::of(all, attempt.to, port)),
+            None => Listened::NotAllowed,
+        };
+    }
+}
+
+/// Whether a connection waits for accept() that a little later may not.
+fn is_unaccepted(attempts: &[Attempt], seen: &Seen) -> bool {
+    let index = Index::new(&seen.sample);
+    let mut waiting = attempts.iter().filter_map(|it| unaccepted(&index, it));
+    waiting.any(|at| {
+        let age = TcpFigures::from(index.socket(at).tcp).last_data_sent_ms;
+        age.is_some_and(|age| Duration::from_millis(age.into()) < ACCEPTS_WITHIN)
     })
 }
 
@@ -247,8 +288,12 @@ pub(super) fn unix(path: &Path, end: Instant) -> Result<Gathered> {
     let (text, more) = match &connected {
         Ok(_) => ("accepted".to_owned(), Vec::new()),
         Err(error) => (
-            error.cause.clone(),
+            match error.code.and_then(errno::by_name) {
+                Some(entry) => errno::words(entry.number),
+                None => error.cause.clone(),
+            },
             vec![attempt::unix_failed(
+                error.code,
                 error.cause.clone(),
                 error.next.clone(),
             )],

@@ -195,9 +195,14 @@ fn network_of(addresses: &[SocketAddr]) -> Network {
 pub(super) fn look_at_unix(path: &Path, with_owners: bool) -> Result<Sample> {
     let name = path.as_os_str().as_bytes();
     let keep = |socket: &Socket| is_at(&socket.local, name) || is_at(&socket.peer, name);
-    let mut query = query(vec![Proto::UnixStr], vec![Place::own()], with_owners);
+    // One of another type may hold the path.
+    let protos = vec![Proto::UnixStr, Proto::UnixSeq, Proto::UnixDgr];
+    let mut query = query(protos, vec![Place::own()], with_owners);
     let mut found = sample(&query, &keep)?.sample;
-    let is_server = |socket: &Socket| is_at(&socket.local, name) && is_listening(socket);
+    let is_server = |socket: &Socket| {
+        let is_bound = is_listening(socket) || socket.state == State::Unconnected;
+        is_at(&socket.local, name) && is_bound
+    };
     let is_file = !name.starts_with(b"@");
     if is_file && !found.sockets.iter().any(is_server) {
         // A path leads to the sockets of every network namespace.

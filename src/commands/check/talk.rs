@@ -10,7 +10,7 @@ use crate::check::report::Line;
 use crate::check::target::joined;
 use crate::check::{Layer, Target, words};
 use crate::diagnose::rules::{protocol, tls};
-use crate::diagnose::{Finding, Severity};
+use crate::diagnose::{Command, Finding, Severity};
 use crate::error::Result;
 use crate::protocol::{
     Plan, Protocol, ProxyKind, Said, Scheme, Spoken, Tone, Tunnel, Tunneled, Upgrade, Upgraded,
@@ -125,7 +125,25 @@ pub(super) fn talk(
         ..plan
     };
     let spoken = speak(&mut wire, plan, Instant::now() + patience);
-    talked.spoken(to, &spoken, target.scheme.is_some() || is_due);
+    let twin = scheme.and_then(Scheme::with_tls).filter(|_| is_plain);
+    let is_ended = matches!(spoken.verdict, Verdict::EndedAtOnce(_) | Verdict::Silent);
+    let may_ask = is_ended && proxy.is_none() && !args.quiet_network;
+    if twin.is_some() && may_ask && speaks_tls((to, host), options, end) {
+        let words = words::of_talk(&spoken).unwrap_or_default();
+        talked
+            .lines
+            .push((Layer::Protocol, Line::new(words, false)));
+        talked.findings.push(protocol::only_with_tls(&spoken, to));
+    } else {
+        talked.spoken(to, &spoken, target.scheme.is_some() || is_due);
+    }
+    if let Some(twin) = twin {
+        let url = format!("{}://{}", twin.name, joined(host, to.port()));
+        let command = Command::of("sockdoc check").with(url);
+        let found = talked.findings.iter_mut();
+        let found = found.filter(|it| it.rule == &protocol::TLS_EXPECTED);
+        found.for_each(|it| it.next.insert(0, command.clone().into()));
+    }
     match &spoken.verdict {
         Verdict::Answered(said) if upgrades && said.tone == Tone::Good => {
             let request = Request {
@@ -138,6 +156,24 @@ pub(super) fn talk(
         _ => talked.wire = Some(wire),
     }
     Ok(talked)
+}
+
+/// Whether a server answers a handshake on a new connection: many close one in plain text without a word.
+fn speaks_tls((to, host): (SocketAddr, &str), options: &Options, end: Instant) -> bool {
+    let wait = MOMENT.max(end.saturating_duration_since(Instant::now()) / 4);
+    let again = probes::attempts(&[to], options, wait, wait).sockets;
+    let Some(socket) = again.into_iter().flatten().next() else {
+        return false;
+    };
+    let request = Request {
+        host: host.to_owned(),
+        sni: None,
+        alpn: Vec::new(),
+    };
+    // Whom it is trusted by does not matter here.
+    let trust = trust_of_this_host();
+    let (report, _) = shake_hands(socket, &request, &trust, Instant::now() + wait);
+    report.version.is_some() || report.failure.is_some_and(|it| it.is_of_tls())
 }
 
 impl Talked {

@@ -30,7 +30,8 @@ pub(super) fn watch(
         // Rights are dropped inside of it, and that is about one thread.
         let round = std::thread::scope(|scope| {
             let before = last.as_ref();
-            let round = scope.spawn(move || place.inside(|| check(args, context, target, before)));
+            let round =
+                scope.spawn(move || place.inside(|| check(args, context, (target, place), before)));
             let joined = round.join();
             joined.unwrap_or_else(|_| Err(Error::new(Kind::CannotRun, "check", "it ended early")))
         });

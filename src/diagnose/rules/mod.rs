@@ -139,6 +139,8 @@ pub enum Check {
 
 /// All rules.
 pub static ALL: &[&Rule] = &[
+    &attempt::ANSWER_DROPPED,
+    &attempt::FAILED_HERE,
     &attempt::PORT_CLOSED,
     &attempt::HOST_UNREACHABLE,
     &attempt::LISTENS_ELSEWHERE,

@@ -39,7 +39,7 @@ impl Handshakes {
             twice: Some(super::LOOPBACK),
         };
         let socket = privilege::with(&[Capability::NetRaw], || Socket::open(true))?;
-        let fd = socket.without_ring(&program.classic(gate).instructions)?;
+        let fd = socket.without_ring(&program.classic(gate).instructions, true)?;
         Ok(Handshakes(fd))
     }
 

@@ -6,9 +6,11 @@
 //! | `order` | frames of several sockets, in the order of their times |
 //! | `ring` | a packet socket and its ring |
 //! | `described` | packets as frames of a capture |
+//! | [`answers`] | what comes back from a few hosts |
 //! | [`handshakes`] | the first packet of each connection, at once |
 //! | `block` | the packets in a block of a ring, and their link headers in the form of a file |
 
+pub mod answers;
 mod block;
 mod described;
 pub mod handshakes;

@@ -68,11 +68,13 @@ impl Socket {
         Ok(Socket(unsafe { OwnedFd::from_raw_fd(fd) }))
     }
 
-    /// Attaches the filter, and receives on all interfaces; reading waits.
-    pub(super) fn without_ring(self, program: &[Instruction]) -> io::Result<OwnedFd> {
+    /// Attaches the filter, and receives on all interfaces. `waits`: reading does, until something comes.
+    pub(super) fn without_ring(self, program: &[Instruction], waits: bool) -> io::Result<OwnedFd> {
         let fd = self.0;
         attach(fd.as_fd(), program)?;
-        fcntl(&fd, FcntlArg::F_SETFL(OFlag::empty()))?;
+        if waits {
+            fcntl(&fd, FcntlArg::F_SETFL(OFlag::empty()))?;
+        }
         bind(&fd, 0)?;
         Ok(fd)
     }

@@ -98,7 +98,7 @@ pub const KEPT: &[Kept] = &[
         need: Need::Probes,
         capability: Capability::NetRaw,
         until: "the path has been probed",
-        why: "a raw ICMP socket, where ping_group_range does not allow another one",
+        why: "a raw ICMP socket, where ping_group_range does not allow another one, and a packet socket that sees who answers",
     },
     Kept {
         command: "echo-client --unix",

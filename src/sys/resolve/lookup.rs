@@ -7,11 +7,12 @@ use std::time::{Duration, Instant};
 
 use super::files::Files;
 use super::query::ask;
-use super::{Family, addresses_of, getent, interface_number};
-use crate::dns::config::host_sources;
+use super::{Family, addresses_of, getent, interface_number, numeric, refuse_malformed};
+use crate::dns::config::{ends_before_dns, host_sources};
 use crate::dns::hosts::entries;
+use crate::dns::lookup::Outcome;
 use crate::dns::{
-    Lookup, NameServer, QueryType, Resolver, ResolverConfig, ServerAnswers, SystemAnswer,
+    Asked, Lookup, NameServer, QueryType, Resolver, ResolverConfig, ServerAnswers, SystemAnswer,
 };
 use crate::error::{Error, Kind, Result};
 use crate::sys::privilege;
@@ -40,12 +41,24 @@ pub struct Wanted<'a> {
 /// # Errors
 /// When the name is not one, and nothing was looked up.
 pub fn look_up(wanted: &Wanted<'_>) -> Result<Lookup> {
+    refuse_malformed(wanted.name)?;
+    if let Some(address) = numeric(wanted.name).filter(|it| !wanted.family.includes(*it)) {
+        let (is, flag) = if address.is_ipv4() {
+            ("an IPv4 address", "-6 asks for IPv6 only")
+        } else {
+            ("an IPv6 address", "-4 asks for IPv4 only")
+        };
+        let cause = format!("it is {is}, and {flag}");
+        return Err(Error::new(Kind::CannotRun, "use the address", cause)
+            .on(wanted.name)
+            .next("leave the flag out, or give the name of the host"));
+    }
     let start = Instant::now();
     let deadline = start + wanted.timeout;
     let mut lookup = read_files(wanted);
     // Without the C library nobody else asks them.
     let asks = wanted.asks_servers || lookup.resolver == Resolver::WorkedOut;
-    lookup.not_asked = why_not_asked(&lookup, asks);
+    lookup.not_asked = why_not_asked(&lookup, wanted.family, asks);
     let used = lookup.config.used();
     if lookup.resolver == Resolver::WorkedOut {
         if lookup.not_asked.is_none() {
@@ -112,25 +125,35 @@ fn ask_system(name: &str, family: Family, deadline: Instant) -> Result<(SystemAn
     Ok((answer, resolver))
 }
 
-/// What the files and the name servers come to: the first source that has an address.
+/// What the files and the name servers come to: the first source that has an address, and otherwise the failure that
+/// the C library would report.
 fn work_out(lookup: &Lookup, wanted: &Wanted<'_>) -> SystemAnswer {
-    let of_files = lookup.hosts.iter().map(|it| it.address);
-    let of_files: Vec<IpAddr> = of_files.filter(|_| lookup.uses("files")).collect();
-    let name = wanted.name.trim_end_matches('.').to_ascii_lowercase();
-    let mut servers = lookup.servers.iter();
-    let mut ips: Vec<IpAddr> = if let Ok(ip) = wanted.name.parse() {
-        vec![ip]
-    } else if !of_files.is_empty() {
+    let mut failure = "EAI_NONAME";
+    let sources = lookup.sources.as_ref();
+    let ends = sources.and_then(|it| ends_before_dns(it, wanted.name));
+    if numeric(wanted.name).is_some()
+        && let Ok((addresses, canonical)) = addresses_of(wanted.name, 0, wanted.family)
+    {
+        return SystemAnswer::Addresses {
+            addresses,
+            canonical,
+        };
+    }
+    let ips: Vec<IpAddr> = if let Some(of_files) = of_files(lookup, wanted.family) {
         of_files
-    } else if name == "localhost" {
-        vec![Ipv4Addr::LOCALHOST.into()]
-    } else if lookup.uses("dns") {
-        let first = servers.find(|server| server.is_alive());
-        first.map_or_else(Vec::new, ServerAnswers::addresses)
+    } else if wanted.name == "localhost" && knows_localhost(lookup) {
+        let both = [Ipv6Addr::LOCALHOST.into(), Ipv4Addr::LOCALHOST.into()];
+        both.into_iter()
+            .filter(|it| wanted.family.includes(*it))
+            .collect()
+    } else if lookup.uses("dns") && ends.is_none() {
+        of_servers(lookup, wanted.family).unwrap_or_else(|code| {
+            failure = code;
+            Vec::new()
+        })
     } else {
         Vec::new()
     };
-    ips.retain(|ip| wanted.family.includes(*ip));
     let mut addresses: Vec<SocketAddr> = Vec::new();
     for ip in ips {
         let address = SocketAddr::new(ip, 0);
@@ -139,16 +162,58 @@ fn work_out(lookup: &Lookup, wanted: &Wanted<'_>) -> SystemAnswer {
         }
     }
     if addresses.is_empty() {
+        let cause = match failure {
+            "EAI_AGAIN" => "no name server of that namespace gives an answer",
+            "EAI_NODATA" => "the name exists, and has no such address",
+            _ => "neither the hosts file nor a name server of that namespace has an address",
+        };
         return SystemAnswer::Failed {
-            code: "EAI_NONAME",
-            cause: "neither the hosts file nor a name server of that namespace has an address"
-                .to_owned(),
+            code: failure,
+            cause: cause.to_owned(),
             next: None,
         };
     }
     SystemAnswer::Addresses {
         addresses,
         canonical: None,
+    }
+}
+
+/// The addresses that hosts(5) has, as the C library reads it: `::1` stands for 127.0.0.1, too. `None`: the name
+/// servers are asked.
+fn of_files(lookup: &Lookup, family: Family) -> Option<Vec<IpAddr>> {
+    if !lookup.uses("files") {
+        return None;
+    }
+    let all = lookup.hosts.iter().map(|it| match (it.address, family) {
+        (IpAddr::V6(Ipv6Addr::LOCALHOST), Family::V4) => Ipv4Addr::LOCALHOST.into(),
+        (address, _) => address,
+    });
+    let found: Vec<IpAddr> = all.filter(|it| family.includes(*it)).collect();
+    (!found.is_empty()).then_some(found)
+}
+
+/// What the name servers come to, each asked if those before it fail; or the failure of getaddrinfo(3).
+fn of_servers(lookup: &Lookup, family: Family) -> std::result::Result<Vec<IpAddr>, &'static str> {
+    // SERVFAIL, NOTIMP and REFUSED send it to the next server (`res_send.c` of glibc).
+    let is_answer = |asked: &Asked| {
+        let outcome = asked.outcome();
+        matches!(
+            outcome,
+            Outcome::Addresses(_) | Outcome::NoData | Outcome::NoSuchName
+        )
+    };
+    let gives = |server: &&ServerAnswers| server.asked.iter().any(is_answer);
+    let Some(server) = lookup.servers.iter().find(gives) else {
+        return Err("EAI_AGAIN");
+    };
+    let mut found = server.addresses();
+    found.retain(|ip| family.includes(*ip));
+    let exists = |asked: &Asked| asked.outcome() == Outcome::NoData;
+    match (found.is_empty(), server.asked.iter().any(exists)) {
+        (false, _) => Ok(found),
+        (true, true) => Err("EAI_NODATA"),
+        (true, false) => Err("EAI_NONAME"),
     }
 }
 
@@ -202,12 +267,18 @@ fn read_files(wanted: &Wanted<'_>) -> Lookup {
     }
 }
 
-fn why_not_asked(lookup: &Lookup, ask_servers: bool) -> Option<&'static str> {
+/// Whether a source has localhost without a file (nss-myhostname(8), nss-resolve(8)).
+fn knows_localhost(lookup: &Lookup) -> bool {
+    lookup.uses("myhostname") || lookup.uses("resolve")
+}
+
+fn why_not_asked(lookup: &Lookup, family: Family, ask_servers: bool) -> Option<&'static str> {
     let name = lookup.name.trim_end_matches('.').to_ascii_lowercase();
-    if lookup.name.parse::<IpAddr>().is_ok() || lookup.name.contains(':') {
+    let is_localhost = name == "localhost" || name.ends_with(".localhost");
+    if numeric(&lookup.name).is_some() || lookup.name.contains(':') {
         Some("an address needs no name server")
-    } else if name == "localhost" || name.ends_with(".localhost") {
-        Some("localhost is not a name of the DNS (RFC 6761)")
+    } else if is_localhost && (knows_localhost(lookup) || of_files(lookup, family).is_some()) {
+        Some("a source before the DNS has localhost")
     } else if !ask_servers {
         Some("left out by --quiet-network")
     } else if lookup.config.candidates(&name).is_empty() {

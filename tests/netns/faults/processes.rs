@@ -54,7 +54,7 @@ pub(super) const ROWS: &[&Row] = &[
     &Row {
         name: "a server is frozen while clients wait",
         rule: "process_stopped",
-        about: "process frozen",
+        about: " is frozen: ",
         effects: &["not_accepted"],
         at: Server,
         fault: |path| {

@@ -46,6 +46,8 @@ pub(crate) struct Row {
     etc: Option<(&'static str, &'static str)>,
     /// Words of the conclusion.
     says: &'static str,
+    /// Words that are somewhere in the document: evidence, what is ruled out, what to do next.
+    shows: &'static str,
     /// Makes it. The server listens on port 5432 already.
     make: fn(&Chain) -> Kept,
 }
@@ -110,17 +112,15 @@ impl Row {
         let server = chain.address();
         let cacert = format!("/etc/netns/{}/ca.pem", chain.client().name);
         let mut args = vec!["check", "--json", "--timeout", "20"];
-        let target: Vec<String> = self
-            .target
-            .iter()
-            .map(|it| {
-                it.replace("SERVER", &server)
-                    .replace("CACERT", &cacert)
-                    .replace("NAMESPACE", &chain.server().name)
-                    .replace("FOLDER", chain.folder.path().to_str().expect("a path"))
-                    .replace("PID", &chain.pid.load(Ordering::Relaxed).to_string())
-            })
-            .collect();
+        let filled = |text: &str| {
+            text.replace("SERVER", &server)
+                .replace("CACERT", &cacert)
+                .replace("NAMESPACE", &chain.server().name)
+                .replace("FOLDER", chain.folder.path().to_str().expect("a path"))
+                .replace("PID", &chain.pid.load(Ordering::Relaxed).to_string())
+        };
+        let target: Vec<String> = self.target.iter().map(|it| filled(it)).collect();
+        let shows = filled(self.shows);
         args.extend(target.iter().map(String::as_str));
         let etc = self
             .etc
@@ -142,7 +142,8 @@ impl Row {
         let expected = (self.expected.map(|it| it.0), self.expected.map(|it| it.1));
         let text = document["text"].as_str().unwrap_or_default();
         let status = output.status.code();
-        if found != expected || !text.contains(self.says) {
+        let is_shown = stdout(&output).contains(&shows);
+        if found != expected || !text.contains(self.says) || !is_shown {
             return Err(format!("{found:?} {text}: {document:#}"));
         }
         if status != Some(i32::from(self.expected.is_some())) {

@@ -1,9 +1,12 @@
 //! The faults, layer by layer.
 
-use std::net::TcpListener;
+use std::net::{Shutdown, TcpListener};
+use std::os::fd::AsFd as _;
+use std::thread::JoinHandle;
 use std::time::Duration;
 
-use socket2::{Domain, Socket, Type};
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use socket2::{Domain, SockRef, Socket, Type};
 
 use super::Row;
 use super::chain::Chain;
@@ -29,6 +32,7 @@ pub(super) const fn row(
         expected,
         etc: None,
         says,
+        shows: "",
         make,
     }
 }
@@ -225,15 +229,18 @@ pub(super) const ROWS: &[Row] = &[
             kept![]
         },
     ),
-    row(
-        "a router prohibits it",
-        Some(("path", "path_filtered")),
-        "10.81.0.2 rejects",
-        |chain| {
-            chain.hosts[1].firewall_at("forward", "reject with icmpx admin-prohibited;");
-            kept![]
-        },
-    ),
+    Row {
+        shows: "from 10.81.0.2, TTL 64 (0 hops if it began with 64), link-layer address ",
+        ..row(
+            "a router prohibits it",
+            Some(("path", "path_filtered")),
+            "10.81.0.2 rejects",
+            |chain| {
+                chain.hosts[1].firewall_at("forward", "reject with icmpx admin-prohibited;");
+                kept![]
+            },
+        )
+    },
     row(
         "the server's input drops the port",
         Some(("path", "port_filtered")),
@@ -301,6 +308,7 @@ pub(super) const ROWS: &[Row] = &[
     ),
     Row {
         target: &["SERVER:5433"],
+        shows: "from 10.81.2.2, TTL 62 (2 hops if it began with 64), link-layer address ",
         ..row(
             "nothing listens",
             Some(("connect", "port_closed")),
@@ -308,6 +316,41 @@ pub(super) const ROWS: &[Row] = &[
             NOTHING,
         )
     },
+    Row {
+        target: &["SERVER:5434"],
+        shows: "answer of another port",
+        ..row(
+            "nothing listens, and the reset has another TTL than other answers",
+            Some(("connect", "port_closed")),
+            "a reset (RST)",
+            |chain| {
+                let rules = "tcp sport 5434 tcp flags rst ip ttl set 40;";
+                chain.server().firewall_at("output", rules);
+                kept![]
+            },
+        )
+    },
+    Row {
+        shows: "from 10.81.2.2, TTL 62",
+        ..row(
+            "the reverse path filter drops the answers",
+            Some(("route", "reverse_path_filter")),
+            "(rp_filter)",
+            |chain| {
+                answers_from_elsewhere(chain, 1);
+                kept![]
+            },
+        )
+    },
+    row(
+        "healthy, the reverse path filter is loose",
+        None,
+        "is reachable",
+        |chain| {
+            answers_from_elsewhere(chain, 2);
+            kept![]
+        },
+    ),
     Row {
         at: 3,
         target: &["SERVER:18431"],
@@ -537,15 +580,18 @@ pub(super) const OTHERS: &[Row] = &[
             kept![]
         },
     ),
-    row(
-        "a router sends resets",
-        Some(("path", "path_filtered")),
-        "10.81.0.2 (hop 1)",
-        |chain| {
-            chain.hosts[1].firewall_at("forward", "tcp dport 5432 reject with tcp reset;");
-            kept![]
-        },
-    ),
+    Row {
+        shows: "from 10.81.2.2, TTL 64 (0 hops if it began with 64)",
+        ..row(
+            "a router sends resets",
+            Some(("path", "path_filtered")),
+            "10.81.0.2 (hop 1)",
+            |chain| {
+                chain.hosts[1].firewall_at("forward", "tcp dport 5432 reject with tcp reset;");
+                kept![]
+            },
+        )
+    },
     row(
         "the last router sends resets",
         Some(("path", "path_filtered")),
@@ -642,6 +688,26 @@ pub(super) const OF_TALKS: &[Row] = &[
     talk_row("healthy, HTTPS", HTTPS, None, "is reachable", |chain| {
         kept![serve(chain, Does::Answers, Some(Shows::Good))]
     }),
+    Row {
+        shows: "sockdoc check https://shop.test:8443",
+        ..talk_row(
+            "HTTP: the port wants TLS",
+            HTTP,
+            Some(("protocol", "tls_expected")),
+            "wants TLS",
+            |chain| kept![serve(chain, Does::Answers, Some(Shows::Good))],
+        )
+    },
+    Row {
+        shows: "sockdoc check https://shop.test:8443",
+        ..talk_row(
+            "HTTP: the port wants TLS, and closes without a word",
+            HTTP,
+            Some(("protocol", "tls_expected")),
+            "closes",
+            |chain| kept![serve(chain, Does::ClosesPlainText, Some(Shows::Good))],
+        )
+    },
     talk_row(
         "HTTP: 503",
         HTTP,
@@ -958,9 +1024,67 @@ pub(super) fn named_at(chain: &Chain, scripts: &[Script]) -> Kept {
     kept![servers]
 }
 
-/// A listener; the kernel accepts for it.
-pub(super) fn listener(at: &Namespace, address: &str) -> TcpListener {
+/// Packets to port 5432 leave by the link and the route to their address leads elsewhere, where nothing is.
+fn answers_from_elsewhere(chain: &Chain, filter: u8) {
+    let client = chain.client();
+    client.ip(&[
+        "link add elsewhere type veth peer name nowhere",
+        "link set nowhere up",
+        "link set elsewhere up",
+        "route del 10.81.2.0/24",
+        "route add 10.81.2.0/24 dev elsewhere src 10.81.0.1",
+        "route add 10.81.2.0/24 via 10.81.0.2 table 100",
+        "rule add ipproto tcp dport 5432 lookup 100",
+    ]);
+    let all = format!("net.ipv4.conf.all.rp_filter={filter}");
+    let own = format!("net.ipv4.conf.right.rp_filter={filter}");
+    client.sysctl(&[&all, &own]);
+}
+
+/// A listener whose connections only the kernel takes.
+pub(super) fn idle_listener(at: &Namespace, address: &str) -> TcpListener {
     at.inside(|| TcpListener::bind(address).expect("it listens"))
+}
+
+/// A server that accepts connections and keeps them, as long as this lives.
+pub(super) struct Listening {
+    pub(super) listener: TcpListener,
+    thread: Option<JoinHandle<()>>,
+}
+
+pub(super) fn listener(at: &Namespace, address: &str) -> Listening {
+    Listening::after(Duration::ZERO, at, address)
+}
+
+impl Listening {
+    /// It accepts each connection that long after it came.
+    pub(super) fn after(pause: Duration, at: &Namespace, address: &str) -> Listening {
+        let listener = idle_listener(at, address);
+        let own = listener.try_clone().expect("a second descriptor");
+        let thread = std::thread::spawn(move || {
+            let next = || {
+                let mut fds = [PollFd::new(own.as_fd(), PollFlags::POLLIN)];
+                poll(&mut fds, PollTimeout::NONE).ok()?;
+                std::thread::sleep(pause);
+                own.accept().ok()
+            };
+            let _clients: Vec<_> = std::iter::from_fn(next).collect();
+        });
+        Listening {
+            listener,
+            thread: Some(thread),
+        }
+    }
+}
+
+impl Drop for Listening {
+    fn drop(&mut self) {
+        // It wakes accept() up.
+        let _ = SockRef::from(&self.listener).shutdown(Shutdown::Both);
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.join();
+        }
+    }
 }
 
 /// A listener whose queue is full, and what fills it.

@@ -24,6 +24,8 @@ pub(super) enum Does {
     Answers,
     /// The same after a second and a half.
     AnswersLate,
+    /// Answers HTTP with 200 in TLS, and closes a connection that begins in plain text.
+    ClosesPlainText,
     /// Answers HTTP with 503.
     Fails,
     /// Closes it.
@@ -95,13 +97,11 @@ pub(super) fn serve(
     shows: Option<Shows>,
 ) -> (Serving, crate::faults::Kept) {
     let kept = named_at(chain, &[crate::dns_server::Script::Good]);
-    let config = shows.map(|shows| {
-        let (config, root) = config(shows);
-        let folder = format!("/etc/netns/{}", chain.client().name);
-        std::fs::create_dir_all(&folder).expect("a folder");
-        std::fs::write(format!("{folder}/ca.pem"), root).expect("written");
-        Arc::new(config)
-    });
+    let (config, root) = config(shows.unwrap_or(Shows::Good));
+    let folder = format!("/etc/netns/{}", chain.client().name);
+    std::fs::create_dir_all(&folder).expect("a folder");
+    std::fs::write(format!("{folder}/ca.pem"), root).expect("written");
+    let config = shows.map(|_| Arc::new(config));
     let listener = chain
         .server()
         .inside(|| TcpListener::bind("10.9.1.1:8443").expect("it listens"));
@@ -146,6 +146,12 @@ fn with(client: TcpStream, config: Option<Arc<ServerConfig>>, does: Does, told: 
     match config.filter(|_| changes) {
         None => talk(client, does, told),
         Some(config) => {
+            let mut first = [0];
+            let is_tls = matches!(client.peek(&mut first), Ok(1)) && first[0] == 22;
+            if does == Does::ClosesPlainText && !is_tls {
+                let _ = heard(&client);
+                return;
+            }
             let session = ServerConnection::new(config).expect("a session");
             talk(StreamOwned::new(session, client), does, told);
         }
@@ -255,7 +261,7 @@ fn talk(mut client: impl Read + Write, does: Does, told: &AtomicBool) {
             std::thread::sleep(Duration::from_millis(1_500));
             b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"
         }
-        Does::Answers => b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n",
+        Does::Answers | Does::ClosesPlainText => b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n",
         _ => b"",
     };
     if answer.is_empty() {

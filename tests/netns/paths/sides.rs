@@ -1,19 +1,31 @@
 //! Other forms of a target, and faults of the server's side.
 
 use std::os::fd::OwnedFd;
-use std::os::unix::net::{UnixListener, UnixStream};
+use std::os::unix::net::{UnixDatagram, UnixListener, UnixStream};
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
 use std::sync::atomic::Ordering;
+use std::time::Duration;
 
+use nix::sys::socket::setsockopt;
+use nix::{setsockopt_impl, sockopt_impl};
 use socket2::{Domain, SockAddr, Socket, Type};
 
 use super::Row;
 use super::chain::Chain;
-use super::rows::{NOTHING, full, listener, row};
+use super::rows::{Listening, NOTHING, full, idle_listener, listener, row};
 use crate::faults::{Kept, kept};
 use crate::namespace::Namespace;
 use crate::support::{Running, until};
+
+sockopt_impl!(
+    /// A connection is not accepted before its client sends something; in seconds.
+    DeferAccept,
+    SetOnly,
+    libc::IPPROTO_TCP,
+    libc::TCP_DEFER_ACCEPT,
+    libc::c_int
+);
 
 const UNIX: &[&str] = &["unix:FOLDER/s.sock"];
 
@@ -79,6 +91,25 @@ pub(super) const ROWS: &[Row] = &[
         },
     ),
     own_row(
+        "Unix: bound, and it does not listen",
+        UNIX,
+        Some(("connect", "unix_socket_unreachable")),
+        "is bound to this path and has not called listen()",
+        |chain| {
+            let socket = Socket::new(Domain::UNIX, Type::STREAM, None).expect("a socket");
+            let address = SockAddr::unix(socket_of(chain)).expect("an address");
+            socket.bind(&address).expect("bound");
+            kept![socket]
+        },
+    ),
+    own_row(
+        "Unix: a socket for datagrams",
+        UNIX,
+        Some(("connect", "unix_socket_unreachable")),
+        "has a datagram socket at this path",
+        |chain| kept![UnixDatagram::bind(socket_of(chain)).expect("bound")],
+    ),
+    own_row(
         "Unix: the queue is full",
         UNIX,
         Some(("server", "accept_queue_full")),
@@ -109,14 +140,57 @@ pub(super) const ROWS: &[Row] = &[
         &["127.0.0.1:18451"],
         Some(("server", "process_stopped")),
         "sleep (pid ",
-        |chain| kept![stopped(listener(chain.server(), "127.0.0.1:18451").into())],
+        |chain| {
+            kept![stopped(
+                idle_listener(chain.server(), "127.0.0.1:18451").into()
+            )]
+        },
     ),
     own_row(
         "here: the server is stopped, and HTTP is asked for",
         &["http://127.0.0.1:18452/"],
         Some(("server", "process_stopped")),
         "sleep (pid ",
-        |chain| kept![stopped(listener(chain.server(), "127.0.0.1:18452").into())],
+        |chain| {
+            kept![stopped(
+                idle_listener(chain.server(), "127.0.0.1:18452").into()
+            )]
+        },
+    ),
+    own_row(
+        "here: a server that never accepts",
+        &["127.0.0.1:18448"],
+        Some(("server", "not_accepted")),
+        "is reachable, but",
+        |chain| kept![idle_listener(chain.server(), "127.0.0.1:18448")],
+    ),
+    own_row(
+        "healthy, a server that accepts after a while",
+        &["127.0.0.1:18449"],
+        None,
+        "is reachable",
+        |chain| {
+            let pause = Duration::from_millis(300);
+            kept![Listening::after(pause, chain.server(), "127.0.0.1:18449")]
+        },
+    ),
+    own_row(
+        "healthy, clients without data are not accepted (TCP_DEFER_ACCEPT)",
+        &["127.0.0.1:18450"],
+        None,
+        "is reachable",
+        |chain| {
+            let listener = idle_listener(chain.server(), "127.0.0.1:18450");
+            setsockopt(&listener, DeferAccept, &60).expect("set");
+            kept![listener]
+        },
+    ),
+    near_row(
+        "both sides: a server that never accepts",
+        &["SERVER:18447"],
+        Some(("server", "not_accepted")),
+        "has not called accept() for this connection",
+        |chain| kept![idle_listener(chain.server(), "10.81.0.2:18447")],
     ),
     own_row(
         "healthy, a port that listens on one address",
@@ -158,6 +232,16 @@ pub(super) const ROWS: &[Row] = &[
         "is reachable",
         |chain| kept![listener(chain.server(), "127.0.0.1:18457")],
     ),
+    Row {
+        shows: "sockdoc sockets --netns NAMESPACE :18471",
+        ..near_row(
+            "nothing listens in another namespace: what to do is done there",
+            &["127.0.0.1:18471", "--netns", "NAMESPACE"],
+            Some(("connect", "port_closed")),
+            "no process on this host",
+            NOTHING,
+        )
+    },
     near_row(
         "in the namespace of a process: loopback only",
         &["10.81.0.2:18458", "--pid", "PID"],
@@ -206,7 +290,11 @@ pub(super) const ROWS: &[Row] = &[
         &["SERVER:18462"],
         Some(("server", "process_stopped")),
         "sleep (pid ",
-        |chain| kept![stopped(listener(chain.server(), "0.0.0.0:18462").into())],
+        |chain| {
+            kept![stopped(
+                idle_listener(chain.server(), "0.0.0.0:18462").into()
+            )]
+        },
     ),
     Row {
         target: &["SERVER:18463"],
@@ -224,10 +312,9 @@ pub(super) const ROWS: &[Row] = &[
         "is reachable",
         |chain| {
             let inside = listener(chain.server(), "0.0.0.0:18465");
-            kept![
-                published(chain, "127.0.0.1:18464", "10.82.64.1", "18465"),
-                inside
-            ]
+            let mut kept = published(chain, "127.0.0.1:18464", "10.82.64.1", "18465");
+            kept.push(Box::new(inside));
+            kept
         },
     ),
     near_row(
@@ -235,7 +322,7 @@ pub(super) const ROWS: &[Row] = &[
         &["127.0.0.1:18466"],
         Some(("server", "published_nowhere")),
         "10.82.66.1:18467",
-        |chain| kept![published(chain, "127.0.0.1:18466", "10.82.66.1", "18467")],
+        |chain| published(chain, "127.0.0.1:18466", "10.82.66.1", "18467"),
     ),
     near_row(
         "healthy, a translated port",
@@ -254,7 +341,9 @@ pub(super) const ROWS: &[Row] = &[
         "sleep (pid ",
         |chain| {
             translate(chain, 18469);
-            kept![stopped(listener(chain.server(), "0.0.0.0:18469").into())]
+            kept![stopped(
+                idle_listener(chain.server(), "0.0.0.0:18469").into()
+            )]
         },
     ),
 ];
@@ -302,9 +391,10 @@ fn connected(chain: &Chain, port: u16) -> Kept {
 
 /// A process with the command line of a docker-proxy that listens at the client and forwards to a port of the
 /// server, at an address that no other namespace has.
-fn published(chain: &Chain, at: &str, ip: &str, port: &str) -> Running {
+fn published(chain: &Chain, at: &str, ip: &str, port: &str) -> Kept {
     chain.server().ip(&[&format!("addr add {ip}/32 dev lo")]);
-    let socket: OwnedFd = listener(chain.client(), at).into();
+    let relay = listener(chain.client(), at);
+    let socket: OwnedFd = relay.listener.try_clone().expect("a descriptor").into();
     let program = chain.folder.path().join("docker-proxy");
     std::os::unix::fs::symlink(crate::support::program("sh").expect("sh"), &program)
         .expect("a link");
@@ -314,7 +404,7 @@ fn published(chain: &Chain, at: &str, ip: &str, port: &str) -> Running {
         .args(["-host-ip", "127.0.0.1", "-container-ip", ip])
         .stdin(Stdio::piped())
         .stdout(socket);
-    Running::from(command.spawn().expect("sh runs"))
+    kept![Running::from(command.spawn().expect("sh runs")), relay]
 }
 
 /// Connections of the client to 10.83.0.1:81 go to a port of the server.

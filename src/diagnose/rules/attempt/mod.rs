@@ -11,15 +11,20 @@ pub use rules::*;
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
+use super::host::REVERSE_PATH_FILTER;
 use super::name::FAMILY_MISMATCH;
 use super::path::{self, PATH_FILTERED, ROUTING_LOOP};
 use super::reach::OWN_FIREWALL_DROPS;
-use crate::diagnose::reach::{self, Refusing, Target, Told};
-use crate::diagnose::{Command, Fact, Finding, NextStep, Role, Rule, Severity, Subject, Value};
+use super::watch_program;
+use crate::diagnose::reach::{self, Refusing, Target, Told, who};
+use crate::diagnose::{
+    Case, Command, Fact, Finding, NextStep, Role, Rule, Severity, Subject, Value,
+};
 use crate::host::SocketAt;
 use crate::ping::losses::Refusal;
 use crate::ping::trace::{Trace, Verdict};
 use crate::reference::icmp::Version;
+use crate::sockets::Proto;
 
 fn finding(rule: &'static Rule, to: IpAddr, headline: String, facts: Vec<Fact>) -> Finding {
     Finding {
@@ -44,9 +49,16 @@ fn preceded(command: Command, mut finding: Finding) -> Finding {
     finding
 }
 
-/// A reset came, from another host.
-pub fn refused(to: SocketAddr) -> Finding {
-    let facts = vec![Fact::new("connect", "errno", word("ECONNREFUSED"))];
+/// What a packet socket saw, as evidence.
+fn of_packet_socket(what: &'static str, seen: Option<String>) -> Option<Fact> {
+    Some(Fact::new("packet socket", what, word(seen?)))
+}
+
+/// A reset came, from another host; `seen`: who sent it, and an answer of another port that is not like it.
+pub fn refused(to: SocketAddr, seen: Option<String>, unlike: Option<String>) -> Finding {
+    let mut facts = vec![Fact::new("connect", "errno", word("ECONNREFUSED"))];
+    facts.extend(of_packet_socket("reset", seen));
+    facts.extend(of_packet_socket("answer of another port", unlike));
     let headline = format!(
         "{} refuses connections to port {}: a reset (RST) came",
         to.ip(),
@@ -63,13 +75,17 @@ pub fn refused(to: SocketAddr) -> Finding {
 }
 
 /// A reset came that is not of the host; the router is the last that let packets to the port pass.
-pub fn refused_on_the_way(to: SocketAddr, (distance, router): (u8, IpAddr)) -> Finding {
+pub fn refused_on_the_way(
+    to: SocketAddr,
+    (distance, router): (u8, IpAddr),
+    seen: Option<String>,
+) -> Finding {
     let headline = format!(
         "a firewall at {router} (hop {distance}) or behind it rejects port {}: the reset (RST) is not from {}",
         to.port(),
         to.ip()
     );
-    let facts = vec![
+    let mut facts = vec![
         Fact::new("connect", "errno", word("ECONNREFUSED")),
         Fact::new(
             "IP_MINTTL",
@@ -77,6 +93,7 @@ pub fn refused_on_the_way(to: SocketAddr, (distance, router): (u8, IpAddr)) -> F
             word("the reset comes from nearer than the host's own answers"),
         ),
     ];
+    facts.extend(of_packet_socket("reset", seen));
     let mut found = finding(&PATH_FILTERED, to.ip(), headline, facts);
     found.ruled_out = "Not the host itself: what it sends from another port has a longer way here.";
     let hops = Command::of("sockdoc ping --hops --tcp")
@@ -98,7 +115,7 @@ pub fn closed_by_icmp(to: SocketAddr) -> Finding {
         to.port()
     );
     let mut found = finding(&PORT_CLOSED, to.ip(), headline, facts);
-    found.ruled_out = "Not a filtered port: that answers nothing, or with another code.";
+    about_datagrams(&mut found);
     found
 }
 
@@ -117,10 +134,26 @@ pub fn udp_silent(to: SocketAddr, waited: Duration) -> Finding {
     }
 }
 
-/// A Unix socket could not be connected to.
-pub fn unix_failed(cause: String, next: Option<String>) -> Finding {
+/// A Unix socket could not be connected to; `code`: the name of the errno.
+pub fn unix_failed(code: Option<&'static str>, cause: String, next: Option<String>) -> Finding {
+    let ruled_out = match code {
+        Some("ECONNREFUSED") => {
+            "Not a full accept queue: connect() would have waited for room in it."
+        }
+        Some("EAGAIN") => "Not a file that an earlier server left: a server listens at the path.",
+        Some("ENOENT") => "Not a server that is busy: one at this path would have a file there.",
+        Some("EACCES") => {
+            "Not a server that is gone: the kernel looks at the permissions of the path first."
+        }
+        Some("EPROTOTYPE") => {
+            "Not a file that an earlier server left: a socket of another type is bound to the path."
+        }
+        _ => "",
+    };
+    let facts = code.map(|code| Fact::new("connect", "errno", word(code)));
     Finding {
-        ruled_out: UNIX_SOCKET_UNREACHABLE.look_alikes,
+        facts: facts.into_iter().collect(),
+        ruled_out,
         next: vec![NextStep::Sentence(next.unwrap_or_default().into())],
         ..Finding::new(
             &UNIX_SOCKET_UNREACHABLE,
@@ -129,6 +162,72 @@ pub fn unix_failed(cause: String, next: Option<String>) -> Finding {
             cause,
         )
     }
+}
+
+/// The same, and this socket is bound to the path and does not take the connection.
+pub fn unix_held(case: &Case<'_>, at: SocketAt, failed: &Finding) -> Finding {
+    let socket = case.socket(at);
+    let who = who(case.index, &[at]);
+    let (headline, ruled_out) = match socket.proto {
+        Proto::UnixDgr => (
+            format!("{who} has a datagram socket at this path, not a stream socket"),
+            failed.ruled_out,
+        ),
+        Proto::UnixSeq => (
+            format!(
+                "{who} has a socket for packets (SOCK_SEQPACKET) at this path, not a stream socket"
+            ),
+            failed.ruled_out,
+        ),
+        _ => (
+            format!("{who} is bound to this path and has not called listen()"),
+            "Not a file that an earlier server left: a socket is bound to it. Not a full accept queue: \
+             connect() would have waited.",
+        ),
+    };
+    let mut next = failed.next.clone();
+    if socket.proto == Proto::UnixStr {
+        next = watch_program(
+            case,
+            &[at],
+            "It shows what the program does instead of listen().",
+        );
+    }
+    let mut facts = failed.facts.clone();
+    facts.push(Fact::new(
+        "sock_diag",
+        "state",
+        word(socket.state.ss_name()),
+    ));
+    Finding {
+        facts,
+        ruled_out,
+        next,
+        others: vec![(Role::Affected, Subject::Socket(at))],
+        ..Finding::new(failed.rule, failed.severity, failed.subject, headline)
+    }
+}
+
+/// `connect()` failed on this host, and nothing else explains it.
+pub fn failed_here(to: SocketAddr, from: Option<SocketAddr>, number: i32) -> Finding {
+    let words = crate::reference::errno::words(number);
+    let entry = crate::reference::errno::by_number(number);
+    let headline = match from {
+        Some(from) if !from.ip().is_unspecified() => {
+            format!(
+                "this host does not send packets from {} to {}: {words}",
+                from.ip(),
+                to.ip()
+            )
+        }
+        _ => format!("this host does not send packets to {}: {words}", to.ip()),
+    };
+    let name = entry.map_or_else(|| number.to_string(), |it| it.name.to_owned());
+    let facts = vec![Fact::new("connect", "errno", word(name))];
+    let mut found = finding(&FAILED_HERE, to.ip(), headline, facts);
+    let next = entry.map(|it| it.next.replace("HOST", &to.ip().to_string()));
+    found.next.extend(next.map(NextStep::from));
+    found
 }
 
 /// A relay of this host forwards a port to where nothing listens.
@@ -160,17 +259,40 @@ pub fn refused_here(target: &Target<'_>) -> Option<Finding> {
         Refusing::OtherNamespace(first) => (&OTHER_NAMESPACE, vec![first]),
         Refusing::Elsewhere(near) => (elsewhere(target, &near), near),
     };
-    let Told { cause, next } = told;
-    let facts = vec![Fact::new("connect", "errno", word("ECONNREFUSED"))];
-    let headline = format!("the connection is refused: {cause}");
+    let Told { cause, mut next } = told;
+    let is_udp = target.proto == Proto::Udp;
+    let (what, call) = if is_udp {
+        ("the datagram is", "recv")
+    } else {
+        ("the connection is", "connect")
+    };
+    if let Refusing::OtherProtocol(_) = target.refusing() {
+        let scheme = if is_udp { "" } else { "udp://" };
+        next = format!("sockdoc check {scheme}{to}");
+    }
+    let facts = vec![Fact::new(call, "errno", word("ECONNREFUSED"))];
+    let headline = format!("{what} refused: {cause}");
     let others = sockets
         .iter()
         .map(|at| (Role::Listener, Subject::Socket(*at)));
-    Some(Finding {
+    let mut found = Finding {
         others: others.collect(),
         next: vec![NextStep::Sentence(next.into())],
         ..finding(rule, to.ip(), headline, facts)
-    })
+    };
+    if is_udp {
+        about_datagrams(&mut found);
+    }
+    Some(found)
+}
+
+/// A datagram needs no listener and no queue of connections.
+fn about_datagrams(found: &mut Finding) {
+    if found.rule == &PORT_CLOSED {
+        found.meaning =
+            "The host answered that no socket is bound to that UDP port of that address.";
+    }
+    found.ruled_out = "Not a filtered port: that answers nothing, or with another code.";
 }
 
 /// Which of the rules about a listener on another address applies.
@@ -188,8 +310,54 @@ fn elsewhere(target: &Target<'_>, near: &[SocketAt]) -> &'static Rule {
     }
 }
 
-/// An ICMP error came for it.
-pub fn rejected(to: SocketAddr, refusal: &Refusal, trace: Option<&Trace>) -> Finding {
+/// The answer of a host arrived, and its packets did not reach the socket. `seen`: what a packet socket saw of it,
+/// `filtered`: by how much the counter of the reverse path filter rose.
+pub fn answer_dropped(to: SocketAddr, seen: String, filtered: Option<u64>) -> Finding {
+    let ip = to.ip();
+    let mut facts: Vec<Fact> = of_packet_socket("SYN-ACK", Some(seen))
+        .into_iter()
+        .collect();
+    if let Some(count) = filtered {
+        let rose = Fact::new(
+            "/proc/net/netstat",
+            "IPReversePathFilter rose by",
+            Value::Count(count),
+        );
+        facts.push(rose);
+        let headline = format!(
+            "the answers of {ip} arrive and this host drops them: its reverse path filter (rp_filter) expects them on \
+             another interface"
+        );
+        let mut found = finding(&REVERSE_PATH_FILTER, ip, headline, facts);
+        found.ruled_out = "Not the path, and not the server: the SYN-ACK came back to this host.";
+        found
+            .next
+            .insert(0, Command::of("ip route get").with(ip).into());
+        let settings = Command::of("sysctl -ar net\\.ipv4\\.conf\\..*\\.rp_filter");
+        found.next.insert(1, settings.into());
+        return found;
+    }
+    let headline =
+        format!("the answer of {ip} arrives and this host drops it before the socket gets it");
+    preceded(
+        Command::of("sockdoc drops --seconds 5 src host").with(ip),
+        finding(&ANSWER_DROPPED, ip, headline, facts),
+    )
+}
+
+/// An ICMP error came for it; `seen`: its sender, as a packet socket saw it.
+pub fn rejected(
+    to: SocketAddr,
+    refusal: &Refusal,
+    trace: Option<&Trace>,
+    seen: Option<String>,
+) -> Finding {
+    let mut found = rejected_by(to, refusal, trace);
+    found.facts.extend(of_packet_socket("ICMP error", seen));
+    found
+}
+
+fn rejected_by(to: SocketAddr, refusal: &Refusal, trace: Option<&Trace>) -> Finding {
     let subject = Subject::Path {
         netns: 0,
         to: to.ip(),

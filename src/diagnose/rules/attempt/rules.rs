@@ -19,6 +19,34 @@ pub static PORT_CLOSED: Rule = rule(
     ],
 );
 
+/// The answer is dropped here.
+pub static ANSWER_DROPPED: Rule = rule(
+    "answer_dropped_here",
+    "this host drops the answer",
+    [
+        "The server answers, and its SYN-ACK arrives at an interface of this host. The network stack drops it before the \
+         socket gets it: a firewall rule that cannot be read, or a check of the kernel.",
+        "A packet socket, which sees packets before the firewall does, saw the SYN-ACK; connect() still waits.",
+        "If nothing arrives, the packets are lost on the way or not answered. A rule of nftables that drops the replies \
+         is reported as such.",
+        "See where the kernel drops them: sockdoc drops.",
+    ],
+);
+
+/// An errno of this host.
+pub static FAILED_HERE: Rule = rule(
+    "failed_here",
+    "this host does not send the packets",
+    [
+        "connect() failed at once with an error of this host: nothing was sent. The address that it is sent from does \
+         not fit the destination, or this host does not permit it.",
+        "The errno of connect(), without an ICMP error from another host.",
+        "A reset and an ICMP error come from another device. A route that is absent, a link that is down, a neighbour \
+         that does not answer and a firewall rule of this host are reported as such.",
+        "Look at the address and the interface that the packets are sent from.",
+    ],
+);
+
 /// Loopback only.
 pub static LOOPBACK_ONLY: Rule = rule(
     "loopback_only",
@@ -107,8 +135,9 @@ pub static UNIX_SOCKET_UNREACHABLE: Rule = rule(
     [
         "No server accepts at this path: the file is absent, is not a socket, is not permitted, or its server is \
          gone or does not accept.",
-        "The errno of connect() to the path.",
-        "A server that accepts slowly lets connect() wait while its queue is full.",
+        "The errno of connect() to the path, and the socket that is bound to it.",
+        "A server that accepts slowly lets connect() wait while its queue is full: only a queue that stays full until \
+         the time is over is reported.",
         "List the Unix sockets that listen: sockdoc sockets -xl.",
     ],
 );

@@ -49,13 +49,13 @@ fn each_icmp_error_has_its_rule() {
         (refusal(3, 10, TO.0), &PATH_FILTERED),
         (refusal(11, 0, router), &ROUTING_LOOP),
     ] {
-        let found = rejected(to(), &refusal, None);
+        let found = rejected(to(), &refusal, None, None);
         assert_eq!(found.rule, rule, "{refusal:?}");
         let by = refusal.by.unwrap().to_string();
         assert!(found.headline.contains(&by), "{}", found.headline);
     }
     let turns = trace(&[Some(1), Some(2), Some(1), Some(2)]);
-    let found = rejected(to(), &refusal(11, 0, router), Some(&turns));
+    let found = rejected(to(), &refusal(11, 0, router), Some(&turns), None);
     assert_eq!(found.rule, &ROUTING_LOOP);
     assert!(
         found.headline.contains("10.0.0.1 and 10.0.0.2"),

@@ -32,7 +32,7 @@ fn check(case: &Case<'_>, status: &ProcessStatus) -> Option<Finding> {
     let (sockets, effects) = kept_waiting(case, status.process)?;
     let pid = case.sample.process(status.process).pid;
     let headline = format!(
-        "process blocked in the kernel (state D): {}; {effects}",
+        "{} is blocked in the kernel (state D): {effects}",
         named(case, status.process)
     );
     Some(Finding {

@@ -38,7 +38,7 @@ fn check(case: &Case<'_>, status: &ProcessStatus) -> Option<Finding> {
         't' => "stopped by a debugger",
         _ => "stopped",
     };
-    let headline = format!("process {how}: {}; {effects}", named(case, status.process));
+    let headline = format!("{} is {how}: {effects}", named(case, status.process));
     if status.frozen {
         return Some(Finding {
             others: affected(&sockets),

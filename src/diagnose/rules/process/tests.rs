@@ -68,7 +68,7 @@ fn a_stopped_process_for_which_clients_wait_is_the_first_cause() {
     assert_eq!(finding.severity, Severity::Error);
     assert_eq!(
         finding.headline,
-        "process stopped: web (pid 812); 5 connections wait for accept(), data is unread on 1 connection"
+        "web (pid 812) is stopped: 5 connections wait for accept(), data is unread on 1 connection"
     );
     assert_eq!(commands(&finding), ["kill -CONT 812"]);
 
@@ -108,7 +108,7 @@ fn a_frozen_process_is_told_from_a_stopped_one() {
     let finding = about_the_process(&server(1, 0, frozen)).unwrap();
     assert_eq!(
         finding.headline,
-        "process frozen: web (pid 812); 1 connection waits for accept()"
+        "web (pid 812) is frozen: 1 connection waits for accept()"
     );
     assert_eq!(about_the_process(&server(0, 0, frozen)), None);
 }
@@ -133,7 +133,7 @@ fn a_process_that_is_blocked_in_both_samples_is_a_finding_if_somebody_waits() {
     let (blocked, asleep) = (status('D', 20), status('S', 20));
     assert_eq!(
         since(3, blocked, blocked).unwrap(),
-        "process blocked in the kernel (state D): web (pid 812); 3 connections wait for accept()"
+        "web (pid 812) is blocked in the kernel (state D): 3 connections wait for accept()"
     );
     assert_eq!(since(3, asleep, blocked), None);
     assert_eq!(since(0, blocked, blocked), None);
@@ -163,7 +163,7 @@ fn a_debugger_is_named() {
     let finding = about_the_process(&server(1, 0, status('t', 20))).unwrap();
     assert_eq!(
         finding.headline,
-        "process stopped by a debugger: web (pid 812); 1 connection waits for accept()"
+        "web (pid 812) is stopped by a debugger: 1 connection waits for accept()"
     );
 }
 

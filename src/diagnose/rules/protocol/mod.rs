@@ -84,6 +84,20 @@ pub fn of_talk(spoken: &Spoken, to: SocketAddr) -> Option<Finding> {
     Some(finding(rule, to, headline, facts(spoken), command))
 }
 
+/// The server ended a connection in plain text without an answer, and answered in TLS on another one.
+pub fn only_with_tls(spoken: &Spoken, to: SocketAddr) -> Finding {
+    let name = spoken.protocol.name();
+    let how = match &spoken.verdict {
+        Verdict::EndedAtOnce(end) => format!("it {} that connection", ends(*end)),
+        _ => "it answered nothing".to_owned(),
+    };
+    let headline = format!("{to} wants TLS: {name} was spoken to it without, and {how}");
+    let mut facts = facts(spoken);
+    let shown = word("the server answers as TLS does".to_owned());
+    facts.push(Fact::new("a second connection", "ClientHello", shown));
+    finding(&TLS_EXPECTED, to, headline, facts, None)
+}
+
 /// What the answer of a proxy proves; `target`: what it was asked for.
 pub fn of_proxy(answer: &Tunneled, to: SocketAddr, target: &str) -> Option<Finding> {
     let (rule, headline, said) = match answer {

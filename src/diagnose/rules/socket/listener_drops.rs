@@ -15,7 +15,9 @@ pub static RULE: Rule = Rule {
         seconds.",
     proof: "The listener's own count of drops (SK_MEMINFO_DROPS) rose between two samples.",
     look_alikes: "A count that does not rise is the past: it counts since the socket was made. The kernel \
-        counts here too what it cannot answer, for want of a route back or of memory.",
+        counts here too what it cannot answer, for want of a route back or of memory. A listener that waits for \
+        data (TCP_DEFER_ACCEPT) drops the last packet of each handshake: drops that TCPDeferAcceptDrop accounts for \
+        are not reported.",
     next: "Raise the listen() backlog and net.core.somaxconn if bursts overflow the queue; otherwise see \
         what the program does between two calls of accept().",
     because: &[Cause::at(&host::NO_RETURN_ROUTE, Role::Itself)],
@@ -59,7 +61,10 @@ fn check(case: &Case<'_>, at: SocketAt) -> Option<Finding> {
 pub(in crate::diagnose::rules) fn dropped(case: &Case<'_>, at: SocketAt) -> Option<(u32, u32)> {
     let now = case.socket(at).memory()?.drops?;
     let before = case.earlier(at)?.memory()?.drops?;
-    (now > before).then_some((before, now))
+    // The last packet of each handshake, where the listener waits for data first (TCP_DEFER_ACCEPT).
+    let deferred = case.grown(case.socket(at).netns, "TcpExtTCPDeferAcceptDrop");
+    let rest = u64::from(now.checked_sub(before)?).saturating_sub(deferred.unwrap_or(0));
+    (rest > 0).then_some((before, now))
 }
 
 #[cfg(test)]

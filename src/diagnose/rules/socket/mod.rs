@@ -7,7 +7,7 @@ mod close_never_called;
 mod connecting_no_answer;
 mod keepalive_unanswered;
 mod listener_drops;
-mod not_accepted;
+pub mod not_accepted;
 mod not_reading;
 mod peer_silent;
 pub(super) mod peer_window_closed;

@@ -6,6 +6,7 @@ use super::super::process::{
 use super::super::{Cause, Check, Rule, diag_count, held_up_by, tcp_age, watch_program};
 use super::accept_queue_full::is_full;
 use super::{ACCEPT_QUEUE_FULL, REUSEPORT_STUCK};
+use crate::diagnose::reach::who;
 use crate::diagnose::{Case, Command, Finding, Role, Severity, Subject, words};
 use crate::host::SocketAt;
 use crate::sockets::{Proto, State};
@@ -18,7 +19,8 @@ pub static RULE: Rule = Rule {
         for it.",
     proof: "ESTABLISHED (or CLOSE-WAIT, if the peer gave up meanwhile) with inode 0: the kernel gives a \
         connection its inode in accept(). Its age is tcpi_last_data_sent: nothing can be sent before \
-        accept(), so this clock has run since the handshake.",
+        accept(), so this clock has run since the handshake. The connection that sockdoc check makes itself is \
+        looked at for three seconds.",
     look_alikes: "A connection that is a moment old is about to be accepted, and a program that accepts slowly \
         but steadily works through its queue: a single sample is believed after ten seconds, two samples \
         between which nothing was accepted after three. A socket that the \
@@ -91,9 +93,29 @@ fn check(case: &Case<'_>, at: SocketAt) -> Option<Finding> {
         _ => ("", RULE.meaning),
     };
     let headline = format!("not accepted for {}{gave_up}", words::age(age));
+    Some(told(case, at, (age, holding), (headline, meaning)))
+}
+
+/// A connection that was made to see whether it is accepted, and was not in this time, in milliseconds.
+pub fn of_own(case: &Case<'_>, at: SocketAt, age: u32) -> Finding {
+    let holding = holding(case, at);
+    let who = who(case.index, &holding);
+    let headline = format!(
+        "{who} has not called accept() for this connection in {}: only the kernel has completed it",
+        words::age(age)
+    );
+    told(case, at, (age, holding), (headline, RULE.meaning))
+}
+
+fn told(
+    case: &Case<'_>,
+    at: SocketAt,
+    (age, holding): (u32, Vec<SocketAt>),
+    (headline, meaning): (String, &'static str),
+) -> Finding {
     let next = if holding.is_empty() {
         let mut command = Command::of("sockdoc sockets -l");
-        if let Some(port) = socket.local.port() {
+        if let Some(port) = case.socket(at).local.port() {
             command = command.with(format!(":{port}"));
         }
         vec![
@@ -119,7 +141,7 @@ fn check(case: &Case<'_>, at: SocketAt) -> Option<Finding> {
         .other_end(at)
         .filter(|at| case.socket(*at).inode != 0);
     others.extend(client.map(|at| (Role::Affected, Subject::Socket(at))));
-    Some(Finding {
+    Finding {
         meaning,
         others,
         facts: vec![
@@ -129,7 +151,7 @@ fn check(case: &Case<'_>, at: SocketAt) -> Option<Finding> {
         ruled_out: "Not a socket that the program has closed: that would be in FIN-WAIT or LAST-ACK.",
         next,
         ..Finding::new(&RULE, Severity::Warning, Subject::Socket(at), headline)
-    })
+    }
 }
 
 /// The listener at which it waits: those that hold a connection, of several.
