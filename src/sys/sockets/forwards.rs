@@ -26,8 +26,9 @@ pub fn find(taken: &Taken, places: &[Place]) -> HashMap<SocketAt, Forward> {
         if !matches!(socket.state, State::Listen | State::Unconnected) {
             continue;
         }
-        let target = sample.owners.of(socket.inode).first();
-        let target = target.and_then(|owner| target_of(sample.owners.process(owner)));
+        // The engine may hold the socket, too.
+        let mut owners = sample.owners.of(socket.inode).iter();
+        let target = owners.find_map(|owner| target_of(sample.owners.process(owner)));
         let Some((_, to)) = target.filter(|(proto, _)| *proto == socket.proto) else {
             continue;
         };
