@@ -24,8 +24,8 @@ const AT: i16 = VALUE - 56;
 const ADDRESS: i16 = 16;
 
 /// Errors of a send that programs meet again and again only when something is wrong: EPERM, EACCES, EINVAL,
-/// ENETUNREACH, ENOBUFS, EHOSTUNREACH.
-const TOLD: [i32; 6] = [1, 13, 22, 101, 105, 113];
+/// ENETUNREACH, ENOBUFS, ECONNREFUSED, EHOSTUNREACH.
+const TOLD: [i32; 7] = [1, 13, 22, 101, 105, 111, 113];
 /// What a send to a Unix socket gives that has no room: EAGAIN. Of streams that is everyday.
 const NO_ROOM: i32 = 11;
 

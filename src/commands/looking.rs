@@ -174,7 +174,8 @@ pub fn add_networks(
     firewalls: &mut Firewalls,
     counters: Option<&traced::Counters>,
 ) {
-    let waiting = Index::new(sample).waiting().clone();
+    let index = Index::new(sample);
+    let (waiting, connecting) = (index.waiting().clone(), index.shaking_hands());
     let counted = counters.and_then(traced::Counters::read);
     for (netns, place) in (0..).zip(places) {
         let here = waiting.iter().filter(|((of, _), _)| *of == netns);
@@ -182,6 +183,8 @@ pub fn add_networks(
         // Whether this host still has the addresses that they send from.
         let sockets = here.filter_map(|(_, sockets)| sockets.first());
         routes.extend(sockets.filter_map(|at| sample.socket(*at).local.ip()));
+        let connecting = connecting.iter().filter(|(of, _)| *of == netns);
+        routes.extend(connecting.map(|(_, to)| *to));
         routes.sort_unstable();
         routes.dedup();
         let inode = sample.namespaces.get(usize::from(netns));

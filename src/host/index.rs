@@ -305,6 +305,21 @@ impl Index<'_> {
         })
     }
 
+    /// The peers with which handshakes are going on, by network namespace and address, each once; not those at a
+    /// loopback address, and no more than are told apart as waited for.
+    pub fn shaking_hands(&self) -> Vec<(u16, IpAddr)> {
+        let is_one = |socket: &&Socket| {
+            socket.proto == Proto::Tcp && matches!(socket.state, State::SynSent | State::SynRecv)
+        };
+        let sockets = self.sample.sockets.iter().filter(is_one);
+        let peers = sockets.filter_map(|socket| Some((socket.netns, socket.peer.ip()?)));
+        let mut peers: Vec<(u16, IpAddr)> = peers.filter(|(_, ip)| !ip.is_loopback()).collect();
+        peers.sort_unstable();
+        peers.dedup();
+        peers.truncate(MOST_PEERS);
+        peers
+    }
+
     /// Whether what a connection sent was sent again and not answered.
     pub fn waits(&self, at: SocketAt) -> bool {
         waits_for_an_answer(self.socket(at))

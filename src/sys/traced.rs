@@ -18,6 +18,9 @@ use crate::host::{Network, Note, RouteAnswer, Sample};
 /// What counting takes.
 const COUNTING: &[Capability] = &[Capability::Bpf, Capability::Perfmon];
 
+/// `IPPROTO_TCP`.
+const TCP: u8 = 6;
+
 /// Routes that are asked for because a look-up failed, at most, of one namespace.
 const MOST_ROUTES: usize = 256;
 
@@ -124,7 +127,7 @@ impl Counters {
 
 impl Counted {
     /// The destinations to which no route was found, by a process in this namespace or for an answer to a packet:
-    /// the namespace of the latter is not known.
+    /// the namespace of the latter is not known. And the peers of connections whose packets the packet filter dropped.
     pub fn destinations(&self, netns: u64) -> Vec<IpAddr> {
         let lookups = self.lookups.iter().map(|(it, _)| it);
         let mut found: Vec<IpAddr> = lookups
@@ -134,6 +137,14 @@ impl Counted {
         let calls = self.calls.iter().map(|(it, _)| it);
         let here = calls.filter(|it| u64::from(it.netns) == netns);
         found.extend(here.filter_map(unreachable));
+        let dropped = self.flows.iter().filter(|(flow, reason, _)| {
+            let is_of_connection = flow.protocol == TCP && !flow.begins;
+            u64::from(flow.netns) == netns && is_of_connection && &**reason == "NETFILTER_DROP"
+        });
+        found.extend(dropped.map(|(flow, ..)| match flow.interface {
+            0 => flow.destination.0,
+            _ => flow.source,
+        }));
         found.sort_unstable();
         found.dedup();
         found.truncate(MOST_ROUTES);
@@ -173,8 +184,13 @@ impl Counted {
             times: *times,
         });
         let of_calls = self.calls.iter().filter(|(it, _)| is_here(it.netns));
+        let looked_up = |to: IpAddr| {
+            let mut here = self.lookups.iter().filter(|(it, _)| is_here(it.netns));
+            here.any(|(it, _)| IpAddr::from(it.to()) == to)
+        };
+        // A rule of policy routing refuses without a look-up; a look-up of IPv4 is counted itself.
         let of_calls = of_calls.filter_map(|(it, times)| {
-            let to = unreachable(it).filter(|to| is_refused(*to))?;
+            let to = unreachable(it).filter(|to| is_refused(*to) && !looked_up(*to))?;
             Some(FailedLookup {
                 by: Some(by(it)),
                 from: None,
@@ -224,7 +240,7 @@ impl Counted {
     }
 }
 
-/// Where `connect()` found no way to, or one that refuses: of IPv6 alone, since look-ups of IPv4 are counted themselves.
+/// Where `connect()` found no way to, or one that refuses, or from where an ICMP error came back.
 fn unreachable(attempt: &Attempt) -> Option<IpAddr> {
     const ERRORS: [i32; 4] = [
         libc::EACCES,
@@ -233,9 +249,8 @@ fn unreachable(attempt: &Attempt) -> Option<IpAddr> {
         libc::EHOSTUNREACH,
     ];
     let connects = Call::of(attempt.what) == Some(Call::Connect);
-    let to = attempt.given().filter(|_| connects)?.ip();
-    let is_it = to.is_ipv6() && to.to_canonical().is_ipv6() && ERRORS.contains(&attempt.errno);
-    is_it.then_some(to)
+    let to = attempt.given().filter(|_| connects)?.ip().to_canonical();
+    ERRORS.contains(&attempt.errno).then_some(to)
 }
 
 /// Who it was. In a PID namespace of its own the number is another one than /proc has.

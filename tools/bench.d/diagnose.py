@@ -1,11 +1,16 @@
-"""tools/bench diagnose: faults that must be named, and healthy hosts about which nothing must be said.
+"""tools/bench diagnose: what it costs, healthy hosts about which nothing must be said, faults that must be named.
 
-    tools/bench diagnose [RUNS]    RUNS healthy runs (200 by default), then the rows of tests/netns/faults
+  quiet    the host as it is: at most the time between the two looks and 0.1 s
+  crowd    100,000 established TCP sockets in eight processes (many_sockets.c): at most 2 s of CPU
+           time and 150 MiB
+  watch    sockdoc watch, a look every 5 s at 10,000 such sockets: at most 1 % of a processor
+  healthy  200 runs (--quick: 24): a client and a server in network namespaces of their own under a load that
+           is healthy, sockdoc diagnose at one of them. Any finding is a false alarm, which is printed. The
+           kinds of load take turns; four runs go on at a time
+  faults   the rows of tests/netns/faults: fault, rule, and whether its look-alike is silent
+  machine  the same of the rows that change limits of the whole machine (--quick: none)
 
-Each run has a client and a server in network namespaces of its own, under a load that is healthy, and looks at
-one of them with `sockdoc diagnose`: any finding is a false alarm, which is printed. The kinds of load take turns;
-four runs go on at a time. The rows are those of `cargo test`: fault, rule, and whether its look-alike is silent.
-It needs root. Exit status: 0 nothing was wrong, 1 there was a false alarm or a miss, 2 it could not be measured.
+healthy, faults and machine need root.
 """
 
 import collections
@@ -13,14 +18,24 @@ import concurrent.futures
 import contextlib
 import json
 import os
+import statistics
 import subprocess
 import sys
+import time
 
-from runner import CannotMeasure, ROOT, release_binary
+from runner import Bench, CannotMeasure, ROOT, command_line
+from sockets import Crowd, sockstat
 
 SERVER, CLIENT = "10.76.0.2", "10.76.0.1"
 AT_ONCE = 4
 SECONDS = "1.5"
+RUNS, QUICK_RUNS = 200, 24
+
+QUIET_ROUNDS = 5
+MOST_BEYOND_SECONDS = 0.1
+CROWD_CONNECTIONS, CROWD_ROUNDS = 50_000, 3
+MOST_CPU_SECONDS, MOST_MEMORY_MIB = 2, 150
+WATCHED_CONNECTIONS, WATCH_SECONDS, MOST_PERCENT = 5_000, 60, 1
 
 COMMON = f"""
 import os, select, socket, sys, threading, time
@@ -181,43 +196,133 @@ def healthy_run(binary, number):
         return f"{kind}, at the {where}", [(it["id"], it["text"]) for it in found]
 
 
-def healthy(binary, runs):
-    false_alarms = []
-    kinds = collections.Counter()
-    with concurrent.futures.ThreadPoolExecutor(AT_ONCE) as pool:
-        for kind, found in pool.map(lambda number: healthy_run(binary, number), range(runs)):
-            kinds[kind] += 1
-            false_alarms += [(kind, *it) for it in found]
-    for kind, count in sorted(kinds.items()):
-        print(f"  {count:4} {kind}")
-    print(f"{runs} healthy runs: {len(false_alarms)} false alarms")
-    for kind, rule, text in false_alarms:
-        print(f"  {kind}: {rule}: {text}")
-    return not false_alarms
+class Spent:
+    """What one run of a command took: seconds, CPU seconds, MiB at most."""
+
+    def __init__(self, command):
+        begin = time.monotonic()
+        process = subprocess.Popen(
+            command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+        with process.stderr:
+            said = process.stderr.read().decode(errors="replace")
+            _, status, usage = os.wait4(process.pid, 0)
+        process.returncode = os.waitstatus_to_exitcode(status)
+        if not 0 <= process.returncode <= 1:
+            raise CannotMeasure(f"{' '.join(command)}: {said.strip()}")
+        self.seconds = time.monotonic() - begin
+        self.cpu_seconds = usage.ru_utime + usage.ru_stime
+        self.peak_mib = usage.ru_maxrss / 1024
 
 
-def rows():
-    """The rows of the tests: fault, rule, and what became of it."""
-    done = subprocess.run(
-        ["cargo", "test", "--quiet", "--test", "netns", "each_fault", "--", "--nocapture"],
-        cwd=ROOT, capture_output=True, text=True, check=False)
-    seen = set()
-    for line in done.stdout.splitlines():
-        if ("silent" in line or "FAILED:" in line or "alone" in line) and line not in seen:
-            seen.add(line)
-            print(line)
-    print(f"{len(seen)} faults with their look-alikes")
-    return done.returncode == 0 and bool(seen)
+class Diagnose(Bench):
+    sections = ("quiet", "crowd", "watch", "healthy", "faults", "machine")
+    whole_run_seconds = 3000
+
+    def __init__(self, sockdoc, quick):
+        super().__init__(sockdoc, quick)
+        self.held = None
+
+    def title(self):
+        if not self.sockdoc:
+            raise CannotMeasure("there is nothing to measure without sockdoc")
+        return "diagnose: loopback and network namespaces of its own; medians"
+
+    def prepare(self, section):
+        connections = {"crowd": CROWD_CONNECTIONS, "watch": WATCHED_CONNECTIONS}.get(section)
+        self.close()
+        if connections:
+            self.held = Crowd(300, connections)
+
+    def close(self):
+        if self.held is not None:
+            self.held.end()
+            self.held = None
+
+    # The sections.
+
+    def quiet(self):
+        look = 0.5
+        self.report.heading(f"a quiet host, {QUIET_ROUNDS} rounds; {sockstat()}")
+        runs = self.spent(QUIET_ROUNDS, look)
+        beyond = statistics.median(run.seconds for run in runs) - look
+        self.report.line(
+            "beyond the look", f"{beyond:.3f} s", "", f"<= {MOST_BEYOND_SECONDS} s",
+            beyond <= MOST_BEYOND_SECONDS)
+
+    def crowd(self):
+        self.report.heading(f"{self.held.ready}, {CROWD_ROUNDS} rounds")
+        runs = self.spent(CROWD_ROUNDS, 2)
+        self.held.check()
+        cpu = statistics.median(run.cpu_seconds for run in runs)
+        peak = max(run.peak_mib for run in runs)
+        self.report.line(
+            "CPU time", f"{cpu:.2f} s", "", f"<= {MOST_CPU_SECONDS} s", cpu <= MOST_CPU_SECONDS)
+        self.report.line(
+            "memory", f"{peak:.0f} MiB peak", "", f"<= {MOST_MEMORY_MIB} MiB",
+            peak <= MOST_MEMORY_MIB)
+
+    def watch(self):
+        seconds = WATCH_SECONDS / 2 if self.quick else WATCH_SECONDS
+        self.report.heading(f"{self.held.ready}; sockdoc watch for {seconds:.0f} s")
+        run = Spent([self.sockdoc, "watch", "--interval", "5", "--for", f"{seconds:.0f}s"])
+        self.held.check()
+        percent = 100 * run.cpu_seconds / run.seconds
+        self.report.line(
+            "of a processor", f"{percent:.2f} %", "", f"<= {MOST_PERCENT} %",
+            percent <= MOST_PERCENT)
+
+    def healthy(self):
+        needs_root()
+        runs = QUICK_RUNS if self.quick else RUNS
+        self.report.heading(f"{runs} healthy runs")
+        kinds, false_alarms = collections.Counter(), []
+        with concurrent.futures.ThreadPoolExecutor(AT_ONCE) as pool:
+            results = pool.map(lambda number: healthy_run(self.sockdoc, number), range(runs))
+            for kind, found in results:
+                kinds[kind] += 1
+                false_alarms += [(kind, *it) for it in found]
+        for kind, count in sorted(kinds.items()):
+            print(f"  {count:4} {kind}")
+        for kind, rule, text in false_alarms:
+            print(f"  {kind}: {rule}: {text}")
+        count = len(false_alarms)
+        self.report.line("false alarms", f"{count}", "", "none", count == 0)
+
+    def faults(self):
+        needs_root()
+        self.rows("each_fault_is")
+
+    def machine(self):
+        if self.quick:
+            return
+        needs_root()
+        self.rows("each_fault_of_the_whole_machine", "--ignored")
+
+    def spent(self, rounds, look):
+        command = [self.sockdoc, "diagnose", "--json", "--seconds", str(look)]
+        return [Spent(command) for _ in range(rounds)]
+
+    def rows(self, test, *options):
+        """The rows of a test: fault, rule, and what became of it."""
+        self.report.heading(f"faults and their look-alikes: {test}")
+        done = subprocess.run(
+            ["cargo", "test", "--quiet", "--test", "netns", test, "--", "--nocapture", *options],
+            cwd=ROOT, capture_output=True, text=True, check=False)
+        seen = set()
+        for line in done.stdout.splitlines():
+            if ("silent" in line or "FAILED:" in line or "alone" in line) and line not in seen:
+                seen.add(line)
+                print(line)
+        failed = sum("FAILED:" in line for line in seen)
+        self.report.line(
+            "rows that failed", f"{failed} of {len(seen)}", "", "none",
+            done.returncode == 0 and bool(seen))
+
+
+def needs_root():
+    if os.geteuid() != 0:
+        raise CannotMeasure("network namespaces require root")
 
 
 def main(arguments):
-    if os.geteuid() != 0:
-        print("bench diagnose: network namespaces require root", file=sys.stderr)
-        return 2
-    runs = int(arguments[0]) if arguments and arguments[0].isdigit() else 200
-    try:
-        good = healthy(release_binary(None), runs)
-    except CannotMeasure as error:
-        print(f"bench diagnose: {error}", file=sys.stderr)
-        return 2
-    return 0 if rows() and good else 1
+    return command_line("diagnose", __doc__, Diagnose, arguments)

@@ -158,7 +158,12 @@ pub fn sample(query: &Query, keep: &Keep<'_>) -> Result<Taken> {
                 Err(error) if query.places.len() == 1 => return Err(error),
                 Err(error) => not_entered(place, &error),
             };
-            taken.sample.sockets.extend(part.sockets);
+            // Those of a single namespace, which may be a hundred thousand, are not copied.
+            if taken.sample.sockets.is_empty() {
+                taken.sample.sockets = part.sockets;
+            } else {
+                taken.sample.sockets.extend(part.sockets);
+            }
             taken.sample.notes.extend(part.notes);
             taken.sample.namespaces.push(place.namespace.clone());
             taken.interfaces.push(part.interfaces);
@@ -187,6 +192,7 @@ pub fn sample(query: &Query, keep: &Keep<'_>) -> Result<Taken> {
             }
         }
         drop(open);
+        taken.sample.sockets.shrink_to_fit();
         merge_notes(&mut taken.sample.notes);
         Ok(taken)
     })

@@ -10,6 +10,7 @@
 //! | [`sockets`] | listeners and connections |
 //! | [`firewalls`] | what a host's own packet filter and routes stop |
 //! | [`hosts`] | what a whole network stack counts, limits or queues |
+//! | [`machine`] | limits of the whole machine: on request only, and one by one |
 //! | [`paths`] | the way to a peer |
 //! | [`processes`] | what a process does while others wait for it |
 //! | [`resets`] | connections that are reset |
@@ -18,6 +19,7 @@
 pub(crate) mod delay;
 mod firewalls;
 mod hosts;
+mod machine;
 mod paths;
 mod processes;
 mod resets;
@@ -81,22 +83,32 @@ fn each_fault_is_the_first_cause_and_its_look_alike_is_healthy() {
     if !is_root() {
         return skip(test, "a network namespace requires root");
     }
-    run([
+    let rows = [
         sockets::ROWS,
         firewalls::ROWS,
         hosts::ROWS,
         paths::ROWS,
         processes::ROWS,
         resets::ROWS,
-    ]
-    .concat());
+    ];
+    run(rows.concat(), AT_ONCE);
+}
+
+#[test]
+#[ignore = "changes limits of the whole machine while it runs, so nothing else should"]
+fn each_fault_of_the_whole_machine_is_the_first_cause_and_its_look_alike_is_healthy() {
+    let test = "each_fault_of_the_whole_machine_is_the_first_cause_and_its_look_alike_is_healthy";
+    if !is_root() {
+        return skip(test, "a network namespace requires root");
+    }
+    run(machine::ROWS.to_vec(), 1);
 }
 
 /// How many rows run side by side. With all of them at once a machine of two processors spends its time on the
 /// locks of the network stack.
 const AT_ONCE: usize = 6;
 
-fn run(rows: Vec<&'static Row>) {
+fn run(rows: Vec<&'static Row>, at_once: usize) {
     let word = std::env::var("SOCKDOC_FAULT").unwrap_or_default();
     let rows = rows.into_iter().filter(move |row| row.name.contains(&word));
     let mut table = String::new();
@@ -106,7 +118,7 @@ fn run(rows: Vec<&'static Row>) {
     let next = Mutex::new(rows);
     let outcomes = Mutex::new(Vec::new());
     std::thread::scope(|scope| {
-        for _ in 0..AT_ONCE {
+        for _ in 0..at_once {
             scope.spawn(|| {
                 loop {
                     let row = next.lock().expect("rows").next();

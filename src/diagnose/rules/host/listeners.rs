@@ -5,8 +5,8 @@ use std::net::IpAddr;
 use super::{Check, Growth, Rule, growth, seconds};
 use crate::diagnose::rules::affected;
 use crate::diagnose::rules::socket::dropped;
-use crate::diagnose::{Case, Command, Finding, Severity, Subject};
-use crate::host::SocketAt;
+use crate::diagnose::{Case, Command, Fact, Finding, Severity, Subject, Value};
+use crate::host::{Network, SocketAt};
 use crate::sockets::State;
 
 /// SYN queue.
@@ -17,7 +17,9 @@ pub static SYN_QUEUE_FULL: Rule = Rule::new(
         "More handshakes are begun than are completed: the queue of half-open connections of a listener is full. \
          Either many clients come at once, or forged SYNs flood the host. With SYN cookies connections still \
          succeed, but without some TCP options; without them SYNs are dropped.",
-        "TcpExtTCPReqQFullDoCookies or TcpExtTCPReqQFullDrop grew between two samples.",
+        "TcpExtTCPReqQFullDoCookies or TcpExtTCPReqQFullDrop grew between two samples. Or net.ipv4.tcp_syncookies is 0, \
+         the handshakes fill three quarters of net.ipv4.tcp_max_syn_backlog, and TcpExtListenDrops grew, \
+         TcpExtListenOverflows not.",
         "A full accept queue is something else: there handshakes are completed and the program does not accept().",
         "Look where the SYNs come from: sockdoc sockets --state syn-recv. If they are wanted, raise the listen() \
          backlog and net.ipv4.tcp_max_syn_backlog.",
@@ -39,7 +41,58 @@ fn syn_queue(case: &Case<'_>) -> Vec<Finding> {
             ]
         },
     };
-    growth.found(case)
+    let mut found = growth.found(case);
+    for (netns, network) in case.networks() {
+        let subject = Subject::Network { netns };
+        match found.iter_mut().find(|it| it.subject == subject) {
+            Some(finding) => finding.others = affected(&dropping_listeners(case, netns)),
+            None => found.extend(no_room_for_handshakes(case, netns, network)),
+        }
+    }
+    found
+}
+
+/// Without cookies the kernel drops SYNs of peers that it does not know when three quarters of the backlog are taken, and
+/// counts them as drops of the listener alone (`tcp_conn_request()` of `net/ipv4/tcp_input.c`).
+fn no_room_for_handshakes(case: &Case<'_>, netns: u16, network: &Network) -> Option<Finding> {
+    let setting = |name| network.settings.number(name);
+    let most = setting("net.ipv4.tcp_max_syn_backlog").filter(|most| *most > 0)?;
+    let sockets = case.sample.sockets.iter();
+    let open = sockets.filter(|it| it.netns == netns && it.state == State::SynRecv);
+    let open = open.count() as u64;
+    let drops = growth(case, netns, &["TcpExtListenDrops"]);
+    let overflows = growth(case, netns, &["TcpExtListenOverflows"]);
+    let without_route = growth(case, netns, &["IpOutNoRoutes", "Ip6OutNoRoutes"]);
+    let is_full = setting("net.ipv4.tcp_syncookies") == Some(0) && open * 4 >= most * 3;
+    if !is_full || drops.is_empty() || !overflows.is_empty() || !without_route.is_empty() {
+        return None;
+    }
+    let dropped: u64 = drops.iter().map(|(grown, _)| grown).sum();
+    let mut facts = vec![
+        Fact::new("sock_diag", "SYN-RECV", Value::Share(open, most)),
+        Fact::new("sysctl", "net.ipv4.tcp_syncookies", Value::Count(0)),
+    ];
+    facts.extend(drops.into_iter().map(|(_, fact)| fact));
+    Some(Finding {
+        others: affected(&dropping_listeners(case, netns)),
+        facts,
+        ruled_out: "Not a full accept queue: TcpExtListenOverflows did not grow.",
+        next: vec![
+            Command::of("sockdoc sockets --state syn-recv --group peer").into(),
+            "It shows who begins the handshakes.".into(),
+            Command::of("sysctl -w net.ipv4.tcp_syncookies=1").into(),
+        ],
+        ..Finding::new(
+            &SYN_QUEUE_FULL,
+            Severity::Error,
+            Subject::Network { netns },
+            format!(
+                "SYN queue full: {open} handshakes of at most {most} (tcp_max_syn_backlog), no SYN cookies; {dropped} \
+                 SYNs dropped in {}",
+                seconds(case)
+            ),
+        )
+    })
 }
 
 /// The listeners of a namespace whose own count of drops rose.

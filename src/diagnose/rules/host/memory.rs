@@ -1,7 +1,11 @@
 //! The memory of all sockets together.
 
 use super::{Check, Growth, Rule, growth};
+use crate::diagnose::rules::affected;
+use crate::diagnose::rules::socket::dropped;
 use crate::diagnose::{Case, Command, Fact, Finding, Severity, Subject, Value};
+use crate::host::SocketAt;
+use crate::sockets::Proto;
 
 /// `tcp_mem`.
 pub static TCP_MEMORY_PRESSURE: Rule = Rule::new(
@@ -88,7 +92,18 @@ fn udp_memory(case: &Case<'_>) -> Vec<Finding> {
             ]
         },
     };
-    growth.found(case)
+    let mut found = growth.found(case);
+    for finding in &mut found {
+        let lost_some = |at: &SocketAt| {
+            let socket = case.socket(*at);
+            finding.subject == (Subject::Network { netns: socket.netns })
+                && matches!(socket.proto, Proto::Udp | Proto::Udplite)
+                && dropped(case, *at).is_some()
+        };
+        let sockets: Vec<SocketAt> = case.sample.places().filter(lost_some).collect();
+        finding.others = affected(&sockets);
+    }
+    found
 }
 
 /// Orphans.

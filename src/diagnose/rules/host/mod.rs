@@ -18,6 +18,7 @@ mod refusals;
 mod resets;
 mod resolver;
 mod tables;
+mod unreachable;
 #[cfg(test)]
 mod tests;
 #[cfg(test)]
@@ -43,6 +44,7 @@ pub use refusals::{LISTENER_ELSEWHERE, NOBODY_LISTENS};
 pub use resets::{CLOSED_UNREAD, REFUSED_BY_PEER, RESET_BY_PEER};
 pub use resolver::NO_NAMESERVER;
 pub use tables::{CONNTRACK_TABLE_FULL, NEIGHBOUR_TABLE_FULL, TIME_WAIT_TABLE_FULL};
+pub use unreachable::{CALLED_UNREACHABLE, UDP_REFUSED_BY_PEER};
 
 use super::{Check, Rule};
 use crate::diagnose::{Case, Fact, Finding, NextStep, Severity, Subject, Value};

@@ -79,7 +79,8 @@ pub static NEIGHBOUR_TABLE_FULL: Rule = Rule::new(
         "The table of link-layer addresses (ARP, neighbour discovery) is full, so sending to a new neighbour \
          fails. The limit is for all network namespaces together.",
         "table_fulls of /proc/net/stat/arp_cache or ndisc_cache grew between two samples, or the entries are at \
-         net.ipv4.neigh.default.gc_thresh3 (net.ipv6...).",
+         net.ipv4.neigh.default.gc_thresh3 (net.ipv6...). Only the initial network namespace has these files: in \
+         another one the kernel dropped at least 2 packets for this reason (NEIGH_CREATEFAIL).",
         "Entries above gc_thresh1 or gc_thresh2 are only cleaned up sooner.",
         "Raise gc_thresh3 (and gc_thresh1, gc_thresh2), or find out why the host has that many neighbours: a \
          route without a router, or a scan.",
@@ -88,6 +89,14 @@ pub static NEIGHBOUR_TABLE_FULL: Rule = Rule::new(
 );
 
 fn neighbours(case: &Case<'_>) -> Vec<Finding> {
+    let found = neighbours_of_the_machine(case);
+    if found.is_empty() {
+        return neighbours_not_made(case);
+    }
+    found
+}
+
+fn neighbours_of_the_machine(case: &Case<'_>) -> Vec<Finding> {
     let Some(machine) = &case.sample.machine else {
         return Vec::new();
     };
@@ -141,6 +150,59 @@ fn neighbours(case: &Case<'_>) -> Vec<Finding> {
                 Severity::Error,
                 Subject::Host,
                 headline,
+            )
+        });
+    }
+    found
+}
+
+/// Packets that were dropped because the table had no room for their next hop: seen from a network namespace that does
+/// not have the files of the tables.
+fn neighbours_not_made(case: &Case<'_>) -> Vec<Finding> {
+    const REASON: &str = "NEIGH_CREATEFAIL";
+    let mut found = Vec::new();
+    for (netns, network) in case.networks() {
+        let Some(traced) = case.traced(netns) else {
+            continue;
+        };
+        let packets = traced.dropped(REASON);
+        if packets < 2 {
+            continue;
+        }
+        // What is dropped of IPv4 fails with another error than what is dropped of IPv6.
+        let errors = [(22, "ndisc_cache", 6), (105, "arp_cache", 4)];
+        let failed = |errno: i32| traced.sends.iter().any(|it| it.errno == errno);
+        let table = errors.iter().find(|(errno, ..)| failed(*errno));
+        let (name, version) = table.map_or(("", 4), |(_, table, version)| (*table, *version));
+        let name = if name.is_empty() {
+            String::new()
+        } else {
+            format!(" ({name})")
+        };
+        let own = network.neighbours.len();
+        found.push(Finding {
+            facts: vec![
+                Fact::new("skb:kfree_skb", REASON, Value::Count(packets)),
+                Fact::new("rtnetlink", "neighbours here", Value::Count(own as u64)),
+            ],
+            ruled_out: "Not a next hop that does not answer: the kernel had no room to look for it.",
+            next: vec![
+                Command::of("ip -s neigh").into(),
+                "It lists the neighbours of this network namespace; the limit is for all of them together.".into(),
+                Command::of("sysctl")
+                    .with(format!("net.ipv{version}.neigh.default.gc_thresh3"))
+                    .into(),
+                "Run it in the initial network namespace.".into(),
+            ],
+            ..Finding::new(
+                &NEIGHBOUR_TABLE_FULL,
+                Severity::Error,
+                Subject::Network { netns },
+                format!(
+                    "neighbour table full{name}: {packets} packets dropped in {}; {own} of the entries are of this \
+                     network namespace",
+                    seconds(case)
+                ),
             )
         });
     }

@@ -105,11 +105,13 @@ fn a_backlog_of_a_cpu_and_a_full_neighbour_table_are_of_the_machine() {
     };
     let quiet = machine("00000009", "00000003", "00000010");
     assert_eq!(said(&quiet, &quiet), []);
-    let busy = machine("0000000b", "00000003", "00000010");
+    let burst = machine("0000001c", "00000003", "00000010");
+    assert_eq!(said(&quiet, &burst), []);
+    let busy = machine("0000001d", "00000003", "00000010");
     let found = said(&quiet, &busy);
     assert_eq!(found[0].0, "backlog_drops");
     assert!(
-        found[0].1.contains("2 packets dropped in 2.0 s"),
+        found[0].1.contains("20 packets dropped in 2.0 s"),
         "{found:?}"
     );
     let refusing = machine("00000009", "00000005", "000003ff");

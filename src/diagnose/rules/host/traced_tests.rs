@@ -10,7 +10,7 @@ use crate::host::traced::{
 };
 use crate::host::{Delta, Index, Machine, Network, RouteAnswer, RouteTo, Sample};
 use crate::nftables::{Chain, Family as Table, Firewall, Hook};
-use crate::rtnetlink::{InterfaceAddress, Link};
+use crate::rtnetlink::{InterfaceAddress, Link, Route, RouteKind};
 use crate::sockets::testing::owners;
 use crate::sockets::{Address, Family, Proto, Socket, State};
 
@@ -352,6 +352,130 @@ fn reasons_that_healthy_hosts_never_have_are_told_and_others_are_not() {
     assert!(headline.contains("tcp_mem"), "{headline}");
     assert_eq!(said(dropped("NO_SOCKET", 1000), &[]), []);
     assert_eq!(said(dropped("SOCKET_BACKLOG", 4), &[]), []);
+}
+
+/// A call of `connect()` to 10.77.0.5:80 that failed with this.
+fn connect_failed(errno: i32) -> FailedCall {
+    FailedCall {
+        by: Process {
+            pid: None,
+            comm: b"client"[..].into(),
+        },
+        call: "connect".into(),
+        errno,
+        address: Some(([10, 77, 0, 5], 80).into()),
+        times: 3,
+    }
+}
+
+#[test]
+fn connections_that_icmp_ends_are_told_from_a_missing_route_and_an_own_reject() {
+    let with = |errno, arrived, own, has_route| {
+        let mut network = host(Traced {
+            calls: vec![connect_failed(errno)],
+            ..Traced::default()
+        });
+        network.counters.read_list(&format!(
+            "IcmpInDestUnreachs {arrived}\nIcmpOutDestUnreachs {own}\n"
+        ));
+        if has_route {
+            network.routes = vec![RouteTo {
+                to: [10, 77, 0, 5].into(),
+                answer: RouteAnswer::Route(Route {
+                    kind: RouteKind::Unicast,
+                    interface: Some(2),
+                    gateway: None,
+                    source: None,
+                    table: 254,
+                }),
+            }];
+        }
+        network
+    };
+    let counted = |network: Network| {
+        let mut before = host(Traced::default());
+        before
+            .counters
+            .read_list("IcmpInDestUnreachs 0\nIcmpOutDestUnreachs 0\n");
+        let with = |network| Sample {
+            networks: vec![network],
+            ..sample(vec![])
+        };
+        let (before, after) = (with(before), with(network));
+        let index = Index::new(&after);
+        let delta = Delta::new(Index::new(&before), &index, Duration::from_secs(2));
+        let findings = diagnose(&Case::new(&index).since(Some(&delta)));
+        let found = findings.all().iter();
+        found
+            .map(|it| (it.rule.id, it.headline.clone()))
+            .collect::<Vec<_>>()
+    };
+    let found = counted(with(113, 3, 0, true));
+    assert_eq!(found[0].0, "called_unreachable");
+    assert!(found[0].1.contains("client to 10.77.0.5:80"), "{found:?}");
+    assert_eq!(counted(with(113, 3, 3, true)), []);
+    assert_eq!(counted(with(113, 0, 0, true)), []);
+    assert_eq!(counted(with(113, 3, 0, false)), []);
+    assert_eq!(counted(with(98, 3, 0, true)), []);
+}
+
+#[test]
+fn datagrams_that_another_host_refuses_are_told_from_a_single_question() {
+    let with = |times, errno| {
+        let send = FailedSend {
+            by: Process {
+                pid: Some(812),
+                comm: b"web"[..].into(),
+            },
+            errno,
+            protocol: 17,
+            times,
+        };
+        host(Traced {
+            sends: vec![send],
+            ..Traced::default()
+        })
+    };
+    let log = Socket {
+        proto: Proto::Udp,
+        peer: Address::Ip {
+            addr: [10, 0, 0, 9].into(),
+            port: 514,
+            scope: 0,
+        },
+        ..socket(State::Established, 0, 0)
+    };
+    let (id, headline) = one(with(3, 111), &[log]);
+    assert_eq!(id, "udp_refused_by_peer");
+    assert!(headline.contains("to 10.0.0.9:514 refused"), "{headline}");
+    assert_eq!(said(with(2, 111), &[]), []);
+    assert_eq!(said(with(3, 1), &[]), []);
+}
+
+#[test]
+fn a_full_neighbour_table_shows_in_a_network_namespace_that_does_not_have_its_files() {
+    let with = |count, errno| {
+        let send = FailedSend {
+            by: Process {
+                pid: None,
+                comm: b"probe"[..].into(),
+            },
+            errno,
+            protocol: 17,
+            times: count,
+        };
+        host(Traced {
+            reasons: vec![("NEIGH_CREATEFAIL".into(), count)],
+            sends: vec![send],
+            ..Traced::default()
+        })
+    };
+    for (errno, table) in [(22, "(ndisc_cache): 40"), (105, "(arp_cache): 40")] {
+        let (id, headline) = one(with(40, errno), &[]);
+        assert_eq!(id, "neighbour_table_full");
+        assert!(headline.contains(table), "{headline}");
+    }
+    assert_eq!(said(with(1, 105), &[]), []);
 }
 
 #[test]

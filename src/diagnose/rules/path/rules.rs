@@ -99,7 +99,8 @@ pub static MTU_BLACK_HOLE: Rule = Rule::new(
          arrive. Connections open and then hang when they send much.",
         "Packets up to the path MTU are answered, larger ones never, and no ICMP error comes. Of a connection: a \
          full-size segment is sent again and again at the same path MTU, and the peer acknowledges a shorter one \
-         that came after it (SACK), or other connections to the same peer are answered. In a capture: the same \
+         that came after it (SACK), other connections to the same peer are answered meanwhile, or this host's packet \
+         filter drops ICMP errors. In a capture: the same \
          large segment 4 times or more without an ACK; smaller ones were acknowledged, one of its size never.",
         "A narrow link whose router reports it is found by every program by itself. A peer that is gone \
          acknowledges nothing. A path that lost everything has delivered segments of this size before.",

@@ -1,5 +1,6 @@
 //! The route, the link and the next hop.
 
+use std::collections::BTreeMap;
 use std::net::IpAddr;
 
 use super::source::is_from_nowhere;
@@ -9,6 +10,7 @@ use crate::host::traced;
 use crate::host::{Network, RouteAnswer, SocketAt};
 use crate::reference::errno;
 use crate::rtnetlink::{InterfaceAddress, Reachability, RouteKind};
+use crate::sockets::{Proto, State};
 
 /// No route.
 pub static NO_ROUTE: Rule = Rule::new(
@@ -59,10 +61,61 @@ fn no_route(case: &Case<'_>) -> Vec<Finding> {
     }
     for (netns, _) in case.networks() {
         let of_tries = tries_without_route(case, netns);
+        let is_down = || !tries_over_links_that_are_down(case, netns).is_empty();
         found.extend(match of_tries {
             Some(finding) => Some(finding),
+            None if is_down() => None,
             None => sends_without_route(case, netns),
         });
+    }
+    found
+}
+
+/// The attempts to connect that get no answer yet, to peers with which others had none in the earlier sample: a
+/// program that gives up and tries again before the kernel sends again.
+pub(in crate::diagnose::rules) fn tried_again(case: &Case<'_>) -> BTreeMap<(u16, IpAddr), Vec<SocketAt>> {
+    let Some(before) = case.before else {
+        return BTreeMap::new();
+    };
+    let before = before.before().shaking_hands();
+    let mut again: BTreeMap<(u16, IpAddr), Vec<SocketAt>> = BTreeMap::new();
+    if before.is_empty() {
+        return again;
+    }
+    for (at, socket) in case.sample.places().zip(&case.sample.sockets) {
+        let key = socket.peer.ip().map(|to| (socket.netns, to));
+        if let Some(key) = key.filter(|key| before.binary_search(key).is_ok())
+            && socket.proto == Proto::Tcp
+            && socket.state == State::SynSent
+            && !case.index.waiting().contains_key(&key)
+        {
+            again.entry(key).or_default().push(at);
+        }
+    }
+    again
+}
+
+/// The connections that wait for an answer, and those attempts that are made again and again.
+fn waiting_or_tried_again<'a>(
+    case: &Case<'a>,
+) -> impl Iterator<Item = ((u16, IpAddr), Vec<SocketAt>)> + use<'a> {
+    let waiting = case.index.waiting().iter();
+    waiting
+        .map(|(key, sockets)| (*key, sockets.clone()))
+        .chain(tried_again(case))
+}
+
+/// The interfaces that are down and over which programs tried to reach something, and who did.
+fn tries_over_links_that_are_down(case: &Case<'_>, netns: u16) -> Vec<(u32, String)> {
+    let traced = case.traced(netns).unwrap_or_default();
+    let mut found: Vec<(u32, String)> = Vec::new();
+    for lookup in traced.lookups.iter().filter(|it| it.times >= 2) {
+        if let Some(by) = &lookup.by
+            && let Some(interface) = link_that_is_down(case, netns, lookup.to)
+            && !found.iter().any(|it| it.0 == interface)
+        {
+            found.push((interface, format!("; {by} tried to reach {}", lookup.to)));
+        }
     }
     found
 }
@@ -78,7 +131,8 @@ fn tries_without_route(case: &Case<'_>, netns: u16) -> Option<Finding> {
         if !is_used(network(case, netns)?, lookup.to) {
             continue;
         }
-        let is_told = case.index.waiting().contains_key(&(netns, lookup.to));
+        let is_told = case.index.waiting().contains_key(&(netns, lookup.to))
+            || link_that_is_down(case, netns, lookup.to).is_some();
         let Some(why) = refusal(case, netns, lookup.to).filter(|_| !is_told) else {
             continue;
         };
@@ -181,7 +235,7 @@ fn sends_without_route(case: &Case<'_>, netns: u16) -> Option<Finding> {
 }
 
 /// Whether the route, the link or the next hop keeps this host from sending to an address.
-pub(super) fn is_cut_off(case: &Case<'_>, netns: u16, to: IpAddr) -> bool {
+pub(in crate::diagnose::rules) fn is_cut_off(case: &Case<'_>, netns: u16, to: IpAddr) -> bool {
     refusal(case, netns, to).is_some()
         || link_that_is_down(case, netns, to).is_some()
         || failed_hop(case, netns, to).is_some()
@@ -247,8 +301,8 @@ pub static LINK_DOWN: Rule = Rule::new(
     [
         "The interface that leads to the peer is down, or it has no carrier: the cable is out, the switch port is \
          off, or the other end of a virtual link is down. Nothing leaves and nothing arrives.",
-        "Connections wait whose route leads over this interface, and the interface is not up (IFF_UP) or has no \
-         carrier (IFF_LOWER_UP).",
+        "Connections wait whose route leads over this interface, or attempts to connect over it are made again and \
+         again, and the interface is not up (IFF_UP) or has no carrier (IFF_LOWER_UP).",
         "A spare interface without a cable, or an empty bridge: no waiting connection leads over it.",
         "Plug the cable in or set the interface up; look at the other end of the link.",
     ],
@@ -257,7 +311,7 @@ pub static LINK_DOWN: Rule = Rule::new(
 
 fn link_down(case: &Case<'_>) -> Vec<Finding> {
     let mut down: Vec<(u16, u32, Vec<SocketAt>)> = Vec::new();
-    for (&(netns, to), sockets) in case.index.waiting() {
+    for ((netns, to), sockets) in waiting_or_tried_again(case) {
         let Some(interface) = link_that_is_down(case, netns, to) else {
             continue;
         };
@@ -266,7 +320,16 @@ fn link_down(case: &Case<'_>) -> Vec<Finding> {
             .find(|it| (it.0, it.1) == (netns, interface))
         {
             Some((_, _, known)) => known.extend(sockets),
-            None => down.push((netns, interface, sockets.clone())),
+            None => down.push((netns, interface, sockets)),
+        }
+    }
+    let mut tried: BTreeMap<(u16, u32), String> = BTreeMap::new();
+    for (netns, _) in case.networks() {
+        for (interface, by) in tries_over_links_that_are_down(case, netns) {
+            if !down.iter().any(|it| (it.0, it.1) == (netns, interface)) {
+                down.push((netns, interface, Vec::new()));
+                tried.insert((netns, interface), by);
+            }
         }
     }
     let with_link = |(netns, index, sockets): (u16, u32, Vec<SocketAt>)| {
@@ -291,9 +354,10 @@ fn link_down(case: &Case<'_>) -> Vec<Finding> {
                 Severity::Error,
                 Subject::Interface { netns, index },
                 format!(
-                    "interface {} {what}{}",
+                    "interface {} {what}{}{}",
                     link.name,
-                    waits_text(sockets.len(), " over it")
+                    waits_text(sockets.len(), " over it"),
+                    tried.get(&(netns, index)).map_or("", String::as_str)
                 ),
             )
         })
@@ -308,7 +372,8 @@ pub static NEIGHBOUR_FAILED: Rule = Rule::new(
     [
         "Packets to the peer go to a neighbour on the link first: its router, or the peer itself. That neighbour \
          does not answer ARP (IPv4) or neighbour discovery (IPv6), so nothing can be sent.",
-        "A connection to the peer waits, and the entry of its next hop is FAILED or INCOMPLETE.",
+        "A connection to the peer waits, or attempts to connect to it are made again and again, and the entry of its \
+         next hop is FAILED or INCOMPLETE.",
         "A FAILED entry that no connection needs is an old attempt.",
         "Check that the neighbour is up and in the same network: a wrong netmask makes a host behind a router \
          look like a neighbour.",
@@ -330,7 +395,7 @@ struct Failed {
 
 fn neighbour_failed(case: &Case<'_>) -> Vec<Finding> {
     let mut failed: Vec<Failed> = Vec::new();
-    for (&(netns, to), sockets) in case.index.waiting() {
+    for ((netns, to), sockets) in waiting_or_tried_again(case) {
         let Some((hop, interface, reachability)) = failed_hop(case, netns, to) else {
             continue;
         };
@@ -345,7 +410,7 @@ fn neighbour_failed(case: &Case<'_>) -> Vec<Finding> {
                 interface,
                 hop,
                 reachability,
-                sockets: sockets.clone(),
+                sockets,
                 peers: vec![to],
             }),
         }

@@ -20,7 +20,10 @@ pub static RULE: Rule = Rule {
         are not reported.",
     next: "Raise the listen() backlog and net.core.somaxconn if bursts overflow the queue; otherwise see \
         what the program does between two calls of accept().",
-    because: &[Cause::at(&host::NO_RETURN_ROUTE, Role::Itself)],
+    because: &[
+        Cause::at(&host::NO_RETURN_ROUTE, Role::Itself),
+        Cause::at(&host::SYN_QUEUE_FULL, Role::Itself),
+    ],
     check: Check::Socket(check),
 };
 

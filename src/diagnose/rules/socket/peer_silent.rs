@@ -80,15 +80,17 @@ fn check(case: &Case<'_>, at: SocketAt) -> Option<Finding> {
         format!(", last ACK {} ago", words::age(age))
     });
     let unreachable = timer == "retransmission" && tcp.backoff == Some(0);
-    let headline = format!(
-        "peer silent: {what}{}{}",
-        since.unwrap_or_default(),
-        if unreachable {
-            "; routers answer unreachable"
-        } else {
-            ""
-        },
-    );
+    let until = if unreachable {
+        "; routers answer unreachable".to_owned()
+    } else if let Some(left) = gives_up_in(case, at).filter(|_| timer == "retransmission") {
+        format!(
+            "; the kernel gives up in {} at the latest",
+            words::age(left)
+        )
+    } else {
+        String::new()
+    };
+    let headline = format!("peer silent: {what}{}{until}", since.unwrap_or_default());
     Some(Finding {
         facts,
         ruled_out,
@@ -97,11 +99,41 @@ fn check(case: &Case<'_>, at: SocketAt) -> Option<Finding> {
     })
 }
 
+/// The shortest and the longest wait between two retransmissions (`TCP_RTO_MIN`, `TCP_RTO_MAX`), in milliseconds.
+const SHORTEST_MS: u64 = 200;
+const LONGEST_MS: u64 = 120_000;
+
+/// How long the kernel goes on sending again, in milliseconds: `tcp_model_timeout()` of `net/ipv4/tcp_timer.c` for
+/// `tcp_retries2`, counted from the first repetition. A program may have set less (`TCP_USER_TIMEOUT`).
+fn gives_up_in(case: &Case<'_>, at: SocketAt) -> Option<u32> {
+    let socket = case.socket(at);
+    let network = case.sample.networks.get(usize::from(socket.netns))?;
+    let retries = network.settings.number("net.ipv4.tcp_retries2")?;
+    let info = socket.tcp_info()?;
+    let (repetitions, doublings) = (case.retransmits(at)?, info.backoff()?);
+    // Of an orphan it gives up sooner; and where an ICMP error took a doubling back, the waits are not known.
+    if socket.inode == 0 || doublings != repetitions || repetitions == 0 {
+        return None;
+    }
+    let rto = u64::from(info.rto_us()?) / 1000;
+    let first = rto.checked_shr(doublings.into())?.max(SHORTEST_MS);
+    let waited = |number: u8| first.checked_shl(number.into()).unwrap_or(LONGEST_MS).min(LONGEST_MS);
+    let since: u64 = (1..repetitions).map(waited).sum();
+    let since = since + u64::from(info.last_data_sent_ms()?);
+    let doubled = u64::from((LONGEST_MS / SHORTEST_MS).ilog2());
+    let all = ((2 << retries.min(doubled)) - 1) * SHORTEST_MS
+        + retries.saturating_sub(doubled).min(255) * LONGEST_MS;
+    let left = all.saturating_sub(since);
+    u32::try_from(left).ok().filter(|left| *left > 0)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::diagnose::testing::{commands, found, socket, timer};
-    use crate::sockets::TcpFigures;
+    use crate::diagnose::testing::{commands, found, sample, socket, timer};
+    use crate::host::{Index, Network, Sample};
+    use crate::sockdiag::TcpInfoValues;
+    use crate::sockets::{Details, Socket, TcpFigures};
 
     fn repeated(times: u8, backoff: u8) -> TcpFigures {
         TcpFigures {
@@ -176,5 +208,42 @@ mod tests {
             };
             assert_eq!(found(&waiting, tcp), None);
         }
+    }
+
+    #[test]
+    fn the_time_until_the_kernel_gives_up_is_what_its_model_leaves() {
+        let left = |retries: &str, repetitions: u8, rto_ms: u32, sent: u32| {
+            let info = TcpInfoValues {
+                retransmits: Some(repetitions),
+                backoff: Some(repetitions),
+                rto_us: Some(rto_ms * 1000),
+                last_data_sent_ms: Some(sent),
+                ..TcpInfoValues::default()
+            };
+            let silent = Socket {
+                timer: Some(timer(TimerKind::Retransmit, repetitions)),
+                details: Some(Box::new(Details {
+                    tcp: Some(info.into()),
+                    ..Details::default()
+                })),
+                ..socket(State::Established, 0, 9)
+            };
+            let mut network = Network::default();
+            network.settings.put("net.ipv4.tcp_retries2", retries);
+            let sample = Sample {
+                networks: vec![network],
+                ..sample(vec![silent])
+            };
+            let index = Index::new(&sample);
+            gives_up_in(&Case::new(&index), SocketAt(0))
+        };
+        // 924.6 s, as ip-sysctl has it.
+        assert_eq!(left("15", 1, 400, 0), Some(924_600));
+        // After repetitions 0.4 and 0.8 s apart, the last one 0.3 s ago.
+        assert_eq!(left("15", 3, 1_600, 300), Some(924_600 - 1_500));
+        assert_eq!(left("5", 1, 400, 100), Some(12_600 - 100));
+        assert_eq!(left("15", 12, 120_000, 0), Some(924_600 - 444_400));
+        assert_eq!(left("15", 30, 120_000, 0), None);
+        assert_eq!(left("?", 3, 1_600, 300), None);
     }
 }

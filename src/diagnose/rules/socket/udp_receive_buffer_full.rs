@@ -1,8 +1,8 @@
 //! The receive buffer of a UDP socket is full: the kernel drops further datagrams.
 
-use super::super::{Check, Rule, meminfo, watch_program};
+use super::super::{Cause, Check, Rule, host, meminfo, watch_program};
 use super::listener_drops::dropped;
-use crate::diagnose::{Case, Finding, Severity, Subject, Value, words};
+use crate::diagnose::{Case, Finding, Role, Severity, Subject, Value, words};
 use crate::host::SocketAt;
 use crate::sockets::Proto;
 
@@ -20,7 +20,7 @@ pub static RULE: Rule = Rule {
         two samples does.",
     next: "See whether the program reads. If it keeps up and only bursts overflow the buffer, raise SO_RCVBUF \
         and net.core.rmem_max.",
-    because: &[],
+    because: &[Cause::at(&host::UDP_MEMORY_USED_UP, Role::Itself)],
     check: Check::Socket(check),
 };
 

@@ -1,8 +1,9 @@
 //! Rules of this host's firewall whose counters rose, and what they stop.
 
+use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
 
-use super::{Check, Finding, Place, Rule, SYN, affected, culprits, way};
+use super::{ACK, Check, Finding, Place, Rule, SYN, TCP, UDP, affected, culprits, way};
 use crate::diagnose::{Case, Severity, Subject};
 use crate::host::traced::DroppedFlow;
 use crate::host::{Network, SocketAt};
@@ -18,7 +19,9 @@ pub static OUTPUT_STOPPED: Rule = Rule::new(
         "A firewall rule of this host drops or rejects packets of its own programs. They get an error \
          (ECONNREFUSED, EPERM, EHOSTUNREACH) or no answer.",
         "The counter of a rule that drops or rejects, in a chain that only the output or postrouting hook leads \
-         to, rose by at least 2 between two samples.",
+         to, rose by at least 2 between two samples. Of a rule without a counter: the kernel dropped at least 2 \
+         packets that this host sent to one address and port (drop reason NETFILTER_DROP), and the rules of the output \
+         hook, asked in their order, stop such a packet.",
         "A counter that stands still counted earlier packets. What the input and forward hooks drop comes from \
          other hosts: scans, for example.",
         "Find the program, and let its destination through or stop it from asking.",
@@ -57,19 +60,27 @@ fn output_stopped(case: &Case<'_>) -> Vec<Finding> {
                 )
             });
         }
-        found.extend(datagrams_stopped(case, netns, network));
+        let is_told = |to: SocketAddr| culprits.iter().any(|it| it.ends.contains(&to));
+        found.extend(uncounted(case, netns, network, is_told));
     }
     found
 }
 
-/// UDP that the output hook drops without a counter: `EPERM` for the program.
-fn datagrams_stopped(case: &Case<'_>, netns: u16, network: &Network) -> Option<Finding> {
+/// What the output hook drops or rejects without a counter: datagrams (`EPERM` for the program), and attempts to
+/// connect that leave no socket (`ECONNREFUSED`) and of which nothing is told yet.
+fn uncounted(
+    case: &Case<'_>,
+    netns: u16,
+    network: &Network,
+    is_told: impl Fn(SocketAddr) -> bool,
+) -> Option<Finding> {
     let traced = case.traced(netns)?;
     let ours = traced.flows.iter().filter(|flow| {
         &*flow.reason == "NETFILTER_DROP"
             && flow.interface == 0
-            && flow.protocol == 17
+            && (flow.protocol == UDP || flow.protocol == TCP && flow.begins)
             && !flow.destination.0.is_multicast()
+            && !is_told(flow.destination.into())
     });
     let flow = ours.max_by_key(|flow| flow.packets)?;
     let (to, interface) = (
@@ -78,13 +89,13 @@ fn datagrams_stopped(case: &Case<'_>, netns: u16, network: &Network) -> Option<F
     );
     let link = interface.and_then(|(network, index)| network.link(index));
     let packet = Packet {
-        protocol: 17,
+        protocol: flow.protocol,
         source: Some((flow.source, 0)),
         destination: flow.destination,
         input: None,
         output: link.map(|link| (link.index, &*link.name)),
         state: Some(fate::NEW),
-        tcp_flags: None,
+        tcp_flags: (flow.protocol == TCP).then_some(SYN),
         user: None,
     };
     let place = match network.firewall.as_ref()?.fate(Hook::Output, &packet) {
@@ -101,7 +112,7 @@ fn datagrams_stopped(case: &Case<'_>, netns: u16, network: &Network) -> Option<F
     let by = traced
         .sends
         .iter()
-        .find(|it| it.errno == 1 && it.protocol == 17);
+        .find(|it| it.errno == EPERM && it.protocol == u32::from(UDP) && flow.protocol == UDP);
     let by = by.map_or_else(String::new, |it| format!(" of {}", it.by));
     Some(Finding {
         facts,
@@ -128,7 +139,8 @@ pub static LISTENER_FIREWALLED: Rule = Rule::new(
          connection to that port, whatever its source.",
         "Between two samples the kernel dropped at least 2 packets of one client to the port (20 of a client that is \
          neither on a network of this host nor private; drop reason NETFILTER_DROP), or, where that is not traced, the counter of a rule for that port rose; and the rules of \
-         the input hook, asked in their order, let no other packet to the port pass.",
+         the input hook, asked in their order, let no other packet to the port pass. Or it dropped at least 2 packets \
+         that this host sent to a client, and the rules of the output hook stop what the listener answers.",
         "A rule for some sources only, or for a port on which no program listens, is how a firewall should be. A host \
          that tries one port after the other is a scanner.",
         "Let the port through before that rule, or stop the listener.",
@@ -182,11 +194,95 @@ fn listener_firewalled(case: &Case<'_>) -> Vec<Finding> {
                 )
             });
         }
+        found.extend(answers_stopped(case, netns, network));
     }
     found
 }
 
-const TCP: u8 = 6;
+/// What listeners answer, and the rules of the output hook drop. The flows that were traced do not tell the port of the
+/// listener: the rules do.
+fn answers_stopped(case: &Case<'_>, netns: u16, network: &Network) -> Vec<Finding> {
+    let traced = case.traced(netns).unwrap_or_default();
+    let mut clients: BTreeMap<(IpAddr, IpAddr), (u64, u16)> = BTreeMap::new();
+    let answers = traced.flows.iter().filter(|flow| {
+        &*flow.reason == "NETFILTER_DROP"
+            && flow.interface == 0
+            && flow.protocol == TCP
+            && !flow.begins
+            && flow.source != flow.destination.0
+    });
+    for flow in answers {
+        let ends = (flow.source, flow.destination.0);
+        clients.entry(ends).or_insert((0, flow.destination.1)).0 += flow.packets;
+    }
+    clients.retain(|_, (packets, _)| *packets >= 2);
+    let Some(firewall) = network.firewall.as_ref().filter(|_| !clients.is_empty()) else {
+        return Vec::new();
+    };
+    let mut found = Vec::new();
+    for (at, socket) in case.sample.places().zip(&case.sample.sockets) {
+        let listens = socket.netns == netns
+            && socket.proto == Proto::Tcp
+            && socket.state == State::Listen
+            && !socket.local.ip().is_some_and(|ip| ip.is_loopback());
+        let port = socket.local.port().and_then(|port| u16::try_from(port).ok());
+        let Some(port) = port.filter(|_| listens) else {
+            continue;
+        };
+        let stopped = clients.iter().filter(|((own, _), _)| socket.takes(*own));
+        let stopped = stopped.filter_map(|(&(own, client), &(packets, of_client))| {
+            let (_, index) = way(case, netns, client)?;
+            let packet = Packet {
+                protocol: TCP,
+                source: Some((own, port)),
+                destination: (client, of_client),
+                input: None,
+                output: Some((index, &*network.link(index)?.name)),
+                state: Some(fate::ESTABLISHED),
+                tcp_flags: Some(SYN | ACK),
+                user: None,
+            };
+            [Hook::Output, Hook::Postrouting]
+                .into_iter()
+                .find_map(|hook| {
+                    let place = match firewall.fate(hook, &packet) {
+                        Fate::Rule(rule) => Place::Rule(rule),
+                        Fate::Policy(chain) => Place::Policy(chain),
+                        _ => return None,
+                    };
+                    Some((hook, place, client, packets))
+                })
+        });
+        let Some((hook, place, client, packets)) = stopped.max_by_key(|it| it.3) else {
+            continue;
+        };
+        let (facts, told) = place.evidence(case, netns);
+        let who = case.index.processes(&[at]);
+        let who = who.first().map_or_else(String::new, |process| {
+            let process = case.sample.process(*process);
+            let name = String::from_utf8_lossy(&process.comm);
+            format!(", on which {name} listens")
+        });
+        found.push(Finding {
+            others: affected(&[at]),
+            facts,
+            ruled_out: "Not a full accept queue: the packets of the clients arrive, and the answers do not leave.",
+            next: place.next(hook),
+            ..Finding::new(
+                &LISTENER_FIREWALLED,
+                Severity::Warning,
+                Subject::Socket(at),
+                format!(
+                    "this host's firewall drops the answers of port {port}{who} ({packets} packets to {client}): {told}"
+                ),
+            )
+        });
+    }
+    found
+}
+
+/// Linux's errno.
+const EPERM: i32 = 1;
 
 /// A client, and how many packets of it were dropped.
 type Client = Option<(IpAddr, u64)>;

@@ -12,9 +12,12 @@ use std::net::{IpAddr, SocketAddr};
 
 mod counted;
 mod forward;
+mod stage;
 
 pub use counted::{LISTENER_FIREWALLED, OUTPUT_STOPPED, clients_stopped, stopped_from_outside};
 pub use forward::FORWARD_DROPPED;
+
+use stage::{Stage, dropped};
 
 use super::route::{is_cut_off, way};
 use super::source::is_from_nowhere;
@@ -32,9 +35,11 @@ pub static OWN_FIREWALL_DROPS: Rule = Rule::new(
     [
         "A firewall rule of this host (nftables or iptables) drops what the connection sends, or what its peer \
          replies.",
-        "A connection waits, and either the rules of the output or input hook, asked in their order, drop its \
-         packets, or TcpExtTCPRetransFail grew between two samples: sending a segment again failed in this host, \
-         where the kernel knows a route, the link is up and the neighbour answers.",
+        "A connection waits, or its handshake stays unfinished, and either the rules of the output or input hook, asked \
+         in their order, drop its packets, or TcpExtTCPRetransFail grew between two samples: sending a segment again \
+         failed in this host, where the kernel knows a route, the link is up and the neighbour answers. Or the kernel \
+         dropped packets from the peer of an established connection (drop reason NETFILTER_DROP), as the rules of the \
+         input hook have it.",
         "Where a firewall on the way or at the peer drops, sending succeeds here, and the rules of this host let \
          the packets pass.",
         "List the rules of the hook, and let the connection through.",
@@ -45,8 +50,10 @@ pub static OWN_FIREWALL_DROPS: Rule = Rule::new(
 /// Connections whose fate is worked out, at most, of one network namespace.
 const MOST_ASKED: usize = 256;
 
-/// What drops packets of connections that wait.
+/// What drops packets of connections.
 struct Culprit<'a> {
+    /// What was going on with the first of them.
+    stage: Stage,
     place: Place<'a>,
     hook: Hook,
     sockets: Vec<SocketAt>,
@@ -75,8 +82,14 @@ pub struct Flow {
 pub fn stopped(case: &Case<'_>, flow: Flow) -> Option<Finding> {
     let network = case.sample.networks.get(usize::from(flow.netns))?;
     let firewall = network.firewall.as_ref().filter(|it| it.may_drop())?;
-    let (hook, place) = end_of(case, firewall, flow)?;
+    let stage = if flow.connecting {
+        Stage::Connecting
+    } else {
+        Stage::Sending
+    };
+    let (hook, place) = end_of(case, firewall, flow, stage)?;
     let culprit = Culprit {
+        stage,
         place,
         hook,
         sockets: Vec::new(),
@@ -112,11 +125,15 @@ fn culprits<'a>(case: &Case<'a>, netns: u16, network: &'a Network) -> Vec<Culpri
     };
     let mut culprits: Vec<Culprit<'_>> = Vec::new();
     let mut known = BTreeMap::new();
+    let dropped = dropped(case, netns);
     for at in case.sample.places() {
         let socket = case.socket(at);
-        if socket.netns != netns || !case.index.waits(at) {
+        if socket.netns != netns {
             continue;
         }
+        let Some(stage) = Stage::of(case, at, &dropped) else {
+            continue;
+        };
         let Some(peer) = socket
             .peer
             .end()
@@ -124,18 +141,19 @@ fn culprits<'a>(case: &Case<'a>, netns: u16, network: &'a Network) -> Vec<Culpri
         else {
             continue;
         };
-        let key = (peer, socket.state == State::SynSent, socket.uid);
+        let key = (peer, stage, socket.uid);
         if !known.contains_key(&key) && known.len() >= MOST_ASKED {
             continue;
         }
         let end = *known
             .entry(key)
-            .or_insert_with(|| end_of(case, firewall, flow_of(socket)?));
+            .or_insert_with(|| end_of(case, firewall, flow_of(socket)?, stage));
         let Some((hook, place)) = end else { continue };
         let same = |it: &&mut Culprit<'_>| (it.hook, it.place) == (hook, place);
         match culprits.iter_mut().find(same) {
             Some(culprit) => culprit.sockets.push(at),
             None => culprits.push(Culprit {
+                stage,
                 place,
                 hook,
                 sockets: vec![at],
@@ -162,15 +180,19 @@ fn flow_of(socket: &Socket) -> Option<Flow> {
 }
 
 /// Where the packets of a connection end, or those of its peer.
-fn end_of<'a>(case: &Case<'a>, firewall: &'a Firewall, flow: Flow) -> Option<(Hook, Place<'a>)> {
+fn end_of<'a>(
+    case: &Case<'a>,
+    firewall: &'a Firewall,
+    flow: Flow,
+    stage: Stage,
+) -> Option<(Hook, Place<'a>)> {
     let Flow {
         local,
         peer,
         protocol,
-        connecting,
         ..
     } = flow;
-    let flags = |flags| (connecting && protocol == TCP).then_some(flags);
+    let [sent, heard] = stage.flags().map(|flags| flags.filter(|_| protocol == TCP));
     let (interface, stays) = interface(case, flow.netns, peer.0)?;
     let packet = Packet {
         protocol,
@@ -178,12 +200,12 @@ fn end_of<'a>(case: &Case<'a>, firewall: &'a Firewall, flow: Flow) -> Option<(Ho
         destination: peer,
         input: None,
         output: Some(interface),
-        state: Some(if connecting {
+        state: Some(if stage == Stage::Connecting {
             fate::NEW
         } else {
             fate::ESTABLISHED
         }),
-        tcp_flags: flags(SYN),
+        tcp_flags: sent,
         user: flow.user,
     };
     let arriving = Packet {
@@ -196,13 +218,15 @@ fn end_of<'a>(case: &Case<'a>, firewall: &'a Firewall, flow: Flow) -> Option<(Ho
         source: Some(peer),
         destination: local,
         state: Some(fate::ESTABLISHED),
-        tcp_flags: flags(SYN | ACK),
+        tcp_flags: heard,
         ..arriving
     };
     let arrives = stays.then_some([(Hook::Prerouting, arriving), (Hook::Input, arriving)]);
-    let steps = [(Hook::Output, packet), (Hook::Postrouting, packet)]
-        .into_iter()
-        .chain(arrives.into_iter().flatten())
+    let leaves = [(Hook::Output, packet), (Hook::Postrouting, packet)];
+    let leaves = leaves.into_iter().chain(arrives.into_iter().flatten());
+    // What the peer sends arrives, so this host has answered.
+    let steps = leaves
+        .filter(|_| stage != Stage::Hearing)
         .chain([(Hook::Prerouting, reply), (Hook::Input, reply)]);
     for (hook, packet) in steps {
         match firewall.fate(hook, &packet) {
@@ -216,9 +240,11 @@ fn end_of<'a>(case: &Case<'a>, firewall: &'a Firewall, flow: Flow) -> Option<(Ho
     None
 }
 
-/// `IPPROTO_TCP`.
+/// `IPPROTO_TCP` and `IPPROTO_UDP`.
 const TCP: u8 = 6;
+const UDP: u8 = 17;
 const SYN: u8 = 2;
+const PSH: u8 = 8;
 const ACK: u8 = 16;
 
 /// The interface to an address, and whether it is one of this host itself.
@@ -245,7 +271,14 @@ impl Culprit<'_> {
         let incoming = matches!(self.hook, Hook::Input | Hook::Prerouting);
         let ends = &self.ends;
         let (direction, subject) = match &ends[..] {
+            [one] if incoming && self.stage == Stage::Hearing => {
+                (format!("the packets of {one}"), one.ip())
+            }
             [one] if incoming => (format!("the replies of {one}"), one.ip()),
+            all if incoming && self.stage == Stage::Hearing => (
+                format!("packets that arrive on {} connections", self.sockets.len()),
+                all[0].ip(),
+            ),
             [one] => (format!("the packets to {one}"), one.ip()),
             all if incoming => (
                 format!("the replies to {} connections", self.sockets.len()),
