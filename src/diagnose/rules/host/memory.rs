@@ -96,7 +96,10 @@ fn udp_memory(case: &Case<'_>) -> Vec<Finding> {
     for finding in &mut found {
         let lost_some = |at: &SocketAt| {
             let socket = case.socket(*at);
-            finding.subject == (Subject::Network { netns: socket.netns })
+            finding.subject
+                == (Subject::Network {
+                    netns: socket.netns,
+                })
                 && matches!(socket.proto, Proto::Udp | Proto::Udplite)
                 && dropped(case, *at).is_some()
         };

@@ -18,11 +18,11 @@ mod refusals;
 mod resets;
 mod resolver;
 mod tables;
-mod unreachable;
 #[cfg(test)]
 mod tests;
 #[cfg(test)]
 mod traced_tests;
+mod unreachable;
 
 pub use addresses::{DUPLICATE_ADDRESS, IPV6_AUTOCONFIGURATION_LOST};
 pub(super) use attempts::wanted_by;

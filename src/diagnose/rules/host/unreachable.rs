@@ -45,7 +45,11 @@ fn called_unreachable(case: &Case<'_>) -> Vec<Finding> {
     for (netns, network) in case.networks() {
         let counters = ["IcmpInDestUnreachs", "Icmp6InDestUnreachs"];
         let arrived = growth(case, netns, &counters);
-        let own = growth(case, netns, &["IcmpOutDestUnreachs", "Icmp6OutDestUnreachs"]);
+        let own = growth(
+            case,
+            netns,
+            &["IcmpOutDestUnreachs", "Icmp6OutDestUnreachs"],
+        );
         let count = |of: &[(u64, Fact)]| of.iter().map(|(grown, _)| grown).sum::<u64>();
         if count(&arrived) <= count(&own) {
             continue;

@@ -22,8 +22,8 @@ pub use firewall::{
 pub use loss::losses;
 pub(super) use loss::sent_again;
 pub use mtu::black_holes;
-pub(super) use route::{is_cut_off, tried_again};
 pub use route::{LINK_DOWN, NEIGHBOUR_FAILED, NO_ROUTE};
+pub(super) use route::{is_cut_off, tried_again};
 pub use source::WRONG_SOURCE_ADDRESS;
 pub use window::{RECEIVE_WINDOW_SMALL, SEND_BUFFER_SMALL};
 

@@ -61,7 +61,9 @@ pub fn black_holes(case: &Case<'_>) -> Vec<Finding> {
                 &MTU_BLACK_HOLE,
                 Severity::Error,
                 Subject::Path { netns, to },
-                format!("large packets vanish on the path to {to}: MTU {mtu} is too large, and {why}"),
+                format!(
+                    "large packets vanish on the path to {to}: MTU {mtu} is too large, and {why}"
+                ),
             )
         });
     }

@@ -73,7 +73,9 @@ fn no_route(case: &Case<'_>) -> Vec<Finding> {
 
 /// The attempts to connect that get no answer yet, to peers with which others had none in the earlier sample: a
 /// program that gives up and tries again before the kernel sends again.
-pub(in crate::diagnose::rules) fn tried_again(case: &Case<'_>) -> BTreeMap<(u16, IpAddr), Vec<SocketAt>> {
+pub(in crate::diagnose::rules) fn tried_again(
+    case: &Case<'_>,
+) -> BTreeMap<(u16, IpAddr), Vec<SocketAt>> {
     let Some(before) = case.before else {
         return BTreeMap::new();
     };

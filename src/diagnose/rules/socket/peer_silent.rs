@@ -117,7 +117,12 @@ fn gives_up_in(case: &Case<'_>, at: SocketAt) -> Option<u32> {
     }
     let rto = u64::from(info.rto_us()?) / 1000;
     let first = rto.checked_shr(doublings.into())?.max(SHORTEST_MS);
-    let waited = |number: u8| first.checked_shl(number.into()).unwrap_or(LONGEST_MS).min(LONGEST_MS);
+    let waited = |number: u8| {
+        first
+            .checked_shl(number.into())
+            .unwrap_or(LONGEST_MS)
+            .min(LONGEST_MS)
+    };
     let since: u64 = (1..repetitions).map(waited).sum();
     let since = since + u64::from(info.last_data_sent_ms()?);
     let doubled = u64::from((LONGEST_MS / SHORTEST_MS).ilog2());

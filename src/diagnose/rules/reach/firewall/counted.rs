@@ -225,7 +225,10 @@ fn answers_stopped(case: &Case<'_>, netns: u16, network: &Network) -> Vec<Findin
             && socket.proto == Proto::Tcp
             && socket.state == State::Listen
             && !socket.local.ip().is_some_and(|ip| ip.is_loopback());
-        let port = socket.local.port().and_then(|port| u16::try_from(port).ok());
+        let port = socket
+            .local
+            .port()
+            .and_then(|port| u16::try_from(port).ok());
         let Some(port) = port.filter(|_| listens) else {
             continue;
         };

@@ -21,7 +21,11 @@ pub(super) enum Stage {
 }
 
 impl Stage {
-    pub(super) fn of(case: &Case<'_>, at: SocketAt, dropped: &[(IpAddr, (IpAddr, u16))]) -> Option<Stage> {
+    pub(super) fn of(
+        case: &Case<'_>,
+        at: SocketAt,
+        dropped: &[(IpAddr, (IpAddr, u16))],
+    ) -> Option<Stage> {
         let socket = case.socket(at);
         let is_dropped = || {
             let ends = socket.peer.ip().zip(socket.local.end());
@@ -31,7 +35,9 @@ impl Stage {
             State::SynSent if case.index.waits(at) => Some(Stage::Connecting),
             _ if case.index.waits(at) => Some(Stage::Sending),
             // No healthy handshake takes as long as a look.
-            State::SynRecv => (case.earlier(at)?.state == State::SynRecv).then_some(Stage::Answering),
+            State::SynRecv => {
+                (case.earlier(at)?.state == State::SynRecv).then_some(Stage::Answering)
+            }
             State::Established if !dropped.is_empty() => is_dropped().then_some(Stage::Hearing),
             _ => None,
         }
