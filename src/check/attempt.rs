@@ -8,7 +8,7 @@ use crate::host::{Network, RouteAnswer};
 use crate::ping::losses::Refusal;
 use crate::ping::trace::Trace;
 use crate::reference::errno;
-use crate::rtnetlink::{Link, Neighbour, Reachability, Route, RouteKind};
+use crate::rtnetlink::{Link, Neighbour, Reachability, Route, RouteKind, RoutingRule};
 use crate::sockets::Proto;
 
 /// An address, and what became of the attempt to connect to it.
@@ -92,6 +92,8 @@ pub struct Step<'a> {
     pub reachability: Option<Reachability>,
     /// What is known of it.
     pub neighbour: Option<&'a Neighbour>,
+    /// The rule that chose the routing table, if it is one of its own.
+    pub rule: Option<&'a RoutingRule>,
 }
 
 impl<'a> Step<'a> {
@@ -111,6 +113,11 @@ impl<'a> Step<'a> {
             hop,
             reachability: neighbour.map(|it| it.reachability),
             neighbour,
+            rule: network
+                .chosen_by
+                .iter()
+                .find(|(of, _)| *of == to)
+                .map(|(_, rule)| rule),
         })
     }
 
@@ -160,7 +167,10 @@ impl<'a> Step<'a> {
             None => "no gateway".to_owned(),
         });
         let table = route.special_table();
-        words.extend(table.map(|table| format!("table {table} (chosen by a rule: ip rule)")));
+        words.extend(table.map(|table| match self.rule {
+            Some(rule) => format!("table {table}, chosen by the rule {rule}"),
+            None => format!("table {table} (chosen by a rule: ip rule)"),
+        }));
         words.join(", ")
     }
 
@@ -232,15 +242,24 @@ impl Attempt {
         self.translated.unwrap_or(self.to)
     }
 
+    fn translated_words(&self) -> String {
+        self.translated
+            .map_or_else(String::new, |it| format!(", translated to {it} (DNAT)"))
+    }
+
     /// What became of it, in words.
     pub fn words(&self) -> String {
         let is_udp = self.proto == Proto::Udp;
         match &self.outcome {
-            Outcome::Open if is_udp => "a datagram came back".to_owned(),
+            Outcome::Open if is_udp => format!("a datagram came back{}", self.translated_words()),
             Outcome::Refused(None) if is_udp => {
                 format!("refused: {} sent ICMP port unreachable", self.to.ip())
             }
-            Outcome::Silent if is_udp => format!("nothing came back in {}", shown(self.time)),
+            Outcome::Silent if is_udp => format!(
+                "nothing came back in {}{}",
+                shown(self.time),
+                self.translated_words()
+            ),
             Outcome::Open => {
                 let again = match self.syns.saturating_sub(1) {
                     0 => String::new(),
@@ -250,10 +269,7 @@ impl Attempt {
                 let from = self
                     .local
                     .map_or_else(String::new, |local| format!(" from {local}"));
-                let through = self
-                    .translated
-                    .map_or_else(String::new, |it| format!(", translated to {it} (DNAT)"));
-                format!("accepted{from}{again}{through}")
+                format!("accepted{from}{again}{}", self.translated_words())
             }
             Outcome::Refused(None) => match (&self.heard, self.heard.reset()) {
                 (_, None) => "refused: a reset (RST) came".to_owned(),
@@ -270,7 +286,8 @@ impl Attempt {
                     0 | 1 => "the SYN".to_owned(),
                     n => format!("{n} SYNs"),
                 };
-                format!("no answer to {syns} in {}", shown(self.time))
+                let through = self.translated_words();
+                format!("no answer to {syns} in {}{through}", shown(self.time))
             }
             Outcome::Overtaken => {
                 format!(

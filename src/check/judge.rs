@@ -352,7 +352,9 @@ impl Matter<'_> {
             Outcome::Refused(None) if home.is_some_and(|it| it == 0 || target.is_near()) => {
                 attempt::refused_here(&target)
             }
-            Outcome::Refused(None) if self.proto == Proto::Udp => Some(attempt::closed_by_icmp(to)),
+            Outcome::Refused(None) if self.proto == Proto::Udp => {
+                Some(attempt::closed_by_icmp(end))
+            }
             Outcome::Refused(None) => {
                 let reset = attempt.heard.reset();
                 let unlike = || {
@@ -366,9 +368,34 @@ impl Matter<'_> {
                     attempt::refused(to, reset, unlike())
                 })
             }
+            Outcome::Rejected(refusal)
+                if self.proto == Proto::Udp
+                    && attempt.translated.is_some()
+                    && refusal.by == Some(end.ip())
+                    && attempt::is_port(&refusal) =>
+            {
+                Some(attempt::closed_by_icmp(end))
+            }
             Outcome::Refused(Some(refusal)) | Outcome::Rejected(refusal) => {
                 let trace = attempt.trace.as_ref();
                 Some(attempt::rejected(to, &refusal, trace, icmp()))
+            }
+            Outcome::Silent if self.proto == Proto::Udp && home.is_some() => {
+                let netns = home.unwrap_or(0);
+                let to = (end.ip(), end.port());
+                let listeners = self.case.index.listeners(self.proto, netns, to);
+                let mut unread = listeners
+                    .iter()
+                    .filter(|at| self.case.socket(**at).recv_q > 0);
+                Some(match unread.next() {
+                    Some(at) => {
+                        let holders = self.case.index.processes(&[*at]).into_iter();
+                        let mut pids = holders.map(|it| self.case.sample.process(it).pid);
+                        let stopped = pids.find(|pid| (self.is_stopped)(*pid));
+                        attempt::udp_unread(self.case, *at, stopped)
+                    }
+                    None => attempt::udp_silent(to.into(), attempt.time),
+                })
             }
             Outcome::Silent if self.proto == Proto::Udp => {
                 Some(attempt::udp_silent(to, attempt.time))

@@ -108,7 +108,7 @@ impl Layer {
             ])
         {
             Layer::Path
-        } else if is_one(&[&attempt::PUBLISHED_NOWHERE]) {
+        } else if is_one(&[&attempt::PUBLISHED_NOWHERE, &attempt::UDP_UNREAD]) {
             Layer::Server
         } else if matches!(rule.check, Check::Attempt) {
             Layer::Connect

@@ -8,7 +8,9 @@ use serde::{Deserialize, Serialize};
 use super::counters::Counters;
 use super::traced::Traced;
 use crate::nftables::Firewall;
-use crate::rtnetlink::{InterfaceAddress, Link, Neighbour, Qdisc, Reachability, Route};
+use crate::rtnetlink::{
+    InterfaceAddress, Link, Neighbour, Qdisc, Reachability, Route, RoutingRule,
+};
 use crate::sockets::stored;
 
 /// The network stack of one namespace at one moment. A part that was not read is empty.
@@ -44,6 +46,9 @@ pub struct Network {
     /// What the kernel told while it was traced; `None`: it was not.
     #[serde(default)]
     pub traced: Option<Traced>,
+    /// The rules that chose the tables of those routes that are in a table of its own, by the address.
+    #[serde(skip)]
+    pub chosen_by: Vec<(IpAddr, RoutingRule)>,
     /// Tables of iptables-legacy, whose rules cannot be read.
     #[serde(default, deserialize_with = "stored::list")]
     pub legacy_tables: Vec<Box<str>>,

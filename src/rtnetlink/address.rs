@@ -58,14 +58,7 @@ pub struct InterfaceAddress {
 impl InterfaceAddress {
     /// Whether its network has an address.
     pub fn covers(&self, to: IpAddr) -> bool {
-        let bits = |ip: IpAddr| match ip {
-            IpAddr::V4(ip) => (u128::from(ip.to_bits()), 32),
-            IpAddr::V6(ip) => (ip.to_bits(), 128),
-        };
-        let ((own, width), (other, other_width)) = (bits(self.address), bits(to));
-        let rest = width - u32::from(self.prefix).min(width);
-        // A prefix of 0 bits matches every address; checked_shr gives `None` for a shift by the whole width.
-        width == other_width && (own ^ other).checked_shr(rest).unwrap_or(0) == 0
+        super::covers(self.address, self.prefix, to)
     }
 
     /// Writes the request for all addresses.

@@ -7,6 +7,7 @@
 //! | [`address`] | an address of an interface |
 //! | [`neighbour`] | a neighbour: whether its link-layer address is known |
 //! | [`route`] | the answer to "how is this address reached" |
+//! | [`rule`] | a rule that chooses a routing table |
 //! | [`qdisc`] | the queue in which packets wait to be sent |
 //!
 //! Each file has the request and a reader of one reply. Sources: `linux/rtnetlink.h`, `linux/if_link.h`,
@@ -17,12 +18,14 @@ pub mod link;
 pub mod neighbour;
 pub mod qdisc;
 pub mod route;
+pub mod rule;
 
 pub use address::InterfaceAddress;
 pub use link::Link;
 pub use neighbour::{Neighbour, Reachability};
 pub use qdisc::Qdisc;
-pub use route::{Route, RouteKind};
+pub use route::{Question, Route, RouteKind};
+pub use rule::{Outgoing, RoutingRule};
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
@@ -46,6 +49,18 @@ fn ip(bytes: &[u8]) -> Option<IpAddr> {
         16 => Some(Ipv6Addr::from(<[u8; 16]>::try_from(bytes).ok()?).into()),
         _ => None,
     }
+}
+
+/// Whether a network has an address.
+fn covers(net: IpAddr, prefix: u8, to: IpAddr) -> bool {
+    let bits = |ip: IpAddr| match ip {
+        IpAddr::V4(ip) => (u128::from(ip.to_bits()), 32),
+        IpAddr::V6(ip) => (ip.to_bits(), 128),
+    };
+    let ((own, width), (other, other_width)) = (bits(net), bits(to));
+    let rest = width - u32::from(prefix).min(width);
+    // A prefix of 0 bits matches every address; checked_shr gives `None` for a shift by the whole width.
+    width == other_width && (own ^ other).checked_shr(rest).unwrap_or(0) == 0
 }
 
 /// A text that ends with a NUL, at most 64 characters of it.

@@ -12,6 +12,7 @@ const GET: u16 = 26;
 /// `struct rtmsg`: family, lengths of destination and source, TOS, table, protocol, scope, type, flags.
 const LEN: usize = 12;
 mod field {
+    pub(super) const SOURCE_BITS: usize = 2;
     pub(super) const TABLE: usize = 4;
     pub(super) const KIND: usize = 7;
     pub(super) const FLAGS: usize = 8;
@@ -20,11 +21,14 @@ mod field {
 /// `RTA_*`.
 mod attribute {
     pub(super) const DESTINATION: u16 = 1;
+    pub(super) const FROM: u16 = 2;
     pub(super) const INTERFACE: u16 = 4;
     pub(super) const GATEWAY: u16 = 5;
     pub(super) const SOURCE: u16 = 7;
     pub(super) const TABLE: u16 = 15;
     pub(super) const VIA: u16 = 18;
+    pub(super) const IP_PROTOCOL: u16 = 27;
+    pub(super) const TO_PORT: u16 = 29;
 }
 
 /// `RTM_F_LOOKUP_TABLE`: the reply has the table in which the route was found.
@@ -61,6 +65,30 @@ impl RouteKind {
     }
 }
 
+/// What is asked of the kernel: the route of packets of this host, as rules of ip-rule(8) may tell them apart.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Question {
+    /// The address that they go to.
+    pub to: IpAddr,
+    /// The address that their socket is bound to, if it is.
+    pub from: Option<IpAddr>,
+    /// The number of the interface that it is bound to, if it is.
+    pub interface: Option<u32>,
+    /// The number of the protocol, and the port that they go to; `None`: any.
+    pub end: Option<(u8, u16)>,
+}
+
+impl From<IpAddr> for Question {
+    fn from(to: IpAddr) -> Self {
+        Question {
+            to,
+            from: None,
+            interface: None,
+            end: None,
+        }
+    }
+}
+
 /// A route to one address.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Route {
@@ -83,27 +111,38 @@ impl Route {
         (self.table != 0 && !USUAL_TABLES.contains(&self.table)).then_some(self.table)
     }
 
-    /// Writes the request for the route to an address.
-    pub fn request(to: IpAddr, sequence: u32, out: &mut Vec<u8>) {
-        let (family, bytes, four, sixteen);
-        match to {
-            IpAddr::V4(ip) => {
-                four = ip.octets();
-                (family, bytes) = (AF_INET, &four[..]);
-            }
-            IpAddr::V6(ip) => {
-                sixteen = ip.octets();
-                (family, bytes) = (AF_INET6, &sixteen[..]);
-            }
-        }
-        let bits = u8::try_from(bytes.len() * 8).unwrap_or(u8::MAX);
+    /// Writes the request for a route.
+    pub fn request(asked: &Question, sequence: u32, out: &mut Vec<u8>) {
+        let bytes = |ip: IpAddr| match ip {
+            IpAddr::V4(ip) => ip.octets().to_vec(),
+            IpAddr::V6(ip) => ip.octets().to_vec(),
+        };
+        let (to, from) = (bytes(asked.to), asked.from.map(bytes));
+        let from = from.filter(|it| it.len() == to.len());
+        let bits = u8::try_from(to.len() * 8).unwrap_or(u8::MAX);
         let mut fixed = [0; LEN];
+        let family = if asked.to.is_ipv4() {
+            AF_INET
+        } else {
+            AF_INET6
+        };
         (fixed[0], fixed[1]) = (family, bits);
+        fixed[field::SOURCE_BITS] = if from.is_some() { bits } else { 0 };
         fixed[field::FLAGS..].copy_from_slice(&LOOKUP_TABLE.to_ne_bytes());
-        Request::new(out, GET, ACK, sequence)
-            .bytes(&fixed)
-            .attribute(attribute::DESTINATION, bytes)
-            .finish();
+        let request = Request::new(out, GET, ACK, sequence).bytes(&fixed);
+        let mut request = request.attribute(attribute::DESTINATION, &to);
+        if let Some(from) = from {
+            request = request.attribute(attribute::FROM, &from);
+        }
+        if let Some(index) = asked.interface {
+            request = request.attribute(attribute::INTERFACE, &index.to_ne_bytes());
+        }
+        if let Some((protocol, port)) = asked.end {
+            request = request
+                .attribute(attribute::IP_PROTOCOL, &[protocol])
+                .attribute(attribute::TO_PORT, &port.to_be_bytes());
+        }
+        request.finish();
     }
 
     /// Reads the reply.

@@ -37,6 +37,78 @@ fn payload(fixed: &[u8], attributes: &[(u16, &[u8])]) -> Vec<u8> {
     bytes
 }
 
+/// A rule that looks into table 100, with these attributes.
+fn rule(family: u8, bits: (u8, u8), attributes: &[(u16, &[u8])]) -> RoutingRule {
+    let fixed = [family, bits.0, bits.1, 0, 0, 0, 0, 1, 0, 0, 0, 0];
+    let table = 100_u32.to_ne_bytes();
+    let all = [attributes, &[(15, &table[..])]].concat();
+    RoutingRule::read(&payload(&fixed, &all)).unwrap().unwrap()
+}
+
+#[test]
+fn the_rule_that_chose_a_table_is_the_first_that_the_packet_matches() {
+    let priority = |it: u32| it.to_ne_bytes();
+    let ports = [5432_u16.to_ne_bytes(), 5433_u16.to_ne_bytes()].concat();
+    let rules = [
+        rule(2, (0, 0), &[(6, &priority(9))]),
+        rule(2, (0, 24), &[(6, &priority(1)), (2, &[10, 9, 1, 0])]),
+        rule(2, (0, 0), &[(6, &priority(2)), (22, &[6]), (24, &ports)]),
+        rule(2, (16, 0), &[(6, &priority(3)), (1, &[10, 8, 0, 0])]),
+        rule(2, (0, 0), &[(6, &priority(4)), (17, b"tun0\0")]),
+        rule(2, (0, 0), &[(6, &priority(5)), (10, &7_u32.to_ne_bytes())]),
+        rule(10, (0, 0), &[(6, &priority(0))]),
+    ];
+    let packet = Outgoing {
+        to: [10, 9, 2, 2].into(),
+        from: None,
+        by: None,
+        end: Some((6, 80)),
+        user: 0,
+    };
+    let chosen = |packet: Outgoing<'_>| {
+        let chosen = RoutingRule::chosen(&rules, &packet, 100);
+        chosen.map(ToString::to_string)
+    };
+    let text = |text: &str| Some(text.to_owned());
+    assert_eq!(chosen(packet), text("9: from all lookup 100"));
+    let with_port = Outgoing {
+        end: Some((6, 5433)),
+        ..packet
+    };
+    let of_port = "2: from all ipproto tcp dport 5432-5433 lookup 100";
+    assert_eq!(chosen(with_port), text(of_port));
+    let bound = Outgoing {
+        from: Some([10, 9, 1, 2].into()),
+        ..with_port
+    };
+    assert_eq!(chosen(bound), text("1: from 10.9.1.0/24 lookup 100"));
+    let elsewhere = Outgoing {
+        to: [10, 8, 1, 1].into(),
+        ..packet
+    };
+    assert_eq!(
+        chosen(elsewhere),
+        text("3: from all to 10.8.0.0/16 lookup 100")
+    );
+    let by = Outgoing {
+        by: Some("tun0"),
+        ..packet
+    };
+    assert_eq!(chosen(by), text("4: from all oif tun0 lookup 100"));
+    assert_eq!(RoutingRule::chosen(&rules, &packet, 101), None);
+    let of_v6 = Outgoing {
+        to: "fd00::1".parse().unwrap(),
+        ..packet
+    };
+    assert_eq!(chosen(of_v6), text("0: from all lookup 100"));
+    // Another family, and a message that is cut short.
+    assert_eq!(
+        RoutingRule::read(&[128, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 0]).unwrap(),
+        None
+    );
+    assert!(RoutingRule::read(&[2; 11]).is_err());
+}
+
 #[test]
 fn a_link_has_its_name_its_state_and_its_counters() {
     let mut fixed = [0; 16];

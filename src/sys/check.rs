@@ -16,7 +16,7 @@ use crate::ping::trace::Trace;
 use crate::sockdiag::TcpInfo;
 use crate::sockets::Proto;
 use crate::sys::connect::connect_started;
-use crate::sys::datagram_probe;
+use crate::sys::datagram_probe::{self, Probed};
 use crate::sys::fill::tcp_info_of;
 use crate::sys::handshake::{self, handshake, prepare};
 use crate::sys::icmp;
@@ -165,8 +165,16 @@ pub fn datagrams(
             scope.spawn(move || {
                 let mut attempt = Attempt::new(to, Proto::Udp);
                 let asked = datagram_probe::probe(to, data, options, wait, signals);
-                let (outcome, took) = asked.unwrap_or((handshake::Outcome::Silent, Duration::ZERO));
-                attempt.time = took;
+                let Ok(Probed {
+                    outcome,
+                    took,
+                    local,
+                }) = asked
+                else {
+                    attempt.outcome = Outcome::Silent;
+                    return attempt;
+                };
+                (attempt.time, attempt.local) = (took, local);
                 attempt.outcome = match outcome {
                     handshake::Outcome::Open => Outcome::Open,
                     handshake::Outcome::Refused => Outcome::Refused(None),

@@ -21,14 +21,25 @@ use crate::sys::waiting::ready_within;
 /// Bytes that a probe carries.
 const DATA: [u8; 32] = [0; 32];
 
-/// Sends one packet, with these bytes or others; gives the answer, and how long it took. Whoever reads at that port may answer too.
+/// What became of a packet.
+#[derive(Debug)]
+pub struct Probed {
+    /// The answer.
+    pub outcome: Outcome,
+    /// How long it took.
+    pub took: Duration,
+    /// The address and port that it was sent from.
+    pub local: Option<SocketAddr>,
+}
+
+/// Sends one packet, with these bytes or others. Whoever reads at that port may answer too.
 pub fn probe(
     address: SocketAddr,
     data: Option<&[u8]>,
     options: &icmp::Options,
     timeout: Duration,
     signals: &Signals,
-) -> Result<(Outcome, Duration)> {
+) -> Result<Probed> {
     let fail = |operation: &str, error: &io::Error| {
         Error::os(Kind::CannotRun, operation, error).on(address.to_string())
     };
@@ -43,8 +54,13 @@ pub fn probe(
     let data = data.unwrap_or(&DATA);
     let sent = socket.send_to(data, &to).and_then(|_| socket.connect(&to));
     if let Err(error) = sent {
-        return Ok((Outcome::Failed(error), Duration::ZERO));
+        return Ok(Probed {
+            outcome: Outcome::Failed(error),
+            took: Duration::ZERO,
+            local: None,
+        });
     }
+    let local = socket.local_addr().ok().and_then(|it| it.as_socket());
     let mut fds = [
         PollFd::new(socket.as_fd(), PollFlags::POLLIN),
         PollFd::new(signals.as_fd(), PollFlags::POLLIN),
@@ -62,7 +78,11 @@ pub fn probe(
             None => Outcome::Open,
         },
     };
-    Ok((outcome, took))
+    Ok(Probed {
+        outcome,
+        took,
+        local,
+    })
 }
 
 /// The target itself says that the port is closed (`ICMP` 3/3, `ICMPv6` 1/4).

@@ -18,7 +18,9 @@ use crate::host::network::BEYOND;
 use crate::host::{Machine, Network, Note, RouteAnswer, RouteTo, Sample};
 use crate::netlink::Malformed;
 use crate::nftables::{self, Chain, Firewall, Rule, Set, conntrack};
-use crate::rtnetlink::{InterfaceAddress, Link, Neighbour, Qdisc, Route};
+use crate::rtnetlink::{
+    InterfaceAddress, Link, Neighbour, Outgoing, Qdisc, Question, Route, RoutingRule,
+};
 
 /// More of a kind than this is not kept: a table of neighbours has 1,024 entries by default.
 const MOST: usize = 65_536;
@@ -75,6 +77,12 @@ impl Firewalls {
 /// Looks at the namespace that this thread is in, but for its packet filter, and asks for the routes to these
 /// addresses.
 pub fn network(routes_to: &[IpAddr]) -> Network {
+    let asked: Vec<Question> = routes_to.iter().map(|to| (*to).into()).collect();
+    network_with(&asked, None)
+}
+
+/// The same, with the routes of packets of which more is known; `by`: the interface that their sockets are bound to.
+pub fn network_with(routes: &[Question], by: Option<&str>) -> Network {
     let mut network = Network::default();
     let read = |name: &str| fs::read_to_string(format!("/proc/thread-self/net/{name}"));
     for name in ["snmp", "netstat"] {
@@ -104,10 +112,11 @@ pub fn network(routes_to: &[IpAddr]) -> Network {
         network.qdiscs = all(netlink, Qdisc::request, |bytes| {
             Qdisc::read(bytes).map(Some)
         });
-        network.routes = routes_to
+        network.routes = routes
             .iter()
-            .filter_map(|to| route(netlink, *to))
+            .filter_map(|asked| route(netlink, asked))
             .collect();
+        add_rules(&mut network, netlink, routes, by);
         add_autoconfiguration(&mut network, netlink);
     }
     for name in ["ip_tables_names", "ip6_tables_names"] {
@@ -158,7 +167,7 @@ fn add_autoconfiguration(network: &mut Network, netlink: &mut Netlink) {
     learned.sort_unstable();
     learned.dedup();
     if !learned.is_empty() {
-        network.routes.extend(route(netlink, BEYOND));
+        network.routes.extend(route(netlink, &BEYOND.into()));
     }
     for index in learned.into_iter().take(MOST_AUTOCONFIGURED) {
         let Some(name) = network.link(index).map(|link| link.name.clone()) else {
@@ -250,10 +259,36 @@ fn all<T>(
     found
 }
 
+/// Adds the rules that chose tables of their own.
+fn add_rules(network: &mut Network, netlink: &mut Netlink, asked: &[Question], by: Option<&str>) {
+    let tables = network.routes.iter().filter_map(|it| match it.answer {
+        RouteAnswer::Route(route) => Some((it.to, route.special_table()?)),
+        RouteAnswer::Refused(_) => None,
+    });
+    let tables: Vec<(IpAddr, u32)> = tables.collect();
+    if tables.is_empty() {
+        return;
+    }
+    let rules = all(netlink, RoutingRule::request, RoutingRule::read);
+    for (to, table) in tables {
+        let asked = asked.iter().find(|it| it.to == to);
+        let packet = Outgoing {
+            to,
+            from: asked.and_then(|it| it.from),
+            by,
+            end: asked.and_then(|it| it.end),
+            user: super::users::own(),
+        };
+        let chosen = RoutingRule::chosen(&rules, &packet, table);
+        network.chosen_by.extend(chosen.map(|it| (to, it.clone())));
+    }
+}
+
 /// How an address is reached; `None`: the kernel does not tell.
-fn route(netlink: &mut Netlink, to: IpAddr) -> Option<RouteTo> {
+fn route(netlink: &mut Netlink, asked: &Question) -> Option<RouteTo> {
+    let to = asked.to;
     let mut route = None;
-    let request = |sequence, out: &mut Vec<u8>| Route::request(to, sequence, out);
+    let request = |sequence, out: &mut Vec<u8>| Route::request(asked, sequence, out);
     let asked = netlink.dump(request, &mut |payload| route = Route::read(payload).ok());
     let answer = match asked {
         Ok(_) => RouteAnswer::Route(route?),

@@ -4,7 +4,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use super::look::{MOST_ADDRESSES, Seen, look, look_after, look_at_unix};
+use super::look::{MOST_ADDRESSES, Seen, Way, look, look_after, look_at_unix};
 use super::proxy::Proxy;
 use super::talk::{self, Talked};
 use super::{Args, mtu};
@@ -79,9 +79,13 @@ pub(super) fn tcp(
 ) -> Result<Gathered> {
     let left = || end.saturating_duration_since(Instant::now());
     let keep = ports(addresses);
-    let before = look(addresses, &keep)?;
-    let began = Instant::now();
     let options = args.options()?;
+    let way = Way {
+        options: &options,
+        protocol: 6,
+    };
+    let before = look(addresses, &keep, way)?;
+    let began = Instant::now();
     // Some time is left for the trace.
     let wait = WAIT.min(left().mul_f64(0.75));
     let grace = if args.all_addresses { wait } else { GRACE };
@@ -105,10 +109,10 @@ pub(super) fn tcp(
         Some(open) => talk::talk(args, target, open, &options, end)?,
         None => Talked::default(),
     };
-    let mut after = look_after(&attempts, addresses, &keep)?;
+    let mut after = look_after(&attempts, addresses, &keep, way)?;
     while is_unaccepted(&attempts, &after) && Instant::now() < end {
         std::thread::sleep(TICK);
-        after = look_after(&attempts, addresses, &keep)?;
+        after = look_after(&attempts, addresses, &keep, way)?;
     }
     let elapsed = began.elapsed();
     drop(sockets);
@@ -171,13 +175,22 @@ fn is_unaccepted(attempts: &[Attempt], seen: &Seen) -> bool {
 pub(super) fn udp(args: &Args, addresses: &[SocketAddr], end: Instant) -> Result<Gathered> {
     let left = end.saturating_duration_since(Instant::now());
     let keep = ports(addresses);
-    let before = look(addresses, &keep)?;
+    let options = args.options()?;
+    let way = Way {
+        options: &options,
+        protocol: 17,
+    };
+    let before = look(addresses, &keep, way)?;
     let began = Instant::now();
     let data = args.send.as_deref().map(unescaped);
     let data = data.or_else(|| datagram_of(addresses.first()?.port()));
     let wait = WAIT.min(left);
-    let attempts = probes::datagrams(addresses, data.as_deref(), &args.options()?, wait);
-    let after = look_after(&attempts, addresses, &keep)?;
+    let mut attempts = probes::datagrams(addresses, data.as_deref(), &options, wait);
+    for attempt in &mut attempts {
+        let from = attempt.local;
+        attempt.translated = from.and_then(|from| translated(17, from, attempt.to));
+    }
+    let after = look_after(&attempts, addresses, &keep, way)?;
     Ok(Gathered {
         proto: Proto::Udp,
         lookup: None,

@@ -10,10 +10,13 @@ use crate::check::{Attempt, Outcome, Step};
 use crate::commands::looking::add_processes;
 use crate::error::Result;
 use crate::host::{Forward, Index, Network, Sample, SocketAt};
+use crate::rtnetlink::Question;
 use crate::sockets::filter::is_listening;
 use crate::sockets::{Address, Proto, Socket, State};
 use crate::sys::around::is_here;
+use crate::sys::icmp::Options;
 use crate::sys::network;
+use crate::sys::resolve::interface_number;
 use crate::sys::sockets::namespaces::Place;
 use crate::sys::sockets::processes::Depth;
 use crate::sys::sockets::{Query, Taken, forwards, sample};
@@ -34,10 +37,30 @@ pub(super) struct Seen {
     pub(super) homes: Vec<(IpAddr, u16)>,
 }
 
+/// What the packets are, as rules that choose a route may tell them apart.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Way<'a> {
+    pub(super) options: &'a Options,
+    /// The number of the protocol.
+    pub(super) protocol: u8,
+}
+
+impl Way<'_> {
+    fn to(&self, end: SocketAddr) -> Question {
+        let by = self.options.device.as_deref();
+        Question {
+            from: self.options.source.map(|it| it.ip()),
+            interface: by.and_then(interface_number),
+            end: Some((self.protocol, end.port())),
+            ..end.ip().into()
+        }
+    }
+}
+
 /// Looks at the sockets of these ports, and at the network stack with the routes to the addresses.
-pub(super) fn look(addresses: &[SocketAddr], ports: &[u32]) -> Result<Sample> {
+pub(super) fn look(addresses: &[SocketAddr], ports: &[u32], way: Way<'_>) -> Result<Sample> {
     let query = query(vec![Proto::Tcp, Proto::Udp], vec![Place::own()], false);
-    Ok(take(&query, addresses, ports)?.sample)
+    Ok(take(&query, addresses, ports, way)?.sample)
 }
 
 /// The same after the attempts, with the processes; and with the other namespaces, if the server may be in one.
@@ -45,6 +68,7 @@ pub(super) fn look_after(
     attempts: &[Attempt],
     addresses: &[SocketAddr],
     ports: &[u32],
+    way: Way<'_>,
 ) -> Result<Seen> {
     let mut query = query(vec![Proto::Tcp, Proto::Udp], vec![Place::own()], true);
     let ends = attempts.iter().filter_map(|it| it.translated);
@@ -60,7 +84,7 @@ pub(super) fn look_after(
             .chain(ends.map(|it| it.port().into()))
             .collect::<Vec<u32>>(),
     );
-    let taken = take(&query, addresses, ports)?;
+    let taken = take(&query, addresses, ports, way)?;
     let leads_to = forwards::find(&taken, &[]);
     let network = taken.sample.networks.first();
     let neighbours = network.map_or_else(Vec::new, |it| virtual_neighbours(attempts, it));
@@ -80,7 +104,7 @@ pub(super) fn look_after(
         }
         let inside = inside.iter().map(|it| u32::from(it.port()));
         let ports: Vec<u32> = ports.iter().copied().chain(inside).collect();
-        let taken = take(&query, addresses, &ports)?;
+        let taken = take(&query, addresses, &ports, way)?;
         seen.forwards = forwards::find(&taken, &query.places);
         seen.sample = taken.sample;
         seen.homes = homes(&query.places, &neighbours);
@@ -89,7 +113,7 @@ pub(super) fn look_after(
             let networks = &mut seen.sample.networks;
             if networks.len() <= at {
                 networks.resize_with(at + 1, Network::default);
-                let look = || network_of(addresses);
+                let look = || network_of(addresses, None);
                 networks[at] = query.places[at].inside(look).unwrap_or_default();
             }
         }
@@ -172,22 +196,27 @@ fn query(protos: Vec<Proto>, places: Vec<Place>, with_owners: bool) -> Query {
     }
 }
 
-fn take(query: &Query, addresses: &[SocketAddr], ports: &[u32]) -> Result<Taken> {
+fn take(query: &Query, addresses: &[SocketAddr], ports: &[u32], way: Way<'_>) -> Result<Taken> {
     let is_one = |port: Option<u32>| port.is_some_and(|port| ports.contains(&port));
     let keep = |socket: &Socket| is_one(socket.local.port()) || is_one(socket.peer.port());
     let mut taken = sample(query, &keep)?;
-    taken.sample.networks.push(network_of(addresses));
+    taken.sample.networks.push(network_of(addresses, Some(way)));
     taken.sample.machine = Some(network::machine());
     Ok(taken)
 }
 
 /// The network stack of the namespace that this thread is in, with its packet filter.
-fn network_of(addresses: &[SocketAddr]) -> Network {
-    let routes: Vec<IpAddr> = addresses.iter().map(SocketAddr::ip).collect();
+fn network_of(addresses: &[SocketAddr], way: Option<Way<'_>>) -> Network {
+    let routes = addresses.iter().map(|it| match way {
+        Some(way) => way.to(*it),
+        None => it.ip().into(),
+    });
+    let routes: Vec<Question> = routes.collect();
+    let by = way.and_then(|it| it.options.device.as_deref());
     Network {
         // Anew each time: how far its counters rose is told.
         firewall: network::Firewalls::default().of(0),
-        ..network::network(&routes)
+        ..network::network_with(&routes, by)
     }
 }
 

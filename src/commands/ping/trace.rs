@@ -127,7 +127,9 @@ impl<'a> Probes<'a> {
         let signals = &self.prober.signals;
         let (outcome, took) = match self.kind {
             Kinds::Udp(port) => {
-                datagram_probe::probe(target.at(port), None, options, self.timeout, signals)?
+                let at = target.at(port);
+                let probed = datagram_probe::probe(at, None, options, self.timeout, signals)?;
+                (probed.outcome, probed.took)
             }
             Kinds::Tcp(port) => {
                 let at = target.at(port);

@@ -149,6 +149,7 @@ pub static ALL: &[&Rule] = &[
     &attempt::PORT_FILTERED,
     &attempt::PUBLISHED_NOWHERE,
     &attempt::UDP_NO_ANSWER,
+    &attempt::UDP_UNREAD,
     &attempt::UNIX_SOCKET_UNREACHABLE,
     &host::ADDRESS_NOT_LOCAL,
     &host::BACKLOG_DROPS,

@@ -89,6 +89,11 @@ impl Chain {
         format!("10.81.{}.2", self.hosts.len() - 2)
     }
 
+    /// The first letters of the id of the container of a process.
+    pub(crate) fn container_of(pid: u32) -> String {
+        format!("5d0c{pid:08x}")
+    }
+
     /// `sockdoc ARGS...` at a host.
     pub(crate) fn sockdoc(&self, at: usize, args: &[&str]) -> Command {
         let mut command = self.hosts[at].launched();

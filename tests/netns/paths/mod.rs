@@ -112,12 +112,14 @@ impl Row {
         let server = chain.address();
         let cacert = format!("/etc/netns/{}/ca.pem", chain.client().name);
         let mut args = vec!["check", "--json", "--timeout", "20"];
+        let pid = chain.pid.load(Ordering::Relaxed);
         let filled = |text: &str| {
             text.replace("SERVER", &server)
                 .replace("CACERT", &cacert)
                 .replace("NAMESPACE", &chain.server().name)
                 .replace("FOLDER", chain.folder.path().to_str().expect("a path"))
-                .replace("PID", &chain.pid.load(Ordering::Relaxed).to_string())
+                .replace("CONTAINER", &Chain::container_of(pid))
+                .replace("PID", &pid.to_string())
         };
         let target: Vec<String> = self.target.iter().map(|it| filled(it)).collect();
         let shows = filled(self.shows);

@@ -331,6 +331,38 @@ pub(super) const ROWS: &[Row] = &[
         )
     },
     Row {
+        shows: "table 100, chosen by the rule 32765: from all ipproto tcp dport 5432 lookup 100",
+        ..row(
+            "healthy, a rule leads to a table of its own",
+            None,
+            "is reachable",
+            |chain| {
+                chain.client().ip(&[
+                    "route del 10.81.2.0/24",
+                    "route add 10.81.2.0/24 via 10.81.0.2 table 100",
+                    "rule add ipproto tcp dport 5432 lookup 100",
+                ]);
+                kept![]
+            },
+        )
+    },
+    Row {
+        target: &["SERVER:5432", "--from", "10.81.0.1"],
+        shows: "table 77, chosen by the rule 100: from 10.81.0.1 lookup 77",
+        ..row(
+            "a rule leads to a router that is not there",
+            Some(("neighbour", "neighbour_failed")),
+            "10.81.0.77",
+            |chain| {
+                chain.client().ip(&[
+                    "rule add priority 100 from 10.81.0.1 lookup 77",
+                    "route add 10.81.2.0/24 via 10.81.0.77 table 77",
+                ]);
+                kept![]
+            },
+        )
+    },
+    Row {
         target: &["SERVER:5432", "--from", "right"],
         shows: "from 10.81.2.2, TTL 62",
         ..row(

@@ -1,8 +1,9 @@
 //! Other forms of a target, and faults of the server's side.
 
+use std::net::UdpSocket;
 use std::os::fd::OwnedFd;
 use std::os::unix::net::{UnixDatagram, UnixListener, UnixStream};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -14,6 +15,7 @@ use socket2::{Domain, SockAddr, Socket, Type};
 use super::Row;
 use super::chain::Chain;
 use super::rows::{Listening, NOTHING, full, idle_listener, listener, row};
+use crate::dns_server::{DnsServer, Script};
 use crate::faults::{Kept, kept};
 use crate::namespace::Namespace;
 use crate::support::{Running, until};
@@ -26,6 +28,9 @@ sockopt_impl!(
     libc::TCP_DEFER_ACCEPT,
     libc::c_int
 );
+
+/// A DNS query for localhost, as --send takes it.
+const QUERY: &str = r"\x12\x34\x01\0\0\x01\0\0\0\0\0\0\x09localhost\0\0\x01\0\x01";
 
 const UNIX: &[&str] = &["unix:FOLDER/s.sock"];
 
@@ -254,6 +259,26 @@ pub(super) const ROWS: &[Row] = &[
         },
     ),
     near_row(
+        "healthy, in a container by its id",
+        &["127.0.0.1:18476", "--container", "CONTAINER"],
+        None,
+        "is reachable",
+        |chain| {
+            let contained = contained(chain);
+            kept![contained, listener(chain.server(), "127.0.0.1:18476")]
+        },
+    ),
+    Row {
+        shows: "sockdoc sockets --netns pid:PID :18477",
+        ..near_row(
+            "in a container nothing listens",
+            &["127.0.0.1:18477", "--container", "CONTAINER"],
+            Some(("connect", "port_closed")),
+            "no process on this host",
+            |chain| kept![contained(chain)],
+        )
+    },
+    near_row(
         "healthy, both sides",
         &["SERVER:5432"],
         None,
@@ -330,7 +355,7 @@ pub(super) const ROWS: &[Row] = &[
         None,
         "is reachable",
         |chain| {
-            translate(chain, 18468);
+            translate(chain, "tcp", 18468);
             kept![listener(chain.server(), "0.0.0.0:18468")]
         },
     ),
@@ -340,11 +365,62 @@ pub(super) const ROWS: &[Row] = &[
         Some(("server", "process_stopped")),
         "sleep (pid ",
         |chain| {
-            translate(chain, 18469);
+            translate(chain, "tcp", 18469);
             kept![stopped(
                 idle_listener(chain.server(), "0.0.0.0:18469").into()
             )]
         },
+    ),
+    Row {
+        shows: "translated to 10.81.0.2:53 (DNAT)",
+        ..near_row(
+            "healthy, a translated UDP port",
+            &["udp://10.83.0.1:81", "--send", QUERY],
+            None,
+            "is reachable",
+            |chain| {
+                translate(chain, "udp", 53);
+                kept![DnsServer::start(chain.server(), "10.81.0.2", Script::Good)]
+            },
+        )
+    },
+    near_row(
+        "a translated UDP port: nothing is bound",
+        &["udp://10.83.0.1:81"],
+        Some(("connect", "port_closed")),
+        "10.81.0.2",
+        |chain| {
+            translate(chain, "udp", 18472);
+            kept![]
+        },
+    ),
+    near_row(
+        "a translated UDP port: the server is stopped",
+        &["udp://10.83.0.1:81"],
+        Some(("server", "udp_unread")),
+        "is stopped: datagrams lie unread at its UDP socket",
+        |chain| {
+            translate(chain, "udp", 18473);
+            let bound = || UdpSocket::bind("0.0.0.0:18473").expect("bound");
+            kept![stopped(chain.server().inside(bound).into())]
+        },
+    ),
+    own_row(
+        "UDP: a server that does not read",
+        &["udp://127.0.0.1:18474"],
+        Some(("server", "udp_unread")),
+        "does not read: datagrams lie unread at its UDP socket",
+        |chain| {
+            let bound = || UdpSocket::bind("127.0.0.1:18474").expect("bound");
+            kept![chain.server().inside(bound)]
+        },
+    ),
+    own_row(
+        "UDP: a server that reads and does not answer",
+        &["udp://127.0.0.1:53"],
+        Some(("path", "udp_no_answer")),
+        "nothing came back",
+        |chain| kept![DnsServer::start(chain.server(), "127.0.0.1", Script::Dead)],
     ),
 ];
 
@@ -377,6 +453,39 @@ fn asleep_in(namespace: &Namespace, input: Stdio) -> Running {
     sleep
 }
 
+/// A process inside of the server's namespace, in a control group that is named as that of a container.
+fn contained(chain: &Chain) -> (Group, Running) {
+    let sleep = asleep_in(chain.server(), Stdio::null());
+    let pid = sleep.id();
+    chain.pid.store(pid, Ordering::Relaxed);
+    let roots = ["/sys/fs/cgroup/unified", "/sys/fs/cgroup"];
+    let is_root = |it: &&&str| Path::new(it).join("cgroup.controllers").exists();
+    let root = roots
+        .iter()
+        .find(is_root)
+        .expect("control groups of version 2");
+    let id = Chain::container_of(pid);
+    let group = PathBuf::from(format!("{root}/docker-{id:0<64}.scope"));
+    std::fs::create_dir(&group).expect("a control group");
+    let group = Group(group);
+    std::fs::write(group.0.join("cgroup.procs"), pid.to_string()).expect("moved");
+    (group, sleep)
+}
+
+/// A control group, which is removed.
+struct Group(PathBuf);
+
+impl Drop for Group {
+    fn drop(&mut self) {
+        let above = self.0.parent().expect("a parent").join("cgroup.procs");
+        let inside = std::fs::read_to_string(self.0.join("cgroup.procs"));
+        for pid in inside.unwrap_or_default().lines() {
+            let _ = std::fs::write(&above, pid);
+        }
+        let _ = std::fs::remove_dir(&self.0);
+    }
+}
+
 /// A process at the server that is connected to a port of the client.
 fn connected(chain: &Chain, port: u16) -> Kept {
     let address = format!("10.81.0.1:{port}");
@@ -407,13 +516,13 @@ fn published(chain: &Chain, at: &str, ip: &str, port: &str) -> Kept {
     kept![Running::from(command.spawn().expect("sh runs")), relay]
 }
 
-/// Connections of the client to 10.83.0.1:81 go to a port of the server.
-fn translate(chain: &Chain, port: u16) {
+/// Packets of the client to 10.83.0.1:81 go to a port of the server.
+fn translate(chain: &Chain, protocol: &str, port: u16) {
     let client = chain.client();
     client.ip(&["route add 10.83.0.0/24 via 10.81.0.2"]);
     let table = format!(
         "table ip test {{\n chain output {{\n  type nat hook output priority -100; policy accept;\n  \
-         ip daddr 10.83.0.1 tcp dport 81 dnat to 10.81.0.2:{port};\n }}\n}}\n"
+         ip daddr 10.83.0.1 {protocol} dport 81 dnat to 10.81.0.2:{port};\n }}\n}}\n"
     );
     client.fed("nft", &["-f", "-"], &table);
 }

@@ -128,6 +128,20 @@ pub static UDP_NO_ANSWER: Rule = rule(
     ],
 );
 
+/// Datagrams that are not read.
+pub static UDP_UNREAD: Rule = rule(
+    "udp_unread",
+    "the server does not read its datagrams",
+    [
+        "The datagram arrived at the socket of a program of this host, and the program does not call recv(): it is \
+         stopped, busy or blocked.",
+        "Nothing came back, and the receive queue of the socket holds unread bytes.",
+        "A server that reads and does not answer has an empty queue: it did not understand the datagram, or does not \
+         answer such.",
+        "See what the program does instead of recv().",
+    ],
+);
+
 /// A Unix socket.
 pub static UNIX_SOCKET_UNREACHABLE: Rule = rule(
     "unix_socket_unreachable",
