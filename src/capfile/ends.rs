@@ -7,6 +7,7 @@
 //! receiver process: unknown [closed]
 //! ```
 
+use std::borrow::Cow;
 use std::fmt::Write as _;
 
 /// The processes at the two ends of a packet.
@@ -116,8 +117,8 @@ impl Name {
     }
 
     /// As text; what is not UTF-8 is replaced.
-    pub fn text(&self) -> String {
-        String::from_utf8_lossy(self.bytes()).into_owned()
+    pub fn text(&self) -> Cow<'_, str> {
+        String::from_utf8_lossy(self.bytes())
     }
 }
 

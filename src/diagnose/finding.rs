@@ -460,10 +460,7 @@ mod tests {
     #[test]
     fn a_command_for_another_namespace_names_it() {
         let inside = |label: &str, words: &str| {
-            let namespace = Namespace {
-                inode: 1,
-                label: label.to_owned(),
-            };
+            let namespace = Namespace::new(1, label);
             Command::of(words).inside(&namespace).to_string()
         };
         for (label, words, there) in [
@@ -531,10 +528,7 @@ mod tests {
 
     #[test]
     fn a_command_in_a_sentence_names_the_namespace_too() {
-        let namespace = Namespace {
-            inode: 1,
-            label: "blue".to_owned(),
-        };
+        let namespace = Namespace::new(1, "blue");
         let told = |text: &'static str| {
             let once = NextStep::Sentence(text.into()).inside(&namespace);
             assert_eq!(once.clone().inside(&namespace), once);

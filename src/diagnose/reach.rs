@@ -442,10 +442,7 @@ mod tests {
                 socket.inode = inode;
             }
         }
-        let label = |label: &str| Namespace {
-            inode: 1,
-            label: label.to_owned(),
-        };
+        let label = |label: &str| Namespace::new(1, label);
         Sample {
             sockets,
             owners: owners(&[(42, "server", None, &[7, 8])]),

@@ -184,8 +184,8 @@ mod tests {
             adopted: false,
         }];
         sample.namespaces = vec![Namespace {
-            inode: 4_026_531_840,
-            label: "blue".to_owned(),
+            local_ports: Some((32_768, 60_999)),
+            ..Namespace::new(4_026_531_840, "blue")
         }];
         sample.notes = vec![Note {
             id: "owners_hidden".into(),

@@ -184,10 +184,7 @@ mod tests {
                 unix(Proto::UnixStr, State::Established, b"\0secret", 8, 0),
             ],
             owners: owners(&[(7, "web", Some("web\0--password=secret\0"), &[7])]),
-            namespaces: vec![Namespace {
-                inode: 5,
-                label: "/run/secret".to_owned(),
-            }],
+            namespaces: vec![Namespace::new(5, "/run/secret")],
             networks: vec![Network {
                 addresses: vec![InterfaceAddress {
                     interface: 2,

@@ -92,9 +92,22 @@ pub struct Namespace {
     pub inode: u64,
     /// What users call it: a name of ip-netns(8), `pid 42 (nginx)`, or empty for our own.
     pub label: String,
+    /// The first and the last local port that the kernel chooses for a connection (`net.ipv4.ip_local_port_range`);
+    /// `None`: not read.
+    #[serde(default)]
+    pub local_ports: Option<(u16, u16)>,
 }
 
 impl Namespace {
+    /// One of which no more than this is known.
+    pub fn new(inode: u64, label: impl Into<String>) -> Namespace {
+        Namespace {
+            inode,
+            label: label.into(),
+            local_ports: None,
+        }
+    }
+
     /// The word for it after `--netns`; `None` for our own.
     pub fn word(&self) -> Option<String> {
         let after = self.label.strip_prefix("pid ");
@@ -130,6 +143,18 @@ pub struct Note {
 }
 
 impl Sample {
+    /// The first and the last local port that the kernel of a namespace chooses for a connection, if they were read.
+    pub fn local_ports(&self, netns: u16) -> Option<(u16, u16)> {
+        let namespace = self.namespaces.get(usize::from(netns))?;
+        namespace.local_ports.filter(|(low, high)| low <= high)
+    }
+
+    /// Whether a port is one that the kernel chooses.
+    pub fn is_ephemeral(&self, netns: u16, port: u16) -> bool {
+        let is_in = |(low, high)| (low..=high).contains(&port);
+        self.local_ports(netns).is_some_and(is_in)
+    }
+
     /// The socket at a place of this sample.
     ///
     /// # Panics

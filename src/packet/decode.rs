@@ -299,7 +299,7 @@ fn in_gre(frame: &[u8], bytes: Range<usize>, malformed: &mut Option<Malformed>) 
 
 /// Whether tunnels have this port.
 #[inline]
-fn is_tunnel(port: u16) -> bool {
+pub(super) fn is_tunnel(port: u16) -> bool {
     matches!(
         port,
         vxlan::PORT | vxlan::OLD_PORT | vxlan::GPE_PORT | geneve::PORT | gtp::PORT | mpls::UDP_PORT

@@ -10,6 +10,7 @@
 //! | [`wifi`] | IEEE 802.11, with radiotap or without |
 //! | [`nflog`] | what the packet filter of Linux logs |
 //! | [`ip`] | the head of an IPv4 or IPv6 packet: options and extension headers are walked over |
+//! | `five_tuple` | protocol and ends of a packet alone, for who needs nothing else |
 //! | [`checksum`] | checksums that are wrong |
 //! | [`fragments`] | IP packets put together from their fragments |
 //! | [`arp`] | who asks for whose Ethernet address |
@@ -34,6 +35,7 @@ pub mod arp;
 pub mod checksum;
 mod decode;
 pub mod erspan;
+mod five_tuple;
 pub mod fragments;
 pub mod geneve;
 pub mod gre;
@@ -53,6 +55,7 @@ pub mod wifi;
 
 pub use decode::decode;
 use decode::span;
+pub use five_tuple::{FiveTuple, five_tuple};
 pub use record::Decoded;
 
 use std::fmt;

@@ -463,10 +463,7 @@ mod tests {
             (&reasons[2], None, false, 3),
         ];
         tally.count(counts.into_iter(), false);
-        let here = Namespace {
-            inode: 1,
-            label: "blue".to_owned(),
-        };
+        let here = Namespace::new(1, "blue");
         let summary = Summary {
             tally: &tally,
             time: Duration::from_secs(2),

@@ -6,7 +6,8 @@ use std::fmt::Write as _;
 /// Replaces what could move a cursor, change a colour or forge a row: C0, DEL, C1 and the bidi and
 /// line-separator controls. The rest, emoji included, is left as it is.
 pub fn text(input: &str) -> Cow<'_, str> {
-    if !input.chars().any(is_unsafe) {
+    let is_plain = input.bytes().all(|byte| matches!(byte, b' '..=b'~'));
+    if is_plain || !input.chars().any(is_unsafe) {
         return Cow::Borrowed(input);
     }
     let mut out = String::with_capacity(input.len() + 8);

@@ -180,13 +180,15 @@ impl Owners {
     /// Collects what a walk over the processes found. A link may come several times, by several threads
     /// of a process. `complete`: no process was hidden from it.
     pub fn new(processes: Vec<Process>, mut links: Vec<Owner>, complete: bool) -> Self {
-        // By process id: the order of `processes` is that in which a walk on several threads met them.
-        let pid = |owner: &Owner| {
-            processes
-                .get(owner.process as usize)
-                .map(|process| process.pid)
-        };
-        links.sort_unstable_by_key(|owner| (owner.inode, pid(owner), *owner));
+        // By process id: the order of `processes` is that in which a walk on several threads met them. A service
+        // manager that keeps the socket of a service (socket activation) comes after the service.
+        let is_manager = |process: &Process| &*process.comm == b"systemd";
+        let ranks: Vec<(bool, u32)> = processes
+            .iter()
+            .map(|process| (is_manager(process), process.pid))
+            .collect();
+        let rank = |owner: &Owner| ranks.get(owner.process as usize);
+        links.sort_unstable_by_key(|owner| (owner.inode, rank(owner), *owner));
         links.dedup();
         let mut first = NumberMap::default();
         first.reserve(links.len());
@@ -323,6 +325,23 @@ mod tests {
         assert_eq!(owners.of(7), [link(7, 0, 3)]);
         assert_eq!(owners.of(6), []);
         assert_eq!(owners.of(0), []);
+    }
+
+    #[test]
+    fn a_service_comes_before_the_manager_that_keeps_its_socket() {
+        let process = |pid, comm: &[u8]| Process {
+            pid,
+            comm: comm.into(),
+            ..Process::default()
+        };
+        let link = |process| Owner {
+            inode: 7,
+            process,
+            fd: 3,
+        };
+        let processes = vec![process(1, b"systemd"), process(812, b"sshd")];
+        let owners = Owners::new(processes, vec![link(0), link(1)], true);
+        assert_eq!(owners.of(7), [link(1), link(0)]);
     }
 
     #[test]

@@ -13,7 +13,7 @@ use crate::error::Error;
 use crate::host::Index;
 use crate::service::Peer;
 use crate::sockets::{Proto, Socket, State};
-use crate::sys::limits::sysctl;
+use crate::sys::limits::local_ports;
 #[cfg(doc)]
 use crate::sys::privilege::Need;
 use crate::sys::sockets::namespaces::Place;
@@ -121,9 +121,7 @@ pub(crate) fn bind_failed(failure: Error, address: SocketAddr, kind: Type) -> Er
 
 /// How the local ports for connections to an address are used up. `worked`: others to it were made.
 pub fn ports_used_up(to: SocketAddr, worked: bool) -> Option<Told> {
-    let range = sysctl("net.ipv4.ip_local_port_range")?;
-    let (low, high) = range.split_once(' ')?;
-    let range = (low.parse().ok()?, high.parse().ok()?);
+    let range = local_ports()?;
     let taken = take(vec![Proto::Tcp], u32::MAX, vec![Place::own()], to.port())?;
     reach::ports_used_up(&Index::new(&taken.sample), to, range, worked)
 }

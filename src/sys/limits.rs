@@ -22,3 +22,10 @@ pub(crate) fn sysctl(name: &str) -> Option<String> {
     let text = fs::read_to_string(path).ok()?;
     Some(text.split_whitespace().collect::<Vec<_>>().join(" "))
 }
+
+/// The first and the last local port that the kernel chooses for a connection, in the namespace of this thread.
+pub(crate) fn local_ports() -> Option<(u16, u16)> {
+    let range = sysctl("net.ipv4.ip_local_port_range")?;
+    let (low, high) = range.split_once(' ')?;
+    Some((low.parse().ok()?, high.parse().ok()?))
+}

@@ -13,7 +13,7 @@ use socket2::{Domain, Socket, Type};
 
 use crate::namespace::Namespace;
 use crate::routed::{Path, SERVER};
-use crate::support::{DEADLINE, finish, launched_by, stdout, until};
+use crate::support::{DEADLINE, finish, launched_by, stderr, stdout, until};
 
 /// What `sockdoc diagnose --json ARGS...` says inside a namespace.
 pub(crate) struct Diagnosis(Value);
@@ -315,6 +315,13 @@ fn used_up_ports_are_found_and_half_of_them_are_healthy() {
         &["--seconds", "1"],
         "ports_used_up",
         "20 of 20 from 10.77.1.1 to 10.77.2.1:9000",
+    );
+    let listed = finish(path.client.sockdoc(&["--problems", ":9000"]));
+    assert_eq!(listed.status.code(), Some(1), "{}", stderr(&listed));
+    assert!(
+        stdout(&listed).contains("ERROR local ports used up: 20 of 20"),
+        "{}",
+        stdout(&listed)
     );
     // It is kept in a file, and the file says the same.
     let folder = tempfile::tempdir().expect("a folder");

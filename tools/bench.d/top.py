@@ -38,7 +38,7 @@ STARTS, SETTLES = 3, 4
 
 class Top(Bench):
     sections = ("cost", "closed")
-    whole_run_seconds = 300
+    whole_run_seconds = 540
 
     def __init__(self, sockdoc, quick):
         super().__init__(sockdoc, quick)

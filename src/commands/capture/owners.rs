@@ -1,15 +1,12 @@
 //! The processes at the ends of the packets of a capture.
 
 use std::collections::HashMap;
-use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
 
 use crate::capfile::{Count, Ends, Frame, Interface};
 use crate::error::{Error, Kind, Result};
-use crate::packet::decode;
-use crate::packet::record::{Network, Transport};
-use crate::packet::tcp::flag;
+use crate::packet::five_tuple;
 use crate::render::capture as text;
 use crate::sockets::filter::ProcessWord;
 use crate::sys::capture::FrameHandler;
@@ -106,11 +103,16 @@ impl Owners {
             ends: Ends::default(),
             is_wanted: false,
         };
-        let Some((flow, begins)) = flow_of(frame) else {
+        let Some(tuple) = five_tuple(frame.link, frame.data, frame.original_len) else {
             return nobody;
         };
+        let flow = Flow {
+            protocol: tuple.protocol,
+            local: tuple.source,
+            peer: tuple.destination,
+        };
         let key = (frame.interface as usize / self.interfaces, flow);
-        if begins {
+        if tuple.begins {
             self.begin(&key);
         } else if let Some((_, known)) = self.last.filter(|(last, _)| *last == key) {
             return known;
@@ -172,29 +174,6 @@ impl Known {
 
 fn lock(finder: &Mutex<Finder>) -> MutexGuard<'_, Finder> {
     finder.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-/// The flow of a frame from the side of its sender, and whether the frame begins a connection.
-fn flow_of(frame: &Frame<'_>) -> Option<(Flow, bool)> {
-    let decoded = decode(frame.link, frame.data, frame.original_len);
-    let layers = decoded.innermost();
-    let Network::Ip(ip) = &layers.network else {
-        return None;
-    };
-    let (source, destination, begins) = match &layers.transport {
-        Transport::Tcp(tcp) => {
-            let begins = tcp.has(flag::SYN) && !tcp.has(flag::ACK);
-            (tcp.source, tcp.destination, begins)
-        }
-        Transport::Udp(udp) => (udp.source, udp.destination, false),
-        _ => return None,
-    };
-    let flow = Flow {
-        protocol: ip.protocol,
-        local: SocketAddr::new(ip.source, source),
-        peer: SocketAddr::new(ip.destination, destination),
-    };
-    Some((flow, begins))
 }
 
 /// Hands on frames with the processes at their ends; if processes are asked for, only theirs.

@@ -44,10 +44,7 @@ impl Fixture {
                 processes: Vec::new(),
                 sockets: sockets(),
                 owners: Owners::new(processes, links, true),
-                namespaces: vec![Namespace {
-                    inode: 4_026_531_840,
-                    label: String::new(),
-                }],
+                namespaces: vec![Namespace::new(4_026_531_840, "")],
                 notes: vec![Note {
                     id: "family_missing".into(),
                     text: "vsock sockets are not shown".to_owned(),

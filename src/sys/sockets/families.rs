@@ -19,6 +19,7 @@ use crate::sockdiag::{
 use crate::sockets::number_hash::{NumberMap, NumberSet};
 use crate::sockets::proc_net::Table;
 use crate::sockets::{Address, Proto, Socket, State, from_diag, proc_net};
+use crate::sys::limits::local_ports;
 use crate::sys::netlink::{Dumped, Netlink};
 
 use super::counts::{Counts, time_wait_count};
@@ -32,6 +33,8 @@ pub(super) struct Part {
     pub(super) notes: Vec<Note>,
     pub(super) interfaces: HashMap<u32, String>,
     pub(super) time_wait: u64,
+    /// The range of local ports, if a diagnosis looks at it.
+    pub(super) local_ports: Option<(u16, u16)>,
     /// The files that the paths of Unix sockets were, by the inodes of the sockets.
     pub(super) files: NumberMap<u32, u32>,
     /// Whether all that a diagnosis looks at was there.
@@ -115,6 +118,9 @@ impl<'a> Collector<'a> {
         self.part.interfaces = namespaces::interfaces();
         if self.query.protos.contains(&Proto::Tcp) {
             self.part.time_wait = time_wait_count();
+        }
+        if self.query.evidence && self.query.protos.contains(&Proto::Tcp) {
+            self.part.local_ports = local_ports();
         }
         let mut diag = Netlink::open(SockProtocol::NetlinkSockDiag)
             .map_err(|error| Missing::Refused(words_of(&error)));

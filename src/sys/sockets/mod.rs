@@ -44,7 +44,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use crate::diagnose::words;
 use crate::error::{Error, Result};
-use crate::host::{Forward, Note, Sample, SocketAt};
+use crate::host::{Forward, Namespace, Note, Sample, SocketAt};
 use crate::sockdiag::Bytecode;
 use crate::sockets::number_hash::NumberMap;
 use crate::sockets::{OwnerReason, Owners, PathState, Proto, Socket};
@@ -165,7 +165,10 @@ pub fn sample(query: &Query, keep: &Keep<'_>) -> Result<Taken> {
                 taken.sample.sockets.extend(part.sockets);
             }
             taken.sample.notes.extend(part.notes);
-            taken.sample.namespaces.push(place.namespace.clone());
+            taken.sample.namespaces.push(Namespace {
+                local_ports: part.local_ports,
+                ..place.namespace.clone()
+            });
             taken.interfaces.push(part.interfaces);
             taken.time_wait += part.time_wait;
             taken.evident &= part.evident;

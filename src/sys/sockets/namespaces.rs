@@ -42,10 +42,7 @@ impl Place {
     pub fn own() -> Place {
         let inode = inode_of(Path::new("/proc/thread-self/ns/net")).unwrap_or(0);
         Place {
-            namespace: Namespace {
-                inode,
-                label: String::new(),
-            },
+            namespace: Namespace::new(inode, ""),
             entry: Entry::Own,
         }
     }
@@ -125,7 +122,7 @@ fn look_failure_for(is_root: bool, error: &io::Error, by_pid: bool, on: &str) ->
     match error.raw_os_error() {
         Some(libc::ENOENT | libc::ESRCH) if by_pid => because(
             failure,
-            "no visible process has this id",
+            "no visible process has this pid",
             "list the namespaces and a process in each: lsns -t net",
         ),
         Some(libc::ENOENT) => because(
@@ -207,7 +204,7 @@ mod tests {
         assert!(text.contains("no network namespace of this name"), "{text}");
         assert!(text.contains("ip netns list"), "{text}");
         let text = failure("4194303");
-        assert!(text.contains("no visible process has this id"), "{text}");
+        assert!(text.contains("no visible process has this pid"), "{text}");
         for word in [".", "..", "", "pid:x", "net:[x]"] {
             assert!(failure(word).contains("a name of ip-netns(8)"), "{word}");
         }
@@ -246,10 +243,7 @@ mod tests {
     #[test]
     fn a_file_that_is_no_namespace_cannot_be_entered() {
         let place = Place {
-            namespace: Namespace {
-                inode: 1,
-                label: "stale".to_owned(),
-            },
+            namespace: Namespace::new(1, "stale"),
             entry: Entry::File(PathBuf::from("/proc/self/comm")),
         };
         assert!(place.inside(|| ()).is_err());

@@ -4,7 +4,8 @@ use std::collections::HashMap;
 use std::net::IpAddr;
 
 use super::{Check, Rule};
-use crate::diagnose::{Case, Command, Fact, Finding, Severity, Subject, Value};
+use crate::diagnose::{Case, Command, Fact, Finding, Role, Severity, Subject, Value};
+use crate::host::SocketAt;
 use crate::sockets::{Proto, State};
 
 /// Ephemeral ports.
@@ -22,18 +23,17 @@ pub static PORTS_USED_UP: Rule = Rule::new(
     Check::Host(check),
 );
 
+/// Namespace, address of this host, address and port of the destination.
+type Path = (u16, IpAddr, IpAddr, u16);
+
+/// Connections that stand for all.
+const EXAMPLES: usize = 3;
+
 fn check(case: &Case<'_>) -> Vec<Finding> {
     let mut found = Vec::new();
-    let range = |netns: u16| {
-        let network = case.sample.networks.get(usize::from(netns))?;
-        match network.settings.numbers("net.ipv4.ip_local_port_range")?[..] {
-            [low, high] if low <= high => Some((low, high)),
-            _ => None,
-        }
-    };
-    let mut used: HashMap<(u16, IpAddr, IpAddr, u16), Vec<u16>> = HashMap::new();
-    let mut ranges: HashMap<u16, Option<(u64, u64)>> = HashMap::new();
-    for socket in &case.sample.sockets {
+    let mut used: HashMap<Path, Vec<(u16, SocketAt)>> = HashMap::new();
+    for at in case.sample.places() {
+        let socket = case.socket(at);
         let is_connection = socket.proto == Proto::Tcp
             && !matches!(
                 socket.state,
@@ -43,28 +43,28 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
         else {
             continue;
         };
-        let range = *ranges
-            .entry(socket.netns)
-            .or_insert_with(|| range(socket.netns));
-        let is_ephemeral = range.is_some_and(|(low, high)| (low..=high).contains(&port.into()));
-        if is_connection && is_ephemeral {
+        if is_connection && case.sample.is_ephemeral(socket.netns, port) {
             let key = (socket.netns, from, to, to_port);
-            used.entry(key).or_default().push(port);
+            used.entry(key).or_default().push((port, at));
         }
     }
     for ((netns, from, to, port), mut ports) in used {
-        let Some((low, high)) = ranges[&netns] else {
+        let Some((low, high)) = case.sample.local_ports(netns) else {
             continue;
         };
-        let all = high - low + 1;
+        let all = u64::from(high - low) + 1;
         ports.sort_unstable();
-        ports.dedup();
+        ports.dedup_by_key(|(port, _)| *port);
         let count = ports.len() as u64;
         if count * 100 < all * 98 {
             continue;
         }
         let end = std::net::SocketAddr::new(to, port);
+        let examples = ports.iter().take(EXAMPLES);
         found.push(Finding {
+            others: examples
+                .map(|(_, at)| (Role::Affected, Subject::Socket(*at)))
+                .collect(),
             facts: vec![
                 Fact::new("sock_diag", "ports in use", Value::Share(count, all)),
                 Fact::new(

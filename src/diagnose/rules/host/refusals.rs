@@ -206,12 +206,7 @@ fn elsewhere(case: &Case<'_>) -> Vec<Finding> {
 fn nobody(case: &Case<'_>) -> Vec<Finding> {
     let refused = refused(case).into_iter();
     let finding = |it: Refused| {
-        let settings = &case.sample.networks.get(usize::from(it.netns))?.settings;
-        let range = settings.numbers("net.ipv4.ip_local_port_range");
-        let is_ephemeral = match range.as_deref() {
-            Some(&[low, high]) => (low..=high).contains(&it.to.port().into()),
-            _ => false,
-        };
+        let is_ephemeral = case.sample.is_ephemeral(it.netns, it.to.port());
         let held = it.at_port(case, &[State::Listen, State::BoundInactive]);
         if is_ephemeral || !held.is_empty() {
             return None;

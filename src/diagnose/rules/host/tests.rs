@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::diagnose::testing::{sample, socket};
 use crate::diagnose::{Case, Finding, Value, diagnose};
-use crate::host::{Delta, Index, Machine, Network, Sample};
+use crate::host::{Delta, Index, Machine, Namespace, Network, Sample};
 use crate::rtnetlink::{InterfaceAddress, Link, Qdisc};
 use crate::sockets::{Address, Family, Proto, Socket, State};
 
@@ -264,12 +264,11 @@ fn ports_are_used_up_when_all_of_the_range_go_to_one_destination() {
             inode: 0,
             ..socket(State::TimeWait, 0, 0)
         });
-        let mut network = Network::default();
-        network
-            .settings
-            .put("net.ipv4.ip_local_port_range", "40000 40099");
         Sample {
-            networks: vec![network],
+            namespaces: vec![Namespace {
+                local_ports: Some((40_000, 40_099)),
+                ..Namespace::new(1, "")
+            }],
             ..sample(sockets.collect())
         }
     };

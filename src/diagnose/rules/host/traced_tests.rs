@@ -8,7 +8,7 @@ use crate::host::network::BEYOND;
 use crate::host::traced::{
     CountedReset, DroppedFlow, FailedCall, FailedLookup, FailedSend, Process, Traced,
 };
-use crate::host::{Delta, Index, Machine, Network, RouteAnswer, RouteTo, Sample};
+use crate::host::{Delta, Index, Machine, Namespace, Network, RouteAnswer, RouteTo, Sample};
 use crate::nftables::{Chain, Family as Table, Firewall, Hook};
 use crate::rtnetlink::{InterfaceAddress, Link, Route, RouteKind};
 use crate::sockets::testing::owners;
@@ -32,7 +32,7 @@ fn host(traced: Traced) -> Network {
         learned: false,
         deprecated: false,
     };
-    let mut network = Network {
+    Network {
         links: vec![link(2, "eth0", None), link(3, "docker0", Some("bridge"))],
         addresses: vec![address(2, [10, 0, 0, 2]), address(3, [172, 17, 0, 1])],
         routes: vec![RouteTo {
@@ -41,16 +41,16 @@ fn host(traced: Traced) -> Network {
         }],
         traced: Some(traced),
         ..Network::default()
-    };
-    network
-        .settings
-        .put("net.ipv4.ip_local_port_range", "32768 60999");
-    network
+    }
 }
 
 /// What is found between nothing and this, two seconds later.
 fn said(network: Network, sockets: &[Socket]) -> Vec<(&'static str, String, Subject)> {
     let with = |network| Sample {
+        namespaces: vec![Namespace {
+            local_ports: Some((32_768, 60_999)),
+            ..Namespace::new(1, "")
+        }],
         networks: vec![network],
         owners: owners(&[(812, "web", None, &[7])]),
         ..sample(sockets.to_vec())

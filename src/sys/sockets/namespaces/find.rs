@@ -95,7 +95,7 @@ impl Place {
                 .next(LIST));
         }
         Ok(Place {
-            namespace: Namespace { inode, label },
+            namespace: Namespace::new(inode, label),
             entry: Entry::File(file),
         })
     }
@@ -154,10 +154,7 @@ impl All {
     fn add(&mut self, inode: u64, label: impl FnOnce() -> String, file: PathBuf) {
         if self.seen.insert(inode) {
             self.places.push(Place {
-                namespace: Namespace {
-                    inode,
-                    label: label(),
-                },
+                namespace: Namespace::new(inode, label()),
                 entry: Entry::File(file),
             });
         }
