@@ -10,8 +10,10 @@
 //! | [`tunnel`] | a connection through a proxy |
 //! | [`upgrade`] | from plain text to TLS on the same connection: STARTTLS and its like |
 //! | [`recognise`] | which protocol bytes are of |
+//! | [`bodies`] | the bodies of HTTP messages in the bytes of a connection |
 
 mod answer;
+pub mod bodies;
 mod opening;
 pub mod recognise;
 pub mod talk;

@@ -78,6 +78,13 @@ const DIFFERENT: &[(&str, &[usize], &str)] = &[
         "what GRE carries is named, and not decoded",
     ),
     (
+        "http-bodies",
+        &[
+            4, 5, 6, 7, 8, 9, 10, 11, 18, 19, 20, 21, 22, 23, 30, 31, 32, 33, 40, 41, 43, 48, 49, 50,
+        ],
+        "the content of application protocols is not decoded",
+    ),
+    (
         "llc",
         &[13],
         "what LLC carries and is not decoded is shown with its length",
