@@ -9,6 +9,8 @@
 
 use std::collections::VecDeque;
 
+use super::http_head::{Fields, begins_message, ends_with_empty_line, request_line, status};
+
 /// Bytes of the head of a message, at most.
 pub const MOST_HEAD: usize = 16 << 10;
 /// Requests that wait for a reply, at most.
@@ -105,7 +107,12 @@ impl Default for Bodies {
 impl Bodies {
     /// Takes the next bytes of a direction: that of the client, or that of the server. What is found is told with the
     /// direction that it is of.
-    pub fn data(&mut self, from_client: bool, bytes: &[u8], found: &mut dyn FnMut(bool, Found<'_>)) {
+    pub fn data(
+        &mut self,
+        from_client: bool,
+        bytes: &[u8],
+        found: &mut dyn FnMut(bool, Found<'_>),
+    ) {
         let sender = &mut self.ends[usize::from(!from_client)];
         if sender.state == State::Lost && begins_message(bytes) {
             sender.state = State::Head;
@@ -405,112 +412,6 @@ impl Sender {
     }
 }
 
-/// The fields of a head that say where its body ends, and how it is packed.
-#[derive(Debug, Default)]
-struct Fields {
-    length: Option<u64>,
-    is_chunked: bool,
-    coding: String,
-}
-
-impl Fields {
-    /// `None` if they contradict each other.
-    fn read<'a>(lines: impl Iterator<Item = &'a [u8]>) -> Option<Fields> {
-        let mut fields = Fields::default();
-        let mut transfer = None;
-        for line in lines {
-            let Some(colon) = line.iter().position(|byte| *byte == b':') else {
-                continue;
-            };
-            let (name, value) = (&line[..colon], line[colon + 1..].trim_ascii());
-            let value = std::str::from_utf8(value).unwrap_or_default();
-            if name.eq_ignore_ascii_case(b"content-length") {
-                // The same number again is allowed (RFC 9110 section 8.6).
-                for number in value.split(',') {
-                    let number = number.trim();
-                    let is_number = !number.is_empty() && number.bytes().all(|it| it.is_ascii_digit());
-                    let number = number.parse().ok().filter(|_| is_number)?;
-                    if fields.length.replace(number).is_some_and(|other| other != number) {
-                        return None;
-                    }
-                }
-            } else if name.eq_ignore_ascii_case(b"transfer-encoding") {
-                transfer = Some(value);
-            } else if name.eq_ignore_ascii_case(b"content-encoding") {
-                fields.coding = last_coding(value);
-            }
-        }
-        if let Some(transfer) = transfer {
-            // It goes before a length (RFC 9112 section 6.3).
-            fields.length = None;
-            let mut codings = transfer.rsplit(',').map(|it| it.trim().to_ascii_lowercase());
-            fields.is_chunked = codings.next().as_deref() == Some("chunked");
-            if fields.is_chunked && let Some(under) = codings.next() {
-                fields.coding = under;
-            }
-        }
-        Some(fields)
-    }
-}
-
-fn last_coding(value: &str) -> String {
-    let last = value.rsplit(',').next().unwrap_or_default().trim();
-    match last.to_ascii_lowercase().as_str() {
-        "identity" => String::new(),
-        "x-gzip" => "gzip".to_owned(),
-        coding => coding.to_owned(),
-    }
-}
-
-/// Whether a head ends here: with an empty line.
-fn ends_with_empty_line(head: &[u8]) -> bool {
-    let line = head.strip_suffix(b"\n").unwrap_or(head);
-    let line = line.strip_suffix(b"\r").unwrap_or(line);
-    line.is_empty() || line.ends_with(b"\n")
-}
-
-/// Whether a message begins here: a line of a request or a reply.
-fn begins_message(bytes: &[u8]) -> bool {
-    let end = bytes.iter().position(|byte| *byte == b'\n');
-    let line = bytes[..end.unwrap_or(bytes.len())].trim_ascii_end();
-    if bytes.starts_with(b"HTTP/1.") {
-        return true;
-    }
-    match end {
-        Some(_) => request_line(line).is_some(),
-        None => method(line).is_some(),
-    }
-}
-
-/// `HTTP/1.1 404 Not Found`
-fn status(line: &[u8]) -> Option<u16> {
-    let rest = line.strip_prefix(b"HTTP/1.")?;
-    let (&[b'0' | b'1', b' '], rest) = rest.split_first_chunk()? else {
-        return None;
-    };
-    let digits = rest.first_chunk::<3>()?;
-    let is_end = matches!(rest.get(3), None | Some(b' '));
-    let is_number = digits.iter().all(u8::is_ascii_digit);
-    std::str::from_utf8(digits).ok()?.parse().ok().filter(|_| is_number && is_end)
-}
-
-/// `GET /index.html HTTP/1.1`
-fn request_line(line: &[u8]) -> Option<(&[u8], &[u8])> {
-    let (method, rest) = method(line)?;
-    let end = rest.iter().rposition(|byte| *byte == b' ')?;
-    rest[end..].starts_with(b" HTTP/1.").then(|| (method, &rest[..end]))
-}
-
-/// A method, in capital letters, and what follows (RFC 9110 section 9.1).
-fn method(line: &[u8]) -> Option<(&[u8], &[u8])> {
-    const LONGEST: usize = 20;
-    let end = line.iter().take(LONGEST).position(|byte| *byte == b' ')?;
-    let method = &line[..end];
-    let is_method = !method.is_empty()
-        && method.iter().all(|byte| byte.is_ascii_uppercase() || matches!(byte, b'-' | b'_'));
-    is_method.then(|| (method, &line[end + 1..]))
-}
-
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
@@ -518,16 +419,25 @@ mod tests {
     use super::*;
 
     /// What is found, a line for each: pieces of a body are put together.
-    fn found(bodies: &mut Bodies, feed: impl FnOnce(&mut Bodies, &mut dyn FnMut(bool, Found<'_>))) -> Vec<String> {
+    fn found(
+        bodies: &mut Bodies,
+        feed: impl FnOnce(&mut Bodies, &mut dyn FnMut(bool, Found<'_>)),
+    ) -> Vec<String> {
         let mut lines: Vec<String> = Vec::new();
-        feed(bodies, &mut |_, found| match found {
-            Found::Begin(head) => {
-                let status = head.status.map_or(String::new(), |status| format!("{status} "));
-                lines.push(format!("{status}{} [{}] ", head.target, head.coding));
+        feed(bodies, &mut |_, found| {
+            let add =
+                |lines: &mut Vec<String>, text: &str| lines.last_mut().unwrap().push_str(text);
+            match found {
+                Found::Begin(head) => {
+                    let status = head
+                        .status
+                        .map_or(String::new(), |status| format!("{status} "));
+                    lines.push(format!("{status}{} [{}] ", head.target, head.coding));
+                }
+                Found::Data(bytes) => add(&mut lines, &String::from_utf8_lossy(bytes)),
+                Found::Missing(count) => add(&mut lines, &format!("<{count}>")),
+                Found::End(is_whole) => add(&mut lines, if is_whole { "." } else { "!" }),
             }
-            Found::Data(bytes) => lines.last_mut().unwrap().push_str(&String::from_utf8_lossy(bytes)),
-            Found::Missing(count) => lines.last_mut().unwrap().push_str(&format!("<{count}>")),
-            Found::End(is_whole) => lines.last_mut().unwrap().push_str(if is_whole { "." } else { "!" }),
         });
         lines
     }
@@ -551,7 +461,10 @@ mod tests {
             "<HTTP/1.1 404 Not Found\r\nContent-Length: 4\r\nContent-Encoding: x-gzip\r\n\r\nno",
             "<ne",
         ]);
-        assert_eq!(lines, ["/a [] abc.", "200 /a [] hi.", "404 /b [gzip] none."]);
+        assert_eq!(
+            lines,
+            ["/a [] abc.", "200 /a [] hi.", "404 /b [gzip] none."]
+        );
     }
 
     #[test]
@@ -562,7 +475,11 @@ mod tests {
         for cut in 9..text.len() {
             let (front, back) = text.split_at(cut);
             let lines = of(&[&format!("<{front}"), &format!("<{back}")]);
-            assert_eq!(lines, ["200  [gzip] hello, world!!!.", "200  [] .."], "{cut}");
+            assert_eq!(
+                lines,
+                ["200  [gzip] hello, world!!!.", "200  [] .."],
+                "{cut}"
+            );
         }
     }
 
@@ -581,8 +498,16 @@ mod tests {
     #[test]
     fn after_a_change_of_protocol_nothing_is_a_body() {
         let good = "<HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\nx";
-        let upgraded = [">GET / HTTP/1.1\r\n\r\n", "<HTTP/1.1 101 Switching Protocols\r\n\r\n", good];
-        let tunnel = [">CONNECT a:1 HTTP/1.1\r\n\r\n", "<HTTP/1.1 200 OK\r\n\r\n", good];
+        let upgraded = [
+            ">GET / HTTP/1.1\r\n\r\n",
+            "<HTTP/1.1 101 Switching Protocols\r\n\r\n",
+            good,
+        ];
+        let tunnel = [
+            ">CONNECT a:1 HTTP/1.1\r\n\r\n",
+            "<HTTP/1.1 200 OK\r\n\r\n",
+            good,
+        ];
         for pieces in [upgraded, tunnel] {
             assert!(of(&pieces).is_empty(), "{pieces:?}");
         }

@@ -241,11 +241,16 @@ fn bodies_of_http_are_files_of_their_own_unpacked_and_named_by_the_end_of_the_ur
     assert_eq!(fs::read_dir(folder.path()).expect("the folder").count(), 1);
     let row = |name: &str| {
         let row = table.lines().find(|line| line.starts_with(name));
-        row.unwrap_or_default().split_whitespace().collect::<Vec<_>>()
+        row.unwrap_or_default()
+            .split_whitespace()
+            .collect::<Vec<_>>()
     };
     let gap = row("stream-00004-server-001-gap");
     assert_eq!(gap[gap.len() - 4..], ["6", "4", "200", "/gap"], "{table}");
-    assert!(!table.contains('\x1b') && table.contains("\\x1b"), "{table}");
+    assert!(
+        !table.contains('\x1b') && table.contains("\\x1b"),
+        "{table}"
+    );
 }
 
 #[test]

@@ -207,7 +207,10 @@ impl Files {
             return Ok(());
         }
         let folder = &self.folder;
-        let sink = self.sinks.entry(key).or_insert_with(|| Sink::new(folder, key, stream, head));
+        let sink = self
+            .sinks
+            .entry(key)
+            .or_insert_with(|| Sink::new(folder, key, stream, head));
         if sink.file.is_none() {
             sink.file = Some(if is_new {
                 files::create_new(&sink.path)?
@@ -282,13 +285,20 @@ fn unpacked(compression: Compression, from: &Path, to: &Path, room: u64) -> Resu
 }
 
 impl Sink {
-    fn new(folder: &Path, (number, is_server, body): Key, stream: &StreamRef, head: Option<&Head>) -> Sink {
+    fn new(
+        folder: &Path,
+        (number, is_server, body): Key,
+        stream: &StreamRef,
+        head: Option<&Head>,
+    ) -> Sink {
         let end = if is_server { "server" } else { "client" };
         let mut name = format!("stream-{number:05}-{end}");
         let (mut about, mut packed) = (String::new(), None);
         if let Some(head) = head {
             name = format!("{name}-{body:03}-{}", last_part(&head.target));
-            let status = head.status.map_or(String::new(), |status| format!("{status} "));
+            let status = head
+                .status
+                .map_or(String::new(), |status| format!("{status} "));
             about = format!("{status}{}", clipped(&head.target));
             packed = match head.coding.as_str() {
                 "gzip" => Some(Compression::Gzip),
@@ -464,9 +474,9 @@ mod tests {
     fn a_body_is_unpacked_as_far_as_there_is_room() {
         let folder = tempfile::tempdir().expect("a folder");
         let place = |name: &str| folder.path().join(name);
-        let mut packer = Packer::new(Vec::new(), Some(Compression::Gzip));
-        packer.write_all(&vec![0; 1 << 20]).expect("packed");
-        let packed = packer.finish().expect("packed");
+        let mut writer = Packer::new(Vec::new(), Some(Compression::Gzip));
+        writer.write_all(&vec![0; 1 << 20]).expect("packed");
+        let packed = writer.finish().expect("packed");
         assert!(packed.len() < 8 << 10, "{}", packed.len());
         std::fs::write(place("packed"), packed).expect("written");
         let unpack = |name: &str, room| {
