@@ -243,7 +243,10 @@ impl Dissector {
             facts += u32::from(matches!(event, stream::Event::Fact(_)));
             handler(Event::Stream(event));
         });
-        let problem = self.problem(decoded, bytes);
+        let is_segment = segment.is_some();
+        let problem = (!is_segment)
+            .then(|| self.problem(decoded, bytes))
+            .flatten();
         let quoted = problem.as_ref().and_then(|(_, stream)| *stream);
         if let Some((noted, stream)) = problem {
             facts += 1;
@@ -273,7 +276,9 @@ impl Dissector {
             Network::Arp(arp) => self.claims.see(arp),
             _ => None,
         };
-        let request = self.echoes.see(frame.number, decoded, bytes);
+        let request = (!is_segment)
+            .then(|| self.echoes.see(frame.number, decoded, bytes))
+            .flatten();
         let is_selected = self
             .selection
             .selects(&subject, decoded, bytes, frame.link)?;

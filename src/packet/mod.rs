@@ -37,7 +37,6 @@ mod decode;
 pub mod erspan;
 mod five_tuple;
 pub mod fragments;
-mod frame_relay;
 pub mod geneve;
 pub mod gre;
 pub mod gtp;
@@ -49,7 +48,6 @@ pub mod mpls;
 pub mod nflog;
 pub mod ppp;
 pub mod record;
-mod tags;
 pub mod tcp;
 pub mod udp;
 pub mod vxlan;
@@ -128,8 +126,6 @@ pub enum Layer {
     Geneve,
     /// GTP-U (3GPP TS 29.281).
     GtpU,
-    /// Frame Relay (ITU-T Q.922).
-    FrameRelay,
 }
 
 impl Layer {
@@ -161,7 +157,6 @@ impl Layer {
             Layer::Vxlan => "VXLAN",
             Layer::Geneve => "Geneve",
             Layer::GtpU => "GTP-U",
-            Layer::FrameRelay => "Frame Relay",
         }
     }
 }

@@ -216,6 +216,8 @@ pub enum Noted {
     SlowConnect(i64),
     /// The SYN was answered, and the handshake was never completed.
     HandshakeUnfinished,
+    /// The client has completed the handshake, and the server sent nothing but its SYN-ACK after that, this often.
+    AckIgnored(u32),
     /// The SYN was not answered, though other connections of the same server may have been.
     Unanswered {
         /// Others were.

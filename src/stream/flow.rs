@@ -34,6 +34,10 @@ pub(super) struct Side {
     pub(super) reset: bool,
     /// SYNs without an ACK.
     pub(super) syns: u8,
+    /// SYN-ACKs that came after the end of the handshake.
+    pub(super) late_syn_acks: u8,
+    /// It has sent anything but SYN and RST.
+    pub(super) is_open: bool,
     /// Data came from the other end after this one had sent its FIN.
     pub(super) data_after_fin: bool,
     /// The last data of the connection is from this end.
@@ -178,7 +182,11 @@ impl Flow {
             let is_syn = segment.is_first_syn() && !is_copy;
             side.syns = side.syns.saturating_add(u8::from(is_syn));
             side.syn_time = Some(segment.time);
+            let is_late = self.conversation.handshake.is_some() && !is_copy;
+            let is_late = is_late && !segment.is_first_syn();
+            side.late_syn_acks = side.late_syn_acks.saturating_add(u8::from(is_late));
         }
+        side.is_open |= segment.flags & (flag::SYN | flag::RST) == 0;
         side.sent.bytes += u64::from(wire);
         side.sent.data_bytes += u64::from(segment.length);
         if segment.flags & flag::FIN != 0 {
@@ -277,6 +285,13 @@ impl Flow {
             && u64::from(client.syns) == client.sent.packets - client.sent.copies
             && !self.has_ended()
             && !self.is_forgotten
+    }
+
+    /// How often the server sent its SYN-ACK again after the client had completed the handshake, if it sent nothing
+    /// else.
+    pub(super) fn ignored_acks(&self) -> Option<u32> {
+        let server = &self.sides[self.client.turned().index()];
+        (server.late_syn_acks >= 2 && !server.is_open).then_some(server.late_syn_acks.into())
     }
 
     /// Whether nothing more is to be expected.

@@ -75,7 +75,7 @@ pub(super) fn finish(
     } else if flow.is_half_open() {
         Some(Noted::HandshakeUnfinished)
     } else {
-        None
+        flow.ignored_acks().map(Noted::AckIgnored)
     };
     if let Some(noted) = noted.filter(|_| waited >= SLOW) {
         handler(Event::Fact(&Fact {

@@ -29,7 +29,6 @@ mod ping;
 mod ping_many;
 mod ping_parsers;
 mod reach;
-mod reports;
 mod restart;
 mod signals;
 mod sockets;

@@ -274,6 +274,7 @@ pub static ALL: &[&Rule] = &[
     &stream::GAP,
     &stream::GAP_GIVEN_UP,
     &stream::HANDSHAKE_UNFINISHED,
+    &stream::ACK_IGNORED,
     &stream::ICMP_ERROR,
     &stream::MESSAGE_CUT,
     &stream::MTU_IGNORED,

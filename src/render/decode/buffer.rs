@@ -102,6 +102,10 @@ impl Buffer {
     /// A number in decimal.
     #[inline]
     pub fn number(&mut self, number: u64) {
+        if let digit @ 0..10 = number {
+            #[allow(clippy::cast_possible_truncation)] // below 10
+            return self.byte(b'0' + digit as u8);
+        }
         let digits = count(number);
         write(number, self.room(digits), b'0');
     }

@@ -12,6 +12,7 @@ use super::other::unread;
 use super::stats::Stats;
 use super::streams::Hosts;
 use super::view::EventWriter;
+use super::words::Recent;
 use crate::capfile::Timestamp;
 use crate::diagnose::{Finding, of_fact};
 use crate::dissect::{Behind, Frame, Totals};
@@ -52,6 +53,7 @@ pub struct Json {
     packets: Packets,
     stats: Stats,
     hosts: Hosts,
+    recent: Recent,
 }
 
 /// Which events are written. Data and the end are always.
@@ -77,6 +79,7 @@ impl Json {
             packets: Packets::default(),
             stats: Stats::default(),
             hosts: Hosts::default(),
+            recent: Recent::default(),
         }
     }
 }
@@ -84,7 +87,7 @@ impl Json {
 impl EventWriter for Json {
     fn stream(&mut self, out: &mut Buffer, event: &Event<'_>) {
         match event {
-            Event::Message(found) if self.shown.messages => message(out, found),
+            Event::Message(found) if self.shown.messages => message(out, found, &mut self.recent),
             Event::Fact(fact) => match fact.noted {
                 Noted::Analysis { .. } => {}
                 _ if self.shown.facts => {
@@ -119,10 +122,8 @@ impl EventWriter for Json {
             return None;
         }
         Some(Box::new(Json {
-            shown: self.shown,
             packets: std::mem::take(&mut self.packets),
-            stats: Stats::default(),
-            hosts: Hosts::default(),
+            ..Json::new(self.shown)
         }))
     }
 
@@ -202,7 +203,7 @@ impl End {
 }
 
 /// An application message.
-fn message(out: &mut Buffer, found: &AppMessage<'_>) {
+fn message(out: &mut Buffer, found: &AppMessage<'_>, recent: &mut Recent) {
     out.text(begin!("message"));
     key!(out, "frame");
     out.number(found.frame);
@@ -225,11 +226,17 @@ fn message(out: &mut Buffer, found: &AppMessage<'_>) {
         Some(latency) => micros(out, latency),
         None => out.text("null"),
     }
-    let header = &found.message.header;
     key!(out, "header_bytes");
     let message = &found.message;
     // The length prefix is not part of it.
     out.number((message.wire.len() - message.content.len()).saturating_sub(2) as u64);
+    recent.write(out, found, said);
+    out.text("}\n");
+}
+
+/// What its header and its content say.
+fn said(out: &mut Buffer, found: &AppMessage<'_>) {
+    let header = &found.message.header;
     key!(out, "content_type");
     string(out, &header.content_type);
     key!(out, "content_encoding");
@@ -237,7 +244,6 @@ fn message(out: &mut Buffer, found: &AppMessage<'_>) {
     key!(out, "content_bytes");
     out.number(found.message.content.len() as u64);
     content(out, found);
-    out.text("}\n");
 }
 
 fn content(out: &mut Buffer, found: &AppMessage<'_>) {

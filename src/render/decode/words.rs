@@ -10,33 +10,10 @@ use crate::stream::{AppMessage, Role};
 /// Characters of a peer's text that a line repeats.
 const CLIP: usize = 60;
 
-/// Writes messages as text. Recent texts are remembered: programs say the same again and
-/// again, and comparing is much cheaper than reading.
-#[derive(Debug)]
+/// Writes messages as text.
+#[derive(Debug, Default)]
 pub struct MessageWriter {
-    said: Vec<Option<Said>>,
-}
-
-/// A message that was written, and how, but for its number.
-#[derive(Debug)]
-struct Said {
-    role: Role,
-    header: Arc<Header>,
-    content: Box<[u8]>,
-    words: Box<[u8]>,
-}
-
-/// How many are remembered; a power of 2.
-const PLACES: usize = 64;
-/// Longer contents are read again each time.
-const LONGEST: usize = 256;
-
-impl Default for MessageWriter {
-    fn default() -> MessageWriter {
-        MessageWriter {
-            said: (0..PLACES).map(|_| None).collect(),
-        }
-    }
+    recent: Recent,
 }
 
 impl MessageWriter {
@@ -58,7 +35,7 @@ impl MessageWriter {
             }
             None => out.text(" to an unseen request"),
         }
-        self.said(out, found);
+        self.recent.write(out, found, new);
         if let Some(latency) = found.latency {
             out.text(" after ");
             milliseconds(out, latency);
@@ -67,28 +44,63 @@ impl MessageWriter {
             out.text(" (guessed)");
         }
     }
+}
 
-    /// What a message says, its type and its length: as it was said before, or new.
-    fn said(&mut self, out: &mut Buffer, found: &AppMessage<'_>) {
+/// Texts about recent messages: programs say the same again and again, and comparing is much cheaper than reading.
+#[derive(Debug)]
+pub(super) struct Recent {
+    places: Vec<Option<Written>>,
+}
+
+/// A message that was written, and what of its text depends on nothing else.
+#[derive(Debug)]
+struct Written {
+    role: Role,
+    header: Arc<Header>,
+    content: Box<[u8]>,
+    text: Box<[u8]>,
+}
+
+/// How many are remembered; a power of 2.
+const PLACES: usize = 64;
+/// Longer contents are read again each time.
+const LONGEST: usize = 256;
+
+impl Default for Recent {
+    fn default() -> Recent {
+        Recent {
+            places: (0..PLACES).map(|_| None).collect(),
+        }
+    }
+}
+
+impl Recent {
+    /// What the role, the header and the content of a message say: as it was written before, or by `new`.
+    pub(super) fn write(
+        &mut self,
+        out: &mut Buffer,
+        found: &AppMessage<'_>,
+        new: impl FnOnce(&mut Buffer, &AppMessage<'_>),
+    ) {
         let (header, content) = (&found.message.header, found.message.content);
         if content.len() > LONGEST {
             return new(out, found);
         }
-        let place = &mut self.said[place(content)];
-        if let Some(said) = place
-            && said.role == found.role
-            && *said.content == *content
-            && (Arc::ptr_eq(&said.header, header) || said.header == *header)
+        let place = &mut self.places[place(content)];
+        if let Some(written) = place
+            && written.role == found.role
+            && *written.content == *content
+            && (Arc::ptr_eq(&written.header, header) || written.header == *header)
         {
-            return out.bytes(&said.words);
+            return out.bytes(&written.text);
         }
         let start = out.len();
         new(out, found);
-        *place = Some(Said {
+        *place = Some(Written {
             role: found.role,
             header: Arc::clone(header),
             content: content.into(),
-            words: out.as_bytes()[start..].into(),
+            text: out.as_bytes()[start..].into(),
         });
     }
 }

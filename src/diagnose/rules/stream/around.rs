@@ -65,8 +65,9 @@ pub static FRAMES_CUT: Rule = rule(
     ],
     |fact| match fact.noted {
         Noted::Cut { frames, of } => {
+            let were = if frames == 1 { "was" } else { "were" };
             let headline =
-                format!("{frames} of {of} frames were captured only in part (snap length)");
+                format!("{frames} of {of} frames {were} captured only in part (snap length)");
             Some(found(&FRAMES_CUT, Severity::Notice, fact, headline))
         }
         _ => None,
@@ -93,7 +94,8 @@ pub static FRAMES_MALFORMED: Rule = rule(
         } => {
             let layer = first.layer.name();
             let first_of = if is_one_layer { "" } else { "the first in " };
-            let headline = format!("{frames} of {of} frames are malformed ({first_of}{layer})");
+            let are = if frames == 1 { "is" } else { "are" };
+            let headline = format!("{frames} of {of} frames {are} malformed ({first_of}{layer})");
             let mut finding = found(&FRAMES_MALFORMED, Severity::Warning, fact, headline);
             let what = Value::Word(first.to_string().into());
             finding.facts.push(Fact::new("capture", "first", what));

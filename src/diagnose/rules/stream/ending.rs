@@ -80,6 +80,32 @@ pub static HANDSHAKE_UNFINISHED: Rule = rule(
     },
 );
 
+/// A handshake that the server takes for unfinished.
+pub static ACK_IGNORED: Rule = rule(
+    "handshake_ack_ignored",
+    "handshake complete for the client alone",
+    [
+        "The client has completed the handshake, but the server sends its SYN-ACK again and nothing else: the ACK was \
+         lost after the capture point, or the server dropped it because its accept queue is full. The client's data \
+         is lost the same way.",
+        "2 or more SYN-ACKs after the client's ACK, and no other segment of the server but RST.",
+        "A SYN-ACK that is sent again once, after which the server acknowledges data: one ACK was lost.",
+        "On the server, look for a full accept queue: sockdoc sockets -l. If it is not full, capture there: does the \
+         client's ACK arrive?",
+    ],
+    |fact| match fact.noted {
+        Noted::AckIgnored(times) => {
+            let headline = format!(
+                "the client completed the handshake, but the server sent its SYN-ACK {} more: accept queue full, or \
+                 ACK lost",
+                words::count(times, "time")
+            );
+            Some(found(&ACK_IGNORED, Severity::Warning, fact, headline))
+        }
+        _ => None,
+    },
+);
+
 /// A finding about a time in nanoseconds.
 pub(super) fn timed(
     rule: &'static Rule,

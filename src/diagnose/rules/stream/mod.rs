@@ -11,7 +11,7 @@ mod transfer;
 pub use around::*;
 pub use connection::*;
 pub use content::*;
-pub use ending::{HANDSHAKE_UNFINISHED, SLOW_CLIENT, SLOW_CONNECT, SLOW_SERVER};
+pub use ending::{ACK_IGNORED, HANDSHAKE_UNFINISHED, SLOW_CLIENT, SLOW_CONNECT, SLOW_SERVER};
 pub use icmp::*;
 use resets::reset_by;
 pub use resets::{
@@ -240,6 +240,11 @@ mod tests {
                 Noted::HandshakeUnfinished,
                 "handshake_unfinished",
                 "handshake unfinished",
+            ),
+            (
+                Noted::AckIgnored(2),
+                "handshake_ack_ignored",
+                "the client completed the handshake, but the server sent its SYN-ACK 2 times more",
             ),
             (
                 Noted::Unanswered { others_were: false },

@@ -8,8 +8,8 @@ use super::super::icmp::mtu;
 use super::super::line::KNOWN;
 use super::super::numbers::protocol_name;
 use super::super::other::mac;
-use super::{address, string, time};
-use crate::capfile::{self, has_options};
+use super::{address, string};
+use crate::capfile::{self, Timestamp, has_options};
 use crate::dissect::{Frame, Said};
 use crate::packet::gre;
 use crate::packet::ip::protocol;
@@ -23,6 +23,8 @@ pub(super) struct Packets {
     /// By the lower bits of the stream's slot.
     known: Vec<Known>,
     draft: Buffer,
+    /// The second of the last frame, and its text: frames of one second follow each other.
+    second: (i64, Buffer),
 }
 
 /// The texts of a connection.
@@ -59,7 +61,7 @@ impl Packets {
         out.text(concat!(begin!("packet"), ",\"frame\":"));
         out.number(frame.number);
         if frame.has_time {
-            time(out, frame.time);
+            self.time(out, frame.time);
         } else {
             out.text(",\"time_s\":null");
         }
@@ -111,6 +113,23 @@ impl Packets {
             super::super::ends::write_json(out, &frame.ends);
         }
         out.text("}\n");
+    }
+
+    #[inline]
+    fn time(&mut self, out: &mut Buffer, time: Timestamp) {
+        let (second, text) = &mut self.second;
+        if *second != time.seconds || text.is_empty() {
+            if time.seconds < 0 {
+                return super::time(out, time);
+            }
+            *second = time.seconds;
+            text.clear();
+            key!(text, "time_s");
+            text.number(time.seconds.unsigned_abs());
+            text.byte(b'.');
+        }
+        out.bytes(text.as_bytes());
+        out.zeros(u64::from(time.nanoseconds), 9);
     }
 
     #[inline]

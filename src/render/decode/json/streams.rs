@@ -62,7 +62,9 @@ fn account(out: &mut Buffer, account: &Account) {
     for (name, nanos) in account.parts() {
         out.byte(separator);
         out.byte(b'"');
-        out.text(&name.replace(' ', "_"));
+        for byte in name.bytes() {
+            out.byte(if byte == b' ' { b'_' } else { byte });
+        }
         out.text("_us\":");
         micros(out, nanos);
         separator = b',';
