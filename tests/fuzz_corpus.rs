@@ -20,6 +20,8 @@ mod explain;
 mod filter;
 #[path = "fuzz/bodies/framing.rs"]
 mod framing;
+#[path = "fuzz/bodies/http.rs"]
+mod http;
 #[path = "fuzz/bodies/message.rs"]
 mod message;
 #[path = "fuzz/bodies/nftables.rs"]
@@ -49,6 +51,7 @@ const TARGETS: &[(&str, Body)] = &[
     ("explain", explain::explain),
     ("filter", filter::filter),
     ("framing", framing::framing),
+    ("http", http::http),
     ("message_deframer", message::message_deframer),
     ("message_json", message::message_json),
     ("nftables", nftables::nftables),
@@ -207,6 +210,11 @@ fn the_corpus_of_filter_holds() {
 #[test]
 fn the_corpus_of_framing_holds() {
     replay("framing");
+}
+
+#[test]
+fn the_corpus_of_http_holds() {
+    replay("http");
 }
 
 #[test]

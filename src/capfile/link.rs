@@ -29,6 +29,12 @@ impl LinkType {
     pub const PPP_WITH_DIR: LinkType = LinkType(204);
     /// What the packet filter of Linux logs.
     pub const NFLOG: LinkType = LinkType(239);
+    /// Frame Relay.
+    pub const FRAME_RELAY: LinkType = LinkType(107);
+    /// IP as Solaris gives it to those who observe it.
+    pub const IPNET: LinkType = LinkType(226);
+    /// IP over `InfiniBand`, with its routing header.
+    pub const IP_OVER_INFINIBAND: LinkType = LinkType(242);
     /// IPv4 or IPv6 without anything in front.
     pub const RAW: LinkType = LinkType(101);
     /// `OpenBSD` loopback: an address family, the most significant byte first.
@@ -65,6 +71,9 @@ impl LinkType {
             LinkType::PPP_PPPD => Some("PPP_PPPD"),
             LinkType::PPP_WITH_DIR => Some("PPP_WITH_DIR"),
             LinkType::NFLOG => Some("NFLOG"),
+            LinkType::FRAME_RELAY => Some("FRELAY"),
+            LinkType::IPNET => Some("IPNET"),
+            LinkType::IP_OVER_INFINIBAND => Some("IPOIB"),
             LinkType::RAW => Some("RAW"),
             LinkType::LOOP => Some("LOOP"),
             LinkType::LINUX_SLL => Some("LINUX_SLL"),

@@ -271,10 +271,9 @@ impl Attempt {
                     .map_or_else(String::new, |local| format!(" from {local}"));
                 format!("accepted{from}{again}{}", self.translated_words())
             }
-            Outcome::Refused(None) => match (&self.heard, self.heard.reset()) {
-                (_, None) => "refused: a reset (RST) came".to_owned(),
-                (Listened::To(_), Some(from)) => format!("refused: a reset (RST) came {from}"),
-                (_, Some(why)) => format!("refused: a reset (RST) came; {why}"),
+            Outcome::Refused(None) => match self.heard.reset() {
+                None => "refused: a reset (RST) came".to_owned(),
+                Some(from) => format!("refused: a reset (RST) came {from}"),
             },
             Outcome::Refused(Some(refusal)) => {
                 format!("refused: {}", by(refusal))

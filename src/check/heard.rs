@@ -89,7 +89,7 @@ impl Listened {
         match self {
             Listened::NotNeeded => None,
             Listened::NotAllowed => {
-                Some("its sender is not known: seeing it needs CAP_NET_RAW".to_owned())
+                Some("from an unknown sender (seeing it needs CAP_NET_RAW)".to_owned())
             }
             Listened::To(answers) => Some(answers.first(HeardKind::Resets)?.words()),
         }

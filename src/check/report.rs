@@ -174,11 +174,7 @@ impl Report<'_> {
             Layer::Route => {
                 self.of_steps(|step| Line::new(step.route_words(), step.leads_somewhere()))
             }
-            Layer::Neighbour => {
-                let mut lines = self.of_steps(|step| Line::new(step.hop_words(), true));
-                lines.retain(|line| !line.text.is_empty());
-                lines
-            }
+            Layer::Neighbour => self.of_steps(|step| Line::new(step.hop_words(), true)),
             Layer::Firewall => self.firewall_lines(),
             Layer::Connect => self.connect_lines(),
             Layer::Path
@@ -236,6 +232,9 @@ impl Report<'_> {
                 continue;
             };
             let line = line(&step);
+            if line.text.is_empty() {
+                continue;
+            }
             if lines.iter().all(|(known, _)| *known != line) {
                 lines.push((line, ip.to_string()));
             }

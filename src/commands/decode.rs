@@ -44,7 +44,9 @@ use session::Session;
 /// in full: every field of every layer in the words of tshark -V.
 ///
 /// --follow N --raw writes the bytes of a stream as they are (--raw=client, --raw=server: of one end), --extract DIR
-/// those of all streams, to a file for each end. The names of these files are numbers; no file is written over.
+/// those of all streams, to a file for each end, and the bodies of HTTP/1 messages to files of their own: without the framing
+/// of chunks, and unpacked where gzip or zstd packed them. The names of these files are numbers, and for a body the last part of
+/// its URL; no file is written over.
 ///
 /// --report OUT writes one HTML page to attach to a ticket: the verdict, findings with their evidence, charts, the
 /// streams with a finding and the busiest ones, drawn. It has no scripts and loads nothing. With --redact, addresses
@@ -64,8 +66,8 @@ use session::Session;
 /// SIGINT (Ctrl-C) or SIGTERM ends the reading of a pipe: what was captured until then is summed up.
 ///
 /// The exit status is 1 if the capture is damaged: everything before the damage is printed, then one line
-/// on standard error names the byte. With --expert it is 1 if there are
-/// findings, or frames that could not be decoded.
+/// on standard error names the byte. With --expert and --report it is 1 if there are findings, or frames that could
+/// not be decoded: the report is written all the same.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:\n  \
     sockdoc decode capture.pcap                     one line per frame\n  \

@@ -27,7 +27,7 @@ use crate::sys::sockets::namespaces::Place;
 /// Show which addresses a name has, where they come from, and what each name server says.
 ///
 /// Looks the name up as programs do (getaddrinfo(3) of the C library), and shows the addresses in the order in
-/// which programs try them. Beside that it shows the entries of /etc/hosts, the sources of /etc/nsswitch.conf,
+/// which programs try them, with the rule that puts the first one first (RFC 6724). Beside that it shows the entries of /etc/hosts, the sources of /etc/nsswitch.conf,
 /// and the answer of each name server of /etc/resolv.conf to a query of its own: its time, response code and
 /// TTL. It names what is wrong or contradictory: a first server that does not answer, and what that costs each
 /// look-up; an answer that does not fit and TCP that is blocked; a hosts entry that hides the DNS.

@@ -87,9 +87,17 @@ impl Finding {
         }
     }
 
-    /// Lets its next steps look into a network namespace.
+    /// Lets its next steps look into a network namespace, but for those that are for another host.
     pub fn go_to(&mut self, namespace: &Namespace) {
+        let mut is_elsewhere = false;
         for step in &mut self.next {
+            if let NextStep::Sentence(text) = step {
+                is_elsewhere = is_for_another_host(text);
+            }
+            if std::mem::take(&mut is_elsewhere) {
+                is_elsewhere = matches!(step, NextStep::Sentence(_));
+                continue;
+            }
             let bare = std::mem::replace(step, NextStep::Sentence("".into()));
             *step = bare.inside(namespace);
         }
@@ -372,10 +380,24 @@ impl NextStep {
     }
 }
 
+/// Whether a sentence, or the command after it, is for the other end of a connection.
+fn is_for_another_host(text: &str) -> bool {
+    let text = text.to_ascii_lowercase();
+    let words = [
+        "on that host",
+        "on the other host",
+        "on the peer",
+        "server's side",
+    ];
+    words.iter().any(|it| text.contains(it))
+}
+
 /// A sentence with commands in it.
 fn told_inside(mut text: String, place: &str) -> String {
     let flag = Command::of("--netns").with(place);
-    for name in WITH_NETNS {
+    // One that looks into all of them looks into this one, too.
+    let ours = WITH_NETNS.iter().filter(|_| !text.contains("--all-netns"));
+    for name in ours.collect::<Vec<_>>() {
         let bare = format!("sockdoc {name}");
         let is_there = ["--netns", "--all-netns", "--pid"];
         if !is_there
@@ -527,6 +549,28 @@ mod tests {
     }
 
     #[test]
+    fn what_is_to_be_done_on_another_host_is_not_done_in_a_namespace_of_this_one() {
+        let namespace = Namespace {
+            inode: 1,
+            label: "blue".to_owned(),
+        };
+        let rule = &crate::diagnose::rules::attempt::PORT_CLOSED;
+        let mut finding = Finding::new(rule, Severity::Error, Subject::Host, "refused");
+        let list = || NextStep::Command(Command::of("sockdoc sockets -l"));
+        finding.next = vec![
+            list(),
+            "On that host, see what listens on the port:".into(),
+            list(),
+            list(),
+        ];
+        finding.go_to(&namespace);
+        let told: Vec<String> = finding.next.iter().map(ToString::to_string).collect();
+        let inside = "sockdoc sockets --netns blue -l";
+        let there = "On that host, see what listens on the port:";
+        assert_eq!(told, [inside, there, "sockdoc sockets -l", inside]);
+    }
+
+    #[test]
     fn a_command_in_a_sentence_names_the_namespace_too() {
         let namespace = Namespace::new(1, "blue");
         let told = |text: &'static str| {
@@ -542,6 +586,8 @@ mod tests {
             told("see the routes: ip route; ip link show"),
             "see the routes: ip netns exec blue ip route; ip netns exec blue ip link show"
         );
+        let everywhere = "list them: sockdoc sockets -l --all-netns :80";
+        assert_eq!(told(everywhere), everywhere);
         assert_eq!(told("start the server"), "start the server");
     }
 

@@ -19,6 +19,10 @@ impl Claims {
     /// As in tshark, a reply is about its target too, and that decides, but for a gratuitous one.
     pub(super) fn see(&mut self, arp: &Arp) -> Option<[u8; 4]> {
         const REQUEST: u16 = 1;
+        const REPLY: u16 = 2;
+        if !matches!(arp.operation, REQUEST | REPLY) {
+            return None;
+        }
         let ArpAddresses {
             sender_mac,
             sender,

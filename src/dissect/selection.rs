@@ -180,6 +180,9 @@ fn has_no_place(link: LinkType) -> bool {
             | LinkType::IEEE802_11
             | LinkType::IEEE802_11_RADIOTAP
             | LinkType::NFLOG
+            | LinkType::FRAME_RELAY
+            | LinkType::IPNET
+            | LinkType::IP_OVER_INFINIBAND
     )
 }
 

@@ -6,10 +6,12 @@
 //! | [`name`] | a domain name: text, wire form, compression |
 //! | [`message`] | a query, and the reply to it |
 //! | [`config`] | resolv.conf(5), and the `hosts` line of nsswitch.conf(5) |
+//! | [`choice`] | the order in which programs try addresses, and why |
 //! | [`closer`] | what a closer look found: EDNS, the names of the addresses, the servers behind a stub |
 //! | [`hosts`] | hosts(5) |
 //! | [`lookup`] | a name as programs get it, beside the hosts file and each name server |
 
+pub mod choice;
 pub mod closer;
 pub mod config;
 pub mod hosts;

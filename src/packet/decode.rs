@@ -234,6 +234,10 @@ fn transport(
         },
         protocol::IPV4 => return Some(Inside::bare(ethertype::IPV4, bytes)),
         protocol::IPV6 => return Some(Inside::bare(ethertype::IPV6, bytes)),
+        protocol::ETHERNET => {
+            *transport = Transport::Other(span(frame, bytes.clone()));
+            return Some(Inside::bare(ethertype::TRANSPARENT_ETHERNET, bytes));
+        }
         protocol::MPLS => {
             *transport = Transport::Other(span(frame, bytes.clone()));
             return Some(Inside::bare(ethertype::MPLS, bytes));
@@ -343,6 +347,7 @@ fn in_udp(frame: &[u8], udp: &Udp) -> Option<Inside> {
                 vxlan::next::IPV4 => ethertype::IPV4,
                 vxlan::next::IPV6 => ethertype::IPV6,
                 vxlan::next::ETHERNET => ethertype::TRANSPARENT_ETHERNET,
+                vxlan::next::NSH => ethertype::NSH,
                 _ => return None,
             };
             (Between::Vxlan, header.vni, ethertype, vxlan::HEADER)

@@ -43,6 +43,8 @@ pub mod protocol {
     pub const DESTINATION_OPTIONS: u8 = 60;
     /// Ethernet in IP (RFC 3378).
     pub const ETHER_IP: u8 = 97;
+    /// Ethernet (RFC 8986 section 9.1).
+    pub const ETHERNET: u8 = 143;
     /// MPLS in IP (RFC 4023).
     pub const MPLS: u8 = 137;
     /// Mobility Header.

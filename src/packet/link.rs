@@ -8,7 +8,7 @@ use pnet::packet::ethernet::{EtherTypes, EthernetPacket};
 use pnet::packet::vlan::VlanPacket;
 
 use super::record::{Between, Link, Passed, Tags};
-use super::{Layer, Malformed, at_least, erspan, llc, mpls, nflog, ppp, wifi};
+use super::{Layer, Malformed, at_least, erspan, frame_relay, llc, mpls, nflog, ppp, tags, wifi};
 use crate::capfile::LinkType;
 
 /// EtherTypes (IEEE, "EtherType public listing") that are looked for.
@@ -39,6 +39,12 @@ pub mod ethertype {
     pub const ERSPAN: u16 = 0x88be;
     /// ERSPAN of type III in GRE.
     pub const ERSPAN_3: u16 = 0x22eb;
+    /// A timestamp of switches made by Arista.
+    pub const ARISTA: u16 = 0xd28b;
+    /// The network service header (RFC 8300).
+    pub const NSH: u16 = 0x894f;
+    /// MACsec (IEEE 802.1AE).
+    pub const MACSEC: u16 = 0x88e5;
     /// Lower numbers are the length of an IEEE 802.3 frame.
     pub const LOWEST: u16 = 0x0600;
 }
@@ -114,6 +120,12 @@ fn rare(link_type: LinkType, frame: &[u8]) -> Result<Head, Malformed> {
                 logged.packet.start.min(frame.len()),
             ))
         }
+        LinkType::FRAME_RELAY => {
+            let (ethertype, offset) = frame_relay::read(frame)?;
+            Ok(Head::plain(ethertype, offset))
+        }
+        LinkType::IPNET => solaris(frame),
+        LinkType::IP_OVER_INFINIBAND => infiniband(frame),
         LinkType::IEEE802_11 => wireless(frame, 0, false),
         LinkType::IEEE802_11_RADIOTAP => {
             let radiotap = wifi::Radiotap::read(frame)?;
@@ -135,6 +147,29 @@ fn cisco(frame: &[u8]) -> Result<Head, Malformed> {
         ethertype = 0;
     }
     Ok(Head::plain(ethertype, offset))
+}
+
+/// LINKTYPE_IPNET: version, family, and 22 bytes more (Solaris, `<sys/dlpi.h>`, `dl_ipnetinfo_t`).
+fn solaris(frame: &[u8]) -> Result<Head, Malformed> {
+    const HEADER: usize = 24;
+    const INET: u8 = 2;
+    const INET6: u8 = 26;
+    let bytes = at_least(frame, 0, HEADER, Layer::Raw)?;
+    let ethertype = match bytes[1] {
+        INET => ethertype::IPV4,
+        INET6 => ethertype::IPV6,
+        _ => 0,
+    };
+    Ok(Head::plain(ethertype, HEADER))
+}
+
+/// LINKTYPE_IPOIB: a global routing header, then an `EtherType` and two reserved bytes (RFC 4391 section 6).
+fn infiniband(frame: &[u8]) -> Result<Head, Malformed> {
+    const ROUTING: usize = 40;
+    const HEADER: usize = 44;
+    let bytes = at_least(frame, 0, HEADER, Layer::Raw)?;
+    let ethertype = u16::from_be_bytes([bytes[ROUTING], bytes[ROUTING + 1]]);
+    Ok(Head::plain(ethertype, HEADER))
 }
 
 fn wireless(frame: &[u8], offset: usize, is_padded: bool) -> Result<Head, Malformed> {
@@ -181,6 +216,13 @@ pub(super) fn open(frame: &[u8], head: &mut Head) -> Result<(), Malformed> {
                 }
             }
             ethertype::ERSPAN | ethertype::ERSPAN_3 => mirrored(frame, head)?,
+            kind @ (ethertype::ARISTA | ethertype::NSH | ethertype::MACSEC) => {
+                let rest = frame.get(head.offset..).unwrap_or_default();
+                let Some((inside, length)) = tags::inside(kind, rest) else {
+                    return Ok(());
+                };
+                (head.ethertype, head.offset) = (inside, head.offset + length);
+            }
             _ => return Ok(()),
         }
         if head.offset == before {

@@ -37,6 +37,7 @@ mod decode;
 pub mod erspan;
 mod five_tuple;
 pub mod fragments;
+mod frame_relay;
 pub mod geneve;
 pub mod gre;
 pub mod gtp;
@@ -48,6 +49,7 @@ pub mod mpls;
 pub mod nflog;
 pub mod ppp;
 pub mod record;
+mod tags;
 pub mod tcp;
 pub mod udp;
 pub mod vxlan;
@@ -126,6 +128,8 @@ pub enum Layer {
     Geneve,
     /// GTP-U (3GPP TS 29.281).
     GtpU,
+    /// Frame Relay (ITU-T Q.922).
+    FrameRelay,
 }
 
 impl Layer {
@@ -157,6 +161,7 @@ impl Layer {
             Layer::Vxlan => "VXLAN",
             Layer::Geneve => "Geneve",
             Layer::GtpU => "GTP-U",
+            Layer::FrameRelay => "Frame Relay",
         }
     }
 }

@@ -26,6 +26,8 @@ pub mod next {
     pub const IPV6: u8 = 2;
     /// Ethernet.
     pub const ETHERNET: u8 = 3;
+    /// The network service header (RFC 8300).
+    pub const NSH: u8 = 4;
 }
 
 /// Reads a header; `None` if this is not one: the flag that the identifier is valid is not set, or reserved bits are.

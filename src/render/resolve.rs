@@ -11,6 +11,7 @@ use super::finding::{self, Layout};
 use super::steps::{self, Step};
 use super::{Paint, counted, escape};
 use crate::diagnose::Finding;
+use crate::dns::choice::{self, Candidate};
 use crate::dns::config::{MOST_USED, ends_before_dns, source_words};
 use crate::dns::lookup::Outcome;
 use crate::dns::message::rcode_name;
@@ -35,6 +36,22 @@ pub struct Resolved<'a> {
     pub ends: Vec<End>,
     /// What is wrong.
     pub findings: Vec<Finding>,
+}
+
+impl Resolved<'_> {
+    /// Why the first address comes first; `None` of a single one.
+    fn order(&self) -> Option<String> {
+        let candidate = |end: &End| Candidate {
+            to: end.address.ip(),
+            from: end.source.ok(),
+        };
+        let [first, second] = [self.ends.first()?, self.ends.get(1)?].map(candidate);
+        let (one, other) = (first.to, second.to);
+        Some(format!(
+            "{one} before {other}: {}",
+            choice::why(&first, &second)
+        ))
+    }
 }
 
 /// An address that programs get.
@@ -137,6 +154,9 @@ fn programs(it: &Resolved<'_>) -> Vec<Step> {
             if it.ends.len() > MOST_SHOWN {
                 let more = counted((it.ends.len() - MOST_SHOWN) as u64, "more address");
                 steps.push(Step::new("", format!("and {more} (--json lists all)")));
+            }
+            if let Some(why) = it.order() {
+                steps.push(Step::new("", why));
             }
             if let Some(canonical) = canonical {
                 steps.push(Step::new("", format!("canonical name {canonical}")));

@@ -86,7 +86,7 @@ pub(super) struct Sender {
     before_reset: Option<SeqNumber>,
     /// Up to here there is something to acknowledge.
     pub(super) to_be_acked: Option<SeqNumber>,
-    /// That more was acknowledged than was sent has been said; it is not said again before something else is missing.
+    /// That more was acknowledged than this end has sent was said, and since then its own acknowledgment was the same.
     pub(super) told_unseen: bool,
     pub(super) last_ack: SeqNumber,
     pub(super) last_ack_time: Timestamp,
@@ -104,8 +104,6 @@ pub(super) struct Sender {
     pub(super) saw_syn_ack: bool,
     /// Its SYN was not seen, but the answer to it was.
     pub(super) was_answered: bool,
-    pub(super) sacked: [(SeqNumber, SeqNumber); 4],
-    pub(super) sacked_count: u8,
 }
 
 /// What is said of a segment.
@@ -131,6 +129,8 @@ pub(super) struct Conversation {
     syn_time: Option<Timestamp>,
     /// From the SYN to the ACK that completes the handshake, in nanoseconds.
     pub(super) handshake: Option<i64>,
+    /// The same, whether the SYN-ACK was seen or not.
+    round_trip: Option<i64>,
 }
 
 impl Conversation {
@@ -150,7 +150,7 @@ impl Conversation {
         let (sender, receiver) = if from == 0 { (up, down) } else { (down, up) };
         judge_window(sender, receiver, segment, &mut marks, &mut duplicate_of);
         judge_ack(sender, receiver, segment, &mut marks);
-        judge_sequence(sender, receiver, segment, self.handshake, &mut marks);
+        judge_sequence(sender, receiver, segment, self.round_trip, &mut marks);
         remember(sender, segment, marks);
         let sender = &self.ends[from];
         let receiver = &self.ends[1 - from];
@@ -202,37 +202,40 @@ impl Conversation {
                 receiver.was_answered = is_syn;
             }
         }
-        let answered = self.ends[from].saw_syn && self.ends[1 - from].saw_syn_ack;
-        if self.handshake.is_none() && has_ack && !is_syn && answered {
-            self.handshake = self.syn_time.map(|syn| segment.time.nanos_since(syn));
+        if has_ack
+            && !is_syn
+            && self.handshake.is_none()
+            && let Some(syn) = self.syn_time
+        {
+            let time = segment.time.nanos_since(syn);
+            // For tshark a time of 0 is none; captures that are made by programs begin with it.
+            if syn != Timestamp::default() {
+                self.round_trip = self.round_trip.or(Some(time));
+            }
+            if self.ends[from].saw_syn && self.ends[1 - from].saw_syn_ack {
+                self.handshake = Some(time);
+            }
         }
     }
 
     /// Learns from the options of a segment, after it was judged.
     #[inline]
     pub(super) fn options(&mut self, from: usize, segment: &Segment, options: Options<'_>) {
-        let sender = &mut self.ends[from];
-        sender.sacked_count = 0;
-        if options.only_timestamps().is_some() {
+        if !segment.has(flag::SYN) {
             return;
         }
-        let mut shift = None;
-        for option in options {
-            match option {
-                Opt::WindowScale(by) => shift = Some(by.min(MAX_SHIFT)),
-                Opt::Sack(blocks) => sender.sack(blocks),
-                _ => {}
-            }
-        }
-        if segment.has(flag::SYN) {
-            if let Some(by) = shift {
-                sender.scale = Scale::By(by);
-            } else if !matches!(sender.scale, Scale::By(_)) {
-                // A SYN that is sent again may leave it out.
-                sender.scale = Scale::Off;
-                if segment.has(flag::ACK) {
-                    self.ends[1 - from].scale = Scale::Off;
-                }
+        let sender = &mut self.ends[from];
+        let shift = options.filter_map(|option| match option {
+            Opt::WindowScale(by) => Some(by.min(MAX_SHIFT)),
+            _ => None,
+        });
+        if let Some(by) = shift.last() {
+            sender.scale = Scale::By(by);
+        } else if !matches!(sender.scale, Scale::By(_)) {
+            // A SYN that is sent again may leave it out.
+            sender.scale = Scale::Off;
+            if segment.has(flag::ACK) {
+                self.ends[1 - from].scale = Scale::Off;
             }
         }
     }
@@ -248,22 +251,6 @@ impl Conversation {
 const MAX_SHIFT: u8 = 14;
 
 impl Sender {
-    fn sack(&mut self, blocks: &[u8]) {
-        self.sacked_count = 0;
-        for (slot, block) in self.sacked.iter_mut().zip(blocks.chunks_exact(8)) {
-            let edge = |at: usize| {
-                SeqNumber(u32::from_be_bytes([
-                    block[at],
-                    block[at + 1],
-                    block[at + 2],
-                    block[at + 3],
-                ]))
-            };
-            *slot = (edge(0), edge(4));
-            self.sacked_count += 1;
-        }
-    }
-
     /// Whether the first sequence number is known: from its SYN, or the answer to it.
     pub(super) fn saw_beginning(&self) -> bool {
         self.saw_syn || self.saw_syn_ack || self.was_answered

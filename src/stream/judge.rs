@@ -59,6 +59,7 @@ pub(super) fn judge_window(
         marks.add(Marks::KEEP_ALIVE_ACK);
     } else {
         sender.duplicates += 1;
+        sender.told_unseen = false;
         marks.add(Marks::DUPLICATE_ACK);
         *duplicate_of = (sender.last_new_ack, sender.duplicates);
     }
@@ -75,16 +76,24 @@ pub(super) fn judge_ack(
     if segment.ack != sender.last_ack {
         sender.last_new_ack = segment.frame;
         sender.duplicates = 0;
+        sender.told_unseen = false;
     }
     let Some(edge) = receiver.to_be_acked else {
         return;
     };
-    let knows_of_loss = receiver.next != Some(edge);
-    let is_unseen = segment.has(flag::ACK) && segment.ack.is_after(edge);
-    if is_unseen && (knows_of_loss || !receiver.told_unseen) {
+    if !segment.has(flag::ACK) || !segment.ack.is_after(edge) {
+        return;
+    }
+    if receiver.next.is_some_and(|next| edge.is_before(next)) {
         marks.add(Marks::ACKED_UNSEEN);
-        receiver.told_unseen |= !knows_of_loss;
         receiver.to_be_acked = receiver.next;
+    } else {
+        // Said again once the other end has acknowledged something new, or the same once more.
+        if receiver.duplicates == 0 && !receiver.told_unseen {
+            marks.add(Marks::ACKED_UNSEEN);
+        }
+        receiver.told_unseen = true;
+        receiver.duplicates = 0;
     }
 }
 
@@ -94,7 +103,7 @@ pub(super) fn judge_sequence(
     sender: &Sender,
     receiver: &Sender,
     segment: &Segment,
-    handshake: Option<i64>,
+    round_trip: Option<i64>,
     marks: &mut Marks,
 ) {
     /// A fast retransmission comes this soon after the duplicate ACK, in nanoseconds.
@@ -117,22 +126,16 @@ pub(super) fn judge_sequence(
     let follows_probe = segment.length > 1 && segment.seq.plus(1) == next;
     let is_new = !segment.seq.is_before(next) || follows_probe;
     let since_ack = segment.time.nanos_since(receiver.last_ack_time);
-    if receiver.duplicates >= 2 && since_ack < SOON {
-        let blocks = &receiver.sacked[..usize::from(receiver.sacked_count)];
-        let is_sacked = blocks
-            .iter()
-            .any(|(left, right)| !segment.seq.is_before(*left) && !end.is_after(*right));
-        let is_asked_for = receiver.last_ack == segment.seq;
-        if !is_new && (is_asked_for || !blocks.is_empty() && !is_sacked) {
-            marks.add(Marks::FAST_RETRANSMISSION);
-            return;
-        }
-    }
     if is_new {
         return;
     }
+    let is_asked_for = receiver.duplicates >= 2 && receiver.last_ack == segment.seq;
+    if is_asked_for && since_ack < SOON {
+        marks.add(Marks::FAST_RETRANSMISSION);
+        return;
+    }
     let since_next = segment.time.nanos_since(sender.next_time);
-    let round_trip = handshake.filter(|time| *time != 0).unwrap_or(ROUND_TRIP);
+    let round_trip = round_trip.filter(|time| *time != 0).unwrap_or(ROUND_TRIP);
     if since_next < round_trip && next != segment.end() {
         marks.add(Marks::OUT_OF_ORDER);
         return;

@@ -54,10 +54,15 @@ pub fn local_offset() -> i32 {
 
 /// The seconds by which local time is ahead of UTC at this time since 1970 (`localtime_r(3)`); 0 if unknown.
 pub fn local_offset_at(seconds: i64) -> i32 {
+    #[allow(
+        clippy::useless_conversion,
+        reason = "time_t has 32 bits on some architectures"
+    )]
+    let time = seconds.try_into().unwrap_or(0);
     // SAFETY: tm is plain data for which all zeroes is a valid value; both live through the call.
     let offset = unsafe {
         let mut local: libc::tm = std::mem::zeroed();
-        libc::localtime_r(&raw const seconds, &raw mut local);
+        libc::localtime_r(&raw const time, &raw mut local);
         local.tm_gmtoff
     };
     i32::try_from(offset).unwrap_or(0)

@@ -6,14 +6,18 @@ use nix::sys::resource::{Resource, getrlimit, setrlimit};
 
 /// Raises the soft limit of open descriptors to the hard one (getrlimit(2)), and gives the limit
 /// that is in force then.
+#[allow(
+    clippy::useless_conversion,
+    reason = "rlim_t has 32 bits on some architectures"
+)]
 pub fn raise_descriptor_limit() -> u64 {
     let Ok((soft, hard)) = getrlimit(Resource::RLIMIT_NOFILE) else {
         return 1024;
     };
     if soft < hard && setrlimit(Resource::RLIMIT_NOFILE, hard, hard).is_ok() {
-        return hard;
+        return hard.into();
     }
-    soft
+    soft.into()
 }
 
 /// The value of a sysctl, its numbers with one blank between them.

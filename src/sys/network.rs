@@ -355,13 +355,8 @@ pub fn machine() -> Machine {
 
 /// What a clock says; 0 if it cannot be read.
 fn milliseconds(clock: ClockId) -> u64 {
-    let Ok(time) = clock_gettime(clock) else {
-        return 0;
-    };
-    let (seconds, nanos) = (time.tv_sec().unsigned_abs(), time.tv_nsec().unsigned_abs());
-    seconds
-        .saturating_mul(1000)
-        .saturating_add(nanos / 1_000_000)
+    let time = clock_gettime(clock).map_or(Duration::ZERO, Duration::from);
+    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
 }
 
 #[cfg(test)]

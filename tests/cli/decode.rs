@@ -78,6 +78,14 @@ const DIFFERENT: &[(&str, &[usize], &str)] = &[
         "what GRE carries is named, and not decoded",
     ),
     (
+        "http-bodies",
+        &[
+            4, 5, 6, 7, 8, 9, 10, 11, 18, 19, 20, 21, 22, 23, 30, 31, 32, 33, 40, 41, 43, 48, 49,
+            50,
+        ],
+        "the content of application protocols is not decoded",
+    ),
+    (
         "llc",
         &[13],
         "what LLC carries and is not decoded is shown with its length",
@@ -98,12 +106,17 @@ const DIFFERENT: &[(&str, &[usize], &str)] = &[
         "the content of DNS is not shown, and LCP is not decoded",
     ),
     (
-        "tcp-options-and-flags",
-        &[6, 7],
-        "options of MPTCP, experiments and TCP Fast Open are not shown",
+        "tcp-rare-options",
+        &[21, 22, 23],
+        "the counter of accurate ECN is not in the flags",
     ),
     ("time-back", &[5], "that a frame was cut is not in its line"),
     ("udp-icmp-arp", &[12], "the MTU of an ICMP error is shown"),
+    (
+        "walked-over",
+        &[7],
+        "an encrypted frame is named by its EtherType",
+    ),
     (
         "unknown-protocols",
         &[1],

@@ -213,6 +213,47 @@ fn streams_are_written_to_new_files_with_names_of_our_own() {
 }
 
 #[test]
+fn bodies_of_http_are_files_of_their_own_unpacked_and_named_by_the_end_of_the_url() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let out = folder.path().join("out");
+    let path = out.display().to_string();
+    let output = run(&["decode", &capture("http-bodies"), "--extract", &path]);
+    let table = stdout(&output);
+    let note = "the body of 1 HTTP message could not be unpacked";
+    assert!(stderr(&output).contains(note), "{}", stderr(&output));
+    let page = format!("<p>{}</p>\n", "a page of some length\n".repeat(200));
+    for (name, content) in [
+        ("stream-00000-server-001-index.html", page.as_str()),
+        ("stream-00000-server-002-pass__2Jwd", "none"),
+        ("stream-00001-client-001-body", "hello"),
+        ("stream-00001-server-001-body", &page),
+        ("stream-00002-server-001-packed.html", &page),
+        ("stream-00002-server-002-damaged.html.gzip", "not gzip!"),
+        ("stream-00003-server-001-end", "to the end"),
+        ("stream-00004-server-001-gap", "abchij"),
+    ] {
+        let written = fs::read(out.join(name)).unwrap_or_else(|error| panic!("{name}: {error}"));
+        assert_eq!(String::from_utf8_lossy(&written), content, "{name}");
+        assert!(table.contains(name), "{name} in\n{table}");
+    }
+    // Two ends of each stream, and nothing else; nothing outside.
+    assert_eq!(fs::read_dir(&out).expect("the folder").count(), 8 + 10);
+    assert_eq!(fs::read_dir(folder.path()).expect("the folder").count(), 1);
+    let row = |name: &str| {
+        let row = table.lines().find(|line| line.starts_with(name));
+        row.unwrap_or_default()
+            .split_whitespace()
+            .collect::<Vec<_>>()
+    };
+    let gap = row("stream-00004-server-001-gap");
+    assert_eq!(gap[gap.len() - 4..], ["6", "4", "200", "/gap"], "{table}");
+    assert!(
+        !table.contains('\x1b') && table.contains("\\x1b"),
+        "{table}"
+    );
+}
+
+#[test]
 fn flags_that_are_typed_out_of_habit_are_taken() {
     let file = capture("tcp-losses");
     let plain = decode("tcp-losses", &["tcp", "port", "8000"]);

@@ -29,6 +29,7 @@ mod ping;
 mod ping_many;
 mod ping_parsers;
 mod reach;
+mod reports;
 mod restart;
 mod signals;
 mod sockets;

@@ -344,7 +344,11 @@ fn what_is_worked_out_for_another_namespace_is_what_the_c_library_says_there() {
     let Some(scene) = Scene::new("codes of the resolver") else {
         return;
     };
-    let etc = Etc::new(&scene.namespace, TWO, "127.0.0.1 localhost\n");
+    let hosts = "127.0.0.1 localhost\n10.9.1.7 many.test\n127.0.0.1 many.test\n::1 many.test\n10.9.2.7 many.test\n";
+    let etc = Etc::new(&scene.namespace, TWO, hosts);
+    scene
+        .namespace
+        .ip(&["link set lo up", "addr add 10.9.2.1/24 dev lo"]);
     let told = |output: &std::process::Output| {
         let value: Value = serde_json::from_str(&stdout(output)).expect("a document");
         let addresses = value["addresses"].as_array().expect("a list").iter();
@@ -359,20 +363,21 @@ fn what_is_worked_out_for_another_namespace_is_what_the_c_library_says_there() {
         (&[Denies, Good], "shop.test"),
         (&[Good, Good], "shop.test"),
         (&[Good, Good], "localhost"),
+        (&[Good, Good], "many.test"),
     ] {
         let servers = scene.servers(scripts);
-        for flag in ["-4", "-6"] {
-            let args = ["resolve", "--json", "--timeout", "60", flag];
+        for flag in [&["-4"][..], &["-6"], &[]] {
+            let args = [&["resolve", "--json", "--timeout", "60"], flag].concat();
             let own = finish(etc.sockdoc(&[&args[..], &[name]].concat()));
             let place = ["--netns", &scene.namespace.name, name];
             let other = crate::support::run(&[&args[..], &place].concat());
-            assert_eq!(told(&other), told(&own), "{scripts:?} {flag} {name}");
+            assert_eq!(told(&other), told(&own), "{scripts:?} {flag:?} {name}");
             // What is to be done is done there.
             let value: Value = serde_json::from_str(&stdout(&other)).expect("a document");
             for finding in value["findings"].as_array().expect("a list") {
                 let text = finding["commands"].to_string();
                 let goes = text == "[]" || text.contains(&scene.namespace.name);
-                assert!(goes, "{scripts:?} {flag}: {text}");
+                assert!(goes, "{scripts:?} {flag:?}: {text}");
             }
         }
         drop(servers);

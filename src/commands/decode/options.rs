@@ -43,7 +43,7 @@ pub(in crate::commands) struct Options {
     #[arg(long, value_name = "END", requires = "follow", conflicts_with_all = ["hex", "json"], num_args = 0..=1,
         require_equals = true, default_missing_value = "both")]
     raw: Option<End>,
-    /// Write what each TCP stream carries to files in this folder, two for each stream.
+    /// Write what each TCP stream carries to files in this folder: the bytes of both ends, HTTP bodies.
     #[arg(long, value_name = "DIR", group = "view", conflicts_with = "json")]
     pub(in crate::commands) extract: Option<PathBuf>,
     /// Show a table of TCP streams: packets, bytes, RTT, server wait (* the longest), who closed it.

@@ -20,6 +20,8 @@ mod operation {
     /// Inverse ARP (RFC 2390).
     pub(super) const INVERSE_REQUEST: u16 = 8;
     pub(super) const INVERSE_REPLY: u16 = 9;
+    /// An answer in ATM networks: there is no such address (RFC 2225).
+    pub(super) const NAK: u16 = 10;
     /// Experiments (RFC 5494).
     pub(super) const EXPERIMENT_1: u16 = 24;
     pub(super) const EXPERIMENT_2: u16 = 25;
@@ -127,6 +129,7 @@ fn words(out: &mut Buffer, arp: &Arp, message: &[u8], addresses: &Addresses<'_>)
         }
         operation::DYNAMIC_ERROR => out.text("DRARP Error"),
         operation::INVERSE_REPLY => out.format(format_args!("{} is at {from}", hardware(sender))),
+        operation::NAK => out.text("ARP NAK"),
         operation::EXPERIMENT_1 => out.text("Experimental 1 ( opcode 24 )"),
         operation::EXPERIMENT_2 => out.text("Experimental 2 ( opcode 25 )"),
         other @ (0 | 0xffff) => out.format(format_args!("Reserved opcode {other}")),

@@ -197,6 +197,11 @@ pub(super) fn v6_type(r#type: u8) -> Option<(&'static str, &'static [&'static st
                 "IPv6 First Fragment has incomplete IPv6 Header Chain",
             ],
         ),
+        127 => ("Reserved for expansion of ICMPv6 error messages", &[]),
+        255 => (
+            "Reserved for expansion of ICMPv6 informational messages",
+            &[],
+        ),
         100 | 101 | 200 | 201 => ("Private experimentation", &[]),
         128 => ("Echo (ping) request", &[]),
         129 => ("Echo (ping) reply", &[]),
@@ -208,9 +213,55 @@ pub(super) fn v6_type(r#type: u8) -> Option<(&'static str, &'static [&'static st
         135 => ("Neighbor Solicitation", &[]),
         136 => ("Neighbor Advertisement", &[]),
         137 => ("Redirect", &[]),
-        143 => ("Multicast Listener Report Message v2", &[]),
+        138..=159 => return later_type(r#type),
         160 => ("Extended Echo request", &["No error"]),
         161 => ("Extended Echo reply", &["No error"]),
+        _ => return None,
+    })
+}
+
+/// RFC 2894, RFC 4620, RFC 3122, RFC 3810, RFC 6275, RFC 3971, RFC 4065, RFC 4286, RFC 5568, RFC 6550, RFC 6743, RFC 6775,
+/// RFC 7731.
+fn later_type(r#type: u8) -> Option<(&'static str, &'static [&'static str])> {
+    const CODES_OF_RPL: [&str; 4] = [
+        "DODAG Information Solicitation",
+        "DODAG Information Object",
+        "Destination Advertisement Object",
+        "Destination Advertisement Object Acknowledgment",
+    ];
+    Some(match r#type {
+        138 => ("Router Renumbering", &["Command", "Result"]),
+        139 => (
+            "Node Information Query",
+            &[
+                "Query subject = IPv6 addresses",
+                "Query subject = DNS name or empty",
+                "Query subject = IPv4 addresses",
+            ],
+        ),
+        140 => (
+            "Node Information Reply",
+            &["Successful", "Refused", "Unknown query type"],
+        ),
+        141 => ("Inverse Neighbor Discovery Solicitation", &[]),
+        142 => ("Inverse Neighbor Discovery Advertisement", &[]),
+        143 => ("Multicast Listener Report Message v2", &[]),
+        144 => ("Home Agent Address Discovery Request", &[]),
+        145 => ("Home Agent Address Discovery Reply", &[]),
+        146 => ("Mobile Prefix Solicitation", &[]),
+        147 => ("Mobile Prefix Advertisement", &[]),
+        148 => ("Certification Path Solicitation", &[]),
+        149 => ("Certification Path Advertisement", &[]),
+        150 => ("Experimental Mobility", &[]),
+        151 => ("Multicast Router Advertisement", &[]),
+        152 => ("Multicast Router Solicitation", &[]),
+        153 => ("Multicast Router Termination", &[]),
+        154 => ("FMIPv6", &[]),
+        155 => ("RPL Control", &CODES_OF_RPL),
+        156 => ("Locator Update", &[]),
+        157 => ("Duplicate Address Request", &[]),
+        158 => ("Duplicate Address Confirmation", &[]),
+        159 => ("MPL Control Message", &[]),
         _ => return None,
     })
 }

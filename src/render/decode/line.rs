@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use super::buffer::Buffer;
 use super::clock::TimeColumn;
 use super::names::Names;
-use super::{ends, icmp, other};
+use super::{ends, icmp, options, other};
 use crate::dissect::{Frame, Said};
 use crate::packet::checksum::Wrong;
 use crate::packet::record::{Between, Ip, Layers, Network, Tcp, Transport};
@@ -119,7 +119,8 @@ impl LineWriter {
                     _ => out.bytes(texts.addresses()),
                 }
                 if application.is_empty() {
-                    packet_head(out, frame, "TCP");
+                    let options = tcp.options(frame.bytes);
+                    packet_head(out, frame, protocol(&options));
                     marks(out, &seen.analysis);
                     match &mut names {
                         Some(names) => {
@@ -128,7 +129,6 @@ impl LineWriter {
                         }
                         None => out.bytes(texts.ports()),
                     }
-                    let options = tcp.options(frame.bytes);
                     let numbers = Numbers::of(tcp, &seen.analysis, self.absolute_sequence);
                     segment(out, tcp, &numbers, options, frame.wrong_checksum);
                 } else {
@@ -190,6 +190,17 @@ impl Known {
             texts.addresses = u8::try_from(addresses.min(length)).unwrap_or(0);
             texts.all = u8::try_from(length).unwrap_or(0);
         }
+    }
+}
+
+/// A segment of a connection over several paths has another protocol.
+#[inline]
+fn protocol(options: &Options<'_>) -> &'static str {
+    let is_multipath = |option| matches!(option, Opt::Other(options::kind::MULTIPATH, _));
+    if options.only_timestamps().is_none() && options.clone().any(is_multipath) {
+        "MPTCP"
+    } else {
+        "TCP"
     }
 }
 
@@ -281,7 +292,7 @@ fn segment(
     out: &mut Buffer,
     tcp: &Tcp,
     numbers: &Numbers,
-    options: Options<'_>,
+    said: Options<'_>,
     wrong: Option<Wrong>,
 ) {
     flags(out, tcp.flags);
@@ -303,45 +314,12 @@ fn segment(
     }
     out.text(" Len=");
     out.number(u64::from(tcp.payload.length));
-    if let Some((value, echo)) = options.only_timestamps() {
-        timestamps(out, value, echo);
+    if let Some((value, echo)) = said.only_timestamps() {
+        options::timestamps(out, value, echo);
     } else {
-        for option in options {
-            self::option(out, option, numbers.base);
+        for option in said {
+            options::write(out, option, numbers.base);
         }
-    }
-}
-
-#[inline]
-fn timestamps(out: &mut Buffer, value: u32, echo: u32) {
-    out.text(" TSval=");
-    out.number(u64::from(value));
-    out.text(" TSecr=");
-    out.number(u64::from(echo));
-}
-
-fn option(out: &mut Buffer, option: Opt<'_>, base: u32) {
-    match option {
-        Opt::MaxSegment(size) => {
-            out.text(" MSS=");
-            out.number(u64::from(size));
-        }
-        Opt::WindowScale(shift) => {
-            out.text(" WS=");
-            // RFC 7323 section 2.3: a larger shift counts as 14.
-            out.number(1 << shift.min(14));
-        }
-        Opt::SackPermitted => out.text(" SACK_PERM"),
-        Opt::Timestamps(value, echo) => timestamps(out, value, echo),
-        Opt::Sack(blocks) => {
-            for edges in blocks.chunks_exact(4).enumerate() {
-                let (index, edge) = edges;
-                out.text(if index % 2 == 0 { " SLE=" } else { " SRE=" });
-                let edge = u32::from_be_bytes([edge[0], edge[1], edge[2], edge[3]]);
-                out.number(u64::from(edge.wrapping_sub(base)));
-            }
-        }
-        Opt::Other(..) | Opt::Malformed => {}
     }
 }
 
@@ -461,8 +439,18 @@ fn without_connection(
 
 /// Whether this is the first fragment of a packet that cannot be put together, because it was cut.
 fn is_cut_first_fragment(frame: &Frame<'_>, ip: &Ip, transport: &Transport) -> bool {
-    let is_there = !matches!(transport, Transport::None);
-    !ip.is_v6 && is_there && frame.captured.len() < frame.length as usize
+    /// Where the header has the length of the packet (RFC 791 section 3.1).
+    const TOTAL: usize = 2;
+    if ip.is_v6 || matches!(transport, Transport::None) {
+        return false;
+    }
+    let start = ip.offset as usize;
+    let total = frame
+        .bytes
+        .get(start + TOTAL..)
+        .and_then(<[u8]>::first_chunk);
+    let end = start + total.map_or(0, |total| usize::from(u16::from_be_bytes(*total)));
+    end > frame.bytes.len()
 }
 
 /// `PROTOCOL LENGTH `
@@ -481,6 +469,16 @@ pub(super) fn checksum(out: &mut Buffer, wrong: Wrong) {
     out.text(" CHECKSUM INCORRECT]");
 }
 
+/// That something is not there: it was not captured, or never was there.
+#[cold]
+pub(super) fn incomplete(out: &mut Buffer, was_cut: bool) {
+    out.text(if was_cut {
+        "[Packet size limited during capture]"
+    } else {
+        "[Malformed Packet]"
+    });
+}
+
 /// What was wrong with the frame.
 #[inline]
 fn suffix(out: &mut Buffer, frame: &Frame<'_>, is_application: bool) {
@@ -489,12 +487,9 @@ fn suffix(out: &mut Buffer, frame: &Frame<'_>, is_application: bool) {
     {
         checksum(out, wrong);
     }
-    if frame.decoded.malformed.is_some() && !other::is_named(frame.decoded) {
-        let was_cut = frame.captured.len() < frame.length as usize;
-        out.text(if was_cut {
-            "[Packet size limited during capture]"
-        } else {
-            "[Malformed Packet]"
-        });
+    let was_cut = frame.captured.len() < frame.length as usize;
+    let is_told = frame.decoded.malformed.is_some() && !other::is_named(frame.decoded, was_cut);
+    if is_told || was_cut && other::is_trailer_cut(frame) {
+        incomplete(out, was_cut);
     }
 }

@@ -25,7 +25,7 @@ pub(super) fn write(out: &mut Buffer, length: u32, bytes: &[u8]) -> bool {
     let is_group = header.destination & 1 == 1;
     let is_response = header.source & 1 == 1;
     out.text("; DSAP ");
-    access_point(out, header.destination);
+    access_point(out, header.destination & 0xfe);
     out.text(if is_group { " Group" } else { " Individual" });
     out.text(", SSAP ");
     access_point(out, header.source & 0xfe);
@@ -73,18 +73,29 @@ fn access_point(out: &mut Buffer, number: u8) {
         0x04 | 0x05 => "SNA Path Control",
         0x06 => "TCP/IP",
         0x08 | 0x0c => "SNA",
+        0x0e => "PROWAY (IEC955) Network Management and Initialization",
         0x10 => "NetWare (unofficial?)",
+        0x14 => "ISO Network Layer (OSLAN 1)",
+        0x18 => "Texas Instruments",
+        0x20 | 0x34 => "ISO Network Layer (unofficial?)",
         0x42 => "Spanning Tree BPDU",
+        0x4e => "EIA RS-511 Manufacturing Message Service",
+        0x54 => "ISO Network Layer (OSLAN 2)",
         0x7e => "ISO 8208 (X.25 over 802.2)",
         0x80 => "XNS",
         0x82 => "BACnet",
+        0x86 => "Nestar",
+        0x8e => "PROWAY (IEC955) Active Station List Maintenance",
         0x98 => "ARP",
         0xaa => "SNAP",
+        0xb4 => "HP JetDirect Printer",
         0xba | 0xbc => "Banyan Vines",
         0xe0 => "NetWare",
         0xf0 => "NetBIOS",
         0xf4 => "IBM Net Management",
         0xf8 => "HP Extended LLC",
+        0xfa => "Ungermann-Bass",
+        0xfc => "Remote Program Load",
         0xfe => "ISO Network Layer",
         0xff => "Global LSAP",
         other => return out.format(format_args!("0x{other:02x}")),

@@ -45,6 +45,7 @@ mod llc;
 pub mod message;
 pub mod names;
 mod numbers;
+mod options;
 mod other;
 pub mod stats;
 pub mod steps;

@@ -1,14 +1,14 @@
 //! Lines about what is neither TCP nor UDP nor ICMP.
 
 use super::buffer::Buffer;
-use super::line::{checksum, columns, flags, head, ports};
+use super::line::{checksum, columns, flags, head, incomplete, ports};
 use super::{llc, numbers, wifi};
 use crate::capfile::LinkType;
 use crate::dissect::{Frame, Unread};
 use crate::packet::checksum::Wrong;
 use crate::packet::gre;
 use crate::packet::ip::{IPV6_HEADER, protocol};
-use crate::packet::record::{Between, Ip, Link, Passage, Span, Tcp, Transport, Udp};
+use crate::packet::record::{Between, Ip, Link, Network, Passage, Span, Tcp, Transport, Udp};
 use crate::packet::tcp::{HEADER, flag};
 use crate::packet::{Decoded, Layer};
 
@@ -153,7 +153,7 @@ pub(super) fn datagram_length(out: &mut Buffer, frame: &Frame<'_>, ip: &Ip, udp:
     if udp.length < LEAST {
         return out.format(format_args!(" [BAD UDP LENGTH {} < {LEAST}]", udp.length));
     }
-    if is_named(frame.decoded) {
+    if is_named(frame.decoded, false) {
         let length = udp.length;
         out.format(format_args!(
             " [BAD UDP LENGTH {length} > IP PAYLOAD LENGTH]"
@@ -163,16 +163,43 @@ pub(super) fn datagram_length(out: &mut Buffer, frame: &Frame<'_>, ip: &Ip, udp:
     out.number(u64::from(udp.length - LEAST));
 }
 
-/// Whether the line says itself what is malformed.
-pub(super) fn is_named(decoded: &Decoded) -> bool {
+/// Whether the line says itself what is malformed. Of a datagram of which no data was captured both is said.
+pub(super) fn is_named(decoded: &Decoded, was_cut: bool) -> bool {
     let Some(malformed) = decoded.malformed else {
         return false;
     };
     match &decoded.innermost().transport {
-        Transport::Udp(_) => malformed.layer == Layer::Udp,
+        Transport::Udp(udp) => {
+            let is_empty = was_cut && udp.payload.captured == 0 && udp.payload.length > 0;
+            malformed.layer == Layer::Udp && !is_empty
+        }
         Transport::Tcp(tcp) => tcp.header_length == 0 && malformed.need == HEADER,
         _ => false,
     }
+}
+
+/// Whether a frame of Ethernet that was cut goes on after its packet: a checksum of the frame is looked for at its end.
+#[cold]
+pub(super) fn is_trailer_cut(frame: &Frame<'_>) -> bool {
+    /// Bytes of an ARP message about Ethernet and IPv4.
+    const ARP: u32 = 28;
+    const CHECKSUM: u32 = 4;
+    /// Shorter frames may be padded to this length, without a checksum.
+    const SHORTEST: u32 = 64;
+    const HEADER: u32 = 14;
+    const TAG: u32 = 4;
+    let decoded = frame.decoded;
+    // What else stands in front of the packet may have something of its own at the end.
+    let is_next = decoded.network_offset == HEADER + TAG * u32::from(decoded.tags.count);
+    if decoded.link != Link::Ethernet || frame.length < SHORTEST || !is_next {
+        return false;
+    }
+    let end = match &decoded.outer.network {
+        Network::Ip(ip) => ip.end,
+        Network::Arp(arp) if arp.addresses.is_some() => arp.offset + ARP,
+        _ => return false,
+    };
+    (end as usize) < frame.captured.len() && end + CHECKSUM <= frame.length
 }
 
 pub(super) fn protocol(out: &mut Buffer, frame: &Frame<'_>, ip: &Ip, span: &Span) {
@@ -237,12 +264,31 @@ fn is_cisco(frame: &Frame<'_>) -> bool {
     }
 }
 
+/// Cisco HDLC with what is not decoded: a number that nothing is known of takes the place of the protocol.
+fn cisco(out: &mut Buffer, frame: &Frame<'_>, offset: u32) {
+    /// XNS, SLARP, the spanning tree, `DECnet`, `AppleTalk` and its ARP, IPX, CDP, UDLD, Ethernet, OSI.
+    const KNOWN: [u16; 12] = [
+        0x0600, 0x8035, 0x8038, 0x6003, 0x809b, 0x80f3, 0x8137, 0x4242, 0x2000, 0x0111, 0x6558,
+        0xfefe,
+    ];
+    columns(out, "N/A", "N/A");
+    let number = frame.bytes.get(2..).and_then(<[u8]>::first_chunk);
+    let number = number.map_or(0, |number| u16::from_be_bytes(*number));
+    if rest_of(frame, offset).is_empty() {
+        head(out, "CHDLC", frame.length);
+        incomplete(out, frame.captured.len() < frame.length as usize);
+    } else if KNOWN.contains(&number) {
+        head(out, "CHDLC", frame.length);
+    } else {
+        head(out, &format!("0x{number:04x}"), frame.length);
+    }
+}
+
 /// A network layer that is not known.
 pub(super) fn network(out: &mut Buffer, frame: &Frame<'_>, offset: u32) {
     let is_cisco = is_cisco(frame);
     if is_cisco {
-        columns(out, "N/A", "N/A");
-        return head(out, "CHDLC", frame.length);
+        return cisco(out, frame, offset);
     }
     link_columns(out, frame);
     if let Link::Wifi { header, .. } = frame.decoded.link

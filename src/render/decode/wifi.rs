@@ -1,7 +1,7 @@
 //! Lines about IEEE 802.11 frames that carry no packet.
 
 use super::buffer::Buffer;
-use super::line::{columns as two_columns, head};
+use super::line::{columns as two_columns, head, incomplete};
 use super::other::mac;
 use crate::capfile::LinkType;
 use crate::dissect::Frame;
@@ -47,50 +47,83 @@ pub(super) fn write(out: &mut Buffer, frame: &Frame<'_>, start: usize) {
         out.byte(b'C');
     }
     if header.kind == kind::MANAGEMENT && header.flags & flag::PROTECTED == 0 {
-        let end = frame.bytes.len() - if has_checksum { 4 } else { 0 };
+        let was_cut = frame.captured.len() < frame.length as usize;
+        // The checksum is at the end of what was on the wire.
+        let end = frame.bytes.len() - if has_checksum && !was_cut { 4 } else { 0 };
         let body = frame.bytes.get(start + HEADER..end).unwrap_or_default();
-        elements(out, header.subtype, body);
+        if header.subtype == subtype::ACTION {
+            action(out, body);
+        } else if elements(out, header.subtype, body).is_none() {
+            incomplete(out, was_cut);
+        }
+    }
+}
+
+/// The token of a dialog, where it comes after the category and the action (IEEE 802.11 clause 9.6).
+fn action(out: &mut Buffer, body: &[u8]) {
+    const SPECTRUM: u8 = 0;
+    const QOS: u8 = 1;
+    const BLOCK_ACK: u8 = 3;
+    let &[category, action, token, ..] = body else {
+        return;
+    };
+    let has_token = match category & 0x7f {
+        SPECTRUM => action <= 3,
+        QOS => action <= 1,
+        // With or without NDP or BAT: request and response, but not the end.
+        BLOCK_ACK => matches!(action, 0 | 1 | 128 | 129 | 132 | 133),
+        _ => false,
+    };
+    if has_token {
+        out.format(format_args!(", Dialog Token={token}"));
     }
 }
 
 /// Subtypes of management frames.
 mod subtype {
     pub(super) const ASSOCIATION_REQUEST: u8 = 0;
+    pub(super) const ASSOCIATION_RESPONSE: u8 = 1;
+    pub(super) const REASSOCIATION_RESPONSE: u8 = 3;
     pub(super) const REASSOCIATION_REQUEST: u8 = 2;
     pub(super) const PROBE_REQUEST: u8 = 4;
     pub(super) const PROBE_RESPONSE: u8 = 5;
     pub(super) const BEACON: u8 = 8;
+    pub(super) const ACTION: u8 = 13;
 }
 
-/// The beacon interval and the name of the network.
-fn elements(out: &mut Buffer, subtype: u8, body: &[u8]) {
+/// The beacon interval and the name of the network. `None` if an element goes on after the end of the frame.
+fn elements(out: &mut Buffer, subtype: u8, body: &[u8]) -> Option<()> {
     // What stands in front of the elements (IEEE 802.11 clause 9.3.3).
     let fixed = match subtype {
         subtype::ASSOCIATION_REQUEST => 4,
+        subtype::ASSOCIATION_RESPONSE | subtype::REASSOCIATION_RESPONSE => 6,
         subtype::REASSOCIATION_REQUEST => 10,
         subtype::PROBE_REQUEST => 0,
         subtype::PROBE_RESPONSE | subtype::BEACON => 12,
-        _ => return,
+        _ => return Some(()),
     };
     if fixed == 12
         && let Some(&[low, high]) = body.get(8..10)
     {
         out.format(format_args!(", BI={}", u16::from_le_bytes([low, high])));
     }
-    let mut rest = body.get(fixed..).unwrap_or_default();
-    while let &[id, length, ref after @ ..] = rest {
-        let Some((value, after)) = after.split_at_checked(usize::from(length)) else {
-            return;
-        };
-        if id == 0 {
+    let mut rest = body.get(fixed..)?;
+    let mut is_named = false;
+    while let &[id, ref after @ ..] = rest {
+        let (length, after) = after.split_first()?;
+        let (value, after) = after.split_at_checked(usize::from(*length))?;
+        if id == 0 && !is_named {
+            is_named = true;
             if value.is_empty() {
-                return out.text(", SSID=Wildcard (Broadcast)");
+                out.text(", SSID=Wildcard (Broadcast)");
+            } else {
+                let name = String::from_utf8_lossy(value);
+                out.format(format_args!(", SSID=\"{}\"", escape::text(&name)));
             }
-            let name = String::from_utf8_lossy(value);
-            return out.format(format_args!(", SSID=\"{}\"", escape::text(&name)));
         }
         rest = after;
     }
+    Some(())
 }
 
 /// The name of a frame (IEEE 802.11 clause 9.2.4.1.3).

@@ -44,6 +44,7 @@ pub fn json(out: &mut impl Write, it: &Resolved<'_>) -> io::Result<()> {
         "time_us": micros(lookup.time),
         "canonical": canonical,
         "addresses": ends.collect::<Value>(),
+        "order": it.order(),
         "sources": lookup.sources,
         "hosts": lookup.hosts.iter().map(|entry| {
             json!({ "line": entry.line, "address": entry.address })

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use super::files::Files;
 use super::query::ask;
 use super::{Family, addresses_of, getent, interface_number, numeric, refuse_malformed};
+use crate::dns::choice::{self, Candidate};
 use crate::dns::config::{ends_before_dns, host_sources};
 use crate::dns::hosts::entries;
 use crate::dns::lookup::Outcome;
@@ -154,9 +155,15 @@ fn work_out(lookup: &Lookup, wanted: &Wanted<'_>) -> SystemAnswer {
     } else {
         Vec::new()
     };
+    let candidate = |to: IpAddr| Candidate {
+        to,
+        from: source_of(SocketAddr::new(to, 0)).ok(),
+    };
+    let mut candidates: Vec<Candidate> = ips.into_iter().map(candidate).collect();
+    choice::sort(&mut candidates);
     let mut addresses: Vec<SocketAddr> = Vec::new();
-    for ip in ips {
-        let address = SocketAddr::new(ip, 0);
+    for it in candidates {
+        let address = SocketAddr::new(it.to, 0);
         if !addresses.contains(&address) {
             addresses.push(address);
         }

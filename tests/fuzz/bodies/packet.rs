@@ -10,7 +10,7 @@ use sockdoc::render::decode::{
     Buffer, Csv, EventWriter as _, Json, LineWriter, TimeColumn, TimeFormat,
 };
 
-const LINKS: [LinkType; 18] = [
+const LINKS: [LinkType; 21] = [
     LinkType::ETHERNET,
     LinkType::NULL,
     LinkType::LOOP,
@@ -29,6 +29,9 @@ const LINKS: [LinkType; 18] = [
     LinkType::PPP_PPPD,
     LinkType::PPP_WITH_DIR,
     LinkType::NFLOG,
+    LinkType::FRAME_RELAY,
+    LinkType::IPNET,
+    LinkType::IP_OVER_INFINIBAND,
 ];
 
 /// The input: a byte for the link type, a byte for how much of the frame was cut off, and the frame.

@@ -314,6 +314,9 @@ fn encapsulation(link: LinkType) -> (String, i32) {
         LinkType(105) => ("IEEE 802.11 Wireless LAN", 20),
         LinkType(127) => ("IEEE 802.11 plus radiotap radio header", 23),
         LinkType(239) => ("NFLOG", 141),
+        LinkType(107) => ("Frame Relay", 26),
+        LinkType(226) => ("Solaris IPNET", 124),
+        LinkType(242) => ("IP over IB", 180),
         other => return (other.to_string(), i32::from(other.0)),
     };
     (name.to_owned(), number)
