@@ -87,6 +87,8 @@ pub struct Lost {
     pub frame_options: u64,
     /// Frames of which the time is cut to microseconds.
     pub times: u64,
+    /// Packets that the kernel dropped.
+    pub drops: u64,
     /// Other blocks.
     pub others: u64,
 }
@@ -132,6 +134,7 @@ impl Lost {
                 "frames' comments and options",
             ),
             (self.times, "frame's nanoseconds", "frames' nanoseconds"),
+            (self.drops, "dropped packet", "dropped packets"),
             (self.others, "other block", "other blocks"),
         ]
         .into_iter()

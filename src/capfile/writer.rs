@@ -107,6 +107,8 @@ pub struct PcapngWriter<W> {
 
 /// As many of them are kept at most.
 const KNOWN: usize = 8;
+/// Of a comment that is longer the beginning is written: the length of an option has 16 bits.
+const LONGEST_COMMENT: usize = 4096;
 
 #[derive(Debug, Clone, Copy)]
 struct Described {
@@ -138,6 +140,16 @@ impl<W: Write> PcapngWriter<W> {
 
     /// Writes a frame, and in front of the first frame of an interface what the interface is.
     pub fn frame(&mut self, frame: &Frame<'_>, interface: &Interface) -> Result<(), WriteError> {
+        self.commented(frame, interface, &[])
+    }
+
+    /// The same with these comments.
+    pub fn commented(
+        &mut self,
+        frame: &Frame<'_>,
+        interface: &Interface,
+        comments: &[String],
+    ) -> Result<(), WriteError> {
         if frame.link != interface.link {
             return Err(WriteError::LinkType {
                 file: interface.link,
@@ -154,7 +166,7 @@ impl<W: Write> PcapngWriter<W> {
         };
         let ticks = described.resolution.ticks(time, described.offset);
         let ticks = ticks.ok_or(WriteError::Time(time))?;
-        Ok(self.enhanced(frame, captured, described.id, ticks)?)
+        Ok(self.enhanced(frame, captured, described.id, ticks, comments)?)
     }
 
     /// Writes what an interface is, if that has not been written, also if no frame of it comes.
@@ -237,7 +249,7 @@ impl<W: Write> PcapngWriter<W> {
             .unwrap_or(u32::MAX)
             .min(frame.original_len);
         if described.id != 0 || captured != lets_through {
-            return Ok(self.enhanced(frame, captured, described.id, 0)?);
+            return Ok(self.enhanced(frame, captured, described.id, 0, &[])?);
         }
         self.begin(SIMPLE_PACKET);
         self.order.put_u32(&mut self.block, frame.original_len);
@@ -251,6 +263,7 @@ impl<W: Write> PcapngWriter<W> {
         captured: u32,
         id: u32,
         ticks: u64,
+        comments: &[String],
     ) -> io::Result<()> {
         self.begin(ENHANCED_PACKET);
         #[allow(clippy::cast_possible_truncation)] // the upper and the lower half
@@ -259,7 +272,14 @@ impl<W: Write> PcapngWriter<W> {
             self.order.put_u32(&mut self.block, number);
         }
         self.block.extend(frame.data);
-        if !frame.ends.are_unsought() {
+        if !comments.is_empty() {
+            self.pad();
+            for comment in comments {
+                let comment = comment.as_bytes();
+                self.option(COMMENT, &comment[..comment.len().min(LONGEST_COMMENT)]);
+            }
+            self.option(0, b"");
+        } else if !frame.ends.are_unsought() {
             self.pad();
             self.ends(&frame.ends);
         }

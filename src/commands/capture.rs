@@ -1,11 +1,16 @@
 //! `sockdoc capture`: `decode` on the wire.
 
+mod drops;
 mod files;
+mod interfaces;
+mod joined;
 mod keeper;
 mod limits;
 mod owners;
+pub(super) mod recent;
 mod recorder;
 
+use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use crate::capfile::{Interface, LinkType};
@@ -13,24 +18,28 @@ use crate::commands::decode::options::Options;
 use crate::commands::decode::output::Output;
 use crate::commands::decode::session::{Session, filter_error};
 use crate::commands::diagnose;
+use crate::commands::drops::not_allowed;
 use crate::commands::looking::Where;
 use crate::commands::serving::{print, tell};
 use crate::commands::{Context, Status, values};
 use crate::diagnose::Rule;
 use crate::diagnose::rules::Check;
 use crate::error::{Error, Kind, Result};
-use crate::filter::{Gate, listing};
+use crate::filter::{Filter, Gate, listing};
 use crate::render::capture as text;
 use crate::sockets::filter::ProcessWord;
+use crate::sys::drops::refusal;
 use crate::sys::live::{self, Change, Live, Plan};
-use crate::sys::network;
-use crate::sys::privilege::{self, Capability, Need};
+use crate::sys::privilege;
 use crate::sys::sockets::namespaces::Place;
 
+use drops::Drops;
 use files::{Files, Rotation};
+use interfaces::{distinct, list};
+use joined::{Beside, Joined};
 use keeper::Keeper;
 use limits::{Limit, RingLimit, buffer, limit, ring};
-use owners::{Owners, WithOwners};
+use owners::Owners;
 use recorder::Recorder;
 
 /// Capture packets live: decode on the wire.
@@ -124,6 +133,12 @@ pub struct Args {
     /// Do not find out the processes at both ends of a packet.
     #[arg(long, conflicts_with = "process")]
     no_process: bool,
+    /// Show packets that the kernel drops, as DROP lines; with -w, write them. The default with lines and the rights.
+    #[arg(long, overrides_with = "no_drops")]
+    drops: bool,
+    /// Do not show packets that the kernel drops.
+    #[arg(long, overrides_with = "drops")]
+    no_drops: bool,
     #[command(flatten)]
     options: Options,
 }
@@ -172,6 +187,7 @@ impl Args {
             } else {
                 SOON
             },
+            is_printed: self.options.is_printed(),
         }
     }
 
@@ -226,12 +242,47 @@ impl Args {
         !self.process.is_empty() || (is_shown && !self.no_process)
     }
 
+    /// Begins to watch the packets that the kernel drops, if they are wanted and it allows that; otherwise what is to
+    /// be said of that.
+    fn watch_drops<'a>(
+        &self,
+        places: &'a [Place],
+        interfaces: &[String],
+        filter: &Filter,
+        live: &Live,
+        context: &Context,
+    ) -> Result<(Option<Drops<'a>>, Option<String>)> {
+        let is_default = !self.options.is_view_given() && !context.json;
+        if self.no_drops || !(self.drops || is_default) {
+            return Ok((None, None));
+        }
+        if filter.needs_analysis() {
+            return if self.drops {
+                let cause = "stream, app and expert need the course of a connection, and a drop is a packet alone";
+                Err(Error::new(Kind::CannotRun, "capture --drops", cause)
+                    .next("use addresses, ports and protocols, or leave out --drops"))
+            } else {
+                Ok((None, None))
+            };
+        }
+        let only_some = !self.process.is_empty();
+        match Drops::open(places, interfaces, filter.clone(), only_some, live.delay()) {
+            Ok(drops) => Ok((Some(drops), None)),
+            Err(refused) if self.drops => Err(not_allowed(&refused)),
+            Err(refused) => {
+                let (why, _) = refusal(&refused);
+                let note = format!("packets that the kernel drops are not shown: {why}");
+                Ok((None, Some(note)))
+            }
+        }
+    }
+
     /// Opens what finds the processes, if they are wanted and the kernel tells.
-    fn owners(&self, places: &[Place]) -> Result<Option<Owners>> {
+    fn owners(&self, places: &[Place], live: &Live) -> Result<Option<Owners>> {
         if !self.wants_owners() {
             return Ok(None);
         }
-        match Owners::open(places, self.interface.len(), &self.process) {
+        match Owners::open(places, live.places().collect(), &self.process) {
             Ok(owners) => Ok(Some(owners)),
             Err(error) if !self.process.is_empty() => Err(error),
             Err(error) => {
@@ -246,6 +297,13 @@ impl Args {
             |cause: &str, next: &str| Err(Error::new(Kind::CannotRun, "capture", cause).next(next));
         if self.bytes().is_some() && self.options.write.is_none() {
             return wrong("-a filesize needs a file", "name one with -w");
+        }
+        let is_pcapng = |path: &PathBuf| path.to_string_lossy().contains(".pcapng");
+        if self.drops && !self.options.write.as_ref().is_none_or(is_pcapng) {
+            return wrong(
+                "a pcap file has no place for packets that the kernel drops",
+                "use a file name that ends in .pcapng",
+            );
         }
         let is_limited = |limit: &RingLimit| matches!(limit, RingLimit::Each(_));
         if !self.ring_buffer.is_empty() && !self.ring_buffer.iter().any(is_limited) {
@@ -265,6 +323,7 @@ pub fn run(args: &Args, context: &Context) -> Result<Status> {
     if args.list_interfaces {
         return list(&places, context);
     }
+    let names = distinct(&args.interface);
     let options = &args.options;
     options.check()?;
     let mut settings = options.settings(context)?;
@@ -288,26 +347,13 @@ pub fn run(args: &Args, context: &Context) -> Result<Status> {
     };
     if args.dump {
         privilege::drop_all()?;
-        let programs = live::programs(&places, &args.interface, &args.plan(), &compile)?;
+        let programs = live::programs(&places, &names, &args.plan(), &compile)?;
         let listings: String = programs.iter().map(|program| listing(program)).collect();
         print(listings.as_bytes()).map_err(Error::output)?;
         return Ok(Status::Good);
     }
-    let mut live = Live::open(&places, &args.interface, &args.plan(), &compile)?;
-    let mut owners = args.owners(&places)?;
-    match &mut owners {
-        Some(owners) => {
-            privilege::keep(&[Need::Owners])?;
-            owners.start();
-        }
-        None => privilege::drop_all()?,
-    }
-    if let Some(why) = owners.as_ref().and_then(Owners::refused)
-        && context.verbose
-    {
-        tell(&format!("processes are looked up as packets come: {why}"));
-    }
-    let only_wanted = !args.process.is_empty();
+    let mut live = Live::open(&places, &names, &args.plan(), &compile)?;
+    let beside = Beside::open(args, &places, &names, &filter, &live, context)?;
     let interfaces: Vec<Interface> = live.interfaces().cloned().collect();
     if let (Some(path), true) = (&options.write, is_for_kernel) {
         if let Some(age) = args.keep {
@@ -315,92 +361,85 @@ pub fn run(args: &Args, context: &Context) -> Result<Status> {
             if let Some(rule) = args.until {
                 keeper = keeper.until(rule.id, settings.for_findings());
             }
-            tell(&text::listening(live.interfaces(), keeper.filter()));
-            return keep(live, WithOwners::new(owners, only_wanted, keeper));
+            beside.announce(&live, keeper.filter());
+            return keep(live, beside.join(keeper));
         }
         let files = Files::create(path, args.rotation(), interfaces)?;
-        tell(&text::listening(live.interfaces(), filter.text()));
+        beside.announce(&live, filter.text());
         let recorder = Recorder::new(filter, files, args.packets(), args.bytes());
-        let handler = WithOwners::new(owners, only_wanted, recorder);
-        return record(live, handler, args.end());
+        return record(live, beside.join(recorder), args.end());
     }
-    let output = options.write.as_deref().map(Output::create).transpose()?;
+    let output = options.write.as_deref().map(Output::create_live);
+    let output = output.transpose()?;
     let view = options.view(context, &settings, "a live capture");
     let report = options.create_report()?;
     options.create_folder()?;
-    let mut session = Session::live(settings, view, output);
+    let mut session = Session::live(settings, view, output)?;
     if let Some((file, name)) = report {
         session.write_to(file, name);
     }
-    let mut handler = WithOwners::new(owners, only_wanted, session);
-    tell(&text::listening(live.interfaces(), filter.text()));
+    beside.announce(&live, filter.text());
+    let mut handler = beside.join(session);
     let begun = Instant::now();
     let read = live.frames(args.end(), &mut handler, &mut changed);
-    if let Err(error) = &read
-        && error.kind == Kind::OutputClosed
-    {
+    if is_unread(&read) {
         return read.map(|()| Status::Good);
     }
     let counts = live.counts();
-    let WithOwners {
-        owners,
-        handler: mut session,
-        ..
-    } = handler;
+    let (mut session, known) = handler.finish(read.is_ok())?;
     session.lost(counts.iter().map(|count| count.dropped).sum());
-    let totals = session.finish(read.is_ok())?;
-    for line in text::summary(&totals, &counts, begun.elapsed(), options.tells_findings()) {
-        tell(&line);
-    }
-    tell_owners(owners.as_ref());
+    let totals = session.finish(read.is_ok(), Some(live.signals()))?;
+    let told = options.tells_findings();
+    tell_all(&text::summary(&totals, &counts, begun.elapsed(), told));
+    tell_all(&known);
     let status = options.verdict(&totals)?;
     read.map(|()| status)
+}
+
+fn tell_all(lines: &[String]) {
+    for line in lines {
+        tell(line);
+    }
+}
+
+/// Whether the reader of standard output has gone.
+fn is_unread(read: &Result<()>) -> bool {
+    let error = read.as_ref().err();
+    error.is_some_and(|error| error.kind == Kind::OutputClosed)
 }
 
 /// Into files until the end.
 fn record(
     mut live: Live,
-    mut handler: WithOwners<Recorder>,
+    mut handler: Joined<'_, Recorder>,
     until: Option<Instant>,
 ) -> Result<Status> {
     let read = live.frames(until, &mut handler, &mut changed);
-    let WithOwners {
-        owners,
-        handler: recorder,
-        ..
-    } = handler;
+    if is_unread(&read) {
+        return read.map(|()| Status::Good);
+    }
+    let (recorder, known) = handler.finish(read.is_ok())?;
     let counts = live.counts();
     let name = recorder.name();
-    let written = recorder.finish(&counts)?;
-    for line in text::written(&name, written, &counts) {
-        tell(&line);
-    }
-    tell_owners(owners.as_ref());
-    read.map(|()| Status::Good)
+    let finished = recorder.finish(&counts);
+    let lines = match &finished {
+        Ok(written) => text::written(&name, *written, &counts),
+        Err(_) => text::received(&counts),
+    };
+    tell_all(&lines);
+    tell_all(&known);
+    read.and(finished).map(|_| Status::Good)
 }
 
 /// In memory until the end, and then into a file.
-fn keep(mut live: Live, mut handler: WithOwners<Keeper>) -> Result<Status> {
+fn keep(mut live: Live, mut handler: Joined<'_, Keeper>) -> Result<Status> {
     let read = live.frames(None, &mut handler, &mut changed);
     let counts = live.counts();
-    let WithOwners {
-        owners,
-        handler: mut keeper,
-        ..
-    } = handler;
+    let (mut keeper, known) = handler.finish(read.is_ok())?;
     keeper.write(&counts)?;
-    for line in text::received(&counts) {
-        tell(&line);
-    }
-    tell_owners(owners.as_ref());
+    tell_all(&text::received(&counts));
+    tell_all(&known);
     read.map(|()| Status::Good)
-}
-
-/// How the processes were found.
-fn tell_owners(owners: Option<&Owners>) {
-    if let Some(line) = owners.and_then(Owners::found) {
-        tell(&line);
-    }
 }
 
 fn changed(name: &str, change: Change) {
@@ -408,29 +447,4 @@ fn changed(name: &str, change: Change) {
         Change::Down => format!("{name} is down; packets follow when it is up again"),
         Change::Gone => format!("{name} was removed"),
     });
-}
-
-/// The interfaces of the namespaces.
-fn list(places: &[Place], context: &Context) -> Result<Status> {
-    let rights = text::Rights {
-        packets: privilege::holds(&[Capability::NetRaw]),
-        processes: privilege::holds(&[Capability::SysPtrace, Capability::DacReadSearch]),
-        bpf: privilege::holds(&[Capability::Bpf, Capability::Perfmon]),
-        program: live::program(),
-    };
-    let mut out = Vec::new();
-    for place in places {
-        let (network, links) = place.inside(|| {
-            let network = network::network(&[]);
-            let links = network.links.iter();
-            let links = links.map(|link| live::link_type(&link.name).ok());
-            let links: Vec<Option<LinkType>> = links.collect();
-            (network, links)
-        })?;
-        text::write_interfaces(&mut out, &network, &links, &rights, context.json)
-            .map_err(Error::output)?;
-    }
-    privilege::drop_all()?;
-    print(&out).map_err(Error::output)?;
-    Ok(Status::Good)
 }

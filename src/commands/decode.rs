@@ -2,8 +2,10 @@
 
 mod extract;
 mod habits;
+pub(super) mod matching;
 mod notes;
 pub(super) mod options;
+mod out;
 pub(super) mod output;
 mod pipeline;
 pub(super) mod session;
@@ -161,7 +163,7 @@ pub fn run(args: &Args, context: &Context) -> Result<Status> {
     if is_closed {
         return read.map(|()| Status::Good);
     }
-    let totals = session.finish(read.is_ok())?;
+    let totals = session.finish(read.is_ok(), None)?;
     let status = options.verdict(&totals)?;
     read.map(|()| status)
 }

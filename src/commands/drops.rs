@@ -21,7 +21,7 @@ use crate::render::drops::{self as text, Blind, Summary};
 use crate::sys::bpf::Refused;
 use crate::sys::drops::{Counted, Watch, refusal};
 use crate::sys::network;
-use crate::sys::outlet::{Outlet, Pushed};
+use crate::sys::outlet::{self, Outlet, Pushed};
 use crate::sys::privilege::{self, Need};
 use crate::sys::signals::Signals;
 use crate::sys::sockets::namespaces::Place;
@@ -153,14 +153,10 @@ struct Chosen {
 }
 
 impl Chosen {
-    /// Names of reasons are in capitals; everything else is the filter.
+    /// Names of reasons, in capitals or not; everything else is the filter.
     fn parse(words: &[String]) -> Result<Chosen> {
-        let is_name = |word: &&String| {
-            let mut letters = word.chars();
-            letters.all(|c| c.is_ascii_uppercase() || c.is_ascii_digit() || c == '_')
-                && word.starts_with(|c: char| c.is_ascii_uppercase())
-        };
-        let (reasons, words): (Vec<&String>, Vec<&String>) = words.iter().partition(is_name);
+        let (reasons, words): (Vec<&String>, Vec<&String>) =
+            words.iter().partition(|word| is_reason(word));
         let words: Vec<&str> = words.into_iter().map(String::as_str).collect();
         let filter = Filter::parse(&words.join(" "), &services());
         let filter = filter.map_err(|error| filter_error(&error))?;
@@ -205,6 +201,19 @@ impl Chosen {
     }
 }
 
+/// Whether a word is the name of a reason. In small letters it is if it is a well-known one, or has `_` between its
+/// parts, as no word of a filter has.
+fn is_reason(word: &str) -> bool {
+    let is_of = |is_letter: fn(&char) -> bool| {
+        let mut letters = word.chars();
+        let is_first = letters.next().is_some_and(|first| is_letter(&first));
+        is_first && letters.all(|c| is_letter(&c) || c.is_ascii_digit() || c == '_')
+    };
+    is_of(char::is_ascii_uppercase)
+        || is_of(char::is_ascii_alphabetic)
+            && (word.contains('_') || drop_reason::by_name(word).is_some())
+}
+
 struct View<'a> {
     args: &'a Args,
     context: &'a Context,
@@ -223,9 +232,11 @@ impl View<'_> {
         loop {
             let next = Instant::now() + PACE;
             let until = end.map_or(next, |end| end.min(next));
-            let is_asked = signals
-                .wait_until(until)
+            let (is_asked, is_unread) = outlet::wait_until(signals, until)
                 .map_err(|error| Error::os(Kind::CannotRun, "wait", &error))?;
+            if is_unread {
+                return Err(Error::output(io::ErrorKind::BrokenPipe.into()));
+            }
             let is_late = end.is_some_and(|end| Instant::now() >= end);
             let is_enough = self.look();
             if is_asked || is_late || is_enough || self.outlet.is_closed() {
@@ -291,7 +302,7 @@ impl View<'_> {
 }
 
 /// The counters of what leaves no trace otherwise.
-fn blind(places: &[Place]) -> Blind {
+pub(super) fn blind(places: &[Place]) -> Blind {
     let mut sums = Blind::default();
     let add = |sum: &mut Option<u64>, count: Option<u64>| {
         if let Some(count) = count {
@@ -311,12 +322,45 @@ fn blind(places: &[Place]) -> Blind {
     sums
 }
 
-fn grown(before: Option<u64>, after: Option<u64>) -> Option<u64> {
+/// By how much a counter has grown.
+pub(super) fn grown(before: Option<u64>, after: Option<u64>) -> Option<u64> {
     Some(after?.saturating_sub(before?))
 }
 
 /// Why nothing can be watched.
-fn not_allowed(refused: &Refused) -> Error {
+pub(super) fn not_allowed(refused: &Refused) -> Error {
     let (cause, next) = refusal(refused);
     Error::new(Kind::CannotRun, "watch drops", cause).next(next)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_reason_is_read_in_capitals_and_in_small_letters_and_a_filter_is_not_one() {
+        for word in [
+            "NETFILTER_DROP",
+            "netfilter_drop",
+            "Netfilter_Drop",
+            "otherhost",
+            "XDP",
+        ] {
+            assert!(is_reason(word), "{word}");
+        }
+        for word in [
+            "tcp",
+            "port",
+            "80",
+            "127.0.0.1",
+            "host",
+            "and",
+            "_",
+            "not",
+            "ip6",
+            "::1",
+        ] {
+            assert!(!is_reason(word), "{word}");
+        }
+    }
 }

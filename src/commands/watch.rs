@@ -1,9 +1,11 @@
 //! `sockdoc watch`.
 
+mod packets;
+
 use std::collections::HashMap;
 use std::ffi::OsString;
 use std::io::{self, Write as _};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use crate::commands::looking::{self, Look, Where};
@@ -23,6 +25,8 @@ use crate::sockets::filter::Filter;
 use crate::sys::signals::Signals;
 use crate::sys::{clock, files, privilege};
 
+use packets::Packets;
+
 /// Report problems of this host's connections when they begin, change and end.
 ///
 /// Looks at the whole host again and again, as sockdoc-diagnose(1) does, and prints a line when a finding
@@ -31,7 +35,8 @@ use crate::sys::{clock, files, privilege};
 ///
 /// With --on-finding and --bundle the samples before and after the beginning of a finding are saved, as
 /// sockdoc diagnose --from reads them: at most one file in ten minutes for each rule, and none that would
-/// make the files take more than --bundle-max.
+/// make the files take more than --bundle-max. With --keep the packets of the last seconds are saved too, at most 64 MB of
+/// them, as sockdoc decode reads them; this needs CAP_NET_RAW.
 ///
 /// The watch ends after --for, or with SIGINT or SIGTERM. The exit status is 1 if there was a warning or an
 /// error.
@@ -41,7 +46,9 @@ use crate::sys::{clock, files, privilege};
     sockdoc watch :5432 --for 8h           of the sockets on port 5432, for eight hours\n  \
     sockdoc watch --json >> events.jsonl   one JSON object for each event\n  \
     sockdoc watch --on-finding own_firewall_drops --bundle /var/tmp/seen\n                                         \
-    keep samples of the moment when it happens")]
+    keep samples of the moment when it happens\n  \
+    sockdoc watch --on-finding syn_unanswered --bundle /var/tmp/seen --keep 30s\n                                         \
+    and the packets of the half minute before")]
 pub struct Args {
     /// Only problems of the sockets that match: a port, an address, a part of a process name.
     #[arg(value_name = "FILTER")]
@@ -64,6 +71,10 @@ pub struct Args {
     /// Save the samples in this directory.
     #[arg(long, value_name = "DIR", requires = "on_finding")]
     bundle: Option<PathBuf>,
+    /// Hold the packets of the last TIME in memory, and save them with the samples.
+    #[arg(long, value_name = "TIME", value_parser = positive_duration, requires = "bundle",
+          conflicts_with = "redact")]
+    keep: Option<Duration>,
     /// The most space that the saved files may take.
     #[arg(long, value_name = "SIZE", default_value = "256M", value_parser = size,
           requires = "bundle")]
@@ -80,14 +91,19 @@ const BETWEEN: Duration = Duration::from_mins(10);
 /// How the names of saved files begin and end.
 const PREFIX: &str = "sockdoc-";
 const SUFFIX: &str = ".json";
+const PACKETS: &str = ".pcapng";
 
 /// Runs the command.
 pub fn run(args: &Args, context: &Context) -> Result<Status> {
     let filter = filter_of_words(&args.words)?;
     if let Some(folder) = &args.bundle {
-        files::used(folder, PREFIX, SUFFIX)?;
+        files::used(folder, PREFIX, &[SUFFIX, PACKETS])?;
     }
     let signals = Signals::open()?;
+    let packets = match args.keep {
+        Some(age) => Some(Packets::open(&args.place.places()?.0, age)?),
+        None => None,
+    };
     let look = Look::open(&args.place, false)?;
     let mut watch = Watch {
         args,
@@ -95,6 +111,8 @@ pub fn run(args: &Args, context: &Context) -> Result<Status> {
         filter,
         watcher: Watcher::new(PATIENCE),
         saved: HashMap::new(),
+        packets,
+        is_signalled: false,
         worst: None,
     };
     let worst = watch.run(&look, &signals)?;
@@ -108,6 +126,9 @@ struct Watch<'a> {
     watcher: Watcher,
     /// When samples were saved last, by rule.
     saved: HashMap<&'static str, Instant>,
+    packets: Option<Packets>,
+    /// It was asked to end meanwhile.
+    is_signalled: bool,
     worst: Option<Severity>,
 }
 
@@ -130,9 +151,12 @@ impl Watch<'_> {
         loop {
             let next = taken + interval;
             let until = end.map_or(next, |end| end.min(next));
-            let asked_to_end = signals
-                .wait_until(until)
-                .map_err(|error| Error::os(Kind::CannotRun, "wait", &error))?;
+            let asked_to_end = match &mut self.packets {
+                Some(packets) => packets.wait_until(until)?,
+                None => signals
+                    .wait_until(until)
+                    .map_err(|error| Error::os(Kind::CannotRun, "wait", &error))?,
+            };
             // What is left of an interval at the end shows less than a whole one.
             if asked_to_end || (until < next && Instant::now() >= until) {
                 break;
@@ -147,7 +171,7 @@ impl Watch<'_> {
                 Err(error) => self.tell(Told::Failed(&short(&error)), before.taken)?,
             }
             taken = now;
-            if end.is_some_and(|end| Instant::now() >= end) {
+            if self.is_signalled || end.is_some_and(|end| Instant::now() >= end) {
                 break;
             }
         }
@@ -206,10 +230,13 @@ impl Watch<'_> {
             };
             written.and_then(|()| out.flush()).map_err(Error::output)?;
         }
+        begun.retain(|rule| self.args.on_finding.contains(rule));
+        if let Some(packets) = self.packets.as_mut().filter(|_| !begun.is_empty()) {
+            // A signal stays: it ends the watch after this.
+            self.is_signalled |= packets.catch_up()?;
+        }
         for rule in begun {
-            if self.args.on_finding.contains(&rule) {
-                self.save(rule, before, after)?;
-            }
+            self.save(rule, before, after)?;
         }
         Ok(())
     }
@@ -227,7 +254,7 @@ impl Watch<'_> {
         let name = format!("{PREFIX}{}-{}{SUFFIX}", rule.id, date::compact(after.taken));
         let path = folder.join(name);
         let most = self.args.bundle_max as u64;
-        let saved = files::used(folder, PREFIX, SUFFIX).and_then(|used| {
+        let saved = files::used(folder, PREFIX, &[SUFFIX, PACKETS]).and_then(|used| {
             files::create_bounded(&path, most.saturating_sub(used), |file| {
                 if self.args.redact {
                     let mut samples = [before.clone(), after.clone()];
@@ -241,10 +268,21 @@ impl Watch<'_> {
                 }
             })
         });
-        let path = path.display().to_string();
+        self.tell_saved(&path, saved, after.taken)?;
+        let Some(packets) = self.packets.as_mut().filter(|packets| packets.len() > 0) else {
+            return Ok(());
+        };
+        let path = path.with_extension(&PACKETS[1..]);
+        let saved = files::used(folder, PREFIX, &[SUFFIX, PACKETS]).and_then(|used| {
+            files::create_bounded(&path, most.saturating_sub(used), |file| packets.write(file))
+        });
+        self.tell_saved(&path, saved, after.taken)
+    }
+
+    fn tell_saved(&self, path: &Path, saved: Result<()>, at: Duration) -> Result<()> {
         match saved {
-            Ok(()) => self.tell(Told::Saved(&path), after.taken),
-            Err(error) => self.tell(Told::NotSaved(&short(&error)), after.taken),
+            Ok(()) => self.tell(Told::Saved(&path.display().to_string()), at),
+            Err(error) => self.tell(Told::NotSaved(&short(&error)), at),
         }
     }
 

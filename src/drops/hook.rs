@@ -59,6 +59,12 @@ impl Hook {
             .next()
     }
 
+    /// The hook of this name.
+    pub fn by_name(name: &str) -> Option<Hook> {
+        let mut hooks = CALLERS.iter().map(|(_, hook)| *hook);
+        hooks.find(|hook| hook.name() == name)
+    }
+
     /// Its name.
     pub fn name(self) -> &'static str {
         match self {

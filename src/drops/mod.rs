@@ -3,10 +3,12 @@
 //! | file | what it holds |
 //! |---|---|
 //! | this one | a packet that was dropped |
+//! | [`comment`] | dropped packets in a pcapng file |
 //! | [`everyday`] | drops that happen on a healthy host |
 //! | [`hook`] | the hook of the packet filter at which a packet was dropped |
 //! | [`tally`] | drops by reason, place, port and process |
 
+pub mod comment;
 pub mod everyday;
 pub mod hook;
 pub mod tally;

@@ -116,6 +116,23 @@ impl Tally {
         self.elsewhere
     }
 
+    /// Packets that the kernel counted in the namespaces that are looked at, without the everyday ones.
+    pub fn counted(&self) -> u64 {
+        self.counted.values().sum()
+    }
+
+    /// The packets of each reason, the most frequent first.
+    pub fn by_reason(&self) -> Vec<(Arc<str>, u64)> {
+        let mut sums: Vec<(Arc<str>, u64)> = Vec::new();
+        for row in self.rows() {
+            match sums.last_mut().filter(|(reason, _)| *reason == row.reason) {
+                Some((_, packets)) => *packets += row.packets,
+                None => sums.push((row.reason, row.packets)),
+            }
+        }
+        sums
+    }
+
     /// All packets of the table.
     pub fn packets(&self) -> u64 {
         self.rows().iter().map(|row| row.packets).sum()

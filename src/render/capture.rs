@@ -5,10 +5,12 @@ use std::time::Duration;
 
 use serde_json::json;
 
+use super::drops::Blind;
 use super::json::line;
 use super::{counted, escape, thousands};
 use crate::capfile::{Count, Interface, LinkType, Tally};
 use crate::dissect::Totals;
+use crate::drops::tally;
 use crate::host::Network;
 use crate::rtnetlink::Link;
 
@@ -88,6 +90,63 @@ pub fn processes(found: &Tally, processes_hidden: usize) -> Option<String> {
     let ends = counted(all, "flow end");
     let ways = ways.join(", ");
     (all > 0).then(|| format!("processes of {ends} on this host: {ways}{unseen}"))
+}
+
+/// Of a capture of some processes: what was of others.
+pub fn others(own: u64, others: u64) -> String {
+    format!(
+        "{} of these processes, {} of others or of none",
+        counted(own, "packet"),
+        thousands(others)
+    )
+}
+
+/// What the network stack dropped. `is_selective`: only what was asked for; `unrecorded` were counted, but not seen one
+/// by one.
+pub fn dropped(
+    tally: &tally::Tally,
+    is_selective: bool,
+    unrecorded: u64,
+    blind: &Blind,
+) -> Vec<String> {
+    let reasons = tally.by_reason();
+    let all: u64 = reasons.iter().map(|(_, packets)| packets).sum();
+    let mut head = format!("{} dropped by the network stack", counted(all, "packet"));
+    if is_selective {
+        head.push_str(" of those that were asked for");
+    }
+    if let Some((first, _)) = reasons.first() {
+        let reasons = reasons
+            .iter()
+            .map(|(reason, packets)| format!("{} {reason}", thousands(*packets)));
+        let reasons: Vec<String> = reasons.collect();
+        let reasons = reasons.join(", ");
+        head = format!("{head}: {reasons}; what to do: sockdoc explain {first}");
+    }
+    let mut lines = vec![head];
+    if unrecorded > 0 {
+        lines.push(format!(
+            "{} dropped too fast to be recorded one by one{}",
+            counted(unrecorded, "packet"),
+            if is_selective {
+                ", of which some may be of those that were asked for"
+            } else {
+                ", and not shown"
+            }
+        ));
+    }
+    if tally.elsewhere() > 0 {
+        lines.push(format!(
+            "{} dropped in other network namespaces: sockdoc drops --all-netns",
+            counted(tally.elsewhere(), "packet")
+        ));
+    }
+    lines.extend(
+        blind
+            .lines()
+            .map(|(count, text)| format!("without a DROP line, from counters: {count} {text}")),
+    );
+    lines
 }
 
 /// What the kernel counted on each interface.

@@ -61,17 +61,7 @@ pub fn write_packet(out: &mut Buffer, dropped: &Dropped) {
 
 /// `NETFILTER_DROP in nft_do_chain (input) on eth0: a firewall rule of this host`.
 pub fn why(dropped: &Dropped) -> String {
-    let mut parts = vec![dropped.reason.to_string()];
-    if let Some(function) = &dropped.function {
-        parts.push(format!("in {function}"));
-    }
-    if let Some(hook) = dropped.hook {
-        parts.push(format!("({hook})"));
-    }
-    if let Some(interface) = &dropped.interface {
-        parts.push(format!("on {interface}"));
-    }
-    let mut text = parts.join(" ");
+    let mut text = dropped.place();
     if let Some(reason) = drop_reason::by_name(&dropped.reason) {
         text.push_str(": ");
         text.push_str(reason.words);
@@ -183,6 +173,30 @@ pub struct Blind {
     pub backlog: Option<u64>,
 }
 
+impl Blind {
+    /// Those that are not 0, and what they count.
+    pub fn lines(&self) -> impl Iterator<Item = (String, &'static str)> {
+        let all = [
+            (
+                self.accept_overflows,
+                "dropped because an accept queue was full (TcpExtListenOverflows): sockdoc sockets --problems",
+            ),
+            (
+                self.no_route,
+                "not sent for lack of a route (IpOutNoRoutes): sockdoc diagnose",
+            ),
+            (
+                self.backlog,
+                "lost before the network stack, on a busy processor (softnet_stat): sockdoc diagnose",
+            ),
+        ];
+        all.into_iter().filter_map(|(count, text)| {
+            let count = count.filter(|count| *count > 0)?;
+            Some((thousands(count), text))
+        })
+    }
+}
+
 impl Summary<'_> {
     /// What to do, in the namespace that was watched.
     fn there(&self, step: NextStep) -> String {
@@ -225,11 +239,18 @@ impl Summary<'_> {
                 self.rate(packets)
             ),
         };
-        writeln!(out, "{}", style.paint(Paint::Bold, head))?;
+        for line in wrap::lines(&head, width, 0) {
+            writeln!(out, "{}", style.paint(Paint::Bold, line))?;
+        }
         let rows = self.tally.rows();
         if !rows.is_empty() {
             writeln!(out)?;
-            self.table(&rows).write(out, width)?;
+            let table = self.table(&rows);
+            if table.fits(width) {
+                table.write(out, width)?;
+            } else {
+                self.list(out, &rows, width)?;
+            }
             self.explain(out, &rows, width)?;
         }
         let notes = self.notes();
@@ -249,27 +270,33 @@ impl Summary<'_> {
         let titles = ["REASON", "PACKETS", "RATE", "WHERE", "TO", "PROCESS"];
         let mut table = Table::new().header(&titles).right(1).right(2);
         for row in rows {
-            let place = match (&row.function, row.hook) {
-                (Some(function), Some(hook)) => format!("{function} ({hook})"),
-                (Some(function), None) => function.to_string(),
-                (None, Some(hook)) => hook.to_string(),
-                (None, None) => "-".to_owned(),
-            };
-            let to = match row.destination.as_deref() {
-                Some("") => "-",
-                Some(to) => to,
-                None => "(not recorded)",
-            };
             table.row(&[
                 &*row.reason,
                 &thousands(row.packets),
                 &format!("{:.1}/s", self.rate(row.packets)),
-                &place,
-                to,
+                &place(row),
+                destination(row),
                 &row.process.as_ref().map_or("-".to_owned(), holder),
             ]);
         }
         table
+    }
+
+    /// The rows where the table is too wide, with the place, the destination and the process in a line of their own.
+    fn list(&self, out: &mut dyn Write, rows: &[Row], width: Option<u16>) -> io::Result<()> {
+        for row in rows {
+            let packets = counted(row.packets, "packet");
+            let reason = escape::text(&row.reason);
+            writeln!(out, "{reason}  {packets}, {:.1}/s", self.rate(row.packets))?;
+            let mut parts = vec![format!("in {}", place(row))];
+            parts.push(format!("to {}", destination(row)));
+            parts.extend(row.process.as_ref().map(holder));
+            let text = parts.join(", ");
+            for line in wrap::lines(&escape::text(&text), width, 2) {
+                writeln!(out, "  {}", line.trim_start())?;
+            }
+        }
+        Ok(())
     }
 
     /// What the reasons mean and what to do, once for each.
@@ -283,7 +310,11 @@ impl Summary<'_> {
             let Some(reason) = drop_reason::by_name(&row.reason) else {
                 continue;
             };
-            writeln!(out, "\n{}: {}", reason.name, reason.words)?;
+            writeln!(out)?;
+            let words = format!("{}: {}", reason.name, reason.words);
+            for line in wrap::lines(&words, width, 0) {
+                writeln!(out, "{line}")?;
+            }
             let mut table = Table::new().indent(2);
             table.row(&["next:", &self.there(reason.next.into())]);
             let command = command(reason, row);
@@ -331,28 +362,9 @@ impl Summary<'_> {
                 counted(self.tally.everyday(), "packet")
             ));
         }
-        for (count, text) in [
-            (
-                self.blind.accept_overflows,
-                "dropped because an accept queue was full (TcpExtListenOverflows): sockdoc sockets --problems",
-            ),
-            (
-                self.blind.no_route,
-                "not sent for lack of a route (IpOutNoRoutes): sockdoc diagnose",
-            ),
-            (
-                self.blind.backlog,
-                "lost before the network stack, on a busy processor (softnet_stat): sockdoc diagnose",
-            ),
-        ] {
-            if let Some(count @ 1..) = count {
-                notes.push(format!(
-                    "not in the table, from counters: {} {}",
-                    thousands(count),
-                    self.there(text.into())
-                ));
-            }
-        }
+        let blind = self.blind.lines();
+        let blind = blind.map(|(count, text)| format!("{count} {}", self.there(text.into())));
+        notes.extend(blind.map(|line| format!("not in the table, from counters: {line}")));
         notes
     }
 
@@ -398,6 +410,25 @@ impl Summary<'_> {
                 },
             }),
         )
+    }
+}
+
+/// Where packets of a row were dropped.
+fn place(row: &Row) -> String {
+    match (&row.function, row.hook) {
+        (Some(function), Some(hook)) => format!("{function} ({hook})"),
+        (Some(function), None) => function.to_string(),
+        (None, Some(hook)) => hook.to_string(),
+        (None, None) => "-".to_owned(),
+    }
+}
+
+/// What they were for.
+fn destination(row: &Row) -> &str {
+    match row.destination.as_deref() {
+        Some("") => "-",
+        Some(to) => to,
+        None => "(not recorded)",
     }
 }
 
@@ -476,6 +507,17 @@ mod tests {
                 backlog: None,
             },
         };
+        for width in [40, 60] {
+            let mut out = Vec::new();
+            let style = Style::new(false);
+            summary.write(&mut out, style, Some(width)).unwrap();
+            let text = String::from_utf8(out).unwrap();
+            let rows = "NO_SOCKET  1,000 packets, 500.0/s\n  in nft_do_chain, to (not recorded)\n\
+                        NO_SOCKET  2 packets, 1.0/s\n  in nft_do_chain (input), to tcp 8080\n";
+            assert!(text.contains(rows), "{text}");
+            let is_short = |line: &str| line.chars().count() <= width.into();
+            assert!(text.lines().all(is_short), "{text}");
+        }
         let mut out = Vec::new();
         summary.write(&mut out, Style::new(false), None).unwrap();
         let text = String::from_utf8(out).unwrap();

@@ -62,6 +62,17 @@ impl Table {
         Ok(())
     }
 
+    /// Whether every row has its line in this width.
+    pub fn fits(&self, width: Option<u16>) -> bool {
+        let Some(width) = width else { return true };
+        let mut lines = Vec::new();
+        // Writing to memory does not fail.
+        let _ = self.write(&mut lines, None);
+        let lines = String::from_utf8_lossy(&lines);
+        let longest = lines.lines().map(|line| line.chars().count()).max();
+        longest.unwrap_or(0) <= usize::from(width)
+    }
+
     fn laid_out(&self, width: Option<u16>) -> comfy_table::Table {
         let mut table = comfy_table::Table::new();
         table.load_style(presets::NOTHING);

@@ -16,6 +16,7 @@ use crate::capfile::{
     CaptureError, Compression, Count, Frame, Interface, SliceReader, StreamReader, UnpackError,
     Unpacker,
 };
+use crate::drops::Dropped;
 use crate::error::{Error, Kind, Result};
 use crate::reference::Circumstance;
 use crate::sys::files;
@@ -35,6 +36,10 @@ pub trait FrameHandler {
     fn block(&mut self, _block: &[u8]) {}
     /// The file is read to its end: what is known of its interfaces then.
     fn interfaces(&mut self, _interfaces: &[Interface]) {}
+    /// A packet that the kernel dropped, between the frames that came before and after it.
+    fn dropped(&mut self, _dropped: &Dropped) -> Result<()> {
+        Ok(())
+    }
     /// This many bytes of the file were read; comes about every megabyte.
     fn progress(&mut self, offset: u64);
     /// The user asks for what is kept (SIGUSR1); this was counted until now.
@@ -43,6 +48,10 @@ pub trait FrameHandler {
     }
     /// The next frame may be long in coming: what waits for more should not.
     fn pause(&mut self) -> Result<()>;
+    /// Something else than frames is waited for: `pause` comes at this time at the latest.
+    fn due(&self) -> Option<Instant> {
+        None
+    }
 }
 
 /// An open capture file.

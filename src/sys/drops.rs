@@ -139,12 +139,20 @@ impl Watch {
 
     /// The drops of the namespaces that are looked at since the last time, in their order.
     pub fn read(&mut self) -> Vec<Dropped> {
-        let mut records = Vec::new();
-        self.program.records(&mut |record| records.push(record));
+        self.read_at_most(usize::MAX)
+    }
+
+    /// The same, of a flood only this many: the others are passed over, and are in the counts alone.
+    pub fn read_at_most(&mut self, most: usize) -> Vec<Dropped> {
+        let (places, mut records) = (&self.places, Vec::new());
+        self.program.records(&mut |record| {
+            if records.len() < most && places.contains(&record.netns) {
+                records.push(record);
+            }
+        });
         if records.is_empty() {
             return Vec::new();
         }
-        records.retain(|record| self.places.contains(&record.netns));
         self.symbols.learn(records.iter().flat_map(|record| {
             let place = std::iter::once(&record.place);
             place.chain(record.stack()).copied()

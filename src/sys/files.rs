@@ -1,13 +1,18 @@
 //! Files that a command reads as a whole, or streams.
 
 use std::fs::{self, DirBuilder, File};
-use std::io::{self, Read as _};
+use std::io::{self, Read as _, Write as _};
 use std::os::fd::AsFd;
 use std::os::unix::fs::{DirBuilderExt as _, FileTypeExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use nix::poll::{PollFd, PollFlags};
 
 use crate::error::{Error, Kind, Result};
 use crate::reference::Circumstance;
+use crate::sys::signals::Signals;
+use crate::sys::waiting::ready_by;
 
 /// The contents of a file of at most `most` bytes.
 pub fn read(path: &Path, most: u64) -> Result<Vec<u8>> {
@@ -152,7 +157,12 @@ pub struct Growing {
     has_failed: bool,
     /// The name that it has while it grows, and the one that it gets at the end.
     names: Option<[PathBuf; 2]>,
+    /// Of a pipe: a signal ends the wait for its reader.
+    signals: Option<Signals>,
 }
+
+/// After a signal, the reader of a pipe gets this long to read on.
+const GRACE: Duration = Duration::from_secs(2);
 
 impl Growing {
     /// Creates it, and makes it empty if it is there; `-` is standard output.
@@ -165,7 +175,44 @@ impl Growing {
             whole: 0,
             has_failed: false,
             names: None,
+            signals: None,
         })
+    }
+
+    /// The same, of which a signal ends the wait for the reader, if it is a pipe. The signals are blocked then.
+    ///
+    /// # Errors
+    /// When the signals cannot be watched for.
+    pub fn interruptible(mut self) -> Result<Growing> {
+        let kind = self.file.metadata().map(|it| it.file_type());
+        if kind.is_ok_and(|kind| kind.is_fifo() || kind.is_socket()) {
+            self.signals = Some(Signals::open()?);
+        }
+        Ok(self)
+    }
+
+    fn put(&mut self, bytes: &[u8]) -> io::Result<()> {
+        let Some(signals) = &self.signals else {
+            return self.file.write_all(bytes);
+        };
+        let mut rest = bytes;
+        while !rest.is_empty() {
+            let out = PollFd::new(self.file.as_fd(), PollFlags::POLLOUT);
+            let mut fds = [out, PollFd::new(signals.as_fd(), PollFlags::POLLIN)];
+            ready_by(&mut fds, None)?;
+            if fds[0].any() != Some(true) {
+                // A signal: the reader has a last chance.
+                ready_by(&mut fds[..1], Some(Instant::now() + GRACE))?;
+                if fds[0].any() != Some(true) {
+                    return Err(io::Error::other("its reader does not read"));
+                }
+            }
+            // A pipe with room takes this much without waiting (pipe(7)).
+            let piece = rest.len().min(libc::PIPE_BUF);
+            let count = self.file.write(&rest[..piece])?;
+            rest = &rest[count..];
+        }
+        Ok(())
     }
 
     /// The same under another name, with `.part` at its end, until it is complete: who sees the name sees a whole
@@ -199,7 +246,7 @@ impl io::Write for Growing {
         if self.has_failed {
             return Err(io::Error::from_raw_os_error(libc::EIO));
         }
-        match self.file.write_all(bytes) {
+        match self.put(bytes) {
             Ok(()) => {
                 self.whole += bytes.len() as u64;
                 Ok(bytes.len())
@@ -239,12 +286,12 @@ pub fn remove(path: &Path) -> Result<()> {
 ///
 /// # Errors
 /// When the folder cannot be listed.
-pub fn used(folder: &Path, start: &str, end: &str) -> Result<u64> {
+pub fn used(folder: &Path, start: &str, ends: &[&str]) -> Result<u64> {
     let entries = fs::read_dir(folder).map_err(|error| failure("list", folder, &error))?;
     let files = entries.filter_map(io::Result::ok).filter(|entry| {
         let name = entry.file_name();
         let name = name.to_string_lossy();
-        name.starts_with(start) && name.ends_with(end)
+        name.starts_with(start) && ends.iter().any(|end| name.ends_with(end))
     });
     Ok(files
         .filter_map(|entry| entry.metadata().ok())
@@ -327,8 +374,8 @@ mod tests {
         // It is not written over.
         assert!(create_bounded(&path, 10, ten).is_err());
         fs::write(folder.path().join("other"), b"x").unwrap();
-        assert_eq!(used(folder.path(), "sockdoc-", ".json").unwrap(), 10);
-        assert!(used(&path, "", "").is_err());
+        assert_eq!(used(folder.path(), "sockdoc-", &[".json"]).unwrap(), 10);
+        assert!(used(&path, "", &[""]).is_err());
     }
 
     #[test]

@@ -10,6 +10,7 @@ use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
 use crate::error::{Error, Kind, Result};
 use crate::sys::signals::Signals;
+use crate::sys::waiting::ready_by;
 
 /// When this many bytes wait to be written, no more are taken.
 const ROOM: usize = 4 << 20;
@@ -68,6 +69,8 @@ struct Queue {
     stalled: bool,
     /// A write failed, other than for want of a reader.
     failed: bool,
+    /// How.
+    errno: Option<i32>,
     /// Write what is there, then end.
     closing: bool,
     /// The reader is gone.
@@ -185,6 +188,21 @@ impl Outlet {
         self.ended.is_some() && self.shared.lock().closed
     }
 
+    /// Why nothing more can be written: the reader has gone, or a write failed.
+    pub fn failure(&self) -> Option<io::Error> {
+        let queue = self.shared.lock();
+        match queue.errno {
+            _ if queue.closed => Some(io::ErrorKind::BrokenPipe.into()),
+            Some(errno) => Some(io::Error::from_raw_os_error(errno)),
+            None => None,
+        }
+    }
+
+    /// Whether something was lost that was not reported.
+    pub fn has_lost(&self) -> bool {
+        self.shared.lock().lost > 0
+    }
+
     /// Gives the reader this long for what is left, or until a signal comes.
     pub fn finish(&self, signals: &Signals, patience: Duration) -> Unwritten {
         self.shared.lock().closing = true;
@@ -215,6 +233,33 @@ fn wait_for(ended: BorrowedFd<'_>, signals: &Signals, deadline: Instant) {
             _ => return,
         }
     }
+}
+
+/// Standard output, to be polled for the end of its reader, which [`has_no_reader`] tells then.
+pub fn reader(stdout: &io::Stdout) -> PollFd<'_> {
+    // Nothing is asked for: POLLERR and POLLHUP come unasked (poll(2)).
+    PollFd::new(stdout.as_fd(), PollFlags::empty())
+}
+
+/// Whether the reader of standard output has gone.
+pub fn has_no_reader(polled: &PollFd<'_>) -> bool {
+    let gone = PollFlags::POLLERR | PollFlags::POLLHUP | PollFlags::POLLNVAL;
+    let events = polled.revents();
+    events.is_some_and(|events| events.intersects(gone))
+}
+
+/// Waits for a signal until a time; whether one came, and whether the reader of standard output has gone.
+///
+/// # Errors
+/// Those of ppoll(2).
+pub fn wait_until(signals: &Signals, until: Instant) -> io::Result<(bool, bool)> {
+    let stdout = io::stdout();
+    let mut fds = [
+        PollFd::new(signals.as_fd(), PollFlags::POLLIN),
+        reader(&stdout),
+    ];
+    ready_by(&mut fds, Some(until))?;
+    Ok((fds[0].any() == Some(true), has_no_reader(&fds[1])))
 }
 
 /// Whether a short line can be written to standard error without waiting for its reader: a pipe
@@ -264,6 +309,7 @@ fn write_on(shared: &Shared, out: &mut File, failed: fn(&io::Error)) {
             }
             Err(error) => {
                 queue.lost += written;
+                queue.errno = error.raw_os_error();
                 if !std::mem::replace(&mut queue.failed, true) {
                     drop(queue);
                     failed(&error);

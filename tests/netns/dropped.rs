@@ -199,7 +199,7 @@ const LONG: &[(&[&str], usize)] = &[
     (&["ping", "--hops", "-c", "1000", "-i", "1", "127.0.0.1"], 0),
     (&["ping", "--mtu", "-W", "20", "198.18.0.1"], 0),
     (&["ping", "--tcp", "80", "-i", "1", "127.0.0.1"], 1),
-    (&["capture", "-i", "lo", "--no-process"], 0),
+    (&["capture", "-i", "lo", "--no-process", "--no-drops"], 0),
     (&["capture", "-i", "lo", "-w", "/dev/null"], 0),
 ];
 

@@ -5,6 +5,9 @@
 //! | [`namespace`] | a namespace that ends with its test |
 //! | [`absent`] | kernels that lack an optional feature |
 //! | [`capture`] | packets as they come, beside tshark |
+//! | [`capture_hostile`] | hostile frames, long frames, interfaces that change |
+//! | [`capture_drops`] | packets that the kernel drops, between those that are captured |
+//! | [`capture_readers`] | captures whose reader goes away or is too slow |
 //! | [`compare`] | the same sockets in ss, netstat and lsof |
 //! | [`dns_server`] | a name server that answers by a script |
 //! | [`diagnose`] | faults made on purpose, each with a healthy look-alike |
@@ -45,6 +48,9 @@ mod support;
 
 mod absent;
 mod capture;
+mod capture_drops;
+mod capture_hostile;
+mod capture_readers;
 mod compare;
 mod diagnose;
 mod diagnose_firewall;

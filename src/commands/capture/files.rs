@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use crate::capfile::{Count, Frame, Interface, Timestamp};
 use crate::commands::decode::output::{self, Output};
 use crate::commands::serving::tell;
+use crate::drops::Dropped;
 use crate::error::Result;
 use crate::render::date;
 use crate::sys::clock;
@@ -40,6 +41,8 @@ pub(super) struct Files {
 
 /// What a record adds to the bytes of a frame, at most: an enhanced packet block with its padding.
 const RECORD: u64 = 32;
+/// And that of a dropped packet, with its comments.
+const DROP: u64 = 160;
 
 impl Files {
     pub(super) fn create(
@@ -53,7 +56,7 @@ impl Files {
         };
         let mut output = match rotation {
             Some(_) => Output::create_aside(&first)?,
-            None => Output::create(&first)?,
+            None => Output::create_live(&first)?,
         };
         output.describe(&interfaces)?;
         Ok(Files {
@@ -97,6 +100,12 @@ impl Files {
         self.packets += 1;
         self.written += 1;
         Ok(())
+    }
+
+    /// Writes a packet that the kernel dropped.
+    pub(super) fn dropped(&mut self, dropped: &Dropped) -> Result<()> {
+        self.bytes += dropped.frame.len() as u64 + DROP;
+        self.output.dropped(dropped)
     }
 
     pub(super) fn pause(&mut self) -> Result<()> {

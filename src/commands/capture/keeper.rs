@@ -1,17 +1,18 @@
 //! The last seconds of a capture, in memory until they are wanted.
 
-use std::collections::VecDeque;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::files::numbered;
-use super::recorder::Matching;
-use crate::capfile::{Count, Ends, Frame, Interface, LinkType, Timestamp};
+use super::recent::{Packet, Recent};
+use crate::capfile::{Count, Frame, Interface};
+use crate::commands::decode::matching::Matching;
 use crate::commands::decode::output::Output;
 use crate::commands::decode::session::filter_error;
 use crate::commands::serving::tell;
 use crate::diagnose::of_fact;
 use crate::dissect::{Dissector, Event, Settings};
+use crate::drops::Dropped;
 use crate::error::Result;
 use crate::filter::Filter;
 use crate::render::counted;
@@ -19,22 +20,11 @@ use crate::stream;
 use crate::sys::capture::FrameHandler;
 
 /// Keeps the frames of the last seconds, and writes them when SIGUSR1 asks for them, at a finding and at the end.
-///
-/// # Invariants
-///
-/// - What is kept is not older than the time that was given, counted back from the last frame, and takes no more
-///   memory than was given.
 pub(super) struct Keeper {
     matching: Matching,
     path: PathBuf,
     interfaces: Vec<Interface>,
-    age: Duration,
-    most: usize,
-    frames: VecDeque<Kept>,
-    /// Memory that they take.
-    bytes: usize,
-    /// Frames that would not be too old, but had no room.
-    forgotten: u64,
+    recent: Recent,
     /// How many files were written.
     number: u64,
     until: Option<Watch>,
@@ -45,15 +35,6 @@ struct Watch {
     dissector: Box<Dissector>,
     /// The id of its rule.
     rule: String,
-}
-
-struct Kept {
-    time: Timestamp,
-    interface: u32,
-    link: LinkType,
-    original_len: u32,
-    ends: Ends,
-    data: Box<[u8]>,
 }
 
 impl Keeper {
@@ -69,11 +50,7 @@ impl Keeper {
             matching: Matching::new(filter),
             path: path.to_owned(),
             interfaces,
-            age,
-            most,
-            frames: VecDeque::new(),
-            bytes: 0,
-            forgotten: 0,
+            recent: Recent::new(age, most),
             number: 0,
             until: None,
         }
@@ -95,7 +72,8 @@ impl Keeper {
 
     /// Writes what is kept to a file of its own; nothing is kept any more then.
     pub(super) fn write(&mut self, counts: &[Count]) -> Result<()> {
-        if self.frames.is_empty() {
+        let count = self.recent.len() as u64;
+        if count == 0 {
             tell("no packets are kept: nothing to write");
             return Ok(());
         }
@@ -103,69 +81,24 @@ impl Keeper {
         let path = numbered(&self.path, self.number);
         let mut output = Output::create(&path)?;
         output.describe(&self.interfaces)?;
-        let count = self.frames.len() as u64;
-        let mut until = Timestamp::default();
-        for (number, kept) in (1..).zip(self.frames.drain(..)) {
-            until = kept.time;
-            let interface = &self.interfaces[kept.interface as usize];
-            let frame = Frame {
-                number,
-                offset: 0,
-                interface: kept.interface,
-                link: kept.link,
-                time: Some(kept.time),
-                data: &kept.data,
-                original_len: kept.original_len,
-                ends: kept.ends,
-                record: &[],
-            };
-            output.frame(&frame, interface)?;
-        }
-        self.bytes = 0;
+        let interfaces = &self.interfaces;
+        let (until, forgotten) = self.recent.drain(|packet| match packet {
+            Packet::Frame(frame) => output.frame(&frame, &interfaces[frame.interface as usize]),
+            Packet::Dropped(dropped) => output.dropped(dropped),
+        })?;
         output.counts(counts, until)?;
         output.finish()?;
-        let lost = match self.forgotten {
+        let lost = match forgotten {
             0 => String::new(),
             lost => format!(
                 "; {} of the last {:?} had no room (a larger buffer: -B)",
                 counted(lost, "packet"),
-                self.age
+                self.recent.age()
             ),
         };
         let written = counted(count, "packet");
         tell(&format!("{written} written to {}{lost}", path.display()));
-        self.forgotten = 0;
         Ok(())
-    }
-
-    fn keep(&mut self, frame: &Frame<'_>) {
-        let time = frame.time.unwrap_or_default();
-        let kept = Kept {
-            time,
-            interface: frame.interface,
-            link: frame.link,
-            original_len: frame.original_len,
-            ends: frame.ends,
-            data: frame.data.into(),
-        };
-        let age = i128::try_from(self.age.as_nanos()).unwrap_or(i128::MAX);
-        while let Some(oldest) = self.frames.front()
-            && i128::from(time.nanos_since(oldest.time)) > age
-        {
-            self.forget_oldest();
-        }
-        self.bytes += size(&kept);
-        self.frames.push_back(kept);
-        while self.bytes > self.most && !self.frames.is_empty() {
-            self.forget_oldest();
-            self.forgotten += 1;
-        }
-    }
-
-    fn forget_oldest(&mut self) {
-        if let Some(oldest) = self.frames.pop_front() {
-            self.bytes -= size(&oldest);
-        }
     }
 }
 
@@ -189,22 +122,22 @@ impl Watch {
     }
 }
 
-/// What a frame takes, with its place in the queue and what the allocator adds.
-fn size(kept: &Kept) -> usize {
-    size_of::<Kept>() + kept.data.len() + 16
-}
-
 impl FrameHandler for Keeper {
     fn frame(&mut self, frame: &Frame<'_>, _interface: &Interface) -> Result<bool> {
         let is_known = self.interfaces.len() > frame.interface as usize;
         if !is_known || !self.matching.has(frame)? {
             return Ok(true);
         }
-        self.keep(frame);
+        self.recent.frame(frame);
         match &mut self.until {
             Some(watch) => Ok(!watch.is_met(frame)?),
             None => Ok(true),
         }
+    }
+
+    fn dropped(&mut self, dropped: &Dropped) -> Result<()> {
+        self.recent.dropped(dropped);
+        Ok(())
     }
 
     fn progress(&mut self, _number: u64) {}
@@ -215,49 +148,5 @@ impl FrameHandler for Keeper {
 
     fn requested(&mut self, counts: &[Count]) -> Result<()> {
         self.write(counts)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::filter::Services;
-
-    #[test]
-    fn what_is_too_old_or_has_no_room_is_forgotten() {
-        let interface = Interface::new(LinkType::ETHERNET);
-        let filter = Filter::parse("", &Services::default()).unwrap();
-        let most = 5 * (size_of::<Kept>() + 100 + 16);
-        let age = Duration::from_secs(3);
-        let interfaces = vec![interface.clone()];
-        let mut keeper = Keeper::new(filter, Path::new("x"), interfaces, age, most);
-        let mut take = |second: i64| {
-            let frame = Frame {
-                number: 1,
-                offset: 0,
-                interface: 0,
-                link: LinkType::ETHERNET,
-                time: Some(Timestamp {
-                    seconds: second,
-                    nanoseconds: 0,
-                }),
-                data: &[0; 100],
-                original_len: 100,
-                ends: Ends::default(),
-                record: &[],
-            };
-            keeper.frame(&frame, &interface).unwrap();
-            (keeper.frames.len(), keeper.bytes, keeper.forgotten)
-        };
-        for second in 0..4 {
-            take(second);
-        }
-        let (frames, bytes, forgotten) = take(4);
-        assert_eq!((frames, forgotten), (4, 0), "seconds 1 to 4");
-        assert!(bytes <= most);
-        take(4);
-        let (frames, bytes, forgotten) = take(4);
-        assert_eq!((frames, forgotten), (5, 1), "there is room for five");
-        assert!(bytes <= most);
     }
 }

@@ -4,12 +4,12 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
 
-use crate::capfile::{Count, Ends, Frame, Interface};
+use crate::capfile::{Ends, Frame};
 use crate::error::{Error, Kind, Result};
+use crate::host::traced::Process;
 use crate::packet::five_tuple;
 use crate::render::capture as text;
 use crate::sockets::filter::ProcessWord;
-use crate::sys::capture::FrameHandler;
 use crate::sys::live::handshakes::Handshakes;
 use crate::sys::sockets::flows::{Finder, Flow};
 use crate::sys::sockets::namespaces::Place;
@@ -20,8 +20,8 @@ pub(super) struct Owners {
     /// Where no BPF program sees the processes, connections are looked up as they begin, in a thread.
     handshakes: Vec<(usize, Handshakes)>,
     has_thread: bool,
-    /// The interfaces of each namespace.
-    interfaces: usize,
+    /// The number of the namespace of each interface.
+    places: Vec<usize>,
     /// Flows of which no more will be known.
     settled: HashMap<Key, Known>,
     /// The last one.
@@ -31,10 +31,12 @@ pub(super) struct Owners {
 /// The namespace, and the flow as its packets go.
 type Key = (usize, Flow);
 
+/// What is known of the ends of a frame.
 #[derive(Clone, Copy)]
-struct Known {
-    ends: Ends,
-    is_wanted: bool,
+pub(super) struct Known {
+    pub(super) ends: Ends,
+    /// One of them is a process that is asked for.
+    pub(super) is_wanted: bool,
 }
 
 /// More flows than these are not kept.
@@ -43,9 +45,10 @@ const MOST: usize = 65_536;
 impl Owners {
     /// Opens what finds them, for packets of the processes that are wanted. Privileges are needed up to here, and those
     /// for owners later.
+    /// `interfaces`: the number of the namespace of each.
     pub(super) fn open(
         places: &[Place],
-        interfaces: usize,
+        interfaces: Vec<usize>,
         wanted: &[ProcessWord],
     ) -> Result<Owners> {
         let finder = Finder::open(places, wanted.to_vec())
@@ -61,7 +64,7 @@ impl Owners {
             finder: Arc::new(Mutex::new(finder)),
             handshakes,
             has_thread: false,
-            interfaces: interfaces.max(1),
+            places: interfaces,
             settled: HashMap::new(),
             last: None,
         })
@@ -97,8 +100,21 @@ impl Owners {
         lock(&self.finder).refused()
     }
 
+    /// Whether this process is one of those that are asked for.
+    pub(super) fn wants(&self, process: &Process) -> bool {
+        let finder = lock(&self.finder);
+        process
+            .pid
+            .is_some_and(|pid| finder.wants(pid, &process.comm))
+    }
+
+    /// Whether one of those that are asked for holds a socket now, as far as may be looked at.
+    pub(super) fn has_wanted(&self) -> bool {
+        lock(&self.finder).has_wanted()
+    }
+
     /// The processes at the ends of a frame.
-    fn of(&mut self, frame: &Frame<'_>) -> Known {
+    pub(super) fn of(&mut self, frame: &Frame<'_>) -> Known {
         let nobody = Known {
             ends: Ends::default(),
             is_wanted: false,
@@ -111,7 +127,8 @@ impl Owners {
             local: tuple.source,
             peer: tuple.destination,
         };
-        let key = (frame.interface as usize / self.interfaces, flow);
+        let place = self.places.get(frame.interface as usize).copied();
+        let key = (place.unwrap_or_default(), flow);
         if tuple.begins {
             self.begin(&key);
         } else if let Some((_, known)) = self.last.filter(|(last, _)| *last == key) {
@@ -176,54 +193,4 @@ fn lock(finder: &Mutex<Finder>) -> MutexGuard<'_, Finder> {
     finder.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Hands on frames with the processes at their ends; if processes are asked for, only theirs.
-pub(super) struct WithOwners<H> {
-    pub(super) owners: Option<Owners>,
-    /// Only frames of the processes that are wanted.
-    pub(super) only_wanted: bool,
-    pub(super) handler: H,
-    /// Frames that were handed on.
-    handed: u64,
-}
-
-impl<H> WithOwners<H> {
-    pub(super) fn new(owners: Option<Owners>, only_wanted: bool, handler: H) -> WithOwners<H> {
-        WithOwners {
-            owners,
-            only_wanted,
-            handler,
-            handed: 0,
-        }
-    }
-}
-
-impl<H: FrameHandler> FrameHandler for WithOwners<H> {
-    fn frame(&mut self, frame: &Frame<'_>, interface: &Interface) -> Result<bool> {
-        let Some(owners) = &mut self.owners else {
-            return self.handler.frame(frame, interface);
-        };
-        let known = owners.of(frame);
-        if self.only_wanted && !known.is_wanted {
-            return Ok(true);
-        }
-        self.handed += 1;
-        let frame = Frame {
-            number: self.handed,
-            ends: known.ends,
-            ..*frame
-        };
-        self.handler.frame(&frame, interface)
-    }
-
-    fn requested(&mut self, counts: &[Count]) -> Result<()> {
-        self.handler.requested(counts)
-    }
-
-    fn progress(&mut self, offset: u64) {
-        self.handler.progress(offset);
-    }
-
-    fn pause(&mut self) -> Result<()> {
-        self.handler.pause()
-    }
 }

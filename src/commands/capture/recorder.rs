@@ -1,46 +1,13 @@
 //! Frames into files, without more analysis than the filter needs.
 
 use super::files::Files;
-use crate::capfile::{Count, Frame, Interface, LinkType};
-use crate::commands::decode::session::filter_error;
+use crate::capfile::{Count, Frame, Interface};
+use crate::commands::decode::matching::Matching;
+use crate::drops::Dropped;
 use crate::error::Result;
-use crate::filter::{Filter, Program, Subject};
+use crate::filter::Filter;
 use crate::sys::capture::FrameHandler;
 use crate::sys::terminal::Progress;
-
-/// The filter, for each link type that came.
-pub(super) struct Matching {
-    filter: Filter,
-    programs: Vec<(LinkType, Program)>,
-}
-
-impl Matching {
-    pub(super) fn new(filter: Filter) -> Matching {
-        let programs = Vec::new();
-        Matching { filter, programs }
-    }
-
-    /// The filter as it was written.
-    pub(super) fn text(&self) -> &str {
-        self.filter.text()
-    }
-
-    /// Whether a frame matches.
-    pub(super) fn has(&mut self, frame: &Frame<'_>) -> Result<bool> {
-        let known = self
-            .programs
-            .iter()
-            .position(|(link, _)| *link == frame.link);
-        let place = known.unwrap_or(self.programs.len());
-        if known.is_none() {
-            let program = self.filter.compile(frame.link);
-            let program = program.map_err(|error| filter_error(&error))?;
-            self.programs.push((frame.link, program));
-        }
-        let (_, program) = &self.programs[place];
-        Ok(program.matches(&Subject::new(frame.data, frame.original_len)))
-    }
-}
 
 /// Writes the frames that match to files.
 pub(super) struct Recorder {
@@ -94,6 +61,10 @@ impl FrameHandler for Recorder {
             .is_some_and(|most| self.files.written() >= most)
             || self.bytes.is_some_and(|most| self.files.bytes() >= most);
         Ok(!is_full)
+    }
+
+    fn dropped(&mut self, dropped: &Dropped) -> Result<()> {
+        self.files.dropped(dropped)
     }
 
     fn progress(&mut self, _number: u64) {

@@ -213,13 +213,27 @@ impl Options {
         Ok(Some((files::create(path)?, path.display().to_string())))
     }
 
+    /// Whether standard output is written to.
+    pub(in crate::commands) fn is_printed(&self) -> bool {
+        let written = self.write.as_ref().or(self.report.as_ref());
+        written.is_none_or(|path| path.as_os_str() == "-")
+    }
+
     /// Refuses to send bytes as they are to a terminal, which would obey some of them.
     pub(in crate::commands) fn check(&self) -> Result<()> {
-        if self.raw.is_none() || !terminal::stdout_is_terminal() {
+        if !terminal::stdout_is_terminal() {
             return Ok(());
         }
-        let cause = "--raw writes bytes as they are, and standard output is a terminal";
-        Err(Error::new(Kind::CannotRun, "decode", cause).next("redirect it to a file or a pipe"))
+        let is_file = self
+            .write
+            .as_ref()
+            .is_some_and(|path| path.as_os_str() == "-");
+        let cause = match self.raw {
+            Some(_) => "--raw writes bytes as they are, and standard output is a terminal",
+            None if is_file => "a capture file is not text, and standard output is a terminal",
+            None => return Ok(()),
+        };
+        Err(Error::new(Kind::CannotRun, "write", cause).next("redirect it to a file or a pipe"))
     }
 
     /// Makes the folder that --extract writes to.

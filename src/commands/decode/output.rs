@@ -8,7 +8,9 @@ use crate::capfile::{
     PcapWriter, PcapngWriter, Timestamp, WriteError,
 };
 use crate::commands::serving::tell;
+use crate::drops::{self, Dropped, comment};
 use crate::error::{Error, Kind, Result};
+use crate::reference::drop_reason;
 use crate::sys::files::Growing;
 
 /// A capture file that is being written; `-` is standard output.
@@ -32,6 +34,9 @@ enum Format {
     Broken,
 }
 
+/// The number of the interface of dropped packets: no other one has it.
+const DROPS: u32 = u32::MAX;
+
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Wanted {
     Pcap,
@@ -43,6 +48,12 @@ impl Output {
     pub(in crate::commands) fn create(path: &Path) -> Result<Output> {
         refuse_other_packing(path)?;
         Ok(Output::new(path, Growing::create(path)?))
+    }
+
+    /// The same while a capture runs: a signal ends the wait for the reader of a pipe.
+    pub(in crate::commands) fn create_live(path: &Path) -> Result<Output> {
+        refuse_other_packing(path)?;
+        Ok(Output::new(path, Growing::create(path)?.interruptible()?))
     }
 
     /// The same, under another name until it is complete.
@@ -97,6 +108,17 @@ impl Output {
         if let Some(error) = self.failed.take() {
             return Err(error);
         }
+        let is_pcap = matches!(
+            self.file,
+            Format::Waiting(_, Wanted::Pcap) | Format::Pcap(_)
+        );
+        if is_pcap
+            && frame.link == drops::LINK
+            && interface.name.as_deref() == Some(comment::INTERFACE)
+        {
+            self.lost.drops += 1;
+            return Ok(());
+        }
         self.begin(interface)?;
         match &mut self.file {
             Format::Pcap(writer) => {
@@ -108,6 +130,19 @@ impl Output {
             Format::Waiting(..) | Format::Broken => Ok(()),
         }
         .map_err(|error| self.not_written(&error))
+    }
+
+    /// Writes a packet that the kernel dropped; a pcap file has no place for it.
+    pub(in crate::commands) fn dropped(&mut self, dropped: &Dropped) -> Result<()> {
+        let interface = comment::interface();
+        self.begin(&interface)?;
+        if let Format::Pcapng(writer) = &mut self.file {
+            let words = drop_reason::by_name(&dropped.reason).map(|it| it.words);
+            writer
+                .commented(&dropped.frame(DROPS), &interface, &dropped.comments(words))
+                .map_err(|error| self.not_written(&error))?;
+        }
+        Ok(())
     }
 
     /// Begins a pcapng file that is not a copy, with what its interfaces are.

@@ -13,11 +13,13 @@ use std::panic::resume_unwind;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread::{self, JoinHandle};
 
-use super::session::{Out, filter_error, show};
+use super::out::Out;
+use super::session::filter_error;
 use crate::capfile::{
     self, ByteOrder, Ends, HostNames, Interface, LONGEST_FRAME, LinkType, Timestamp, has_options,
 };
 use crate::dissect::{Dissector, Event, Kept};
+use crate::drops::Dropped;
 use crate::error::{Error, Kind, Result};
 use crate::packet::{Decoded, decode};
 use crate::render::decode::{Buffer, View};
@@ -43,6 +45,8 @@ struct Batch {
     interfaces: Vec<(usize, u32, Interface)>,
     /// Names of hosts: before the frame with this index comes this block of the file.
     host_names: Vec<(usize, Range<usize>, ByteOrder)>,
+    /// What the kernel dropped, each with the number of packets in front of it.
+    drops: Vec<(usize, Dropped)>,
     /// What was written about streams.
     text: Buffer,
     /// What is written goes out at once.
@@ -77,6 +81,7 @@ impl Batch {
         self.bytes.clear();
         self.interfaces.clear();
         self.host_names.clear();
+        self.drops.clear();
         if self.text.len() > TEXT {
             self.text = Buffer::default();
         }
@@ -85,7 +90,7 @@ impl Batch {
     }
 
     fn is_full(&self) -> bool {
-        self.packets.len() >= FRAMES || self.bytes.len() >= BYTES
+        self.packets.len() + self.drops.len() >= FRAMES || self.bytes.len() >= BYTES
     }
 
     fn keep(&mut self, bytes: &[u8]) -> Range<usize> {
@@ -129,13 +134,14 @@ struct Around<'a> {
     bytes: &'a [u8],
     interfaces: &'a [(usize, u32, Interface)],
     host_names: &'a [(usize, Range<usize>, ByteOrder)],
+    drops: &'a [(usize, Dropped)],
     current: Option<(u32, &'a Interface)>,
 }
 
 impl Around<'_> {
-    /// Before the frame with this index: the names that come before it, and its interface.
+    /// Before the frame with this index: the names and the drops that come before it, and its interface.
     #[inline]
-    fn begin(&mut self, view: &mut View, index: usize) {
+    fn begin(&mut self, view: &mut View, out: &mut Buffer, index: usize) {
         while let [(first, block, order), rest @ ..] = self.host_names
             && *first == index
         {
@@ -144,6 +150,7 @@ impl Around<'_> {
                 view.host_names(names);
             }
         }
+        self.drops(view, out, index);
         if let [(first, number, interface), rest @ ..] = self.interfaces
             && *first == index
         {
@@ -152,6 +159,17 @@ impl Around<'_> {
         }
         if let Some((number, interface)) = self.current {
             view.begin_frame(number, interface);
+        }
+    }
+
+    /// Shows the drops that come before the frame with this index.
+    #[inline]
+    fn drops(&mut self, view: &mut View, out: &mut Buffer, index: usize) {
+        while let [(first, dropped), rest @ ..] = self.drops
+            && *first <= index
+        {
+            self.drops = rest;
+            view.dropped(out, dropped);
         }
     }
 }
@@ -187,6 +205,7 @@ impl Analysis {
             bytes,
             interfaces,
             host_names,
+            drops,
             text,
             ..
         } = batch;
@@ -194,10 +213,12 @@ impl Analysis {
             bytes,
             interfaces,
             host_names,
+            // Those between the lines of frames are left to the stage that writes these.
+            drops: if *is_split { &[] } else { drops },
             current: None,
         };
         for (index, packet) in packets.iter_mut().enumerate() {
-            around.begin(view, index);
+            around.begin(view, text, index);
             let frame = capfile::Frame {
                 number: packet.number,
                 offset: 0,
@@ -225,6 +246,7 @@ impl Analysis {
                 return Err(filter_error(&error));
             }
         }
+        around.drops(view, text, usize::MAX);
         Ok(())
     }
 }
@@ -266,21 +288,23 @@ impl Writing {
             bytes: &batch.bytes,
             interfaces: &batch.interfaces,
             host_names: &batch.host_names,
+            drops: &batch.drops,
             current: None,
         };
         let mut start = 0;
         for (index, packet) in batch.packets.iter().enumerate() {
-            around.begin(view, index);
+            around.begin(view, self.out.buffer(), index);
             if let Some(kept) = &packet.kept {
                 view.take_over(&text[start..packet.pending_end]);
                 let captured = &batch.bytes[packet.data.clone()];
                 let record = &batch.bytes[packet.record.clone()];
                 let frame = kept.frame(captured, record, &packet.decoded);
-                show(view, &mut self.out, &Event::Frame(&frame));
+                self.out.show(view, &Event::Frame(&frame));
             }
             self.out.bytes(&text[packet.pending_end..packet.text_end]);
             start = packet.text_end;
         }
+        around.drops(view, self.out.buffer(), usize::MAX);
     }
 }
 
@@ -344,6 +368,13 @@ impl Pipeline {
         let block = self.batch.keep(block);
         let index = self.batch.packets.len();
         self.batch.host_names.push((index, block, order));
+        !self.batch.is_full() || self.send()
+    }
+
+    /// Takes a packet that the kernel dropped; false if a stage has ended early.
+    pub(super) fn dropped(&mut self, dropped: &Dropped) -> bool {
+        let place = self.batch.packets.len();
+        self.batch.drops.push((place, dropped.clone()));
         !self.batch.is_full() || self.send()
     }
 

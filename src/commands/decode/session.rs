@@ -1,20 +1,22 @@
 //! One run: frames are gathered, dissected and shown.
 
 use std::fs::File;
-use std::io::{self, Write as _};
 
 use super::Threads;
+use super::matching::Matching;
 use super::notes::Notes;
+use super::out::Out;
 use super::output::Output;
 use super::pipeline::Pipeline;
 use crate::capfile::{ByteOrder, Frame, HostNames, Interface, order_of};
 use crate::commands::serving::tell;
 use crate::dissect::{Dissector, Event, Settings, Totals};
+use crate::drops::{self, Dropped};
 use crate::error::{Error, Kind, Result};
 use crate::filter::{FilterError, from_display_filter};
-use crate::render::decode::view::PIECE;
-use crate::render::decode::{Buffer, View};
+use crate::render::decode::View;
 use crate::sys::capture::FrameHandler;
+use crate::sys::signals::Signals;
 use crate::sys::terminal::Progress;
 
 /// A run.
@@ -26,6 +28,8 @@ pub(in crate::commands) struct Session {
     notes: Notes,
     /// Of the section of the capture, if that is pcapng.
     order: ByteOrder,
+    /// Of what the kernel dropped.
+    matching: Matching,
     /// How many there were.
     frames: u64,
     /// How many the capture lost, as the file says.
@@ -53,57 +57,6 @@ struct Here {
 /// For fewer frames, threads are not worth their start.
 const FEW: u64 = 2_000;
 
-/// Standard output or a file, and what waits to be written to it.
-pub(super) struct Out {
-    buffer: Buffer,
-    /// The file that takes the place of standard output, and its name.
-    file: Option<(File, String)>,
-    failed: Option<io::Error>,
-}
-
-impl Out {
-    /// Writes bytes as they stand.
-    pub(in crate::commands) fn bytes(&mut self, bytes: &[u8]) {
-        self.buffer.bytes(bytes);
-        if self.buffer.len() >= PIECE {
-            self.write();
-        }
-    }
-
-    fn write(&mut self) {
-        write(&mut self.buffer, &mut self.file, &mut self.failed);
-    }
-
-    /// The first thing that could not be written.
-    pub(super) fn failure(&mut self) -> Option<Error> {
-        let error = self.failed.take()?;
-        Some(match &self.file {
-            Some((_, name)) => Error::os(Kind::CannotRun, "write", &error).on(name),
-            None => Error::output(error),
-        })
-    }
-
-    pub(in crate::commands) fn flush(&mut self) -> Result<()> {
-        self.write();
-        self.failure().map_or(Ok(()), Err)
-    }
-}
-
-/// Writes what waits. What cannot be written is lost, and the first error is kept.
-fn write(buffer: &mut Buffer, file: &mut Option<(File, String)>, failed: &mut Option<io::Error>) {
-    let written = if let Some((file, _)) = file {
-        file.write_all(buffer.as_bytes())
-    } else {
-        let mut stdout = io::stdout().lock();
-        let written = stdout.write_all(buffer.as_bytes());
-        written.and_then(|()| stdout.flush())
-    };
-    if let Err(error) = written {
-        failed.get_or_insert(error);
-    }
-    buffer.clear();
-}
-
 impl Session {
     /// Before the first frame. A run whose frames are written to a file, or that ends early, has one thread: it
     /// reads nothing that it does not need.
@@ -120,47 +73,66 @@ impl Session {
             _ => u64::MAX,
         };
         let notes = Notes::of(&settings.filter);
+        let matching = Matching::new(settings.filter.clone());
         let mut here = Here {
             dissector: Dissector::new(settings),
             view,
-            out: Out {
-                buffer: Buffer::with_capacity(PIECE + 4096),
-                file: None,
-                failed: None,
-            },
+            out: Out::new(),
         };
-        here.view.begin(&mut here.out.buffer);
+        here.view.begin(here.out.buffer());
         Session {
             work: Work::Here(Box::new(here)),
             output,
             progress: None,
             notes,
             order: ByteOrder::Little,
+            matching,
             frames: 0,
             dropped: 0,
             alone,
         }
     }
 
-    /// A run that shows frames as they come.
+    /// A run that shows frames as they come, and does not wait for a reader of standard output that is slower. Call
+    /// it when the signals are blocked and privileges are dropped: it starts a thread.
     pub(in crate::commands) fn live(
         settings: Settings,
         view: View,
         output: Option<Output>,
-    ) -> Session {
-        Session::new(settings, view, output, Threads::Auto)
+    ) -> Result<Session> {
+        let mut session = Session::new(settings, view, output, Threads::Auto);
+        if let Work::Here(here) = &mut session.work {
+            here.out.go_live()?;
+        }
+        Ok(session)
     }
 
     /// What is shown is written to a file of this name, not to standard output.
     pub(in crate::commands) fn write_to(&mut self, file: File, name: String) {
         if let Work::Here(here) = &mut self.work {
-            here.out.file = Some((file, name));
+            here.out.write_to(file, name);
         }
     }
 
     /// The capture lost this many frames.
     pub(in crate::commands) fn lost(&mut self, frames: u64) {
         self.dropped = frames;
+    }
+
+    /// A packet that the kernel dropped, from a file: it is not one of the frames of which streams are made.
+    fn dropped_in_file(
+        &mut self,
+        dropped: &Dropped,
+        frame: &Frame<'_>,
+        interface: &Interface,
+    ) -> Result<bool> {
+        if self.matching.has(frame)? {
+            match &mut self.output {
+                Some(output) => output.frame(frame, interface)?,
+                None => self.dropped(dropped)?,
+            }
+        }
+        Ok(true)
     }
 
     /// Starts more threads.
@@ -196,8 +168,13 @@ impl Session {
         }
     }
 
-    /// The capture is over; `complete` says that it was read to its end.
-    pub(in crate::commands) fn finish(mut self, complete: bool) -> Result<Totals> {
+    /// The capture is over; `complete` says that it was read to its end. A signal ends the wait for the reader of a
+    /// live run.
+    pub(in crate::commands) fn finish(
+        mut self,
+        complete: bool,
+        signals: Option<&Signals>,
+    ) -> Result<Totals> {
         let result = self.rejoin();
         if let Err(error) = &result
             && error.kind == Kind::OutputClosed
@@ -226,8 +203,11 @@ impl Session {
         if let Some(progress) = progress {
             progress.finish();
         }
-        let totals = dissector.finish(complete, &mut |event| show(&mut view, &mut out, &event));
-        out.flush()?;
+        let totals = dissector.finish(complete, &mut |event| out.show(&mut view, &event));
+        match signals {
+            Some(signals) => out.finish(signals)?,
+            None => out.flush()?,
+        }
         for note in view.notes()? {
             tell(&note);
         }
@@ -254,21 +234,14 @@ impl Session {
     }
 }
 
-#[inline]
-pub(super) fn show(view: &mut View, out: &mut Out, event: &Event<'_>) {
-    let Out {
-        buffer,
-        file,
-        failed,
-    } = out;
-    view.event(buffer, event, &mut |buffer| {
-        write(buffer, file, failed);
-    });
-}
-
 impl FrameHandler for Session {
     #[inline]
     fn frame(&mut self, frame: &Frame<'_>, interface: &Interface) -> Result<bool> {
+        if frame.link == drops::LINK
+            && let Some(dropped) = Dropped::of_frame(frame, interface)
+        {
+            return self.dropped_in_file(&dropped, frame, interface);
+        }
         if self.frames >= self.alone {
             self.share()?;
         }
@@ -297,7 +270,7 @@ impl FrameHandler for Session {
                 if let Event::Frame(frame) = event {
                     is_selected = frame.is_selected;
                 }
-                show(view, out, &event);
+                out.show(view, &event);
             })
             .map_err(|error| filter_error(&error))?;
         if let Some(output) = self.output.as_mut().filter(|_| is_selected) {
@@ -307,6 +280,25 @@ impl FrameHandler for Session {
             return Err(error);
         }
         Ok(wants_more)
+    }
+
+    fn dropped(&mut self, dropped: &Dropped) -> Result<()> {
+        if let Some(output) = &mut self.output {
+            return output.dropped(dropped);
+        }
+        match &mut self.work {
+            Work::Here(here) => {
+                let here = &mut **here;
+                here.view.dropped(here.out.buffer(), dropped);
+                here.out.bytes(&[]);
+                here.out.failure().map_or(Ok(()), Err)
+            }
+            Work::Shared(pipeline) => {
+                let goes_on = pipeline.dropped(dropped);
+                if goes_on { Ok(()) } else { self.rejoin() }
+            }
+            Work::Changing => Ok(()),
+        }
     }
 
     fn block(&mut self, block: &[u8]) {
@@ -338,7 +330,7 @@ impl FrameHandler for Session {
 
     fn pause(&mut self) -> Result<()> {
         match &mut self.work {
-            Work::Here(here) if !here.out.buffer.is_empty() => here.out.flush(),
+            Work::Here(here) if !here.out.is_empty() => here.out.flush(),
             Work::Shared(pipeline) => {
                 let goes_on = pipeline.flush();
                 if goes_on { Ok(()) } else { self.rejoin() }

@@ -55,6 +55,13 @@ impl TimeColumn {
         self.first = Some(time);
     }
 
+    /// Writes a time that is known to the nanosecond, whatever the frames are.
+    pub fn write_fine(&mut self, out: &mut Buffer, time: Timestamp) {
+        let nanoseconds = std::mem::replace(&mut self.nanoseconds, true);
+        self.write(out, time);
+        self.nanoseconds = nanoseconds;
+    }
+
     /// Columns that a time takes, as long as it is not longer than usual.
     fn width(&self) -> usize {
         let more = if self.nanoseconds { 3 } else { 0 };

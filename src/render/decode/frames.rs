@@ -7,8 +7,10 @@ use super::view::EventWriter;
 use super::words::MessageWriter;
 use crate::capfile::{HostNames, Interface, Timestamp};
 use crate::dissect::Frame;
+use crate::drops::Dropped;
 use crate::packet::Decoded;
 use crate::packet::record::{Link, Transport};
+use crate::render::drops;
 use crate::render::hexdump::Hexdump;
 use crate::render::{Paint, Style, escape};
 use crate::stream::Event;
@@ -42,6 +44,19 @@ impl Frames {
             style,
             after,
         }
+    }
+}
+
+impl Frames {
+    /// Colours the line that begins at this place.
+    fn paint(&self, out: &mut Buffer, start: usize, paint: Paint) {
+        if !self.style.has_color() {
+            return;
+        }
+        let text = String::from_utf8_lossy(&out.as_bytes()[start..]).into_owned();
+        out.truncate(start);
+        let text = self.style.paint(paint, text.trim_end_matches('\n'));
+        out.format(format_args!("{text}\n"));
     }
 }
 
@@ -150,17 +165,10 @@ impl EventWriter for Frames {
             link(out, frame);
             out.byte(b'\n');
         }
-        let paint = match frame {
-            _ if !self.style.has_color() => None,
-            Frame { messages: 1.., .. } => Some(Paint::Bold),
-            Frame { facts: 1.., .. } => Some(Paint::Bad),
-            _ => None,
-        };
-        if let Some(paint) = paint {
-            let text = String::from_utf8_lossy(&out.as_bytes()[start..]).into_owned();
-            out.truncate(start);
-            let text = self.style.paint(paint, text.trim_end_matches('\n'));
-            out.format(format_args!("{text}\n"));
+        match frame {
+            Frame { messages: 1.., .. } => self.paint(out, start, Paint::Bold),
+            Frame { facts: 1.., .. } => self.paint(out, start, Paint::Bad),
+            _ => {}
         }
         if self.after.hex {
             // Writing to memory does not fail.
@@ -172,6 +180,20 @@ impl EventWriter for Frames {
             for line in text.lines() {
                 out.format(format_args!("    {line}\n"));
             }
+        }
+    }
+
+    /// In the place of a frame's number it has `DROP`.
+    fn dropped(&mut self, out: &mut Buffer, dropped: &Dropped) {
+        let start = out.len();
+        out.text("DROP  ");
+        self.lines.clock().write_fine(out, dropped.time);
+        drops::write_packet(out, dropped);
+        out.byte(b'\n');
+        self.paint(out, start, Paint::Bad);
+        if self.after.hex {
+            // Writing to memory does not fail.
+            let _ = Hexdump::new().write(out, "    ", &dropped.frame);
         }
     }
 

@@ -16,7 +16,9 @@ use super::words::Recent;
 use crate::capfile::Timestamp;
 use crate::diagnose::{Finding, of_fact};
 use crate::dissect::{Behind, Frame, Totals};
+use crate::drops::Dropped;
 use crate::message::Content;
+use crate::render::drops;
 use crate::render::escape;
 use crate::render::json::line;
 use crate::stream::{AppMessage, Endpoint, Event, Fact, Noted, Role, StreamRef};
@@ -85,6 +87,13 @@ impl Json {
 }
 
 impl EventWriter for Json {
+    fn dropped(&mut self, out: &mut Buffer, dropped: &Dropped) {
+        if self.shown.frames {
+            // Writing to memory does not fail.
+            let _ = drops::write_json(out, dropped);
+        }
+    }
+
     fn stream(&mut self, out: &mut Buffer, event: &Event<'_>) {
         match event {
             Event::Message(found) if self.shown.messages => message(out, found, &mut self.recent),

@@ -3,6 +3,7 @@
 use super::buffer::Buffer;
 use crate::capfile::{HostNames, Interface, Timestamp};
 use crate::dissect::{Event, Frame, Totals};
+use crate::drops::Dropped;
 use crate::error::Result;
 use crate::stream::{self, Fact};
 
@@ -52,6 +53,9 @@ pub trait EventWriter: Send {
     ) {
         self.stream(out, event);
     }
+
+    /// A packet that the kernel dropped, which is not one of the frames.
+    fn dropped(&mut self, _out: &mut Buffer, _dropped: &Dropped) {}
 
     /// A writer of the frames alone, if this one can leave them to another thread. It is then given all other
     /// events, and `frame` is not called.
@@ -150,6 +154,15 @@ impl View {
     /// The capture has these names for its hosts.
     pub fn host_names(&mut self, names: HostNames<'_>) {
         self.writer.host_names(names);
+    }
+
+    /// A packet that the kernel dropped, between two frames.
+    pub fn dropped(&mut self, out: &mut Buffer, dropped: &Dropped) {
+        if !self.has_started {
+            self.has_started = true;
+            self.writer.start(dropped.time);
+        }
+        self.writer.dropped(out, dropped);
     }
 
     /// A view of the frames alone, for another thread: see [`View::hand_over`].

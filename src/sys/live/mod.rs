@@ -5,6 +5,8 @@
 //! | this one | the sockets of a capture, and the loop that hands on what they receive |
 //! | `order` | frames of several sockets, in the order of their times |
 //! | `ring` | a packet socket and its ring |
+//! | `plan` | what is captured |
+//! | `refusal` | why there is no capture |
 //! | `described` | packets as frames of a capture |
 //! | [`answers`] | what comes back from a few hosts |
 //! | [`handshakes`] | the first packet of each connection, at once |
@@ -15,6 +17,8 @@ mod block;
 mod described;
 pub mod handshakes;
 mod order;
+mod plan;
+mod refusal;
 mod ring;
 
 use std::io;
@@ -23,10 +27,11 @@ use std::time::{Duration, Instant};
 
 use nix::poll::{PollFd, PollFlags};
 
-use crate::capfile::{Count, Interface, LONGEST_FRAME, LinkType, Resolution};
-use crate::error::{Error, Kind, Result};
-use crate::filter::{Gate, Instruction, View};
+use crate::capfile::{Count, Interface, LinkType, Resolution};
+use crate::error::{Error, Result};
+use crate::filter::{Gate, Instruction};
 use crate::sys::capture::FrameHandler;
+use crate::sys::outlet;
 use crate::sys::privilege::{self, Capability};
 use crate::sys::signals::Signals;
 use crate::sys::sockets::namespaces::Place;
@@ -34,22 +39,12 @@ use crate::sys::waiting::ready_by;
 
 use described::Described;
 use order::Open;
-use ring::{Ring, Socket, Wanted};
+use plan::link_of;
+use refusal::{failure, receive_failure};
+use ring::{Ring, Socket};
 
-/// What is captured.
-#[derive(Debug, Clone)]
-pub struct Plan {
-    /// Bytes of a frame that are kept.
-    pub snaplen: u32,
-    /// Everything on the wire, not only what is for this host.
-    pub promiscuous: bool,
-    /// Memory of all rings together, in bytes.
-    pub buffer: usize,
-    /// Only frames that this host sent, or only those that it did not.
-    pub outgoing: Option<bool>,
-    /// What was received is handed on after this time at the latest.
-    pub patience: Duration,
-}
+pub use plan::Plan;
+pub use refusal::program;
 
 /// What a packet socket lets through, for a link type.
 pub type Compile<'a> = &'a dyn Fn(LinkType, Gate) -> Result<Vec<Instruction>>;
@@ -60,6 +55,7 @@ pub struct Live {
     sources: Vec<Source>,
     signals: Signals,
     patience: Duration,
+    is_printed: bool,
     snaplen: usize,
 }
 
@@ -67,6 +63,8 @@ pub struct Live {
 #[derive(Debug)]
 struct Source {
     ring: Ring,
+    /// The number of its namespace.
+    place: usize,
     /// 0 for all interfaces.
     index: u32,
     kind: Described,
@@ -119,23 +117,6 @@ const HEADERS: u32 = 24;
 /// Blocks of an interface that are read before anything else is looked at.
 const ROUND: usize = 8;
 
-/// `ARPHRD_*` in `linux/if_arp.h`.
-mod hardware {
-    pub(super) const ETHERNET: u16 = 1;
-    pub(super) const LOOPBACK: u16 = 772;
-    /// Without a link header: tun, `WireGuard`; IP in IP, IPv6 in IPv6, SIT, GRE.
-    pub(super) const RAW: [u16; 5] = [65534, 768, 769, 776, 778];
-}
-
-/// How frames of a kind of interface are received.
-fn link_of(kind: u16) -> LinkType {
-    match kind {
-        hardware::ETHERNET | hardware::LOOPBACK => LinkType::ETHERNET,
-        kind if hardware::RAW.contains(&kind) => LinkType::RAW,
-        _ => LinkType::LINUX_SLL2,
-    }
-}
-
 impl Live {
     /// Opens a socket for each interface of each namespace. Privileges are needed up to here.
     ///
@@ -149,12 +130,17 @@ impl Live {
     ) -> Result<Live> {
         let signals = Signals::open_with_user()?;
         let share = plan.buffer / (places.len() * names.len()).max(1);
-        let mut sources = Vec::new();
-        for place in places {
+        let mut sources: Vec<Source> = Vec::new();
+        for (number, place) in places.iter().enumerate() {
             for name in names {
                 let (socket, index, link) = place
                     .inside(|| open(name))?
                     .map_err(|error| failure(name, &error))?;
+                let is_known = |it: &Source| (it.place, it.index) == (number, index);
+                if sources.iter().any(is_known) {
+                    // By another of its names.
+                    continue;
+                }
                 let (wanted, gate) = plan.of(index, link, share);
                 let program = compile(link, gate)?;
                 let ring = socket
@@ -167,6 +153,7 @@ impl Live {
                 };
                 sources.push(Source {
                     ring,
+                    place: number,
                     index,
                     kind: Described {
                         is_cooked: wanted.is_cooked,
@@ -189,6 +176,7 @@ impl Live {
             sources,
             signals,
             patience: plan.patience,
+            is_printed: plan.is_printed,
             snaplen: usize::try_from(plan.snaplen).unwrap_or(usize::MAX),
         })
     }
@@ -196,6 +184,16 @@ impl Live {
     /// What is captured on.
     pub fn interfaces(&self) -> impl Iterator<Item = &Interface> {
         self.sources.iter().map(|source| &source.kind.interface)
+    }
+
+    /// The number of the namespace of each of them.
+    pub fn places(&self) -> impl Iterator<Item = usize> {
+        self.sources.iter().map(|source| source.place)
+    }
+
+    /// What asks it to end.
+    pub fn signals(&self) -> &Signals {
+        &self.signals
     }
 
     /// Hands on what is received until a signal comes, the time is over, the handler has enough, or no interface is
@@ -234,8 +232,12 @@ impl Live {
                 asked = None;
                 handler.requested(&self.counts())?;
             }
-            let soon = end.into_iter().chain(asked).chain(self.held_until()).min();
+            let soon = [end, asked, self.held_until(), handler.due()];
+            let soon = soon.into_iter().flatten().min();
             let wakened = self.wait(soon).map_err(|error| receive_failure(&error))?;
+            if wakened.is_unread {
+                return Err(Error::output(io::ErrorKind::BrokenPipe.into()));
+            }
             if wakened.is_asked && asked.is_none() {
                 asked = Some(self.handed_over());
             }
@@ -261,9 +263,39 @@ impl Live {
         }
     }
 
+    /// Hands on what is received until a time, or a signal, which is told; more can be received after that.
+    ///
+    /// # Errors
+    /// Those of the handler, and of the sockets.
+    pub fn wait_until(&mut self, until: Instant, handler: &mut impl FrameHandler) -> Result<bool> {
+        let (mut number, mut scratch) = (0, Vec::new());
+        loop {
+            let round = if self.sources.len() == 1 {
+                self.in_turn(&mut number, &mut scratch, handler)?
+            } else {
+                self.merged(&mut number, &mut scratch, handler, true)?
+            };
+            self.count()?;
+            handler.pause()?;
+            let soon = self.held_until().into_iter().chain([until]).min();
+            let wakened = self.wait(soon).map_err(|error| receive_failure(&error))?;
+            if wakened.has_error {
+                self.look_at_errors(&mut |_, _| {});
+            }
+            if wakened.is_signalled || (until <= Instant::now() && !round.has_read) {
+                return Ok(wakened.is_signalled);
+            }
+        }
+    }
+
     /// The time until which the kernel hands over what came until now.
     fn handed_over(&self) -> Instant {
-        Instant::now() + 2 * self.patience + Duration::from_millis(20)
+        Instant::now() + self.delay()
+    }
+
+    /// A frame is handed on this long after it came, at the latest.
+    pub fn delay(&self) -> Duration {
+        2 * self.patience + Duration::from_millis(20)
     }
 
     /// Frames that passed the filter of each socket, and those that were lost.
@@ -312,7 +344,10 @@ impl Live {
         let has_down = self.sources.iter().any(is_down);
         let soon = has_down.then(|| Instant::now() + Duration::from_millis(500));
         let until = soon.into_iter().chain(until).min();
+        let stdout = io::stdout();
         let mut fds = vec![PollFd::new(self.signals.as_fd(), PollFlags::POLLIN)];
+        fds.extend(self.is_printed.then(|| outlet::reader(&stdout)));
+        let first = fds.len();
         // A socket whose block is open would always be ready.
         let waits = |source: &&Source| !source.is_gone && source.open.is_none();
         let sources = self.sources.iter().filter(waits);
@@ -323,10 +358,12 @@ impl Live {
                 .is_some_and(|events| events.intersects(PollFlags::POLLERR | PollFlags::POLLNVAL))
         };
         let requests = self.signals.take_requests();
+        let is_unread = self.is_printed && outlet::has_no_reader(&fds[1]);
         Ok(Wakened {
+            is_unread,
             is_signalled: requests.end,
             is_asked: requests.write,
-            has_error: has_down || fds[1..].iter().any(has_error),
+            has_error: has_down || fds[first..].iter().any(has_error),
         })
     }
 
@@ -371,37 +408,12 @@ impl Live {
 }
 
 struct Wakened {
+    /// Standard output has no reader any more.
+    is_unread: bool,
     is_signalled: bool,
     /// What is kept shall be written.
     is_asked: bool,
     has_error: bool,
-}
-
-impl Plan {
-    fn of(&self, index: u32, link: LinkType, buffer: usize) -> (Wanted, Gate) {
-        let is_cooked = link == LinkType::LINUX_SLL2;
-        let wants_sent = self.outgoing == Some(true);
-        let wanted = Wanted {
-            index,
-            is_cooked,
-            promiscuous: self.promiscuous && index != LOOPBACK,
-            // What is sent on the loopback interface comes in again.
-            ignore_outgoing: index == LOOPBACK && !wants_sent,
-            buffer,
-            patience: u32::try_from(self.patience.as_millis()).unwrap_or(u32::MAX),
-        };
-        let gate = Gate {
-            view: match link {
-                LinkType::ETHERNET => View::Ethernet,
-                LinkType::LINUX_SLL2 => View::Cooked,
-                _ => View::Whole,
-            },
-            snaplen: self.snaplen.min(LONGEST_FRAME - HEADERS),
-            outgoing: self.outgoing,
-            twice: (index == 0 && !wants_sent).then_some(LOOPBACK),
-        };
-        (wanted, gate)
-    }
 }
 
 /// The programs that [`Live::open`] would attach: one for each interface of each namespace.
@@ -443,53 +455,10 @@ pub fn link_type(name: &str) -> io::Result<LinkType> {
     find(name).map(|(_, link)| link)
 }
 
-/// The file of this program, to give it a capability.
-pub fn program() -> String {
-    std::env::current_exe().map_or_else(|_| "sockdoc".to_owned(), |path| path.display().to_string())
-}
-
 /// Opens a socket for an interface in the namespace that this thread is in.
 fn open(name: &str) -> io::Result<(Socket, u32, LinkType)> {
     let (index, link) = find(name)?;
     let is_cooked = link == LinkType::LINUX_SLL2;
     let socket = privilege::with(&[Capability::NetRaw], || Socket::open(is_cooked))?;
     Ok((socket, index, link))
-}
-
-fn failure(name: &str, error: &io::Error) -> Error {
-    const CAPTURE: &str = "capture";
-    let failed = Error::os(Kind::CannotRun, CAPTURE, error).on(name);
-    match error.raw_os_error() {
-        Some(libc::EPERM | libc::EACCES) => {
-            let program = program();
-            Error::new(
-                Kind::CannotRun,
-                CAPTURE,
-                "a packet socket needs CAP_NET_RAW",
-            )
-            .on(name)
-            .next(format!(
-                "as root, or: sudo setcap cap_net_raw+ep {program}; without it: sockdoc sockets, top, \
-                 and decode FILE"
-            ))
-        }
-        Some(libc::ENODEV | libc::ENXIO) => {
-            let next = match name {
-                "lo0" => "the loopback interface of Linux is lo: sockdoc capture -i lo",
-                _ => "list the interfaces: sockdoc capture -D",
-            };
-            Error::new(Kind::CannotRun, CAPTURE, "there is no such interface")
-                .on(name)
-                .next(next)
-        }
-        Some(libc::ENOMEM | libc::ENOBUFS) => failed.next("use a smaller buffer: -B 4M"),
-        None if error.kind() == io::ErrorKind::Unsupported => failed.next(
-            "capture with another program and decode its file: tcpdump -w FILE, then sockdoc decode FILE",
-        ),
-        _ => failed,
-    }
-}
-
-fn receive_failure(error: &io::Error) -> Error {
-    Error::os(Kind::CannotRun, "receive frames", error)
 }

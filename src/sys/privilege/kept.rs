@@ -35,55 +35,55 @@ pub struct Kept {
 }
 
 /// All that any command keeps. What is not here keeps nothing: no server, no ICMP ping, no `decode`,
-/// no `capture --no-process`.
+/// no `capture --no-process --no-drops`.
 pub const KEPT: &[Kept] = &[
     Kept {
-        command: "sockets; diagnose; top; watch; drops; capture that finds processes; fill-buffers HOST PORT; app-client, echo-client; ping --tcp; check",
+        command: "sockets; diagnose; top; watch; drops; capture that finds processes or shows drops; fill-buffers HOST PORT; app-client, echo-client; ping --tcp; check",
         need: Need::Owners,
         capability: Capability::SysPtrace,
         until: "the processes have been read, the connection is made, or each port was tried once; of top, watch, drops and capture: they end",
         why: "readlink of /proc/PID/fd/N of other users' processes",
     },
     Kept {
-        command: "sockets; diagnose; top; watch; drops; capture that finds processes; fill-buffers HOST PORT; app-client, echo-client; ping --tcp; check",
+        command: "sockets; diagnose; top; watch; drops; capture that finds processes or shows drops; fill-buffers HOST PORT; app-client, echo-client; ping --tcp; check",
         need: Need::Owners,
         capability: Capability::DacReadSearch,
         until: "the processes have been read, the connection is made, or each port was tried once; of top, watch, drops and capture: they end",
         why: "listing /proc/PID/fd of other users' processes",
     },
     Kept {
-        command: "sockets; diagnose; top; watch; drops; capture that finds processes; fill-buffers HOST PORT; app-client, echo-client; ping --tcp; check",
+        command: "sockets; diagnose; top; watch; drops; capture that finds processes or shows drops; fill-buffers HOST PORT; app-client, echo-client; ping --tcp; check",
         need: Need::Owners,
         capability: Capability::Perfmon,
         until: "the processes have been read, the connection is made, or each port was tried once; of top, watch, drops and capture: they end",
-        why: "the BPF iterator over the files of all tasks; of diagnose, watch and drops: the BPF programs that count drops and failed calls; of capture: those that see processes connect, send and receive",
+        why: "the BPF iterator over the files of all tasks; of diagnose, watch, drops and capture: the BPF programs that count drops and failed calls; of capture: those that see processes connect, send and receive",
     },
     Kept {
-        command: "sockets; diagnose; top; watch; drops; capture that finds processes; fill-buffers HOST PORT; app-client, echo-client; ping --tcp; check",
+        command: "sockets; diagnose; top; watch; drops; capture that finds processes or shows drops; fill-buffers HOST PORT; app-client, echo-client; ping --tcp; check",
         need: Need::Owners,
         capability: Capability::Bpf,
         until: "the processes have been read, the connection is made, or each port was tried once; of top, watch, drops and capture: they end",
-        why: "the BPF iterator over the files of all tasks; of diagnose, watch and drops: the BPF programs that count drops and failed calls; of capture: those that see processes connect, send and receive",
+        why: "the BPF iterator over the files of all tasks; of diagnose, watch, drops and capture: the BPF programs that count drops and failed calls; of capture: those that see processes connect, send and receive",
     },
     Kept {
-        command: "sockets, diagnose, top, watch, drops --netns, --all-netns; app-client, echo-client; ping --tcp; check",
+        command: "sockets, diagnose, top, watch, drops --netns, --all-netns; capture --netns with drops; app-client, echo-client; ping --tcp; check",
         need: Need::Namespaces,
         capability: Capability::SysPtrace,
-        until: "the sockets of every namespace are listed, the connection is made, or each port was tried once; of top, watch and drops: they end",
+        until: "the sockets of every namespace are listed, the connection is made, or each port was tried once; of top, watch, drops and capture: they end",
         why: "opening /proc/PID/ns/net of other users' processes",
     },
     Kept {
-        command: "sockets, diagnose, top, watch, drops --netns, --all-netns; app-client, echo-client; ping --tcp; check",
+        command: "sockets, diagnose, top, watch, drops --netns, --all-netns; capture --netns with drops; app-client, echo-client; ping --tcp; check",
         need: Need::Namespaces,
         capability: Capability::SysAdmin,
-        until: "the sockets of every namespace are listed, the connection is made, or each port was tried once; of top, watch and drops: they end",
+        until: "the sockets of every namespace are listed, the connection is made, or each port was tried once; of top, watch, drops and capture: they end",
         why: "setns(2)",
     },
     Kept {
         command: "diagnose; top; watch; check; sockets --pid, --info, --json and others that show details",
         need: Need::Details,
         capability: Capability::NetAdmin,
-        until: "the sockets are listed; of top, watch and drops: they end",
+        until: "the sockets are listed; of top, watch, drops and capture: they end",
         why: "sock_diag(7) tells the mark of a socket and the state of TLS, and SIOCGSKNS its namespace",
     },
     Kept {

@@ -11,7 +11,8 @@ use std::time::{Duration, Instant};
 use nix::sys::socket::SockProtocol;
 
 use super::namespaces::Place;
-use super::processes::{self, Depth, FoundOwners};
+use super::processes::{self, Depth};
+use super::walker::{LOOK, Walker};
 use super::{cgroups, owners};
 use crate::bpf::owning;
 use crate::capfile::{End, Name, Reason, Source, Tally};
@@ -19,25 +20,19 @@ use crate::netlink::Malformed;
 use crate::rtnetlink::InterfaceAddress;
 use crate::sockdiag::inet::Extensions;
 use crate::sockdiag::{AF_INET, AF_INET6, InetMessage, InetRequest, SocketId};
+use crate::sockets::Process;
 use crate::sockets::filter::ProcessWord;
-use crate::sockets::{Owners, Process};
 use crate::sys::bpf::{Kernel, Owning, Refused};
 use crate::sys::clock;
 use crate::sys::netlink::Netlink;
 use crate::sys::privilege::{self, Capability};
 
-/// For processes of other users.
-const LOOK: &[Capability] = &[Capability::SysPtrace, Capability::DacReadSearch];
 /// For the programs and their map.
 const BPF: &[Capability] = &[Capability::Bpf, Capability::Perfmon];
 /// More flows than these are not remembered, nor more addresses of this host.
 const MOST: usize = 65_536;
-/// The processes that were found last are looked at first: a host has few that connect often.
-const RECENT: usize = 4;
 /// How often an unknown end is looked up at most.
 const TRIES: u8 = 8;
-/// All processes are walked over for at most one part of the time in this many.
-const SHARE: u32 = 5;
 /// The addresses of this host are read again after this time.
 const ADDRESSES: Duration = Duration::from_secs(2);
 /// Of each second this much is spent on looking up, at most: a flood of new flows shall not keep the capture waiting.
@@ -150,6 +145,25 @@ impl Finder {
     /// Processes that may not be looked at, as of the last walk.
     pub fn hidden(&self) -> usize {
         self.walker.hidden
+    }
+
+    /// Whether this process is one of those that are asked for.
+    pub fn wants(&self, pid: u32, comm: &[u8]) -> bool {
+        let process = Process {
+            pid,
+            comm: comm.into(),
+            ..Process::default()
+        };
+        let process = privilege::with(LOOK, || processes::describe(process, Depth::Everything));
+        self.wanted.iter().any(|word| word.matches(&process))
+    }
+
+    /// Whether one of those that are asked for held a socket when the sockets were listed last. This process does not
+    /// count: it has the word in its command line.
+    pub fn has_wanted(&self) -> bool {
+        let own = std::process::id();
+        let mut others = self.walker.owners.processes().iter();
+        others.any(|it| it.pid != own && self.wanted.iter().any(|word| word.matches(it)))
     }
 
     /// How the ends of flows were found.
@@ -429,67 +443,6 @@ impl Sockets {
             });
         }
         self.addresses.contains(&ip)
-    }
-}
-
-/// Which process holds a socket, as far as /proc was read.
-#[derive(Debug)]
-struct Walker {
-    owners: Owners,
-    walked: Option<Instant>,
-    took: Duration,
-    recent: Vec<u32>,
-    hidden: usize,
-    depth: Depth,
-    needs_command_line: bool,
-}
-
-impl Walker {
-    fn new(depth: Depth, needs_command_line: bool) -> Walker {
-        Walker {
-            owners: Owners::default(),
-            walked: None,
-            took: Duration::ZERO,
-            recent: Vec::new(),
-            hidden: 0,
-            depth,
-            needs_command_line,
-        }
-    }
-
-    /// The process that holds a socket, by the last walk or among those that were found last.
-    fn known(&mut self, inode: u32) -> Option<Process> {
-        let of = |owners: &Owners| owners.processes_of(inode).next().cloned();
-        let mut process = of(&self.owners);
-        if process.is_none() {
-            let (recent, depth) = (&self.recent, self.depth);
-            let found = privilege::with(LOOK, || processes::look_at(recent, depth));
-            process = of(&found.owners);
-        }
-        self.remember(process.as_ref()?.pid);
-        process
-    }
-
-    /// This process had a socket: it may have others.
-    fn remember(&mut self, pid: u32) {
-        self.recent.retain(|known| *known != pid);
-        self.recent.insert(0, pid);
-        self.recent.truncate(RECENT);
-    }
-
-    /// Whether another walk would not take too large a part of the time.
-    fn is_due(&self) -> bool {
-        let is_late = |walked: Instant| walked.elapsed() >= self.took * SHARE;
-        self.walked.is_none_or(is_late)
-    }
-
-    /// Reads /proc; the listing that goes with it began at this time.
-    fn walk(&mut self, begun: Instant) {
-        let depth = self.depth;
-        let FoundOwners { owners, hidden, .. } = privilege::with(LOOK, || processes::walk(depth));
-        (self.owners, self.hidden) = (owners, hidden.count);
-        self.walked = Some(Instant::now());
-        self.took = begun.elapsed();
     }
 }
 

@@ -20,6 +20,7 @@
 //! | [`statuses`] | what a few processes do, and what they may do |
 //! | [`processes`] | one of them: /proc |
 //! | `threads` | threads that do not share the descriptors of their process |
+//! | `walker` | who holds which socket, looked at again and again |
 
 pub mod cgroups;
 pub mod closings;
@@ -38,6 +39,7 @@ pub mod processes;
 pub mod sampler;
 pub mod statuses;
 mod threads;
+mod walker;
 
 use std::collections::HashMap;
 use std::time::{SystemTime, UNIX_EPOCH};

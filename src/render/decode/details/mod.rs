@@ -23,11 +23,12 @@ use super::view::EventWriter;
 use super::words::MessageWriter;
 use crate::capfile::{Interface, LinkType, Timestamp, comments};
 use crate::dissect::Frame;
+use crate::drops::Dropped;
 use crate::packet::checksum::Wrong;
 use crate::packet::link::ethertype;
 use crate::packet::record::Network;
 use crate::render::hexdump::Hexdump;
-use crate::render::{date, escape};
+use crate::render::{date, drops, escape};
 use crate::stream::Event;
 
 use tree::{Part, Tree, plural};
@@ -149,6 +150,12 @@ impl EventWriter for Details {
 
     fn start(&mut self, time: Timestamp) {
         self.first = Some(time);
+    }
+
+    fn dropped(&mut self, out: &mut Buffer, dropped: &Dropped) {
+        out.text("DROP ");
+        drops::write_line(out, dropped);
+        out.byte(b'\n');
     }
 
     fn stream(&mut self, out: &mut Buffer, event: &Event<'_>) {
