@@ -229,10 +229,17 @@ impl Ring {
     /// Whether the interface with this index is up; `None` if it is gone.
     pub(super) fn is_up(&self, index: u32) -> Option<bool> {
         let mut request = request("").ok()?;
-        request.ifr_ifru.ifru_ifindex = index.cast_signed();
-        // This writes its present name, which the next one reads.
-        ioctl(&self.fd, libc::SIOCGIFNAME, &mut request).ok()?;
-        ioctl(&self.fd, libc::SIOCGIFFLAGS, &mut request).ok()?;
+        loop {
+            request.ifr_ifru.ifru_ifindex = index.cast_signed();
+            // This writes its present name, which the next one reads.
+            ioctl(&self.fd, libc::SIOCGIFNAME, &mut request).ok()?;
+            match ioctl(&self.fd, libc::SIOCGIFFLAGS, &mut request) {
+                Ok(()) => break,
+                // Renamed between the two: it has another name now, or is gone.
+                Err(error) if error.raw_os_error() == Some(libc::ENODEV) => {}
+                Err(_) => return None,
+            }
+        }
         // SAFETY: the kernel has filled in this member of the union.
         let flags = unsafe { request.ifr_ifru.ifru_flags };
         Some(libc::c_int::from(flags) & libc::IFF_UP != 0)
