@@ -192,5 +192,3 @@ impl Known {
 fn lock(finder: &Mutex<Finder>) -> MutexGuard<'_, Finder> {
     finder.lock().unwrap_or_else(PoisonError::into_inner)
 }
-
-}
