@@ -193,11 +193,14 @@ fn flood(path: &Path, at_a_time: usize) -> Kept {
     let limit = Setting::of("net/core/netdev_max_backlog", "50");
     let rules = "udp sport 1 drop\n".repeat(1000);
     path.server.firewall(&rules);
+    // In a mount namespace of its own: /sys of this host stays as it is.
     path.server.run(
-        "sh",
+        "unshare",
         &[
+            "-m",
+            "sh",
             "-c",
-            "mount -t sysfs none /sys 2>/dev/null; echo 1 > /sys/class/net/far1/queues/rx-0/rps_cpus",
+            "mount -t sysfs none /sys && echo 1 > /sys/class/net/far1/queues/rx-0/rps_cpus",
         ],
     );
     let open = path
