@@ -550,10 +550,7 @@ mod tests {
 
     #[test]
     fn what_is_to_be_done_on_another_host_is_not_done_in_a_namespace_of_this_one() {
-        let namespace = Namespace {
-            inode: 1,
-            label: "blue".to_owned(),
-        };
+        let namespace = Namespace::new(1, "blue");
         let rule = &crate::diagnose::rules::attempt::PORT_CLOSED;
         let mut finding = Finding::new(rule, Severity::Error, Subject::Host, "refused");
         let list = || NextStep::Command(Command::of("sockdoc sockets -l"));
