@@ -1,12 +1,14 @@
 //! `sockdoc watch`: findings that begin and end while it looks.
 
 use std::io::{BufRead as _, BufReader};
+use std::net::UdpSocket;
 use std::process::{Child, Stdio};
 use std::sync::mpsc::{Receiver, channel};
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use serde_json::Value;
+use sockdoc::capfile::SliceReader;
 
 use crate::diagnose::{Diagnosis, connecting, until_sent_again};
 use crate::namespace::Namespace;
@@ -83,8 +85,13 @@ fn a_finding_begins_is_saved_and_ends() {
     let folder = tempfile::tempdir().expect("a folder");
     let name = folder.path().to_str().expect("text");
     let save = ["--on-finding", "own_firewall_drops", "--bundle", name];
-    let watch = Watch::start(&path.client, &[&save[..], &["-i", "0.3"]].concat());
+    let more = ["--keep", "1h", "-i", "0.3"];
+    let watch = Watch::start(&path.client, &[&save[..], &more].concat());
     assert_eq!(watch.next()["event"], "start");
+    path.client.inside(|| {
+        let socket = UdpSocket::bind("127.0.0.1:7080").expect("bound");
+        socket.send_to(b"kept", "127.0.0.1:7080").expect("sent");
+    });
     path.client.firewall_at("output", "tcp dport 5432 drop");
     let waits = connecting(&path.client, "10.77.2.1:5432");
     until_sent_again(&path.client);
@@ -102,6 +109,13 @@ fn a_finding_begins_is_saved_and_ends() {
     assert!(file.starts_with(name), "{file}");
     let later = Diagnosis::of(&path.client, &["--from", &file]);
     later.is("own_firewall_drops", "tcp dport 5432 drop");
+    // And the packets of the time before it.
+    let saved = watch.until("saved");
+    let file = saved["text"].as_str().expect("a file").to_owned();
+    assert!(file.ends_with(".pcapng"), "{file}");
+    let bytes = std::fs::read(&file).expect("a file");
+    let mut frames = SliceReader::new(&bytes).map(|frame| frame.expect("whole"));
+    assert!(frames.any(|frame| frame.data.ends_with(b"kept")));
     drop(waits);
     let ended = loop {
         let event = watch.until("ended");
