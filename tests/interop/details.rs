@@ -23,6 +23,12 @@ const LAYERS: &[&str] = &[
     "User Datagram",
     "Address Resolution",
     "Generic Routing",
+    "Virtual eXtensible",
+    "MultiProtocol Label",
+    "PW Ethernet Control",
+    "Generic Network Virt",
+    "GPRS Tunneling",
+    "Encapsulated Remote",
 ];
 
 /// The fields of each frame: lines of those layers that are in the frame. What is only known of it has brackets.

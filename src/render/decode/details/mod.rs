@@ -7,6 +7,7 @@
 //! | `ip` | IP of both versions, and what follows it |
 //! | `tcp` | TCP and its options |
 //! | `datagram` | UDP, ARP, GRE |
+//! | `tunnel` | VXLAN, MPLS, Geneve, GTP-U, ERSPAN |
 //! | `icmp` | ICMP of both versions, with the packet that an error quotes |
 //!
 //! Fields in brackets are not in the frame but known of it. Payloads are named with their length.
@@ -17,6 +18,7 @@ mod ip;
 mod link;
 mod tcp;
 mod tree;
+mod tunnel;
 
 use super::buffer::Buffer;
 use super::view::EventWriter;
@@ -257,6 +259,12 @@ impl<'a> Walk<'a, '_> {
         };
         if self.is_quoted || self.whole.is_some() {
             return self.tree.data(part);
+        }
+        let mut passed = self.frame.decoded.passed.iter();
+        if let Some(passage) = passed.find(|it| it.offset as usize == part.at)
+            && self.tunnel(passage, part)
+        {
+            return;
         }
         let is_ethernet = header >= ETHERNET
             && part.u16(header - 2) == Some(number)
