@@ -19,7 +19,7 @@ use crate::render::diagnosis::{self, Diagnosis};
 use crate::render::finding::Layout;
 use crate::render::report::{self, Page};
 use crate::render::sockets::Sheet;
-use crate::sockets::change::was_refused;
+use crate::sockets::change::{was_refused, was_unanswered};
 use crate::sockets::filter::Filter;
 use crate::sys::{clock, files, privilege};
 
@@ -130,7 +130,7 @@ fn look(args: &Args) -> Result<Looked> {
     let later = clock::monotonic();
     let mut after = look.sample()?;
     let (mut closed, _) = closings.hand_out();
-    closed.retain(was_refused);
+    closed.retain(|it| was_refused(it) || was_unanswered(it));
     join_closed(&before, &mut after, closed);
     privilege::drop_all()?;
     Ok(Looked {

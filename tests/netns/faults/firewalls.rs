@@ -1,5 +1,6 @@
 //! Faults of a host's own packet filter, routes and listeners: what arrives and is not let in, forwarded or taken.
 
+use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::time::Duration;
 
@@ -168,6 +169,76 @@ pub(super) const ROWS: &[&Row] = &[
         },
     },
     &Row {
+        name: "the own firewall rejects connections, without a counter",
+        rule: "output_stopped",
+        about: "10.77.2.1:5432",
+        effects: &[],
+        at: Client,
+        fault: |path| {
+            path.client.firewall_at("output", "tcp dport 5432 reject");
+            kept![asking(&path.client, "10.77.2.1:5432")]
+        },
+        look_alike: |path| {
+            path.client.firewall_at("output", "tcp dport 5433 reject");
+            kept![
+                served(listener_of(&path.server, 5432, 128)),
+                asking(&path.client, "10.77.2.1:5432")
+            ]
+        },
+    },
+    &Row {
+        name: "the own firewall drops the answers of a listener",
+        rule: "listener_firewalled",
+        about: "drops the answers of port 8080",
+        effects: &[],
+        at: Server,
+        fault: |path| {
+            hook(&path.server, "output", "oifname lo accept; tcp sport 22 accept");
+            kept![
+                served(listener_of(&path.server, 8080, 128)),
+                asking(&path.client, "10.77.2.1:8080")
+            ]
+        },
+        look_alike: |path| {
+            hook(&path.server, "output", "oifname lo accept; tcp sport 8080 accept");
+            kept![
+                served(listener_of(&path.server, 8080, 128)),
+                asking(&path.client, "10.77.2.1:8080")
+            ]
+        },
+    },
+    &Row {
+        name: "the own firewall lets connections begin and no more",
+        rule: "own_firewall_drops",
+        about: "the packets of 10.77.1.1",
+        effects: &[],
+        at: Server,
+        // The rule for established connections is missing.
+        fault: |path| {
+            let client = begun_and_silenced(path, "ct state new accept; tcp flags & (psh|syn) == 0 accept");
+            kept![client]
+        },
+        look_alike: |path| kept![begun_and_silenced(path, "ct state new,established accept")],
+    },
+    &Row {
+        name: "policy routing prohibits the destination",
+        rule: "no_route",
+        about: "of type prohibit covers it",
+        effects: &[],
+        at: Client,
+        fault: |path| {
+            path.client.ip(&["rule add to 10.77.2.0/24 prohibit"]);
+            kept![asking(&path.client, "10.77.2.1:8080")]
+        },
+        look_alike: |path| {
+            path.client.ip(&["rule add to 10.77.3.0/24 prohibit"]);
+            kept![
+                served(listener_of(&path.server, 8080, 128)),
+                asking(&path.client, "10.77.2.1:8080")
+            ]
+        },
+    },
+    &Row {
         name: "no route back to the clients",
         rule: "no_return_route",
         about: "no route back to 10.77.1.1",
@@ -305,6 +376,27 @@ fn hook(at: &Namespace, hook: &str, rules: &str) {
          {rules}\n }}\n}}\n"
     );
     at.fed("nft", &["-f", "-"], &table);
+}
+
+/// A connection to a server whose input hook has these rules, and that sends something again and again.
+fn begun_and_silenced(path: &Path, rules: &str) -> (Busy, Busy) {
+    hook(&path.server, "input", rules);
+    let listener = listener_of(&path.server, 8080, 128);
+    let mut client = super::connected(&path.client, 8080);
+    let mut server = TcpStream::from(listener.accept().expect("accepted").0);
+    server.set_nonblocking(true).expect("set");
+    let serving = Busy::with(move || {
+        let _ = server.read(&mut [0; 1000]);
+        std::thread::sleep(Duration::from_millis(20));
+        true
+    });
+    client.set_nonblocking(true).expect("set");
+    let sending = Busy::with(move || {
+        let _ = client.write(b"question");
+        std::thread::sleep(Duration::from_millis(100));
+        true
+    });
+    (serving, sending)
 }
 
 /// Accepts all that comes.

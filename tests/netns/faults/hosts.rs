@@ -6,7 +6,7 @@ use std::time::Duration;
 use socket2::{Domain, Protocol, SockAddr, Socket, Type};
 
 use super::Side::{Client, Server};
-use super::{Kept, Row, kept, listener_of, python, server};
+use super::{Kept, Row, connected, kept, listener_of, python, server};
 use crate::diagnose::{Busy, transfer};
 use crate::routed::Path;
 use crate::support::until;
@@ -27,6 +27,30 @@ pub(super) const ROWS: &[&Row] = &[
             path.client.firewall("tcp sport 8080 drop");
             kept![listener_of(&path.server, 8080, 128), attempts(path, 3)]
         },
+    },
+    &Row {
+        name: "handshakes take all the room, without SYN cookies",
+        rule: "syn_queue_full",
+        about: "no SYN cookies",
+        effects: &["listener_drops"],
+        at: Server,
+        fault: |path| {
+            without_cookies(path, 8);
+            kept![listener_of(&path.server, 8080, 128), attempts(path, 30)]
+        },
+        look_alike: |path| {
+            without_cookies(path, 256);
+            kept![listener_of(&path.server, 8080, 128), attempts(path, 3)]
+        },
+    },
+    &Row {
+        name: "all local ports to a server are in use",
+        rule: "ports_used_up",
+        about: "from 10.77.1.1 to 10.77.2.1:8080",
+        effects: &[],
+        at: Client,
+        fault: |path| kept![ports(path, 40)],
+        look_alike: |path| kept![ports(path, 20)],
     },
     &Row {
         name: "more in TIME-WAIT than are kept",
@@ -194,6 +218,29 @@ fn attempts(path: &Path, count: usize) -> Busy {
         std::thread::sleep(Duration::from_millis(200));
         true
     })
+}
+
+/// The server's answers never arrive, and it has room for so many handshakes.
+fn without_cookies(path: &Path, room: u32) {
+    path.client.firewall("tcp sport 8080 drop");
+    path.server.sysctl(&[
+        "net.ipv4.tcp_syncookies=0",
+        &format!("net.ipv4.tcp_max_syn_backlog={room}"),
+    ]);
+}
+
+/// So many connections where there are forty ports.
+fn ports(path: &Path, count: usize) -> Kept {
+    path.client
+        .sysctl(&["net.ipv4.ip_local_port_range=40000 40039"]);
+    let listener = listener_of(&path.server, 8080, 128);
+    let pairs: Vec<_> = (0..count)
+        .map(|_| {
+            let client = connected(&path.client, 8080);
+            (client, listener.accept().expect("accepted"))
+        })
+        .collect();
+    kept![listener, pairs]
 }
 
 /// Connections that the server closes first, ten at a time.

@@ -5,23 +5,22 @@ use std::io::{Read, Write};
 use std::net::{TcpStream, UdpSocket};
 use std::time::Duration;
 
-use socket2::Socket;
+use socket2::{Domain, Socket, Type};
 
 use super::Side::{Client, Router, Server};
 use super::{Kept, Row, connected, kept, listener_of, server};
 use crate::diagnose::Busy;
 use crate::routed::Path;
-use crate::support::until;
 
 pub(super) const ROWS: &[&Row] = &[
     &Row {
         name: "the connection tracking table is full",
         rule: "conntrack_table_full",
-        about: "limit 40",
+        about: "connection tracking table full",
         effects: &[],
         at: Router,
         fault: |path| tracked(path, 40),
-        look_alike: |path| tracked(path, 400),
+        look_alike: |path| tracked(path, 100_000),
     },
     &Row {
         name: "TCP uses more memory than it should",
@@ -68,7 +67,7 @@ pub(super) const ROWS: &[&Row] = &[
     &Row {
         name: "more orphans than there may be",
         rule: "orphans_at_limit",
-        about: "limit 8",
+        about: "too many orphaned connections",
         effects: &[],
         at: Server,
         fault: |path| orphans(path, 8),
@@ -117,6 +116,7 @@ fn tracked(path: &Path, most: u32) -> Kept {
         .collect();
     let more = Busy::in_namespace(&path.client.name, || {
         let _ = TcpStream::connect_timeout(&server(8080), Duration::from_millis(100));
+        std::thread::sleep(Duration::from_millis(20));
         true
     });
     kept![listener_accepts(listener), clients, more, limit]
@@ -151,7 +151,7 @@ fn half_read(path: &Path) -> Kept {
         Busy::with(move || {
             std::thread::sleep(Duration::from_millis(20));
             for (client, server) in &mut both {
-                let _ = client.write(&[7; 65_536]);
+                let _ = client.write(&vec![7; 65_536]);
                 let _ = server.read(&mut [0; 2048]);
             }
             true
@@ -245,28 +245,26 @@ fn neighbours(path: &Path, most: u32) -> Kept {
     ]
 }
 
-/// Connections that their program closes while the peer takes nothing more.
+/// Connections that their program closes again and again while the client does not read what was sent.
 fn orphans(path: &Path, most: u32) -> Kept {
     let limit = Setting::of("net/ipv4/tcp_max_orphans", &most.to_string());
     let listener = listener_of(&path.server, 8080, 128);
+    listener.set_nonblocking(true).expect("set");
     let mut clients = Vec::new();
-    for _ in 0..20 {
-        let client = connected(&path.client, 8080);
-        let server = TcpStream::from(listener.accept().expect("accepted").0);
-        clients.push((client, server));
-    }
-    path.client.firewall("tcp sport 8080 drop");
-    let kept = clients
-        .into_iter()
-        .map(|(client, mut server)| {
-            let _ = server.write(&[7; 1000]);
-            drop(server);
-            client
-        })
-        .collect::<Vec<_>>();
-    until("orphans", || {
-        let text = path.server.run("cat", &["/proc/net/sockstat"]);
-        (!text.contains("orphan 0")).then_some(())
+    let closing = Busy::in_namespace(&path.client.name, move || {
+        let client = Socket::new(Domain::IPV4, Type::STREAM, None).expect("a socket");
+        client.set_recv_buffer_size(2048).expect("set");
+        let _ = client.connect_timeout(&server(8080).into(), Duration::from_secs(1));
+        while let Ok((one, _)) = listener.accept() {
+            let _ = one.set_nonblocking(true);
+            let _ = TcpStream::from(one).write(&vec![7; 65_536]);
+        }
+        clients.push(client);
+        if clients.len() > 100 {
+            clients.clear();
+        }
+        std::thread::sleep(Duration::from_millis(20));
+        true
     });
-    kept![listener, kept, limit]
+    kept![closing, limit]
 }

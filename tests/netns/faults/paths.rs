@@ -1,7 +1,7 @@
 //! Faults of the way to a peer.
 
 use std::io::{Read, Write};
-use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::net::{SocketAddr, TcpListener, TcpStream, UdpSocket};
 use std::time::{Duration, Instant};
 
 use socket2::{Domain, Socket, Type};
@@ -148,6 +148,76 @@ pub(super) const ROWS: &[&Row] = &[
         },
     },
     &Row {
+        name: "the interface is down, and a program tries",
+        rule: "link_down",
+        about: "interface near0 is down",
+        effects: &[],
+        at: Client,
+        fault: |path| {
+            path.client.ip(&["link set near0 down"]);
+            kept![impatient(path)]
+        },
+        look_alike: |path| kept![impatient(path)],
+    },
+    &Row {
+        name: "a router rejects connections",
+        rule: "called_unreachable",
+        about: "10.77.2.1:8080",
+        effects: &[],
+        at: Client,
+        fault: |path| {
+            let rule = "tcp dport 8080 reject with icmp type admin-prohibited";
+            path.router.firewall_at("forward", rule);
+            kept![(0..4).map(|_| blocking(path)).collect::<Vec<_>>()]
+        },
+        look_alike: |path| {
+            let serving = patient(path, "10.77.2.1:8080");
+            kept![serving, (0..4).map(|_| blocking(path)).collect::<Vec<_>>()]
+        },
+    },
+    &Row {
+        name: "a router rejects connections of a program that polls",
+        rule: "called_unreachable",
+        about: "10.77.2.1:8080",
+        effects: &[],
+        at: Client,
+        fault: |path| {
+            let rule = "tcp dport 8080 reject with icmp type host-unreachable";
+            path.router.firewall_at("forward", rule);
+            kept![impatient(path)]
+        },
+        look_alike: |path| kept![impatient(path)],
+    },
+    &Row {
+        name: "another host refuses datagrams",
+        rule: "udp_refused_by_peer",
+        about: "10.77.2.1:5140",
+        effects: &[],
+        at: Client,
+        fault: |path| kept![logging(path)],
+        look_alike: |path| {
+            let open = path
+                .server
+                .inside(|| UdpSocket::bind("10.77.2.1:5140").expect("bound"));
+            kept![open, logging(path)]
+        },
+    },
+    &Row {
+        name: "large packets vanish, and the own firewall drops ICMP",
+        rule: "mtu_black_hole",
+        about: "this host's firewall drops the ICMP errors",
+        effects: &["peer_silent"],
+        at: Client,
+        fault: |path| {
+            path.client.firewall("meta l4proto icmp drop");
+            kept![uploads(path)]
+        },
+        look_alike: |path| {
+            path.client.firewall("icmp type echo-request drop");
+            kept![uploads(path)]
+        },
+    },
+    &Row {
         name: "the address of a connection is gone",
         rule: "wrong_source_address",
         about: "10.77.1.7 is not on this host",
@@ -214,6 +284,73 @@ fn patient(path: &Path, to: &'static str) -> Busy {
         while listener.accept().is_ok() {}
         true
     })
+}
+
+/// Attempts to connect that are given up after a fifth of a second.
+fn impatient(path: &Path) -> Busy {
+    let listener = listener_of(&path.server, 8080, 128);
+    Busy::in_namespace(&path.client.name, move || {
+        let socket = Socket::new(Domain::IPV4, Type::STREAM, None).expect("a socket");
+        let _ = socket.connect_timeout(&server(8080).into(), Duration::from_millis(200));
+        std::thread::sleep(Duration::from_millis(100));
+        let _ = listener.set_nonblocking(true);
+        while listener.accept().is_ok() {}
+        true
+    })
+}
+
+/// Calls of `connect()` that wait for their end.
+fn blocking(path: &Path) -> Busy {
+    Busy::in_namespace(&path.client.name, || {
+        let _ = TcpStream::connect(server(8080));
+        std::thread::sleep(Duration::from_millis(100));
+        true
+    })
+}
+
+/// A program that sends its log to another host.
+fn logging(path: &Path) -> Busy {
+    let socket = path
+        .client
+        .inside(|| UdpSocket::bind("10.77.1.1:0").expect("bound"));
+    socket.connect("10.77.2.1:5140").expect("connected");
+    Busy::with(move || {
+        let _ = socket.send(b"a line");
+        std::thread::sleep(Duration::from_millis(50));
+        true
+    })
+}
+
+/// Connections that send more than a narrow link carries at once, one after the other.
+fn uploads(path: &Path) -> Kept {
+    path.router.ip(&["link set far0 mtu 1300"]);
+    let listener = listener_of(&path.server, 9000, 128);
+    listener.set_nonblocking(true).expect("set");
+    let mut accepted: Vec<TcpStream> = Vec::new();
+    let reading = Busy::with(move || {
+        std::thread::sleep(Duration::from_millis(5));
+        if let Ok((one, _)) = listener.accept() {
+            one.set_nonblocking(true).expect("set");
+            accepted.push(one.into());
+        }
+        for one in &mut accepted {
+            let _ = one.read(&mut [0; 16_000]);
+        }
+        true
+    });
+    let mut sending: Vec<TcpStream> = Vec::new();
+    let writing = Busy::in_namespace(&path.client.name, move || {
+        let mut one = TcpStream::connect(server(9000)).expect("connected");
+        one.set_nonblocking(true).expect("set");
+        let _ = one.write(&[7; 15_000]);
+        sending.push(one);
+        if sending.len() > 8 {
+            sending.remove(0);
+        }
+        std::thread::sleep(Duration::from_millis(500));
+        true
+    });
+    kept![reading, writing]
 }
 
 /// A connection of the client from this address.

@@ -1,5 +1,6 @@
 //! Why the kernel itself says that it drops packets.
 
+use super::memory::uncounted;
 use super::{Check, Rule, seconds};
 use crate::diagnose::{Case, Command, Fact, Finding, Severity, Subject, Value};
 
@@ -76,6 +77,7 @@ fn kernel_drops(case: &Case<'_>) -> Vec<Finding> {
             let packets = traced.dropped(told.reason);
             let is_told_elsewhere = told.reason == "PROTO_MEM"
                 && (!network.pressed.is_empty()
+                    || uncounted(case, netns).is_some()
                     || case.grown(netns, "UdpMemErrors") > Some(0)
                     || case.grown(netns, "Udp6MemErrors") > Some(0));
             if packets < told.least || is_told_elsewhere {

@@ -1,6 +1,6 @@
 //! The memory of all sockets together.
 
-use super::{Check, Growth, Rule, growth};
+use super::{Check, Growth, Rule, growth, seconds};
 use crate::diagnose::rules::affected;
 use crate::diagnose::rules::socket::dropped;
 use crate::diagnose::{Case, Command, Fact, Finding, Severity, Subject, Value};
@@ -67,7 +67,9 @@ pub static UDP_MEMORY_USED_UP: Rule = Rule::new(
         "The UDP sockets of all programs together hold as much memory as the third figure of net.ipv4.udp_mem allows, \
          or a control group as much as its limit. The kernel drops datagrams, also for sockets with room in their \
          own buffer.",
-        "UdpMemErrors or Udp6MemErrors grew by at least 2 between two samples.",
+        "UdpMemErrors or Udp6MemErrors grew by at least 2 between two samples; or the kernel dropped at least 2 packets \
+         for want of memory of their protocol (drop reason PROTO_MEM) while drops of UDP sockets rose and TCP was not \
+         under pressure.",
         "A socket whose own buffer is full counts UdpRcvbufErrors alone.",
         "Find the sockets with full receive buffers, whose programs do not read; raise net.ipv4.udp_mem if the host \
          has the memory.",
@@ -93,20 +95,53 @@ fn udp_memory(case: &Case<'_>) -> Vec<Finding> {
         },
     };
     let mut found = growth.found(case);
+    for (netns, _) in case.networks() {
+        let subject = Subject::Network { netns };
+        if found.iter().any(|it| it.subject == subject) {
+            continue;
+        }
+        if let Some(packets) = uncounted(case, netns) {
+            found.push(Finding {
+                facts: vec![Fact::new("skb:kfree_skb", NO_MEMORY, Value::Count(packets))],
+                next: (growth.next)(),
+                ..Finding::new(
+                    growth.rule,
+                    growth.severity,
+                    subject,
+                    (growth.headline)(packets, &seconds(case)),
+                )
+            });
+        }
+    }
     for finding in &mut found {
-        let lost_some = |at: &SocketAt| {
-            let socket = case.socket(*at);
-            finding.subject
-                == (Subject::Network {
-                    netns: socket.netns,
-                })
-                && matches!(socket.proto, Proto::Udp | Proto::Udplite)
-                && dropped(case, *at).is_some()
-        };
-        let sockets: Vec<SocketAt> = case.sample.places().filter(lost_some).collect();
-        finding.others = affected(&sockets);
+        if let Subject::Network { netns } = finding.subject {
+            finding.others = affected(&lost_datagrams(case, netns));
+        }
     }
     found
+}
+
+/// The kernel's drop reason for want of memory of the protocol.
+const NO_MEMORY: &str = "PROTO_MEM";
+
+/// The UDP sockets of a namespace whose drops rose.
+fn lost_datagrams(case: &Case<'_>, netns: u16) -> Vec<SocketAt> {
+    let lost_some = |at: &SocketAt| {
+        let socket = case.socket(*at);
+        socket.netns == netns
+            && matches!(socket.proto, Proto::Udp | Proto::Udplite)
+            && dropped(case, *at).is_some()
+    };
+    case.sample.places().filter(lost_some).collect()
+}
+
+/// How many datagrams were dropped for want of memory, where the kernel does not count them in `UdpMemErrors` (6.18): the
+/// reason is that of TCP too, whose pressure shows elsewhere.
+pub(super) fn uncounted(case: &Case<'_>, netns: u16) -> Option<u64> {
+    let network = case.sample.networks.get(usize::from(netns))?;
+    let packets = case.traced(netns)?.dropped(NO_MEMORY);
+    let is_tcp = network.pressed.iter().any(|name| name.starts_with("TCP"));
+    (packets >= 2 && !is_tcp && !lost_datagrams(case, netns).is_empty()).then_some(packets)
 }
 
 /// Orphans.

@@ -10,6 +10,7 @@ use crate::diagnose::{Case, Command, Fact, Finding, Severity, Subject, Value};
 use crate::host::traced::{FailedCall, Process};
 use crate::host::{Network, RouteAnswer, SocketAt};
 use crate::sockets::Proto;
+use crate::sockets::change::was_unanswered;
 
 /// Linux's errno.
 const EACCES: i32 = 13;
@@ -32,7 +33,7 @@ pub static CALLED_UNREACHABLE: Rule = Rule::new(
         "At least 2 calls of connect() to one address and port failed with EHOSTUNREACH or ENETUNREACH (of IPv6 also \
          EACCES) between two samples (raw_syscalls:sys_exit), the kernel has a route there, and ICMP destination \
          unreachable messages arrived (IcmpInDestUnreachs). Or at least 3 of them arrived while attempts to connect to \
-         one address were made again and again without an answer.",
+         one address ended without an answer, or were made again and again.",
         "Without a route of this host nothing is sent and no ICMP arrives. Where the next hop does not answer, this host \
          itself gives the error. A firewall of this host that rejects sends the ICMP error itself.",
         "See which router sends the error, and why: sockdoc check ADDRESS:PORT.",
@@ -116,9 +117,15 @@ fn unanswered(
     network: &Network,
     arrived: &[(u64, Fact)],
 ) -> Vec<Finding> {
-    let again = tried_again(case).into_iter().filter(|((of, to), _)| {
+    let mut tried = tried_again(case);
+    for (at, socket) in case.sample.places().zip(&case.sample.sockets) {
+        if let Some(to) = socket.peer.ip().filter(|_| was_unanswered(socket)) {
+            tried.entry((socket.netns, to)).or_default().push(at);
+        }
+    }
+    let again = tried.into_iter().filter(|((of, to), _)| {
         *of == netns
-            && matches!(network.route(*to), Some(RouteAnswer::Route(route)) if !route.kind.refuses())
+            && !matches!(network.route(*to), Some(RouteAnswer::Refused(_)))
             && !is_cut_off(case, netns, *to)
     });
     again
@@ -183,15 +190,23 @@ fn udp_refused(case: &Case<'_>) -> Vec<Finding> {
         }
         for (times, process) in by.into_values().filter(|(times, _)| *times >= 3) {
             let subject = case.traced_subject(process, netns);
+            // A thread may have another name than its process, which is not found by it then.
+            let is_known = matches!(subject, Subject::Process(_));
             let of_it = |at: &SocketAt| {
                 let socket = case.socket(*at);
                 let is_connected = socket.proto == Proto::Udp && socket.peer.end().is_some();
                 let mut holding = case.index.processes(&[*at]).into_iter();
-                is_connected && holding.any(|it| subject == Subject::Process(it))
+                is_connected
+                    && socket.netns == netns
+                    && (!is_known || holding.any(|it| subject == Subject::Process(it)))
             };
-            let sockets: Vec<SocketAt> = case.sample.places().filter(of_it).collect();
-            let ends = sockets.iter().filter_map(|at| case.socket(*at).peer.end());
-            let to: Option<SocketAddr> = ends.map(SocketAddr::from).next();
+            let mut sockets: Vec<SocketAt> = case.sample.places().filter(of_it).collect();
+            let end = |at: &SocketAt| case.socket(*at).peer.end().map(SocketAddr::from);
+            let to = sockets.first().and_then(end);
+            let to = to.filter(|to| sockets.iter().all(|at| end(at) == Some(*to)));
+            if !is_known && to.is_none() {
+                sockets.clear();
+            }
             let to_it = to.map_or_else(String::new, |to| format!(" to {to}"));
             let mut next = Vec::new();
             if let Some(to) = to {
