@@ -67,11 +67,8 @@ pub fn was_refused(socket: &Socket) -> bool {
 /// Whether it is such a connection that never was one, and no segment came back for its SYN: the program gave up, or
 /// an ICMP error ended it.
 pub fn was_unanswered(socket: &Socket) -> bool {
-    let nothing_came =
-        |info: &KeptTcpInfo| info.segs_in() == Some(0) && info.segs_out() > Some(0);
-    is_closed(socket)
-        && socket.peer != Address::None
-        && socket.tcp_info().is_some_and(nothing_came)
+    let nothing_came = |info: &KeptTcpInfo| info.segs_in() == Some(0) && info.segs_out() > Some(0);
+    is_closed(socket) && socket.peer != Address::None && socket.tcp_info().is_some_and(nothing_came)
 }
 
 impl Change {

@@ -193,14 +193,22 @@ pub(super) const ROWS: &[&Row] = &[
         effects: &[],
         at: Server,
         fault: |path| {
-            hook(&path.server, "output", "oifname lo accept; tcp sport 22 accept");
+            hook(
+                &path.server,
+                "output",
+                "oifname lo accept; tcp sport 22 accept",
+            );
             kept![
                 served(listener_of(&path.server, 8080, 128)),
                 asking(&path.client, "10.77.2.1:8080")
             ]
         },
         look_alike: |path| {
-            hook(&path.server, "output", "oifname lo accept; tcp sport 8080 accept");
+            hook(
+                &path.server,
+                "output",
+                "oifname lo accept; tcp sport 8080 accept",
+            );
             kept![
                 served(listener_of(&path.server, 8080, 128)),
                 asking(&path.client, "10.77.2.1:8080")
@@ -215,7 +223,10 @@ pub(super) const ROWS: &[&Row] = &[
         at: Server,
         // The rule for established connections is missing.
         fault: |path| {
-            let client = begun_and_silenced(path, "ct state new accept; tcp flags & (psh|syn) == 0 accept");
+            let client = begun_and_silenced(
+                path,
+                "ct state new accept; tcp flags & (psh|syn) == 0 accept",
+            );
             kept![client]
         },
         look_alike: |path| kept![begun_and_silenced(path, "ct state new,established accept")],
