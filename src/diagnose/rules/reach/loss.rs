@@ -31,7 +31,9 @@ pub(in crate::diagnose::rules) fn sent_again(case: &Case<'_>, at: SocketAt) -> u
 pub fn losses(case: &Case<'_>) -> Vec<Finding> {
     let mut paths: BTreeMap<(u16, IpAddr), Sent> = BTreeMap::new();
     for (at, socket) in case.sample.places().zip(&case.sample.sockets) {
-        let is_connection = socket.proto == Proto::Tcp && socket.state != State::Listen;
+        // A SYN that nobody answers is no loss of a part: other rules are about it.
+        let is_connection =
+            socket.proto == Proto::Tcp && !matches!(socket.state, State::Listen | State::SynSent);
         let (Some(to), true) = (socket.peer.ip(), is_connection) else {
             continue;
         };
@@ -53,7 +55,7 @@ pub fn losses(case: &Case<'_>) -> Vec<Finding> {
         if lost < LEAST || lost * 50 < sent.segments {
             continue;
         }
-        let percent = lost * 1000 / sent.segments.max(1);
+        let percent = lost * 1000 / sent.segments.max(lost);
         let headline = format!(
             "losses on the path to {to}: {}.{} % of the segments were sent again",
             percent / 10,

@@ -160,18 +160,18 @@ fn a_failed_send_is_of_this_hosts_firewall_unless_something_else_explains_it() {
 
 #[test]
 fn losses_are_what_the_peer_did_not_get_twice() {
-    let at = |segments: u32, again: u32, twice: u32| {
+    let in_state = |state, segments: u32, again: u32, twice: u32| {
         let info = TcpInfoValues {
             data_segs_out: Some(segments),
             total_retrans: Some(again),
             dsack_dups: Some(twice),
             ..TcpInfoValues::default()
         };
-        with(
-            Network::default(),
-            vec![connection(State::Established, info)],
-        )
+        with(Network::default(), vec![connection(state, info)])
     };
+    let at = |segments, again, twice| in_state(State::Established, segments, again, twice);
+    let silent = |again| in_state(State::SynSent, 0, again, 0);
+    let unanswered = said(&silent(0), &silent(20));
     let said = |segments: u32, again: u32, twice: u32| {
         let found = said(
             &at(1_000, 500, 0),
@@ -184,6 +184,9 @@ fn losses_are_what_the_peer_did_not_get_twice() {
     for (segments, again, twice) in [(20_000, 20, 0), (100, 9, 0), (1_000, 50, 45)] {
         assert_eq!(said(segments, again, twice), [""; 0]);
     }
+    // SYNs that nobody answers.
+    let is_loss = |(id, _): &(&str, _)| *id == "path_loss";
+    assert!(!unanswered.iter().any(is_loss), "{unanswered:?}");
 }
 
 #[test]
