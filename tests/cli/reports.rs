@@ -3,6 +3,8 @@
 use std::fs;
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use socket2::{Domain, Socket, Type};
 
@@ -79,10 +81,18 @@ fn check_writes_the_path_to_a_page_whether_it_works_or_not() {
     let path = folder.path().join("path.html");
     let file = path.display().to_string();
     let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
-    let target = format!(
-        "127.0.0.1:{}",
-        listener.local_addr().expect("an address").port()
-    );
+    let address = listener.local_addr().expect("an address");
+    let target = address.to_string();
+    let is_over = Arc::new(AtomicBool::new(false));
+    let server = std::thread::spawn({
+        let is_over = Arc::clone(&is_over);
+        move || {
+            let mut accepted = Vec::new();
+            while !is_over.load(Ordering::SeqCst) {
+                accepted.push(listener.accept().expect("a connection"));
+            }
+        }
+    });
     let check = |report: &[&str]| run(&[&["check", &target], report].concat());
 
     let output = check(&["--report", &file]);
@@ -96,7 +106,9 @@ fn check_writes_the_path_to_a_page_whether_it_works_or_not() {
     assert_eq!(output.status.code(), Some(0), "{}", stdout(&output));
     let good = headline(&html);
 
-    drop(listener);
+    is_over.store(true, Ordering::SeqCst);
+    drop(TcpStream::connect(address));
+    server.join().expect("the server ends");
     let refused = until("the port is closed", || {
         let output = check(&["--report", &file]);
         (output.status.code() == Some(1)).then_some(output)
