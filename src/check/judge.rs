@@ -420,7 +420,11 @@ impl Matter<'_> {
         let netns = self.home(end.ip()).filter(|netns| *netns > 0)?;
         let end = (end.ip().to_canonical(), end.port());
         let protocol = if self.proto == Proto::Udp { 17 } else { 6 };
-        reach::clients_stopped(self.case, netns, protocol, end)
+        let mut finding = reach::clients_stopped(self.case, netns, protocol, end)?;
+        if let Some(there) = self.case.sample.namespaces.get(usize::from(netns)) {
+            finding.go_to(there);
+        }
+        Some(finding)
     }
 
     fn stopped_by_our_firewall(&self, attempt: &Attempt) -> Option<Finding> {

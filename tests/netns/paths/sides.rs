@@ -299,17 +299,20 @@ pub(super) const ROWS: &[Row] = &[
         "127.0.0.1:18460",
         |chain| kept![listener(chain.server(), "127.0.0.1:18460")],
     ),
-    near_row(
-        "both sides: the server's firewall",
-        &["SERVER:18461"],
-        Some(("firewall", "listener_firewalled")),
-        "chain input",
-        |chain| {
-            let rules = "tcp dport 18461 counter drop;";
-            chain.server().firewall_at("input", rules);
-            kept![listener(chain.server(), "0.0.0.0:18461")]
-        },
-    ),
+    Row {
+        shows: "ip netns exec NAMESPACE nft -a list chain",
+        ..near_row(
+            "both sides: the server's firewall",
+            &["SERVER:18461"],
+            Some(("firewall", "listener_firewalled")),
+            "chain input",
+            |chain| {
+                let rules = "tcp dport 18461 counter drop;";
+                chain.server().firewall_at("input", rules);
+                kept![listener(chain.server(), "0.0.0.0:18461")]
+            },
+        )
+    },
     near_row(
         "both sides: the server is stopped",
         &["SERVER:18462"],
