@@ -7,6 +7,7 @@ use std::process::Output;
 use serde_json::Value;
 
 use super::sockets_output::run_on_a_terminal;
+use super::support::pcapng::{begun, block, commented, named};
 use super::support::{Running, finish, first_line, run, sockdoc, stderr, stdout, until};
 
 fn folder() -> PathBuf {
@@ -680,43 +681,6 @@ fn a_filter_says_where_it_does_not_look_and_an_empty_file_that_it_is_empty() {
     );
 }
 
-/// A block of pcapng with this body.
-fn block(kind: u32, body: &[u8]) -> Vec<u8> {
-    let mut padded = body.to_vec();
-    padded.resize(body.len().next_multiple_of(4), 0);
-    let length = u32::try_from(padded.len() + 12).unwrap().to_le_bytes();
-    [&kind.to_le_bytes()[..], &length, &padded, &length].concat()
-}
-
-/// A frame with these comments.
-fn commented(data: &[u8], comments: &[&str]) -> Vec<u8> {
-    let length = u32::try_from(data.len()).unwrap().to_le_bytes();
-    let mut body = [&[0; 12][..], &length, &length, data].concat();
-    body.resize(body.len().next_multiple_of(4), 0);
-    for comment in comments {
-        let length = u16::try_from(comment.len()).unwrap().to_le_bytes();
-        body.extend([&[1, 0][..], &length, comment.as_bytes()].concat());
-        body.resize(body.len().next_multiple_of(4), 0);
-    }
-    body.extend([0; 4]);
-    block(6, &body)
-}
-
-/// The section and an interface of Ethernet.
-fn pcapng() -> Vec<u8> {
-    let section = [b"\x4d\x3c\x2b\x1a\x01\0\0\0", &[0xff; 8][..]].concat();
-    let interface = block(1, &[1, 0, 0, 0, 0, 0, 0, 0]);
-    [block(0x0a0d_0d0a, &section), interface].concat()
-}
-
-/// A record of a name resolution block: an IPv4 address and its name.
-fn named(address: [u8; 4], name: &str) -> Vec<u8> {
-    let length = u16::try_from(name.len() + 5).unwrap().to_le_bytes();
-    let mut record = [&[1, 0][..], &length, &address, name.as_bytes(), &[0]].concat();
-    record.resize(record.len().next_multiple_of(4), 0);
-    record
-}
-
 #[test]
 fn comments_of_frames_are_shown_but_for_those_that_name_processes() {
     let data = &bytes_of("tutorial")[40..114];
@@ -726,7 +690,7 @@ fn comments_of_frames_are_shown_but_for_those_that_name_processes() {
         "sender process:",
     ];
     let frames = [commented(data, &comments), commented(data, &comments[1..2])];
-    let file = [pcapng(), frames.concat()].concat();
+    let file = [begun(), frames.concat()].concat();
     let shown = |args: &[&str]| stdout(&decode_bytes(&file, args));
     let full = shown(&["-v"]);
     let begin = "Packet comments\n    look\\x1b[2J\n    sender process: curl(7) [bpf]\n    \
@@ -759,7 +723,7 @@ fn names_of_the_capture_stand_for_its_addresses_from_where_they_are_on() {
     );
     let names = |name: &str| block(4, &[named([127, 0, 0, 1], name), vec![0; 4]].concat());
     let (first, second) = (names("first.test\x1b"), names("second.test"));
-    let file = [pcapng(), first, frame.clone(), second, frame].concat();
+    let file = [begun(), first, frame.clone(), second, frame].concat();
     let mut lines = Vec::new();
     for threads in ["one", "several"] {
         lines.push(stdout(&decode_bytes(&file, &["-N", "--threads", threads])));
@@ -782,7 +746,7 @@ fn a_frame_without_a_time_is_shown_without_one() {
     let data = &bytes_of("tutorial")[40..114];
     let simple = block(3, &[&74_u32.to_le_bytes()[..], data, &[0; 2]].concat());
     let timed = commented(data, &[]);
-    let file = [pcapng(), simple.clone(), timed, simple].concat();
+    let file = [begun(), simple.clone(), timed, simple].concat();
     for threads in ["one", "several"] {
         let shown = |args: &[&str]| {
             let args = [args, &["--threads", threads, "--no-app"]].concat();
@@ -822,7 +786,7 @@ fn what_belongs_to_the_frames_that_are_written_is_kept_or_named() {
         b"\0\0\0\0\0\0\0\0\0\0\0\0\x05\0\x08\0\x07\0\0\0\0\0\0\0\0\0\0\0",
     );
     let unmatched = block(6, &[0; 20]);
-    let before = [&pcapng()[..], &secrets, &names, &frame].concat();
+    let before = [&begun()[..], &secrets, &names, &frame].concat();
     let whole = [&before[..], &unmatched, &not_copied, &drops].concat();
     let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path().join("out.pcapng").display().to_string();

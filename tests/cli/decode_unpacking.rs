@@ -5,6 +5,7 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
+use crate::support::pcapng::block;
 use crate::support::{Running, finish, launched_by, program, run, skip, stderr, stdout};
 
 /// Kilobytes of address space that the program may have.
@@ -12,12 +13,6 @@ const MOST_KB: &str = "120000";
 /// Bytes of one block: the longest that is read.
 const BLOCK: usize = 16 << 20;
 const BLOCKS: usize = 16;
-
-/// A pcapng block of nothing.
-fn block(kind: u32, body: &[u8]) -> Vec<u8> {
-    let length = u32::try_from(body.len() + 12).unwrap().to_le_bytes();
-    [&kind.to_le_bytes()[..], &length, body, &length].concat()
-}
 
 /// A capture of one frame after 256 MiB that mean nothing, packed.
 fn bomb(folder: &Path, packer: &str) -> PathBuf {

@@ -17,6 +17,7 @@ use crate::diagnose::{connecting, listener, until_sent_again};
 use crate::dns_server::{DnsServer, Etc, Script};
 use crate::namespace::Namespace;
 use crate::routed::{Path, SERVER};
+use crate::support::pcapng;
 use crate::support::schema::{Book, Seen};
 use crate::support::{self, Server, finish, skip, stderr, stdout, until};
 
@@ -455,8 +456,13 @@ fn captures() -> Printed {
             here(&format!("decode --json {file} tcp and udp")),
         ));
     }
-    let words = format!("decode --json {}", processes.display());
-    all.push(("sockdoc.decode/1", here(&words)));
+    let comments = made.path().join("comments.pcapng");
+    let file = [pcapng::begun(), pcapng::commented(&[0; 14], &["look"])].concat();
+    std::fs::write(&comments, file).expect("written");
+    for file in [processes, comments] {
+        let words = format!("decode --json {}", file.display());
+        all.push(("sockdoc.decode/1", here(&words)));
+    }
     all
 }
 

@@ -13,6 +13,7 @@ use std::time::{Duration, Instant};
 
 pub mod documented;
 pub mod parsers;
+pub mod pcapng;
 #[path = "../man/schema.rs"]
 pub mod schema;
 pub mod sockets;
