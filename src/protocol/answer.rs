@@ -122,7 +122,9 @@ fn http(bytes: &[u8], is_all: bool, is_upgrade: bool) -> Answer {
     }
     let tone = match code {
         101 if is_upgrade => Tone::Good,
-        _ if is_upgrade && code < 400 => Tone::Wants,
+        // RFC 6455 section 4.1: any other status, and the handshake has failed.
+        401 | 403 | 407 if is_upgrade => Tone::Wants,
+        _ if is_upgrade => Tone::Bad,
         500.. => Tone::Bad,
         400.. => Tone::Wants,
         _ => Tone::Good,

@@ -58,8 +58,14 @@ const ANSWERS: &[Row] = {
         (
             WebSocket,
             b"HTTP/1.1 200 OK\r\n\r\n",
-            Wants,
+            Bad,
             "HTTP/1.1 200 OK",
+        ),
+        (
+            WebSocket,
+            b"HTTP/1.1 401 Unauthorized\r\n\r\n",
+            Wants,
+            "HTTP/1.1 401 Unauthorized",
         ),
         (Grpc, b"\0\0\x12\x04\0\0\0\0\0", Good, "HTTP/2 SETTINGS"),
         (Redis, b"+PONG\r\n", Good, "+PONG"),

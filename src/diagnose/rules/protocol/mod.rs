@@ -29,7 +29,7 @@ pub fn of_talk(spoken: &Spoken, to: SocketAddr) -> Option<Finding> {
             format!("{to} wants TLS: it answers \"{}\"", said.line),
             None,
         ),
-        Verdict::Answered(said) => (&SERVICE_REFUSES, refusal(to, said), None),
+        Verdict::Answered(said) => (&SERVICE_REFUSES, refusal(spoken, to, said), None),
         Verdict::Other(Some("TLS")) => (
             &TLS_EXPECTED,
             format!("{to} wants TLS, and {name} was spoken to it without"),
@@ -267,8 +267,14 @@ fn ends(end: End) -> String {
     }
 }
 
-fn refusal(to: SocketAddr, said: &Said) -> String {
-    format!("{to} answers \"{}\"", said.line)
+fn refusal(spoken: &Spoken, to: SocketAddr, said: &Said) -> String {
+    match spoken.protocol {
+        Protocol::WebSocket => format!(
+            "{to} opens no WebSocket at this URL: it answers \"{}\"",
+            said.line
+        ),
+        _ => format!("{to} answers \"{}\"", said.line),
+    }
 }
 
 fn another(spoken: &Spoken, to: SocketAddr, other: Option<&str>) -> String {

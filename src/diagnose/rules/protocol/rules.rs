@@ -90,7 +90,7 @@ pub static SERVICE_REFUSES: Rule = rule(
     "the server says that it does not serve",
     [
         "The server speaks the protocol and answers with a failure of its own: an HTTP status from 500 on, a greeting \
-         that turns clients away, an error.",
+         that turns clients away, an error; to a WebSocket handshake, any HTTP status but 101 (RFC 6455).",
         "The answer itself.",
         "HTTP status 401, 403 and 404, and a wanted password, come from a server that works.",
         "Look at the log of the server. HTTP 502, 503 and 504 come from a proxy: look at the servers behind it.",

@@ -64,6 +64,15 @@ fn each_trouble_has_its_rule_and_says_what_was_seen() {
             "502 Bad Gateway",
         ),
         (
+            found(
+                Protocol::WebSocket,
+                b"HTTP/1.1 302 Found\r\nLocation: /login\r\n\r\n",
+                End::Closed,
+            ),
+            &SERVICE_REFUSES,
+            "opens no WebSocket at this URL: it answers \"HTTP/1.1 302 Found\"",
+        ),
+        (
             found(Protocol::Smtp, b"", End::Stalled),
             &NEVER_ANSWERS,
             "sends no SMTP greeting",
