@@ -83,8 +83,8 @@ impl Default for Passes {
     }
 }
 
-/// Of a packet without its time to live: the hash, and the hash with the header of the link around it. A router
-/// changes the addresses in that; the same packet on both sides of it is not the same frame.
+/// Two hashes of a packet without its time to live: of the packet alone, and together with its link-layer header. A
+/// router changes the link-layer addresses, so only the first is the same on both sides of it.
 struct Print {
     packet: u64,
     frame: u64,

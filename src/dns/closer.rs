@@ -27,7 +27,7 @@ pub enum Edns {
     Ignored,
     /// It answers with this response code.
     Failure(u8),
-    /// It does not answer such a query.
+    /// It does not answer this kind of query.
     Silent,
 }
 

@@ -1,4 +1,4 @@
-//! The ends of a TCP or UDP packet, for who needs nothing else of a frame.
+//! The addresses and ports of a TCP or UDP packet, for callers that need nothing else of a frame.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
@@ -16,7 +16,7 @@ pub struct FiveTuple {
     pub protocol: u8,
     /// Who sent it.
     pub source: SocketAddr,
-    /// To whom.
+    /// Who receives it.
     pub destination: SocketAddr,
     /// Whether it begins a TCP connection: a SYN without ACK.
     pub begins: bool,

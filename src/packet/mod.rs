@@ -10,7 +10,7 @@
 //! | [`wifi`] | IEEE 802.11, with radiotap or without |
 //! | [`nflog`] | what the packet filter of Linux logs |
 //! | [`ip`] | the head of an IPv4 or IPv6 packet: options and extension headers are walked over |
-//! | `five_tuple` | protocol and ends of a packet alone, for who needs nothing else |
+//! | `five_tuple` | the protocol, addresses and ports of a packet, for callers that need nothing else |
 //! | [`checksum`] | checksums that are wrong |
 //! | [`fragments`] | IP packets put together from their fragments |
 //! | [`arp`] | who asks for whose Ethernet address |

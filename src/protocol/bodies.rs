@@ -79,11 +79,11 @@ enum State {
     Lost,
     /// Within a head.
     Head,
-    /// So many bytes of the body are still to come.
+    /// How many bytes of the body are still to come.
     Counted(u64),
     /// In front of a chunk: its size.
     Size,
-    /// So many bytes of a chunk are still to come.
+    /// How many bytes of a chunk are still to come.
     Chunk(u64),
     /// After a chunk: an empty line.
     AfterChunk,
@@ -124,7 +124,7 @@ impl Bodies {
         }
     }
 
-    /// So many bytes of a direction are not in the capture.
+    /// `length` bytes of a direction are not in the capture.
     pub fn gap(&mut self, from_client: bool, length: u32, found: &mut dyn FnMut(bool, Found<'_>)) {
         let sender = &mut self.ends[usize::from(!from_client)];
         let length = u64::from(length);

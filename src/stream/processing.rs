@@ -112,6 +112,20 @@ impl Processing<'_> {
         }));
     }
 
+    fn note_gap(
+        &self,
+        flow: &Flow,
+        bytes: u32,
+        acknowledged: bool,
+        handler: &mut impl FnMut(Event<'_>),
+    ) {
+        let gap = Noted::Gap {
+            bytes,
+            acknowledged,
+        };
+        self.note(flow, gap, handler);
+    }
+
     /// Closed windows, resets.
     #[inline]
     pub(super) fn windows(&self, flow: &mut Flow, handler: &mut impl FnMut(Event<'_>)) {
@@ -275,15 +289,7 @@ impl Processing<'_> {
             if gap == 0 {
                 return;
             }
-            let acknowledged = true;
-            self.note(
-                flow,
-                Noted::Gap {
-                    bytes: gap,
-                    acknowledged,
-                },
-                handler,
-            );
+            self.note_gap(flow, gap, true, handler);
         }
     }
 
@@ -386,15 +392,7 @@ impl Processing<'_> {
                 gap = assembly.skip_gap(out);
                 Noticed::default()
             });
-            let acknowledged = false;
-            self.note(
-                flow,
-                Noted::Gap {
-                    bytes: gap,
-                    acknowledged,
-                },
-                handler,
-            );
+            self.note_gap(flow, gap, false, handler);
         }
         let is_cut = flow
             .app

@@ -170,7 +170,7 @@ fn speaks_tls((to, host): (SocketAddr, &str), options: &Options, end: Instant) -
         sni: None,
         alpn: Vec::new(),
     };
-    // Whom it is trusted by does not matter here.
+    // Whether the certificate is trusted does not matter here.
     let trust = trust_of_this_host();
     let (report, _) = shake_hands(socket, &request, &trust, Instant::now() + wait);
     report.version.is_some() || report.failure.is_some_and(|it| it.is_of_tls())

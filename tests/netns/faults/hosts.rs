@@ -220,7 +220,7 @@ fn attempts(path: &Path, count: usize) -> Busy {
     })
 }
 
-/// The server's answers never arrive, and it has room for so many handshakes.
+/// The server's answers never arrive, and it has room for `room` handshakes.
 fn without_cookies(path: &Path, room: u32) {
     path.client.firewall("tcp sport 8080 drop");
     path.server.sysctl(&[
@@ -229,7 +229,7 @@ fn without_cookies(path: &Path, room: u32) {
     ]);
 }
 
-/// So many connections where there are forty ports.
+/// Makes `count` connections where there are forty ports.
 fn ports(path: &Path, count: usize) -> Kept {
     path.client
         .sysctl(&["net.ipv4.ip_local_port_range=40000 40039"]);

@@ -187,7 +187,7 @@ fn unread_datagrams(path: &Path) -> Kept {
     })]
 }
 
-/// Datagrams at so many a time, all to one processor, which passes each by a thousand rules, and whose backlog is
+/// Sends datagrams in bursts, all to one processor, which passes each by a thousand rules, and whose backlog is
 /// short.
 fn flood(path: &Path, at_a_time: usize) -> Kept {
     let limit = Setting::of("net/core/netdev_max_backlog", "50");

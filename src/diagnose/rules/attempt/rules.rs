@@ -137,7 +137,7 @@ pub static UDP_UNREAD: Rule = rule(
          stopped, busy or blocked.",
         "Nothing came back, and the receive queue of the socket holds unread bytes.",
         "A server that reads and does not answer has an empty queue: it did not understand the datagram, or does not \
-         answer such.",
+         answer datagrams of this kind.",
         "See what the program does instead of recv().",
     ],
 );

@@ -5,6 +5,8 @@
 
 mod addresses;
 mod attempts;
+#[cfg(test)]
+mod calls_tests;
 mod clock;
 mod drops;
 mod forwarding;

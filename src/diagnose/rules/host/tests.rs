@@ -2,8 +2,10 @@
 
 use std::time::Duration;
 
+use super::traced_tests::host;
 use crate::diagnose::testing::{sample, socket};
 use crate::diagnose::{Case, Finding, Value, diagnose};
+use crate::host::traced::Traced;
 use crate::host::{Delta, Index, Machine, Namespace, Network, Sample};
 use crate::rtnetlink::{InterfaceAddress, Link, Qdisc};
 use crate::sockets::{Address, Family, Proto, Socket, State};
@@ -282,4 +284,61 @@ fn ports_are_used_up_when_all_of_the_range_go_to_one_destination() {
             .1
             .contains("98 of 100 from 10.0.0.1 to 10.0.0.2:80")
     );
+}
+
+#[test]
+fn packets_to_forward_with_forwarding_off_are_a_finding_where_there_are_two_networks() {
+    let with = |count: u64, forward: &str, links: usize| {
+        let mut network = host(Traced::default());
+        network.addresses.truncate(links);
+        network.settings.put("net.ipv4.ip_forward", forward);
+        network
+            .counters
+            .read_list(&format!("IpInAddrErrors {count}\n"));
+        Sample {
+            networks: vec![network],
+            ..Sample::default()
+        }
+    };
+    let found = |before: &Sample, after: &Sample| {
+        let index = Index::new(after);
+        let delta = Delta::new(Index::new(before), &index, Duration::from_secs(2));
+        let findings = diagnose(&Case::new(&index).since(Some(&delta)));
+        let ids = findings.all().iter().map(|it| it.rule.id);
+        ids.collect::<Vec<_>>()
+    };
+    assert_eq!(
+        found(&with(5, "0", 2), &with(8, "0", 2)),
+        ["forwarding_off"]
+    );
+    assert_eq!(found(&with(5, "0", 2), &with(7, "0", 2)), [""; 0]);
+    assert_eq!(found(&with(5, "0", 1), &with(8, "0", 1)), [""; 0]);
+    assert_eq!(found(&with(5, "1", 2), &with(8, "1", 2)), [""; 0]);
+}
+
+#[test]
+fn a_clock_that_is_set_is_told_from_one_that_is_slewed_and_from_a_slow_look() {
+    let at = |up_ms, clock_ms| Sample {
+        machine: Some(Machine {
+            up_ms,
+            clock_ms,
+            ..Machine::default()
+        }),
+        ..Sample::default()
+    };
+    let found = |before: &Sample, after: &Sample| {
+        let index = Index::new(after);
+        let delta = Delta::new(Index::new(before), &index, Duration::from_secs(2));
+        let findings = diagnose(&Case::new(&index).since(Some(&delta)));
+        findings.all().first().map(|it| it.headline.clone())
+    };
+    let before = at(5_000, 1_000_000);
+    assert_eq!(found(&before, &at(7_000, 1_002_900)), None);
+    // The look took longer than the time between the samples.
+    assert_eq!(found(&before, &at(15_000, 1_010_000)), None);
+    assert_eq!(found(&at(0, 0), &at(7_000, 1_005_000)), None);
+    let forward = found(&before, &at(7_000, 1_005_000)).unwrap();
+    assert_eq!(forward, "the clock jumped forward by 3.0 s");
+    let back = found(&before, &at(7_000, 999_000)).unwrap();
+    assert_eq!(back, "the clock jumped back by 3.0 s");
 }

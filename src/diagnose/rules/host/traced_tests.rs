@@ -5,17 +5,15 @@ use std::time::Duration;
 use crate::diagnose::testing::{sample, socket};
 use crate::diagnose::{Case, Subject, diagnose};
 use crate::host::network::BEYOND;
-use crate::host::traced::{
-    CountedReset, DroppedFlow, FailedCall, FailedLookup, FailedSend, Process, Traced,
-};
+use crate::host::traced::{CountedReset, DroppedFlow, FailedSend, Process, Traced};
 use crate::host::{Delta, Index, Machine, Namespace, Network, RouteAnswer, RouteTo, Sample};
 use crate::nftables::{Chain, Family as Table, Firewall, Hook};
-use crate::rtnetlink::{InterfaceAddress, Link, Route, RouteKind};
+use crate::rtnetlink::{InterfaceAddress, Link};
 use crate::sockets::testing::owners;
 use crate::sockets::{Address, Family, Proto, Socket, State};
 
 /// A host with an address on eth0 and containers on docker0, and what was traced there.
-fn host(traced: Traced) -> Network {
+pub(super) fn host(traced: Traced) -> Network {
     let link = |index, name: &str, kind: Option<&str>| Link {
         index,
         name: name.into(),
@@ -45,7 +43,7 @@ fn host(traced: Traced) -> Network {
 }
 
 /// What is found between nothing and this, two seconds later.
-fn said(network: Network, sockets: &[Socket]) -> Vec<(&'static str, String, Subject)> {
+pub(super) fn said(network: Network, sockets: &[Socket]) -> Vec<(&'static str, String, Subject)> {
     let with = |network| Sample {
         namespaces: vec![Namespace {
             local_ports: Some((32_768, 60_999)),
@@ -65,14 +63,19 @@ fn said(network: Network, sockets: &[Socket]) -> Vec<(&'static str, String, Subj
         .collect()
 }
 
-fn one(network: Network, sockets: &[Socket]) -> (&'static str, String) {
+pub(super) fn one(network: Network, sockets: &[Socket]) -> (&'static str, String) {
     let mut said = said(network, sockets);
     assert_eq!(said.len(), 1, "{said:?}");
     let (id, headline, _) = said.remove(0);
     (id, headline)
 }
 
-fn flow(reason: &str, interface: u32, source: [u8; 4], to: ([u8; 4], u16)) -> DroppedFlow {
+pub(super) fn flow(
+    reason: &str,
+    interface: u32,
+    source: [u8; 4],
+    to: ([u8; 4], u16),
+) -> DroppedFlow {
     DroppedFlow {
         reason: reason.into(),
         interface,
@@ -84,14 +87,14 @@ fn flow(reason: &str, interface: u32, source: [u8; 4], to: ([u8; 4], u16)) -> Dr
     }
 }
 
-fn flows(flows: Vec<DroppedFlow>) -> Network {
+pub(super) fn flows(flows: Vec<DroppedFlow>) -> Network {
     host(Traced {
         flows,
         ..Traced::default()
     })
 }
 
-fn end(addr: [u8; 4], port: u16) -> Address {
+pub(super) fn end(addr: [u8; 4], port: u16) -> Address {
     Address::Ip {
         addr: addr.into(),
         port,
@@ -99,7 +102,7 @@ fn end(addr: [u8; 4], port: u16) -> Address {
     }
 }
 
-fn at(state: State, addr: [u8; 4], port: u16) -> Socket {
+pub(super) fn at(state: State, addr: [u8; 4], port: u16) -> Socket {
     Socket {
         local: end(addr, port),
         peer: Address::None,
@@ -107,7 +110,7 @@ fn at(state: State, addr: [u8; 4], port: u16) -> Socket {
     }
 }
 
-fn client() -> Process {
+pub(super) fn client() -> Process {
     Process {
         pid: Some(99),
         comm: (*b"curl").into(),
@@ -165,126 +168,6 @@ fn syns_to_a_closed_port_are_told_from_late_segments_and_from_a_scan() {
     };
     assert_eq!(said(flows(vec![late]), &[]), []);
     assert_eq!(said(flows((1..9).map(asked).collect()), &[]), []);
-}
-
-#[test]
-fn a_holder_of_a_port_is_a_finding_if_somebody_wants_the_port() {
-    let holder = || vec![at(State::BoundInactive, [0; 4], 8080)];
-    assert_eq!(said(host(Traced::default()), &holder()), []);
-    let bind = |times| {
-        host(Traced {
-            calls: vec![FailedCall {
-                by: client(),
-                call: "bind".into(),
-                errno: 98,
-                address: Some("10.0.0.2:8080".parse().unwrap()),
-                times,
-            }],
-            ..Traced::default()
-        })
-    };
-    let (id, headline) = one(bind(1), &holder());
-    assert_eq!(id, "bound_never_listened");
-    assert_eq!(
-        headline,
-        "holds port 8080 but never listened; curl (pid 99) cannot bind it"
-    );
-    let asked = flow("NO_SOCKET", 2, [10, 0, 0, 9], ([10, 0, 0, 2], 8080));
-    let (_, headline) = one(flows(vec![asked]), &holder());
-    assert!(headline.ends_with("clients are refused"), "{headline}");
-    // A listener that has it.
-    let listener = || vec![at(State::Listen, [0; 4], 8080)];
-    let (id, headline) = one(bind(2), &listener());
-    assert_eq!(id, "port_held");
-    assert_eq!(
-        headline,
-        "curl (pid 99) cannot bind 10.0.0.2:8080 (2 times in 2.0 s): web (pid 812) listens on it"
-    );
-    // It takes another port then.
-    assert_eq!(said(bind(1), &listener()), []);
-}
-
-#[test]
-fn sends_to_a_broadcast_address_are_told_from_a_route_that_prohibits() {
-    let traced = |times, prohibited: bool| {
-        let lookup = FailedLookup {
-            by: Some(client()),
-            from: None,
-            to: [10, 0, 0, 7].into(),
-            times: 1,
-        };
-        host(Traced {
-            sends: vec![FailedSend {
-                by: client(),
-                errno: 13,
-                protocol: 17,
-                times,
-            }],
-            lookups: if prohibited { vec![lookup] } else { vec![] },
-            ..Traced::default()
-        })
-    };
-    let (id, headline) = one(traced(2, false), &[]);
-    assert_eq!(id, "broadcast_not_permitted");
-    assert!(
-        headline.contains("2 sends of curl (pid 99) failed"),
-        "{headline}"
-    );
-    assert_eq!(said(traced(1, false), &[]), []);
-    assert_eq!(said(traced(2, true), &[]), []);
-}
-
-#[test]
-fn a_client_at_its_descriptor_limit_is_named_and_one_that_spins() {
-    let failed = |times| {
-        host(Traced {
-            calls: vec![FailedCall {
-                by: client(),
-                call: "socket".into(),
-                errno: 24,
-                address: None,
-                times,
-            }],
-            ..Traced::default()
-        })
-    };
-    assert_eq!(said(failed(1), &[]), []);
-    let (id, headline) = one(failed(2), &[]);
-    assert_eq!(id, "descriptor_limit");
-    assert!(
-        headline.ends_with("calls of curl (pid 99) for a socket failed with EMFILE"),
-        "{headline}"
-    );
-    let (_, headline) = one(failed(9_000), &[]);
-    assert!(
-        headline.ends_with("it tries again 4500 times a second"),
-        "{headline}"
-    );
-}
-
-#[test]
-fn destinations_that_were_looked_up_in_vain_are_named() {
-    let tried = |times, from: Option<[u8; 4]>| {
-        host(Traced {
-            lookups: vec![FailedLookup {
-                by: Some(client()),
-                from: from.map(Into::into),
-                to: [10, 77, 0, 5].into(),
-                times,
-            }],
-            ..Traced::default()
-        })
-    };
-    let (id, headline) = one(tried(2, None), &[]);
-    assert_eq!(id, "no_route");
-    assert!(
-        headline.starts_with("no route to 10.77.0.5: "),
-        "{headline}"
-    );
-    assert!(headline.ends_with("curl (pid 99) tried"), "{headline}");
-    assert_eq!(said(tried(1, None), &[]), []);
-    // An answer to a packet of a stranger.
-    assert_eq!(said(tried(9, Some([10, 0, 0, 2])), &[]), []);
 }
 
 fn with_policy(hook: Hook, mut network: Network) -> Network {
@@ -354,104 +237,6 @@ fn reasons_that_healthy_hosts_never_have_are_told_and_others_are_not() {
     assert_eq!(said(dropped("SOCKET_BACKLOG", 4), &[]), []);
 }
 
-/// A call of `connect()` to 10.77.0.5:80 that failed with this.
-fn connect_failed(errno: i32) -> FailedCall {
-    FailedCall {
-        by: Process {
-            pid: None,
-            comm: b"client"[..].into(),
-        },
-        call: "connect".into(),
-        errno,
-        address: Some(([10, 77, 0, 5], 80).into()),
-        times: 3,
-    }
-}
-
-#[test]
-fn connections_that_icmp_ends_are_told_from_a_missing_route_and_an_own_reject() {
-    let with = |errno, arrived, own, has_route| {
-        let mut network = host(Traced {
-            calls: vec![connect_failed(errno)],
-            ..Traced::default()
-        });
-        network.counters.read_list(&format!(
-            "IcmpInDestUnreachs {arrived}\nIcmpOutDestUnreachs {own}\n"
-        ));
-        if has_route {
-            network.routes = vec![RouteTo {
-                to: [10, 77, 0, 5].into(),
-                answer: RouteAnswer::Route(Route {
-                    kind: RouteKind::Unicast,
-                    interface: Some(2),
-                    gateway: None,
-                    source: None,
-                    table: 254,
-                }),
-            }];
-        }
-        network
-    };
-    let counted = |network: Network| {
-        let mut before = host(Traced::default());
-        before
-            .counters
-            .read_list("IcmpInDestUnreachs 0\nIcmpOutDestUnreachs 0\n");
-        let with = |network| Sample {
-            networks: vec![network],
-            ..sample(vec![])
-        };
-        let (before, after) = (with(before), with(network));
-        let index = Index::new(&after);
-        let delta = Delta::new(Index::new(&before), &index, Duration::from_secs(2));
-        let findings = diagnose(&Case::new(&index).since(Some(&delta)));
-        let found = findings.all().iter();
-        found
-            .map(|it| (it.rule.id, it.headline.clone()))
-            .collect::<Vec<_>>()
-    };
-    let found = counted(with(113, 3, 0, true));
-    assert_eq!(found[0].0, "called_unreachable");
-    assert!(found[0].1.contains("client to 10.77.0.5:80"), "{found:?}");
-    assert_eq!(counted(with(113, 3, 3, true)), []);
-    assert_eq!(counted(with(113, 0, 0, true)), []);
-    assert_eq!(counted(with(113, 3, 0, false)), []);
-    assert_eq!(counted(with(98, 3, 0, true)), []);
-}
-
-#[test]
-fn datagrams_that_another_host_refuses_are_told_from_a_single_question() {
-    let with = |times, errno| {
-        let send = FailedSend {
-            by: Process {
-                pid: Some(812),
-                comm: b"web"[..].into(),
-            },
-            errno,
-            protocol: 17,
-            times,
-        };
-        host(Traced {
-            sends: vec![send],
-            ..Traced::default()
-        })
-    };
-    let log = Socket {
-        proto: Proto::Udp,
-        peer: Address::Ip {
-            addr: [10, 0, 0, 9].into(),
-            port: 514,
-            scope: 0,
-        },
-        ..socket(State::Established, 0, 0)
-    };
-    let (id, headline) = one(with(3, 111), &[log]);
-    assert_eq!(id, "udp_refused_by_peer");
-    assert!(headline.contains("to 10.0.0.9:514 refused"), "{headline}");
-    assert_eq!(said(with(2, 111), &[]), []);
-    assert_eq!(said(with(3, 1), &[]), []);
-}
-
 #[test]
 fn a_full_neighbour_table_shows_in_a_network_namespace_that_does_not_have_its_files() {
     let with = |count, errno| {
@@ -476,63 +261,6 @@ fn a_full_neighbour_table_shows_in_a_network_namespace_that_does_not_have_its_fi
         assert!(headline.contains(table), "{headline}");
     }
     assert_eq!(said(with(1, 105), &[]), []);
-}
-
-#[test]
-fn packets_to_forward_with_forwarding_off_are_a_finding_where_there_are_two_networks() {
-    let with = |count: u64, forward: &str, links: usize| {
-        let mut network = host(Traced::default());
-        network.addresses.truncate(links);
-        network.settings.put("net.ipv4.ip_forward", forward);
-        network
-            .counters
-            .read_list(&format!("IpInAddrErrors {count}\n"));
-        Sample {
-            networks: vec![network],
-            ..Sample::default()
-        }
-    };
-    let found = |before: &Sample, after: &Sample| {
-        let index = Index::new(after);
-        let delta = Delta::new(Index::new(before), &index, Duration::from_secs(2));
-        let findings = diagnose(&Case::new(&index).since(Some(&delta)));
-        let ids = findings.all().iter().map(|it| it.rule.id);
-        ids.collect::<Vec<_>>()
-    };
-    assert_eq!(
-        found(&with(5, "0", 2), &with(8, "0", 2)),
-        ["forwarding_off"]
-    );
-    assert_eq!(found(&with(5, "0", 2), &with(7, "0", 2)), [""; 0]);
-    assert_eq!(found(&with(5, "0", 1), &with(8, "0", 1)), [""; 0]);
-    assert_eq!(found(&with(5, "1", 2), &with(8, "1", 2)), [""; 0]);
-}
-
-#[test]
-fn a_clock_that_is_set_is_told_from_one_that_is_slewed_and_from_a_slow_look() {
-    let at = |up_ms, clock_ms| Sample {
-        machine: Some(Machine {
-            up_ms,
-            clock_ms,
-            ..Machine::default()
-        }),
-        ..Sample::default()
-    };
-    let found = |before: &Sample, after: &Sample| {
-        let index = Index::new(after);
-        let delta = Delta::new(Index::new(before), &index, Duration::from_secs(2));
-        let findings = diagnose(&Case::new(&index).since(Some(&delta)));
-        findings.all().first().map(|it| it.headline.clone())
-    };
-    let before = at(5_000, 1_000_000);
-    assert_eq!(found(&before, &at(7_000, 1_002_900)), None);
-    // The look took longer than the time between the samples.
-    assert_eq!(found(&before, &at(15_000, 1_010_000)), None);
-    assert_eq!(found(&at(0, 0), &at(7_000, 1_005_000)), None);
-    let forward = found(&before, &at(7_000, 1_005_000)).unwrap();
-    assert_eq!(forward, "the clock jumped forward by 3.0 s");
-    let back = found(&before, &at(7_000, 999_000)).unwrap();
-    assert_eq!(back, "the clock jumped back by 3.0 s");
 }
 
 #[test]
@@ -567,30 +295,6 @@ fn localhost_that_is_refused_by_ipv6_is_healthy_if_ipv4_gets_through() {
         "listener_elsewhere"
     );
     assert_eq!(said(asked(), &[listener, connection]), []);
-}
-
-#[test]
-fn an_address_that_no_interface_has_is_told_from_one_that_is_there() {
-    let bind = |address: &str, times| {
-        host(Traced {
-            calls: vec![FailedCall {
-                by: client(),
-                call: "bind".into(),
-                errno: 99,
-                address: Some(address.parse().unwrap()),
-                times,
-            }],
-            ..Traced::default()
-        })
-    };
-    let (id, headline) = one(bind("10.0.0.99:80", 2), &[]);
-    assert_eq!(id, "address_not_local");
-    assert_eq!(
-        headline,
-        "curl (pid 99) cannot bind 10.0.0.99:80 (2 times in 2.0 s): no interface of this host has the address"
-    );
-    assert_eq!(said(bind("10.0.0.99:80", 1), &[]), []);
-    assert_eq!(said(bind("10.0.0.2:80", 2), &[]), []);
 }
 
 #[test]
